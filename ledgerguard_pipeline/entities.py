@@ -1,0 +1,209 @@
+"""The registry of QuickBooks Online entity types: one line here makes an asset and a table.
+
+Everything the other layers need to know about a type stands in its ``EntityType``; no module
+branches on an entity's name. Facts: Intuit's Accounting API reference, the Change Data Capture
+page (which types it leaves out) and the webhook entity table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledgerguard_pipeline.errors import BadInputError
+
+
+class Kind(StrEnum):
+    """What deleting means for a type."""
+
+    TRANSACTION = "transaction"
+    """Hard deletes; voids stay readable."""
+    LIST = "list"
+    """Made inactive or merged, never deleted by a user."""
+    TEMPLATE = "template"
+    """Rows wrap another type (RecurringTransaction)."""
+    SINGLETON = "singleton"
+    """One object per company."""
+    OTHER = "other"
+
+
+class Group(StrEnum):
+    """Where the type belongs in the books; the group of its Dagster asset."""
+
+    SALES = "sales"
+    PURCHASES = "purchases"
+    BANKING = "banking"
+    LISTS = "lists"
+    TAX = "tax"
+    COMPANY = "company"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityType:
+    """One entity type of the Accounting API.
+
+    ``name`` is Intuit's spelling in queries, ``table`` the Bronze table. ``json_keys`` are the
+    keys under which answers carry its rows (the first is the usual one). ``cdc`` tells whether
+    change data capture covers it, ``soft_delete`` whether queries must name ``Active`` to show
+    inactive rows, ``timestamps`` whether rows have CreateTime / LastUpdatedTime to filter and
+    sort by, ``countable`` whether ``count(*)`` works, ``webhook`` whether Intuit sends events.
+    """
+
+    name: str
+    table: str
+    kind: Kind
+    group: Group
+    description: str
+    json_keys: tuple[str, ...]
+    cdc: bool = True
+    soft_delete: bool = False
+    timestamps: bool = True
+    countable: bool = True
+    webhook: bool = True
+
+    @property
+    def path(self) -> str:
+        """The URL path segment of a single read."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedEntity:
+    """A view over another type, served without any API call.
+
+    ``predicate`` is SQL over the base type's ``payload`` column.
+    """
+
+    name: str
+    table: str
+    group: Group
+    base: str
+    description: str
+    predicate: str
+
+
+def _transaction(
+    name: str, table: str, group: Group, description: str, *, cdc: bool = True,
+    webhook: bool = True, json_keys: tuple[str, ...] = (),
+) -> EntityType:
+    return EntityType(
+        name, table, Kind.TRANSACTION, group, description, json_keys or (name,),
+        cdc=cdc, webhook=webhook,
+    )
+
+
+def _list(
+    name: str, table: str, description: str, *, group: Group = Group.LISTS, cdc: bool = True,
+    soft_delete: bool = True, webhook: bool = True, json_keys: tuple[str, ...] = (),
+) -> EntityType:
+    return EntityType(
+        name, table, Kind.LIST, group, description, json_keys or (name,),
+        cdc=cdc, soft_delete=soft_delete, webhook=webhook,
+    )
+
+
+_S, _P, _B, _T, _C = Group.SALES, Group.PURCHASES, Group.BANKING, Group.TAX, Group.COMPANY
+
+ENTITIES: tuple[EntityType, ...] = (
+    _transaction("Invoice", "invoice", _S, "Sales invoices with lines, tax and open balance."),
+    _transaction("Payment", "payment", _S, "Customer payments and what they were applied to."),
+    _transaction("SalesReceipt", "sales_receipt", _S, "Sales paid at once."),
+    _transaction("Estimate", "estimate", _S, "Quotes; they post to no account."),
+    _transaction("CreditMemo", "credit_memo", _S, "Credits granted to customers."),
+    _transaction("RefundReceipt", "refund_receipt", _S, "Money paid back to customers."),
+    _transaction("Bill", "bill", _P, "Vendor bills with lines and open balance."),
+    _transaction("BillPayment", "bill_payment", _P, "Payments of bills by check or card."),
+    _transaction("Purchase", "purchase", _P, "Checks, cash and card purchases, card credits."),
+    _transaction("PurchaseOrder", "purchase_order", _P, "Orders to vendors; non-posting."),
+    _transaction("VendorCredit", "vendor_credit", _P, "Credits received from vendors."),
+    _transaction("JournalEntry", "journal_entry", _B, "Manual debits and credits."),
+    _transaction("Deposit", "deposit", _B, "Bank deposits."),
+    _transaction("Transfer", "transfer", _B, "Money moved between own accounts."),
+    _transaction(
+        "CreditCardPayment", "credit_card_payment", _B, "Paying down a credit card.",
+        webhook=False, json_keys=("CreditCardPayment", "CreditCardPaymentTxn"),
+    ),
+    _transaction("TimeActivity", "time_activity", _S, "Hours worked.", cdc=False),
+    _transaction("InventoryAdjustment", "inventory_adjustment", _P,
+                 "Corrections of stock on hand.", webhook=False),
+    _transaction("ReimburseCharge", "reimburse_charge", _S,
+                 "Billable expenses waiting to be invoiced.", webhook=False),
+    EntityType("RecurringTransaction", "recurring_transaction", Kind.TEMPLATE, _S,
+               "Templates that QuickBooks turns into transactions on schedule.",
+               ("RecurringTransaction",), webhook=False),
+    _list("Customer", "customer", "Customers, sub-customers and projects.", group=_S),
+    _list("Vendor", "vendor", "Suppliers.", group=_P),
+    _list("Employee", "employee", "Employees."),
+    _list("Item", "item", "Products, services, bundles and categories."),
+    _list("Account", "account", "The chart of accounts with current balances.", group=_B),
+    _list("Class", "class", "Classes for segment reporting."),
+    _list("Department", "department", "Departments (locations)."),
+    _list("Term", "term", "Payment terms."),
+    _list("PaymentMethod", "payment_method", "Ways customers pay."),
+    _list("CompanyCurrency", "company_currency", "Currencies in use.",
+          json_keys=("CompanyCurrency", "Currency")),
+    _list("CustomerType", "customer_type", "Customer categories.", soft_delete=False,
+          webhook=False),
+    _list("TaxCode", "tax_code", "Tax codes.", group=_T, cdc=False, soft_delete=False,
+          webhook=False),
+    _list("TaxRate", "tax_rate", "Tax rates.", group=_T, cdc=False, soft_delete=False,
+          webhook=False),
+    _list("TaxAgency", "tax_agency", "Tax authorities.", group=_T, cdc=False,
+          soft_delete=False),
+    _list("Budget", "budget", "Budgets with their monthly figures.", group=_C),
+    EntityType("ExchangeRate", "exchange_rate", Kind.OTHER, _C,
+               "Daily currency rates; rows may carry no Id (key: pair and date).",
+               ("ExchangeRate",), cdc=True, timestamps=True, webhook=False),
+    EntityType("CompanyInfo", "company_info", Kind.SINGLETON, _C,
+               "The company's name, address, fiscal year and subscription.",
+               ("CompanyInfo",), countable=False, webhook=False),
+    EntityType("Preferences", "preferences", Kind.SINGLETON, _C,
+               "The company's settings.", ("Preferences",), countable=False),
+    EntityType("Attachable", "attachable", Kind.OTHER, _C,
+               "Attached files and notes (metadata, not the files).", ("Attachable",),
+               webhook=False),
+)
+"""Every type read from the API, in the order a first load serves them best."""
+
+DERIVED: tuple[DerivedEntity, ...] = (
+    DerivedEntity(
+        "Expense", "expense", _P, "Purchase",
+        "Cash and card purchases: what the QuickBooks UI calls Expense. Checks and card "
+        "credits are left out; the rows stay in Purchase.",
+        "json_extract_string(payload, '$.PaymentType') IN ('Cash', 'CreditCard') "
+        "AND coalesce(json_extract_string(payload, '$.Credit'), 'false') <> 'true'",
+    ),
+)
+
+_BY_NAME = {entity.name.casefold(): entity for entity in ENTITIES}
+_DERIVED_BY_NAME = {entity.name.casefold(): entity for entity in DERIVED}
+
+
+def entity_type(name: str) -> EntityType:
+    """Look up a type by Intuit's name, in any case; ``Expense`` resolves to its base type.
+
+    Raises:
+        BadInputError: no such type is supported.
+    """
+    key = name.strip().casefold()
+    derived = _DERIVED_BY_NAME.get(key)
+    found = _BY_NAME.get(derived.base.casefold() if derived else key)
+    if found is None:
+        known = ", ".join(sorted(entity.name for entity in ENTITIES))
+        raise BadInputError(f"{name[:60]!r} is not a supported entity type. Known: {known}.")
+    return found
+
+
+def entity_types(names: Iterable[str] | None = None) -> tuple[EntityType, ...]:
+    """The types of these names in registry order without repeats; None means all.
+
+    Raises:
+        BadInputError: a name is unknown, or the selection is empty.
+    """
+    if names is None:
+        return ENTITIES
+    wanted = {entity_type(name).name for name in names}
+    if not wanted:
+        raise BadInputError("No entity type was named; leave the option out to take all.")
+    return tuple(entity for entity in ENTITIES if entity.name in wanted)

@@ -1,0 +1,203 @@
+"""Every error the package raises on purpose.
+
+LedgerGuardError
+├── BadInputError                 (NeedsHuman) exit 2
+├── ConfigurationError            (NeedsHuman) exit 2
+├── QBOAuthError                  the grant: tokens, consent, state
+│   ├── ReauthorizationRequired   (NeedsHuman) the grant is dead: connect again
+│   ├── CredentialsRejected       (NeedsHuman) Intuit refuses this app's client id or secret
+│   ├── ConsentError              (Terminal)   denied, forged, expired or replayed consent
+│   └── TokenEndpointUnavailable  (Transient)  no usable answer; the grant is untouched
+├── QBOAPIError                   an answer (or none) of the Accounting API
+│   ├── Throttled                 (Transient)  429
+│   ├── ServiceUnavailable        (Transient)  5xx, connection lost, unreadable answer
+│   ├── AccessDenied              (NeedsHuman) 401 after a refresh, 403, wrong cluster
+│   ├── CompanyUnavailable        (NeedsHuman) 6190, locked out
+│   ├── NotFound                  (Terminal)   610
+│   ├── FeatureUnavailable        (Terminal)   5020, 5030: the edition lacks it
+│   ├── ChangesTooOld             (Terminal)   CDC beyond its 30 days
+│   ├── PoisonPage                (Terminal)   4002, 10000: one record fails a whole page
+│   └── RequestRejected           (Terminal)   any other refusal
+├── CustodyError                  keys and ciphertexts
+│   └── KeyUnavailable            (NeedsHuman)
+├── BronzeError                   the Bronze store
+│   ├── BronzeBusy                (Transient)  another process holds the file
+│   └── WrongEnvironment          (NeedsHuman) the file belongs to the other environment
+└── IngestionError                a sync that could not finish
+
+``Transient`` may succeed unchanged later; ``Terminal`` never will; ``NeedsHuman`` says what
+somebody has to do. Messages are one sentence on what happened and one on what to do; they
+carry ids, never secrets.
+"""
+
+from __future__ import annotations
+
+
+class Transient:
+    """The same call may succeed later; retry layers look for this mark."""
+
+
+class Terminal:
+    """Repeating the call cannot help."""
+
+
+class NeedsHuman(Terminal):
+    """Somebody has to act; the message says what to do."""
+
+
+class LedgerGuardError(Exception):
+    """Base of the tree; carries where it happened."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        realm_id: str | None = None,
+        entity: str | None = None,
+        fault_code: str | None = None,
+        intuit_tid: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.realm_id = realm_id
+        self.entity = entity
+        self.fault_code = fault_code
+        self.intuit_tid = intuit_tid
+        self.status = status
+
+    def __str__(self) -> str:
+        where = ", ".join(
+            f"{name} {value}"
+            for name, value in (
+                ("realm", self.realm_id),
+                ("entity", self.entity),
+                ("status", self.status),
+                ("fault", self.fault_code),
+                ("intuit_tid", self.intuit_tid),
+            )
+            if value is not None
+        )
+        return f"{self.message} ({where})" if where else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.__dict__))
+
+
+def _rebuild(
+    kind: type[LedgerGuardError], message: str, state: dict[str, object]
+) -> LedgerGuardError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class BadInputError(LedgerGuardError, NeedsHuman):
+    """What was typed or sent is not usable; nothing was done."""
+
+    exit_code = 2
+
+
+class ConfigurationError(LedgerGuardError, NeedsHuman):
+    """A setting is missing or contradicts another; nothing was done."""
+
+    exit_code = 2
+
+
+class QBOAuthError(LedgerGuardError):
+    """The OAuth grant of a company could not be used (RFC 6749, Intuit OAuth 2.0)."""
+
+
+class ReauthorizationRequired(QBOAuthError, NeedsHuman):
+    """The company's grant is dead; only a new consent helps."""
+
+
+class CredentialsRejected(QBOAuthError, NeedsHuman):
+    """Intuit refuses the app's client id or secret (``invalid_client``); grants are untouched."""
+
+    exit_code = 2
+
+
+class ConsentError(QBOAuthError, Terminal):
+    """A consent was denied, or its callback is forged, expired or replayed; nothing stored."""
+
+    exit_code = 2
+
+
+class TokenEndpointUnavailable(QBOAuthError, Transient):
+    """The token endpoint gave no usable answer; the stored grant is untouched."""
+
+
+class QBOAPIError(LedgerGuardError):
+    """The Accounting API refused or failed a call."""
+
+
+class Throttled(QBOAPIError, Transient):
+    """HTTP 429; ``retry_after`` is in seconds, or None where Intuit named none."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **where: object) -> None:
+        super().__init__(message, **where)  # type: ignore[arg-type]  # same keywords as the base
+        self.retry_after = retry_after
+
+
+class ServiceUnavailable(QBOAPIError, Transient):
+    """5xx, a lost connection, a time-out or an answer that is not what it claims to be."""
+
+
+class AccessDenied(QBOAPIError, NeedsHuman):
+    """401 after a refresh, 403, or a token used against the wrong realm or environment."""
+
+
+class CompanyUnavailable(QBOAPIError, NeedsHuman):
+    """The company is locked out or its subscription ended (6190, 140)."""
+
+
+class NotFound(QBOAPIError, Terminal):
+    """Error 610: no object of that id is alive."""
+
+
+class FeatureUnavailable(QBOAPIError, Terminal):
+    """5020 / 5030: the company's edition has no such entity."""
+
+
+class ChangesTooOld(QBOAPIError, Terminal):
+    """CDC reaches back 30 days only; use a query or a full walk."""
+
+
+class PoisonPage(QBOAPIError, Terminal):
+    """4002 / repeated 10000: at least one record makes the whole answer fail."""
+
+
+class RequestRejected(QBOAPIError, Terminal):
+    """Any other refusal: the request itself is wrong."""
+
+
+class CustodyError(LedgerGuardError):
+    """Stored secrets could not be read or written."""
+
+
+class KeyUnavailable(CustodyError, NeedsHuman):
+    """No key of the ring opens a ciphertext, or the key file is damaged; fails closed."""
+
+    exit_code = 2
+
+
+class BronzeError(LedgerGuardError):
+    """The Bronze store refused or failed."""
+
+
+class BronzeBusy(BronzeError, Transient):
+    """Another process held the Bronze file longer than the wait limit."""
+
+
+class WrongEnvironment(BronzeError, NeedsHuman):
+    """The Bronze store belongs to the other Intuit environment."""
+
+    exit_code = 2
+
+
+class IngestionError(LedgerGuardError):
+    """A sync could not finish for one company or entity; the next one continues."""

@@ -1,0 +1,188 @@
+"""Every setting, read once from the environment (and ``.env``) and validated as a whole."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ledgerguard_pipeline.entities import EntityType, entity_types
+from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
+from ledgerguard_pipeline.values import Environment
+
+Cadence = Literal["monthly", "weekly", "daily"]
+
+
+def is_loopback(host: str | None) -> bool:
+    """True for localhost and the loopback addresses, the only hosts plain http may reach."""
+    if host is None:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """The configuration of one installation. Build it with ``load_settings``."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    intuit_client_id: str | None = Field(None, description="the app's client id")
+    intuit_client_secret: SecretStr | None = Field(None, description="the app's client secret")
+    intuit_redirect_uri: str = Field(
+        "http://localhost:8000/api/v1/auth/callback", description="OAuth callback"
+    )
+    intuit_env: Environment = Field(Environment.SANDBOX, description="sandbox or production")
+    intuit_webhook_verifier_token: SecretStr | None = Field(
+        None, description="one or more verifier tokens, comma separated"
+    )
+    intuit_base_url: str | None = Field(None, description="replaces every Intuit host")
+    ledgerguard_home: Path = Field(
+        Path(".ledgerguard"),
+        description="all embedded state",
+    )
+    ledgerguard_control_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the control plane; SQLite in the home if unset",
+    )
+    ledgerguard_bronze_url: SecretStr | None = Field(
+        None, description="Bronze store; a DuckDB file in the home if unset",
+    )
+    ledgerguard_encryption_keys: SecretStr | None = Field(
+        None,
+        description="key ring, newest first; a key file in the home if unset",
+    )
+    ledgerguard_admin_token: SecretStr | None = Field(
+        None, description="needed for pages and actions beyond loopback",
+    )
+    ledgerguard_entities: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="entity types to keep, comma separated; all if unset",
+    )
+    ledgerguard_partition_cadence: Cadence = Field(
+        "monthly",
+        description="length of a partition window",
+    )
+    ledgerguard_start_date: date = Field(
+        date(2026, 1, 1),
+        description="first partition window",
+    )
+    ledgerguard_max_requests_per_minute: int = Field(
+        480, ge=1, le=100_000,
+        description="calls a minute and company (Intuit allows 500)",
+    )
+    ledgerguard_max_requests_per_second: int = Field(
+        9, ge=1, le=10_000,
+        description="calls a second and company (Intuit allows 10)",
+    )
+    ledgerguard_max_batches_per_minute: int = Field(
+        38, ge=1, le=100_000,
+        description="batch calls a minute and company (Intuit allows 40)",
+    )
+    ledgerguard_max_concurrent_requests: int = Field(
+        8, ge=1, le=64,
+        description="calls in flight per company (Intuit allows 10)",
+    )
+    ledgerguard_monthly_call_budget: int = Field(
+        500_000, ge=1,
+        description="metered reads a month",
+    )
+
+    @field_validator("ledgerguard_entities", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip()) or None
+        return value
+
+    @field_validator("ledgerguard_entities")
+    @classmethod
+    def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None:
+            try:
+                entity_types(value)
+            except BadInputError as error:
+                raise ValueError(error.message) from None
+        return value
+
+    @field_validator("intuit_base_url", "intuit_redirect_uri")
+    @classmethod
+    def _secure(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must be an http(s) URL")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(
+                "plain http is accepted for loopback hosts only; use https, or tokens would "
+                "travel unencrypted"
+            )
+        return value.rstrip("/")
+
+    @property
+    def kept_entities(self) -> tuple[EntityType, ...]:
+        """The entity types this installation keeps."""
+        return entity_types(self.ledgerguard_entities)
+
+    @property
+    def bronze_path(self) -> Path:
+        """The embedded Bronze file.
+
+        Raises:
+            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names something else than a file.
+        """
+        if self.ledgerguard_bronze_url is None:
+            return self.ledgerguard_home / "bronze.duckdb"
+        url = self.ledgerguard_bronze_url.get_secret_value()
+        if not url.startswith("duckdb:///"):
+            raise ConfigurationError(
+                "LEDGERGUARD_BRONZE_URL must look like duckdb:///path/to/bronze.duckdb."
+            )
+        return Path(url.removeprefix("duckdb:///"))
+
+    def credentials(self) -> tuple[str, str]:
+        """Client id and secret.
+
+        Raises:
+            ConfigurationError: one of them is not set.
+        """
+        if not self.intuit_client_id or self.intuit_client_secret is None:
+            raise ConfigurationError(
+                "INTUIT_CLIENT_ID and INTUIT_CLIENT_SECRET are not set. Copy .env.example to "
+                ".env and fill in the keys of your app from Intuit's developer portal."
+            )
+        return self.intuit_client_id, self.intuit_client_secret.get_secret_value()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and validate all settings.
+
+    Raises:
+        ConfigurationError: one sentence per wrong setting, never with a secret in it.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        findings = "; ".join(
+            f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ').rstrip('.')}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"The settings are not usable. {findings}.") from None
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    return str(loc[0]).upper() if loc else "settings"
