@@ -1,0 +1,111 @@
+"""What a sync did, entity by entity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from ledgerguard_pipeline.values import Mode, RealmId
+
+Status = Literal["ok", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityResult:
+    """The outcome for one entity type of one company.
+
+    ``fetched`` counts objects as read (tombstones included), ``written`` the new versions in
+    Bronze, ``deleted`` those of them that are deletions or merges. ``api_calls`` are the HTTP
+    calls made for this entity alone; calls shared by several entities count in ``SyncResult``.
+    ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
+    what Bronze then held alive (quarantined rows included).
+    """
+
+    realm_id: RealmId
+    entity: str
+    mode: Mode
+    fetched: int = 0
+    written: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    quarantined: int = 0
+    api_calls: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    watermark: datetime | None = None
+    status: Status = "ok"
+    error: str | None = None
+    expected: int | None = None
+    stored: int | None = None
+    note: str | None = None
+    load_ids: tuple[str, ...] = ()
+    new_fields: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool | None:
+        """Whether Bronze holds as many objects as Intuit counts; None where nobody counted."""
+        if self.expected is None or self.stored is None:
+            return None
+        return self.expected == self.stored
+
+    def to_json(self) -> dict[str, object]:
+        """The entry of ``ledgerguard sync --json``."""
+        return {
+            "realm_id": self.realm_id,
+            "entity": self.entity,
+            "mode": self.mode.value,
+            "fetched": self.fetched,
+            "written": self.written,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+            "quarantined": self.quarantined,
+            "api_calls": self.api_calls,
+            "status": self.status,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """The outcome of a sync over one or several companies.
+
+    ``api_calls`` are HTTP calls; ``metered_calls`` what Intuit meters (each item of a batch).
+    """
+
+    results: tuple[EntityResult, ...] = ()
+    api_calls: int = 0
+    metered_calls: int = 0
+    duration_seconds: float = 0.0
+    errors: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """True when no entity failed."""
+        return not self.errors and all(result.status == "ok" for result in self.results)
+
+    @property
+    def total_entities_written(self) -> int:
+        """New versions written over all entities."""
+        return sum(result.written for result in self.results)
+
+    def __add__(self, other: SyncResult) -> SyncResult:
+        return SyncResult(
+            self.results + other.results,
+            self.api_calls + other.api_calls,
+            self.metered_calls + other.metered_calls,
+            self.duration_seconds + other.duration_seconds,
+            self.errors + other.errors,
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The document of ``ledgerguard sync --json`` and ``run_batch_ingestion``."""
+        return {
+            "total_entities_written": self.total_entities_written,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "api_calls": self.api_calls,
+            "metered_calls": self.metered_calls,
+            "results": [result.to_json() for result in self.results],
+            "errors": list(self.errors),
+        }
