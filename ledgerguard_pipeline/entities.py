@@ -84,27 +84,55 @@ class DerivedEntity:
 
 
 def _transaction(
-    name: str, table: str, group: Group, description: str, *, cdc: bool = True,
-    webhook: bool = True, json_keys: tuple[str, ...] = (),
+    name: str,
+    table: str,
+    group: Group,
+    description: str,
+    *,
+    cdc: bool = True,
+    webhook: bool = True,
+    json_keys: tuple[str, ...] = (),
 ) -> EntityType:
     return EntityType(
-        name, table, Kind.TRANSACTION, group, description, json_keys or (name,),
-        cdc=cdc, webhook=webhook,
+        name,
+        table,
+        Kind.TRANSACTION,
+        group,
+        description,
+        json_keys or (name,),
+        cdc=cdc,
+        webhook=webhook,
     )
 
 
 def _list(
-    name: str, table: str, description: str, *, group: Group = Group.LISTS, cdc: bool = True,
-    soft_delete: bool = True, webhook: bool = True, json_keys: tuple[str, ...] = (),
+    name: str,
+    table: str,
+    description: str,
+    *,
+    group: Group = Group.LISTS,
+    cdc: bool = True,
+    soft_delete: bool = True,
+    webhook: bool = True,
+    json_keys: tuple[str, ...] = (),
 ) -> EntityType:
     return EntityType(
-        name, table, Kind.LIST, group, description, json_keys or (name,),
-        cdc=cdc, soft_delete=soft_delete, webhook=webhook,
+        name,
+        table,
+        Kind.LIST,
+        group,
+        description,
+        json_keys or (name,),
+        cdc=cdc,
+        soft_delete=soft_delete,
+        webhook=webhook,
     )
 
 
 _S, _P, _B, _T, _C = Group.SALES, Group.PURCHASES, Group.BANKING, Group.TAX, Group.COMPANY
 
+# fmt: off
+# One line a type: as a table it can be read, exploded it cannot.
 ENTITIES: tuple[EntityType, ...] = (
     _transaction("Invoice", "invoice", _S, "Sales invoices with lines, tax and open balance."),
     _transaction("Payment", "payment", _S, "Customer payments and what they were applied to."),
@@ -165,10 +193,14 @@ ENTITIES: tuple[EntityType, ...] = (
                webhook=False),
 )
 """Every type read from the API, in the order a first load serves them best."""
+# fmt: on
 
 DERIVED: tuple[DerivedEntity, ...] = (
     DerivedEntity(
-        "Expense", "expense", _P, "Purchase",
+        "Expense",
+        "expense",
+        _P,
+        "Purchase",
         "Cash and card purchases: what the QuickBooks UI calls Expense. Checks and card "
         "credits are left out; the rows stay in Purchase.",
         "json_extract_string(payload, '$.PaymentType') IN ('Cash', 'CreditCard') "

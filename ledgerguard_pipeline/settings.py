@@ -57,20 +57,24 @@ class Settings(BaseSettings):
         description="all embedded state",
     )
     ledgerguard_control_url: SecretStr | None = Field(
-        None, description="SQLAlchemy URL of the control plane; SQLite in the home if unset",
+        None,
+        description="SQLAlchemy URL of the control plane; SQLite in the home if unset",
     )
     ledgerguard_bronze_url: SecretStr | None = Field(
-        None, description="Bronze store; a DuckDB file in the home if unset",
+        None,
+        description="Bronze store; a DuckDB file in the home if unset",
     )
     ledgerguard_encryption_keys: SecretStr | None = Field(
         None,
         description="key ring, newest first; a key file in the home if unset",
     )
     ledgerguard_admin_token: SecretStr | None = Field(
-        None, description="needed for pages and actions beyond loopback",
+        None,
+        description="needed for pages and actions beyond loopback",
     )
     ledgerguard_entities: Annotated[tuple[str, ...] | None, NoDecode] = Field(
-        None, description="entity types to keep, comma separated; all if unset",
+        None,
+        description="entity types to keep, comma separated; all if unset",
     )
     ledgerguard_partition_cadence: Cadence = Field(
         "monthly",
@@ -81,23 +85,32 @@ class Settings(BaseSettings):
         description="first partition window",
     )
     ledgerguard_max_requests_per_minute: int = Field(
-        480, ge=1, le=100_000,
+        480,
+        ge=1,
+        le=100_000,
         description="calls a minute and company (Intuit allows 500)",
     )
     ledgerguard_max_requests_per_second: int = Field(
-        9, ge=1, le=10_000,
+        9,
+        ge=1,
+        le=10_000,
         description="calls a second and company (Intuit allows 10)",
     )
     ledgerguard_max_batches_per_minute: int = Field(
-        38, ge=1, le=100_000,
+        38,
+        ge=1,
+        le=100_000,
         description="batch calls a minute and company (Intuit allows 40)",
     )
     ledgerguard_max_concurrent_requests: int = Field(
-        8, ge=1, le=64,
+        8,
+        ge=1,
+        le=64,
         description="calls in flight per company (Intuit allows 10)",
     )
     ledgerguard_monthly_call_budget: int = Field(
-        500_000, ge=1,
+        500_000,
+        ge=1,
         description="metered reads a month",
     )
 

@@ -1,0 +1,20 @@
+.PHONY: help demo test up check bench lock clean
+PYTHON ?= python3.11
+export PYTHON
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+demo:  ## set up, load a whole sandbox company, change its books, sync again, show the result
+	@scripts/setup && .venv/bin/ledgerguard demo
+up:  ## sandbox, web and Dagster until Ctrl-C, with the addresses printed
+	@scripts/setup && .venv/bin/ledgerguard up
+test:  ## set up and run every check and test
+	@scripts/setup dev && scripts/test
+check:  ## only the static checks: format, lint, types, imports, Dagster definitions
+	@scripts/setup dev && scripts/check
+bench:  ## measure speed, calls and memory against the alternatives
+	@scripts/setup dev && .venv/bin/ledgerguard bench
+lock:  ## resolve pyproject.toml into the lock files again
+	@scripts/setup dev && scripts/lock
+clean:  ## remove the environment and caches, never .ledgerguard with its books and keys
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo

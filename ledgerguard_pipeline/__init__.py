@@ -1,0 +1,1 @@
+"""QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster."""
