@@ -20,6 +20,10 @@ LedgerGuardError
 │   └── RequestRejected           (Terminal)   any other refusal
 ├── CustodyError                  keys and ciphertexts
 │   └── KeyUnavailable            (NeedsHuman)
+├── ControlError                  the control plane's database
+│   ├── ControlUnavailable        (Transient)  locked too long, full, or not reachable
+│   ├── LostRace                  (Transient)  another process wrote first; read again
+│   └── SchemaMismatch            (NeedsHuman) written by a newer version of this program
 ├── BronzeError                   the Bronze store
 │   ├── BronzeBusy                (Transient)  another process holds the file
 │   └── WrongEnvironment          (NeedsHuman) the file belongs to the other environment
@@ -146,6 +150,9 @@ class Throttled(QBOAPIError, Transient):
 class ServiceUnavailable(QBOAPIError, Transient):
     """5xx, a lost connection, a time-out or an answer that is not what it claims to be."""
 
+    retry_after: float | None = None
+    """Seconds Intuit asked to wait (``Retry-After``), where it did."""
+
 
 class AccessDenied(QBOAPIError, NeedsHuman):
     """401 after a refresh, 403, or a token used against the wrong realm or environment."""
@@ -181,6 +188,24 @@ class CustodyError(LedgerGuardError):
 
 class KeyUnavailable(CustodyError, NeedsHuman):
     """No key of the ring opens a ciphertext, or the key file is damaged; fails closed."""
+
+    exit_code = 2
+
+
+class ControlError(LedgerGuardError):
+    """The control plane's database refused or failed."""
+
+
+class ControlUnavailable(ControlError, Transient):
+    """The database was locked too long, is full or cannot be reached; nothing was written."""
+
+
+class LostRace(ControlError, Transient):
+    """Another process changed the row first; nothing was written, read it again."""
+
+
+class SchemaMismatch(ControlError, NeedsHuman):
+    """The database was written by a newer version of this program."""
 
     exit_code = 2
 
