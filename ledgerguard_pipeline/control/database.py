@@ -1,0 +1,221 @@
+"""One database, two dialects: everything SQLite and PostgreSQL do differently is in here.
+
+Writes are short transactions that own a name: on SQLite ``BEGIN IMMEDIATE`` (a deferred
+``BEGIN`` that turns into a write fails at once under contention, ignoring the busy time-out),
+on PostgreSQL a transaction-scoped advisory lock on that name. Both make read-then-write inside
+``write`` safe, so the stores above need no second code path.
+
+Time is the store's: on PostgreSQL the server's ``clock_timestamp()``, on SQLite the clock of the
+one host that can have the file open, read while the write lock is held. A clock injected by a
+test replaces either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable
+
+BUSY_TIMEOUT_SECONDS = 30.0
+POSTGRES_SCHEMA = "ledgerguard"
+"""Own schema: Dagster may share the database, and it too has a table ``alembic_version``."""
+
+_BEGIN = "ledgerguard_begin"
+_abandoned: list[Engine] = []
+
+
+class Database:
+    """The engines of one process on one control database.
+
+    Thread-safe. After a fork the child gets engines of its own at first use and never touches
+    the parent's connections. ``durable=False`` writes survive the death of a process but the
+    last ones may be lost in a power cut: right for rate windows and counters, and free of fsync.
+    """
+
+    def __init__(self, url: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.clock = clock
+        if self.is_sqlite:
+            _private_file(Path(self.url.database or ""))
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._turn = threading.Lock()
+        self._durable = _engine(self.url, synchronous="FULL")
+        self._relaxed = _engine(self.url, synchronous="NORMAL") if self.is_sqlite else self._durable
+
+    def _own(self) -> None:
+        if self._pid != os.getpid():
+            _abandoned.extend((self._durable, self._relaxed))
+            self._start()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot; never waits for writers.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached.
+        """
+        self._own()
+        with self._mapped(), self._durable.connect() as connection:
+            connection = connection.execution_options(**{_BEGIN: "BEGIN"})
+            yield connection
+
+    @contextmanager
+    def write(self, lock: str, *, durable: bool = True) -> Iterator[Connection]:
+        """One short transaction, alone among those of the same ``lock`` name in all processes.
+
+        Commits at the end of the block, rolls back on any exception. Never nest two.
+
+        Raises:
+            ControlUnavailable: locked too long, disk full or not reachable; nothing was written.
+        """
+        self._own()
+        engine = self._durable if durable else self._relaxed
+        if self.is_sqlite:
+            # Threads queue here instead of in SQLite's busy handler, which sleeps in steps.
+            with self._turn, self._mapped(), engine.begin() as connection:
+                yield connection
+            return
+        with self._mapped(), engine.begin() as connection:
+            if not durable:
+                connection.execute(text("SET LOCAL synchronous_commit = off"))
+            connection.execute(select(func.pg_advisory_xact_lock(_lock_number(lock))))
+            yield connection
+
+    def now(self, connection: Connection) -> datetime:
+        """The store's time, in UTC; inside ``write`` it is read after the lock was taken."""
+        if self.is_sqlite or self.clock is not SYSTEM_CLOCK:
+            return self.clock.now()
+        moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+
+    def upsert(
+        self, table: Table, columns: tuple[str, ...], *, add: tuple[str, ...] = ()
+    ) -> Insert:
+        """An insert of these columns that, where the key exists, sets the others instead.
+
+        ``add`` columns are summed up. Built once per shape; values go to ``execute``.
+        """
+        return _upsert(self.url.get_backend_name(), table, columns, add)
+
+    def prepare(self, connection: Connection) -> None:
+        """What must exist before the first migration: PostgreSQL's own schema."""
+        if not self.is_sqlite:
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES_SCHEMA}"))
+
+    def close(self) -> None:
+        """Close this process's idle connections."""
+        if self._pid == os.getpid():
+            self._durable.dispose()
+            self._relaxed.dispose()
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+            raise ControlUnavailable(
+                f"The control plane ({self.url.render_as_string(hide_password=True)}) could not "
+                f"be used: {first_line}. Nothing was written; free disk space, stop a process "
+                "that holds it, or check LEDGERGUARD_CONTROL_URL, then try again."
+            ) from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is not None and parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed is None or parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise ConfigurationError(
+            "LEDGERGUARD_CONTROL_URL must look like sqlite:///path/to/control.db or "
+            "postgresql://user:password@host/database."
+        )
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "LEDGERGUARD_CONTROL_URL names no SQLite file; an in-memory database cannot be "
+            "shared by the processes of an installation."
+        )
+    return parsed
+
+
+def _private_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The control database {path} cannot be opened ({error.strerror}). Check the folder "
+            "and its owner, or set LEDGERGUARD_HOME."
+        ) from error
+
+
+def _engine(url: URL, *, synchronous: str) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=20,
+            connect_args={
+                "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC",
+                "connect_timeout": 10,
+            },
+        )
+    engine = create_engine(
+        url, hide_parameters=True, poolclass=QueuePool, pool_size=4, max_overflow=-1,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        # Autocommit mode of the driver: the BEGIN below is then the only one there is.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            str(connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE"))
+        )
+
+    return engine
+
+
+@lru_cache(maxsize=64)
+def _upsert(backend: str, table: Table, columns: tuple[str, ...], add: tuple[str, ...]) -> Insert:
+    keys = [column.name for column in table.primary_key]
+    free = [name for name in columns if name not in keys]
+    statement = sqlite.insert(table) if backend == "sqlite" else postgresql.insert(table)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=keys,
+        set_={name: table.c[name] + new[name] if name in add else new[name] for name in free},
+    )
+
+
+def _lock_number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

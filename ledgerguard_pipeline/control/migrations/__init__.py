@@ -1,0 +1,1 @@
+"""Alembic migrations of the control plane; run by ``control.migrate`` when it opens."""

@@ -1,0 +1,101 @@
+"""The control plane: everything the processes of an installation share besides Bronze."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.calls import CallLedger
+from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.database import Database
+from ledgerguard_pipeline.control.keyring import Keyring
+from ledgerguard_pipeline.control.leases import LeaseStore
+from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
+from ledgerguard_pipeline.control.migrate import migrate
+from ledgerguard_pipeline.control.states import StateStore
+from ledgerguard_pipeline.control.tokens import TokenStore
+from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.values import Environment
+
+DATABASE_FILE = "control.db"
+
+
+class ControlPlane:
+    """Companies, tokens, OAuth states, leases, the limiter and the call ledger.
+
+    Thread-safe; every process opens its own, and one inherited by a fork reconnects by itself.
+    """
+
+    def __init__(
+        self, database: Database, keyring: Keyring, environment: Environment, budgets: Budgets
+    ) -> None:
+        self.database = database
+        self.keyring = keyring
+        self.environment = environment
+        self.clock = database.clock
+        self.companies = CompanyStore(database, environment)
+        self.tokens = TokenStore(database, keyring, environment)
+        self.states = StateStore(database, environment)
+        self.leases = LeaseStore(database)
+        self.limiter = CallLimiter(database, environment, budgets)
+        self.calls = CallLedger(database, environment)
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ControlPlane:
+        """Open, and on first use create, the control plane of these settings.
+
+        Raises:
+            ConfigurationError: the home or the database URL is not usable.
+            KeyUnavailable: the key ring is damaged or open to others.
+            SchemaMismatch: a newer version of this program wrote the database.
+            ControlUnavailable: the database cannot be reached or a migration failed.
+        """
+        _private_folder(settings.ledgerguard_home)
+        keyring = Keyring.open(settings)
+        configured = settings.ledgerguard_control_url
+        url = (
+            f"sqlite:///{settings.ledgerguard_home / DATABASE_FILE}"
+            if configured is None
+            else configured.get_secret_value()
+        )
+        database = Database(url, clock=clock)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        budgets = Budgets(
+            per_minute=settings.ledgerguard_max_requests_per_minute,
+            per_second=settings.ledgerguard_max_requests_per_second,
+            batches_per_minute=settings.ledgerguard_max_batches_per_minute,
+            concurrent=settings.ledgerguard_max_concurrent_requests,
+        )
+        return cls(database, keyring, settings.intuit_env, budgets)
+
+    def close(self) -> None:
+        """Close the database connections of this process; the stores cannot be used after."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _private_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"LEDGERGUARD_HOME {path} cannot be made ({error.strerror}). Name a folder this user "
+            "may write."
+        ) from error

@@ -1,0 +1,144 @@
+"""The tables of the control plane, for SQLite and PostgreSQL alike.
+
+``REVISION`` names the schema this code works with; it must be the head of ``migrations`` (a
+test holds them together), so that opening a current database needs no alembic at all.
+Every row belongs to one Intuit environment; the environment is the first part of each key.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+REVISION = "0001"
+
+metadata = MetaData()
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant, always aware and in UTC on the Python side.
+
+    SQLite keeps naive UTC text, which sorts as time does; PostgreSQL keeps ``timestamptz``.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs an offset")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+companies = Table(
+    "companies", metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("connected_at", UtcTime, nullable=False),
+    Column("last_success_at", UtcTime),
+    Column("last_error", Text),
+    Column("response_time_ms", Float),
+)
+
+tokens = Table(
+    "tokens", metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("access_token", Text, nullable=False),
+    Column("refresh_token", Text, nullable=False),
+    Column("access_expires_at", UtcTime, nullable=False),
+    Column("refresh_expires_at", UtcTime),
+    Column("hard_expires_at", UtcTime),
+    Column("version", BigInteger, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+refresh_attempts = Table(
+    "refresh_attempts", metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("old_token_sha256", String(64), nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+)
+
+oauth_states = Table(
+    "oauth_states", metadata,
+    Column("state_sha256", String(64), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("consumed_at", UtcTime),
+)
+
+leases = Table(
+    "leases", metadata,
+    Column("name", String(200), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+limiter_realms = Table(
+    "limiter_realms", metadata,
+    Column("scope", String(40), primary_key=True),
+    Column("last_at", Float(53), nullable=False),
+    Column("cool_until", Float(53), nullable=False),
+    Column("calls_head", BigInteger, nullable=False),
+    Column("calls_low", BigInteger, nullable=False),
+    Column("batches_head", BigInteger, nullable=False),
+    Column("batches_low", BigInteger, nullable=False),
+)
+
+limiter_stamps = Table(
+    "limiter_stamps", metadata,
+    Column("scope", String(40), primary_key=True),
+    Column("stream", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float(53), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+limiter_permits = Table(
+    "limiter_permits", metadata,
+    Column("scope", String(40), primary_key=True),
+    Column("permit_id", String(32), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("expires_at", Float(53), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+call_counts = Table(
+    "call_counts", metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("purpose", String(60), primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("metered", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
