@@ -139,8 +139,7 @@ class CompanyStore:
 
     def heartbeat(self, realm: RealmId, response_time_ms: float) -> None:
         """Note a successful call and how long it took; clears the last error."""
-        with self._database.read() as connection:
-            now = self._database.now(connection)
+        now = self._database.time()
         self._update(
             realm, durable=False,
             last_success_at=now, response_time_ms=response_time_ms, last_error=None,

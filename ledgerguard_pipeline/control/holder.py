@@ -32,7 +32,7 @@ def _machine() -> str:
     """One boot of one host, seen from one pid namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+        namespace = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     except OSError:
         return f"{socket.gethostname()}-host".replace(":", "-")
     return f"{boot}-{namespace}"

@@ -74,7 +74,7 @@ class Keyring:
         Raises:
             KeyUnavailable: the key file could not be made or read.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         key = self._newest()
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -88,8 +88,8 @@ class Keyring:
             KeyUnavailable: that key is not in the ring, or the text was altered or belongs to
                 another company, field or environment. The message names the key, never the text.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         kind, _, rest = sealed.partition(".")
         key_id, _, body = rest.partition(".")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.holder import this_process
@@ -99,14 +99,14 @@ class LeaseStore:
                     f"Another process held the lease {name!r} for more than {wait_seconds:g} s. "
                     "Try again; a dead holder's lease ends by itself."
                 )
-            clock.sleep(random.uniform(*_POLL_SECONDS))
+            clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter, not a secret
         try:
             yield lease
         finally:
             self.release(lease)
 
 
-def _held(lease: Lease) -> tuple[object, ...]:
+def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return (
         leases.c.name == lease.name,
         leases.c.owner == lease.owner,

@@ -268,7 +268,8 @@ class CallLimiter:
             )
         if len(held) - len(lost) < self.budgets.concurrent:
             return None
-        return _Wait(random.uniform(*_CONCURRENCY_POLL), "all concurrent calls are in flight")
+        pause = random.uniform(*_CONCURRENCY_POLL)  # noqa: S311  # jitter, not a secret
+        return _Wait(pause, "all concurrent calls are in flight")
 
     def _state(self, connection: Connection, scope: str, now: float) -> _State:
         row = connection.execute(_STATE, {"scope": scope}).mappings().one_or_none()
@@ -290,8 +291,10 @@ class CallLimiter:
     def _step_back(
         self, connection: Connection, scope: str, state: _State, now: float
     ) -> _State:
-        """The clock was set back: move what is on record with it, so that nobody waits for the
-        difference and no window opens early."""
+        """The clock was set back: move what is on record with it.
+
+        So nobody waits for the difference, and no window opens early.
+        """
         shift = state.last_at - now
         connection.execute(
             update(stamps).where(stamps.c.scope == scope).values(at=stamps.c.at - shift)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Connection, Select, column, inspect, select, table
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.schema import REVISION
@@ -39,14 +39,15 @@ def stored_revision(connection: Connection) -> str | None:
     """The schema revision of the database, or None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.execute(select(column("version_num")).select_from(table("alembic_version")))
-    return found.scalar_one_or_none()
+    query: Select[tuple[str]] = select(column("version_num")).select_from(table("alembic_version"))
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
 
 
 def _upgrade(connection: Connection, stored: str | None) -> None:
-    from alembic.command import upgrade  # noqa: PLC0415  # slow to import, rarely needed
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.command import upgrade  # slow to import, rarely needed
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

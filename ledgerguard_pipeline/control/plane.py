@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,6 +75,10 @@ class ControlPlane:
             concurrent=settings.ledgerguard_max_concurrent_requests,
         )
         return cls(database, keyring, settings.intuit_env, budgets)
+
+    def now(self) -> datetime:
+        """The store's time in UTC, the one every expiry in here is measured by."""
+        return self.database.time()
 
     def close(self) -> None:
         """Close the database connections of this process; the stores cannot be used after."""

@@ -110,6 +110,11 @@ class TokenStore:
             self._clear(connection, realm)
         return replace(grant, version=version)
 
+    def version(self, realm: RealmId) -> int | None:
+        """The stored version, or None; needs no key."""
+        with self._database.read() as connection:
+            return self._version(connection, realm)
+
     def forget(self, realm: RealmId) -> None:
         """Remove the grant and any note of an attempt."""
         with self._database.write(self._lock(realm)) as connection:
