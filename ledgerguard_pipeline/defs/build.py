@@ -1,0 +1,33 @@
+"""All definitions of one installation."""
+
+import dagster as dg
+
+from ledgerguard_pipeline.defs.assets import build_assets
+from ledgerguard_pipeline.defs.companies import connected_companies
+from ledgerguard_pipeline.defs.jobs import build_jobs
+from ledgerguard_pipeline.defs.partitions import cell_partitions
+from ledgerguard_pipeline.defs.quickbooks import QuickBooks
+from ledgerguard_pipeline.defs.schedules import build_schedules
+from ledgerguard_pipeline.defs.sensors import build_new_company_sensor
+from ledgerguard_pipeline.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Assets, jobs, schedules and sensors for the entities these settings keep.
+
+    Only settings are read: no network, no database, no Bronze file. So definitions load with no
+    credentials set and with any company broken.
+    """
+    entities = settings.kept_entities
+    cells = cell_partitions(settings)
+    jobs = build_jobs(entities)
+    return dg.Definitions(
+        assets=build_assets(entities, cells),
+        jobs=jobs.listed(),
+        schedules=build_schedules(jobs, cells, connected_companies),
+        sensors=[build_new_company_sensor(jobs, cells, connected_companies)],
+        resources={"quickbooks": QuickBooks()},
+        # Of all runs, also of a click on Materialize: a step in a process of its own costs six
+        # seconds, and only steps of one process share a sync.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,72 @@
+"""The jobs; their names are stable because schedules, the command line and history use them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from ledgerguard_pipeline.defs.keys import (
+    ALL_JOB,
+    CHANGES_JOB,
+    QUERIED_JOB,
+    asset_key,
+    derived_from,
+)
+from ledgerguard_pipeline.entities import EntityType
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """``changes`` or ``queried`` is None where the installation keeps no entity of that sort."""
+
+    all: AssetJob
+    changes: AssetJob | None
+    queried: AssetJob | None
+
+    def listed(self) -> list[AssetJob]:
+        return [job for job in (self.all, self.changes, self.queried) if job is not None]
+
+
+def build_jobs(entities: Sequence[EntityType]) -> Jobs:
+    """Jobs over these entities."""
+    changing = [entity for entity in entities if entity.cdc]
+    queried = [entity for entity in entities if not entity.cdc]
+    return Jobs(
+        all=_job(ALL_JOB, entities, "Bring every entity of a company up to date."),
+        changes=_job(
+            CHANGES_JOB,
+            changing,
+            "Read what changed since the watermark: one call for all of these entities.",
+        )
+        if changing
+        else None,
+        queried=_job(
+            QUERIED_JOB,
+            queried,
+            "Entities that change data capture leaves out, read by one batch call.",
+        )
+        if queried
+        else None,
+    )
+
+
+def keys_of(entities: Sequence[EntityType]) -> list[dg.AssetKey]:
+    """The assets of these entities and of what is derived from them."""
+    derived = [each for entity in entities for each in derived_from(entity)]
+    return [*map(asset_key, entities), *map(asset_key, derived)]
+
+
+def _job(
+    name: str,
+    entities: Sequence[EntityType],
+    description: str,
+) -> AssetJob:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*keys_of(entities)),
+        description=description,
+        executor_def=dg.in_process_executor,
+    )

@@ -1,0 +1,26 @@
+"""Names that the UI, schedules and other code locations refer to; changing one orphans history."""
+
+import dagster as dg
+
+from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
+
+ALL_JOB = "bronze_sync"
+"""Every entity: what the command line, the first load and a click on Materialize all run."""
+CHANGES_JOB = "bronze_changes"
+"""The entities one change-data-capture call covers."""
+QUERIED_JOB = "bronze_queried"
+"""The entities change data capture leaves out; one batch call."""
+HEALTH_JOB = "connection_health"
+
+REALM_TAG = "ledgerguard/realm"
+"""On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""
+
+
+def asset_key(entity: EntityType | DerivedEntity) -> dg.AssetKey:
+    """``qbo/bronze/<table>``."""
+    return dg.AssetKey(["qbo", "bronze", entity.table])
+
+
+def derived_from(entity: EntityType) -> tuple[DerivedEntity, ...]:
+    """The entities that are views over this one."""
+    return tuple(derived for derived in DERIVED if derived.base == entity.name)

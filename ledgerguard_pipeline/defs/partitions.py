@@ -1,0 +1,122 @@
+"""The cells of the asset grid: one company in one window of extraction time.
+
+A cell is a unit of work and of observation, never the truth about what was loaded: that is the
+watermark in Bronze. So the current window may run every few minutes, and an old one may run
+again at any time: it heals or changes nothing. The first window is open to the left; all history
+from before the first window belongs to it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.ingestion.request import Window
+from ledgerguard_pipeline.settings import Settings
+
+REALM = "realm"
+WINDOW = "window"
+
+realm_partitions = dg.DynamicPartitionsDefinition(name=REALM)
+"""The companies; connecting one adds its key, nothing at load time depends on which exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealmCells:
+    """The cells of one company in one run, oldest first.
+
+    ``window`` is the span of LastUpdatedTime to read again, or None where the current window is
+    among the cells: then every entity is brought up to date from its own watermark.
+    """
+
+    realm_id: str
+    keys: tuple[dg.MultiPartitionKey, ...]
+    window: Window | None
+
+
+def window_partitions(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """Windows of ``LEDGERGUARD_PARTITION_CADENCE`` from the one that holds the start date on.
+
+    ``end_offset=1`` makes the current, unfinished window a cell.
+
+    Raises:
+        ConfigurationError: the start date lies in the future, so there would be no window.
+    """
+    start = settings.ledgerguard_start_date
+    if start > datetime.now(UTC).date():
+        raise ConfigurationError(
+            f"LEDGERGUARD_START_DATE is {start.isoformat()}, which lies in the future. "
+            "Set it to the day from which partitions shall be shown, at the latest today."
+        )
+    if settings.ledgerguard_partition_cadence == "monthly":
+        return dg.MonthlyPartitionsDefinition(
+            start_date=_midnight(start.replace(day=1)), end_offset=1
+        )
+    if settings.ledgerguard_partition_cadence == "weekly":
+        monday = start - timedelta(days=start.weekday())
+        return dg.WeeklyPartitionsDefinition(
+            start_date=_midnight(monday), day_offset=1, end_offset=1
+        )
+    return dg.DailyPartitionsDefinition(start_date=_midnight(start), end_offset=1)
+
+
+def cell_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
+    """Company by window, the partitions of every entity asset."""
+    return dg.MultiPartitionsDefinition(
+        {REALM: realm_partitions, WINDOW: window_partitions(settings)}
+    )
+
+
+def windows_of(cells: dg.MultiPartitionsDefinition) -> dg.TimeWindowPartitionsDefinition:
+    """The window dimension of a grid."""
+    windows = cells.get_partitions_def_for_dimension(WINDOW)
+    if not isinstance(windows, dg.TimeWindowPartitionsDefinition):
+        raise TypeError(f"the {WINDOW} dimension holds no time windows: {windows!r}")
+    return windows
+
+
+def current_window(cells: dg.MultiPartitionsDefinition) -> str:
+    """The key of the window that contains now."""
+    key = windows_of(cells).get_last_partition_key()
+    if key is None:  # window_partitions refuses a start date in the future
+        raise ConfigurationError("There is no partition window yet; set LEDGERGUARD_START_DATE.")
+    return key
+
+
+def current_cell(cells: dg.MultiPartitionsDefinition, realm_id: str) -> dg.MultiPartitionKey:
+    """The cell a company is kept current in."""
+    return dg.MultiPartitionKey({REALM: realm_id, WINDOW: current_window(cells)})
+
+
+def by_realm(cells: dg.MultiPartitionsDefinition, keys: Iterable[str]) -> Sequence[RealmCells]:
+    """Group the cells of a run by company.
+
+    A backfill brings one company a run, but a range typed by hand may span several.
+    """
+    windows = windows_of(cells)
+    first, last = windows.get_first_partition_key(), windows.get_last_partition_key()
+    found: dict[str, dict[str, dg.MultiPartitionKey]] = {}
+    for text in keys:
+        key = cells.get_partition_key_from_str(text)
+        dimensions = key.keys_by_dimension
+        found.setdefault(dimensions[REALM], {})[dimensions[WINDOW]] = key
+    grouped = []
+    for realm_id, by_window in found.items():
+        names = sorted(by_window)
+        if last in by_window:
+            window = None
+        else:
+            oldest = windows.time_window_for_partition_key(names[0])
+            newest = windows.time_window_for_partition_key(names[-1])
+            window = Window(
+                start=None if names[0] == first else oldest.start.astimezone(UTC),
+                end=newest.end.astimezone(UTC),
+            )
+        grouped.append(RealmCells(realm_id, tuple(by_window[name] for name in names), window))
+    return grouped
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

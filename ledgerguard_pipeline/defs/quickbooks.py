@@ -1,0 +1,125 @@
+"""The resource every entity asset uses."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from ledgerguard_pipeline.defs.failures import failure_of
+from ledgerguard_pipeline.defs.keys import asset_key
+from ledgerguard_pipeline.defs.partitions import RealmCells
+from ledgerguard_pipeline.defs.reports import Loaded
+from ledgerguard_pipeline.defs.run_syncs import RunSyncs
+from ledgerguard_pipeline.defs.scope import current_settings
+from ledgerguard_pipeline.entities import ENTITIES, DerivedEntity, EntityType
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline.values import parse_instant
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.installation import Installation
+
+
+class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
+    """How a run reaches the companies' books; a thin face of the installation.
+
+    All steps of a run share one instance (the in-process executor sees to that) and so one sync
+    per company. Setting it up opens nothing: Dagster does so once more after a run has ended.
+    """
+
+    full: bool = Field(
+        default=False,
+        description="Walk every selected entity from its first row instead of reading changes.",
+    )
+    since: str | None = Field(
+        default=None,
+        description=(
+            "Read changes from this instant on instead of from the watermark, for example "
+            "2026-01-31T00:00:00Z; an offset is needed."
+        ),
+    )
+
+    _syncs: RunSyncs | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["QuickBooks"]:
+        """Serve one run; whatever its steps opened is closed when it ends."""
+        try:
+            since = parse_since(self.since, now=datetime.now(UTC))
+        except LedgerGuardError as error:
+            raise failure_of([error]) from error
+        with RunSyncs(
+            _open_installation,
+            run_id=context.run_id,
+            full=self.full,
+            since=since,
+        ) as syncs:
+            self._syncs = syncs
+            try:
+                yield self
+            finally:
+                self._syncs = None
+
+    def load(
+        self, context: dg.AssetExecutionContext, cells: RealmCells, entity: EntityType
+    ) -> Loaded:
+        """Bring one entity of one company up to date.
+
+        Raises:
+            LedgerGuardError: it failed; other entities and companies are not affected.
+        """
+        return self._running().load(cells, entity, selected_entities(context))
+
+    def look(
+        self, context: dg.AssetExecutionContext, cells: RealmCells, entity: DerivedEntity
+    ) -> Loaded:
+        """What a derived entity shows of its base."""
+        return self._running().look(cells, entity, selected_entities(context))
+
+    def _running(self) -> RunSyncs:
+        if self._syncs is None:
+            raise RuntimeError("QuickBooks is used outside of a run.")
+        return self._syncs
+
+
+def _open_installation() -> "Installation":
+    from ledgerguard_pipeline.installation import Installation
+
+    return Installation.open(current_settings())
+
+
+def parse_since(text: str | None, *, now: datetime) -> datetime | None:
+    """The instant from which changes are read again.
+
+    Raises:
+        BadInputError: it is no instant with an offset, or lies in the future.
+    """
+    if text is None:
+        return None
+    try:
+        since = parse_instant(text)
+    except ValueError:
+        raise BadInputError(
+            f"{text[:40]!r} is not an instant. Write it with date, time and offset, for example "
+            "2026-01-31T00:00:00Z."
+        ) from None
+    if since > now:
+        raise BadInputError(f"{text} lies in the future; nothing can have changed since then.")
+    return since
+
+
+def selected_entities(context: dg.AssetExecutionContext) -> Sequence[EntityType]:
+    """The entities this run will load, in registry order.
+
+    A click on a few assets selects those; a retry from failure selects the failed steps only.
+    """
+    job = context.job_def
+    steps = context.run.step_keys_to_execute
+    keys = {
+        key
+        for key in job.asset_layer.selected_asset_keys
+        if steps is None or key.to_python_identifier() in steps
+    }
+    return [entity for entity in ENTITIES if asset_key(entity) in keys]

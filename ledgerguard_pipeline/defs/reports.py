@@ -1,0 +1,225 @@
+"""A load as the Dagster UI shows it: figures that plot, a sample, the data checks."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ledgerguard_pipeline.bronze.audit import Audit
+from ledgerguard_pipeline.ingestion.results import EntityResult
+
+ACCOUNTED = "every_row_accounted_for"
+UNIQUE = "unique_per_company"
+COMPLETE = "complete_against_count"
+QUARANTINE = "quarantine_empty"
+
+SAMPLE_FIELDS = 8
+_PREFERRED = (
+    "DocNumber", "DisplayName", "FullyQualifiedName", "Name", "CompanyName", "TxnDate", "DueDate",
+    "TotalAmt", "Balance", "CurrentBalance", "UnitPrice", "Amount", "RateValue", "Rate",
+    "AccountType", "Type", "PaymentType", "PrivateNote", "Active",
+)  # fmt: skip
+
+Metadata = dict[str, dg.MetadataValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One company's load of one entity and what Bronze holds after it.
+
+    ``result`` is None for a derived entity: nothing was fetched for it.
+    """
+
+    realm_id: str
+    result: EntityResult | None
+    audit: Audit
+
+
+def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetCheckSpec]:
+    """The checks every load reports; each carries the company in its metadata."""
+    specs = [
+        dg.AssetCheckSpec(
+            UNIQUE,
+            asset=key,
+            description="No (realm_id, id) appears twice in the current view.",
+        )
+    ]
+    if derived:
+        return specs
+    return [
+        dg.AssetCheckSpec(
+            ACCOUNTED,
+            asset=key,
+            description="Rows written, unchanged, stale and quarantined add up to rows fetched.",
+        ),
+        *specs,
+        dg.AssetCheckSpec(
+            COMPLETE,
+            asset=key,
+            description="Bronze holds as many objects as Intuit's COUNT(*), where it was asked.",
+        ),
+        dg.AssetCheckSpec(
+            QUARANTINE,
+            asset=key,
+            description="No record of this entity waits in bronze._quarantine.",
+        ),
+    ]
+
+
+def load_metadata(loaded: Loaded) -> Metadata:
+    """The figures of one load; every number has the same name on every asset."""
+    audit = loaded.audit
+    metadata: Metadata = {
+        "realm": dg.MetadataValue.text(loaded.realm_id),
+        "dagster/row_count": dg.MetadataValue.int(audit.stored),
+        "quarantine": dg.MetadataValue.int(audit.quarantined),
+    }
+    result = loaded.result
+    if result is not None:
+        rate = result.fetched / result.seconds if result.seconds > 0 else 0.0
+        metadata |= {
+            "mode": dg.MetadataValue.text(result.mode.value),
+            "rows_fetched": dg.MetadataValue.int(result.fetched),
+            "rows_written": dg.MetadataValue.int(result.written),
+            "rows_deleted": dg.MetadataValue.int(result.deleted),
+            "rows_unchanged": dg.MetadataValue.int(result.unchanged),
+            "rows_quarantined": dg.MetadataValue.int(result.quarantined),
+            "api_calls": dg.MetadataValue.int(result.api_calls),
+            "bytes": dg.MetadataValue.int(result.bytes),
+            "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+            "rows_per_second": dg.MetadataValue.float(round(rate, 1)),
+        }
+        if result.watermark is not None:
+            metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
+        if result.note:
+            metadata["note"] = dg.MetadataValue.text(result.note)
+        if result.new_fields:
+            metadata["new_fields"] = dg.MetadataValue.text(", ".join(result.new_fields))
+    table = sample_table(audit)
+    if table is not None:
+        metadata["sample"] = table
+    return metadata
+
+
+def sample_table(audit: Audit) -> dg.MetadataValue | None:
+    """The newest rows with the few fields a person recognises them by.
+
+    Numbers are shown as the text Intuit sent: ``100.10`` stays ``100.10``.
+    """
+    rows = []
+    for row in audit.sample:
+        fields = _scalars(row.payload)
+        rows.append((row, fields))
+    if not rows:
+        return None
+    seen = {name for _, fields in rows for name in fields}
+    names = [name for name in _PREFERRED if name in seen][:SAMPLE_FIELDS]
+    columns = ["id", "state", "last_updated_at", *names]
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord(
+                {
+                    "id": row.id,
+                    "state": row.state,
+                    "last_updated_at": row.last_updated_at or "",
+                    **{name: fields.get(name, "") for name in names},
+                }
+            )
+            for row, fields in rows
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns]),
+    )
+
+
+def _scalars(payload: str | None) -> dict[str, str]:
+    """Top-level texts, numbers (as their text) and booleans of a record or of what it wraps."""
+    if payload is None:
+        return {}
+    document = json.loads(payload, parse_float=str, parse_int=str, parse_constant=str)
+    if not isinstance(document, dict):
+        return {}
+    inner = [value for value in document.values() if isinstance(value, dict)]
+    if len(document) == 1 and inner:
+        document = inner[0]
+    return {
+        name: json.dumps(value) if isinstance(value, bool) else value
+        for name, value in document.items()
+        if isinstance(value, str | bool)
+    }
+
+
+def check_results(loads: Sequence[Loaded], key: dg.AssetKey) -> list[dg.AssetCheckResult]:
+    """One result per check over all companies of the run, with each one's figures."""
+    results = [_unique(loads, key)]
+    fetched = [(loaded, loaded.result) for loaded in loads if loaded.result is not None]
+    if len(fetched) == len(loads):
+        results += [_accounted(fetched, key), _complete(fetched, key), _quarantine(loads, key)]
+    return results
+
+
+def _unique(loads: Sequence[Loaded], key: dg.AssetKey) -> dg.AssetCheckResult:
+    duplicates = {loaded.realm_id: loaded.audit.duplicates for loaded in loads}
+    return dg.AssetCheckResult(
+        check_name=UNIQUE,
+        asset_key=key,
+        passed=not any(duplicates.values()),
+        metadata=_per_realm("duplicates", duplicates),
+    )
+
+
+def _accounted(
+    fetched: Sequence[tuple[Loaded, EntityResult]], key: dg.AssetKey
+) -> dg.AssetCheckResult:
+    missing = {
+        loaded.realm_id: result.fetched
+        - (result.written + result.unchanged + result.stale + result.quarantined)
+        for loaded, result in fetched
+    }
+    return dg.AssetCheckResult(
+        check_name=ACCOUNTED,
+        asset_key=key,
+        passed=not any(missing.values()),
+        metadata=_per_realm("unaccounted", missing),
+    )
+
+
+def _complete(
+    fetched: Sequence[tuple[Loaded, EntityResult]], key: dg.AssetKey
+) -> dg.AssetCheckResult:
+    metadata: Metadata = {}
+    passed = True
+    for loaded, result in fetched:
+        if result.expected is None or result.stored is None:
+            metadata[f"{loaded.realm_id}: counted"] = dg.MetadataValue.text(
+                "not in this run; changes since the watermark were applied"
+            )
+            continue
+        metadata[f"{loaded.realm_id}: expected"] = dg.MetadataValue.int(result.expected)
+        metadata[f"{loaded.realm_id}: stored"] = dg.MetadataValue.int(result.stored)
+        passed = passed and result.expected == result.stored
+    return dg.AssetCheckResult(
+        check_name=COMPLETE,
+        asset_key=key,
+        passed=passed,
+        metadata=metadata,
+        # The books may change between COUNT and the last page; the nightly reconcile decides.
+        severity=dg.AssetCheckSeverity.WARN,
+    )
+
+
+def _quarantine(loads: Sequence[Loaded], key: dg.AssetKey) -> dg.AssetCheckResult:
+    waiting = {loaded.realm_id: loaded.audit.quarantined for loaded in loads}
+    return dg.AssetCheckResult(
+        check_name=QUARANTINE,
+        asset_key=key,
+        passed=not any(waiting.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=_per_realm("quarantined", waiting),
+    )
+
+
+def _per_realm(name: str, figures: dict[str, int]) -> Metadata:
+    return {
+        f"{realm_id}: {name}": dg.MetadataValue.int(figure) for realm_id, figure in figures.items()
+    }

@@ -1,0 +1,148 @@
+"""One sync per company for all steps of a run."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ledgerguard_pipeline.bronze.audit import Audit, audit
+from ledgerguard_pipeline.defs.partitions import RealmCells
+from ledgerguard_pipeline.defs.reports import Loaded
+from ledgerguard_pipeline.defs.scope import report
+from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.ingestion.sync import CompanySync
+    from ledgerguard_pipeline.installation import Installation
+
+
+class RunSyncs:
+    """Opens a company's sync when its first step starts and closes all at the end of the run.
+
+    The sync knows every entity selected in the run, so one change-data-capture call, one session
+    and one limiter serve all steps, and later entities are fetched while earlier ones are loaded.
+    Nothing is opened before the first step, so building one needs neither network nor files.
+    """
+
+    def __init__(
+        self,
+        open_installation: Callable[[], "Installation"],
+        *,
+        run_id: str | None,
+        full: bool,
+        since: datetime | None,
+    ) -> None:
+        self._open_installation = open_installation
+        self._run_id = run_id
+        self._full = full
+        self._since = since
+        self._stack = ExitStack()
+        self._installation: Installation | None = None
+        self._syncs: dict[str, CompanySync | LedgerGuardError] = {}
+        self._audits: dict[str, dict[str, Audit]] = {}
+
+    @property
+    def installation(self) -> "Installation":
+        """The installation of this run, opened on first use."""
+        if self._installation is None:
+            self._installation = self._stack.enter_context(self._open_installation())
+        return self._installation
+
+    def load(self, cells: RealmCells, entity: EntityType, selected: Sequence[EntityType]) -> Loaded:
+        """Bring one entity of one company up to date and look at what Bronze then holds.
+
+        Raises:
+            LedgerGuardError: the entity failed; other entities and companies are not affected.
+        """
+        result = self._sync(cells, selected).load(entity)
+        return Loaded(cells.realm_id, result, self._audit(cells, entity, selected, result))
+
+    def look(
+        self, cells: RealmCells, entity: DerivedEntity, selected: Sequence[EntityType]
+    ) -> Loaded:
+        """What a derived entity shows; its base was loaded by an earlier step or run."""
+        return Loaded(cells.realm_id, None, self._audit(cells, entity, selected, None))
+
+    def _sync(self, cells: RealmCells, selected: Sequence[EntityType]) -> "CompanySync":
+        known = self._syncs.get(cells.realm_id)
+        if known is None:
+            known = self._syncs[cells.realm_id] = self._open(cells, selected)
+        if isinstance(known, LedgerGuardError):
+            # Every step of a company that cannot be opened says why; none tries again.
+            raise known
+        return known
+
+    def _open(
+        self, cells: RealmCells, selected: Sequence[EntityType]
+    ) -> "CompanySync | LedgerGuardError":
+        try:
+            realm_id = parse_realm(cells.realm_id)
+            request = SyncRequest(
+                realm_id=realm_id,
+                entities=tuple(selected),
+                full=self._full,
+                since=self._since,
+                window=None if self._full or self._since else cells.window,
+                run_id=self._run_id,
+            )
+            return self._stack.enter_context(self.installation.service(realm_id).open_sync(request))
+        except LedgerGuardError as error:
+            report(SyncResult(errors=(str(error),)))
+            return error
+
+    def _audit(
+        self,
+        cells: RealmCells,
+        entity: EntityType | DerivedEntity,
+        selected: Sequence[EntityType],
+        result: EntityResult | None,
+    ) -> Audit:
+        """Bronze after this load.
+
+        The first step that changed nothing reads all entities of the run at once, so that an idle
+        run opens the file once; entities that change are read again, one by one.
+        """
+        store = self.installation.bronze
+        known = self._audits.setdefault(cells.realm_id, {})
+        if result is not None and (result.written or result.quarantined):
+            self._forget(known, entity)
+        if entity.name not in known:
+            bases = {one.name for one in selected}
+            derived = [each for each in DERIVED if each.base in bases]
+            wanted: list[EntityType | DerivedEntity] = []
+            if not known:
+                wanted += [*selected, *derived]
+            if entity not in wanted:
+                wanted.append(entity)
+            known |= audit(store, RealmId(cells.realm_id), wanted)
+        return known[entity.name]
+
+    @staticmethod
+    def _forget(known: dict[str, Audit], entity: EntityType | DerivedEntity) -> None:
+        known.pop(entity.name, None)
+        for derived in DERIVED:
+            if derived.base == entity.name:
+                known.pop(derived.name, None)
+
+    def close(self) -> None:
+        """Report what was done and close every sync and the installation."""
+        with self._stack:
+            for sync in self._syncs.values():
+                if not isinstance(sync, LedgerGuardError):
+                    report(sync.result())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

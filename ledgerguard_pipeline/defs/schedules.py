@@ -1,0 +1,110 @@
+"""Keeping connected companies current.
+
+Dagster's own partition schedules launch a partition once; the current window has to run again and
+again, so these are plain schedules with one run per company and tick. The run key holds the
+scheduled time: evaluating a tick twice starts nothing twice.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from ledgerguard_pipeline.defs.companies import ListCompanies
+from ledgerguard_pipeline.defs.jobs import Jobs
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.partitions import REALM, current_cell
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_schedules(
+    jobs: Jobs, cells: dg.MultiPartitionsDefinition, companies: ListCompanies
+) -> list[dg.ScheduleDefinition]:
+    """Changes every 15 minutes; what change data capture leaves out every hour."""
+    schedules = []
+    if jobs.changes is not None:
+        schedules.append(
+            _schedule(
+                "changes_every_15_minutes",
+                "*/15 * * * *",
+                jobs.changes,
+                cells,
+                companies,
+                "What changed in every connected company, one call each.",
+            )
+        )
+    if jobs.queried is not None:
+        schedules.append(
+            _schedule(
+                "queried_entities_hourly",
+                "7 * * * *",
+                jobs.queried,
+                cells,
+                companies,
+                "Entities that change data capture leaves out, one batch call per company.",
+            )
+        )
+    return schedules
+
+
+def _schedule(
+    name: str,
+    cron: str,
+    job: AssetJob,
+    cells: dg.MultiPartitionsDefinition,
+    companies: ListCompanies,
+    description: str,
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+    def sync_connected(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        connected = companies()
+        if not connected:
+            yield dg.SkipReason(
+                "No company is connected. Run `ledgerguard connect` or press Connect to QuickBooks."
+            )
+            return
+        # The new-company sensor adds a company and runs its first load; until then it is no cell.
+        known = set(context.instance.get_dynamic_partitions(REALM))
+        waiting = []
+        for company in connected:
+            realm_id = company.realm_id
+            if realm_id not in known or _busy(context.instance, job.name, realm_id):
+                waiting.append(realm_id)
+                continue
+            yield dg.RunRequest(
+                run_key=f"{realm_id}:{context.scheduled_execution_time.isoformat()}",
+                partition_key=current_cell(cells, realm_id),
+                tags={REALM_TAG: realm_id},
+            )
+        if len(waiting) == len(connected):
+            yield dg.SkipReason(
+                "Every connected company is new or still at its last run: " + ", ".join(waiting)
+            )
+
+    return sync_connected
+
+
+def _busy(instance: dg.DagsterInstance, job_name: str, realm_id: str) -> bool:
+    """Whether the last tick's run is not done: another one would only queue up behind it."""
+    runs = instance.get_runs(
+        dg.RunsFilter(job_name=job_name, tags={REALM_TAG: realm_id}, statuses=_UNFINISHED),
+        limit=1,
+    )
+    return bool(runs)
