@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
 from ledgerguard_pipeline.control.database import Database
-from ledgerguard_pipeline.control.holder import this_process
+from ledgerguard_pipeline.control.holder import has_died, this_process
 from ledgerguard_pipeline.control.schema import leases
 from ledgerguard_pipeline.errors import ControlUnavailable, LostRace
+
+DEAD_HOLDER_SECONDS = 5.0
+"""How long a lease outlives the noticed death of its holder."""
 
 _POLL_SECONDS = (0.02, 0.08)
 
@@ -49,6 +52,7 @@ class LeaseStore:
                 )
                 return Lease(name, owner, 1, until)
             if row["owner"] and row["expires_at"] > now:
+                self._shorten_if_dead(connection, row, now)
                 return None
             fence = row["fence"] + 1
             connection.execute(
@@ -57,6 +61,14 @@ class LeaseStore:
                 .values(owner=owner, fence=fence, expires_at=until)
             )
             return Lease(name, owner, fence, until)
+
+    def _shorten_if_dead(self, connection: Connection, row: RowMapping, now: datetime) -> None:
+        """A killed holder's last call may still be on its way: its lease ends soon, not at once."""
+        soon = now + timedelta(seconds=DEAD_HOLDER_SECONDS)
+        if row["expires_at"] > soon and has_died(row["owner"].partition("/")[0]):
+            connection.execute(
+                update(leases).where(leases.c.name == row["name"]).values(expires_at=soon)
+            )
 
     def renew(self, lease: Lease, ttl_seconds: float) -> Lease:
         """Hold on for ``ttl_seconds`` from now.

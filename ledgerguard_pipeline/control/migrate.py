@@ -39,7 +39,7 @@ def stored_revision(connection: Connection) -> str | None:
     """The schema revision of the database, or None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    query: Select[tuple[str]] = select(column("version_num")).select_from(table("alembic_version"))
+    query: Select[str] = select(column("version_num")).select_from(table("alembic_version"))
     found: str | None = connection.execute(query).scalar_one_or_none()
     return found
 
