@@ -1,0 +1,78 @@
+"""One company file of the sandbox: its shelves, its ledger and what editing them needs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from ledgerguard_pipeline.sandbox.kinds import TYPES
+from ledgerguard_pipeline.sandbox.ledger import Ledger
+from ledgerguard_pipeline.sandbox.shelf import Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAccounts:
+    """Where an item's documents post: its income account, its cost account, its unit cost."""
+
+    income: str
+    cost: str
+    unit_cost: str
+
+
+@dataclass(slots=True)
+class Chart:
+    """The accounts that documents reach without naming them, by id, and the items' accounts."""
+
+    receivable: str = ""
+    payable: str = ""
+    undeposited: str = ""
+    sales_tax: str = ""
+    inventory: str = ""
+    parents: dict[tuple[str, str], str] = field(default_factory=dict)
+    """``(entity, id)`` of a sub-account or sub-customer to its parent's id."""
+    items: dict[str, ItemAccounts] = field(default_factory=dict)
+
+    def descendants(self, entity: str, id: str) -> list[str]:
+        """All members below one, children first."""
+        found: list[str] = []
+        for (kind, child), parent in self.parents.items():
+            if kind == entity and parent == id:
+                found += [child, *self.descendants(entity, child)]
+        return found
+
+
+class SandboxCompany:
+    """A company's objects by Intuit's entity name.
+
+    Readers and editors hold ``lock``; a shelf's ``version`` moves with every change.
+    """
+
+    def __init__(self, realm_id: str, name: str, seed: int) -> None:
+        self.realm_id = realm_id
+        self.name = name
+        self.seed = seed
+        self.shelves: dict[str, Shelf] = {entity: Shelf(entity) for entity in TYPES}
+        self.lock = threading.RLock()
+        self.ledger = Ledger()
+        self.chart = Chart()
+        self.pinned: dict[str, frozenset[str]] = {}
+        """List members that rows rendered on demand refer to; they cannot be merged away."""
+        self._next_id: dict[str, int] = {}
+        self._ids: dict[str, list[str]] = {}
+
+    def reserve(self, sequence: str, first: int) -> None:
+        """Let a sequence go on at ``first`` (transactions share one, lists have their own)."""
+        self._next_id[sequence] = max(first, self._next_id.get(sequence, 1))
+
+    def new_id(self, sequence: str) -> str:
+        """The next id of a sequence."""
+        number = self._next_id.get(sequence, 1)
+        self._next_id[sequence] = number + 1
+        return str(number)
+
+    def ids(self, entity: str) -> list[str]:
+        """Ids ever seen on a shelf, oldest first; some may be gone. Cheap to ask again."""
+        known = self._ids.get(entity)
+        if known is None:
+            known = self._ids[entity] = list(self.shelves[entity].rows)
+        return known
