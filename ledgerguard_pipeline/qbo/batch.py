@@ -1,0 +1,127 @@
+"""Batch answers: many statements in one call, each with its own outcome.
+
+Intuit answers 200 even when every item failed and promises no order, so items are matched by
+``bId``; an item without an answer is a failure of that item, never an empty result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
+from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.envelope import Answer
+from ledgerguard_pipeline.qbo.faults import Where, error_for, fault_in, renewable
+from ledgerguard_pipeline.qbo.payload import Members, elements_of, members_of
+from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.values import Source
+
+
+def read_batch_pages(
+    answer: Answer, statements: Sequence[Query]
+) -> tuple[list[Page | QBOAPIError], int]:
+    """One page or error per statement, in their order, and the number of rows in all.
+
+    Raises:
+        QBOAPIError: the whole batch was refused, or an item complains about the token.
+        ServiceUnavailable: the answer cannot be read.
+    """
+    members = answer.open()
+    time = answer.time(members)
+    items = _items(answer, members)
+    pages: list[Page | QBOAPIError] = []
+    rows = 0
+    for place, statement in enumerate(statements):
+        found = _item(answer, items, place, statement)
+        if isinstance(found, QBOAPIError):
+            pages.append(found)
+            continue
+        group, size = found
+        try:
+            read = answer.rows(group, statement.entity, Source.QUERY)
+        except ServiceUnavailable as error:
+            error.entity = statement.entity.name
+            pages.append(error)
+            continue
+        rows += read.count
+        pages.append(
+            Page(statement.entity, read.records + read.tombstones, read.rejects, read.count, time,
+                 answer.where.intuit_tid, size)
+        )
+    return pages, rows
+
+
+def read_batch_counts(
+    answer: Answer, statements: Sequence[Query]
+) -> tuple[dict[str, int | QBOAPIError], int]:
+    """The count, or the error, of each statement by entity name.
+
+    Raises:
+        QBOAPIError: as ``read_batch_pages``.
+    """
+    members = answer.open()
+    items = _items(answer, members)
+    counts: dict[str, int | QBOAPIError] = {}
+    for place, statement in enumerate(statements):
+        found = _item(answer, items, place, statement)
+        name = statement.entity.name
+        if isinstance(found, QBOAPIError):
+            counts[name] = found
+            continue
+        try:
+            counts[name] = total_of(found[0])
+        except ValueError as error:
+            counts[name] = _missing(answer, name, str(error))
+    return counts, 0
+
+
+def total_of(group: Members) -> int:
+    """The ``totalCount`` of a counting statement.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return msgspec.json.decode(group["totalCount"], type=int)
+    except (KeyError, msgspec.MsgspecError):
+        raise ValueError("it holds no totalCount") from None
+
+
+def _items(answer: Answer, members: Members) -> dict[str, Members]:
+    try:
+        parts = [members_of(item) for item in elements_of(members.get("BatchItemResponse", b""))]
+        return {
+            msgspec.json.decode(part["bId"], type=str): part for part in parts if "bId" in part
+        }
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise answer.unreadable(f"its BatchItemResponse: {error}") from None
+
+
+def _item(
+    answer: Answer, items: dict[str, Members], place: int, statement: Query
+) -> tuple[Members, int] | QBOAPIError:
+    name = statement.entity.name
+    part = items.get(f"q{place}")
+    if part is None:
+        return _missing(answer, name, "the batch left this item out")
+    fault = fault_in(part)
+    if fault is not None:
+        where = Where(answer.where.realm_id, name, answer.where.intuit_tid)
+        error = error_for(answer.status, fault, where, retry_after=answer.retry_after)
+        if renewable(error):
+            # A token refused for one item is refused for the batch: renew it and ask again.
+            raise error
+        return error
+    try:
+        body = part["QueryResponse"]
+        return members_of(body), len(body)
+    except (KeyError, ValueError) as error:
+        return _missing(answer, name, f"its QueryResponse: {error}")
+
+
+def _missing(answer: Answer, entity: str, why: str) -> ServiceUnavailable:
+    error = answer.unreadable(why)
+    error.entity = entity
+    return error

@@ -1,0 +1,421 @@
+"""The QuickBooks Online client: everything a company's books can be asked, nothing that changes
+them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+from pydantic import SecretStr
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.entities import EntityType, entity_type
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    ChangesTooOld,
+    LedgerGuardError,
+    NotFound,
+    QBOAPIError,
+    Throttled,
+)
+from ledgerguard_pipeline.qbo import reads
+from ledgerguard_pipeline.qbo.answers import Changes, Counts, Page
+from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages, total_of
+from ledgerguard_pipeline.qbo.cdc import REACH_DAYS, read_changes
+from ledgerguard_pipeline.qbo.consent import PendingConsents
+from ledgerguard_pipeline.qbo.envelope import Answer
+from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder, LocalGate, NoRecorder
+from ledgerguard_pipeline.qbo.hosts import Hosts
+from ledgerguard_pipeline.qbo.oauth import DEFAULT_ACCESS_SECONDS, Grant, OAuthEndpoint
+from ledgerguard_pipeline.qbo.payload import Members
+from ledgerguard_pipeline.qbo.retry import RetryPolicy
+from ledgerguard_pipeline.qbo.session import Parse, Session
+from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.stats import CallStats
+from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource
+from ledgerguard_pipeline.qbo.transport import Transport
+from ledgerguard_pipeline.qbo.walk import walk
+from ledgerguard_pipeline.qbo.where import parse_where
+from ledgerguard_pipeline.values import Environment, RealmId, Record, Source, parse_realm
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyProfile:
+    """Who a company is; ``record`` is its CompanyInfo as sent."""
+
+    realm_id: RealmId
+    name: str
+    country: str | None
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """Whether calls for a company work right now. Times in milliseconds and seconds."""
+
+    is_connected: bool
+    realm_id: str | None
+    environment: str
+    company_name: str | None = None
+    response_time_ms: float | None = None
+    access_token_seconds_left: float | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        return asdict(self)
+
+
+class QBOClient:
+    """One app in one environment, speaking for one company. Thread-safe; a context manager.
+
+    Given a ``tokens`` source, ``gate`` and ``ledger`` it shares an installation's grants and
+    budgets; without them it keeps its own in memory.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | SecretStr,
+        redirect_uri: str,
+        environment: Environment | str,
+        *,
+        base_url: str | None = None,
+        tokens: TokenSource | None = None,
+        gate: CallGate | None = None,
+        ledger: CallRecorder | None = None,
+        realm_id: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        max_connections: int = 8,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Raises:
+            BadInputError: the environment or the realm is not one.
+            ConfigurationError: ``base_url`` is plain http beyond loopback.
+        """
+        self.environment = _environment(environment)
+        self._clock = clock
+        hosts = Hosts.of(self.environment, base_url)
+        self._oauth = OAuthEndpoint(client_id, client_secret, redirect_uri, hosts, clock=clock)
+        self._own = MemoryTokens(self._oauth, clock)
+        self._consents = PendingConsents(clock)
+        self._realm = parse_realm(realm_id) if realm_id is not None else None
+        self._shares_tokens = tokens is not None
+        self._session = Session(
+            Transport(client_id, hosts, clock, max_connections=max_connections), hosts,
+            tokens or self._own, gate or LocalGate(clock, concurrent=max_connections),
+            ledger or NoRecorder(), clock, policy or RetryPolicy(),
+        )
+
+    def __enter__(self) -> QBOClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pooled connections; tokens held in memory are forgotten with the object."""
+        self._session.close()
+
+    # Consent and tokens
+
+    def get_authorization_url(self) -> str:
+        """Where a person consents. The URL works for ten minutes, once."""
+        return self._oauth.authorization_url(self._consents.issue())
+
+    def exchange_code(self, auth_code: str, state: str, realm_id: str | None = None) -> Grant:
+        """Turn a callback's code into tokens and use them; ``realm_id`` comes with the callback.
+
+        Raises:
+            ConsentError: the state is not one of ours, or not any more; nothing was sent.
+            QBOAuthError: Intuit refused the code or the app.
+            BadInputError: no company is known.
+        """
+        realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
+        self._consents.consume(state)
+        grant = self._oauth.exchange(auth_code)
+        self._own.put(realm, grant)
+        self._realm = realm
+        return grant
+
+    def set_tokens(
+        self,
+        access_token: str | SecretStr,
+        refresh_token: str | SecretStr | None = None,
+        realm_id: str | None = None,
+        *,
+        expires_in: int = DEFAULT_ACCESS_SECONDS,
+    ) -> None:
+        """Use tokens that were obtained elsewhere; ``expires_in`` is in seconds from now.
+
+        Raises:
+            BadInputError: no company is known, or this client takes its tokens from a shared
+                source.
+        """
+        if self._shares_tokens:
+            raise BadInputError("This client takes its tokens from the installation; connect "
+                                "the company with `ledgerguard connect` instead.")
+        realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
+        refresh = None if refresh_token is None else _secret(refresh_token)
+        self._own.put(realm, Grant(_secret(access_token), refresh, expires_in, None, None))
+        self._realm = realm
+
+    @property
+    def realm_id(self) -> RealmId | None:
+        """The company this client speaks for."""
+        return self._realm
+
+    @property
+    def stats(self) -> CallStats:
+        """Calls and bytes so far."""
+        return self._session.stats
+
+    # One statement, one call
+
+    def query_page(self, entity: EntityType, query: Query, *, purpose: str = "query") -> Page:
+        """The rows of one statement.
+
+        Raises:
+            PoisonPage: one record keeps Intuit from rendering the page.
+            QBOAPIError, QBOAuthError: the call failed.
+        """
+        if query.entity != entity or query.counting:
+            raise BadInputError(f"The statement does not select {entity.name}.")
+
+        def parse(answer: Answer) -> tuple[Page, int]:
+            members = answer.open()
+            rows = answer.rows(answer.inner(members, "QueryResponse"), entity, Source.QUERY)
+            page = Page(
+                entity, rows.records + rows.tombstones, rows.rejects, rows.count,
+                answer.time(members), answer.where.intuit_tid, len(answer.body),
+            )
+            return page, page.rows
+
+        return self._call(reads.query(query, purpose), parse)
+
+    def query_batch(
+        self, queries: Sequence[tuple[EntityType, Query]]
+    ) -> list[Page | QBOAPIError]:
+        """Up to 25 statements in one call; what fails alone comes back as its error.
+
+        Raises:
+            QBOAPIError, QBOAuthError: the batch as a whole failed.
+        """
+        statements = [query for _, query in queries]
+        if any(query.entity != entity or query.counting for entity, query in queries):
+            raise BadInputError("A batch of pages selects rows of the types it names.")
+        pages = self._call(
+            reads.batch(statements), lambda answer: read_batch_pages(answer, statements)
+        )
+        self._rest_if_throttled(pages)
+        return pages
+
+    def count_batch(self, entities: Sequence[EntityType]) -> Counts:
+        """Objects per type, inactive ones included, 25 types a call.
+
+        Types Intuit cannot count are left out. ``time`` is the server's before the first count.
+
+        Raises:
+            QBOAPIError, QBOAuthError: a batch as a whole failed.
+            BadInputError: none of the types can be counted.
+        """
+        statements = [Query.count(entity) for entity in entities if entity.countable]
+        if not statements:
+            raise BadInputError("None of these types can be counted.")
+        merged: dict[str, int | QBOAPIError] = {}
+        times: list[tuple[datetime, str | None]] = []
+        for at in range(0, len(statements), reads.MAX_BATCH):
+            counts, time, request_id = self._count(statements[at : at + reads.MAX_BATCH])
+            merged |= counts
+            times.append((time, request_id))
+        self._rest_if_throttled(list(merged.values()))
+        time, request_id = times[0]
+        return Counts(merged, time, request_id)
+
+    def changes(self, entities: Sequence[EntityType], since: datetime) -> Changes:
+        """What changed in these types since a time, by one change-data-capture call.
+
+        Raises:
+            BadInputError: a type is not covered by it, or the time has no offset.
+            ChangesTooOld: ``since`` lies more than 30 days back.
+            QBOAPIError, QBOAuthError: the call failed.
+        """
+        read = reads.changes(entities, since)
+        if since < self._clock.now() - timedelta(days=REACH_DAYS):
+            raise ChangesTooOld(
+                f"Changes since {since:%Y-%m-%d} are beyond the {REACH_DAYS} days QuickBooks "
+                "keeps: run `ledgerguard sync --full`.",
+                realm_id=self._realm,
+            )
+        return self._call(read, lambda answer: read_changes(answer, entities))
+
+    def company_info(self) -> CompanyProfile:
+        """Who the company is; fails where the token does not fit the realm.
+
+        Raises:
+            QBOAPIError, QBOAuthError: the call failed.
+        """
+        realm = self._require_realm()
+        record = self._call(reads.company_info(realm), _single(entity_type("CompanyInfo")))
+        fields = _texts(record.payload or b"{}")
+        name = fields.get("CompanyName") or fields.get("LegalName") or str(realm)
+        return CompanyProfile(realm, name, fields.get("Country"), record)
+
+    # The everyday interface, by name
+
+    def get_entity(self, entity: str, id: str) -> Record:
+        """One object by id.
+
+        Raises:
+            NotFound: no object of that id is alive.
+            BadInputError: no such type, or no possible id.
+            QBOAPIError, QBOAuthError: the call failed.
+        """
+        kind = entity_type(entity)
+        return self._call(reads.entity(kind, id), _single(kind))
+
+    def query_entities(self, entity: str, where_clause: str | None = None) -> list[Record]:
+        """All objects that meet conditions such as ``TotalAmt > '100' AND Active = true``.
+
+        Raises:
+            BadInputError: no such type, or the clause is not of that form.
+            QBOAPIError, QBOAuthError: a call failed.
+        """
+        conditions = parse_where(where_clause or "")
+        pages = walk(self.query_page, entity_type(entity), where=conditions)
+        return [record for page in pages for record in page.records]
+
+    def count_entities(self, entity: str, where_clause: str | None = None) -> int:
+        """How many objects there are, inactive ones included.
+
+        Raises:
+            BadInputError: no such type, or the clause is not usable.
+            QBOAPIError, QBOAuthError: the call failed.
+        """
+        kind = entity_type(entity)
+        if not kind.countable:
+            raise BadInputError(f"QuickBooks cannot count {kind.name}; a company has one.")
+
+        def parse(answer: Answer) -> tuple[int, int]:
+            try:
+                return total_of(answer.inner(answer.open(), "QueryResponse")), 0
+            except ValueError as error:
+                raise answer.unreadable(str(error)) from None
+
+        return self._call(
+            reads.query(Query.count(kind, parse_where(where_clause or "")), "count"), parse
+        )
+
+    def get_all_entities(
+        self, entity: str, since: datetime | None = None, max_results: int | None = None
+    ) -> Iterator[Record]:
+        """Every object of a type, each once, whatever others edit meanwhile; memory stays flat.
+
+        ``since`` keeps to objects updated at or after it, ``max_results`` stops early. A row
+        that cannot be read is left out and logged.
+
+        Raises:
+            BadInputError: no such type.
+            QBOAPIError, QBOAuthError: a call failed.
+        """
+        pages = walk(self.query_page, entity_type(entity), since=since)
+        return itertools.islice((row for page in pages for row in page.records), max_results)
+
+    def get_connection_status(self) -> ConnectionReport:
+        """Whether a call works right now; never raises for a connection that does not."""
+        environment = self.environment.value
+        if self._realm is None:
+            return ConnectionReport(False, None, environment, error="No company is connected.")
+        started = self._clock.monotonic()
+        try:
+            name = self.company_info().name
+        except LedgerGuardError as error:
+            return ConnectionReport(False, self._realm, environment, error=str(error))
+        return ConnectionReport(
+            True, self._realm, environment, name,
+            round((self._clock.monotonic() - started) * 1000, 1),
+            self._own.seconds_left(self._realm),
+        )
+
+    # Inside
+
+    def _call(self, read: reads.Read, parse: Parse[T]) -> T:
+        return self._session.call(self._require_realm(), read, parse)
+
+    def _count(
+        self, statements: Sequence[Query]
+    ) -> tuple[dict[str, int | QBOAPIError], datetime, str | None]:
+        def parse(
+            answer: Answer,
+        ) -> tuple[tuple[dict[str, int | QBOAPIError], datetime, str | None], int]:
+            counts, rows = read_batch_counts(answer, statements)
+            return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
+
+        return self._call(reads.batch(statements, "count"), parse)
+
+    def _rest_if_throttled(self, outcomes: Sequence[object]) -> None:
+        """An item of a batch that hit a limit rests the company like any 429."""
+        for outcome in outcomes:
+            if isinstance(outcome, Throttled):
+                self._session.cool_down(self._require_realm(), outcome.retry_after)
+                return
+
+    def _require_realm(self) -> RealmId:
+        if self._realm is None:
+            raise BadInputError(
+                "No company is chosen: pass realm_id, or call exchange_code or set_tokens first."
+            )
+        return self._realm
+
+
+def _single(entity: EntityType) -> Parse[Record]:
+    """Reads the one object of a read, under its own key or inside a ``QueryResponse``."""
+
+    def parse(answer: Answer) -> tuple[Record, int]:
+        members: Members = answer.open()
+        if "QueryResponse" in members:
+            members = answer.inner(members, "QueryResponse")
+        rows = answer.rows(members, entity, Source.READ)
+        if rows.records:
+            return rows.records[0], 1
+        if rows.rejects:
+            raise answer.unreadable(rows.rejects[0].reason)
+        raise NotFound(
+            f"QuickBooks has no such {entity.name}.", realm_id=answer.where.realm_id,
+            entity=entity.name, intuit_tid=answer.where.intuit_tid, status=answer.status,
+        )
+
+    return parse
+
+
+def _texts(payload: bytes) -> dict[str, str]:
+    fields = msgspec.json.decode(payload, type=dict[str, object])
+    return {key: value for key, value in fields.items() if isinstance(value, str)}
+
+
+def _environment(value: Environment | str) -> Environment:
+    try:
+        return Environment(value)
+    except ValueError:
+        raise BadInputError(
+            f"{str(value)[:40]!r} is no environment: it is either sandbox or production."
+        ) from None
+
+
+def _secret(value: str | SecretStr) -> SecretStr:
+    return value if isinstance(value, SecretStr) else SecretStr(value)

@@ -1,0 +1,90 @@
+"""The one retry layer: what is repeated, after which wait, and when to give up.
+
+Only ``Transient`` errors are repeated. tenacity (the engine under stamina) runs the loop,
+because it lets the wait go through the injected clock. Waits grow with full jitter, never fall
+below ``Retry-After``, and no wait starts that would pass the total deadline. A 429 needs no wait
+of its own: the whole company cools down and the next attempt waits at the gate.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import ServiceUnavailable, Throttled, Transient
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Limits of one call, attempts and waits together; times in seconds."""
+
+    attempts: int = 5
+    total_seconds: float = 600.0
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    cool_downs: int = 4
+    cool_down_seconds: float = 60.0
+    longest_cool_down: float = 300.0
+
+    def cool_down_for(self, retry_after: float | None) -> float:
+        """How long a 429 rests a company: what Intuit says, else a minute (its own advice)."""
+        if retry_after is None:
+            return self.cool_down_seconds
+        return min(max(retry_after, 1.0), self.longest_cool_down)
+
+
+class Plan:
+    """The retries of one call."""
+
+    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._failures = 0
+        self._cool_downs = 0
+        self._wait = 0.0
+        self.attempt = 0
+        self.deadline = clock.monotonic() + policy.total_seconds
+
+    def run(self, step: Callable[[], T]) -> T:
+        """Do it, and again where that can help; the last error is raised as it is."""
+        loop = tenacity.Retrying(
+            sleep=self._clock.sleep,
+            retry=tenacity.retry_if_exception(self._again),
+            wait=lambda _state: self._wait,
+            stop=tenacity.stop_never,
+            reraise=True,
+        )
+        return loop(step)
+
+    def _again(self, error: BaseException) -> bool:
+        if isinstance(error, Throttled):
+            self._cool_downs += 1
+            self._wait = 0.0
+            return (
+                self._cool_downs <= self._policy.cool_downs
+                and self._clock.monotonic() < self.deadline
+            )
+        if not isinstance(error, Transient):
+            return False
+        self._failures += 1
+        self._wait = self._backoff(error)
+        return (
+            self._failures < self._policy.attempts
+            and self._clock.monotonic() + self._wait < self.deadline
+        )
+
+    def _backoff(self, error: BaseException) -> float:
+        ceiling = min(
+            self._policy.first_wait * 2 ** (self._failures - 1), self._policy.longest_wait
+        )
+        # Full jitter keeps the processes of a home from coming back all at once.
+        wait = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
+        asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
+        return max(wait, min(asked or 0.0, self._policy.longest_cool_down))

@@ -1,0 +1,65 @@
+"""Taking a JSON container apart without judging what is in it.
+
+msgspec refuses a whole page for one bad value (``NaN``, a lone surrogate, a broken escape).
+This slower scan only follows strings and brackets, so every row can be judged by itself. It
+runs only where the fast path gave up.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
+_KEY = re.compile(rb'\s*"([^"\\]*)"\s*:', re.DOTALL)
+_SPACE = b" \t\r\n"
+_PAIRS = {b"}": b"{", b"]": b"["}
+
+
+def split(container: bytes) -> list[bytes]:
+    """The elements of an array or the members of an object, each as its own bytes.
+
+    Raises:
+        ValueError: the container is not closed where its text ends (cut off, or no container).
+    """
+    text = container.strip(_SPACE)
+    if text[:1] not in (b"{", b"["):
+        raise ValueError("it is neither an object nor an array")
+    stack: list[bytes] = []
+    parts: list[bytes] = []
+    begin = 1
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        if mark == b'"':
+            raise ValueError("a string never ends")
+        if mark in (b"{", b"["):
+            stack.append(mark)
+        elif mark in (b"}", b"]"):
+            if not stack or stack.pop() != _PAIRS[mark]:
+                raise ValueError("brackets do not match")
+            if not stack:
+                if match.end() != len(text):
+                    raise ValueError("something follows the end")
+                parts.append(text[begin : match.start()].strip(_SPACE))
+        elif mark == b"," and len(stack) == 1:
+            parts.append(text[begin : match.start()].strip(_SPACE))
+            begin = match.end()
+    if stack:
+        raise ValueError("it is cut off")
+    return [] if parts == [b""] else parts
+
+
+def members(container: bytes) -> dict[str, bytes]:
+    """The members of an object by key; of equal keys the last counts.
+
+    Raises:
+        ValueError: it is no closed object.
+    """
+    if container.strip(_SPACE)[:1] != b"{":
+        raise ValueError("it is no object")
+    found: dict[str, bytes] = {}
+    for part in split(container):
+        key = _KEY.match(part)
+        if key is None:
+            raise ValueError("a member has no key")
+        found[key.group(1).decode("utf-8", "replace")] = part[key.end() :].strip(_SPACE)
+    return found

@@ -1,0 +1,234 @@
+"""One call of the Accounting API from permit to parsed answer, with everything that may happen.
+
+Order of an attempt: permit from the gate, token, request, whole body, permit back, parse. A body
+that cannot be parsed is an attempt that failed, so nothing half-read ever leaves this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import requests
+import structlog
+
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import (
+    LedgerGuardError,
+    PoisonPage,
+    QBOAPIError,
+    ReauthorizationRequired,
+    ServiceUnavailable,
+    Throttled,
+)
+from ledgerguard_pipeline.qbo.envelope import Answer
+from ledgerguard_pipeline.qbo.faults import SYSTEM_FAILURE, Where, renewable
+from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder
+from ledgerguard_pipeline.qbo.hosts import Hosts
+from ledgerguard_pipeline.qbo.reads import Read
+from ledgerguard_pipeline.qbo.retry import Plan, RetryPolicy
+from ledgerguard_pipeline.qbo.stats import CallStats
+from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
+from ledgerguard_pipeline.qbo.transport import Transport
+from ledgerguard_pipeline.values import RealmId
+
+T = TypeVar("T")
+
+Parse = Callable[[Answer], tuple[T, int]]
+"""Reads an answer; returns the value and how many rows it held."""
+
+_log = structlog.get_logger("ledgerguard_pipeline.qbo")
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one call remembers from attempt to attempt."""
+
+    read: Read
+    plan: Plan
+    renewed: bool = False
+    system_failures: int = 0
+
+
+class Session:
+    """Makes calls for any company. Thread-safe."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        hosts: Hosts,
+        tokens: TokenSource,
+        gate: CallGate,
+        ledger: CallRecorder,
+        clock: Clock,
+        policy: RetryPolicy,
+    ) -> None:
+        self._transport = transport
+        self._hosts = hosts
+        self._tokens = tokens
+        self._gate = gate
+        self._ledger = ledger
+        self._clock = clock
+        self._policy = policy
+        self.stats = CallStats()
+
+    def call(self, realm: RealmId, read: Read, parse: Parse[T]) -> T:
+        """Make one read, repeated where that can help, and return what ``parse`` made of it.
+
+        Raises:
+            QBOAPIError: the API refused, or no good answer came within the limits.
+            QBOAuthError: the company's grant is not usable.
+        """
+        call = _Call(read, Plan(self._policy, self._clock))
+        return call.plan.run(lambda: self._attempt(realm, call, parse))
+
+    def cool_down(self, realm: RealmId, retry_after: float | None) -> None:
+        """Rest a whole company, in every process that shares the gate."""
+        self._gate.cool_down(realm, self._policy.cool_down_for(retry_after))
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    def _attempt(self, realm: RealmId, call: _Call, parse: Parse[T]) -> T:
+        token = self._tokens.current(realm)
+        try:
+            return self._once(realm, token, call, parse)
+        except QBOAPIError as error:
+            if not renewable(error):
+                raise
+            refused = error
+        if not call.renewed:
+            token = self._tokens.renew(realm, token)
+            call.renewed = True
+            try:
+                return self._once(realm, token, call, parse)
+            except QBOAPIError as error:
+                if not renewable(error):
+                    raise
+                refused = error
+        if refused.fault_code not in (None, "3200", "3202"):
+            raise refused
+        raise ReauthorizationRequired(
+            "QuickBooks refuses even a fresh access token: connect the company again with "
+            "`ledgerguard connect`.",
+            realm_id=realm, entity=call.read.entity, fault_code=refused.fault_code,
+            intuit_tid=refused.intuit_tid, status=refused.status,
+        ) from refused
+
+    def _once(self, realm: RealmId, token: AccessToken, call: _Call, parse: Parse[T]) -> T:
+        """One permit, one request, one log line."""
+        read = call.read
+        call.plan.attempt += 1
+        note = _Note(realm, read, call.plan.attempt)
+        with self._gate.permit(realm, batch=read.batch, deadline=call.plan.deadline):
+            started = self._clock.monotonic()
+            try:
+                response = self._send(realm, token, read, call.plan.deadline)
+            except LedgerGuardError as error:
+                _place(error, realm, read)
+                self._account(realm, read, 0, 0)
+                note.write(self._clock.monotonic() - started, error=error)
+                raise
+        seconds = self._clock.monotonic() - started
+        answer = self._answer(realm, read, response)
+        self._account(realm, read, answer.status, len(answer.body))
+        try:
+            value, rows = parse(answer)
+        except QBOAPIError as error:
+            note.write(seconds, answer=answer, error=error)
+            raise self._reconsidered(realm, call, error) from error.__cause__
+        note.write(seconds, answer=answer, rows=rows)
+        return value
+
+    def _send(
+        self, realm: RealmId, token: AccessToken, read: Read, deadline: float
+    ) -> requests.Response:
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Bearer {token.value.get_secret_value()}",
+        }
+        if read.content_type is not None:
+            headers["Content-Type"] = read.content_type
+        return self._transport.exchange(
+            read.method, self._hosts.company(realm) + read.path,
+            headers=headers, params=read.params, data=read.body, deadline=deadline,
+        )
+
+    def _answer(self, realm: RealmId, read: Read, response: requests.Response) -> Answer:
+        now = self._clock.now()
+        headers = response.headers
+        return Answer(
+            response.status_code, response.content,
+            Where(realm, read.entity, headers.get("intuit_tid")), now, headers.get("Date"),
+            _retry_after(headers.get("Retry-After"), now.timestamp()),
+        )
+
+    def _account(self, realm: RealmId, read: Read, status: int, size: int) -> None:
+        metered = read.metered if 200 <= status < 300 else 0
+        self.stats.add(metered=metered, bytes=size)
+        self._ledger.record(
+            realm, entity=read.entity, purpose=read.purpose, status=status, metered=metered
+        )
+
+    def _reconsidered(self, realm: RealmId, call: _Call, error: QBOAPIError) -> QBOAPIError:
+        """What an error means for the company, or in the light of the attempts before it."""
+        if isinstance(error, Throttled):
+            self.cool_down(realm, error.retry_after)
+        if isinstance(error, ServiceUnavailable) and error.fault_code == SYSTEM_FAILURE:
+            call.system_failures += 1
+            if call.system_failures > 1:
+                return PoisonPage(
+                    "QuickBooks failed twice on the same rows: one record of them cannot be "
+                    "rendered. Read the range in smaller parts to find it.",
+                    realm_id=error.realm_id, entity=error.entity, fault_code=error.fault_code,
+                    intuit_tid=error.intuit_tid, status=error.status,
+                )
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """The log line of one attempt; never a token, never a body."""
+
+    realm: RealmId
+    read: Read
+    attempt: int
+
+    def write(
+        self,
+        seconds: float,
+        *,
+        answer: Answer | None = None,
+        rows: int = 0,
+        error: LedgerGuardError | None = None,
+    ) -> None:
+        log = _log.info if error is None else _log.warning
+        log(
+            "qbo_request",
+            realm=self.realm, entity=self.read.entity, purpose=self.read.purpose,
+            status=answer.status if answer else 0, duration_ms=round(seconds * 1000, 1),
+            rows=rows, bytes=len(answer.body) if answer else 0,
+            intuit_tid=answer.where.intuit_tid if answer else None, attempt=self.attempt,
+            **({} if error is None else {"error": type(error).__name__,
+                                         "fault_code": error.fault_code}),
+        )
+
+
+def _place(error: LedgerGuardError, realm: RealmId, read: Read) -> None:
+    error.realm_id = error.realm_id or realm
+    error.entity = error.entity or read.entity
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    """Seconds from a ``Retry-After`` header in either of its forms (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
+    except ValueError:
+        return None

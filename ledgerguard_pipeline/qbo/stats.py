@@ -1,0 +1,48 @@
+"""What a client has used so far."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallTotals:
+    """Attempts sent, calls Intuit meters (answered 2xx; a batch counts its items), body bytes."""
+
+    http_calls: int = 0
+    metered_calls: int = 0
+    bytes: int = 0
+
+
+class CallStats:
+    """Running totals of one client; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals = CallTotals()
+
+    def add(self, *, metered: int, bytes: int) -> None:  # noqa: A002  # the field's own name
+        """Count one attempt."""
+        with self._lock:
+            old = self._totals
+            self._totals = CallTotals(
+                old.http_calls + 1, old.metered_calls + metered, old.bytes + bytes
+            )
+
+    def snapshot(self) -> CallTotals:
+        """The totals at this moment, consistent with each other."""
+        with self._lock:
+            return self._totals
+
+    @property
+    def http_calls(self) -> int:
+        return self.snapshot().http_calls
+
+    @property
+    def metered_calls(self) -> int:
+        return self.snapshot().metered_calls
+
+    @property
+    def bytes(self) -> int:
+        return self.snapshot().bytes
