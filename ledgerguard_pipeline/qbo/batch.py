@@ -28,29 +28,8 @@ def read_batch_pages(
         QBOAPIError: the whole batch was refused, or an item complains about the token.
         ServiceUnavailable: the answer cannot be read.
     """
-    members = answer.open()
-    time = answer.time(members)
-    items = _items(answer, members)
-    pages: list[Page | QBOAPIError] = []
-    rows = 0
-    for place, statement in enumerate(statements):
-        found = _item(answer, items, place, statement)
-        if isinstance(found, QBOAPIError):
-            pages.append(found)
-            continue
-        group, size = found
-        try:
-            read = answer.rows(group, statement.entity, Source.QUERY)
-        except ServiceUnavailable as error:
-            error.entity = statement.entity.name
-            pages.append(error)
-            continue
-        rows += read.count
-        pages.append(
-            Page(statement.entity, read.records + read.tombstones, read.rejects, read.count, time,
-                 answer.where.intuit_tid, size)
-        )
-    return pages, rows
+    items, rows = read_batch_items(answer, statements)
+    return [item for item in items if not isinstance(item, int)], rows
 
 
 def read_batch_counts(
@@ -61,20 +40,58 @@ def read_batch_counts(
     Raises:
         QBOAPIError: as ``read_batch_pages``.
     """
+    items, _ = read_batch_items(answer, statements)
+    return {
+        statement.entity.name: item
+        for statement, item in zip(statements, items, strict=True)
+        if not isinstance(item, Page)
+    }, 0
+
+
+def read_batch_items(
+    answer: Answer, statements: Sequence[Query]
+) -> tuple[list[Page | int | QBOAPIError], int]:
+    """A page, a count or an error per statement, and the number of rows in all.
+
+    Raises:
+        QBOAPIError: as ``read_batch_pages``.
+    """
     members = answer.open()
-    items = _items(answer, members)
-    counts: dict[str, int | QBOAPIError] = {}
+    time = answer.time(members)
+    items = batch_items(answer, members)
+    outcomes: list[Page | int | QBOAPIError] = []
+    rows = 0
     for place, statement in enumerate(statements):
         found = _item(answer, items, place, statement)
-        name = statement.entity.name
         if isinstance(found, QBOAPIError):
-            counts[name] = found
+            outcomes.append(found)
             continue
+        group, size = found
+        name = statement.entity.name
         try:
-            counts[name] = total_of(found[0])
+            if statement.counting:
+                outcomes.append(total_of(group))
+                continue
+            read = answer.rows(group, statement.entity, Source.QUERY)
+        except ServiceUnavailable as error:
+            error.entity = name
+            outcomes.append(error)
         except ValueError as error:
-            counts[name] = _missing(answer, name, str(error))
-    return counts, 0
+            outcomes.append(_missing(answer, name, str(error)))
+        else:
+            rows += read.count
+            outcomes.append(
+                Page(
+                    statement.entity,
+                    read.records + read.tombstones,
+                    read.rejects,
+                    read.count,
+                    time,
+                    answer.where.intuit_tid,
+                    size,
+                )
+            )
+    return outcomes, rows
 
 
 def total_of(group: Members) -> int:
@@ -89,31 +106,48 @@ def total_of(group: Members) -> int:
         raise ValueError("it holds no totalCount") from None
 
 
-def _items(answer: Answer, members: Members) -> dict[str, Members]:
+def batch_items(answer: Answer, members: Members) -> dict[str, Members]:
+    """The items of a batch answer by their ``bId``.
+
+    Raises:
+        ServiceUnavailable: they cannot be read.
+    """
     try:
         parts = [members_of(item) for item in elements_of(members.get("BatchItemResponse", b""))]
-        return {
-            msgspec.json.decode(part["bId"], type=str): part for part in parts if "bId" in part
-        }
+        return {msgspec.json.decode(part["bId"], type=str): part for part in parts if "bId" in part}
     except (ValueError, msgspec.MsgspecError) as error:
         raise answer.unreadable(f"its BatchItemResponse: {error}") from None
+
+
+def batch_item(
+    answer: Answer, items: dict[str, Members], bid: str, entity: str
+) -> Members | QBOAPIError:
+    """One item, or the fault that stands in its place.
+
+    Raises:
+        QBOAPIError: its fault complains about the token, so the whole batch must be repeated.
+    """
+    part = items.get(bid)
+    if part is None:
+        return _missing(answer, entity, "the batch left this item out")
+    fault = fault_in(part)
+    if fault is None:
+        return part
+    where = Where(answer.where.realm_id, entity, answer.where.intuit_tid)
+    error = error_for(answer.status, fault, where, retry_after=answer.retry_after)
+    if renewable(error):
+        # A token refused for one item is refused for the batch: renew it and ask again.
+        raise error
+    return error
 
 
 def _item(
     answer: Answer, items: dict[str, Members], place: int, statement: Query
 ) -> tuple[Members, int] | QBOAPIError:
     name = statement.entity.name
-    part = items.get(f"q{place}")
-    if part is None:
-        return _missing(answer, name, "the batch left this item out")
-    fault = fault_in(part)
-    if fault is not None:
-        where = Where(answer.where.realm_id, name, answer.where.intuit_tid)
-        error = error_for(answer.status, fault, where, retry_after=answer.retry_after)
-        if renewable(error):
-            # A token refused for one item is refused for the batch: renew it and ask again.
-            raise error
-        return error
+    part = batch_item(answer, items, f"q{place}", name)
+    if isinstance(part, QBOAPIError):
+        return part
     try:
         body = part["QueryResponse"]
         return members_of(body), len(body)

@@ -8,13 +8,16 @@ count, so only rows are counted here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes
+from ledgerguard_pipeline.qbo.batch import batch_item, batch_items
 from ledgerguard_pipeline.qbo.envelope import Answer
 from ledgerguard_pipeline.qbo.faults import Where, error_for, fault_in
 from ledgerguard_pipeline.qbo.payload import Members, elements_of, members_of, rows_key
+from ledgerguard_pipeline.qbo.reads import CHANGES_ITEM
 from ledgerguard_pipeline.values import Source
 
 CAP = 1000
@@ -34,9 +37,32 @@ def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, 
         ServiceUnavailable: it cannot be read.
     """
     members = answer.open()
-    time = answer.time(members)
+    changes = _changes(answer, answer.time(members), _parts(answer, members), types)
+    return changes, sum(group.rows for group in changes.groups.values())
+
+
+def read_batch_changes(answer: Answer, types: Sequence[EntityType]) -> Changes | QBOAPIError:
+    """The changes a batch brought beside its statements, or why it did not."""
+    members = answer.open()
+    item = batch_item(answer, batch_items(answer, members), CHANGES_ITEM, f"{len(types)} types")
+    if isinstance(item, QBOAPIError):
+        return item
+    inner = item.get("CDCResponse")
+    if inner is None:
+        return answer.unreadable("the batch left the change data capture item out")
+    # Inside a batch the list may come bare, as one object of it.
+    wrapped = inner if inner[:1] == b"[" else b"[" + inner + b"]"
+    try:
+        parts = _parts(answer, {"CDCResponse": wrapped})
+        return _changes(answer, answer.time(members), parts, types)
+    except ServiceUnavailable as error:
+        return error
+
+
+def _changes(
+    answer: Answer, time: datetime, parts: Sequence[Members], types: Sequence[EntityType]
+) -> Changes:
     groups: dict[str, ChangeGroup] = {}
-    parts = _parts(answer, members)
     stray: QBOAPIError | None = None
     for place, part in enumerate(parts):
         fault = fault_in(part)
@@ -57,14 +83,17 @@ def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, 
             rows = answer.rows(part, type, Source.CDC)
             old = groups.get(type.name, ChangeGroup(type, [], [], []))
             groups[type.name] = ChangeGroup(
-                type, old.records + rows.records, old.tombstones + rows.tombstones,
-                old.rejects + rows.rejects, old.fault,
+                type,
+                old.records + rows.records,
+                old.tombstones + rows.tombstones,
+                old.rejects + rows.rejects,
+                old.fault,
             )
     for type in types:
         groups.setdefault(type.name, ChangeGroup(type, [], [], [], stray))
     total = sum(group.rows for group in groups.values())
     # Any group of 1000 also makes a total of 1000, so one comparison covers both readings.
-    return Changes(groups, time, answer.where.intuit_tid, total >= CAP), total
+    return Changes(groups, time, answer.where.intuit_tid, total >= CAP)
 
 
 def _parts(answer: Answer, members: Members) -> list[Members]:

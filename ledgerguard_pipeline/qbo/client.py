@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
-import msgspec
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
@@ -20,58 +18,32 @@ from ledgerguard_pipeline.errors import (
     BadInputError,
     ChangesTooOld,
     LedgerGuardError,
-    NotFound,
     QBOAPIError,
     Throttled,
 )
 from ledgerguard_pipeline.qbo import reads
 from ledgerguard_pipeline.qbo.answers import Changes, Counts, Page
-from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages, total_of
+from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages
 from ledgerguard_pipeline.qbo.cdc import REACH_DAYS, read_changes
 from ledgerguard_pipeline.qbo.consent import PendingConsents
 from ledgerguard_pipeline.qbo.envelope import Answer
 from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder, LocalGate, NoRecorder
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.oauth import DEFAULT_ACCESS_SECONDS, Grant, OAuthEndpoint
-from ledgerguard_pipeline.qbo.payload import Members
+from ledgerguard_pipeline.qbo.pages import read_count, read_page, read_single
+from ledgerguard_pipeline.qbo.profile import CompanyProfile, ConnectionReport
 from ledgerguard_pipeline.qbo.retry import RetryPolicy
 from ledgerguard_pipeline.qbo.session import Parse, Session
 from ledgerguard_pipeline.qbo.statement import Query
 from ledgerguard_pipeline.qbo.stats import CallStats
+from ledgerguard_pipeline.qbo.sweep import Swept, read_sweep
 from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource
 from ledgerguard_pipeline.qbo.transport import Transport
 from ledgerguard_pipeline.qbo.walk import walk
 from ledgerguard_pipeline.qbo.where import parse_where
-from ledgerguard_pipeline.values import Environment, RealmId, Record, Source, parse_realm
+from ledgerguard_pipeline.values import Environment, RealmId, Record, parse_realm
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class CompanyProfile:
-    """Who a company is; ``record`` is its CompanyInfo as sent."""
-
-    realm_id: RealmId
-    name: str
-    country: str | None
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionReport:
-    """Whether calls for a company work right now. Times in milliseconds and seconds."""
-
-    is_connected: bool
-    realm_id: str | None
-    environment: str
-    company_name: str | None = None
-    response_time_ms: float | None = None
-    access_token_seconds_left: float | None = None
-    error: str | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """As plain values."""
-        return asdict(self)
 
 
 class QBOClient:
@@ -105,6 +77,7 @@ class QBOClient:
         """
         self.environment = _environment(environment)
         self._clock = clock
+        self._max_connections = max_connections
         hosts = Hosts.of(self.environment, base_url)
         self._oauth = OAuthEndpoint(client_id, client_secret, redirect_uri, hosts, clock=clock)
         self._own = MemoryTokens(self._oauth, clock)
@@ -112,12 +85,16 @@ class QBOClient:
         self._realm = parse_realm(realm_id) if realm_id is not None else None
         self._shares_tokens = tokens is not None
         self._session = Session(
-            Transport(client_id, hosts, clock, max_connections=max_connections), hosts,
-            tokens or self._own, gate or LocalGate(clock, concurrent=max_connections),
-            ledger or NoRecorder(), clock, policy or RetryPolicy(),
+            Transport(client_id, hosts, clock, max_connections=max_connections),
+            hosts,
+            tokens or self._own,
+            gate or LocalGate(clock, concurrent=max_connections),
+            ledger or NoRecorder(),
+            clock,
+            policy or RetryPolicy(),
         )
 
-    def __enter__(self) -> QBOClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -168,8 +145,10 @@ class QBOClient:
                 source.
         """
         if self._shares_tokens:
-            raise BadInputError("This client takes its tokens from the installation; connect "
-                                "the company with `ledgerguard connect` instead.")
+            raise BadInputError(
+                "This client takes its tokens from the installation; connect "
+                "the company with `ledgerguard connect` instead."
+            )
         realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
         refresh = None if refresh_token is None else _secret(refresh_token)
         self._own.put(realm, Grant(_secret(access_token), refresh, expires_in, None, None))
@@ -179,6 +158,11 @@ class QBOClient:
     def realm_id(self) -> RealmId | None:
         """The company this client speaks for."""
         return self._realm
+
+    @property
+    def max_connections(self) -> int:
+        """Calls this client may have in flight at once."""
+        return self._max_connections
 
     @property
     def stats(self) -> CallStats:
@@ -197,20 +181,9 @@ class QBOClient:
         if query.entity != entity or query.counting:
             raise BadInputError(f"The statement does not select {entity.name}.")
 
-        def parse(answer: Answer) -> tuple[Page, int]:
-            members = answer.open()
-            rows = answer.rows(answer.inner(members, "QueryResponse"), entity, Source.QUERY)
-            page = Page(
-                entity, rows.records + rows.tombstones, rows.rejects, rows.count,
-                answer.time(members), answer.where.intuit_tid, len(answer.body),
-            )
-            return page, page.rows
+        return self._call(reads.query(query, purpose), lambda answer: read_page(answer, entity))
 
-        return self._call(reads.query(query, purpose), parse)
-
-    def query_batch(
-        self, queries: Sequence[tuple[EntityType, Query]]
-    ) -> list[Page | QBOAPIError]:
+    def query_batch(self, queries: Sequence[tuple[EntityType, Query]]) -> list[Page | QBOAPIError]:
         """Up to 25 statements in one call; what fails alone comes back as its error.
 
         Raises:
@@ -264,6 +237,31 @@ class QBOClient:
             )
         return self._call(read, lambda answer: read_changes(answer, entities))
 
+    def sweep(
+        self,
+        queries: Sequence[tuple[EntityType, Query]],
+        entities: Sequence[EntityType],
+        since: datetime | None,
+    ) -> Swept:
+        """Statements (pages or counts) and the changes of ``entities``, all in one call.
+
+        Without entities the call carries the statements alone.
+
+        Raises:
+            QBOAPIError, QBOAuthError: the call as a whole failed.
+            BadInputError: more than a batch holds.
+        """
+        statements = [query for _, query in queries]
+        captured = entities if since is not None else []
+        read = (
+            reads.sweep(statements, captured, since)
+            if captured and since is not None
+            else reads.batch(statements, "sweep")
+        )
+        swept = self._call(read, lambda answer: read_sweep(answer, statements, captured))
+        self._rest_if_throttled([*swept.items, swept.changes])
+        return swept
+
     def company_info(self) -> CompanyProfile:
         """Who the company is; fails where the token does not fit the realm.
 
@@ -271,10 +269,9 @@ class QBOClient:
             QBOAPIError, QBOAuthError: the call failed.
         """
         realm = self._require_realm()
-        record = self._call(reads.company_info(realm), _single(entity_type("CompanyInfo")))
-        fields = _texts(record.payload or b"{}")
-        name = fields.get("CompanyName") or fields.get("LegalName") or str(realm)
-        return CompanyProfile(realm, name, fields.get("Country"), record)
+        info = entity_type("CompanyInfo")
+        record = self._call(reads.company_info(realm), lambda answer: read_single(answer, info))
+        return CompanyProfile.of(realm, record)
 
     # The everyday interface, by name
 
@@ -287,7 +284,7 @@ class QBOClient:
             QBOAPIError, QBOAuthError: the call failed.
         """
         kind = entity_type(entity)
-        return self._call(reads.entity(kind, id), _single(kind))
+        return self._call(reads.entity(kind, id), lambda answer: read_single(answer, kind))
 
     def query_entities(self, entity: str, where_clause: str | None = None) -> list[Record]:
         """All objects that meet conditions such as ``TotalAmt > '100' AND Active = true``.
@@ -311,15 +308,8 @@ class QBOClient:
         if not kind.countable:
             raise BadInputError(f"QuickBooks cannot count {kind.name}; a company has one.")
 
-        def parse(answer: Answer) -> tuple[int, int]:
-            try:
-                return total_of(answer.inner(answer.open(), "QueryResponse")), 0
-            except ValueError as error:
-                raise answer.unreadable(str(error)) from None
-
-        return self._call(
-            reads.query(Query.count(kind, parse_where(where_clause or "")), "count"), parse
-        )
+        statement = Query.count(kind, parse_where(where_clause or ""))
+        return self._call(reads.query(statement, "count"), read_count)
 
     def get_all_entities(
         self, entity: str, since: datetime | None = None, max_results: int | None = None
@@ -347,7 +337,10 @@ class QBOClient:
         except LedgerGuardError as error:
             return ConnectionReport(False, self._realm, environment, error=str(error))
         return ConnectionReport(
-            True, self._realm, environment, name,
+            True,
+            self._realm,
+            environment,
+            name,
             round((self._clock.monotonic() - started) * 1000, 1),
             self._own.seconds_left(self._realm),
         )
@@ -381,31 +374,6 @@ class QBOClient:
                 "No company is chosen: pass realm_id, or call exchange_code or set_tokens first."
             )
         return self._realm
-
-
-def _single(entity: EntityType) -> Parse[Record]:
-    """Reads the one object of a read, under its own key or inside a ``QueryResponse``."""
-
-    def parse(answer: Answer) -> tuple[Record, int]:
-        members: Members = answer.open()
-        if "QueryResponse" in members:
-            members = answer.inner(members, "QueryResponse")
-        rows = answer.rows(members, entity, Source.READ)
-        if rows.records:
-            return rows.records[0], 1
-        if rows.rejects:
-            raise answer.unreadable(rows.rejects[0].reason)
-        raise NotFound(
-            f"QuickBooks has no such {entity.name}.", realm_id=answer.where.realm_id,
-            entity=entity.name, intuit_tid=answer.where.intuit_tid, status=answer.status,
-        )
-
-    return parse
-
-
-def _texts(payload: bytes) -> dict[str, str]:
-    fields = msgspec.json.decode(payload, type=dict[str, object])
-    return {key: value for key, value in fields.items() if isinstance(value, str)}
 
 
 def _environment(value: Environment | str) -> Environment:

@@ -98,12 +98,17 @@ class Answer:
         return ServiceUnavailable(
             f"QuickBooks sent an answer that cannot be read ({printable(why, 120)}). Nothing was "
             "stored; the next sync tries again.",
-            realm_id=self.where.realm_id, entity=self.where.entity,
-            intuit_tid=self.where.intuit_tid, status=self.status,
+            realm_id=self.where.realm_id,
+            entity=self.where.entity,
+            intuit_tid=self.where.intuit_tid,
+            status=self.status,
         )
 
     def _refusal(self) -> QBOAPIError:
         return error_for(
-            self.status, fault_of(self.body), self.where,
-            body=self.body, retry_after=self.retry_after,
+            self.status,
+            fault_of(self.body),
+            self.where,
+            body=self.body,
+            retry_after=self.retry_after,
         )

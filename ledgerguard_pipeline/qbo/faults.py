@@ -72,8 +72,9 @@ def fault_in(members: Members) -> Fault | None:
     first = errors[0] if isinstance(errors, list) and errors else errors
     detail = {k.casefold(): v for k, v in first.items()} if isinstance(first, dict) else {}
     words = [str(detail[key]) for key in ("message", "detail") if detail.get(key)]
-    return Fault(_code(detail.get("code")), str(lowered.get("type") or ""),
-                 printable(": ".join(words)))
+    return Fault(
+        _code(detail.get("code")), str(lowered.get("type") or ""), printable(": ".join(words))
+    )
 
 
 def fault_of(body: bytes) -> Fault | None:
@@ -106,8 +107,12 @@ def error_for(
     said = fault.text if fault and fault.text else _glimpse(body)
     kind, advice = _judge(status, fault)
     message = f"QuickBooks answered {said or f'HTTP {status} without a reason'}. {advice}"
-    place = {"realm_id": where.realm_id, "entity": where.entity, "fault_code": code,
-             "intuit_tid": where.intuit_tid}
+    place = {
+        "realm_id": where.realm_id,
+        "entity": where.entity,
+        "fault_code": code,
+        "intuit_tid": where.intuit_tid,
+    }
     if kind is Throttled:
         return Throttled(message, retry_after=retry_after, status=status, **place)
     error = kind(message, status=status, **place)
@@ -131,30 +136,32 @@ def printable(text: str, limit: int = 300) -> str:
 
 
 _RETRY_LATER = "Nothing was stored; the next sync tries again."
+_FOREIGN_TOKEN = (
+    "The token does not belong to this company: reconnect it with `ledgerguard connect`."
+)
+_NO_ACCESS = (
+    "The app has no access to this company: check INTUIT_ENV against the app's keys, then "
+    "reconnect with `ledgerguard connect`."
+)
+_LACKING = (
+    "The company's edition or permissions lack it; leave the type out with LEDGERGUARD_ENTITIES."
+)
 _BY_CODE: dict[str, tuple[type[QBOAPIError], str]] = {
-    "100": (AccessDenied, "The token does not belong to this company: reconnect it with "
-                          "`ledgerguard connect`."),
-    "110": (AccessDenied, "The token does not belong to this company: reconnect it with "
-                          "`ledgerguard connect`."),
-    "120": (AccessDenied, "The person who consented lost access: an administrator of the company "
-                          "has to reconnect it."),
+    "100": (AccessDenied, _FOREIGN_TOKEN),
+    "110": (AccessDenied, _FOREIGN_TOKEN),
+    "120": (AccessDenied, "The person who consented lost access: let an administrator reconnect."),
     "130": (AccessDenied, "Company and environment do not match: check INTUIT_ENV."),
     "140": (CompanyUnavailable, "The company is locked out; its administrator has to restore it."),
     "150": (ServiceUnavailable, "The company is under maintenance. " + _RETRY_LATER),
     "610": (NotFound, "The object is deleted or was made inactive."),
     "3001": (Throttled, "The call limit is reached; calls for this company pause."),
-    "3100": (AccessDenied, "The app has no access to this company: check INTUIT_ENV against the "
-                           "app's keys, then reconnect with `ledgerguard connect`."),
+    "3100": (AccessDenied, _NO_ACCESS),
     "3200": (AccessDenied, "The access token was refused."),
     "3202": (AccessDenied, "The access token was refused."),
-    "4002": (PoisonPage, "One record of the page cannot be rendered by Intuit: read the range in "
-                         "smaller parts to find it."),
-    "5020": (FeatureUnavailable, "The company's edition or permissions lack it; leave the type "
-                                 "out with LEDGERGUARD_ENTITIES."),
-    "5030": (FeatureUnavailable, "The company's edition lacks it; leave the type out with "
-                                 "LEDGERGUARD_ENTITIES."),
-    "6190": (CompanyUnavailable, "The company's QuickBooks subscription ended; its owner has to "
-                                 "renew it."),
+    "4002": (PoisonPage, "One record of the page fails it: read smaller parts to find it."),
+    "5020": (FeatureUnavailable, _LACKING),
+    "5030": (FeatureUnavailable, _LACKING),
+    "6190": (CompanyUnavailable, "The QuickBooks subscription ended; its owner has to renew it."),
     SYSTEM_FAILURE: (ServiceUnavailable, "An application error at Intuit. " + _RETRY_LATER),
     "10100": (PoisonPage, "The answer is too big: read the range in smaller parts."),
     "10200": (RequestRejected, "The company's data was reset: run `ledgerguard sync --full`."),

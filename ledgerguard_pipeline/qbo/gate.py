@@ -55,7 +55,10 @@ class NoRecorder:
 
 
 class LocalGate:
-    """Sliding windows, concurrency and cool-down for one company in one process."""
+    """Sliding windows, concurrency and cool-down in one process.
+
+    A client speaks for one company, so one set of windows serves it, whatever the realm.
+    """
 
     def __init__(
         self,
@@ -79,18 +82,20 @@ class LocalGate:
     def permit(
         self, realm: RealmId, *, batch: bool = False, deadline: float | None = None
     ) -> Iterator[None]:
+        del realm
         with self._slots:
             while (wait := self._take(batch=batch)) > 0:
                 if deadline is not None and self._clock.monotonic() + wait > deadline:
                     raise Throttled(
                         f"The call budget stays used up for another {wait:.0f} seconds. Try "
                         "again later.",
-                        retry_after=wait, realm_id=realm,
+                        retry_after=wait,
                     )
                 self._clock.sleep(wait)
             yield
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:
+        del realm
         with self._lock:
             self._cool_until = max(self._cool_until, self._clock.monotonic() + seconds)
 

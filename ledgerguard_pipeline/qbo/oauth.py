@@ -89,8 +89,13 @@ class OAuthEndpoint:
     def authorization_url(self, state: str) -> str:
         """Where a person consents; ``state`` comes back to the redirect URI unchanged."""
         query = urlencode(
-            {"client_id": self._client_id, "scope": SCOPE, "redirect_uri": self._redirect_uri,
-             "response_type": "code", "state": state}
+            {
+                "client_id": self._client_id,
+                "scope": SCOPE,
+                "redirect_uri": self._redirect_uri,
+                "response_type": "code",
+                "state": state,
+            }
         )
         return f"{self._hosts.authorize}?{query}"
 
@@ -102,11 +107,15 @@ class OAuthEndpoint:
             CredentialsRejected: Intuit refuses the app's id or secret.
             TokenEndpointUnavailable: no usable answer.
         """
+
         def call(session: Transport, auth: HTTPBasicAuth) -> None:
             session.redirect_uri = self._redirect_uri
             session.fetch_token(
-                session.address(self._hosts.token), code=code, auth=auth,
-                include_client_id=False, headers=dict(_HEADERS),
+                session.address(self._hosts.token),
+                code=code,
+                auth=auth,
+                include_client_id=False,
+                headers=dict(_HEADERS),
             )
 
         return self._grant(call)
@@ -123,7 +132,9 @@ class OAuthEndpoint:
 
         def call(session: Transport, auth: HTTPBasicAuth) -> None:
             session.refresh_token(
-                session.address(self._hosts.token), refresh_token=value, auth=auth,
+                session.address(self._hosts.token),
+                refresh_token=value,
+                auth=auth,
                 headers=dict(_HEADERS),
             )
 
@@ -138,14 +149,24 @@ class OAuthEndpoint:
             TokenEndpointUnavailable: no usable answer; the grant may still be alive.
         """
         with self._session() as session:
-            basic = requests.Request(
-                "GET", "https://localhost/", auth=HTTPBasicAuth(self._client_id, _plain(self._secret))
-            ).prepare().headers["Authorization"]
+            basic = (
+                requests.Request(
+                    "GET",
+                    "https://localhost/",
+                    auth=HTTPBasicAuth(self._client_id, _plain(self._secret)),
+                )
+                .prepare()
+                .headers["Authorization"]
+            )
             try:
                 response = session.exchange(
-                    "POST", self._hosts.revoke,
-                    headers={"Accept": "application/json", "Content-Type": "application/json",
-                             "Authorization": basic},
+                    "POST",
+                    self._hosts.revoke,
+                    headers={
+                        "Accept": "application/json",
+                        "Content-Type": "application/json",
+                        "Authorization": basic,
+                    },
                     data=json.dumps({"token": _plain(token)}).encode(),
                 )
             except ServiceUnavailable as error:
@@ -183,8 +204,12 @@ class OAuthEndpoint:
 
     def _session(self) -> Transport:
         return Transport(
-            self._client_id, self._hosts, self._clock,
-            max_connections=1, timeouts=_TIMEOUTS, answer_seconds=_ANSWER_SECONDS,
+            self._client_id,
+            self._hosts,
+            self._clock,
+            max_connections=1,
+            timeouts=_TIMEOUTS,
+            answer_seconds=_ANSWER_SECONDS,
         )
 
 
@@ -200,7 +225,7 @@ def _grant_of(response: requests.Response) -> Grant:
     return Grant(
         access_token=SecretStr(body.access_token),
         refresh_token=SecretStr(body.refresh_token) if body.refresh_token else None,
-        expires_in=body.expires_in if body.expires_in else DEFAULT_ACCESS_SECONDS,
+        expires_in=body.expires_in or DEFAULT_ACCESS_SECONDS,
         refresh_expires_in=body.x_refresh_token_expires_in,
         hard_expires_in=body.x_refresh_token_hard_expires_in,
     )
@@ -213,13 +238,15 @@ def _refuse(response: requests.Response) -> NoReturn:
         raise ReauthorizationRequired(
             "Intuit no longer accepts this company's grant: connect it again with "
             "`ledgerguard connect`.",
-            status=response.status_code, **place,
+            status=response.status_code,
+            **place,
         )
     if error in ("invalid_client", "unauthorized_client") or response.status_code == 401:
         raise CredentialsRejected(
             "Intuit refuses the app's client id or secret: check INTUIT_CLIENT_ID and "
             "INTUIT_CLIENT_SECRET; connections are untouched.",
-            status=response.status_code, **place,
+            status=response.status_code,
+            **place,
         )
     raise _unavailable(f"it answered HTTP {response.status_code}", response)
 
@@ -233,9 +260,7 @@ def _error_of(response: requests.Response) -> str | None:
     return error[:40] if isinstance(error, str) else None
 
 
-def _unavailable(
-    why: str, response: requests.Response | None = None
-) -> TokenEndpointUnavailable:
+def _unavailable(why: str, response: requests.Response | None = None) -> TokenEndpointUnavailable:
     return TokenEndpointUnavailable(
         f"Intuit's token endpoint gave no usable answer: {why}. The stored grant is kept; try "
         "again later.",

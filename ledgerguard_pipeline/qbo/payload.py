@@ -163,17 +163,31 @@ def _read_page(
                 if meta.LastUpdatedTime is not None:
                     updated = _instant(meta.LastUpdatedTime)
         except ValueError as error:
-            rows.rejects.append(_reject(header.Id, f"its time is unreadable: {error}", payload,
-                                        origin))
+            rows.rejects.append(
+                _reject(header.Id, f"its time is unreadable: {error}", payload, origin)
+            )
             continue
         if not header.Id:
             rows.rejects.append(_reject(None, "its Id is empty", payload, origin))
             continue
-        if header.status is None and header.Active is not False and (
-            plain or not _voided(header.TotalAmt, header.PrivateNote)
+        if (
+            header.status is None
+            and header.Active is not False
+            and (plain or not _voided(header.TotalAmt, header.PrivateNote))
         ):
-            keep(Record(header.Id, header.SyncToken, active, created, updated, payload,
-                        source, request_id, fetched_at))
+            keep(
+                Record(
+                    header.Id,
+                    header.SyncToken,
+                    active,
+                    created,
+                    updated,
+                    payload,
+                    source,
+                    request_id,
+                    fetched_at,
+                )
+            )
             continue
         _keep(rows, entity, origin, payload, header, created, updated)
     return rows
@@ -213,8 +227,15 @@ def _keep(
 ) -> None:
     state = _state(entity, header)
     record = Record(
-        header.Id, header.SyncToken, state, created, updated,
-        None if state.gone else payload, origin.source, origin.request_id, origin.fetched_at,
+        header.Id,
+        header.SyncToken,
+        state,
+        created,
+        updated,
+        None if state.gone else payload,
+        origin.source,
+        origin.request_id,
+        origin.fetched_at,
     )
     (rows.tombstones if state.gone else rows.records).append(record)
 
@@ -268,10 +289,13 @@ def _tolerant(payload: bytes, entity: EntityType) -> _Header:
     else:
         sync_token = token.decode() if token not in (b"", b"null") else None
     return _Header(
-        id, sync_token, loose.MetaData,
+        id,
+        sync_token,
+        loose.MetaData,
         Active=False if bytes(loose.Active) in (b"false", b'"false"') else None,
         status="Deleted" if bytes(loose.status) == b'"Deleted"' else None,
-        TotalAmt=loose.TotalAmt, PrivateNote=loose.PrivateNote,
+        TotalAmt=loose.TotalAmt,
+        PrivateNote=loose.PrivateNote,
     )
 
 

@@ -27,9 +27,19 @@ _PATH = re.compile(r"/[a-z]+(?:/[A-Za-z0-9_\-]{1,64})?", re.ASCII)
 _POSTS = {"/query": "application/text", "/batch": "application/json"}
 
 
-class _Item(msgspec.Struct, forbid_unknown_fields=True):
-    bId: str
-    Query: str
+CHANGES_ITEM = "changes"
+"""The ``bId`` of the change-data-capture item of a batch."""
+
+
+class _CDCQuery(msgspec.Struct, forbid_unknown_fields=True):
+    Entities: str
+    ChangedSince: str
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    bId: str  # noqa: N815  # the field as Intuit spells it
+    Query: str | None = None
+    CDCQuery: _CDCQuery | None = None
 
 
 class _Items(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,7 +76,9 @@ class Read:
                 items = msgspec.json.decode(body, type=_Items).BatchItemRequest
             except msgspec.MsgspecError:
                 raise BadInputError("This client only sends batches of queries.") from None
-            statements = [item.Query for item in items]
+            statements = [item.Query for item in items if item.Query is not None]
+            if len(statements) + sum(item.CDCQuery is not None for item in items) != len(items):
+                raise BadInputError("This client only sends batches of queries.")
         if not statements or not all(text.startswith("SELECT ") for text in statements):
             raise BadInputError("This client only reads; that body could change books.")
 
@@ -118,13 +130,7 @@ def changes(types: Sequence[EntityType], since: datetime) -> Read:
     Raises:
         BadInputError: no type, a type change data capture leaves out, or a bare time.
     """
-    outside = [type.name for type in types if not type.cdc]
-    if outside or not types:
-        raise BadInputError(
-            f"Change data capture does not cover {', '.join(outside) or 'an empty list'}; query "
-            "those by LastUpdatedTime."
-        )
-    names = ",".join(type.name for type in types)
+    names = _covered(types)
     label = names if len(types) == 1 else f"{len(types)} types"
     return Read(
         "/cdc", label, "changes", {"entities": names, "changedSince": instant_literal(since)}
@@ -141,6 +147,39 @@ def batch(statements: Sequence[Query], purpose: str = "batch") -> Read:
         raise BadInputError(f"A batch holds 1 to {MAX_BATCH} queries, not {len(statements)}.")
     items = _Items([_Item(f"q{i}", each.text) for i, each in enumerate(statements)])
     return Read(
-        "/batch", f"{len(statements)} types", purpose,
-        body=msgspec.json.encode(items), metered=len(statements),
+        "/batch",
+        f"{len(statements)} types",
+        purpose,
+        body=msgspec.json.encode(items),
+        metered=len(statements),
     )
+
+
+def sweep(statements: Sequence[Query], types: Sequence[EntityType], since: datetime) -> Read:
+    """Statements and one change-data-capture question in one batch.
+
+    Raises:
+        BadInputError: more than a batch holds, or a type change data capture leaves out.
+    """
+    if not 1 <= len(statements) < MAX_BATCH:
+        raise BadInputError(f"A sweep holds 1 to {MAX_BATCH - 1} queries, not {len(statements)}.")
+    items = [_Item(f"q{i}", each.text) for i, each in enumerate(statements)]
+    asked = _CDCQuery(_covered(types), instant_literal(since))
+    items.append(_Item(CHANGES_ITEM, CDCQuery=asked))
+    return Read(
+        "/batch",
+        f"{len(types) + len(statements)} types",
+        "sweep",
+        body=msgspec.json.encode(_Items(items)),
+        metered=len(items),
+    )
+
+
+def _covered(types: Sequence[EntityType]) -> str:
+    outside = [type.name for type in types if not type.cdc]
+    if outside or not types:
+        raise BadInputError(
+            f"Change data capture does not cover {', '.join(outside) or 'an empty list'}; query "
+            "those by LastUpdatedTime."
+        )
+    return ",".join(type.name for type in types)

@@ -114,8 +114,11 @@ class Session:
         raise ReauthorizationRequired(
             "QuickBooks refuses even a fresh access token: connect the company again with "
             "`ledgerguard connect`.",
-            realm_id=realm, entity=call.read.entity, fault_code=refused.fault_code,
-            intuit_tid=refused.intuit_tid, status=refused.status,
+            realm_id=realm,
+            entity=call.read.entity,
+            fault_code=refused.fault_code,
+            intuit_tid=refused.intuit_tid,
+            status=refused.status,
         ) from refused
 
     def _once(self, realm: RealmId, token: AccessToken, call: _Call, parse: Parse[T]) -> T:
@@ -153,16 +156,23 @@ class Session:
         if read.content_type is not None:
             headers["Content-Type"] = read.content_type
         return self._transport.exchange(
-            read.method, self._hosts.company(realm) + read.path,
-            headers=headers, params=read.params, data=read.body, deadline=deadline,
+            read.method,
+            self._hosts.company(realm) + read.path,
+            headers=headers,
+            params=read.params,
+            data=read.body,
+            deadline=deadline,
         )
 
     def _answer(self, realm: RealmId, read: Read, response: requests.Response) -> Answer:
         now = self._clock.now()
         headers = response.headers
         return Answer(
-            response.status_code, response.content,
-            Where(realm, read.entity, headers.get("intuit_tid")), now, headers.get("Date"),
+            response.status_code,
+            response.content,
+            Where(realm, read.entity, headers.get("intuit_tid")),
+            now,
+            headers.get("Date"),
             _retry_after(headers.get("Retry-After"), now.timestamp()),
         )
 
@@ -183,8 +193,11 @@ class Session:
                 return PoisonPage(
                     "QuickBooks failed twice on the same rows: one record of them cannot be "
                     "rendered. Read the range in smaller parts to find it.",
-                    realm_id=error.realm_id, entity=error.entity, fault_code=error.fault_code,
-                    intuit_tid=error.intuit_tid, status=error.status,
+                    realm_id=error.realm_id,
+                    entity=error.entity,
+                    fault_code=error.fault_code,
+                    intuit_tid=error.intuit_tid,
+                    status=error.status,
                 )
         return error
 
@@ -208,12 +221,20 @@ class _Note:
         log = _log.info if error is None else _log.warning
         log(
             "qbo_request",
-            realm=self.realm, entity=self.read.entity, purpose=self.read.purpose,
-            status=answer.status if answer else 0, duration_ms=round(seconds * 1000, 1),
-            rows=rows, bytes=len(answer.body) if answer else 0,
-            intuit_tid=answer.where.intuit_tid if answer else None, attempt=self.attempt,
-            **({} if error is None else {"error": type(error).__name__,
-                                         "fault_code": error.fault_code}),
+            realm=self.realm,
+            entity=self.read.entity,
+            purpose=self.read.purpose,
+            status=answer.status if answer else 0,
+            duration_ms=round(seconds * 1000, 1),
+            rows=rows,
+            bytes=len(answer.body) if answer else 0,
+            intuit_tid=answer.where.intuit_tid if answer else None,
+            attempt=self.attempt,
+            **(
+                {}
+                if error is None
+                else {"error": type(error).__name__, "fault_code": error.fault_code}
+            ),
         )
 
 

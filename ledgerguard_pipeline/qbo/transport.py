@@ -111,8 +111,15 @@ class Transport(OAuth2Session):
             limit = min(limit, deadline)
         try:
             response = self.request(
-                method, self.address(url), headers=dict(headers), params=params, data=data,
-                withhold_token=True, allow_redirects=False, stream=True, timeout=self._timeouts,
+                method,
+                self.address(url),
+                headers=dict(headers),
+                params=params,
+                data=data,
+                withhold_token=True,
+                allow_redirects=False,
+                stream=True,
+                timeout=self._timeouts,
             )
             with response:
                 return self._complete(response, limit)
@@ -124,11 +131,9 @@ class Transport(OAuth2Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Nothing is ever followed: a redirect could carry a token to another host."""
-        return None
+        del resp
 
-    def send(
-        self, request: requests.PreparedRequest, **options: object
-    ) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
         """Every request of this session, the token endpoint's included, ends up here."""
         options["timeout"] = options.get("timeout") or self._timeouts
         options["allow_redirects"] = False

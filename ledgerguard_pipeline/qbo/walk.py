@@ -115,7 +115,7 @@ class _Cursor:
             return
         step = max(page.rows - min(OVERLAP, page.rows // 2), 1)
         self.start += step
-        self.seam = frozenset(record.id for record in page.records[-min(OVERLAP, page.rows // 2):])
+        self.seam = frozenset(record.id for record in page.records[-min(OVERLAP, page.rows // 2) :])
 
     def _move_to(self, created: datetime, page: Page) -> None:
         self.created, self.start, self.seam, self.repeats = created, 1, frozenset(), 0
