@@ -1,0 +1,85 @@
+"""``python -m ledgerguard_pipeline.sandbox serve``: a local QuickBooks for trying and testing."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ledgerguard_pipeline.sandbox.process import (
+    Announcement,
+    build_companies,
+    listen,
+    web_server,
+)
+from ledgerguard_pipeline.sandbox.switches import Switches
+from ledgerguard_pipeline.sandbox.world import World
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def sandbox() -> None:
+    """A local QuickBooks Online over HTTP."""
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    invoices: Annotated[int, typer.Option(help="Invoices per company.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same books.")] = 1,
+    companies: Annotated[int, typer.Option(help="How many companies.", min=1)] = 1,
+    latency_ms: Annotated[float, typer.Option(help="Wait before every answer.")] = 0.0,
+    *,
+    limits: Annotated[
+        bool, typer.Option(help="Enforce Intuit's 500 calls a minute and 10 a second.")
+    ] = True,
+    gzip: Annotated[bool, typer.Option(help="Compress answers where accepted.")] = True,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(help="Any other switch, as name=JSON; may be repeated."),
+    ] = None,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", help="End when stdin does.", hidden=True)
+    ] = False,
+) -> None:
+    """Serve companies until Ctrl-C. The first line of stdout is JSON and says where."""
+    switches = Switches()
+    try:
+        given = dict(_parsed(text) for text in switch or ())
+        switches.change({"latency_ms": latency_ms, "limits": limits, "gzip": gzip, **given})
+        bound = listen(port)
+    except (ValueError, OSError) as error:
+        typer.echo(f"The sandbox cannot start: {error}.", err=True)
+        raise typer.Exit(2) from None
+    world = World(build_companies(companies, seed=seed, invoices=invoices), switches=switches)
+    server = web_server(world)
+    if until_stdin_closes:
+        threading.Thread(target=_watch_stdin, args=(server,), daemon=True).start()
+    hello = Announcement(
+        base_url=f"http://127.0.0.1:{bound.getsockname()[1]}",
+        client_id=world.client_id,
+        client_secret=world.client_secret,
+        realms=list(world.companies),
+    )
+    typer.echo(msgspec.json.encode(hello).decode())
+    sys.stdout.flush()
+    server.run(sockets=[bound])
+
+
+def _parsed(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    return name, msgspec.json.decode(value)
+
+
+def _watch_stdin(server: object) -> None:
+    """End with the process that started this one, however it ended."""
+    sys.stdin.read()
+    server.should_exit = True  # type: ignore[attr-defined]  # a uvicorn.Server
+
+
+if __name__ == "__main__":
+    app()

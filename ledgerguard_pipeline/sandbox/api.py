@@ -1,0 +1,240 @@
+"""The Accounting API of the sandbox: ``/v3/company/{realm}/...``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ledgerguard_pipeline.sandbox import batch, cdc
+from ledgerguard_pipeline.sandbox.answers import (
+    Answer,
+    document,
+    fault_member,
+    forbidden,
+    html_page,
+    refused,
+    unauthenticated,
+)
+from ledgerguard_pipeline.sandbox.catalogue import queryable
+from ledgerguard_pipeline.sandbox.columns import fields
+from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.faults import other_company
+from ledgerguard_pipeline.sandbox.grammar import Statement, parse
+from ledgerguard_pipeline.sandbox.grants import TokenVerdict
+from ledgerguard_pipeline.sandbox.hazards import Disturber
+from ledgerguard_pipeline.sandbox.query import Found, QueryEngine, project
+from ledgerguard_pipeline.sandbox.refusals import Refusal, not_found, poisoned, unsupported
+from ledgerguard_pipeline.sandbox.request import Request
+from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
+from ledgerguard_pipeline.sandbox.world import World
+
+PREFIX = "/v3/company/"
+_FROM = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: company, endpoint (``query``, ``cdc``, ``batch``, ``read``), rest."""
+
+    realm: str
+    endpoint: str
+    rest: tuple[str, ...]
+    what: str
+    entities: frozenset[str]
+
+
+def target_of(request: Request) -> Target:
+    """Classify a request by its path; the statement or object is named for the log."""
+    realm, _, tail = request.path.removeprefix(PREFIX).partition("/")
+    rest = tuple(part for part in tail.split("/") if part)
+    endpoint = rest[0] if rest and rest[0] in ("query", "cdc", "batch") else "read"
+    if endpoint == "query":
+        what = statement_text(request)
+    elif endpoint == "cdc":
+        what = request.params.get("entities", "")
+    elif endpoint == "batch":
+        what = request.body.decode("utf-8", "replace")
+    else:
+        what = tail
+    named = what.split(",") if endpoint == "cdc" else _FROM.findall(what)
+    entities = frozenset(name.strip().lower() for name in named or rest[:1])
+    return Target(realm, endpoint, rest, what, entities)
+
+
+def statement_text(request: Request) -> str:
+    """The query statement of a GET or a POST with ``application/text``."""
+    if request.method == "POST":
+        return request.body.decode("utf-8", "replace")
+    return request.params.get("query", "")
+
+
+class Api:
+    """Answers authenticated and unauthenticated calls; knows nothing of sockets."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._disturber = Disturber()
+
+    def gate(self, request: Request, target: Target, now: float) -> Answer | None:
+        """The gateway's refusal, or None where the call may pass."""
+        if not target.realm:
+            return html_page(404, "HTTP Status 404 - Not Found")
+        if request.malformed:
+            return html_page(400, "HTTP Status 400 - Bad Request")
+        token = request.bearer
+        if len(token) < 20:
+            return unauthenticated("Malformed bearer token: too short or too long", now)
+        if target.realm not in self._world.companies:
+            return forbidden(now)
+        match self._world.grants.judge(token, target.realm, now):
+            case TokenVerdict.GOOD:
+                return None
+            case TokenVerdict.OTHER_COMPANY:
+                return other_company(now)
+            case TokenVerdict.EXPIRED:
+                return unauthenticated("Token expired: AB01...", now)
+            case TokenVerdict.REVOKED:
+                return unauthenticated("Token revoked: AB01...", now)
+            case _:
+                return unauthenticated("Token not found: AB01...", now)
+
+    def answer(self, request: Request, target: Target, now: float) -> Answer:
+        """Carry a call out against the company's books."""
+        company = self._world.companies[target.realm]
+        engine = self._world.engines[target.realm]
+        with company.lock:
+            try:
+                match target.endpoint:
+                    case "query":
+                        return self._query(request, company, engine, target, now)
+                    case "cdc":
+                        found = cdc.changes(
+                            company,
+                            engine,
+                            self._world.switches,
+                            request.params.get("entities", ""),
+                            request.params.get("changedSince", ""),
+                            now,
+                        )
+                        self._world.stats.metered(target.realm, 1)
+                        return document(found.member, now, rows=found.rows)
+                    case "batch":
+                        return self._batch(request, company, engine, now)
+                    case _:
+                        return self._read(request, company, target, now)
+            except Refusal as refusal:
+                return refused(refusal, now)
+
+    def _query(
+        self,
+        request: Request,
+        company: SandboxCompany,
+        engine: QueryEngine,
+        target: Target,
+        now: float,
+    ) -> Answer:
+        if request.method == "POST" and request.media_type != "application/text":
+            raise unsupported(f"Operation query with {request.media_type} is not supported.")
+        if not target.what.strip():
+            missing = Refusal("500", "Unsupported Operation", "", kind="SystemFault")
+            return document(fault_member(missing), now)
+        member, rows = self._run(company, engine, target.what, now)
+        self._world.stats.metered(target.realm, 1)
+        return document(member, now, rows=rows)
+
+    def _run(
+        self, company: SandboxCompany, engine: QueryEngine, text: str, now: float
+    ) -> batch.Member:
+        statement = parse(text)
+        found = engine.run(statement, now)
+        member = self._rendered(company, statement, found)
+        self._disturber.after_page(self._world.switches.hazard, company, found, now)
+        return member, len(found.rows)
+
+    def _rendered(self, company: SandboxCompany, statement: Statement, found: Found) -> bytes:
+        """The ``QueryResponse`` member: prebuilt bodies joined, nothing re-rendered."""
+        if found.count_only:
+            return b'"QueryResponse":{"totalCount":%d}' % found.total
+        if not found.rows:
+            return b'"QueryResponse":{}'
+        shelf = company.shelves[found.entity.name]
+        poison = self._world.switches.poison
+        if poison and any((shelf.entity, row.id) in poison for row in found.rows):
+            raise poisoned()
+        bodies = map(shelf.body, found.rows)
+        if statement.fields:
+            bodies = map(lambda body: project(body, statement.fields), bodies)  # noqa: C417
+        count = len(found.rows)
+        policy = self._world.switches.total_count
+        single = found.start == 1 and count == found.total
+        total = b',"totalCount":%d' % found.total
+        return b'"QueryResponse":{"%b":[%b],"startPosition":%d,"maxResults":%d%b}' % (
+            found.entity.answer_key.encode(),
+            b",".join(bodies),
+            found.start,
+            count,
+            total if policy == "always" or (policy == "single" and single) else b"",
+        )
+
+    def _batch(
+        self, request: Request, company: SandboxCompany, engine: QueryEngine, now: float
+    ) -> Answer:
+        if request.method != "POST":
+            raise unsupported("Operation batch by GET is not supported.")
+        items = batch.read_items(request.body)
+        if self._world.switches.batch_order == "reversed":
+            items.reverse()
+
+        def run_cdc(entities: str, since: str) -> batch.Member:
+            found = cdc.changes(company, engine, self._world.switches, entities, since, now)
+            return found.member, found.rows
+
+        member, rows = batch.answer_items(
+            items, lambda text: self._run(company, engine, text, now), run_cdc
+        )
+        self._world.stats.metered(company.realm_id, len(items))
+        return document(member, now, rows=rows)
+
+    def _read(
+        self, request: Request, company: SandboxCompany, target: Target, now: float
+    ) -> Answer:
+        name, *ids = target.rest or ("",)
+        entity = queryable(name) if name == name.lower() else None
+        if request.method != "GET" or entity is None or entity.name not in company.shelves:
+            raise unsupported(f"Operation {name or 'unknown'} is not supported.")
+        shelf = company.shelves[entity.name]
+        row = self._row(company, shelf, request, ids)
+        if (entity.name, row.id) in self._world.switches.poison:
+            raise poisoned()
+        self._world.stats.metered(target.realm, 1)
+        return document(b'"%b":%b' % (entity.answer_key.encode(), shelf.body(row)), now, rows=1)
+
+    def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:
+        if shelf.entity == "ExchangeRate":
+            return _rate(shelf, request.params)
+        single = shelf.entity == "Preferences" and not ids
+        if single or (shelf.entity == "CompanyInfo" and ids == [company.realm_id]):
+            if not shelf.rows:
+                raise not_found()
+            return next(iter(shelf.rows.values()))
+        if len(ids) != 1:
+            raise unsupported(f"Operation {shelf.entity.lower()} is not supported.")
+        (id,) = ids
+        if not id.isdigit():
+            raise Refusal("2030", "Invalid ID", f"Invalid ID : {id} is not a valid id")
+        row = shelf.rows.get(id)
+        if row is None:
+            raise not_found(deleted=id in shelf.graves)
+        return row
+
+
+def _rate(shelf: Shelf, params: dict[str, str]) -> Row:
+    """``/exchangerate?sourcecurrencycode=EUR&asofdate=2026-01-31``: newest day by default."""
+    source, day = params.get("sourcecurrencycode", ""), params.get("asofdate", "")
+    for row in reversed(shelf.rows.values()):
+        members = fields(shelf.body(row))
+        if bytes(members.get("SourceCurrencyCode", b"")) == f'"{source}"'.encode() and (
+            not day or bytes(members.get("AsOfDate", b"")) == f'"{day}"'.encode()
+        ):
+            return row
+    raise not_found()

@@ -1,0 +1,134 @@
+"""Change data capture: every change since a time, at most 1000 objects, tombstones last.
+
+Intuit: "Change data capture" page. Groups come in the order asked for; within a group live
+objects by time of change, then deleted ones; what is beyond the cap is silently missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledgerguard_pipeline.sandbox.answers import dumps
+from ledgerguard_pipeline.sandbox.catalogue import Queryable, queryable
+from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.pacific import read_time, write_time
+from ledgerguard_pipeline.sandbox.query import QueryEngine
+from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned, unsupported
+from ledgerguard_pipeline.sandbox.shelf import Grave
+from ledgerguard_pipeline.sandbox.switches import Switches
+
+CAP = 1000
+REACH_SECONDS = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The ``CDCResponse`` member and how many objects it holds."""
+
+    member: bytes
+    rows: int
+
+
+def changes(
+    company: SandboxCompany,
+    engine: QueryEngine,
+    switches: Switches,
+    names: str,
+    since: str,
+    now: float,
+) -> Changes:
+    """Answer one CDC request. The caller holds the company's lock.
+
+    Raises:
+        Refusal: 2020 for a missing parameter, 500 for an entity CDC does not cover or a time
+            it does not reach, 4002 for a poison record.
+    """
+    entities = _entities(names)
+    start = _since(since, now)
+    left = CAP
+    groups: list[bytes] = []
+    total = 0
+    for entity in entities:
+        room = CAP if switches.cdc_cap == "group" else left
+        bodies = _group(company, engine, switches, entity, start, room)
+        left -= len(bodies)
+        total += len(bodies)
+        groups.append(_member(entity, bodies))
+    inner = b'"CDCResponse":[{"QueryResponse":[' + b",".join(groups) + b"]}]"
+    return Changes(inner, total)
+
+
+def _entities(names: str) -> list[Queryable]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted:
+        raise _missing("entities")
+    found: list[Queryable] = []
+    for name in wanted:
+        entity = queryable(name)
+        if entity is None or not entity.cdc:
+            raise unsupported(f"Operation cdc is not supported for entity {name}.")
+        found.append(entity)
+    return found
+
+
+def _since(text: str, now: float) -> float:
+    if not text:
+        raise _missing("changedSince")
+    try:
+        start = read_time(text)
+    except ValueError:
+        raise unsupported(
+            f"Operation cdc with changedSince date {text} is not supported."
+        ) from None
+    if start < now - REACH_SECONDS:
+        raise unsupported(
+            f"Operation cdc with changedSince date {text} which is older than fixed days is not "
+            "supported."
+        )
+    return start
+
+
+def _missing(name: str) -> Refusal:
+    return Refusal(
+        "2020",
+        "Required param missing, need to supply the required value for the API",
+        f"Required parameter {name} is missing in the request",
+    )
+
+
+def _group(
+    company: SandboxCompany,
+    engine: QueryEngine,
+    switches: Switches,
+    entity: Queryable,
+    since: float,
+    room: int,
+) -> list[bytes]:
+    shelf = company.shelves[entity.name]
+    rows = engine.changed(shelf, since).page(0, room)
+    if any((entity.name, row.id) in switches.poison for row in rows):
+        raise poisoned()
+    graves = [grave for grave in shelf.graves.values() if grave.updated >= since]
+    graves.sort(key=lambda grave: (grave.updated, grave.id))
+    return [shelf.body(row) for row in rows] + [
+        _tombstone(grave) for grave in graves[: room - len(rows)]
+    ]
+
+
+def _tombstone(grave: Grave) -> bytes:
+    return dumps(
+        {
+            "domain": "QBO",
+            "status": "Deleted",
+            "Id": grave.id,
+            "MetaData": {"LastUpdatedTime": write_time(grave.updated)},
+        }
+    )
+
+
+def _member(entity: Queryable, bodies: list[bytes]) -> bytes:
+    if not bodies:
+        return b"{}"
+    key = entity.answer_key.encode()
+    rows = b",".join(bodies)
+    return b'{"%b":[%b],"startPosition":1,"maxResults":%d}' % (key, rows, len(bodies))

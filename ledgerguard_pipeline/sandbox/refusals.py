@@ -1,0 +1,56 @@
+"""Refusals of the accounting layer: the codes and texts Intuit documents."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """An error entry of a ``Fault`` body, and the HTTP status that goes with it.
+
+    Intuit: "Error codes" page; the pairing with HTTP 400 is theirs as well.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        detail: str,
+        *,
+        kind: str = "ValidationFault",
+        status: int = 400,
+    ) -> None:
+        super().__init__(f"{code} {message}: {detail}")
+        self.code = code
+        self.message = message
+        self.detail = detail
+        self.kind = kind
+        self.status = status
+
+
+def invalid_query(detail: str) -> Refusal:
+    """4001: the statement parses but asks for what cannot be asked."""
+    return Refusal("4001", "Invalid query", f"QueryValidationError: {detail}")
+
+
+def unsupported(detail: str) -> Refusal:
+    """500 "Unsupported Operation": also bad paths and a ``changedSince`` too old (HTTP 400)."""
+    return Refusal("500", "Unsupported Operation", detail)
+
+
+def not_found(*, deleted: bool = False) -> Refusal:
+    """610: there is no such object, or somebody deleted it."""
+    why = (
+        "Another user has deleted this transaction."
+        if deleted
+        else "Something you're trying to use has been made inactive. Check the fields with "
+        "accounts, customers, items, vendors or employees."
+    )
+    return Refusal("610", "Object Not Found", f"Object Not Found : {why}")
+
+
+def poisoned() -> Refusal:
+    """4002: one record of the answer cannot be read by Intuit itself, so the answer fails."""
+    return Refusal(
+        "4002",
+        "Error processing query",
+        "QueryProcessingError: To email address entered is invalid",
+    )

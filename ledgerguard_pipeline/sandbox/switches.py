@@ -1,0 +1,74 @@
+"""Everything about the sandbox that can be set at start or while it runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Hazard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Edits made to the books after each query page that had rows (page-walk hazard).
+
+    ``entities`` empty means every entity that is paged; ``pages`` limits how many pages are
+    followed by edits. Rows already served are edited as often as rows still to come: a deleted
+    row that was served moves everything behind it.
+    """
+
+    entities: tuple[str, ...] = ()
+    update: int = 0
+    delete: int = 0
+    insert: int = 0
+    pages: int | None = None
+    seed: int = 1
+
+
+class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The defaults are Intuit's documented behaviour, or the likelier one where it is unknown.
+
+    Seconds and milliseconds as named. ``clock_offset_seconds`` moves the sandbox's own idea of
+    now: token life, the 30 days of CDC and the times of edits, not the limits' windows.
+    """
+
+    latency_ms: float = 0.0
+    gzip: bool = True
+
+    limits: bool = True
+    requests_per_minute: int = 500
+    requests_per_second: int = 10
+    batches_per_minute: int = 40
+    concurrent_requests: int | None = None
+    retry_after_seconds: int | None = None
+
+    access_token_seconds: int = 3600
+    rotate_after_seconds: int = 86400
+    """0 rotates the refresh token every time."""
+    rotation_grace_seconds: int = 0
+    replay_revokes: bool = False
+    """Sending a superseded refresh token ends the whole grant."""
+    invalid_client_status: Literal[400, 401] = 401
+
+    id_order: Literal["numeric", "lexical"] = "numeric"
+    tie_order: Literal["id", "alternating"] = "id"
+    """``alternating``: rows with equal sort keys change places from one query to the next."""
+    extra_row: bool = False
+    """Serve one row more than asked for, as was seen once."""
+    total_count: Literal["single", "always", "never"] = "single"
+    """``single``: only where one page holds everything."""
+    cdc_cap: Literal["request", "group"] = "request"
+    batch_order: Literal["request", "reversed"] = "request"
+
+    poison: frozenset[tuple[str, str]] = frozenset()
+    """(entity, id) of records that make every answer containing them fail with 4002."""
+    hazard: Hazard | None = None
+    clock_offset_seconds: float = 0.0
+
+    def change(self, patch: dict[str, object]) -> None:
+        """Set some of them.
+
+        Raises:
+            ValueError: a name or a value is not known; nothing is changed.
+        """
+        changed = msgspec.convert({**msgspec.to_builtins(self), **patch}, Switches)
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(changed, name))

@@ -1,0 +1,51 @@
+"""Everything one sandbox server holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.faults import Faults
+from ledgerguard_pipeline.sandbox.grants import GrantBook
+from ledgerguard_pipeline.sandbox.limits import Limits
+from ledgerguard_pipeline.sandbox.query import QueryEngine
+from ledgerguard_pipeline.sandbox.stats import Stats
+from ledgerguard_pipeline.sandbox.switches import Switches
+
+CLIENT_ID = "ABsandboxClientIdOfTheLocalQuickBooks"
+CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105  # opens made-up books only
+
+
+class World:
+    """The companies, the authorization server's memory, the switches and the counts.
+
+    ``redirect_uris`` are the registered ones (compared exactly); None admits any.
+    """
+
+    def __init__(
+        self,
+        companies: Iterable[SandboxCompany],
+        *,
+        client_id: str = CLIENT_ID,
+        client_secret: str = CLIENT_SECRET,
+        redirect_uris: Iterable[str] | None = None,
+        switches: Switches | None = None,
+    ) -> None:
+        self.switches = switches or Switches()
+        self.companies = {company.realm_id: company for company in companies}
+        self.engines = {
+            realm: QueryEngine(company.shelves, self.switches)
+            for realm, company in self.companies.items()
+        }
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.redirect_uris = None if redirect_uris is None else frozenset(redirect_uris)
+        self.grants = GrantBook(self.switches)
+        self.limits = Limits(self.switches)
+        self.faults = Faults()
+        self.stats = Stats()
+
+    def now(self) -> float:
+        """The sandbox's own time, in epoch seconds."""
+        return time.time() + self.switches.clock_offset_seconds
