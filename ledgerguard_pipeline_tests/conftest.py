@@ -5,11 +5,23 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    # Imported where it is opened: tests of single modules start without all the others.
+    from ledgerguard_pipeline.control.companies import Company
+    from ledgerguard_pipeline.installation import Installation
 
 OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_")
 
@@ -51,7 +63,77 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+class SandboxFactory(Protocol):
+    """Starts sandboxes that end with the test module; arguments as for ``SandboxServer``."""
+
+    def __call__(
+        self,
+        companies: Iterable[SandboxCompany] | None = None,
+        *,
+        invoices: int = 60,
+        seed: int = 1,
+        switches: Switches | None = None,
+    ) -> SandboxServer: ...
+
+
+@pytest.fixture(scope="module")
+def sandbox_factory() -> Iterator[SandboxFactory]:
+    """For modules whose tests share one (larger) company and do not mind each other's edits."""
+    with ExitStack() as running:
+
+        def start(
+            companies: Iterable[SandboxCompany] | None = None,
+            *,
+            invoices: int = 60,
+            seed: int = 1,
+            switches: Switches | None = None,
+        ) -> SandboxServer:
+            return running.enter_context(
+                SandboxServer(companies, invoices=invoices, seed=seed, switches=switches)
+            )
+
+        yield start
+
+
 @pytest.fixture
-def settings(home: Path) -> Settings:
-    """Settings of an installation in ``home`` that knows no app credentials yet."""
+def sandbox() -> Iterator[SandboxServer]:
+    """A running sandbox with one small company, for this test alone."""
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(home: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation that talks to ``sandbox``, also in the environment."""
+    for name, value in {
+        "INTUIT_CLIENT_ID": sandbox.client_id,
+        "INTUIT_CLIENT_SECRET": sandbox.client_secret,
+        "INTUIT_BASE_URL": sandbox.base_url,
+        "INTUIT_ENV": "sandbox",
+    }.items():
+        monkeypatch.setenv(name, value)
     return load_settings(ledgerguard_home=home)
+
+
+def connect(
+    installation: Installation, sandbox: SandboxServer, realm_id: str | None = None
+) -> Company:
+    """Connect a company of the sandbox through the whole OAuth consent, as a user would."""
+    callback = urlsplit(sandbox.consent(installation.connector.begin(), realm_id))
+    return installation.connector.complete(dict(parse_qsl(callback.query)))
+
+
+@pytest.fixture
+def installation(settings: Settings) -> Iterator[Installation]:
+    """An open installation that knows no company yet."""
+    from ledgerguard_pipeline.installation import Installation
+
+    with Installation.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def connected(installation: Installation, sandbox: SandboxServer) -> Installation:
+    """An open installation with the sandbox's company connected by real OAuth."""
+    connect(installation, sandbox)
+    return installation
