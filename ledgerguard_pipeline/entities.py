@@ -47,7 +47,8 @@ class EntityType:
     keys under which answers carry its rows (the first is the usual one). ``cdc`` tells whether
     change data capture covers it, ``soft_delete`` whether queries must name ``Active`` to show
     inactive rows, ``timestamps`` whether rows have CreateTime / LastUpdatedTime to filter and
-    sort by, ``countable`` whether ``count(*)`` works, ``webhook`` whether Intuit sends events.
+    sort by, ``countable`` whether ``count(*)`` tells how many rows Bronze should hold alive,
+    ``webhook`` whether Intuit sends events, ``identified`` whether rows carry an Id to read by.
     """
 
     name: str
@@ -61,6 +62,7 @@ class EntityType:
     timestamps: bool = True
     countable: bool = True
     webhook: bool = True
+    identified: bool = True
 
     @property
     def path(self) -> str:
@@ -182,7 +184,7 @@ ENTITIES: tuple[EntityType, ...] = (
     _list("Budget", "budget", "Budgets with their monthly figures.", group=_C),
     EntityType("ExchangeRate", "exchange_rate", Kind.OTHER, _C,
                "Daily currency rates; rows may carry no Id (key: pair and date).",
-               ("ExchangeRate",), cdc=True, timestamps=True, webhook=False),
+               ("ExchangeRate",), countable=False, webhook=False, identified=False),
     EntityType("CompanyInfo", "company_info", Kind.SINGLETON, _C,
                "The company's name, address, fiscal year and subscription.",
                ("CompanyInfo",), countable=False, webhook=False),

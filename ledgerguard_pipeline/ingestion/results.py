@@ -15,8 +15,8 @@ Status = Literal["ok", "failed"]
 class EntityResult:
     """The outcome for one entity type of one company.
 
-    ``fetched`` counts objects as read (tombstones included), ``written`` the new versions in
-    Bronze, ``deleted`` those of them that are deletions or merges. ``api_calls`` are the HTTP
+    ``fetched`` counts objects as read (tombstones included), ``written`` new versions of living
+    objects in Bronze, ``deleted`` new tombstones (deletions and merges). ``api_calls`` are the HTTP
     calls made for this entity alone; calls shared by several entities count in ``SyncResult``.
     ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
     what Bronze then held alive (quarantined rows included).
@@ -87,7 +87,7 @@ class SyncResult:
 
     @property
     def total_entities_written(self) -> int:
-        """New versions written over all entities."""
+        """New versions of living objects over all entities."""
         return sum(result.written for result in self.results)
 
     def __add__(self, other: SyncResult) -> SyncResult:

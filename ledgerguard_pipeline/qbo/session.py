@@ -132,12 +132,12 @@ class Session:
                 response = self._send(realm, token, read, call.plan.deadline)
             except LedgerGuardError as error:
                 _place(error, realm, read)
-                self._account(realm, read, 0, 0)
+                self._account(realm, read, 0, 0, self._clock.monotonic() - started)
                 note.write(self._clock.monotonic() - started, error=error)
                 raise
         seconds = self._clock.monotonic() - started
         answer = self._answer(realm, read, response)
-        self._account(realm, read, answer.status, len(answer.body))
+        self._account(realm, read, answer.status, len(answer.body), seconds)
         try:
             value, rows = parse(answer)
         except QBOAPIError as error:
@@ -176,9 +176,11 @@ class Session:
             _retry_after(headers.get("Retry-After"), now.timestamp()),
         )
 
-    def _account(self, realm: RealmId, read: Read, status: int, size: int) -> None:
+    def _account(
+        self, realm: RealmId, read: Read, status: int, size: int, seconds: float
+    ) -> None:
         metered = read.metered if 200 <= status < 300 else 0
-        self.stats.add(metered=metered, bytes=size)
+        self.stats.add(metered=metered, bytes=size, seconds=seconds)
         self._ledger.record(
             realm, entity=read.entity, purpose=read.purpose, status=status, metered=metered
         )

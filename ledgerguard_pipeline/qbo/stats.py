@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CallTotals:
-    """Attempts sent, calls Intuit meters (answered 2xx; a batch counts its items), body bytes."""
+    """Attempts sent, calls Intuit meters (answered 2xx; a batch counts its items), body
+    bytes, and the seconds all calls together waited for their answers.
+    """
 
     http_calls: int = 0
     metered_calls: int = 0
     bytes: int = 0
+    seconds: float = 0.0
 
 
 class CallStats:
@@ -22,12 +25,15 @@ class CallStats:
         self._lock = threading.Lock()
         self._totals = CallTotals()
 
-    def add(self, *, metered: int, bytes: int) -> None:  # noqa: A002  # the field's own name
+    def add(self, *, metered: int, bytes: int, seconds: float) -> None:  # noqa: A002  # the field's own name
         """Count one attempt."""
         with self._lock:
             old = self._totals
             self._totals = CallTotals(
-                old.http_calls + 1, old.metered_calls + metered, old.bytes + bytes
+                old.http_calls + 1,
+                old.metered_calls + metered,
+                old.bytes + bytes,
+                old.seconds + seconds,
             )
 
     def snapshot(self) -> CallTotals:

@@ -1,0 +1,303 @@
+"""Read all rows of one type: the first load, a forced one, and the repair when counts differ.
+
+A type that fits into one page is one answer of the server and therefore consistent in itself.
+A longer one is walked (see ``walk``) and then followed by the changes since before the walk
+began. If Bronze already held rows, the ids the walk did not meet are asked for by name; those
+that no longer exist become tombstones, which is how deletions older than change data capture
+are found.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledgerguard_pipeline.bronze.loads import Walk, WalkStep
+from ledgerguard_pipeline.entities import Kind
+from ledgerguard_pipeline.errors import (
+    FeatureUnavailable,
+    IngestionError,
+    QBOAPIError,
+    RequestRejected,
+)
+from ledgerguard_pipeline.ingestion.changes import EntityChanges, read_changes
+from ledgerguard_pipeline.ingestion.feed import Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
+from ledgerguard_pipeline.ingestion.reader import EntityReader, created, updated
+from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS, PageWalk
+from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import (
+    Mode,
+    RealmId,
+    Record,
+    Reject,
+    Source,
+    State,
+    parse_instant,
+)
+
+CHUNK_PAGES = 8
+"""Pages per commit: a killed walk repeats at most these."""
+
+AHEAD_WAITING = 3
+AHEAD_ACTIVE = 12
+"""Pages fetched ahead before and while the entity is being committed; bounds memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known before an entity is walked: Intuit's count and perhaps its only page."""
+
+    count: int | None
+    page: Page | None
+    time: datetime | None
+
+
+class FullFeed:
+    """A full read of one type. ``opening`` resolves when its first answers are there."""
+
+    def __init__(
+        self,
+        client: QBOClient,
+        plan: EntityPlan,
+        reader: EntityReader,
+        shelf: Shelf,
+        pool: Executor,
+        realm_id: RealmId,
+        *,
+        opening: Future[Opening],
+        resume: Walk | None,
+        track_seen: bool,
+    ) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.tally = Tally()
+        self._client = client
+        self._shelf = shelf
+        self._pool = pool
+        self._realm_id = realm_id
+        self._opening = opening
+        self._resume = resume
+        self._track_seen = track_seen
+        self._walk: PageWalk | None = None
+        self._active = False
+        self._rejected = 0
+        opening.add_done_callback(self._fetch_ahead)
+
+    @property
+    def mode(self) -> Mode:
+        return Mode.FULL
+
+    @property
+    def ready(self) -> bool:
+        if not self._opening.done() or self._opening.exception() is not None:
+            return False
+        return self._whole(self._opening.result()) is not None
+
+    def activate(self) -> None:
+        self._active = True
+        if self._walk is not None:
+            self._walk.ahead = AHEAD_ACTIVE
+
+    def close(self) -> None:
+        if self._walk is not None:
+            self._walk.close()
+
+    def portions(self) -> Iterator[Portion]:
+        try:
+            opening = self._opening.result()
+        except FeatureUnavailable:
+            self.tally.note = "this company's edition has no such objects"
+            yield Portion((), watermark=None)
+            return
+        yield from self._read(opening, self._track_seen)
+        if opening.count is None:
+            return
+        self._compare(opening.count)
+        if self.tally.stored != self.tally.expected:
+            self._compare(self.reader.count())
+        if self.tally.stored != self.tally.expected:
+            # Something moved that neither the walk nor its change pass could show.
+            self._resume, self._walk, self._rejected = None, None, 0
+            yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
+            self._compare(self.reader.count())
+
+    def _compare(self, expected: int | None) -> None:
+        stored = self._shelf.stored(self._realm_id, self.plan.entity)
+        self.tally.expected = expected
+        self.tally.stored = stored + self._rejected if expected is not None else None
+
+    def _read(self, opening: Opening, track_seen: bool) -> Iterator[Portion]:
+        page = self._whole(opening)
+        if page is not None:
+            self._rejected += len(page.rejects)
+            step = self._first_step(page.time, track_seen) if track_seen else None
+            portion = Portion(page.records, page.rejects, page.bytes, page.time, step)
+            if step is None:
+                yield self._advancing(portion)
+                return
+            yield replace(portion, watermark=None)
+            yield self._advancing(self._phantoms(replace(step, done=True), page.time))
+            return
+        yield from self._long(opening, track_seen)
+
+    def _whole(self, opening: Opening) -> Page | None:
+        """The only page, if it surely holds every row."""
+        page = opening.page
+        if page is None or self._resume is not None or page.rows >= PAGE_ROWS:
+            return None
+        return page if opening.count is None or page.rows >= opening.count else None
+
+    def _long(self, opening: Opening, track_seen: bool) -> Iterator[Portion]:
+        walk = self._walk or self._start(opening.count)
+        walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
+        step = self._resumed_step() or self._opened_step(opening, track_seen)
+        records: list[Record] = []
+        rejects: list[Reject] = []
+        size = pages = 0
+        time: datetime | None = None
+        for stretch in walk:
+            records.extend(stretch.records)
+            rejects.extend(stretch.rejects)
+            size, pages = size + stretch.bytes, pages + 1
+            self._rejected += len(stretch.rejects)
+            time = time or stretch.time
+            if step is None:
+                step = self._first_step(stretch.time, track_seen)
+            step = replace(
+                step,
+                cursor=stretch.covered_to.isoformat() if stretch.covered_to else None,
+                rows=step.rows + len(stretch.records) + len(stretch.rejects),
+            )
+            if pages >= CHUNK_PAGES and not stretch.last:
+                yield Portion(records, rejects, size, walk=step)
+                records, rejects, size, pages = [], [], 0, 0
+        if step is None:
+            raise IngestionError(
+                "The walk ended without a page.",
+                realm_id=self._realm_id,
+                entity=self.plan.entity.name,
+            )
+        yield from self._closing(step, records, rejects, size)
+
+    def _closing(
+        self, step: WalkStep, records: list[Record], rejects: list[Reject], size: int
+    ) -> Iterator[Portion]:
+        """The rest of the walk, the changes since before it began, and the phantoms."""
+        late, late_rejects, time = self._change_pass(step.started_at)
+        self._rejected += len(late_rejects)
+        last = Portion([*records, *late], [*rejects, *late_rejects], size, walk=step)
+        if step.track_seen:
+            yield last
+            yield self._advancing(self._phantoms(replace(step, done=True), time))
+        else:
+            yield self._advancing(replace(last, watermark=time, walk=replace(step, done=True)))
+
+    def _change_pass(self, began: datetime) -> tuple[list[Record], list[Reject], datetime]:
+        since = began - OVERLAP
+        entity = self.plan.entity
+        if entity.cdc:
+            self.reader.calls += 1
+            outcome = read_changes(self._client, [entity], since)[entity.name]
+            if isinstance(outcome, EntityChanges):
+                return list(outcome.records), list(outcome.rejects), outcome.time
+            if isinstance(outcome, QBOAPIError):
+                raise outcome
+        records: list[Record] = []
+        rejects: list[Reject] = []
+        time: datetime | None = None
+        for stretch in PageWalk(self.reader.changed(since, None), self._pool, updated):
+            records.extend(stretch.records)
+            rejects.extend(stretch.rejects)
+            time = time or stretch.time
+        return records, rejects, time or began
+
+    def _phantoms(self, step: WalkStep, time: datetime) -> Portion:
+        """Rows Bronze still holds alive that the walk did not meet: gone, or to be read again."""
+        entity = self.plan.entity
+        unseen = self._shelf.unseen(self._realm_id, entity, step.walk_id)
+        watermark = time
+        alive: list[Record] = []
+        if not entity.identified or entity.kind is Kind.SINGLETON:
+            unseen = []
+        if unseen:
+            try:
+                alive, asked_at = self.reader.alive(unseen)
+                time = asked_at or time
+            except RequestRejected:
+                unseen = []
+        back = {record.id for record in alive}
+        state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
+        gone = [
+            Record(
+                id=id,
+                sync_token=None,
+                state=state,
+                created_at=None,
+                last_updated_at=time,
+                payload=None,
+                source=Source.RECONCILE,
+                request_id=None,
+                fetched_at=time,
+            )
+            for id in unseen
+            if id not in back
+        ]
+        return Portion([*alive, *gone], watermark=watermark, walk=step)
+
+    def _advancing(self, portion: Portion) -> Portion:
+        return portion if self.plan.advances else replace(portion, watermark=None)
+
+    def _fetch_ahead(self, opening: Future[Opening]) -> None:
+        if opening.cancelled() or opening.exception() is not None:
+            return
+        result = opening.result()
+        if self._whole(result) is None:
+            self._walk = self._start(result.count)
+
+    def _start(self, count: int | None) -> PageWalk:
+        anchor, expected = None, count
+        if self._resume is not None:
+            cursor = self._resume.cursor
+            anchor = None if cursor is None else parse_instant(cursor)
+            expected = None if count is None else count - self._resume.rows
+        return PageWalk(
+            self.reader.snapshot(),
+            self._pool,
+            created,
+            anchor=anchor,
+            expected=expected,
+            ahead=AHEAD_ACTIVE if self._active else AHEAD_WAITING,
+        )
+
+    def _resumed_step(self) -> WalkStep | None:
+        resume = self._resume
+        if resume is None:
+            return None
+        self.tally.note = f"resumed after {resume.rows} rows"
+        return WalkStep(
+            walk_id=resume.walk_id,
+            started_at=resume.started_at,
+            cursor=resume.cursor,
+            rows=resume.rows,
+            done=False,
+            track_seen=resume.track_seen,
+        )
+
+    def _opened_step(self, opening: Opening, track_seen: bool) -> WalkStep | None:
+        return None if opening.time is None else self._first_step(opening.time, track_seen)
+
+    def _first_step(self, began: datetime, track_seen: bool) -> WalkStep:
+        return WalkStep(
+            walk_id=uuid.uuid4().hex,
+            started_at=began,
+            cursor=None,
+            rows=0,
+            done=False,
+            track_seen=track_seen,
+        )
+

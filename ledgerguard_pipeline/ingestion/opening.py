@@ -1,0 +1,114 @@
+"""The first calls of a full load: count everything, then read all small types in few batches.
+
+Counting first tells which types fit into one page, and lets a batch be filled so that all its
+answers together stay below Intuit's 1000 objects: whether that ceiling holds per item or per
+answer is not documented, and this way it does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from datetime import datetime
+
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError
+from ledgerguard_pipeline.ingestion.full import Opening
+from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS
+from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.statement import Query
+
+ROWS_PER_BATCH = 900
+ITEMS_PER_BATCH = 25
+SMALL_UNCOUNTED = 50
+"""Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
+
+
+class Openings:
+    """Resolves an ``Opening`` per entity; ``begin`` runs in the background."""
+
+    def __init__(
+        self, client: QBOClient, entities: Sequence[EntityType], pool: Executor
+    ) -> None:
+        self._client = client
+        self._entities = tuple(entities)
+        self._pool = pool
+        self.futures: dict[str, Future[Opening]] = {
+            entity.name: Future() for entity in self._entities
+        }
+
+    def begin(self) -> None:
+        """Count in the background; batches follow as soon as the counts are known."""
+        if self._entities:
+            self._pool.submit(self._guarded)
+
+    def _guarded(self) -> None:
+        try:
+            self._count()
+        except BaseException as error:
+            for future in self.futures.values():
+                if not future.done():
+                    future.set_exception(error)
+
+    def _count(self) -> None:
+        countable = [entity for entity in self._entities if entity.countable]
+        counts: dict[str, int | QBOAPIError] = {}
+        time: datetime | None = None
+        if countable:
+            answer = self._client.count_batch(countable)
+            counts, time = dict(answer), answer.time
+        small: list[tuple[EntityType, int | None]] = []
+        for entity in self._entities:
+            count = counts.get(entity.name)
+            if isinstance(count, FeatureUnavailable):
+                self.futures[entity.name].set_exception(count)
+            elif isinstance(count, QBOAPIError):
+                # Uncounted is no failure: the walk itself will tell what is wrong.
+                self.futures[entity.name].set_result(Opening(None, None, time))
+            elif count is not None and count > ROWS_PER_BATCH:
+                self.futures[entity.name].set_result(Opening(count, None, time))
+            else:
+                small.append((entity, count))
+        for batch in _filled(small):
+            self._pool.submit(self._read, batch, time)
+
+    def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
+        try:
+            pages = self._client.query_batch(
+                [(entity, _statement(entity)) for entity, _ in batch]
+            )
+        except BaseException as error:
+            for entity, _ in batch:
+                self.futures[entity.name].set_exception(error)
+            return
+        whole = sum(page.rows for page in pages if isinstance(page, Page)) < 1000
+        for (entity, count), page in zip(batch, pages, strict=True):
+            future = self.futures[entity.name]
+            if isinstance(page, FeatureUnavailable):
+                future.set_exception(page)
+            elif isinstance(page, Page) and whole:
+                future.set_result(Opening(count, page, time))
+            else:
+                future.set_result(Opening(count, None, time))
+
+
+def _statement(entity: EntityType) -> Query:
+    return Query.select(entity, limit=None if entity.kind is Kind.SINGLETON else PAGE_ROWS)
+
+
+def _filled(
+    small: Sequence[tuple[EntityType, int | None]],
+) -> list[list[tuple[EntityType, int | None]]]:
+    """Pack entities into batches, first fit, largest first."""
+    batches: list[tuple[int, list[tuple[EntityType, int | None]]]] = []
+    weighed = [(SMALL_UNCOUNTED if count is None else count, entity, count)
+               for entity, count in small]
+    for weight, entity, count in sorted(weighed, key=lambda item: -item[0]):
+        for at, (filled, members) in enumerate(batches):
+            if filled + weight <= ROWS_PER_BATCH and len(members) < ITEMS_PER_BATCH:
+                batches[at] = (filled + weight, [*members, (entity, count)])
+                break
+        else:
+            batches.append((weight, [(entity, count)]))
+    return [members for _, members in batches]

@@ -1,0 +1,131 @@
+"""Reads of one entity type of one company, with the order and the fallbacks a walk needs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import RequestRejected
+from ledgerguard_pipeline.ingestion.salvage import salvaging
+from ledgerguard_pipeline.ingestion.walk import Fetch
+from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.statement import (
+    CREATE_TIME,
+    LAST_UPDATED_TIME,
+    Condition,
+    Order,
+    Query,
+)
+from ledgerguard_pipeline.values import Record
+
+T = TypeVar("T")
+
+IDS_PER_QUERY = 100
+"""Keeps ``Id IN (...)`` statements short enough for any URL limit."""
+
+_ORDERS: tuple[tuple[Order, ...], ...] = (
+    (Order(CREATE_TIME), Order("Id")),
+    (Order("Id"),),
+    (),
+)
+"""Best first; a type that refuses to be sorted by one is walked by the next."""
+
+
+def created(record: Record) -> datetime | None:
+    """The key of a full walk: it never changes in the life of an object."""
+    return record.created_at
+
+
+def updated(record: Record) -> datetime | None:
+    """The key of a walk over changes: it only ever grows."""
+    return record.last_updated_at
+
+
+class EntityReader:
+    """One company's rows of one type; counts the calls it makes. Thread-safe."""
+
+    def __init__(
+        self, client: QBOClient, entity: EntityType, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.entity = entity
+        self._client = client
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._order = 0
+        self.calls = 0
+
+    def snapshot(self) -> Fetch:
+        """Pages of all rows in creation order."""
+        return salvaging(self._created_page, self.entity, self._clock)
+
+    def changed(self, since: datetime | None, until: datetime | None) -> Fetch:
+        """Pages of the rows last updated from ``since`` on and before ``until``."""
+        end = () if until is None else (Condition(LAST_UPDATED_TIME, "<", until),)
+
+        def page(anchor: datetime | None, start: int, limit: int) -> Page:
+            begin = anchor if anchor is not None else since
+            first = () if begin is None else (Condition(LAST_UPDATED_TIME, ">=", begin),)
+            return self._page(
+                Query.select(
+                    self.entity,
+                    (*first, *end),
+                    order=(Order(LAST_UPDATED_TIME), Order("Id")),
+                    start=start,
+                    limit=limit,
+                )
+            )
+
+        return salvaging(page, self.entity, self._clock)
+
+    def alive(self, ids: Sequence[str]) -> tuple[list[Record], datetime | None]:
+        """Those of these objects that are alive now, and the server's time of the last answer.
+
+        Raises:
+            QBOAPIError: a read failed; nothing is known then.
+        """
+        records: list[Record] = []
+        time: datetime | None = None
+        for at in range(0, len(ids), IDS_PER_QUERY):
+            page = self._page(Query.ids(self.entity, ids[at : at + IDS_PER_QUERY]))
+            records.extend(page.records)
+            time = page.time
+        return records, time
+
+    def count(self) -> int | None:
+        """Intuit's own count, or None where the type cannot be counted."""
+        if not self.entity.countable:
+            return None
+        try:
+            return self._counted(lambda: self._client.count_entities(self.entity.name))
+        except RequestRejected:
+            return None
+
+    def _created_page(self, anchor: datetime | None, start: int, limit: int) -> Page:
+        if self.entity.kind is Kind.SINGLETON:
+            return self._page(Query.select(self.entity, limit=None))
+        while True:
+            level = self._order
+            where = () if anchor is None else (Condition(CREATE_TIME, ">=", anchor),)
+            query = Query.select(
+                self.entity, where, order=_ORDERS[level], start=start, limit=limit
+            )
+            try:
+                return self._page(query)
+            except RequestRejected:
+                with self._lock:
+                    if level + 1 >= len(_ORDERS) or anchor is not None:
+                        raise
+                    self._order = max(self._order, level + 1)
+
+    def _page(self, query: Query) -> Page:
+        return self._counted(lambda: self._client.query_page(self.entity, query))
+
+    def _counted(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self.calls += 1
+        return call()

@@ -1,0 +1,110 @@
+"""The one way into Bronze: what the command line, Dagster and library users call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline import entities as registry
+from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.errors import BadInputError, QBOAPIError, QBOAuthError
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.sync import CompanySync
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import RealmId
+
+
+class IngestionService:
+    """Brings one company's books into Bronze.
+
+    ``client`` is connected to the company; ``storage`` is the Bronze of its environment. Where
+    ``companies`` is given, every successful sync is noted there for connection health.
+    """
+
+    def __init__(
+        self,
+        client: QBOClient,
+        storage: BronzeStore,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        companies: CompanyStore | None = None,
+    ) -> None:
+        self._companies = companies
+        self._client = client
+        self._storage = storage
+        self._clock = clock
+
+    @property
+    def realm_id(self) -> RealmId:
+        """The company this service works for.
+
+        Raises:
+            BadInputError: the client is not connected to one.
+        """
+        realm = self._client.realm_id
+        if realm is None:
+            raise BadInputError(
+                "The client is connected to no company. Exchange a code or set tokens first."
+            )
+        return realm
+
+    def open_sync(self, request: SyncRequest) -> CompanySync:
+        """Prepare a sync; enter it to start."""
+        return CompanySync(
+            self._client, self._storage, request, clock=self._clock, companies=self._companies
+        )
+
+    def run_batch_ingestion(
+        self,
+        entity_types: Sequence[str] | None = None,
+        since: datetime | None = None,
+        force_full_sync: bool = False,
+        *,
+        run_id: str | None = None,
+    ) -> dict[str, object]:
+        """Sync some or all entity types and return the document of ``ledgerguard sync --json``.
+
+        One failing entity is reported in its result and does not stop the others.
+
+        Raises:
+            BadInputError: an unknown entity, or a ``since`` in the future or without offset.
+        """
+        if since is not None and since.tzinfo is None:
+            raise BadInputError(f"since={since.isoformat()} has no UTC offset; add one.")
+        if since is not None and since > self._clock.now():
+            raise BadInputError(f"since={since.isoformat()} lies in the future.")
+        request = SyncRequest(
+            realm_id=self.realm_id,
+            entities=registry.entity_types(entity_types),
+            full=force_full_sync,
+            since=since,
+            run_id=run_id,
+        )
+        with self.open_sync(request) as sync:
+            return sync.run().to_json()
+
+    def get_ingestion_status(self) -> dict[str, object]:
+        """What Bronze holds of this company and how far each entity is."""
+        realm = self.realm_id
+        watermarks = self._storage.watermarks(realm)
+        return {
+            "realm_id": realm,
+            "is_connected": self.test_connection(),
+            "last_sync_time": _iso(max(watermarks.values(), default=None)),
+            "entity_counts": dict(self._storage.counts(realm)),
+            "watermarks": {name: _iso(instant) for name, instant in watermarks.items()},
+        }
+
+    def test_connection(self) -> bool:
+        """True when Intuit answers a CompanyInfo read for this company."""
+        try:
+            self._client.company_info()
+        except (QBOAPIError, QBOAuthError):
+            return False
+        return True
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

@@ -1,0 +1,176 @@
+"""One installation, put together from its settings: the place where the layers meet.
+
+Everything is opened on first use, so that a command that only lists companies needs neither
+credentials nor Bronze.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.custody.connection import Connector
+from ledgerguard_pipeline.custody.custodian import Custodian
+from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.hosts import Hosts
+from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
+from ledgerguard_pipeline.qbo.tokens import TokenSource
+from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.values import RealmId
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.ingestion.service import IngestionService
+
+Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
+"""Opens the Bronze file; the flag asks for read-only access."""
+
+
+class Installation:
+    """Settings, control plane, custody and Bronze of one home. A context manager; thread-safe."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, connect: Connect | None = None
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._connect = connect
+        self._lock = threading.RLock()
+        self._clients: dict[RealmId, QBOClient] = {}
+
+    @classmethod
+    def open(
+        cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, connect: Connect | None = None
+    ) -> Installation:
+        """An installation of these settings; nothing is opened yet."""
+        return cls(settings, clock=clock, connect=connect)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections and the control plane."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+            if "control" in self.__dict__:
+                self.control.close()
+
+    @cached_property
+    def control(self) -> ControlPlane:
+        """The control plane, created on first use.
+
+        Raises:
+            ConfigurationError, KeyUnavailable: as ``ControlPlane.open``.
+        """
+        return ControlPlane.open(self.settings, clock=self.clock)
+
+    @cached_property
+    def oauth(self) -> OAuthEndpoint:
+        """Intuit's authorization server for this app.
+
+        Raises:
+            ConfigurationError: the app's credentials are not set.
+        """
+        client_id, client_secret = self.settings.credentials()
+        hosts = Hosts.of(self.settings.intuit_env, self.settings.intuit_base_url)
+        return OAuthEndpoint(
+            client_id, client_secret, self.settings.intuit_redirect_uri, hosts, clock=self.clock
+        )
+
+    @cached_property
+    def custodian(self) -> Custodian:
+        """The one source of access tokens."""
+        return Custodian(self.control, self.oauth)
+
+    @cached_property
+    def connector(self) -> Connector:
+        """Connects and disconnects companies."""
+        return Connector(self.control, self.oauth, self._client)
+
+    @cached_property
+    def bronze(self) -> BronzeStore:
+        """The Bronze store of this environment; the file is opened per use only."""
+        from ledgerguard_pipeline.bronze.store import BronzeStore
+
+        return BronzeStore(
+            self.settings.bronze_path,
+            self.settings.intuit_env,
+            clock=self.clock,
+            connect=self._connect,
+        )
+
+    def client(self, realm_id: RealmId) -> QBOClient:
+        """The client of a connected company; the same one for every caller.
+
+        Raises:
+            BadInputError: the company was never connected, or is disconnected.
+            ReauthorizationRequired: its grant is dead; somebody has to connect it again.
+            ConfigurationError: the app's credentials are not set.
+        """
+        company = self.control.companies.require(realm_id)
+        if company.status is ConnectionStatus.DISCONNECTED:
+            raise BadInputError(
+                f"{company.name} is disconnected. Run `ledgerguard connect` and choose it.",
+                realm_id=realm_id,
+            )
+        if company.status is ConnectionStatus.NEEDS_REAUTH:
+            raise ReauthorizationRequired(
+                f"The connection of {company.name} has ended at Intuit. Run `ledgerguard "
+                "connect` and choose it; loading goes on where it stopped.",
+                realm_id=realm_id,
+            )
+        with self._lock:
+            if realm_id not in self._clients:
+                self._clients[realm_id] = self._client(realm_id, self.custodian)
+            return self._clients[realm_id]
+
+    def service(self, realm_id: RealmId) -> IngestionService:
+        """The ingestion service of a connected company.
+
+        Raises:
+            BadInputError, ReauthorizationRequired, ConfigurationError: as ``client``.
+        """
+        from ledgerguard_pipeline.ingestion.service import IngestionService
+
+        return IngestionService(
+            self.client(realm_id),
+            self.bronze,
+            clock=self.clock,
+            companies=self.control.companies,
+        )
+
+    def _client(self, realm_id: RealmId, tokens: TokenSource) -> QBOClient:
+        client_id, client_secret = self.settings.credentials()
+        return QBOClient(
+            client_id,
+            client_secret,
+            self.settings.intuit_redirect_uri,
+            self.settings.intuit_env,
+            base_url=self.settings.intuit_base_url,
+            tokens=tokens,
+            gate=self.control.limiter,
+            ledger=self.control.calls,
+            realm_id=realm_id,
+            clock=self.clock,
+            max_connections=self.settings.ledgerguard_max_concurrent_requests,
+        )
