@@ -136,7 +136,7 @@ def printable(text: str, limit: int = 300) -> str:
 
 
 _RETRY_LATER = "Nothing was stored; the next sync tries again."
-_FOREIGN_TOKEN = (
+_FOREIGN_GRANT = (
     "The token does not belong to this company: reconnect it with `ledgerguard connect`."
 )
 _NO_ACCESS = (
@@ -147,8 +147,8 @@ _LACKING = (
     "The company's edition or permissions lack it; leave the type out with LEDGERGUARD_ENTITIES."
 )
 _BY_CODE: dict[str, tuple[type[QBOAPIError], str]] = {
-    "100": (AccessDenied, _FOREIGN_TOKEN),
-    "110": (AccessDenied, _FOREIGN_TOKEN),
+    "100": (AccessDenied, _FOREIGN_GRANT),
+    "110": (AccessDenied, _FOREIGN_GRANT),
     "120": (AccessDenied, "The person who consented lost access: let an administrator reconnect."),
     "130": (AccessDenied, "Company and environment do not match: check INTUIT_ENV."),
     "140": (CompanyUnavailable, "The company is locked out; its administrator has to restore it."),

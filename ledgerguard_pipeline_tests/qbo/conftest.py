@@ -24,8 +24,13 @@ def script() -> Iterator[Script]:
 @pytest.fixture
 def client(script: Script, clock: DrivenClock) -> Iterator[QBOClient]:
     with QBOClient(
-        "the-client-id", "the-client-secret", "http://localhost:8000/api/v1/auth/callback",
-        "sandbox", base_url=script.url, realm_id=REALM, clock=clock,
+        "the-client-id",
+        "the-client-secret",
+        "http://localhost:8000/api/v1/auth/callback",
+        "sandbox",
+        base_url=script.url,
+        realm_id=REALM,
+        clock=clock,
     ) as made:
         made.set_tokens("access-token-1", "refresh-token-1")
         yield made

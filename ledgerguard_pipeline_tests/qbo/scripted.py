@@ -60,7 +60,9 @@ class Received:
 
     @property
     def form(self) -> dict[str, str]:
-        return {k: unquote_plus(v) for k, v in (p.split("=") for p in self.body.decode().split("&"))}
+        return {
+            k: unquote_plus(v) for k, v in (p.split("=") for p in self.body.decode().split("&"))
+        }
 
     @property
     def statement(self) -> str:
@@ -81,8 +83,12 @@ def reply(
 ) -> Writer:
     """A well-formed answer; anything but bytes is sent as JSON."""
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = {"Content-Type": content_type, "Content-Length": str(len(payload)),
-             "intuit_tid": "1-tid", **(headers or {})}
+    lines = {
+        "Content-Type": content_type,
+        "Content-Length": str(len(payload)),
+        "intuit_tid": "1-tid",
+        **(headers or {}),
+    }
     head = f"HTTP/1.1 {status} Scripted\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
 
     def write(connection: socket.socket) -> bool:
