@@ -6,7 +6,6 @@ CompanyInfo read with the new token proved that it opens the company the callbac
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -30,7 +29,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.qbo.oauth import Grant, OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
-from ledgerguard_pipeline.values import RealmId, Record, parse_realm
+from ledgerguard_pipeline.values import RealmId, parse_realm
 
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 _CODE_LIMIT = 512
@@ -39,11 +38,18 @@ _AGAIN = "Nothing was stored. Start again with `ledgerguard connect` or the Conn
 _log = structlog.get_logger(__name__)
 
 
-class CompanyReader(Protocol):
-    """What confirming a company needs of the API client."""
+class Named(Protocol):
+    """Something with a name."""
 
-    def company_info(self) -> Record:
-        """The company's own record."""
+    @property
+    def name(self) -> str: ...
+
+
+class CompanyReader(Protocol):
+    """What confirming a company needs of the API client (``QBOClient`` has it)."""
+
+    def company_info(self) -> Named:
+        """Read CompanyInfo; fails where the token does not open the company."""
         ...
 
 
@@ -159,7 +165,7 @@ class Connector:
         """
         try:
             with self._client_factory(realm, _Unproven(grant)) as client:
-                return _name(client.company_info(), realm)
+                return client.company_info().name
         except QBOAPIError as error:
             if not isinstance(error, (Terminal, NeedsHuman)):
                 raise
@@ -188,12 +194,3 @@ class _Unproven:
 
     def renew(self, realm: RealmId, rejected: AccessToken) -> AccessToken:  # noqa: ARG002
         raise AccessDenied("Intuit refuses the token of this sign-in.", realm_id=realm, status=401)
-
-
-def _name(record: Record, realm: RealmId) -> str:
-    try:
-        body = json.loads(record.payload or b"{}")
-    except ValueError:
-        body = {}
-    found = body.get("CompanyName") or body.get("LegalName") if isinstance(body, dict) else None
-    return found[:200] if isinstance(found, str) else f"Company {realm}"
