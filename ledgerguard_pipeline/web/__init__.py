@@ -1,0 +1,1 @@
+"""The HTTP edge: connecting a company, the OAuth callback and health. Nothing imports it but cli."""

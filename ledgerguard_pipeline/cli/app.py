@@ -1,0 +1,92 @@
+"""The table of verbs, and what happens around every one of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli import (
+    companies,
+    connect,
+    demo,
+    doctor,
+    read,
+    sandbox,
+    status,
+    sync,
+    up,
+    web,
+)
+from ledgerguard_pipeline.cli.failure import report
+from ledgerguard_pipeline.cli.options import JSON_FLAG
+
+LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
+_LOGGED = frozenset({"sync", "web"})
+
+app = typer.Typer(
+    name="ledgerguard",
+    help="QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    # Tracebacks with local variables could show a token.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"ledgerguard {version('ledgerguard-pipeline')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    from ledgerguard_pipeline.logs import configure_logging
+
+    # On a terminal the bars tell what happens; elsewhere every request leaves a line on stderr.
+    told = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
+    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if told else "WARNING"))
+
+
+app.command("doctor")(doctor.doctor)
+app.command("connect")(connect.connect)
+app.command("disconnect")(companies.disconnect)
+app.command("companies")(companies.companies)
+app.command("sync")(sync.sync)
+app.command("status")(status.status)
+app.command("sql")(read.sql)
+app.command("snapshot")(read.snapshot)
+app.command("web")(web.web)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("sandbox", context_settings=sandbox.PASS_THROUGH)(sandbox.sandbox)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return the exit code; every error becomes one sentence on stderr."""
+    machine = JSON_FLAG in arguments
+    try:
+        code = app(arguments, prog_name="ledgerguard", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; closing stdout again must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
+        return report(error, machine=machine)
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,162 @@
+"""What ``ledgerguard doctor`` can find out without any network, and without writing anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ledgerguard_pipeline.cli.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.cli.presence import connected_companies, nothing_connected
+from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.settings import Settings, is_loopback
+from ledgerguard_pipeline.values import Environment
+
+_GIB = 1024**3
+_LOW_DISK = 5 * _GIB
+_NO_DISK = _GIB // 2
+
+
+def local_findings(settings: Settings) -> list[Finding]:
+    """Every local check, in the order somebody would repair them."""
+    return [
+        redirect(settings),
+        home(settings),
+        keys(settings),
+        disk(settings),
+        dagster_home(settings),
+        bronze(settings),
+        *companies(settings),
+    ]
+
+
+def redirect(settings: Settings) -> Finding:
+    """Intuit accepts only https redirect URIs, and no bare addresses, for production keys."""
+    topic, uri = "redirect URI", settings.intuit_redirect_uri
+    production = settings.intuit_env is Environment.PRODUCTION
+    if production and urlsplit(uri).scheme != "https":
+        return misconfigured(
+            topic,
+            f"{uri} is plain http, which Intuit refuses for production apps.",
+            "Put the web server behind TLS and set INTUIT_REDIRECT_URI to its https address.",
+        )
+    return good(topic, f"{uri} (it must be listed in the app's keys at Intuit, exactly so)")
+
+
+def home(settings: Settings) -> Finding:
+    """The home must be ours alone; it is made at first use."""
+    topic, path = "home", settings.ledgerguard_home
+    if not path.exists():
+        return good(topic, f"{path} does not exist yet; the first connection makes it.")
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        return misconfigured(
+            topic,
+            f"{path} is not a folder this user can write.",
+            "Give it to the user that runs ledgerguard, or set LEDGERGUARD_HOME.",
+        )
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return advice(
+            topic, f"{path} is open to other users (mode {mode:04o}).", f"chmod 700 {path}"
+        )
+    return good(topic, f"{path} (mode {mode:04o})")
+
+
+def keys(settings: Settings) -> Finding:
+    """The key ring opens, and its file is readable by its owner only."""
+    from ledgerguard_pipeline.control.keyring import Keyring
+
+    topic = "encryption key"
+    try:
+        ring = Keyring.open(settings)
+    except LedgerGuardError as error:
+        return misconfigured(topic, error.message, "See the message; nothing was changed.")
+    if not ring.key_ids:
+        return good(topic, "none yet; the first connection makes a key file (mode 0600).")
+    return good(topic, f"{len(ring.key_ids)} in the ring, newest {ring.key_ids[0]}")
+
+
+def disk(settings: Settings) -> Finding:
+    """Room for the books: Bronze grows by one version per change."""
+    path = settings.ledgerguard_home.absolute()
+    while not path.exists():
+        path = path.parent
+    free = shutil.disk_usage(path).free
+    text = f"{free / _GIB:,.1f} GiB free at {path}"
+    if free < _NO_DISK:
+        return broken("disk", text, "Free some space; loads fail whole when it runs out.")
+    if free < _LOW_DISK:
+        return advice("disk", text, "A million invoices take about 2 GiB; make room in time.")
+    return good("disk", text)
+
+
+def dagster_home(settings: Settings) -> Finding:
+    """Where Dagster keeps its runs: one place for the UI, the daemon and this command."""
+    topic, own = "Dagster home", settings.ledgerguard_home.absolute() / "dagster"
+    named = os.environ.get("DAGSTER_HOME")
+    if not named:
+        state = "" if own.exists() else " (made at the first sync)"
+        return good(topic, f"{own}{state}")
+    path = Path(named)
+    if not path.is_absolute() or not path.is_dir():
+        return misconfigured(
+            topic,
+            f"DAGSTER_HOME is {named}, which is not an existing absolute folder.",
+            "Make it, or unset DAGSTER_HOME to use the one in the home.",
+        )
+    if not (path / "dagster.yaml").exists():
+        return advice(
+            topic,
+            f"{path} has no dagster.yaml, so Dagster's defaults apply (telemetry on).",
+            "Copy dagster.yaml there, or unset DAGSTER_HOME.",
+        )
+    return good(topic, f"{path} (from DAGSTER_HOME)")
+
+
+def bronze(settings: Settings) -> Finding:
+    """The store opens and belongs to this environment."""
+    topic = "Bronze"
+    try:
+        path = settings.bronze_path
+        if not path.exists():
+            return good(topic, f"{path} does not exist yet; the first sync makes it.")
+        from ledgerguard_pipeline.bronze.store import BronzeStore
+
+        rows = sum(
+            BronzeStore(path, settings.intuit_env, lock_wait_seconds=3).counts(None).values()
+        )
+    except LedgerGuardError as error:
+        verdict = misconfigured if error.exit_code == 2 else broken
+        return verdict(topic, str(error), "See the message; nothing was changed.")
+    return good(topic, f"{path} ({settings.intuit_env}, {rows:,} current rows)")
+
+
+def companies(settings: Settings) -> list[Finding]:
+    """Each company's connection as last seen; the network checks come on top."""
+    try:
+        listed = connected_companies(settings)
+    except LedgerGuardError as error:
+        return [broken("companies", str(error), "See the message; nothing was changed.")]
+    if not listed:
+        return [advice("companies", "none is connected.", nothing_connected())]
+    findings = []
+    for company in listed:
+        topic = f"company {company.realm_id}"
+        if company.status is ConnectionStatus.CONNECTED:
+            findings.append(good(topic, f"{company.name} is connected."))
+        else:
+            findings.append(
+                advice(
+                    topic,
+                    f"{company.name} needs a new consent: {company.last_error or 'disconnected'}.",
+                    "Run `ledgerguard connect` and choose this company.",
+                )
+            )
+    return findings
+
+
+def exposed(settings: Settings) -> bool:
+    """True where the callback is reached from other machines."""
+    return not is_loopback(urlsplit(settings.intuit_redirect_uri).hostname)

@@ -1,0 +1,119 @@
+"""What a command prints: JSON for machines, tables and sentences for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_WIDE = 10_000
+_DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@cache
+def console() -> Console:
+    """Standard output for people; as wide as needed where it is no terminal."""
+    return _console(stderr=False)
+
+
+@cache
+def errors() -> Console:
+    """Standard error for people: progress and notes, so that stdout stays clean."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _WIDE
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people on stdout."""
+    console().print(printable(text))
+
+
+def note(text: str) -> None:
+    """Print a line for people on stderr."""
+    errors().print(printable(text))
+
+
+def write_json(document: object) -> None:
+    """Print one JSON document on stdout at once: times as ISO 8601 UTC, money as text."""
+    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    numeric: frozenset[str] = frozenset(),
+) -> Table:
+    """A table whose cells are data, never markup or control codes."""
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
+    for column in columns:
+        result.add_column(Text(printable(column)), justify="right" if column in numeric else "left")
+    for row in rows:
+        result.add_row(*(Text(cell(value)) for value in row))
+    return result
+
+
+def cell(value: object) -> str:
+    """One value as text: local formats for numbers and times, a dash for nothing."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return moment(value)
+    return printable(str(value))
+
+
+def moment(value: datetime | None) -> str:
+    """A time for people, in UTC and to the second."""
+    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def printable(text: str) -> str:
+    """The text with what could steer a terminal (a company's name may hold it) made visible."""
+    if text.isprintable():
+        return text
+    return "".join(char if _harmless(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char in "\n\t" or (
+        unicodedata.category(char) not in ("Cc", "Cs") and char not in _DIRECTION_CONTROLS
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

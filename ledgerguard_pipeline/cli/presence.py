@@ -1,0 +1,45 @@
+"""Looking at an installation without creating one: asking must leave no files behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.companies import Company
+    from ledgerguard_pipeline.settings import Settings
+
+
+def installed(settings: Settings) -> bool:
+    """True once something was stored: opening the control plane would create it."""
+    if settings.ledgerguard_control_url is not None:
+        return True
+    from ledgerguard_pipeline.control.plane import DATABASE_FILE
+
+    return (settings.ledgerguard_home / DATABASE_FILE).exists()
+
+
+def require_installed(settings: Settings) -> None:
+    """Refuse work that needs a connected company where none can be.
+
+    Raises:
+        BadInputError: nothing was ever stored here.
+    """
+    if not installed(settings):
+        raise BadInputError(nothing_connected())
+
+
+def nothing_connected() -> str:
+    """What to tell somebody who has connected no company."""
+    return "No company is connected yet. Run `ledgerguard connect` (or `ledgerguard demo`) first."
+
+
+def connected_companies(settings: Settings) -> list[Company]:
+    """All companies ever connected and not forgotten; empty without an installation."""
+    if not installed(settings):
+        return []
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    with ControlPlane.open(settings) as control:
+        return control.companies.list()

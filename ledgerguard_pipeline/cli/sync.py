@@ -1,0 +1,194 @@
+"""``ledgerguard sync``: bring companies up to date through the same Dagster job the UI runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
+from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.cli.presence import nothing_connected, require_installed
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.settings import Settings
+
+
+def sync(
+    company: Annotated[
+        list[str] | None, typer.Option(help="Realm id; repeat for several. All if left out.")
+    ] = None,
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(help="Entity type such as Invoice; repeat for several. All if left out."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Walk everything again.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read changes from this date or ISO date-time on (UTC if no offset)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Load what is new or changed in QuickBooks into Bronze."""
+    from ledgerguard_pipeline.settings import load_settings
+
+    settings = load_settings()
+    requests, month_to_date = check(settings, company, entity, full=full, since=since)
+    result = execute(settings, requests, month_to_date=month_to_date, quiet=as_json)
+    if as_json:
+        write_json(result.to_json())
+    else:
+        show(result)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def check(
+    settings: Settings,
+    companies: list[str] | None,
+    entities: list[str] | None,
+    *,
+    full: bool,
+    since: str | None,
+) -> tuple[list[SyncRequest], int]:
+    """Check all that was typed and configured; one request per company, and calls this month.
+
+    Whatever is wrong is found here, before a Dagster run is made.
+
+    Raises:
+        BadInputError: something typed is not usable, or a company is not connected.
+        ConfigurationError: the app's credentials are not set.
+        KeyUnavailable: the tokens cannot be opened.
+        WrongEnvironment: Bronze belongs to the other environment.
+    """
+    realms = [parse_realm(text) for text in dict.fromkeys(companies or ())]
+    types = parse_entities(entities, settings.kept_entities)
+    if full and since is not None:
+        raise BadInputError(
+            "--full reads everything and --since only a part of it; give one of the two."
+        )
+    instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
+    settings.credentials()
+    require_installed(settings)
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    with ControlPlane.open(settings) as control:
+        chosen = _chosen(control, realms)
+        for realm in chosen:
+            control.tokens.load(realm)
+        month_to_date = sum(control.calls.month_to_date(realm) for realm in chosen)
+    _check_bronze(settings)
+    requests = [SyncRequest(realm, types, full=full, since=instant) for realm in chosen]
+    return requests, month_to_date
+
+
+def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
+    from ledgerguard_pipeline.control.companies import ConnectionStatus
+
+    for realm in realms:
+        company = control.companies.require(realm)
+        if company.status is not ConnectionStatus.CONNECTED:
+            raise BadInputError(
+                f"{company.name} is not connected any more ({company.status.value}); run "
+                "`ledgerguard connect` and choose it again.",
+                realm_id=realm,
+            )
+    if realms:
+        return realms
+    known = control.companies.list()
+    ready = [each.realm_id for each in known if each.status is ConnectionStatus.CONNECTED]
+    for each in known:
+        if each.status is ConnectionStatus.NEEDS_REAUTH:
+            note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
+    if not ready:
+        raise BadInputError(nothing_connected())
+    return ready
+
+
+def _check_bronze(settings: Settings) -> None:
+    """Raise WrongEnvironment now rather than once per entity inside the run."""
+    path = settings.bronze_path
+    if path.exists():
+        from ledgerguard_pipeline.bronze.store import BronzeStore
+
+        BronzeStore(path, settings.intuit_env).counts(None)
+
+
+def execute(
+    settings: Settings, requests: list[SyncRequest], *, month_to_date: int = 0, quiet: bool = False
+) -> SyncResult:
+    """Run the Dagster job once per company, with progress on stderr unless ``quiet``.
+
+    A company that fails as a whole is named in ``errors``; the others are synced all the same.
+
+    Raises:
+        LedgerGuardError: the only company failed before anything could be read.
+    """
+    from ledgerguard_pipeline.cli.progress import watching
+    from ledgerguard_pipeline.ingestion.progress import use_progress
+
+    if quiet:
+        return _run_each(settings, requests)
+    budget = settings.ledgerguard_monthly_call_budget
+    with watching(month_to_date=month_to_date, budget=budget) as sink, use_progress(sink):
+        return _run_each(settings, requests)
+
+
+def _run_each(settings: Settings, requests: list[SyncRequest]) -> SyncResult:
+    from ledgerguard_pipeline.defs.run import run_sync
+
+    total = SyncResult()
+    for request in requests:
+        since = None if request.since is None else request.since.isoformat()
+        try:
+            outcome = run_sync(
+                settings, request.realm_id, request.entities, full=request.full, since=since
+            )
+        except LedgerGuardError as error:
+            if len(requests) == 1:
+                raise
+            total += SyncResult(errors=(str(error),))
+            continue
+        total += outcome.result
+        if not outcome.success and outcome.result.ok:
+            total += SyncResult(
+                errors=(f"Dagster run {outcome.run_id} failed; the Dagster UI shows its log.",)
+            )
+    return total
+
+
+def show(result: SyncResult) -> None:
+    """Print what the sync did: one row per entity that moved, and one sentence of totals."""
+    told = [each for each in result.results if each.fetched or each.status == "failed"]
+    if told:
+        columns = ("realm", "entity", "mode", "fetched", "written", "deleted", "calls", "outcome")
+        numeric = frozenset({"fetched", "written", "deleted", "calls"})
+        console().print(table(columns, map(_row, told), numeric=numeric))
+    for error in result.errors:
+        say(f"Failed: {error}")
+    failed = sum(each.status == "failed" for each in result.results)
+    say(
+        f"{result.total_entities_written:,} versions written, {len(result.results)} entities "
+        f"checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
+        + (f", {failed} FAILED" if failed else "")
+        + "."
+    )
+
+
+def _row(each: EntityResult) -> tuple[object, ...]:
+    return (
+        each.realm_id,
+        each.entity,
+        each.mode.value,
+        each.fetched,
+        each.written,
+        each.deleted,
+        each.api_calls,
+        "ok" if each.status == "ok" else f"failed: {each.error}",
+    )

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.values import Environment, RealmId
+
+AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2?state=s"
+ACME = Company(
+    realm_id=RealmId("9341453474484455"),
+    environment=Environment.SANDBOX,
+    name="Acme <script>alert(1)</script> & Sons",
+    status=ConnectionStatus.CONNECTED,
+    connected_at=datetime(2026, 11, 1, tzinfo=UTC),
+)
+
+
+@dataclass
+class FixedConsents:
+    """Stands for the connector, whose own promises are tested in custody."""
+
+    outcome: Company | Exception = ACME
+    seen: list[Mapping[str, str]] = field(default_factory=list)
+
+    def begin(self) -> str:
+        if isinstance(self.outcome, LedgerGuardError):
+            raise self.outcome
+        return AUTHORIZE
+
+    def complete(self, params: Mapping[str, str]) -> Company:
+        self.seen.append(params)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@dataclass
+class Edge:
+    """The part of an installation the web application uses."""
+
+    settings: Settings
+    connector: FixedConsents
+
+
+@pytest.fixture
+def consents() -> FixedConsents:
+    return FixedConsents()
+
+
+@pytest.fixture
+def edge(consents: FixedConsents, monkeypatch: pytest.MonkeyPatch) -> Edge:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    settings = load_settings(
+        _env_file=None, intuit_client_id="app", intuit_client_secret="made-up-secret"
+    )
+    return Edge(settings, consents)
