@@ -1,0 +1,28 @@
+"""Bronze: every version of every object, byte for byte as Intuit sent it."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.bronze.loads import (
+    Answer,
+    Load,
+    LoadMark,
+    LoadOutcome,
+    StoredVersion,
+    Walk,
+    WalkStep,
+)
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.tables import VERSION_COLUMNS, Column
+
+__all__ = [
+    "VERSION_COLUMNS",
+    "Answer",
+    "BronzeStore",
+    "Column",
+    "Load",
+    "LoadMark",
+    "LoadOutcome",
+    "StoredVersion",
+    "Walk",
+    "WalkStep",
+]

@@ -1,0 +1,167 @@
+"""From records to what a load writes: one newest version per object, in Arrow form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline.bronze.file import ROW_GROUP_ROWS
+from ledgerguard_pipeline.bronze.loads import Load
+from ledgerguard_pipeline.bronze.order import (
+    Verdict,
+    Version,
+    judge,
+    microseconds,
+    raised_floor,
+    version_of,
+)
+from ledgerguard_pipeline.values import Record, Reject
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_SLICE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Batch:
+    """A load's records while they are being sorted out; the counts add up to all of them."""
+
+    newest: dict[str, tuple[Record, Version]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    unchanged: int = 0
+    stale: int = 0
+
+
+def collapse(load: Load) -> Batch:
+    """Keep the newest of each object; what cannot be stored becomes a reject."""
+    batch = Batch(rejects=list(load.rejects))
+    newest = batch.newest
+    sha256 = hashlib.sha256
+    for record in load.records:
+        problem = _problem(record)
+        if problem is not None:
+            batch.rejects.append(_reject(record, problem))
+            continue
+        payload = record.payload
+        digest = None if payload is None else sha256(payload).hexdigest()
+        try:
+            version = version_of(record, digest)
+        except TypeError:
+            batch.rejects.append(_reject(record, "a time without UTC offset"))
+            continue
+        held = newest.get(record.id)
+        if held is None:
+            newest[record.id] = (record, version)
+            continue
+        match judge(version, held[1]):
+            case Verdict.WRITE:
+                newest[record.id] = (record, raised_floor(version, held[1]))
+                batch.stale += 1
+            case Verdict.UNCHANGED:
+                batch.unchanged += 1
+            case Verdict.STALE:
+                batch.stale += 1
+    return batch
+
+
+def decide(batch: Batch, stored: Mapping[str, Version]) -> list[tuple[Record, Version]]:
+    """Those versions that go on top of what is stored; the others are counted in ``batch``."""
+    chosen: list[tuple[Record, Version]] = []
+    for identity, (record, version) in batch.newest.items():
+        match judge(version, stored.get(identity)):
+            case Verdict.WRITE:
+                chosen.append((record, version))
+            case Verdict.UNCHANGED:
+                batch.unchanged += 1
+            case Verdict.STALE:
+                batch.stale += 1
+    return chosen
+
+
+def id_table(ids: Sequence[str]) -> pyarrow.Table:
+    import pyarrow as pa
+
+    return pa.table({"id": pa.array(ids, pa.string())})
+
+
+def arrow_slices(
+    load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: int
+) -> Iterator[pyarrow.Table]:
+    """The rows to append, in slices of one row group or 32 MB, whichever is smaller."""
+    start, size = 0, 0
+    for position, (record, _) in enumerate(chosen):
+        size += len(record.payload or b"")
+        if size >= _SLICE_BYTES or position - start + 1 >= ROW_GROUP_ROWS:
+            yield _arrow(load, chosen[start : position + 1], loaded_at)
+            start, size = position + 1, 0
+    if start < len(chosen):
+        yield _arrow(load, chosen[start:], loaded_at)
+
+
+def _arrow(
+    load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int
+) -> pyarrow.Table:
+    import pyarrow as pa
+
+    text = pa.string()
+    instant = pa.timestamp("us", "UTC")
+    count = len(rows)
+    records = [record for record, _ in rows]
+    versions = [version for _, version in rows]
+
+    def constant(value: object, kind: pa.DataType) -> pa.Array:
+        return pa.repeat(pa.scalar(value, kind), count)
+
+    created = [
+        None if record.created_at is None else microseconds(record.created_at)
+        for record in records
+    ]
+    columns: dict[str, pa.Array] = {
+        "realm_id": constant(str(load.realm_id), text),
+        "id": pa.array([record.id for record in records], text),
+        "sync_token": pa.array([record.sync_token for record in records], text),
+        "state": pa.array([version.state for version in versions], text),
+        "merged_into": pa.array([record.merged_into for record in records], text),
+        "created_at": pa.array(created, instant),
+        "last_updated_at": pa.array([version.updated for version in versions], instant),
+        "payload": pa.array([record.payload for record in records], text),
+        "payload_sha256": pa.array([version.sha256 for version in versions], text),
+        "source": pa.array([record.source.value for record in records], text),
+        "event_id": pa.array([record.event_id for record in records], text),
+        "request_id": pa.array([record.request_id for record in records], text),
+        "run_id": constant(None if load.run_id is None else str(load.run_id), text),
+        "load_id": constant(str(load.load_id), text),
+        "fetched_at": pa.array([version.fetched for version in versions], instant),
+        "loaded_at": constant(loaded_at, instant),
+    }
+    return pa.table(columns)
+
+
+def _problem(record: Record) -> str | None:
+    if not record.id:
+        return "a record without an Id"
+    payload = record.payload
+    if payload is None:
+        return None if record.state.gone else "a living record without a payload"
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            return "the payload is not UTF-8"
+    if record.created_at is not None and record.created_at.tzinfo is None:
+        return "a time without UTC offset"
+    return None
+
+
+def _reject(record: Record, reason: str) -> Reject:
+    return Reject(
+        id=record.id or None,
+        reason=reason,
+        payload=record.payload,
+        source=record.source,
+        request_id=record.request_id,
+        fetched_at=record.fetched_at,
+    )

@@ -1,0 +1,220 @@
+"""Writing: any number of loads in one transaction, all or nothing.
+
+Rows, loads, watermarks, walk steps, quarantine and field sights of one call stand or fall
+together. After an error DuckDB would let ``COMMIT`` succeed and write nothing; so every error
+leads to ``ROLLBACK`` and is raised again, and after every commit the ``_loads`` rows are read
+back before anybody is told that the data is safe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import quarantine, tables
+from ledgerguard_pipeline.bronze.batch import Batch, arrow_slices, collapse, decide, id_table
+from ledgerguard_pipeline.bronze.drift import describe, new_fields
+from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome, WalkStep
+from ledgerguard_pipeline.bronze.order import Version, microseconds, sync_token_number
+from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.crashpoints import crashpoint
+from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.values import Record
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+_LOAD_COLUMNS = (
+    "load_id", "realm_id", "entity", "mode", "run_id", "final", "fetched", "written", "deleted",
+    "unchanged", "stale", "quarantined", "api_calls", "fetched_bytes", "watermark", "started_at",
+    "loaded_at",
+)
+_FIELD_COLUMNS = (
+    "realm_id", "entity", "path", "kind", "baseline", "load_id", "first_seen_at",
+)
+_WALK_COLUMNS = (
+    "realm_id", "entity", "walk_id", "started_at", "cursor", "rows", "done", "track_seen",
+    "began_at", "saved_at", "load_id",
+)
+
+
+class Committer:
+    """One transaction over an open, initialised Bronze file."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, present: set[str], now: datetime
+    ) -> None:
+        self._connection = connection
+        self._present = present
+        self._now = now
+        self._watermarks: dict[str, dict[str, datetime]] = {}
+        self._marks: list[tuple[object, ...]] = []
+
+    def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
+        """Write all loads.
+
+        Raises:
+            BronzeError: DuckDB acknowledged the commit but the load marks are not there.
+        """
+        connection = self._connection
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            first = self._next_instant()
+            outcomes = [
+                self._write(load, first + position * _TICK) for position, load in enumerate(loads)
+            ]
+            self._save_watermarks(loads, first)
+            insert_rows(connection, "_loads", _LOAD_COLUMNS, self._marks)
+            crashpoint("before_bronze_commit")
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        self._verify(loads, first)
+        crashpoint("after_bronze_commit")
+        return outcomes
+
+    def _next_instant(self) -> datetime:
+        # Versions are ordered by loaded_at, so it rises even where the wall clock steps back.
+        row = self._connection.execute(tables.LATEST_COMMIT).fetchone()
+        last = None if row is None else row[0]
+        return self._now if last is None else max(self._now, last + _TICK)
+
+    def _write(self, load: Load, loaded_at: datetime) -> LoadOutcome:
+        realm, entity = str(load.realm_id), load.entity.name
+        self._ensure_table(load)
+        batch = collapse(load) if load.records or load.rejects else Batch()
+        chosen = decide(batch, self._stored(load, list(batch.newest))) if batch.newest else []
+        if chosen:
+            for rows in arrow_slices(load, chosen, microseconds(loaded_at)):
+                self._connection.register("incoming", rows)
+                self._connection.execute(tables.append(load.entity.table))
+                self._connection.unregister("incoming")
+        fields = self._note_fields(load, chosen, loaded_at)
+        began_at = self._save_walk(load, batch, loaded_at) if load.walk is not None else None
+        quarantine.settle(
+            self._connection, load, batch, loaded_at,
+            swept_since=began_at if load.walk is not None and load.walk.done else None,
+        )
+        deleted = sum(1 for _, version in chosen if version.gone)
+        outcome = LoadOutcome(
+            load_id=str(load.load_id), realm_id=realm, entity=entity,
+            fetched=len(load.records) + len(load.rejects),
+            written=len(chosen) - deleted, deleted=deleted,
+            unchanged=batch.unchanged, stale=batch.stale, quarantined=len(batch.rejects),
+            new_fields=fields,
+        )
+        self._marks.append((
+            outcome.load_id, realm, entity, load.mode.value,
+            None if load.run_id is None else str(load.run_id), load.final, outcome.fetched,
+            outcome.written, outcome.deleted, outcome.unchanged, outcome.stale,
+            outcome.quarantined, load.api_calls, load.fetched_bytes, load.watermark,
+            load.started_at, loaded_at,
+        ))
+        return outcome
+
+    def _ensure_table(self, load: Load) -> None:
+        if load.entity.table not in self._present:
+            for statement in tables.create_entity(load.entity.name, load.entity.table):
+                self._connection.execute(statement)
+            self._present.add(load.entity.table)
+
+    def _stored(self, load: Load, ids: list[str]) -> dict[str, Version]:
+        self._connection.register("incoming", id_table(ids))
+        try:
+            rows = self._connection.execute(
+                tables.newest_headers(load.entity.table), {"realm": str(load.realm_id)}
+            ).fetchall()
+        finally:
+            self._connection.unregister("incoming")
+        return {
+            identity: Version(
+                state, updated, sync_token_number(token), fetched, digest, merged_into, floor
+            )
+            for identity, state, updated, token, fetched, digest, merged_into, floor in rows
+        }
+
+    def _note_fields(
+        self, load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: datetime
+    ) -> tuple[str, ...]:
+        payloads = [record.payload for record, _ in chosen if record.payload is not None]
+        if not payloads:
+            return ()
+        realm, entity = str(load.realm_id), load.entity.name
+        known = {
+            (str(path), str(kind))
+            for path, kind in self._connection.execute(tables.READ_FIELDS, [entity]).fetchall()
+        }
+        fields = new_fields(payloads, known)
+        # Until a first load is complete (its watermark is set) everything is new: no drift.
+        baseline = entity not in self._stored_watermarks(realm)
+        insert_rows(self._connection, "_fields", _FIELD_COLUMNS, [
+            (realm, entity, path, kind, baseline, str(load.load_id), loaded_at)
+            for path, kind in fields
+        ])
+        return () if baseline else describe(fields, known)
+
+    def _save_walk(self, load: Load, batch: Batch, loaded_at: datetime) -> datetime:
+        step: WalkStep | None = load.walk
+        assert step is not None
+        realm, entity = str(load.realm_id), load.entity.name
+        stored = self._connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
+        same = stored is not None and stored[0] == step.walk_id
+        began_at: datetime = stored[6] if stored is not None and same else loaded_at
+        if not same:
+            self._connection.execute(tables.FORGET_SEEN, [realm, entity, step.walk_id])
+        self._connection.execute(tables.FORGET_WALK, [realm, entity])
+        insert_rows(self._connection, "_walks", _WALK_COLUMNS, [(
+            realm, entity, step.walk_id, step.started_at, step.cursor, step.rows, step.done,
+            step.track_seen, began_at, loaded_at, str(load.load_id),
+        )])
+        # A quarantined object was met as well: it exists, though it could not be stored.
+        met = [*batch.newest, *(reject.id for reject in batch.rejects if reject.id is not None)]
+        if step.track_seen and met:
+            self._connection.register("incoming", id_table(met))
+            self._connection.execute(
+                tables.REMEMBER_SEEN, {"realm": realm, "entity": entity, "walk": step.walk_id}
+            )
+            self._connection.unregister("incoming")
+        return began_at
+
+    def _stored_watermarks(self, realm: str) -> dict[str, datetime]:
+        if realm not in self._watermarks:
+            rows = self._connection.execute(tables.READ_WATERMARKS, [realm]).fetchall()
+            self._watermarks[realm] = {str(entity): watermark for entity, watermark in rows}
+        return self._watermarks[realm]
+
+    def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> None:
+        moved: dict[str, dict[str, tuple[datetime, str]]] = {}
+        for load in loads:
+            if load.watermark is None:
+                continue
+            realm, entity = str(load.realm_id), load.entity.name
+            stored = self._stored_watermarks(realm)
+            if entity not in stored or load.watermark > stored[entity]:
+                stored[entity] = load.watermark
+                moved.setdefault(realm, {})[entity] = (load.watermark, str(load.load_id))
+        for realm, entities in moved.items():
+            self._connection.execute(tables.FORGET_WATERMARKS, [realm, list(entities)])
+            insert_rows(
+                self._connection, "_watermarks",
+                ("realm_id", "entity", "watermark", "load_id", "loaded_at"),
+                [
+                    (realm, entity, watermark, load_id, loaded_at)
+                    for entity, (watermark, load_id) in entities.items()
+                ],
+            )
+
+    def _verify(self, loads: Sequence[Load], first: datetime) -> None:
+        rows = self._connection.execute(tables.VERIFY_LOADS, [first]).fetchall()
+        expected = sorted(
+            (str(load.load_id), str(load.realm_id), load.entity.name) for load in loads
+        )
+        if sorted(rows) != expected:
+            raise BronzeError(
+                "DuckDB acknowledged a commit whose load marks are not in the file; nothing was "
+                "kept. Check the disk, then run the sync again: it repeats the work."
+            )

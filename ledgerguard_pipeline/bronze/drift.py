@@ -1,0 +1,111 @@
+"""Which fields an entity type's payloads have: first sights are noted, never refused.
+
+Cheap by design: every new payload contributes its top-level names, a bounded sample per load
+its nested paths (``Line[].SalesItemLineDetail.ItemRef.value``) and the kinds of all values.
+A payload that cannot be read here is passed over; it is stored all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence, Set as AbstractSet
+
+import msgspec
+
+SAMPLE = 20
+"""Payloads per load whose nested fields are looked at."""
+MOST_PATHS = 3_000
+"""Paths noted per entity type; a bound for names that are really data."""
+_DEEPEST = 12
+_LONGEST_NAME = 120
+
+Field = tuple[str, str]
+"""A path and the kind of its value: string, number, boolean, object or array."""
+
+_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def new_fields(payloads: Sequence[bytes], known: AbstractSet[Field]) -> list[Field]:
+    """Fields of these payloads that are not in ``known``, in order of appearance."""
+    found: dict[Field, None] = {}
+    names = {path for path, _ in known if "." not in path and "[" not in path}
+    for payload in payloads:
+        try:
+            fields = _shallow.decode(payload)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+        if fields.keys() <= names:
+            continue
+        for name in fields.keys() - names:
+            kind = _kind_of_text(bytes(fields[name])[:1])
+            if kind is not None and len(name) <= _LONGEST_NAME:
+                names.add(name)
+                found[(name, kind)] = None
+    for payload in _sample(payloads):
+        try:
+            document = json.loads(payload)
+            for field in _walk(document, "", 0):
+                found[field] = None
+        except (ValueError, RecursionError):
+            continue
+    room = max(0, MOST_PATHS - len(known))
+    return [field for field in found if field not in known][:room]
+
+
+def describe(fields: Sequence[Field], known: AbstractSet[Field]) -> tuple[str, ...]:
+    """Readable names: a path, or ``path:kind`` where a known path shows a new kind of value."""
+    paths = {path for path, _ in known}
+    return tuple(f"{path}:{kind}" if path in paths else path for path, kind in fields)
+
+
+def _sample(payloads: Sequence[bytes]) -> Sequence[bytes]:
+    step = max(1, len(payloads) // SAMPLE)
+    return payloads[::step][:SAMPLE]
+
+
+def _walk(value: object, path: str, depth: int) -> Iterator[Field]:
+    if path:
+        kind = _kind(value)
+        if kind is not None:
+            yield path, kind
+    if depth >= _DEEPEST:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if len(name) <= _LONGEST_NAME and name.isprintable():
+                yield from _walk(inner, f"{path}.{name}" if path else name, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, f"{path}[]", depth + 1)
+
+
+def _kind(value: object) -> str | None:
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case _:
+            return None
+
+
+def _kind_of_text(first: bytes) -> str | None:
+    match first:
+        case b'"':
+            return "string"
+        case b"{":
+            return "object"
+        case b"[":
+            return "array"
+        case b"t" | b"f":
+            return "boolean"
+        case b"n":
+            return None
+        case _:
+            return "number"

@@ -1,0 +1,67 @@
+"""Payloads to pandas with exact money: every number is parsed as Decimal from its text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+HEADER = (
+    "realm_id", "id", "state", "sync_token", "merged_into", "created_at", "last_updated_at",
+    "fetched_at", "loaded_at",
+)
+"""The columns every frame starts with; the payload's top-level fields follow."""
+
+_decoder = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
+
+
+def parse_payload(text: str) -> dict[str, object]:
+    """The top-level fields; empty for a text that is no JSON object (its row keeps its header)."""
+    try:
+        document = _decoder.decode(text)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def build_frame(headers: pyarrow.Table, payloads: Sequence[str | None]) -> pandas.DataFrame:
+    """Header columns, then one object column per field; a missing field is None.
+
+    A field named like a header column gets the suffix ``_field``.
+    """
+    import pandas as pd
+
+    columns: dict[str, list[object]] = {}
+    for position, payload in enumerate(payloads):
+        if payload is None:
+            continue
+        for name, value in parse_payload(payload).items():
+            cells = columns.get(name)
+            if cells is None:
+                cells = columns[name] = [None] * len(payloads)
+            cells[position] = value
+    data: dict[str, pd.Series] = {}
+    for name in HEADER:
+        cells = headers.column(name)
+        if str(cells.type).startswith("timestamp"):
+            data[name] = pd.Series(cells.to_pandas(), dtype="datetime64[us, UTC]")
+        else:
+            data[name] = pd.Series(cells.to_pylist(), dtype=object)
+    for name, values in columns.items():
+        data[name if name not in data else f"{name}_field"] = pd.Series(values, dtype=object)
+    return pd.DataFrame(data)
+
+
+def empty_headers() -> pyarrow.Table:
+    """No rows, with the columns a frame needs."""
+    import pyarrow as pa
+
+    instant = pa.timestamp("us", "UTC")
+    return pa.table({
+        name: pa.array([], instant if name.endswith("_at") else pa.string()) for name in HEADER
+    })

@@ -1,0 +1,133 @@
+"""What goes into Bronze and what comes back: plain values, no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Reject, RunId, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkStep:
+    """How far a full walk got with this load; committed together with the rows.
+
+    ``started_at`` is the server's time before the walk's first call, ``cursor`` the CreateTime
+    text of the last safely committed row, ``rows`` the rows read so far. With ``track_seen``
+    the ids of the load are remembered, so that ``BronzeStore.unseen`` can name what the walk
+    did not meet.
+    """
+
+    walk_id: str
+    started_at: datetime
+    cursor: str | None
+    rows: int
+    done: bool
+    track_seen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """The stored state of the latest full walk of one entity type of one company.
+
+    ``began_at`` and ``saved_at`` are Bronze's own commit times of its first and last step.
+    """
+
+    walk_id: str
+    started_at: datetime
+    cursor: str | None
+    rows: int
+    done: bool
+    track_seen: bool
+    began_at: datetime
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Records of one entity type of one company, committed as a whole or not at all.
+
+    A long load may be committed in chunks that share one ``load_id``; ``final`` marks the last.
+    ``watermark`` None leaves the high-water mark alone; an older one than the stored is ignored.
+    """
+
+    load_id: LoadId | str
+    realm_id: RealmId | str
+    entity: EntityType
+    mode: Mode
+    run_id: RunId | str | None
+    records: Sequence[Record]
+    started_at: datetime
+    rejects: Sequence[Reject] = ()
+    watermark: datetime | None = None
+    walk: WalkStep | None = None
+    api_calls: int = 0
+    fetched_bytes: int = 0
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOutcome:
+    """What became of a load's records.
+
+    Always ``fetched == written + deleted + unchanged + stale + quarantined``: ``written`` counts
+    versions of living objects, ``deleted`` tombstones (deleted or merged), ``unchanged`` records
+    whose bytes Bronze holds already, ``stale`` records older than the newest known version.
+    ``new_fields`` names field paths (``Line[].Amount``) never seen before on an entity type that
+    was loaded completely at least once; a known path of a new kind reads ``path:kind``.
+    """
+
+    load_id: str
+    realm_id: str
+    entity: str
+    fetched: int
+    written: int
+    deleted: int
+    unchanged: int
+    stale: int
+    quarantined: int
+    new_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVersion:
+    """The header of an object's newest version, tombstones included."""
+
+    state: State
+    last_updated_at: datetime | None
+    fetched_at: datetime
+    sync_token: str | None
+    merged_into: str | None
+    payload_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadMark:
+    """The latest load of an entity type, its chunks added up."""
+
+    load_id: str
+    entity: str
+    mode: Mode
+    run_id: str | None
+    final: bool
+    fetched: int
+    written: int
+    deleted: int
+    unchanged: int
+    stale: int
+    quarantined: int
+    api_calls: int
+    fetched_bytes: int
+    watermark: datetime | None
+    started_at: datetime
+    loaded_at: datetime
+
+
+class Answer(NamedTuple):
+    """The result of a read-only statement."""
+
+    columns: list[str]
+    rows: list[tuple[object, ...]]

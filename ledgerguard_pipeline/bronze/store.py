@@ -1,0 +1,376 @@
+"""The Bronze store: an append-only history of every object, in one DuckDB file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.commit import Committer
+from ledgerguard_pipeline.bronze.file import (
+    BronzeFile,
+    Connect,
+    Session,
+    check_statement,
+    first_line,
+    open_memory,
+)
+from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
+from ledgerguard_pipeline.bronze.loads import (
+    Answer,
+    Load,
+    LoadMark,
+    LoadOutcome,
+    StoredVersion,
+    Walk,
+)
+from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
+from ledgerguard_pipeline.errors import BadInputError, BronzeError, WrongEnvironment
+from ledgerguard_pipeline.values import Environment, Mode, RealmId, State
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class BronzeStore:
+    """Reads and writes one Bronze file; safe to use from several threads and processes.
+
+    Nothing is held open between calls: each opens the file, works and closes it, waiting up to
+    ``lock_wait_seconds`` for others, then raising ``BronzeBusy`` with the holder's process id.
+    Every method raises ``WrongEnvironment`` for a file of the other Intuit environment and
+    ``BronzeError`` for a file it cannot use. Reading from a file that does not exist yet finds
+    nothing. ``connect`` may supply the DuckDB connections, see ``bronze/file.py``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        environment: Environment,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        lock_wait_seconds: float = 60.0,
+        connect: Connect | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.environment = environment
+        self._clock = clock
+        self._file = BronzeFile(
+            self.path,
+            connect=connect or open_memory,
+            clock=clock,
+            lock_wait_seconds=lock_wait_seconds,
+        )
+
+    def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
+        """Write all loads in one transaction and prove that they are there.
+
+        A version is written only if its bytes differ from the newest stored one and it is not
+        older (``bronze/order.py`` has the rules); repeating a load changes no version. On any
+        error nothing of any load is kept.
+        """
+        if not loads:
+            return []
+        with self._file.session(read_only=False) as session:
+            present = self._prepare(session)
+            return Committer(session.connection, present, self._clock.now()).commit(loads)
+
+    def watermarks(self, realm: RealmId | str) -> dict[str, datetime]:
+        """High-water marks by entity name."""
+        with self._reading() as (connection, _):
+            if connection is None:
+                return {}
+            rows = connection.execute(tables.READ_WATERMARKS, [str(realm)]).fetchall()
+            return {str(entity): watermark for entity, watermark in rows}
+
+    def counts(self, realm: RealmId | str | None = None) -> dict[str, int]:
+        """Living objects by entity name, for one company or all; loaded entity types only."""
+        with self._reading() as (connection, present):
+            wanted = [(one.name, one.table) for one in ENTITIES if one.table in present]
+            if connection is None or not wanted:
+                return {}
+            statement = tables.count_current(wanted, realm=realm is not None)
+            values = {} if realm is None else {"realm": str(realm)}
+            return {
+                str(entity): int(count)
+                for entity, count in connection.execute(statement, values).fetchall()
+            }
+
+    def count(self, entity: str, realm: RealmId | str | None = None) -> int:
+        """Living objects of one entity type, ``Expense`` included."""
+        base, rows = _rows_of(entity, realm=realm is not None, until=False)
+        with self._reading() as (connection, present):
+            if connection is None or base.table not in present:
+                return 0
+            values = {} if realm is None else {"realm": str(realm)}
+            row = connection.execute(tables.count_rows(rows), values).fetchone()
+            return int(row[0]) if row else 0
+
+    def current(
+        self, realm: RealmId | str, entity: EntityType | str, ids: Sequence[str]
+    ) -> dict[str, StoredVersion]:
+        """Newest versions, tombstones included, of those of ``ids`` that Bronze knows."""
+        table = _type_of(entity).table
+        with self._reading() as (connection, present):
+            if connection is None or table not in present or not ids:
+                return {}
+            rows = connection.execute(
+                tables.stored_versions(table), {"realm": str(realm), "ids": list(ids)}
+            ).fetchall()
+        return {
+            str(identity): StoredVersion(
+                state=State(state), last_updated_at=updated, fetched_at=fetched,
+                sync_token=token, merged_into=merged_into, payload_sha256=digest,
+            )
+            for identity, state, updated, fetched, token, merged_into, digest in rows
+        }
+
+    def walk(self, realm: RealmId | str, entity: EntityType | str) -> Walk | None:
+        """The latest full walk of an entity type, finished or not."""
+        with self._reading() as (connection, _):
+            if connection is None:
+                return None
+            return _read_walk(connection, str(realm), _type_of(entity).name)
+
+    def unseen(
+        self, realm: RealmId | str, entity: EntityType | str, walk_id: str
+    ) -> list[str]:
+        """Ids alive in Bronze that this walk did not meet.
+
+        Ids that something else brought after the walk's first commit are left out: they were
+        seen alive meanwhile.
+
+        Raises:
+            BronzeError: it is not the latest walk, or it did not track what it saw.
+        """
+        kind = _type_of(entity)
+        with self._reading() as (connection, present):
+            walk = None if connection is None else _read_walk(connection, str(realm), kind.name)
+            if connection is None or walk is None or walk.walk_id != walk_id or not walk.track_seen:
+                raise BronzeError(
+                    f"Bronze does not know what walk {walk_id} saw; start a new full walk.",
+                    realm_id=str(realm), entity=kind.name,
+                )
+            if kind.table not in present:
+                return []
+            rows = connection.execute(
+                tables.unseen(kind.table),
+                {
+                    "realm": str(realm), "entity": kind.name, "walk": walk_id,
+                    "began_at": walk.began_at,
+                },
+            ).fetchall()
+            return [str(row[0]) for row in rows]
+
+    def quarantined(self, realm: RealmId | str) -> dict[str, int]:
+        """Unresolved quarantined records by entity name."""
+        with self._reading() as (connection, _):
+            if connection is None:
+                return {}
+            rows = connection.execute(tables.COUNT_QUARANTINE, [str(realm)]).fetchall()
+            return {str(entity): int(count) for entity, count in rows}
+
+    def last_loads(self, realm: RealmId | str) -> dict[str, LoadMark]:
+        """The latest load of each entity type, by entity name."""
+        with self._reading() as (connection, _):
+            if connection is None:
+                return {}
+            rows = connection.execute(tables.LAST_LOADS, {"realm": str(realm)}).fetchall()
+        marks = [
+            LoadMark(
+                load_id=row[0], entity=row[1], mode=Mode(row[2]), run_id=row[3], final=row[4],
+                fetched=row[5], written=row[6], deleted=row[7], unchanged=row[8], stale=row[9],
+                quarantined=row[10], api_calls=row[11], fetched_bytes=row[12], watermark=row[13],
+                started_at=row[14], loaded_at=row[15],
+            )
+            for row in rows
+        ]
+        return {mark.entity: mark for mark in marks}
+
+    def frame(
+        self,
+        entity: str,
+        realm_id: RealmId | str | None = None,
+        as_of: datetime | None = None,
+        *,
+        limit: int | None = None,
+    ) -> pandas.DataFrame:
+        """The living objects of an entity type (``Expense`` too) with exact money.
+
+        Columns: ``bronze.frames.HEADER``, then the payload's top-level fields. Every number is
+        a ``Decimal`` made from its text, nested values are Python objects, missing is None.
+
+        ``as_of`` answers what Bronze held at that moment: the newest versions committed at or
+        before it. That is reproducible for ever; the time of the *edit* would not be, because
+        versions that came and went between two syncs were never seen.
+        ``limit`` keeps the most recently updated objects.
+
+        Raises:
+            BadInputError: unknown entity type, or ``as_of`` without UTC offset.
+        """
+        if as_of is not None and as_of.tzinfo is None:
+            raise BadInputError("`as_of` needs a UTC offset, as in 2026-03-31T23:59:59+00:00.")
+        base, rows = _rows_of(entity, realm=realm_id is not None, until=as_of is not None)
+        values: dict[str, object] = {}
+        if realm_id is not None:
+            values["realm"] = str(realm_id)
+        if as_of is not None:
+            values["until"] = as_of
+        with self._reading() as (connection, present):
+            if connection is None or base.table not in present:
+                headers, payloads = empty_headers(), []
+            else:
+                table = connection.execute(
+                    tables.frame_rows(rows, HEADER, limit), values
+                ).to_arrow_table()
+                payloads = table.column("payload").to_pylist()
+                headers = table.drop_columns(["payload"])
+        return build_frame(headers, payloads)
+
+    def sql(self, statement: str, limit: int | None = None) -> Answer:
+        """Run one reading statement; the search path is ``bronze``, files are out of reach.
+
+        Raises:
+            BadInputError: it is not one reading statement, DuckDB refuses it, or nothing was
+                loaded yet.
+        """
+        with self._reading() as (connection, _):
+            if connection is None:
+                raise BadInputError(
+                    f"There is no Bronze file at {self.path} yet; run `ledgerguard sync` first."
+                )
+            check_statement(connection, statement)
+            try:
+                result = connection.execute(statement)
+                columns = [str(column[0]) for column in result.description or ()]
+                rows = result.fetchall() if limit is None else result.fetchmany(limit)
+            except duckdb.Error as error:
+                raise BadInputError(f"DuckDB refused the query: {first_line(error)}.") from None
+            return Answer(columns, rows)
+
+    def snapshot(self, path: Path) -> Path:
+        """Put a consistent copy at ``path``, replacing what is there in one step.
+
+        Raises:
+            BadInputError: the target is the store itself or its directory does not exist, or
+                nothing was loaded yet.
+        """
+        target = Path(os.path.abspath(path))
+        if not self._file.exists():
+            raise BadInputError(
+                f"There is no Bronze file at {self.path} yet; run `ledgerguard sync` first."
+            )
+        if target.is_dir() or not target.parent.is_dir():
+            raise BadInputError(f"{target} is no file in an existing directory; name one.")
+        if target.exists() and target.samefile(self._file.path):
+            raise BadInputError("A snapshot needs another path than the Bronze file itself.")
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with contextlib.ExitStack() as after_close:
+                with self._file.session(read_only=False) as session:
+                    self._prepare(session)
+                    session.connection.execute(f'CHECKPOINT "{session.catalog}"')
+                    # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
+                    source = after_close.enter_context(self._file.path.open("rb"))
+                    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                    with os.fdopen(descriptor, "wb") as copy:
+                        shutil.copyfileobj(source, copy, 1024 * 1024)
+                        copy.flush()
+                        os.fsync(copy.fileno())
+            # A write-ahead log left beside an older copy must not be replayed into the new one.
+            target.with_name(target.name + ".wal").unlink(missing_ok=True)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
+        if not self._file.exists():
+            yield None, set()
+            return
+        with self._file.session(read_only=True) as session:
+            if not _has_schema(session):
+                yield None, set()
+                return
+            yield session.connection, self._enter(session)
+
+    def _prepare(self, session: Session) -> set[str]:
+        if not _has_schema(session):
+            connection = session.connection
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(tables.create_schema(session.catalog))
+            connection.execute(f"SET search_path = '{session.catalog}.{tables.SCHEMA}'")
+            for statement in tables.create_system_tables():
+                connection.execute(statement)
+            insert_rows(connection, "_meta", ("key", "value"), [
+                ("environment", self.environment.value),
+                ("schema_version", str(tables.SCHEMA_VERSION)),
+                ("created_at", self._clock.now().isoformat()),
+            ])
+            connection.execute("COMMIT")
+        return self._enter(session)
+
+    def _enter(self, session: Session) -> set[str]:
+        """Check that the file is ours; return the tables it has."""
+        connection = session.connection
+        connection.execute(f"SET search_path = '{session.catalog}.{tables.SCHEMA}'")
+        found = connection.execute(
+            tables.READ_TABLES, [session.catalog, tables.SCHEMA]
+        ).fetchall()
+        present = {str(row[0]) for row in found}
+        if "_meta" not in present:
+            raise BronzeError(
+                f"{self.path} has a schema `bronze` that is not a Bronze store; "
+                "point LEDGERGUARD_BRONZE_URL at another file."
+            )
+        meta = dict(connection.execute(tables.READ_META).fetchall())
+        if meta.get("environment") != self.environment.value:
+            raise WrongEnvironment(
+                f"The Bronze file {self.path} belongs to Intuit's {meta.get('environment')} "
+                f"environment, but INTUIT_ENV is {self.environment.value}. Use another "
+                "LEDGERGUARD_HOME (or LEDGERGUARD_BRONZE_URL) per environment."
+            )
+        if int(meta.get("schema_version", "0")) > tables.SCHEMA_VERSION:
+            raise BronzeError(
+                f"The Bronze file {self.path} was written by a newer version of this program "
+                f"(schema {meta['schema_version']}, known {tables.SCHEMA_VERSION}); upgrade it."
+            )
+        return present
+
+
+def _has_schema(session: Session) -> bool:
+    row = session.connection.execute(
+        tables.FIND_SCHEMA, [session.catalog, tables.SCHEMA]
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def _type_of(entity: EntityType | str) -> EntityType:
+    return entity if isinstance(entity, EntityType) else entity_type(entity)
+
+
+def _rows_of(entity: str, *, realm: bool, until: bool) -> tuple[EntityType, str]:
+    base = entity_type(entity)
+    rows = tables.current(base.table, realm=realm, until=until)
+    derived = tables.derived_entity(entity)
+    return base, rows if derived is None else tables.derived_rows(derived, rows)
+
+
+def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -> Walk | None:
+    row = connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
+    if row is None:
+        return None
+    walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at = row
+    return Walk(
+        walk_id=walk_id, started_at=started_at, cursor=cursor, rows=rows, done=done,
+        track_seen=track_seen, began_at=began_at, saved_at=saved_at,
+    )
