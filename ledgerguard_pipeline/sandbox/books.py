@@ -43,6 +43,8 @@ def build_company(
         run.fill(desk)
         _write_documents(desk, run)
         desk.settle()
+        company.bulk = run
+        company.pinned = _pinned(desk)
     finally:
         if collecting:
             gc.enable()
@@ -81,3 +83,18 @@ def _write_documents(desk: Desk, run: SalesRun) -> None:
         for days in (2, 11, 26, 47, 200):
             sequence = "Attachable" if entity == "Attachable" else TRANSACTIONS
             desk.bury(entity, desk.company.new_id(sequence), desk.end - DAY * days - index * 600)
+
+
+def _pinned(desk: Desk) -> dict[str, frozenset[str]]:
+    """What rows rendered on demand, or the posting rules, refer to."""
+    chart = desk.company.chart
+    accounts = {
+        chart.receivable, chart.payable, chart.checking, chart.undeposited, chart.sales_tax,
+        chart.inventory,
+    }
+    for item in chart.items.values():
+        accounts |= {item.income, item.cost}
+    return {
+        "Account": frozenset(accounts),
+        "Item": frozenset(item["value"] for item in desk.services),
+    }

@@ -29,7 +29,7 @@ _ACCOUNTS: tuple[_Line, ...] = (
     _Line("checking", "Checking", "Bank", "Checking"),
     _Line("savings", "Savings", "Bank", "Savings"),
     _Line("cash", "Cash on hand", "Bank", "CashOnHand"),
-    _Line("vault", "Trust account – Ünïcödé 信託", "Bank", "TrustAccounts"),
+    _Line("vault", "Trust account: Ünïcödé 信託", "Bank", "TrustAccounts"),
     _Line("receivable", "Accounts Receivable (A/R)", "Accounts Receivable",
           "AccountsReceivable"),
     _Line("undeposited", "Undeposited Funds", "Other Current Asset", "UndepositedFunds"),
@@ -108,6 +108,7 @@ def open_accounts(desk: Desk) -> None:
     chart = company.chart
     chart.receivable = desk.accounts["receivable"]["value"]
     chart.payable = desk.accounts["payable"]["value"]
+    chart.checking = desk.accounts["checking"]["value"]
     chart.undeposited = desk.accounts["undeposited"]["value"]
     chart.sales_tax = desk.accounts["sales_tax"]["value"]
     chart.inventory = desk.accounts["inventory"]["value"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 from ledgerguard_pipeline.sandbox.ledger import Ledger
@@ -25,6 +27,7 @@ class Chart:
 
     receivable: str = ""
     payable: str = ""
+    checking: str = ""
     undeposited: str = ""
     sales_tax: str = ""
     inventory: str = ""
@@ -39,6 +42,13 @@ class Chart:
             if kind == entity and parent == id:
                 found += [child, *self.descendants(entity, child)]
         return found
+
+
+class Bulk(Protocol):
+    """Rows rendered on demand, which no search through bodies finds."""
+
+    def of_customer(self, id: str) -> Iterator[tuple[str, str]]:
+        """Entity and id of every row written for a customer."""
 
 
 class SandboxCompany:
@@ -57,6 +67,9 @@ class SandboxCompany:
         self.chart = Chart()
         self.pinned: dict[str, frozenset[str]] = {}
         """List members that rows rendered on demand refer to; they cannot be merged away."""
+        self.bulk: Bulk | None = None
+        self.edits = 0
+        """Edits made so far; each draws its own random numbers."""
         self._next_id: dict[str, int] = {}
         self._ids: dict[str, list[str]] = {}
 
@@ -76,3 +89,7 @@ class SandboxCompany:
         if known is None:
             known = self._ids[entity] = list(self.shelves[entity].rows)
         return known
+
+    def note(self, entity: str, id: str) -> None:
+        """Remember the id of a new object."""
+        self.ids(entity).append(id)

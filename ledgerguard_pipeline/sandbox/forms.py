@@ -60,11 +60,12 @@ def void_form(doc: Doc) -> Doc:
     """A sales form after a void: amounts and quantities zero, the note marked."""
     lines = []
     for line in doc["Line"]:
-        line = line | {"Amount": ZERO}
-        if "SalesItemLineDetail" in line:
-            detail = {k: v for k, v in line["SalesItemLineDetail"].items() if k != "UnitPrice"}
-            line["SalesItemLineDetail"] = detail | {"Qty": ZERO}
-        lines.append(line)
+        emptied: Doc = line | {"Amount": ZERO}
+        for key in ("SalesItemLineDetail", "ItemBasedExpenseLineDetail"):
+            if key in line:
+                detail = {name: it for name, it in line[key].items() if name != "UnitPrice"}
+                emptied[key] = detail | {"Qty": ZERO}
+        lines.append(emptied)
     note = " ".join(["Voided", doc.get("PrivateNote", "")]).strip()
     amounts = {
         key: ZERO for key in ("TotalAmt", "Balance", "RemainingCredit") if key in doc
@@ -82,7 +83,7 @@ def write_sales_receipts(desk: Desk, count: int) -> list[tuple[str, Doc, int]]:
     waiting: list[tuple[str, Doc, int]] = []
     for index in range(count):
         at = desk.moment(index, count, 3)
-        doc, cents = _form(desk, index, at, "SR-", 1 + index % 3)
+        doc, _ = _form(desk, index, at, "SR-", 1 + index % 3)
         role = "undeposited" if index % 2 else "checking"
         doc |= {
             "PaymentMethodRef": desk.methods[index % 4],
@@ -151,7 +152,7 @@ def write_hours(desk: Desk) -> None:
             "CurrencyRef": USD,
             "HasBeenInvoiced": index % 2 == 0,
             "Amount": money(cents),
-            "PrivateNote": "Fuel – reimbursable",
+            "PrivateNote": "Fuel, reimbursable",
             "Line": [{
                 "Id": "1", "Description": "Fuel", "Amount": money(cents),
                 "DetailType": "ReimburseLineDetail",
@@ -170,7 +171,7 @@ def write_templates(desk: Desk) -> None:
         active = index % 7 != 6
         body = head(id, at, at + index, index % 2) | {
             "RecurringInfo": {
-                "Name": f"Template {index} – {kind}'s",
+                "Name": f"Template {index}: {kind}'s",
                 "RecurType": "Automated",
                 "Active": active,
                 "ScheduleInfo": {

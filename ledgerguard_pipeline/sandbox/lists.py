@@ -57,7 +57,7 @@ def _add_sold_items(desk: Desk) -> None:
 
 def _add_stock_items(desk: Desk) -> None:
     for index in range(16):
-        name = f"Stock {'Pump Fountain Sod Soil'.split()[index % 4]} No. {index}"
+        name = f"Stock {('Pump', 'Fountain', 'Sod', 'Soil')[index % 4]} No. {index}"
         cost = money(790 + index * 110)
         income, asset = desk.accounts["product_income"], desk.accounts["inventory"]
         doc: Doc = {

@@ -1,5 +1,7 @@
 """Names and words of the sandbox's trade, the awkward ones first."""
 
+# ruff: noqa: RUF001  # look-alike characters are the point
+
 from __future__ import annotations
 
 AWKWARD_NAMES: tuple[str, ...] = (
@@ -51,7 +53,7 @@ CITIES: tuple[tuple[str, str, str], ...] = (
 )
 WORK: tuple[str, ...] = (
     "Spring clean-up and mulching", "Irrigation repair, labour", "Retaining wall, per metre",
-    "Tree pruning – façade side", "Monthly grounds care", "Stone path \"Riviera\"",
+    "Tree pruning: façade side", "Monthly grounds care", 'Stone path "Riviera"',
     "Soil delivery (2 m³)", "Hedge trim\nfront and back", "Design consultation",
     "Pump & filter service", "Lawn aeration ½ acre", "Emergency call-out 🌩",
 )

@@ -56,7 +56,7 @@ def add_customers(desk: Desk) -> None:
             "Taxable": index % 3 != 0,
             "BillAddr": address(index, id),
             **({"ParentRef": {"value": parent["value"]}, "Level": 1} if parent else {}),
-            **({"Notes": "Line one\nLine two\t– naïve “notes” \u0007"} if index % 9 == 0 else {}),
+            **({"Notes": "Line one\nLine two\tnaïve «notes» \u0007"} if index % 9 == 0 else {}),
             "Job": parent is not None,
             "BillWithParent": False,
             "CurrencyRef": USD,

@@ -45,6 +45,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
     items = desk.company.chart.items
     fixed: dict[str, int] = {}
     lines: list[Doc] = []
+    last = ""
     for number in range(1, 6):
         item = desk.services[(index * 5 + number * 7) % len(desk.services)]
         last = items[item["value"]].income
@@ -58,7 +59,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
         if number == 1 and index % 11 == 0:
             price = Num(_ODD_UNIT_PRICES[index // 11 % len(_ODD_UNIT_PRICES)])
         words = WORK[(index + number) % len(WORK)]
-        lines.append(_line(number, words, item, qty, price, amount, taxable))
+        lines.append(_line(number, words, item, qty, price, amount, taxable=taxable))
     before, between, after = _text(lines).split(_MARK)
     voided = _text([_void(line) for line in lines])
     return Pattern(
@@ -67,7 +68,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
 
 
 def _line(
-    number: int, words: str, item: Ref, qty: int, price: Num, amount: Num, taxable: bool
+    number: int, words: str, item: Ref, qty: int, price: Num, amount: Num, *, taxable: bool
 ) -> Doc:
     return {
         "Id": str(number),

@@ -98,7 +98,7 @@ def _purchase(doc: Doc, chart: Chart) -> _Legs:
     yield from _cost_legs(doc, chart, sign)
 
 
-def _journal_entry(doc: Doc, chart: Chart) -> _Legs:
+def _journal_entry(doc: Doc, _: Chart) -> _Legs:
     for line in doc["Line"]:
         detail = line["JournalEntryLineDetail"]
         sign = 1 if detail["PostingType"] == "Debit" else -1
@@ -113,12 +113,12 @@ def _deposit(doc: Doc, chart: Chart) -> _Legs:
         yield Posting(account, -amount_of(line, "Amount"))
 
 
-def _transfer(doc: Doc, chart: Chart) -> _Legs:
+def _transfer(doc: Doc, _: Chart) -> _Legs:
     yield Posting(doc["ToAccountRef"]["value"], amount_of(doc, "Amount"))
     yield Posting(doc["FromAccountRef"]["value"], -amount_of(doc, "Amount"))
 
 
-def _card_payment(doc: Doc, chart: Chart) -> _Legs:
+def _card_payment(doc: Doc, _: Chart) -> _Legs:
     yield Posting(doc["CreditCardAccountRef"]["value"], amount_of(doc, "Amount"))
     yield Posting(doc["BankAccountRef"]["value"], -amount_of(doc, "Amount"))
 

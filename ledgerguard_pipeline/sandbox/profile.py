@@ -37,7 +37,7 @@ def write_company_info(desk: Desk) -> None:
 def write_preferences(desk: Desk) -> None:
     """The one Preferences object, with the nested custom fields of the real one."""
     forms = {"Subject": f"Invoice from {desk.company.name}",
-             "Message": "Your invoice is attached.\nThank you – we appreciate it."}
+             "Message": "Your invoice is attached.\nThank you: we appreciate it."}
     desk.put("Preferences", "1", {
         "AccountingInfoPrefs": {
             "UseAccountNumbers": False, "TrackDepartments": True, "ClassTrackingPerTxn": False,
@@ -85,7 +85,7 @@ def write_budgets(desk: Desk) -> None:
         active = index != 2
         at = desk.start + DAY * (10 + index * 200)
         desk.enlist("Budget", {
-            "Name": f"Plan {year} – “P&L”" + ("" if active else " (deleted)"),
+            "Name": f"Plan {year}: «P&L»" + ("" if active else " (deleted)"),
             "StartDate": f"{year}-01-01", "EndDate": f"{year}-12-31",
             "BudgetType": "ProfitAndLoss", "BudgetEntryType": "Monthly", "Active": active,
             "BudgetDetail": [
@@ -123,7 +123,7 @@ def write_attachables(desk: Desk) -> None:
             "IncludeOnSend": False,
         }]
         if index % 4 == 3:
-            desk.put("Attachable", id, {"Note": f"Scan – página {index} 📎",
+            desk.put("Attachable", id, {"Note": f"Scan, página {index} 📎",
                                         "AttachableRef": link}, at)
             continue
         name = f"Quittung №{index} (Größe).pdf"

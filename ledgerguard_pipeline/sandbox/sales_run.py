@@ -21,12 +21,14 @@ FIRST_ID = 9_700
 """So that ids grow from four digits to five early in every company."""
 BLOCK = 5
 _SLOTS = BLOCK + 1
+_VOID_SLOT = 2
 _MASK = (1 << 64) - 1
-_MEMOS = ("Thank you for your business!", "Merci – à bientôt 🌷", "شكرا لكم", "Don't be late")
-# How a payment settles its block, by hash: see _PAID.
+_MEMOS = ("Thank you for your business!", "Merci, à bientôt 🌷", "شكرا لكم", "Don't be late")
+# How a payment settles its block, by hash.
 _FULL, _OPEN_LAST, _HALF_LAST, _OVERPAID, _VOIDED = 0, 1, 2, 3, 4
 _HABITS = (_FULL,) * 11 + (_OPEN_LAST, _OPEN_LAST, _HALF_LAST, _HALF_LAST, _OVERPAID)
-_EXTRA = 1_010  # cents overpaid
+_EXTRA = 1_010
+"""Cents overpaid."""
 
 
 class SalesRun:
@@ -92,7 +94,7 @@ class SalesRun:
 
     def is_void(self, block: int, slot: int) -> bool:
         """One invoice in two hundred was voided."""
-        return slot == 2 and self._hash(block * 4 + 2) % 40 == 7
+        return slot == _VOID_SLOT and self._hash(block * 4 + 2) % 40 == 7
 
     def _habit(self, payment: int) -> int:
         draw = self._hash(payment * 4 + 3)
@@ -113,14 +115,9 @@ class SalesRun:
 
     def _paid(self, payment: int, slot: int, total: int) -> int:
         """Cents of an invoice that its block's payment covers."""
-        habit = self._habit(payment)
-        if habit == _VOIDED or self.is_void(payment - self.lag, slot):
+        if self.is_void(payment - self.lag, slot):
             return 0
-        if slot == BLOCK - 1 and habit in (_OPEN_LAST, _HALF_LAST):
-            return 0 if habit == _OPEN_LAST else total // 2
-        if habit == _OVERPAID and slot == 0:
-            return 0
-        return total
+        return _share(self._habit(payment), slot, total)
 
     # -- building -----------------------------------------------------------------------------
 
@@ -234,12 +231,15 @@ class SalesRun:
     def _covered(self, payment: int) -> list[tuple[int, int, int]]:
         """Slot, invoice total and cents paid of the invoices a payment covers."""
         block = payment - self.lag
-        if block < 0:
+        habit = self._habit(payment)
+        if block < 0 or habit == _VOIDED:
             return []
         found = []
         for slot in range(BLOCK):
+            if slot == _VOID_SLOT and self.is_void(block, slot):
+                continue
             total = self._sum(block, slot)
-            paid = self._paid(payment, slot, total)
+            paid = _share(habit, slot, total)
             if paid:
                 found.append((slot, total, paid))
         return found
@@ -255,6 +255,16 @@ class SalesRun:
         if self._habit(payment) == _VOIDED:
             return 0
         return sum(paid for _, _, paid in self._covered(payment)) + self._unapplied(payment)
+
+    def of_customer(self, id: str) -> Iterator[tuple[str, str]]:
+        """Entity and id of every invoice and payment of a customer."""
+        for block in range(self.blocks):
+            if self.customer_of(block)["value"] == id:
+                for slot in range(min(BLOCK, self.invoices - block * BLOCK)):
+                    yield "Invoice", self.invoice_id(block, slot)
+        for payment in range(self.payments):
+            if self._payer(payment) == id:
+                yield "Payment", self.payment_id(payment)
 
     # -- rendering ----------------------------------------------------------------------------
 
@@ -305,9 +315,9 @@ class SalesRun:
     def render_payment(self, row: Row) -> bytes:
         """The payment of a row that nobody has edited."""
         payment = (int(row.id) - FIRST_ID) // _SLOTS
-        block = max(payment - self.lag, payment if payment < self.lag else 0)
+        block = payment - self.lag if payment >= self.lag else payment
         void = self._habit(payment) == _VOIDED
-        covered = [] if void else self._covered(payment)
+        covered = self._covered(payment)
         unapplied = 0 if void else self._unapplied(payment)
         total = sum(paid for _, _, paid in covered) + unapplied
         lines = ",".join([
@@ -337,6 +347,15 @@ class SalesRun:
 
 def _dollars(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2) if cents else NOTHING
+
+
+def _share(habit: int, slot: int, total: int) -> int:
+    """What a payment of this habit pays on the invoice in this slot of its block."""
+    if habit == _VOIDED or (habit == _OVERPAID and slot == 0):
+        return 0
+    if slot == BLOCK - 1 and habit in (_OPEN_LAST, _HALF_LAST):
+        return 0 if habit == _OPEN_LAST else total // 2
+    return total
 
 
 def _line_ex(cents: int) -> str:

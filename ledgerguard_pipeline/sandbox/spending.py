@@ -120,7 +120,7 @@ def write_purchases(desk: Desk) -> None:
             "TotalAmt": money(cents),
             **({"PrintStatus": "NotSet"} if kind == "Check" else {}),
             "PurchaseEx": _purchase_ex(code), "CustomField": [], "TxnDate": day_text(at),
-            "CurrencyRef": USD, "PrivateNote": f"“Receipt” #{index}", "Line": lines,
+            "CurrencyRef": USD, "PrivateNote": f"«Receipt» #{index}", "Line": lines,
         }
         desk.transact("Purchase", doc, at, token=index % 4 // 3, updated=at + index % 4 // 3,
                       ascii_only=index % 40 == 13)
@@ -155,7 +155,7 @@ def write_stock_counts(desk: Desk) -> None:
         desk.transact("InventoryAdjustment", {
             "DocNumber": f"IA-{index}", "TxnDate": day_text(at),
             "AdjustAccountRef": desk.accounts["shrinkage"],
-            "PrivateNote": "Stocktake – Größe geprüft",
+            "PrivateNote": "Stocktake: Größe geprüft",
             "Line": [{
                 "Id": "1", "DetailType": "ItemAdjustmentLineDetail",
                 "ItemAdjustmentLineDetail": {
