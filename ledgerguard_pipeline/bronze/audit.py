@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ledgerguard_pipeline.entities import DerivedEntity, EntityType
+from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
+from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
 
 SAMPLE_ROWS = 5
@@ -24,7 +25,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """One current row, newest first in its sample."""
+    """One version, newest first in its sample."""
 
     id: str
     state: str
@@ -47,47 +48,65 @@ def audit(
 ) -> dict[str, Audit]:
     """Audit several entities of one company in one read; keys are entity names.
 
-    ``realm_id`` is decimal digits by its type and tables come from the registry, so neither can
-    carry SQL.
+    The sample shows the newest versions, tombstones included. An entity that was never loaded has
+    an empty audit. ``realm_id`` is decimal digits by its type and tables come from the registry,
+    so neither can carry SQL.
     """
-    if not entities:
-        return {}
-    _, counts = store.sql(
-        " UNION ALL ".join(
-            f"SELECT '{entity.name}', count(*), count(*) - count(DISTINCT id) "
-            f"FROM bronze.\"{entity.table}_current\" WHERE realm_id = '{realm_id}'"
-            for entity in entities
-        )
-    )
-    _, quarantined = store.sql(
-        "SELECT entity, count(*) FROM bronze._quarantine "
-        f"WHERE realm_id = '{realm_id}' GROUP BY entity"
-    )
-    _, samples = store.sql(
-        " UNION ALL ".join(
-            f"(SELECT '{entity.name}', id, state, last_updated_at::VARCHAR, payload "
-            f"FROM bronze.\"{entity.table}_current\" WHERE realm_id = '{realm_id}' "
-            f"ORDER BY last_updated_at DESC NULLS LAST, id LIMIT {SAMPLE_ROWS})"
-            for entity in entities
-        )
-    )
-    waiting = {str(name): int(str(count)) for name, count in quarantined}
-    rows: dict[str, list[SampleRow]] = {}
-    for name, identity, state, updated, payload in samples:
-        rows.setdefault(str(name), []).append(
-            SampleRow(
-                str(identity),
-                str(state),
-                None if updated is None else str(updated),
-                None if payload is None else str(payload),
+    found = {entity.name: Audit() for entity in entities}
+    present = _present(store)
+    there = [entity for entity in entities if _base_table(entity) in present]
+    if not there:
+        return found
+    _, rows = store.sql(_statement(realm_id, there))
+    counts: dict[str, tuple[int, int]] = {}
+    waiting: dict[str, int] = {}
+    samples: dict[str, list[SampleRow]] = {}
+    for part, name, number, other, identity, state, updated, payload in rows:
+        entity = str(name)
+        if part == "count":
+            counts[entity] = (int(str(number)), int(str(other)))
+        elif part == "waiting":
+            waiting[entity] = int(str(number))
+        else:
+            samples.setdefault(entity, []).append(
+                SampleRow(str(identity), str(state), _text(updated), _text(payload))
             )
-        )
-    return {
-        str(name): Audit(
-            stored=int(str(stored)),
-            duplicates=int(str(duplicates)),
-            quarantined=waiting.get(str(name), 0),
-            sample=tuple(rows.get(str(name), ())),
-        )
-        for name, stored, duplicates in counts
-    }
+    for name, (stored, duplicates) in counts.items():
+        found[name] = Audit(stored, duplicates, waiting.get(name, 0), tuple(samples.get(name, ())))
+    return found
+
+
+def _present(store: Reader) -> set[str]:
+    try:
+        _, rows = store.sql("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'bronze'")
+    except BadInputError:  # nothing was ever loaded: there is no file
+        return set()
+    return {str(row[0]) for row in rows}
+
+
+def _base_table(entity: EntityType | DerivedEntity) -> str:
+    return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
+
+
+def _statement(realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity]) -> str:
+    mine = f"WHERE realm_id = '{realm_id}'"
+    counts = [
+        f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
+        f'NULL, NULL, NULL, NULL FROM bronze."{entity.table}_current" {mine}'
+        for entity in entities
+    ]
+    waiting = (
+        "SELECT 'waiting', entity, count(*), 0, NULL, NULL, NULL, NULL "
+        f"FROM bronze._quarantine {mine} AND resolved_at IS NULL GROUP BY entity"
+    )
+    samples = [
+        f"(SELECT 'row', '{entity.name}', 0, 0, id, state, last_updated_at::VARCHAR, payload "
+        f'FROM bronze."{entity.table}" {mine} '
+        f"ORDER BY last_updated_at DESC NULLS LAST, loaded_at DESC, id LIMIT {SAMPLE_ROWS})"
+        for entity in entities
+    ]
+    return " UNION ALL ".join([*counts, waiting, *samples])
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ledgerguard_pipeline.defs.assets import build_assets
+from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.companies import connected_companies
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.partitions import cell_partitions
@@ -21,12 +22,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
+    duckdb = BronzeDuckDB(database=str(settings.bronze_path))
     return dg.Definitions(
         assets=build_assets(entities, cells),
         jobs=jobs.listed(),
         schedules=build_schedules(jobs, cells, connected_companies),
         sensors=[build_new_company_sensor(jobs, cells, connected_companies)],
-        resources={"quickbooks": QuickBooks()},
+        resources={"duckdb": duckdb, "quickbooks": QuickBooks(duckdb=duckdb)},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six
         # seconds, and only steps of one process share a sync.
         executor=dg.in_process_executor,

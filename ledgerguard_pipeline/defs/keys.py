@@ -4,6 +4,9 @@ import dagster as dg
 
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
 
+CODE_LOCATION = "ledgerguard"
+"""As in ``workspace.yaml`` and ``pyproject.toml``; part of every run's address in the UI."""
+
 ALL_JOB = "bronze_sync"
 """Every entity: what the command line, the first load and a click on Materialize all run."""
 CHANGES_JOB = "bronze_changes"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.failures import failure_of
 from ledgerguard_pipeline.defs.keys import asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
@@ -28,6 +29,8 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     All steps of a run share one instance (the in-process executor sees to that) and so one sync
     per company. Setting it up opens nothing: Dagster does so once more after a run has ended.
     """
+
+    duckdb: dg.ResourceDependency[BronzeDuckDB]
 
     full: bool = Field(
         default=False,
@@ -51,7 +54,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         with RunSyncs(
-            _open_installation,
+            lambda: _open_installation(self.duckdb),
             run_id=context.run_id,
             full=self.full,
             since=since,
@@ -84,10 +87,10 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         return self._syncs
 
 
-def _open_installation() -> "Installation":
+def _open_installation(bronze: BronzeDuckDB) -> "Installation":
     from ledgerguard_pipeline.installation import Installation
 
-    return Installation.open(current_settings())
+    return Installation.open(current_settings(), connect=bronze.connector())
 
 
 def parse_since(text: str | None, *, now: datetime) -> datetime | None:

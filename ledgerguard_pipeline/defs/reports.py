@@ -51,7 +51,7 @@ def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetChec
         dg.AssetCheckSpec(
             ACCOUNTED,
             asset=key,
-            description="Rows written, unchanged, stale and quarantined add up to rows fetched.",
+            description="Rows written, deleted, unchanged, stale and quarantined add up to rows fetched.",
         ),
         *specs,
         dg.AssetCheckSpec(
@@ -173,7 +173,7 @@ def _accounted(
 ) -> dg.AssetCheckResult:
     missing = {
         loaded.realm_id: result.fetched
-        - (result.written + result.unchanged + result.stale + result.quarantined)
+        - (result.written + result.deleted + result.unchanged + result.stale + result.quarantined)
         for loaded, result in fetched
     }
     return dg.AssetCheckResult(

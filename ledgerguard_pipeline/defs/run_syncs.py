@@ -109,7 +109,7 @@ class RunSyncs:
         """
         store = self.installation.bronze
         known = self._audits.setdefault(cells.realm_id, {})
-        if result is not None and (result.written or result.quarantined):
+        if result is not None and (result.written or result.deleted or result.quarantined):
             self._forget(known, entity)
         if entity.name not in known:
             bases = {one.name for one in selected}

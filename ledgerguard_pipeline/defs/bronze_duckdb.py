@@ -1,0 +1,75 @@
+"""dagster-duckdb's resource for the Bronze file.
+
+The stock resource leaves the file locked when the body of ``get_connection`` raises, backs off
+without jitter, cannot open read-only, and tags its connections so that a plain connection to the
+same file in the same process is refused. Here Bronze's own rules of opening apply: one user at a
+time per process, jittered waiting for other processes up to a limit that names the holder, and
+closing whatever happens.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class BronzeDuckDB(DuckDBResource):
+    """Connections to Bronze, for the entity assets and for assets built on top of them.
+
+    ``get_connection(read_only=True)`` is what downstream assets want; they see the schema
+    ``bronze``. Fetch first and open late: while the file is open for writing nobody else can
+    open it.
+    """
+
+    lock_wait_seconds: float = Field(
+        default=60.0, ge=0, description="How long to wait for another process, in seconds."
+    )
+
+    @classmethod
+    def _is_dagster_maintained(cls) -> bool:
+        return False
+
+    def connector(self) -> Connect:
+        """Supplies the connections of ``BronzeStore``, with this resource's DuckDB options."""
+        options = {name: str(value) for name, value in self.connection_config.items()}
+
+        def connect(path: Path, read_only: bool) -> "DuckDBPyConnection":  # noqa: FBT001  # a Connect
+            connection = open_memory(path, read_only)
+            for name, value in options.items():
+                connection.execute(f"SET {_name(name)} = ?", [value])
+            return connection
+
+        return connect
+
+    @contextmanager
+    def get_connection(self, *, read_only: bool = False) -> Iterator["DuckDBPyConnection"]:
+        """The Bronze file, open for the block only.
+
+        Raises:
+            BronzeBusy: another process held it for longer than ``lock_wait_seconds``.
+            BronzeError: it cannot be opened, or DuckDB failed inside the block.
+        """
+        file = BronzeFile(
+            Path(self.database),
+            connect=self.connector(),
+            clock=SYSTEM_CLOCK,
+            lock_wait_seconds=self.lock_wait_seconds,
+        )
+        with file.session(read_only=read_only) as session:
+            session.connection.execute(f'USE "{session.catalog}"')
+            yield session.connection
+
+
+def _name(option: str) -> str:
+    if not option.isidentifier():
+        raise ValueError(f"{option!r} is no name of a DuckDB option")
+    return option

@@ -1,0 +1,61 @@
+"""Grids, instances and companies for the definitions."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions
+from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.values import Environment, RealmId
+
+FIRST = "9341453474484455"
+SECOND = "9341453474484456"
+CONNECTED_AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def plain_settings(**overrides: object) -> Settings:
+    """Settings nobody configured: no credentials, no file, the given fields apart."""
+    return Settings.model_validate({"ledgerguard_start_date": date(2026, 1, 1), **overrides})
+
+
+def company(
+    realm_id: str = FIRST,
+    *,
+    connected_at: datetime = CONNECTED_AT,
+    status: ConnectionStatus = ConnectionStatus.CONNECTED,
+) -> Company:
+    return Company(
+        realm_id=RealmId(realm_id),
+        environment=Environment.SANDBOX,
+        name="Craig's Design",
+        status=status,
+        connected_at=connected_at,
+    )
+
+
+@pytest.fixture
+def cells() -> dg.MultiPartitionsDefinition:
+    """Monthly windows from January 2026."""
+    return cell_partitions(plain_settings())
+
+
+@pytest.fixture
+def ephemeral() -> Iterator[dg.DagsterInstance]:
+    """An instance in memory that knows the first company."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(REALM, [FIRST])
+        yield instance
+
+
+@pytest.fixture
+def persistent(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk, as ranges, schedules and event queries need, with the first company."""
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        instance.add_dynamic_partitions(REALM, [FIRST])
+        yield instance
