@@ -9,8 +9,18 @@ from ledgerguard_pipeline.sandbox.pacific import day_text
 from ledgerguard_pipeline.sandbox.sales_run import SalesRun
 
 AWKWARD_AMOUNTS: tuple[str, ...] = (
-    "100.10", "0.30000000000000004", "99999999999999.99", "1E+2", "-0.0", "0.1", "1e-7",
-    "12345678901234567.89", "4.3e-05", "0.00", "100", "9007199254740993",
+    "100.10",
+    "0.30000000000000004",
+    "99999999999999.99",
+    "1E+2",
+    "-0.0",
+    "0.1",
+    "1e-7",
+    "12345678901234567.89",
+    "4.3e-05",
+    "0.00",
+    "100",
+    "9007199254740993",
 )
 """Texts that a float, or a careless decimal, would change."""
 
@@ -24,10 +34,13 @@ def _entry(desk: Desk, at: int, number: int, legs: list[tuple[str, str, Num]]) -
         "PrivateNote": WORK[number % len(WORK)],
         "Line": [
             {
-                "Id": str(index), "Description": WORK[(number + index) % len(WORK)],
-                "Amount": amount, "DetailType": "JournalEntryLineDetail",
+                "Id": str(index),
+                "Description": WORK[(number + index) % len(WORK)],
+                "Amount": amount,
+                "DetailType": "JournalEntryLineDetail",
                 "JournalEntryLineDetail": {
-                    "PostingType": side, "AccountRef": desk.accounts[role],
+                    "PostingType": side,
+                    "AccountRef": desk.accounts[role],
                 },
             }
             for index, (side, role, amount) in enumerate(legs)
@@ -39,69 +52,116 @@ def _entry(desk: Desk, at: int, number: int, legs: list[tuple[str, str, Num]]) -
 def write_journal(desk: Desk) -> None:
     """Opening balances first, then one entry per awkward amount, then ordinary months."""
     opening = [
-        ("Debit", "checking", 5_000_000), ("Debit", "savings", 1_250_010),
-        ("Debit", "cash", 30_000), ("Debit", "inventory", 900_000),
-        ("Debit", "truck_cost", 1_399_500), ("Credit", "loan", 2_500_000),
+        ("Debit", "checking", 5_000_000),
+        ("Debit", "savings", 1_250_010),
+        ("Debit", "cash", 30_000),
+        ("Debit", "inventory", 900_000),
+        ("Debit", "truck_cost", 1_399_500),
+        ("Credit", "loan", 2_500_000),
         ("Credit", "card", 15_772),
     ]
     at = desk.start + DAY
     net = sum(cents if side == "Debit" else -cents for side, _, cents in opening)
     legs = [(side, role, money(cents)) for side, role, cents in opening]
-    desk.transact("JournalEntry", _entry(desk, at, 0, [*legs, ("Credit", "opening", money(net))]),
-                  at)
+    desk.transact(
+        "JournalEntry", _entry(desk, at, 0, [*legs, ("Credit", "opening", money(net))]), at
+    )
     for index, text in enumerate(AWKWARD_AMOUNTS):
         at = desk.moment(index, len(AWKWARD_AMOUNTS), 27)
-        desk.transact("JournalEntry", _entry(desk, at, index + 1, [
-            ("Debit", "vault", Num(text)), ("Credit", "oddities", Num(text)),
-        ]), at)
+        desk.transact(
+            "JournalEntry",
+            _entry(
+                desk,
+                at,
+                index + 1,
+                [
+                    ("Debit", "vault", Num(text)),
+                    ("Credit", "oddities", Num(text)),
+                ],
+            ),
+            at,
+        )
     for index in range(40):
         at = desk.moment(index, 40, 29)
         cents = desk.cents(1_000, 80_000)
-        desk.transact("JournalEntry", _entry(desk, at, index + 50, [
-            ("Debit", "expense_wear", money(cents)), ("Credit", "truck_wear", money(cents)),
-        ]), at, token=index % 5 // 4, updated=at + index % 5 // 4 * DAY // 2)
+        desk.transact(
+            "JournalEntry",
+            _entry(
+                desk,
+                at,
+                index + 50,
+                [
+                    ("Debit", "expense_wear", money(cents)),
+                    ("Credit", "truck_wear", money(cents)),
+                ],
+            ),
+            at,
+            token=index % 5 // 4,
+            updated=at + index % 5 // 4 * DAY // 2,
+        )
 
 
-def write_deposits(
-    desk: Desk, run: SalesRun, receipts: list[tuple[str, Doc, int]]
-) -> None:
+def write_deposits(desk: Desk, run: SalesRun, receipts: list[tuple[str, Doc, int]]) -> None:
     """Take sales receipts and payments from Undeposited Funds to the bank, linked both ways."""
     payments = run.undeposited(18)
     per = 2
     for index in range(24):
-        took = receipts[index * per:(index + 1) * per]
+        took = receipts[index * per : (index + 1) * per]
         if index >= 20:
             took = []
-        slips = payments[(index - 18) * 3:(index - 17) * 3] if index >= 18 else []
+        slips = payments[(index - 18) * 3 : (index - 17) * 3] if index >= 18 else []
         at = desk.moment(index, 24, 31)
-        at = max([at, *(each[2] + DAY // 2 for each in took),
-                  *(run.created(each) for each in slips)])
+        at = max(
+            [at, *(each[2] + DAY // 2 for each in took), *(run.created(each) for each in slips)]
+        )
         at = min(at, desk.end)
         id = desk.company.new_id(TRANSACTIONS)
         lines: list[Doc] = []
         cents = 0
         for receipt_id, doc, created in took:
-            desk.transact("SalesReceipt", doc | {
-                "LinkedTxn": [{"TxnId": id, "TxnType": "Deposit"}],
-            }, created, id=receipt_id, token=1, updated=at)
+            desk.transact(
+                "SalesReceipt",
+                doc
+                | {
+                    "LinkedTxn": [{"TxnId": id, "TxnType": "Deposit"}],
+                },
+                created,
+                id=receipt_id,
+                token=1,
+                updated=at,
+            )
             lines.append(_slip(doc["TotalAmt"], receipt_id, "SalesReceipt"))
             cents += int(doc["TotalAmt"].replace(".", ""))
         for payment in slips:
             run.deposit(desk, payment, id, at)
-            lines.append(_slip(money(run.payment_total(payment)), run.payment_id(payment),
-                               "Payment"))
+            lines.append(
+                _slip(money(run.payment_total(payment)), run.payment_id(payment), "Payment")
+            )
             cents += run.payment_total(payment)
         interest = desk.cents(100, 2_000)
-        lines.append({
-            "Id": "1", "LineNum": 1, "Description": "Intérêts", "Amount": money(interest),
-            "DetailType": "DepositLineDetail",
-            "DepositLineDetail": {"AccountRef": desk.accounts["interest_income"]},
-        })
-        desk.transact("Deposit", {
-            "DepositToAccountRef": desk.accounts["checking"], "TxnDate": day_text(at),
-            "CurrencyRef": USD, "TotalAmt": money(cents + interest), "Line": lines,
-        }, at, id=id)
-    for receipt_id, doc, created in receipts[20 * per:]:
+        lines.append(
+            {
+                "Id": "1",
+                "LineNum": 1,
+                "Description": "Intérêts",
+                "Amount": money(interest),
+                "DetailType": "DepositLineDetail",
+                "DepositLineDetail": {"AccountRef": desk.accounts["interest_income"]},
+            }
+        )
+        desk.transact(
+            "Deposit",
+            {
+                "DepositToAccountRef": desk.accounts["checking"],
+                "TxnDate": day_text(at),
+                "CurrencyRef": USD,
+                "TotalAmt": money(cents + interest),
+                "Line": lines,
+            },
+            at,
+            id=id,
+        )
+    for receipt_id, doc, created in receipts[20 * per :]:
         desk.transact("SalesReceipt", doc, created, id=receipt_id)
 
 
@@ -117,16 +177,29 @@ def write_moves(desk: Desk) -> None:
     for index in range(24):
         at = desk.moment(index, 24, 33)
         there = ("savings", "checking") if index % 2 else ("checking", "savings")
-        desk.transact("Transfer", {
-            "FromAccountRef": desk.accounts[there[0]], "ToAccountRef": desk.accounts[there[1]],
-            "Amount": Num("1E+2") if index == 5 else money(desk.cents(1_000, 90_000)),
-            "TxnDate": day_text(at), "CurrencyRef": USD, "PrivateNote": f"Überweisung {index}",
-        }, at)
+        desk.transact(
+            "Transfer",
+            {
+                "FromAccountRef": desk.accounts[there[0]],
+                "ToAccountRef": desk.accounts[there[1]],
+                "Amount": Num("1E+2") if index == 5 else money(desk.cents(1_000, 90_000)),
+                "TxnDate": day_text(at),
+                "CurrencyRef": USD,
+                "PrivateNote": f"Überweisung {index}",
+            },
+            at,
+        )
     for index in range(18):
         at = desk.moment(index, 18, 35)
-        desk.transact("CreditCardPayment", {
-            "TxnDate": day_text(at), "Amount": money(desk.cents(10_000, 60_000)),
-            "BankAccountRef": desk.accounts["checking"],
-            "CreditCardAccountRef": desk.accounts["visa" if index % 3 else "card"],
-            "CurrencyRef": USD, "PrivateNote": "Paying the card",
-        }, at)
+        desk.transact(
+            "CreditCardPayment",
+            {
+                "TxnDate": day_text(at),
+                "Amount": money(desk.cents(10_000, 60_000)),
+                "BankAccountRef": desk.accounts["checking"],
+                "CreditCardAccountRef": desk.accounts["visa" if index % 3 else "card"],
+                "CurrencyRef": USD,
+                "PrivateNote": "Paying the card",
+            },
+            at,
+        )

@@ -15,8 +15,15 @@ from ledgerguard_pipeline.sandbox.sales_run import SalesRun
 HISTORY = 548 * DAY
 """Seconds of history: about 18 months."""
 _GRAVES = (
-    "Invoice", "Payment", "Bill", "Purchase", "Estimate", "JournalEntry", "SalesReceipt",
-    "Deposit", "Attachable",
+    "Invoice",
+    "Payment",
+    "Bill",
+    "Purchase",
+    "Estimate",
+    "JournalEntry",
+    "SalesReceipt",
+    "Deposit",
+    "Attachable",
 )
 
 
@@ -89,7 +96,11 @@ def _pinned(desk: Desk) -> dict[str, frozenset[str]]:
     """What rows rendered on demand, or the posting rules, refer to."""
     chart = desk.company.chart
     accounts = {
-        chart.receivable, chart.payable, chart.checking, chart.undeposited, chart.sales_tax,
+        chart.receivable,
+        chart.payable,
+        chart.checking,
+        chart.undeposited,
+        chart.sales_tax,
         chart.inventory,
     }
     for item in chart.items.values():

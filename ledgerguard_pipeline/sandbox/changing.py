@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.creation import rename
 from ledgerguard_pipeline.sandbox.editor import WITH_BALANCE, Editor, EditRefused, inner
-from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, number
+from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, number
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 from ledgerguard_pipeline.sandbox.ledger import minus, plus
 from ledgerguard_pipeline.sandbox.postings import amount_of
@@ -14,11 +14,19 @@ from ledgerguard_pipeline.sandbox.postings import amount_of
 _DELETED = " (deleted)"
 _NAMES = ("Name", "DisplayName", "FullyQualifiedName")
 _TEXT_OF = {
-    "TimeActivity": "Description", "Attachable": "Note", "TaxCode": "Description",
+    "TimeActivity": "Description",
+    "Attachable": "Note",
+    "TaxCode": "Description",
     "TaxRate": "Description",
 }
-_WITHOUT_PRICE = ("Payment", "BillPayment", "Deposit", "TimeActivity", "InventoryAdjustment",
-                  "ReimburseCharge")
+_WITHOUT_PRICE = (
+    "Payment",
+    "BillPayment",
+    "Deposit",
+    "TimeActivity",
+    "InventoryAdjustment",
+    "ReimburseCharge",
+)
 
 
 def update(
@@ -80,19 +88,21 @@ def reprice(entity: str, doc: Doc, new: Num) -> None:
         return
     if not lines or "TotalAmt" not in doc:
         raise EditRefused(f"{entity} objects have no amount to change")
+    _reprice_first_line(doc, lines, new)
+
+
+def _reprice_first_line(doc: Doc, lines: list[Doc], new: Num) -> None:
     change = minus(Decimal(new), amount_of(lines[0], "Amount"))
     lines[0]["Amount"] = new
-    for line in lines:
-        if line["DetailType"] == "SubTotalLineDetail":
-            line["Amount"] = number(plus(amount_of(line, "Amount"), change))
-    detail = lines[0].get(lines[0]["DetailType"], {})
+    detail = lines[0][lines[0]["DetailType"]]
     if "Qty" in detail:
         detail |= {"Qty": Num("1"), "UnitPrice": new}
-    settled = doc.get("Balance") == ZERO and amount_of(doc, "TotalAmt") != 0
+    subtotals = [line for line in lines if line["DetailType"] == "SubTotalLineDetail"]
+    settled = amount_of(doc, "Balance") == 0 and amount_of(doc, "TotalAmt") != 0
     keys = ("TotalAmt",) if settled else ("TotalAmt", "Balance", "RemainingCredit")
-    for key in keys:
-        if key in doc:
-            doc[key] = number(plus(amount_of(doc, key), change))
+    for holder, key in [(line, "Amount") for line in subtotals] + [(doc, key) for key in keys]:
+        if key in holder:
+            holder[key] = number(plus(amount_of(holder, key), change))
 
 
 def set_active(editor: Editor, entity: str, id: str, *, active: bool) -> None:

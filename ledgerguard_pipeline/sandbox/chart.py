@@ -18,11 +18,20 @@ class _Line(NamedTuple):
 
 
 _CLASSES = {
-    "Bank": "Asset", "Accounts Receivable": "Asset", "Other Current Asset": "Asset",
-    "Fixed Asset": "Asset", "Accounts Payable": "Liability", "Credit Card": "Liability",
-    "Other Current Liability": "Liability", "Long Term Liability": "Liability",
-    "Equity": "Equity", "Income": "Revenue", "Other Income": "Revenue",
-    "Cost of Goods Sold": "Expense", "Expense": "Expense", "Other Expense": "Expense",
+    "Bank": "Asset",
+    "Accounts Receivable": "Asset",
+    "Other Current Asset": "Asset",
+    "Fixed Asset": "Asset",
+    "Accounts Payable": "Liability",
+    "Credit Card": "Liability",
+    "Other Current Liability": "Liability",
+    "Long Term Liability": "Liability",
+    "Equity": "Equity",
+    "Income": "Revenue",
+    "Other Income": "Revenue",
+    "Cost of Goods Sold": "Expense",
+    "Expense": "Expense",
+    "Other Expense": "Expense",
 }
 
 _ACCOUNTS: tuple[_Line, ...] = (
@@ -30,8 +39,7 @@ _ACCOUNTS: tuple[_Line, ...] = (
     _Line("savings", "Savings", "Bank", "Savings"),
     _Line("cash", "Cash on hand", "Bank", "CashOnHand"),
     _Line("vault", "Trust account: Ünïcödé 信託", "Bank", "TrustAccounts"),
-    _Line("receivable", "Accounts Receivable (A/R)", "Accounts Receivable",
-          "AccountsReceivable"),
+    _Line("receivable", "Accounts Receivable (A/R)", "Accounts Receivable", "AccountsReceivable"),
     _Line("undeposited", "Undeposited Funds", "Other Current Asset", "UndepositedFunds"),
     _Line("inventory", "Inventory Asset", "Other Current Asset", "Inventory"),
     _Line("prepaid", "Prepaid Expenses", "Other Current Asset", "PrepaidExpenses"),
@@ -41,18 +49,19 @@ _ACCOUNTS: tuple[_Line, ...] = (
     _Line("payable", "Accounts Payable (A/P)", "Accounts Payable", "AccountsPayable"),
     _Line("card", "Mastercard", "Credit Card", "CreditCard"),
     _Line("visa", "Visa", "Credit Card", "CreditCard"),
-    _Line("sales_tax", "Board of Equalization Payable", "Other Current Liability",
-          "GlobalTaxPayable"),
-    _Line("oddities", "Suspense (odd amounts)", "Other Current Liability",
-          "OtherCurrentLiabilities"),
+    _Line(
+        "sales_tax", "Board of Equalization Payable", "Other Current Liability", "GlobalTaxPayable"
+    ),
+    _Line(
+        "oddities", "Suspense (odd amounts)", "Other Current Liability", "OtherCurrentLiabilities"
+    ),
     _Line("loan", "Notes Payable", "Long Term Liability", "NotesPayable"),
     _Line("opening", "Opening Balance Equity", "Equity", "OpeningBalanceEquity"),
     _Line("retained", "Retained Earnings", "Equity", "RetainedEarnings"),
     _Line("design_income", "Design Income", "Income", "ServiceFeeIncome"),
     _Line("garden_income", "Landscaping Services", "Income", "ServiceFeeIncome"),
     _Line("labour_income", "Labour", "Income", "ServiceFeeIncome", "garden_income"),
-    _Line("material_income", "Job Materials", "Income", "SalesOfProductIncome",
-          "garden_income"),
+    _Line("material_income", "Job Materials", "Income", "SalesOfProductIncome", "garden_income"),
     _Line("pest_income", "Pest Control Services", "Income", "ServiceFeeIncome"),
     _Line("product_income", "Sales of Product Income", "Income", "SalesOfProductIncome"),
     _Line("interest_income", "Interest Earned", "Other Income", "InterestEarned"),
@@ -69,8 +78,9 @@ _ACCOUNTS: tuple[_Line, ...] = (
     _Line("expense_phone", "Telephone", "Expense", "Utilities"),
     _Line("expense_wear", "Depreciation Expense", "Other Expense", "Depreciation"),
     _Line("old_bank", "Old Checking (deleted)", "Bank", "Checking", active=False),
-    _Line("old_cost", "Misc Costs (deleted)", "Expense", "OtherMiscellaneousServiceCost",
-          active=False),
+    _Line(
+        "old_cost", "Misc Costs (deleted)", "Expense", "OtherMiscellaneousServiceCost", active=False
+    ),
 )
 
 
@@ -101,7 +111,11 @@ def open_accounts(desk: Desk) -> None:
             desk.expenses.append(desk.accounts[line.role])
         created = desk.start + index // 12
         desk.wait(
-            "Account", id, doc, created, token=0 if line.active else 1,
+            "Account",
+            id,
+            doc,
+            created,
+            token=0 if line.active else 1,
             updated=created if line.active else desk.end - DAY * 40,
         )
     desk.bury("Account", company.new_id("Account"), desk.end - DAY * 12)

@@ -25,7 +25,11 @@ _DELETED = " (deleted)"
 
 
 def create(
-    editor: Editor, entity: str, *, like: str | None = None, pays: str | None = None,
+    editor: Editor,
+    entity: str,
+    *,
+    like: str | None = None,
+    pays: str | None = None,
     amount: Num | None = None,
 ) -> str:
     """Create an object of any type but singletons; returns its id.
@@ -159,23 +163,32 @@ def _settle(editor: Editor, entity: str, pays: str | None, amount: Num | None) -
         raise EditRefused(f"{target} {pays} has {owed} open; {paid} cannot be paid on it")
     id = editor.company.new_id(TRANSACTIONS)
     line: Doc = {
-        "Amount": paid, "LinkedTxn": [{"TxnId": pays, "TxnType": target}],
+        "Amount": paid,
+        "LinkedTxn": [{"TxnId": pays, "TxnType": target}],
     }
     chart = editor.company.chart
     made: Doc = {
-        "TotalAmt": paid, "TxnDate": day_text(editor.at), "CurrencyRef": USD,
-        "PrivateNote": f"Pays {doc.get('DocNumber', pays)}", "Line": [line],
+        "TotalAmt": paid,
+        "TxnDate": day_text(editor.at),
+        "CurrencyRef": USD,
+        "PrivateNote": f"Pays {doc.get('DocNumber', pays)}",
+        "Line": [line],
     }
     if target == "Invoice":
         made |= {
-            "CustomerRef": doc["CustomerRef"], "UnappliedAmt": ZERO, "ProcessPayment": False,
+            "CustomerRef": doc["CustomerRef"],
+            "UnappliedAmt": ZERO,
+            "ProcessPayment": False,
             "DepositToAccountRef": ref(chart.undeposited, "Undeposited Funds"),
             "LinkedTxn": [],
         }
     else:
         made |= {
-            "VendorRef": doc["VendorRef"], "PayType": "Check", "CheckPayment": {
-                "PrintStatus": "NeedToPrint", "BankAccountRef": ref(chart.checking, "Checking"),
+            "VendorRef": doc["VendorRef"],
+            "PayType": "Check",
+            "CheckPayment": {
+                "PrintStatus": "NeedToPrint",
+                "BankAccountRef": ref(chart.checking, "Checking"),
             },
         }
     _add(editor, entity, id, made)
@@ -195,15 +208,27 @@ def _blank_invoice(editor: Editor) -> Doc:
     customer = next(iter(editor.company.shelves["Customer"].rows))
     item = next(iter(editor.company.chart.items))
     return {
-        "DocNumber": "1", "TxnDate": day_text(editor.at), "CurrencyRef": USD, "LinkedTxn": [],
+        "DocNumber": "1",
+        "TxnDate": day_text(editor.at),
+        "CurrencyRef": USD,
+        "LinkedTxn": [],
         "Line": [
-            {"Id": "1", "Amount": Num("100.10"), "DetailType": "SalesItemLineDetail",
-             "SalesItemLineDetail": {"ItemRef": {"value": item}, "UnitPrice": Num("100.10"),
-                                     "Qty": 1, "TaxCodeRef": {"value": "NON"}}},
-            {"Amount": Num("100.10"), "DetailType": "SubTotalLineDetail",
-             "SubTotalLineDetail": {}},
+            {
+                "Id": "1",
+                "Amount": Num("100.10"),
+                "DetailType": "SalesItemLineDetail",
+                "SalesItemLineDetail": {
+                    "ItemRef": {"value": item},
+                    "UnitPrice": Num("100.10"),
+                    "Qty": 1,
+                    "TaxCodeRef": {"value": "NON"},
+                },
+            },
+            {"Amount": Num("100.10"), "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}},
         ],
-        "TxnTaxDetail": {"TotalTax": ZERO}, "CustomerRef": {"value": customer},
-        "DueDate": day_text(editor.at, 30), "TotalAmt": Num("100.10"),
+        "TxnTaxDetail": {"TotalTax": ZERO},
+        "CustomerRef": {"value": customer},
+        "DueDate": day_text(editor.at, 30),
+        "TotalAmt": Num("100.10"),
         "Balance": Num("100.10"),
     }

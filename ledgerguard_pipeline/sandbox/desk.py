@@ -72,16 +72,28 @@ class Desk:
 
         The newest lies near the end, so every type has changes within the last days.
         """
-        return self.start + DAY * 4 + (self.end - self.start - DAY * 5) * (index + 1) // count \
+        return (
+            self.start
+            + DAY * 4
+            + (self.end - self.start - DAY * 5) * (index + 1) // count
             + (index * 7_919 + phase * 1_237) % 28_800
+        )
 
     def cents(self, low: int, high: int) -> int:
         """A plausible amount in cents."""
         return self.rng.randrange(low, high)
 
     def put(
-        self, entity: str, id: str, doc: Doc, created: int, *, updated: int | None = None,
-        token: int = 0, active: bool = True, ascii_only: bool = False,
+        self,
+        entity: str,
+        id: str,
+        doc: Doc,
+        created: int,
+        *,
+        updated: int | None = None,
+        token: int = 0,
+        active: bool = True,
+        ascii_only: bool = False,
     ) -> str:
         """Put an object on its shelf; the header goes first. Returns its id."""
         updated = created if updated is None else max(created, updated)
@@ -90,8 +102,15 @@ class Desk:
         return id
 
     def transact(
-        self, entity: str, doc: Doc, created: int, *, updated: int | None = None,
-        token: int = 0, id: str | None = None, ascii_only: bool = False,
+        self,
+        entity: str,
+        doc: Doc,
+        created: int,
+        *,
+        updated: int | None = None,
+        token: int = 0,
+        id: str | None = None,
+        ascii_only: bool = False,
     ) -> str:
         """Put a transaction and post it. Returns its id."""
         id = id or self.company.new_id(TRANSACTIONS)
@@ -102,24 +121,39 @@ class Desk:
         )
 
     def enlist(
-        self, entity: str, doc: Doc, created: int, *, id: str | None = None,
-        updated: int | None = None, token: int = 0, active: bool = True,
+        self,
+        entity: str,
+        doc: Doc,
+        created: int,
+        *,
+        id: str | None = None,
+        updated: int | None = None,
+        token: int = 0,
+        active: bool = True,
     ) -> str:
         """Put a list member (its ``Active`` is in the document). Returns its id."""
         id = id or self.company.new_id(entity)
         return self.put(entity, id, doc, created, updated=updated, token=token, active=active)
 
     def put_bare(
-        self, entity: str, id: str, doc: Doc, created: int, *, updated: int | None = None,
-        token: int = 0, active: bool = True,
+        self,
+        entity: str,
+        id: str,
+        doc: Doc,
+        created: int,
+        *,
+        updated: int | None = None,
+        token: int = 0,
+        active: bool = True,
     ) -> None:
         """Put an object that Intuit serves without the usual header, as the document stands."""
         self.company.shelves[entity].put(
             Row(id, created, created if updated is None else updated, token, active, dump(doc))
         )
 
-    def wait(self, entity: str, id: str, doc: Doc, created: int, *, updated: int, token: int
-             ) -> None:
+    def wait(
+        self, entity: str, id: str, doc: Doc, created: int, *, updated: int, token: int
+    ) -> None:
         """Keep an account, customer or vendor until its balance is known."""
         self._waiting.append((entity, id, doc, created, updated, token))
 
@@ -136,8 +170,13 @@ class Desk:
             else:
                 moved = ledger.party_moved.get((entity, id), 0)
             self.put(
-                entity, id, doc | balance_fields(self.company, entity, id), created,
-                updated=max(updated, moved), token=token, active=doc["Active"],
+                entity,
+                id,
+                doc | balance_fields(self.company, entity, id),
+                created,
+                updated=max(updated, moved),
+                token=token,
+                active=doc["Active"],
             )
         self._waiting.clear()
 

@@ -104,8 +104,9 @@ class Editor:
         self._log(entity, id, "Create", self.at)
         return id
 
-    def save(self, entity: str, id: str, doc: Doc, *, op: str = "Update", bump: bool = True
-             ) -> None:
+    def save(
+        self, entity: str, id: str, doc: Doc, *, op: str = "Update", bump: bool = True
+    ) -> None:
         """Replace a live object: SyncToken + 1 (unless not ``bump``), LastUpdatedTime now.
 
         A time never goes back, whatever ``at`` is.
@@ -121,9 +122,7 @@ class Editor:
             body["SyncToken"] = str(token)
         body["MetaData"]["LastUpdatedTime"] = write_time(updated)
         active = body.get("Active") is not False
-        self.company.shelves[entity].put(
-            Row(id, row.created, updated, token, active, dump(doc))
-        )
+        self.company.shelves[entity].put(Row(id, row.created, updated, token, active, dump(doc)))
         self._log(entity, id, op, updated)
 
     def bury(self, entity: str, id: str, *, log: bool = True) -> None:
@@ -167,19 +166,15 @@ class Editor:
     def _post(self, legs: list[Posting]) -> None:
         self.company.ledger.post(legs, self.at)
         for leg in legs:
-            self._accounts[leg.account] = plus(
-                self._accounts.get(leg.account, NOTHING), leg.amount
-            )
+            self._accounts[leg.account] = plus(self._accounts.get(leg.account, NOTHING), leg.amount)
             if leg.party is not None:
-                self._parties[leg.party] = plus(
-                    self._parties.get(leg.party, NOTHING), leg.amount
-                )
+                self._parties[leg.party] = plus(self._parties.get(leg.party, NOTHING), leg.amount)
 
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-def amount_text(text: str | None) -> Num | None:
+def amount_text(text: object) -> Num | None:
     """An amount given from outside, as the literal text it will have in the JSON.
 
     Raises:

@@ -21,14 +21,45 @@ from ledgerguard_pipeline.sandbox.kinds import TYPES
 __all__ = ["KINDS", "Change", "Edit", "EditRefused", "edit"]
 
 KINDS = (
-    "create", "update", "delete", "void", "deactivate", "reactivate", "merge", "touch_balance",
+    "create",
+    "update",
+    "delete",
+    "void",
+    "deactivate",
+    "reactivate",
+    "merge",
+    "touch_balance",
     "burst",
 )
 _BURST_ENTITIES = (
-    "Invoice", "Invoice", "Invoice", "Payment", "Payment", "Customer", "Customer", "Vendor",
-    "Item", "Account", "Bill", "Bill", "BillPayment", "Purchase", "Purchase", "JournalEntry",
-    "SalesReceipt", "Estimate", "CreditMemo", "Deposit", "Transfer", "Class", "TimeActivity",
-    "VendorCredit", "RefundReceipt", "PurchaseOrder", "Employee", "Attachable",
+    "Invoice",
+    "Invoice",
+    "Invoice",
+    "Payment",
+    "Payment",
+    "Customer",
+    "Customer",
+    "Vendor",
+    "Item",
+    "Account",
+    "Bill",
+    "Bill",
+    "BillPayment",
+    "Purchase",
+    "Purchase",
+    "JournalEntry",
+    "SalesReceipt",
+    "Estimate",
+    "CreditMemo",
+    "Deposit",
+    "Transfer",
+    "Class",
+    "TimeActivity",
+    "VendorCredit",
+    "RefundReceipt",
+    "PurchaseOrder",
+    "Employee",
+    "Attachable",
 )
 _BURST_KINDS = ("update",) * 5 + ("create",) * 3 + ("delete", "void", "deactivate", "reactivate")
 
@@ -95,7 +126,13 @@ def _any(editor: Editor, entity: str) -> str:
 
 
 def _change(
-    editor: Editor, kind: str, entity: str, id: str, *, amount: Num | None, note: str | None,
+    editor: Editor,
+    kind: str,
+    entity: str,
+    id: str,
+    *,
+    amount: Num | None,
+    note: str | None,
     loser: str | None,
 ) -> None:
     match kind:

@@ -16,23 +16,29 @@ def sales_lines(desk: Desk, index: int, count: int) -> tuple[list[Doc], int]:
         item = desk.services[(index * 3 + number) % len(desk.services)]
         cents, qty = desk.cents(1_000, 40_000), 1 + (index + number) % 4
         whole += cents * qty
-        lines.append({
-            "Id": str(number),
-            "LineNum": number,
-            "Description": WORK[(index + number) % len(WORK)],
-            "Amount": money(cents * qty),
-            "DetailType": "SalesItemLineDetail",
-            "SalesItemLineDetail": {
-                "ItemRef": item,
-                **({"ClassRef": desk.classes[index % 5]} if index % 3 == 0 else {}),
-                "UnitPrice": money(cents),
-                "Qty": qty,
-                "TaxCodeRef": {"value": "NON"},
-            },
-        })
-    lines.append({
-        "Amount": money(whole), "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {},
-    })
+        lines.append(
+            {
+                "Id": str(number),
+                "LineNum": number,
+                "Description": WORK[(index + number) % len(WORK)],
+                "Amount": money(cents * qty),
+                "DetailType": "SalesItemLineDetail",
+                "SalesItemLineDetail": {
+                    "ItemRef": item,
+                    **({"ClassRef": desk.classes[index % 5]} if index % 3 == 0 else {}),
+                    "UnitPrice": money(cents),
+                    "Qty": qty,
+                    "TaxCodeRef": {"value": "NON"},
+                },
+            }
+        )
+    lines.append(
+        {
+            "Amount": money(whole),
+            "DetailType": "SubTotalLineDetail",
+            "SubTotalLineDetail": {},
+        }
+    )
     return lines, whole
 
 
@@ -67,12 +73,17 @@ def void_form(doc: Doc) -> Doc:
                 emptied[key] = detail | {"Qty": ZERO}
         lines.append(emptied)
     note = " ".join(["Voided", doc.get("PrivateNote", "")]).strip()
-    amounts = {
-        key: ZERO for key in ("TotalAmt", "Balance", "RemainingCredit") if key in doc
-    }
-    return doc | amounts | {
-        "Line": lines, "PrivateNote": note, "LinkedTxn": [], "TxnTaxDetail": {"TotalTax": ZERO},
-    }
+    amounts = {key: ZERO for key in ("TotalAmt", "Balance", "RemainingCredit") if key in doc}
+    return (
+        doc
+        | amounts
+        | {
+            "Line": lines,
+            "PrivateNote": note,
+            "LinkedTxn": [],
+            "TxnTaxDetail": {"TotalTax": ZERO},
+        }
+    )
 
 
 def write_sales_receipts(desk: Desk, count: int) -> list[tuple[str, Doc, int]]:
@@ -106,9 +117,17 @@ def write_other_forms(desk: Desk) -> None:
     for index in range(40):
         at = desk.moment(index, 40, 5)
         doc, _ = _form(desk, index + 7, at, "E-", 2)
-        desk.transact("Estimate", doc | {
-            "TxnStatus": states[index % 4], "ExpirationDate": day_text(at, 30),
-        }, at, token=index % 3, updated=at + index * 60)
+        desk.transact(
+            "Estimate",
+            doc
+            | {
+                "TxnStatus": states[index % 4],
+                "ExpirationDate": day_text(at, 30),
+            },
+            at,
+            token=index % 3,
+            updated=at + index * 60,
+        )
     for index in range(24):
         at = desk.moment(index, 24, 7)
         doc, cents = _form(desk, index + 3, at, "CM-", 1)
@@ -120,45 +139,65 @@ def write_other_forms(desk: Desk) -> None:
     for index in range(14):
         at = desk.moment(index, 14, 9)
         doc, _ = _form(desk, index + 11, at, "RR-", 1)
-        desk.transact("RefundReceipt", doc | {
-            "PaymentMethodRef": desk.methods[1], "Balance": ZERO,
-            "DepositToAccountRef": desk.accounts["checking"],
-        }, at)
+        desk.transact(
+            "RefundReceipt",
+            doc
+            | {
+                "PaymentMethodRef": desk.methods[1],
+                "Balance": ZERO,
+                "DepositToAccountRef": desk.accounts["checking"],
+            },
+            at,
+        )
 
 
 def write_hours(desk: Desk) -> None:
     """Time activities (no part of change data capture) and billable expenses."""
     for index in range(90):
         at = desk.moment(index, 90, 11)
-        desk.transact("TimeActivity", {
-            "TxnDate": day_text(at),
-            "NameOf": "Employee",
-            "EmployeeRef": desk.staff[index % len(desk.staff)],
-            "CustomerRef": desk.buyers[index % len(desk.buyers)],
-            "ItemRef": desk.services[index % len(desk.services)],
-            "BillableStatus": ("Billable", "NotBillable", "HasBeenBilled")[index % 3],
-            "Taxable": False,
-            "HourlyRate": Num("0.30000000000000004") if index == 8 else money(2_500 + index * 10),
-            "Hours": index % 9,
-            "Minutes": 15 * (index % 4),
-            "Description": WORK[index % len(WORK)],
-        }, at)
+        desk.transact(
+            "TimeActivity",
+            {
+                "TxnDate": day_text(at),
+                "NameOf": "Employee",
+                "EmployeeRef": desk.staff[index % len(desk.staff)],
+                "CustomerRef": desk.buyers[index % len(desk.buyers)],
+                "ItemRef": desk.services[index % len(desk.services)],
+                "BillableStatus": ("Billable", "NotBillable", "HasBeenBilled")[index % 3],
+                "Taxable": False,
+                "HourlyRate": Num("0.30000000000000004")
+                if index == 8
+                else money(2_500 + index * 10),
+                "Hours": index % 9,
+                "Minutes": 15 * (index % 4),
+                "Description": WORK[index % len(WORK)],
+            },
+            at,
+        )
     for index in range(16):
         at = desk.moment(index, 16, 13)
         cents = desk.cents(500, 9_000)
-        desk.transact("ReimburseCharge", {
-            "CustomerRef": desk.buyers[index * 3 % len(desk.buyers)],
-            "TxnDate": day_text(at),
-            "CurrencyRef": USD,
-            "HasBeenInvoiced": index % 2 == 0,
-            "Amount": money(cents),
-            "PrivateNote": "Fuel, reimbursable",
-            "Line": [{
-                "Id": "1", "Description": "Fuel", "Amount": money(cents),
-                "DetailType": "ReimburseLineDetail",
-                "ReimburseLineDetail": {"ItemAccountRef": desk.expenses[2]},
-            }],
-        }, at)
+        desk.transact(
+            "ReimburseCharge",
+            {
+                "CustomerRef": desk.buyers[index * 3 % len(desk.buyers)],
+                "TxnDate": day_text(at),
+                "CurrencyRef": USD,
+                "HasBeenInvoiced": index % 2 == 0,
+                "Amount": money(cents),
+                "PrivateNote": "Fuel, reimbursable",
+                "Line": [
+                    {
+                        "Id": "1",
+                        "Description": "Fuel",
+                        "Amount": money(cents),
+                        "DetailType": "ReimburseLineDetail",
+                        "ReimburseLineDetail": {"ItemAccountRef": desk.expenses[2]},
+                    }
+                ],
+            },
+            at,
+        )
 
 
 def write_templates(desk: Desk) -> None:
@@ -169,20 +208,34 @@ def write_templates(desk: Desk) -> None:
         kind = kinds[index % len(kinds)]
         id = desk.company.new_id("Transaction")
         active = index % 7 != 6
-        body = head(id, at, at + index, index % 2) | {
-            "RecurringInfo": {
-                "Name": f"Template {index}: {kind}'s",
-                "RecurType": "Automated",
-                "Active": active,
-                "ScheduleInfo": {
-                    "StartDate": day_text(at), "IntervalType": "Monthly", "NumInterval": 1,
-                    "DayOfMonth": 1 + index, "NextDate": day_text(at, 30),
+        body = (
+            head(id, at, at + index, index % 2)
+            | {
+                "RecurringInfo": {
+                    "Name": f"Template {index}: {kind}'s",
+                    "RecurType": "Automated",
+                    "Active": active,
+                    "ScheduleInfo": {
+                        "StartDate": day_text(at),
+                        "IntervalType": "Monthly",
+                        "NumInterval": 1,
+                        "DayOfMonth": 1 + index,
+                        "NextDate": day_text(at, 30),
+                    },
                 },
-            },
-            "PrivateNote": WORK[index % len(WORK)],
-        } | _template_body(desk, kind, index, at)
-        desk.put_bare("RecurringTransaction", id, {kind: body}, at, updated=at + index,
-                      token=index % 2, active=active)
+                "PrivateNote": WORK[index % len(WORK)],
+            }
+            | _template_body(desk, kind, index, at)
+        )
+        desk.put_bare(
+            "RecurringTransaction",
+            id,
+            {kind: body},
+            at,
+            updated=at + index,
+            token=index % 2,
+            active=active,
+        )
 
 
 def _template_body(desk: Desk, kind: str, index: int, at: int) -> Doc:
@@ -193,15 +246,31 @@ def _template_body(desk: Desk, kind: str, index: int, at: int) -> Doc:
     expense: Ref = desk.expenses[index % len(desk.expenses)]
     if kind == "Bill":
         return {
-            "VendorRef": desk.suppliers[index], "TotalAmt": money(cents), "CurrencyRef": USD,
-            "Line": [{"Id": "1", "Amount": money(cents),
-                      "DetailType": "AccountBasedExpenseLineDetail",
-                      "AccountBasedExpenseLineDetail": {"AccountRef": expense}}],
+            "VendorRef": desk.suppliers[index],
+            "TotalAmt": money(cents),
+            "CurrencyRef": USD,
+            "Line": [
+                {
+                    "Id": "1",
+                    "Amount": money(cents),
+                    "DetailType": "AccountBasedExpenseLineDetail",
+                    "AccountBasedExpenseLineDetail": {"AccountRef": expense},
+                }
+            ],
         }
-    return {"Adjustment": False, "CurrencyRef": USD, "Line": [
-        {"Id": str(number), "Amount": money(cents), "DetailType": "JournalEntryLineDetail",
-         "JournalEntryLineDetail": {"PostingType": side, "AccountRef": account}}
-        for number, side, account in (
-            (0, "Debit", expense), (1, "Credit", desk.accounts["truck_wear"]),
-        )
-    ]}
+    return {
+        "Adjustment": False,
+        "CurrencyRef": USD,
+        "Line": [
+            {
+                "Id": str(number),
+                "Amount": money(cents),
+                "DetailType": "JournalEntryLineDetail",
+                "JournalEntryLineDetail": {"PostingType": side, "AccountRef": account},
+            }
+            for number, side, account in (
+                (0, "Debit", expense),
+                (1, "Credit", desk.accounts["truck_wear"]),
+            )
+        ],
+    }

@@ -37,8 +37,15 @@ def _lists(*names: str, merge: tuple[str, ...]) -> tuple[SandboxType, ...]:
     )
 
 
-_VOIDABLE = ("Invoice", "Payment", "SalesReceipt", "CreditMemo", "RefundReceipt", "BillPayment",
-             "Purchase")
+_VOIDABLE = (
+    "Invoice",
+    "Payment",
+    "SalesReceipt",
+    "CreditMemo",
+    "RefundReceipt",
+    "BillPayment",
+    "Purchase",
+)
 
 TYPES: dict[str, SandboxType] = {
     each.name: each
@@ -46,16 +53,38 @@ TYPES: dict[str, SandboxType] = {
         *(
             SandboxType(name, "transaction", voidable=name in _VOIDABLE)
             for name in (
-                "Invoice", "Payment", "SalesReceipt", "Estimate", "CreditMemo", "RefundReceipt",
-                "Bill", "BillPayment", "Purchase", "PurchaseOrder", "VendorCredit",
-                "JournalEntry", "Deposit", "Transfer", "CreditCardPayment", "TimeActivity",
-                "InventoryAdjustment", "ReimburseCharge",
+                "Invoice",
+                "Payment",
+                "SalesReceipt",
+                "Estimate",
+                "CreditMemo",
+                "RefundReceipt",
+                "Bill",
+                "BillPayment",
+                "Purchase",
+                "PurchaseOrder",
+                "VendorCredit",
+                "JournalEntry",
+                "Deposit",
+                "Transfer",
+                "CreditCardPayment",
+                "TimeActivity",
+                "InventoryAdjustment",
+                "ReimburseCharge",
             )
         ),
         SandboxType("RecurringTransaction", "template"),
         *_lists(
-            "Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department", "Term",
-            "PaymentMethod", "CompanyCurrency",
+            "Customer",
+            "Vendor",
+            "Employee",
+            "Item",
+            "Account",
+            "Class",
+            "Department",
+            "Term",
+            "PaymentMethod",
+            "CompanyCurrency",
             merge=("Customer", "Vendor", "Item", "Account", "Class", "Department"),
         ),
         SandboxType("CustomerType", "list"),

@@ -9,7 +9,11 @@ from ledgerguard_pipeline.sandbox.names import WORK
 from ledgerguard_pipeline.sandbox.pacific import write_time
 
 _SERVICE_ACCOUNTS = (
-    "design_income", "garden_income", "labour_income", "material_income", "pest_income",
+    "design_income",
+    "garden_income",
+    "labour_income",
+    "material_income",
+    "pest_income",
     "product_income",
 )
 _ODD_PRICES = ("0.30000000000000004", "1E+2", "33.3333333", "100.10", "-0.0")
@@ -26,8 +30,14 @@ def add_items(desk: Desk) -> None:
 
 def _enlist_item(desk: Desk, doc: Doc, index: int, *, active: bool = True) -> str:
     created = desk.start + 40_000 + index // 6 * 3_600
-    return desk.enlist("Item", doc, created, active=active, token=0 if active else 2,
-                       updated=created if active else desk.end - DAY * 20)
+    return desk.enlist(
+        "Item",
+        doc,
+        created,
+        active=active,
+        token=0 if active else 2,
+        updated=created if active else desk.end - DAY * 20,
+    )
 
 
 def _add_sold_items(desk: Desk) -> None:
@@ -87,20 +97,35 @@ def _add_other_items(desk: Desk) -> None:
         {"Name": name, "Active": True, "FullyQualifiedName": name, "Type": "Category"}
         for name in ("Trees", "Fountains & pools", "مواد")
     ]
-    others.append({
-        "Name": "Deluxe Fountain", "Active": True, "FullyQualifiedName": "Deluxe Fountain",
-        "Taxable": False, "Type": "Group", "PurchaseCost": ZERO, "TrackQtyOnHand": False,
-        "PrintGroupedItems": True,
-        "ItemGroupDetail": {"ItemGroupLine": [
-            {"ItemRef": each | {"type": "Inventory"}, "Qty": 1} for each in desk.stock[:2]
-        ]},
-    })
+    others.append(
+        {
+            "Name": "Deluxe Fountain",
+            "Active": True,
+            "FullyQualifiedName": "Deluxe Fountain",
+            "Taxable": False,
+            "Type": "Group",
+            "PurchaseCost": ZERO,
+            "TrackQtyOnHand": False,
+            "PrintGroupedItems": True,
+            "ItemGroupDetail": {
+                "ItemGroupLine": [
+                    {"ItemRef": each | {"type": "Inventory"}, "Qty": 1} for each in desk.stock[:2]
+                ]
+            },
+        }
+    )
     others += [
         {
-            "Name": f"Discontinued {index} (deleted)", "Active": False,
-            "FullyQualifiedName": f"Discontinued {index} (deleted)", "Taxable": False,
-            "UnitPrice": ZERO, "Type": "Service", "IncomeAccountRef": income,
-            "PurchaseCost": ZERO, "ExpenseAccountRef": cost, "TrackQtyOnHand": False,
+            "Name": f"Discontinued {index} (deleted)",
+            "Active": False,
+            "FullyQualifiedName": f"Discontinued {index} (deleted)",
+            "Taxable": False,
+            "UnitPrice": ZERO,
+            "Type": "Service",
+            "IncomeAccountRef": income,
+            "PurchaseCost": ZERO,
+            "ExpenseAccountRef": cost,
+            "TrackQtyOnHand": False,
         }
         for index in range(4)
     ]
@@ -115,26 +140,38 @@ def add_segments(desk: Desk) -> None:
     for index, name in enumerate(names):
         active = name != "Old"
         shown = name if active else f"{name} (deleted)"
-        doc: Doc = {"Name": shown, "SubClass": False, "FullyQualifiedName": shown,
-                    "Active": active}
+        doc: Doc = {"Name": shown, "SubClass": False, "FullyQualifiedName": shown, "Active": active}
         if index == 5:
             parent = desk.classes[0]
-            doc |= {"SubClass": True, "ParentRef": {"value": parent["value"]},
-                    "FullyQualifiedName": f"{parent['name']}:{name}"}
+            doc |= {
+                "SubClass": True,
+                "ParentRef": {"value": parent["value"]},
+                "FullyQualifiedName": f"{parent['name']}:{name}",
+            }
             desk.company.chart.parents["Class", str(_CLASS_IDS + index)] = parent["value"]
-        id = desk.enlist("Class", doc, desk.start + 90_000 + index, id=str(_CLASS_IDS + index),
-                         active=active, token=int(not active),
-                         updated=None if active else desk.end - DAY * 8)
+        id = desk.enlist(
+            "Class",
+            doc,
+            desk.start + 90_000 + index,
+            id=str(_CLASS_IDS + index),
+            active=active,
+            token=int(not active),
+            updated=None if active else desk.end - DAY * 8,
+        )
         desk.classes.append(ref(id, doc["FullyQualifiedName"]))
     desk.company.reserve("Class", _CLASS_IDS + len(names))
     for index, name in enumerate(("Half Moon Bay", "Zürich", "東京", "Warehouse No. 7", "Closed")):
         active = name != "Closed"
         shown = name if active else f"{name} (deleted)"
-        doc = {"Name": shown, "SubDepartment": False, "FullyQualifiedName": shown,
-               "Active": active}
-        id = desk.enlist("Department", doc, desk.start + 91_000 + index, active=active,
-                         token=int(not active),
-                         updated=None if active else desk.end - DAY * 33)
+        doc = {"Name": shown, "SubDepartment": False, "FullyQualifiedName": shown, "Active": active}
+        id = desk.enlist(
+            "Department",
+            doc,
+            desk.start + 91_000 + index,
+            active=active,
+            token=int(not active),
+            updated=None if active else desk.end - DAY * 33,
+        )
         desk.departments.append(ref(id, shown))
 
 
@@ -143,60 +180,127 @@ def add_terms(desk: Desk) -> None:
     for index, days in enumerate((0, 15, 30, 60, 90)):
         name = f"Net {days}" if days else "Due on receipt"
         active = days != 90
-        id = desk.enlist("Term", {
-            "Name": name if active else f"{name} (deleted)", "Active": active,
-            "Type": "STANDARD", "DiscountPercent": ZERO, "DueDays": days, "DiscountDays": 0,
-        }, desk.start + index, active=active, token=int(not active),
-            updated=None if active else desk.end - DAY * 60)
+        id = desk.enlist(
+            "Term",
+            {
+                "Name": name if active else f"{name} (deleted)",
+                "Active": active,
+                "Type": "STANDARD",
+                "DiscountPercent": ZERO,
+                "DueDays": days,
+                "DiscountDays": 0,
+            },
+            desk.start + index,
+            active=active,
+            token=int(not active),
+            updated=None if active else desk.end - DAY * 60,
+        )
         desk.terms.append(ref(id, name))
     for index, name in enumerate(("Cash", "Check", "Visa", "MasterCard", "Diner's Club", "Barter")):
         active = name != "Barter"
-        id = desk.enlist("PaymentMethod", {
-            "Name": name if active else f"{name} (deleted)", "Active": active,
-            "Type": "CREDIT_CARD" if index in (2, 3, 4) else "NON_CREDIT_CARD",
-        }, desk.start + 5, active=active, token=int(not active),
-            updated=None if active else desk.end - DAY * 50)
+        id = desk.enlist(
+            "PaymentMethod",
+            {
+                "Name": name if active else f"{name} (deleted)",
+                "Active": active,
+                "Type": "CREDIT_CARD" if index in (2, 3, 4) else "NON_CREDIT_CARD",
+            },
+            desk.start + 5,
+            active=active,
+            token=int(not active),
+            updated=None if active else desk.end - DAY * 50,
+        )
         desk.methods.append(ref(id, name))
     for index, name in enumerate(("Retail", "Wholesale", "Friends & Family")):
         desk.enlist("CustomerType", {"Name": name, "Active": True}, desk.start + 100 + index)
     for code, name, active in (
-        ("EUR", "Euro", True), ("GBP", "British Pound Sterling", True),
-        ("JPY", "Japanese Yen", True), ("VND", "Vietnamese Dong", False),
+        ("EUR", "Euro", True),
+        ("GBP", "British Pound Sterling", True),
+        ("JPY", "Japanese Yen", True),
+        ("VND", "Vietnamese Dong", False),
     ):
-        desk.enlist("CompanyCurrency", {
-            "Code": code, "Name": name if active else f"{name} (deleted)", "Active": active,
-        }, desk.start + 200, active=active, token=int(not active),
-            updated=None if active else desk.end - DAY * 21)
+        desk.enlist(
+            "CompanyCurrency",
+            {
+                "Code": code,
+                "Name": name if active else f"{name} (deleted)",
+                "Active": active,
+            },
+            desk.start + 200,
+            active=active,
+            token=int(not active),
+            updated=None if active else desk.end - DAY * 21,
+        )
 
 
 def add_taxes(desk: Desk) -> None:
     """Agencies, rates and codes; the two built-in codes carry no SyncToken, as captured."""
     at = desk.start + 20
     for name in ("Arizona Dept. of Revenue", "Board of Equalization"):
-        desk.enlist("TaxAgency", {
-            "TaxTrackedOnPurchases": False, "TaxTrackedOnSales": True, "DisplayName": name,
-        }, at)
+        desk.enlist(
+            "TaxAgency",
+            {
+                "TaxTrackedOnPurchases": False,
+                "TaxTrackedOnSales": True,
+                "DisplayName": name,
+            },
+            at,
+        )
     for name, rate, agency in (
-        ("AZ State tax", "7.1", "1"), ("Tucson City", "2", "1"), ("California", "8", "2"),
+        ("AZ State tax", "7.1", "1"),
+        ("Tucson City", "2", "1"),
+        ("California", "8", "2"),
         ("Old rate", "8.2500", "2"),
     ):
-        desk.enlist("TaxRate", {
-            "Name": name, "Description": "Sales Tax", "Active": name != "Old rate",
-            "RateValue": Num(rate), "AgencyRef": {"value": agency}, "SpecialTaxType": "NONE",
-            "DisplayType": "ReadOnly",
-        }, at, active=name != "Old rate")
+        desk.enlist(
+            "TaxRate",
+            {
+                "Name": name,
+                "Description": "Sales Tax",
+                "Active": name != "Old rate",
+                "RateValue": Num(rate),
+                "AgencyRef": {"value": agency},
+                "SpecialTaxType": "NONE",
+                "DisplayType": "ReadOnly",
+            },
+            at,
+            active=name != "Old rate",
+        )
     for id in ("TAX", "NON"):
-        desk.put_bare("TaxCode", id, {
-            "Name": id, "Description": id, "Taxable": id == "TAX", "TaxGroup": False, "Id": id,
-            "MetaData": {"CreateTime": write_time(at), "LastUpdatedTime": write_time(at)},
-        }, at)
+        desk.put_bare(
+            "TaxCode",
+            id,
+            {
+                "Name": id,
+                "Description": id,
+                "Taxable": id == "TAX",
+                "TaxGroup": False,
+                "Id": id,
+                "MetaData": {"CreateTime": write_time(at), "LastUpdatedTime": write_time(at)},
+            },
+            at,
+        )
     desk.company.reserve("TaxCode", 2)
     for name, rates in (("California", ("3",)), ("Tucson", ("1", "2"))):
-        desk.enlist("TaxCode", {
-            "Name": name, "Description": name, "Active": True, "Taxable": True, "TaxGroup": True,
-            "SalesTaxRateList": {"TaxRateDetail": [
-                {"TaxRateRef": {"value": rate}, "TaxTypeApplicable": "TaxOnAmount",
-                 "TaxOrder": ZERO} for rate in rates
-            ]},
-            "PurchaseTaxRateList": {"TaxRateDetail": []},
-        }, at)
+        desk.enlist(
+            "TaxCode",
+            {
+                "Name": name,
+                "Description": name,
+                "Active": True,
+                "Taxable": True,
+                "TaxGroup": True,
+                "SalesTaxRateList": {
+                    "TaxRateDetail": [
+                        {
+                            "TaxRateRef": {"value": rate},
+                            "TaxTypeApplicable": "TaxOnAmount",
+                            "TaxOrder": ZERO,
+                        }
+                        for rate in rates
+                    ]
+                },
+                "PurchaseTaxRateList": {"TaxRateDetail": []},
+            },
+            at,
+        )

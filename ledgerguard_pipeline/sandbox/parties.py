@@ -79,8 +79,14 @@ def add_customers(desk: Desk) -> None:
         desk.customers.append(ref(id, full))
         if active:
             desk.buyers.append(ref(id, full))
-        desk.wait("Customer", id, doc, created, token=0 if active else 1,
-                  updated=created if active else desk.end - DAY * (3 + index))
+        desk.wait(
+            "Customer",
+            id,
+            doc,
+            created,
+            token=0 if active else 1,
+            updated=created if active else desk.end - DAY * (3 + index),
+        )
     for days in (9, 45):
         desk.bury("Customer", company.new_id(PEOPLE), desk.end - DAY * days)
 
@@ -113,8 +119,14 @@ def add_vendors(desk: Desk) -> None:
         created = desk.start + DAY + (index // 8) * 50_000
         if active:
             desk.suppliers.append(ref(id, name))
-        desk.wait("Vendor", id, doc, created, token=0 if active else 1,
-                  updated=created if active else desk.end - DAY * (2 + index))
+        desk.wait(
+            "Vendor",
+            id,
+            doc,
+            created,
+            token=0 if active else 1,
+            updated=created if active else desk.end - DAY * (2 + index),
+        )
     desk.bury("Vendor", company.new_id(PEOPLE), desk.end - DAY * 6)
 
 
@@ -136,8 +148,14 @@ def add_employees(desk: Desk) -> None:
             "Active": active,
         }
         created = desk.start + DAY * 2 + index * 90_000
-        id = desk.enlist("Employee", doc, created, id=desk.company.new_id(PEOPLE),
-                         token=0 if active else 1, active=active,
-                         updated=created if active else desk.end - DAY * 5)
+        id = desk.enlist(
+            "Employee",
+            doc,
+            created,
+            id=desk.company.new_id(PEOPLE),
+            token=0 if active else 1,
+            active=active,
+            updated=created if active else desk.end - DAY * 5,
+        )
         if active:
             desk.staff.append(ref(id, name))

@@ -62,9 +62,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
         lines.append(_line(number, words, item, qty, price, amount, taxable=taxable))
     before, between, after = _text(lines).split(_MARK)
     voided = _text([_void(line) for line in lines])
-    return Pattern(
-        before, between, after, fixed, last, sum(fixed.values()), taxable, voided
-    )
+    return Pattern(before, between, after, fixed, last, sum(fixed.values()), taxable, voided)
 
 
 def _line(

@@ -12,8 +12,12 @@ from ledgerguard_pipeline.sandbox.ledger import minus, plus
 from ledgerguard_pipeline.sandbox.postings import amount_of
 
 ENTITY_OF_LINK = {
-    "Invoice": "Invoice", "Payment": "Payment", "Bill": "Bill",
-    "BillPaymentCheck": "BillPayment", "Deposit": "Deposit", "SalesReceipt": "SalesReceipt",
+    "Invoice": "Invoice",
+    "Payment": "Payment",
+    "Bill": "Bill",
+    "BillPaymentCheck": "BillPayment",
+    "Deposit": "Deposit",
+    "SalesReceipt": "SalesReceipt",
 }
 """Names in ``LinkedTxn.TxnType`` are not entity names."""
 
@@ -94,7 +98,8 @@ def _drop_link(
     """Take a vanished payment or deposit off the document it settled."""
     doc = editor.read(entity, id)
     doc["LinkedTxn"] = [
-        link for link in doc["LinkedTxn"]
+        link
+        for link in doc["LinkedTxn"]
         if (ENTITY_OF_LINK[link["TxnType"]], link["TxnId"]) != gone
     ]
     if entity in ("Invoice", "Bill"):

@@ -58,9 +58,12 @@ class SalesRun:
 
     def _customer_text(self, index: int) -> str:
         customer = self._bought[index]
-        return dump({
-            "CustomerRef": customer, "CustomerMemo": {"value": _MEMOS[index % len(_MEMOS)]},
-        }).decode()[1:-1]
+        return dump(
+            {
+                "CustomerRef": customer,
+                "CustomerMemo": {"value": _MEMOS[index % len(_MEMOS)]},
+            }
+        ).decode()[1:-1]
 
     # -- what a number means ------------------------------------------------------------------
 
@@ -149,9 +152,7 @@ class SalesRun:
         company.shelves["Payment"].version += 1
         company.reserve(TRANSACTIONS, FIRST_ID + self.blocks * _SLOTS + 1)
         at = self._moment(self.blocks - 1, BLOCK) if self.blocks else self._start
-        desk.company.ledger.post(
-            self._summary(desk, receivable, counts, lasts, taxes, banked), at
-        )
+        desk.company.ledger.post(self._summary(desk, receivable, counts, lasts, taxes, banked), at)
 
     def _invoice_row(self, block: int, slot: int) -> Row:
         created = updated = self._moment(block, slot)
@@ -210,8 +211,13 @@ class SalesRun:
         row.updated = max(row.updated, at)
 
     def _summary(
-        self, desk: Desk, receivable: dict[str, int], counts: list[int], lasts: list[int],
-        taxes: int, banked: list[int],
+        self,
+        desk: Desk,
+        receivable: dict[str, int],
+        counts: list[int],
+        lasts: list[int],
+        taxes: int,
+        banked: list[int],
     ) -> Iterator[Posting]:
         """All postings of the run, added up per account and customer."""
         chart = desk.company.chart
@@ -320,12 +326,14 @@ class SalesRun:
         covered = self._covered(payment)
         unapplied = 0 if void else self._unapplied(payment)
         total = sum(paid for _, _, paid in covered) + unapplied
-        lines = ",".join([
-            f'{{"Amount":{paid // 100}.{paid % 100:02d},"LinkedTxn":[{{"TxnId":'
-            f'"{FIRST_ID + block * _SLOTS + slot}","TxnType":"Invoice"}}]'
-            f"{_line_ex(whole) if unapplied else ''}}}"
-            for slot, whole, paid in covered
-        ])
+        lines = ",".join(
+            [
+                f'{{"Amount":{paid // 100}.{paid % 100:02d},"LinkedTxn":[{{"TxnId":'
+                f'"{FIRST_ID + block * _SLOTS + slot}","TxnType":"Invoice"}}]'
+                f"{_line_ex(whole) if unapplied else ''}}}"
+                for slot, whole, paid in covered
+            ]
+        )
         note = '"PrivateNote":"Voided",' if void else ""
         deposit = self._deposits.get(payment)
         linked = f'{{"TxnId":"{deposit}","TxnType":"Deposit"}}' if deposit else ""
