@@ -72,7 +72,10 @@ def serve(
 
 def _parsed(text: str) -> tuple[str, object]:
     name, _, value = text.partition("=")
-    return name, msgspec.json.decode(value)
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        raise ValueError(f"{text} is not a switch as name=JSON") from None
 
 
 def _watch_stdin(server: object) -> None:

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.sandbox.answers import (
 from ledgerguard_pipeline.sandbox.catalogue import queryable
 from ledgerguard_pipeline.sandbox.columns import fields
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.faults import other_company
+from ledgerguard_pipeline.sandbox.faults import item_refusal, other_company
 from ledgerguard_pipeline.sandbox.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.grants import TokenVerdict
 from ledgerguard_pipeline.sandbox.hazards import Disturber
@@ -189,8 +189,13 @@ class Api:
             found = cdc.changes(company, engine, self._world.switches, entities, since, now)
             return found.member, found.rows
 
+        def injected(what: str) -> Refusal | None:
+            named = frozenset(name.lower() for name in _FROM.findall(what) or what.split(","))
+            rule = self._world.faults.strike("batch_item", company.realm_id, named)
+            return None if rule is None else item_refusal(rule)
+
         member, rows = batch.answer_items(
-            items, lambda text: self._run(company, engine, text, now), run_cdc
+            items, lambda text: self._run(company, engine, text, now), run_cdc, injected
         )
         self._world.stats.metered(company.realm_id, len(items))
         return document(member, now, rows=rows)

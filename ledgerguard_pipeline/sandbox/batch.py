@@ -65,20 +65,27 @@ def answer_items(
     items: list[Item],
     run_query: Callable[[str], Member],
     run_cdc: Callable[[str, str], Member],
+    injected: Callable[[str], Refusal | None],
 ) -> Member:
-    """The ``BatchItemResponse`` member; a refused item carries a Fault, the others go on."""
+    """The ``BatchItemResponse`` member; a refused item carries a Fault, the others go on.
+
+    ``injected`` is asked with each statement or entity list for a Fault to give instead.
+    """
     parts: list[bytes] = []
     total = 0
     for item in items:
         try:
+            refusal = injected(item.query or (item.cdc.entities if item.cdc else ""))
+            if refusal is not None:
+                raise refusal
             if item.query is not None:
                 member, rows = run_query(item.query)
             elif item.cdc is not None:
                 member, rows = run_cdc(item.cdc.entities, item.cdc.changed_since)
             else:
                 raise unsupported(f"Operation {item.operation or 'unknown'} is not supported.")
-        except Refusal as refusal:
-            member, rows = fault_member(refusal), 0
+        except Refusal as fault:
+            member, rows = fault_member(fault), 0
         name = b"" if item.id is None else b'"bId":' + dumps(item.id) + b","
         parts.append(b"{" + name + member + b"}")
         total += rows

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.sandbox.answers import dumps
 from ledgerguard_pipeline.sandbox.catalogue import Queryable, queryable
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.pacific import read_time, write_time
+from ledgerguard_pipeline.sandbox.literals import read_literal
+from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.query import QueryEngine
 from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned, unsupported
 from ledgerguard_pipeline.sandbox.shelf import Grave
@@ -75,7 +76,7 @@ def _since(text: str, now: float) -> float:
     if not text:
         raise _missing("changedSince")
     try:
-        start = read_time(text)
+        start = read_literal(text)
     except ValueError:
         raise unsupported(
             f"Operation cdc with changedSince date {text} is not supported."

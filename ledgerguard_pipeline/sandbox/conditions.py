@@ -10,7 +10,8 @@ from math import ceil, floor
 from ledgerguard_pipeline.sandbox.catalogue import PropertyKind
 from ledgerguard_pipeline.sandbox.columns import Value, number
 from ledgerguard_pipeline.sandbox.grammar import Condition, Given, Operator
-from ledgerguard_pipeline.sandbox.pacific import read_time, write_time
+from ledgerguard_pipeline.sandbox.literals import read_literal
+from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.refusals import Refusal, invalid_query
 from ledgerguard_pipeline.sandbox.shelf import Row
 
@@ -68,7 +69,7 @@ def folded(value: Value) -> Value:
 def _moment(prop: str, value: Given, now: float) -> float:
     text = write_time(int(now))[:10] if value is None else str(value)
     try:
-        return read_time(text)
+        return read_literal(text)
     except ValueError:
         raise _unreadable(prop, text) from None
 

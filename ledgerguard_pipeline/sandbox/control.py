@@ -9,6 +9,7 @@ import msgspec
 from ledgerguard_pipeline.sandbox.answers import Answer
 from ledgerguard_pipeline.sandbox.catalogue import queryable
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.edits import edit
 from ledgerguard_pipeline.sandbox.faults import FaultRule
 from ledgerguard_pipeline.sandbox.request import Request
 from ledgerguard_pipeline.sandbox.world import World
@@ -118,8 +119,6 @@ class Control:
         return [self._edit(order) for order in msgspec.json.decode(body, type=list[EditOrder])]
 
     def _edit(self, order: EditOrder) -> object:
-        from ledgerguard_pipeline.sandbox.edits import edit
-
         company = self._company(order.realm)
         at = int(self._world.now()) if order.at is None else order.at
         with company.lock:

@@ -55,6 +55,8 @@ class FaultKind(StrEnum):
     REDIRECT = "redirect"
     INVALID_GRANT = "invalid_grant"
     INVALID_CLIENT = "invalid_client"
+    HANG = "hang"
+    """Nothing for ``seconds``, then 504, as the gateway cuts off what takes too long."""
     RESET = "reset"
     """The connection is reset before any answer."""
 
@@ -86,8 +88,9 @@ class FaultRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """When a fault strikes: the ``next`` so many matching calls, or each with ``probability``.
 
     ``skip`` lets that many matching calls pass first. ``endpoint`` is ``query``, ``cdc``,
-    ``batch``, ``read``, ``token`` or ``revoke``; None means every Accounting API call, not
-    OAuth. ``seconds`` is the length of a slow body.
+    ``batch``, ``read``, ``batch_item`` (a Fault inside a batch answer), ``authorize``,
+    ``token`` or ``revoke``; None means every HTTP call of the Accounting API. ``seconds`` is
+    how long a slow body or a hang lasts.
     """
 
     kind: FaultKind
@@ -102,7 +105,7 @@ class FaultRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def matches(self, endpoint: str, realm: str, entities: frozenset[str]) -> bool:
         if self.endpoint is None:
-            if endpoint in ("authorize", "token", "revoke"):
+            if endpoint in ("authorize", "token", "revoke", "batch_item"):
                 return False
         elif self.endpoint != endpoint:
             return False
@@ -156,6 +159,7 @@ _WORDS = {
     FaultKind.ERROR_503_HTML: (503, "Service Unavailable"),
     FaultKind.ERROR_504_HTML: (504, "Gateway Timeout"),
     FaultKind.HTML_200: (200, "Sign in"),
+    FaultKind.HANG: (504, "Gateway Timeout"),
     FaultKind.THROTTLE_HTML: (429, "Too Many Requests"),
 }
 _REFUSALS = {
@@ -180,6 +184,15 @@ _REFUSALS = {
     ),
     FaultKind.PROCESSING_ERROR: poisoned(),
 }
+
+
+def item_refusal(rule: FaultRule) -> Refusal:
+    """The Fault of one batch item; kinds without a code of their own mean throttled."""
+    if rule.kind is FaultKind.UNAUTHORIZED:
+        name = "message=AuthenticationFailed; errorCode=003200; statusCode=401"
+        return Refusal("3200", name, "Token expired: injected", kind="AuthenticationFault")
+    detail = "The request limit was reached.  Try again later"
+    return _REFUSALS.get(rule.kind) or Refusal("3001", _THROTTLE, detail, kind="SERVICE")
 
 
 def instead(rule: FaultRule, now: float) -> Answer:

@@ -94,6 +94,10 @@ class SandboxHandle:
         """
         self._call("POST", "switches", switches)
 
+    def switches(self) -> dict[str, object]:
+        """Every switch as it stands."""
+        return msgspec.json.decode(self._call("GET", "switches"), type=dict[str, object])
+
     def inject(self, kind: str, **rule: object) -> None:
         """Add a fault (see ``FaultRule``); strikes the next call unless told otherwise."""
         if not rule.keys() & {"next", "probability"}:

@@ -59,7 +59,7 @@ class Limits:
         self._running: defaultdict[str, int] = defaultdict(int)
 
     def admit(self, realm: str, at: float, *, batch: bool) -> bool:
-        """True where the call may go on; ``at`` in seconds of a monotonic clock."""
+        """True where a call that has begun may go on; ``at`` in seconds of a monotonic clock."""
         limits = self._switches
         if not limits.limits:
             return True
@@ -70,7 +70,7 @@ class Limits:
             or (batch and windows.batches.count(at) >= limits.batches_per_minute)
             or (
                 limits.concurrent_requests is not None
-                and self._running[realm] >= limits.concurrent_requests
+                and self._running[realm] > limits.concurrent_requests
             )
         )
         if not over:
@@ -78,6 +78,7 @@ class Limits:
         return not over
 
     def begin(self, realm: str) -> None:
+        """Count a call as running until ``end``; refused ones run too."""
         self._running[realm] += 1
 
     def end(self, realm: str) -> None:

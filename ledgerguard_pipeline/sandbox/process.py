@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -184,7 +185,11 @@ class SandboxProcess(SandboxHandle):
             RuntimeError: it ended instead; its own words are on stderr.
         """
         self._child = subprocess.Popen(  # noqa: S603  # this product's own module
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_env()
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment(),
         )
         said = _stream(self._child.stdout).readline()
         if not said:
@@ -192,6 +197,13 @@ class SandboxProcess(SandboxHandle):
         hello = msgspec.convert(json.loads(said), Announcement)
         super().__init__(hello.base_url, hello.client_id, hello.client_secret, hello.realms)
         return self
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """This process's variables, and where the child finds this package."""
+        root = str(Path(__file__).resolve().parents[2])
+        known = os.environ.get("PYTHONPATH")
+        return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root}
 
     @property
     def pid(self) -> int:
@@ -230,10 +242,3 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     if stream is None:
         raise RuntimeError("the sandbox process has no pipes")
     return stream
-
-
-def _env() -> dict[str, str]:
-    """Let the child import this package from where this process imported it."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
-    known = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root}

@@ -83,7 +83,7 @@ class SandboxApp:
         endpoint = oauth.ENDPOINTS[request.path]
         self._world.stats.arrived_oauth(endpoint)
         rule = self._world.faults.strike(endpoint, "", frozenset())
-        await self._wait()
+        await self._wait(rule)
         now = self._world.now()
         if rule is None or rule.kind in SPOILS:
             answer = self._oauth.answer(request, now)
@@ -103,7 +103,7 @@ class SandboxApp:
         self._world.limits.begin(target.realm)
         try:
             answer = self._before(request, target, rule, at)
-            await self._wait()
+            await self._wait(rule)
             if answer is None:
                 answer = self._api.answer(request, target, self._world.now())
                 if answer.translatable and not request.wants_json:
@@ -137,7 +137,9 @@ class SandboxApp:
             answer.headers["Retry-After"] = str(self._world.switches.retry_after_seconds)
         return answer
 
-    async def _wait(self) -> None:
+    async def _wait(self, rule: FaultRule | None) -> None:
+        if rule is not None and rule.kind is FaultKind.HANG:
+            await asyncio.sleep(rule.seconds)
         if self._world.switches.latency_ms > 0:
             await asyncio.sleep(self._world.switches.latency_ms / 1000)
 
