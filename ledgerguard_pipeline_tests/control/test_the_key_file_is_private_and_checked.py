@@ -43,7 +43,11 @@ def test_rings_opened_at_once_agree_on_one_key(settings: Settings, key_file: Pat
     assert [late.unseal(each, CONTEXT) for each in sealed] == ["secret"] * 8
 
 
-@pytest.mark.parametrize("content", ["", "\n", "short", "!" * 44, new_key()[:-8], "é" * 44])
+@pytest.mark.parametrize(
+    "content",
+    ["", "\n", "short", "!" * 44, new_key()[:-8], "é" * 44],
+    ids=["empty", "blank", "short", "no base64", "cut off", "not ASCII"],
+)
 def test_a_damaged_key_file_stops_the_start_with_the_remedy(
     settings: Settings, key_file: Path, content: str
 ) -> None:
