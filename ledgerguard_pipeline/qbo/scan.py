@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 _MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
-_KEY = re.compile(rb'\s*"([^"\\]*)"\s*:', re.DOTALL)
+_KEY = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:', re.DOTALL)
 _SPACE = b" \t\r\n"
 _PAIRS = {b"}": b"{", b"]": b"["}
 
@@ -61,5 +63,12 @@ def members(container: bytes) -> dict[str, bytes]:
         key = _KEY.match(part)
         if key is None:
             raise ValueError("a member has no key")
-        found[key.group(1).decode("utf-8", "replace")] = part[key.end() :].strip(_SPACE)
+        found[_name(key.group(1))] = part[key.end() :].strip(_SPACE)
     return found
+
+
+def _name(quoted: bytes) -> str:
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except msgspec.MsgspecError:
+        return quoted[1:-1].decode("utf-8", "replace")  # never the name of a field looked for

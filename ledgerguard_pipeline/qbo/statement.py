@@ -76,6 +76,7 @@ class Condition:
             raise BadInputError(f"{self.name}: IN takes a list of values, the others one.")
         if is_list and not self.value:
             raise BadInputError(f"{self.name}: IN needs at least one value.")
+        _ = self.text  # a value no literal can carry is refused here, not when it is sent
 
     @property
     def text(self) -> str:

@@ -65,9 +65,9 @@ class MemoryTokens:
         self._held: dict[RealmId, _Held] = {}
 
     def put(self, realm: RealmId, grant: Grant) -> None:
-        """Use these tokens from now on."""
+        """Use these tokens from now on, and nothing of what was held before."""
         with self._lock:
-            self._put(realm, grant)
+            self._put(realm, grant, grant.refresh_token)
 
     def knows(self, realm: RealmId) -> bool:
         """Whether tokens of the company are held."""
@@ -102,13 +102,13 @@ class MemoryTokens:
                 "set_tokens again.",
                 realm_id=realm,
             )
-        return self._put(realm, self._oauth.refresh(held.refresh))
+        grant = self._oauth.refresh(held.refresh)
+        return self._put(realm, grant, grant.refresh_token or held.refresh)
 
-    def _put(self, realm: RealmId, grant: Grant) -> AccessToken:
+    def _put(self, realm: RealmId, grant: Grant, refresh: SecretStr | None) -> AccessToken:
         old = self._held.get(realm)
         version = old.access.version + 1 if old else 1
         access = AccessToken(realm, grant.access_token, version)
-        refresh = grant.refresh_token or (old.refresh if old else None)
         self._held[realm] = _Held(access, refresh, self._clock.monotonic() + grant.expires_in)
         return access
 

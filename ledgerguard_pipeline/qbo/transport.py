@@ -79,13 +79,15 @@ class Transport(OAuth2Session):
         for origin in hosts.origins:
             kind = _LoopbackAdapter if origin.startswith("http://") else HTTPAdapter
             self.mount(
-                self.address(origin) + "/", kind(pool_maxsize=max_connections, pool_block=True)
+                self.address(origin + "/"), kind(pool_maxsize=max_connections, pool_block=True)
             )
 
-    @staticmethod
-    def address(url: str) -> str:
-        """The URL under which this session knows one of its hosts."""
-        return "https://" + url.removeprefix("http://") if url.startswith("http://") else url
+    def address(self, url: str) -> str:
+        """The URL under which this session knows one of its hosts; others stay as they are."""
+        for origin in self._hosts.origins:
+            if origin.startswith("http://") and url.startswith(origin + "/"):
+                return "https://" + url.removeprefix("http://")
+        return url
 
     def exchange(
         self,

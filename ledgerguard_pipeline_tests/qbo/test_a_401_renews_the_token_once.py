@@ -67,8 +67,15 @@ XML_130 += b"</Error></Fault></IntuitResponse>"
     "refusal",
     [
         reply(XML_130, 401, content_type="application/xml"),
-        reply({"fault": {"error": [{"message": "ApplicationAuthorizationFailed", "code": "3100"}],
-                         "type": "SERVICE"}}, 403),  # fmt: skip
+        reply(
+            {
+                "fault": {
+                    "error": [{"message": "ApplicationAuthorizationFailed", "code": "3100"}],
+                    "type": "SERVICE",
+                }
+            },
+            403,
+        ),
         reply(b"", 403),
     ],
     ids=["wrong cluster", "3100", "bare 403"],

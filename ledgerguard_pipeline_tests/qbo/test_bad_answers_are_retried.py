@@ -120,7 +120,8 @@ def test_a_body_that_drips_for_ever_is_cut_off_at_the_deadline(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         try:
             for place in range(100_000):
-                clock.advance(1)
+                if place < 10:
+                    clock.advance(20)
                 connection.sendall(b" ")
                 dripped.append(place)
         except OSError:
@@ -161,7 +162,7 @@ def test_an_application_error_that_goes_away_was_none(client: QBOClient, script:
     assert client.query_page(INVOICE, STATEMENT).rows == 1
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, "4000"), (400, "4001"), (404, None)])
+@pytest.mark.parametrize("status, code", [(400, "4000"), (400, "4001"), (404, None)])
 def test_a_refusal_is_not_repeated(
     status: int, code: str | None, client: QBOClient, script: Script
 ) -> None:
