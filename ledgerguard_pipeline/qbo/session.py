@@ -176,9 +176,7 @@ class Session:
             _retry_after(headers.get("Retry-After"), now.timestamp()),
         )
 
-    def _account(
-        self, realm: RealmId, read: Read, status: int, size: int, seconds: float
-    ) -> None:
+    def _account(self, realm: RealmId, read: Read, status: int, size: int, seconds: float) -> None:
         metered = read.metered if 200 <= status < 300 else 0
         self.stats.add(metered=metered, bytes=size, seconds=seconds)
         self._ledger.record(
