@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 import typer
+import uvicorn
 
 from ledgerguard_pipeline.sandbox.process import (
     Announcement,
@@ -67,7 +70,8 @@ def serve(
     )
     typer.echo(msgspec.json.encode(hello).decode())
     sys.stdout.flush()
-    server.run(sockets=[bound])
+    with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on once it has closed
+        server.run(sockets=[bound])
 
 
 def _parsed(text: str) -> tuple[str, object]:
@@ -78,10 +82,14 @@ def _parsed(text: str) -> tuple[str, object]:
         raise ValueError(f"{text} is not a switch as name=JSON") from None
 
 
-def _watch_stdin(server: object) -> None:
-    """End with the process that started this one, however it ended."""
-    sys.stdin.read()
-    server.should_exit = True  # type: ignore[attr-defined]  # a uvicorn.Server
+def _watch_stdin(server: uvicorn.Server) -> None:
+    """End with the process that started this one, however it ended.
+
+    Reads the descriptor: a thread inside ``sys.stdin`` would hold its lock at exit.
+    """
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
 
 
 if __name__ == "__main__":

@@ -18,8 +18,20 @@ PREFIX = "/_sandbox/"
 _TRUTH_CHUNK = 500
 
 
+class EditDetails(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Further arguments of ``edits.edit``, which says what they mean."""
+
+    like: str | None = None
+    pays: str | None = None
+    amount: str | None = None
+    note: str | None = None
+    loser: str | None = None
+    n: int = 10
+    seed: int = 0
+
+
 class EditOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One edit of the books; ``more`` are the further arguments its kind takes."""
+    """One edit of the books."""
 
     kind: str
     entity: str
@@ -27,7 +39,7 @@ class EditOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     realm: str | None = None
     at: int | None = None
     """Epoch seconds; the sandbox's now by default."""
-    more: dict[str, object] = {}
+    more: EditDetails = EditDetails()
 
 
 class TruthLine(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -122,7 +134,20 @@ class Control:
         company = self._company(order.realm)
         at = int(self._world.now()) if order.at is None else order.at
         with company.lock:
-            return edit(company, order.kind, order.entity, order.id, at, **order.more)
+            return edit(
+                company,
+                order.kind,
+                order.entity,
+                order.id,
+                at,
+                like=order.more.like,
+                pays=order.more.pays,
+                amount=order.more.amount,
+                note=order.more.note,
+                loser=order.more.loser,
+                n=order.more.n,
+                seed=order.more.seed,
+            )
 
     def _company(self, realm: str | None) -> SandboxCompany:
         companies = self._world.companies

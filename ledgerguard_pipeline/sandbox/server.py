@@ -116,7 +116,7 @@ class SandboxApp:
             method=request.method,
             endpoint=target.endpoint,
             realm=target.realm,
-            target=target.what[:4000],
+            target=target.what[:1000],
         )
         await self._finish(request, answer, rule, call, scope, receive, send)
 
