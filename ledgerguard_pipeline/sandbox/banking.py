@@ -6,6 +6,7 @@ from ledgerguard_pipeline.sandbox.desk import DAY, TRANSACTIONS, USD, Desk
 from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import WORK
 from ledgerguard_pipeline.sandbox.pacific import day_text
+from ledgerguard_pipeline.sandbox.sales_plan import BLOCK
 from ledgerguard_pipeline.sandbox.sales_run import SalesRun
 
 AWKWARD_AMOUNTS: tuple[str, ...] = (
@@ -112,7 +113,11 @@ def write_deposits(desk: Desk, run: SalesRun, receipts: list[tuple[str, Doc, int
         slips = payments[(index - 18) * 3 : (index - 17) * 3] if index >= 18 else []
         at = desk.moment(index, 24, 31)
         at = max(
-            [at, *(each[2] + DAY // 2 for each in took), *(run.created(each) for each in slips)]
+            [
+                at,
+                *(each[2] + DAY // 2 for each in took),
+                *(run.plan.moment(each, BLOCK) for each in slips),
+            ]
         )
         at = min(at, desk.end)
         id = desk.company.new_id(TRANSACTIONS)
@@ -135,9 +140,11 @@ def write_deposits(desk: Desk, run: SalesRun, receipts: list[tuple[str, Doc, int
         for payment in slips:
             run.deposit(desk, payment, id, at)
             lines.append(
-                _slip(money(run.payment_total(payment)), run.payment_id(payment), "Payment")
+                _slip(
+                    money(run.plan.payment_total(payment)), run.plan.payment_id(payment), "Payment"
+                )
             )
-            cents += run.payment_total(payment)
+            cents += run.plan.payment_total(payment)
         interest = desk.cents(100, 2_000)
         lines.append(
             {
