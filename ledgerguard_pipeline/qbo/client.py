@@ -39,7 +39,7 @@ from ledgerguard_pipeline.qbo.stats import CallStats
 from ledgerguard_pipeline.qbo.sweep import Swept, read_sweep
 from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource
 from ledgerguard_pipeline.qbo.transport import Transport
-from ledgerguard_pipeline.qbo.walk import walk
+from ledgerguard_pipeline.qbo.walk import readable, walk
 from ledgerguard_pipeline.qbo.where import parse_where
 from ledgerguard_pipeline.values import Environment, RealmId, Record, parse_realm
 
@@ -289,13 +289,15 @@ class QBOClient:
     def query_entities(self, entity: str, where_clause: str | None = None) -> list[Record]:
         """All objects that meet conditions such as ``TotalAmt > '100' AND Active = true``.
 
+        A row that cannot be read is left out and logged.
+
         Raises:
             BadInputError: no such type, or the clause is not of that form.
             QBOAPIError, QBOAuthError: a call failed.
         """
         conditions = parse_where(where_clause or "")
         pages = walk(self.query_page, entity_type(entity), where=conditions)
-        return [record for page in pages for record in page.records]
+        return list(readable(pages))
 
     def count_entities(self, entity: str, where_clause: str | None = None) -> int:
         """How many objects there are, inactive ones included.
@@ -324,7 +326,7 @@ class QBOClient:
             QBOAPIError, QBOAuthError: a call failed.
         """
         pages = walk(self.query_page, entity_type(entity), since=since)
-        return itertools.islice((row for page in pages for row in page.records), max_results)
+        return itertools.islice(readable(pages), max_results)
 
     def get_connection_status(self) -> ConnectionReport:
         """Whether a call works right now; never raises for a connection that does not."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.statement import (
@@ -24,6 +26,8 @@ from ledgerguard_pipeline.qbo.statement import (
     Query,
 )
 from ledgerguard_pipeline.values import Record, Reject
+
+_log = structlog.get_logger("ledgerguard_pipeline.qbo")
 
 OVERLAP = 50
 """Rows that neighbouring pages share where positions are used."""
@@ -73,6 +77,20 @@ def walk(
         if page.rows < page_rows:
             return
         cursor.advance(page, by_value=entity.timestamps)
+
+
+def readable(pages: Iterator[Page]) -> Iterator[Record]:
+    """The records of pages, for callers without a quarantine; what cannot be read is logged."""
+    for page in pages:
+        for reject in page.rejects:
+            _log.warning(
+                "qbo_row_unreadable",
+                entity=page.entity.name,
+                id=reject.id,
+                reason=reject.reason,
+                intuit_tid=reject.request_id,
+            )
+        yield from page.records
 
 
 @dataclass(slots=True)

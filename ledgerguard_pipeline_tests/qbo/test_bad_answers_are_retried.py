@@ -6,6 +6,7 @@ import gzip
 import socket
 
 import pytest
+import structlog
 
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import PoisonPage, RequestRejected, ServiceUnavailable
@@ -196,3 +197,20 @@ def test_the_environments_proxies_and_netrc_are_ignored(
 
     assert script.requests[0].headers["authorization"] == "Bearer access-token-1"
     assert "cookie" not in script.requests[1].headers
+
+
+@pytest.mark.parametrize("by_query", [True, False])
+def test_a_row_that_cannot_be_read_is_left_out_of_a_list_and_logged(
+    by_query: bool, client: QBOClient, script: Script
+) -> None:
+    rows = [{"Id": "1"}, {"Id": 2}, {"Id": "3"}]
+    script.then(reply({"QueryResponse": {"Invoice": rows}, "time": TIME}))
+
+    with structlog.testing.capture_logs() as lines:
+        records = list(
+            client.query_entities("Invoice") if by_query else client.get_all_entities("Invoice")
+        )
+
+    assert [record.id for record in records] == ["1", "3"]
+    (line,) = (line for line in lines if line["event"] == "qbo_row_unreadable")
+    assert (line["entity"], line["id"], line["log_level"]) == ("Invoice", "2", "warning")
