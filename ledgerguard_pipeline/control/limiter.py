@@ -244,7 +244,7 @@ class CallLimiter:
     def _prune(self, connection: Connection, scope: str, stream: int, low: int, head: int) -> int:
         """Forget stamps no budget looks at any more, a few at a time; returns the lowest kept."""
         widest = max(self.budgets.per_minute, self.budgets.per_second, _KEPT_STAMPS)
-        high = min(head - widest, low + _PRUNED_AT_ONCE)
+        high = min(head - widest + 1, low + _PRUNED_AT_ONCE)
         if high <= low:
             return low
         connection.execute(
