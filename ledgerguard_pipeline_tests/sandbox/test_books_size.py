@@ -34,11 +34,11 @@ def test_only_edited_invoices_hold_bytes() -> None:
 def test_rows_are_rendered_faster_than_they_are_served() -> None:
     company = build_company(invoices=40_000, now=NOW)
     shelf = company.shelves["Invoice"]
-    start = time.perf_counter()
+    start = time.process_time()
     for row in shelf.rows.values():
         shelf.body(row)
-    rate = len(shelf.rows) / (time.perf_counter() - start)
-    print(f"{rate:,.0f} invoices rendered a second")
+    rate = len(shelf.rows) / (time.process_time() - start)
+    print(f"{rate:,.0f} invoices rendered per second of one core")
     assert rate > 40_000
 
 
