@@ -20,7 +20,7 @@ from ledgerguard_pipeline.bronze.order import (
 from ledgerguard_pipeline.values import Record, Reject
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
 
 _SLICE_BYTES = 32 * 1024 * 1024
 
@@ -71,7 +71,8 @@ def decide(batch: Batch, stored: Mapping[str, Version]) -> list[tuple[Record, Ve
     """Those versions that go on top of what is stored; the others are counted in ``batch``."""
     chosen: list[tuple[Record, Version]] = []
     for identity, (record, version) in batch.newest.items():
-        match judge(version, stored.get(identity)):
+        held = stored.get(identity)
+        match Verdict.WRITE if held is None else judge(version, held):
             case Verdict.WRITE:
                 chosen.append((record, version))
             case Verdict.UNCHANGED:
@@ -81,7 +82,7 @@ def decide(batch: Batch, stored: Mapping[str, Version]) -> list[tuple[Record, Ve
     return chosen
 
 
-def id_table(ids: Sequence[str]) -> pyarrow.Table:
+def id_table(ids: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     return pa.table({"id": pa.array(ids, pa.string())})
@@ -89,7 +90,7 @@ def id_table(ids: Sequence[str]) -> pyarrow.Table:
 
 def arrow_slices(
     load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: int
-) -> Iterator[pyarrow.Table]:
+) -> Iterator[pa.Table]:
     """The rows to append, in slices of one row group or 32 MB, whichever is smaller."""
     start, size = 0, 0
     for position, (record, _) in enumerate(chosen):
@@ -101,9 +102,7 @@ def arrow_slices(
         yield _arrow(load, chosen[start:], loaded_at)
 
 
-def _arrow(
-    load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int
-) -> pyarrow.Table:
+def _arrow(load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int) -> pa.Table:
     import pyarrow as pa
 
     text = pa.string()
@@ -116,8 +115,7 @@ def _arrow(
         return pa.repeat(pa.scalar(value, kind), count)
 
     created = [
-        None if record.created_at is None else microseconds(record.created_at)
-        for record in records
+        None if record.created_at is None else microseconds(record.created_at) for record in records
     ]
     columns: dict[str, pa.Array] = {
         "realm_id": constant(str(load.realm_id), text),
@@ -129,7 +127,7 @@ def _arrow(
         "last_updated_at": pa.array([version.updated for version in versions], instant),
         "payload": pa.array([record.payload for record in records], text),
         "payload_sha256": pa.array([version.sha256 for version in versions], text),
-        "source": pa.array([record.source.value for record in records], text),
+        "source": pa.array([record.source for record in records], text),
         "event_id": pa.array([record.event_id for record in records], text),
         "request_id": pa.array([record.request_id for record in records], text),
         "run_id": constant(None if load.run_id is None else str(load.run_id), text),

@@ -27,16 +27,45 @@ from ledgerguard_pipeline.values import Record
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _LOAD_COLUMNS = (
-    "load_id", "realm_id", "entity", "mode", "run_id", "final", "fetched", "written", "deleted",
-    "unchanged", "stale", "quarantined", "api_calls", "fetched_bytes", "watermark", "started_at",
+    "load_id",
+    "realm_id",
+    "entity",
+    "mode",
+    "run_id",
+    "final",
+    "fetched",
+    "written",
+    "deleted",
+    "unchanged",
+    "stale",
+    "quarantined",
+    "api_calls",
+    "fetched_bytes",
+    "watermark",
+    "started_at",
     "loaded_at",
 )
 _FIELD_COLUMNS = (
-    "realm_id", "entity", "path", "kind", "baseline", "load_id", "first_seen_at",
+    "realm_id",
+    "entity",
+    "path",
+    "kind",
+    "baseline",
+    "load_id",
+    "first_seen_at",
 )
 _WALK_COLUMNS = (
-    "realm_id", "entity", "walk_id", "started_at", "cursor", "rows", "done", "track_seen",
-    "began_at", "saved_at", "load_id",
+    "realm_id",
+    "entity",
+    "walk_id",
+    "started_at",
+    "cursor",
+    "rows",
+    "done",
+    "track_seen",
+    "began_at",
+    "saved_at",
+    "load_id",
 )
 
 
@@ -94,26 +123,45 @@ class Committer:
                 self._connection.execute(tables.append(load.entity.table))
                 self._connection.unregister("incoming")
         fields = self._note_fields(load, chosen, loaded_at)
-        began_at = self._save_walk(load, batch, loaded_at) if load.walk is not None else None
-        quarantine.settle(
-            self._connection, load, batch, loaded_at,
-            swept_since=began_at if load.walk is not None and load.walk.done else None,
-        )
+        swept_since = None
+        if load.walk is not None:
+            began_at = self._save_walk(load, load.walk, batch, loaded_at)
+            swept_since = began_at if load.walk.done else None
+        quarantine.settle(self._connection, load, batch, loaded_at, swept_since=swept_since)
         deleted = sum(1 for _, version in chosen if version.gone)
         outcome = LoadOutcome(
-            load_id=str(load.load_id), realm_id=realm, entity=entity,
+            load_id=str(load.load_id),
+            realm_id=realm,
+            entity=entity,
             fetched=len(load.records) + len(load.rejects),
-            written=len(chosen) - deleted, deleted=deleted,
-            unchanged=batch.unchanged, stale=batch.stale, quarantined=len(batch.rejects),
+            written=len(chosen) - deleted,
+            deleted=deleted,
+            unchanged=batch.unchanged,
+            stale=batch.stale,
+            quarantined=len(batch.rejects),
             new_fields=fields,
         )
-        self._marks.append((
-            outcome.load_id, realm, entity, load.mode.value,
-            None if load.run_id is None else str(load.run_id), load.final, outcome.fetched,
-            outcome.written, outcome.deleted, outcome.unchanged, outcome.stale,
-            outcome.quarantined, load.api_calls, load.fetched_bytes, load.watermark,
-            load.started_at, loaded_at,
-        ))
+        self._marks.append(
+            (
+                outcome.load_id,
+                realm,
+                entity,
+                load.mode.value,
+                None if load.run_id is None else str(load.run_id),
+                load.final,
+                outcome.fetched,
+                outcome.written,
+                outcome.deleted,
+                outcome.unchanged,
+                outcome.stale,
+                outcome.quarantined,
+                load.api_calls,
+                load.fetched_bytes,
+                load.watermark,
+                load.started_at,
+                loaded_at,
+            )
+        )
         return outcome
 
     def _ensure_table(self, load: Load) -> None:
@@ -151,15 +199,18 @@ class Committer:
         fields = new_fields(payloads, known)
         # Until a first load is complete (its watermark is set) everything is new: no drift.
         baseline = entity not in self._stored_watermarks(realm)
-        insert_rows(self._connection, "_fields", _FIELD_COLUMNS, [
-            (realm, entity, path, kind, baseline, str(load.load_id), loaded_at)
-            for path, kind in fields
-        ])
+        insert_rows(
+            self._connection,
+            "_fields",
+            _FIELD_COLUMNS,
+            [
+                (realm, entity, path, kind, baseline, str(load.load_id), loaded_at)
+                for path, kind in fields
+            ],
+        )
         return () if baseline else describe(fields, known)
 
-    def _save_walk(self, load: Load, batch: Batch, loaded_at: datetime) -> datetime:
-        step: WalkStep | None = load.walk
-        assert step is not None
+    def _save_walk(self, load: Load, step: WalkStep, batch: Batch, loaded_at: datetime) -> datetime:
         realm, entity = str(load.realm_id), load.entity.name
         stored = self._connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
         same = stored is not None and stored[0] == step.walk_id
@@ -167,10 +218,26 @@ class Committer:
         if not same:
             self._connection.execute(tables.FORGET_SEEN, [realm, entity, step.walk_id])
         self._connection.execute(tables.FORGET_WALK, [realm, entity])
-        insert_rows(self._connection, "_walks", _WALK_COLUMNS, [(
-            realm, entity, step.walk_id, step.started_at, step.cursor, step.rows, step.done,
-            step.track_seen, began_at, loaded_at, str(load.load_id),
-        )])
+        insert_rows(
+            self._connection,
+            "_walks",
+            _WALK_COLUMNS,
+            [
+                (
+                    realm,
+                    entity,
+                    step.walk_id,
+                    step.started_at,
+                    step.cursor,
+                    step.rows,
+                    step.done,
+                    step.track_seen,
+                    began_at,
+                    loaded_at,
+                    str(load.load_id),
+                )
+            ],
+        )
         # A quarantined object was met as well: it exists, though it could not be stored.
         met = [*batch.newest, *(reject.id for reject in batch.rejects if reject.id is not None)]
         if step.track_seen and met:
@@ -200,7 +267,8 @@ class Committer:
         for realm, entities in moved.items():
             self._connection.execute(tables.FORGET_WATERMARKS, [realm, list(entities)])
             insert_rows(
-                self._connection, "_watermarks",
+                self._connection,
+                "_watermarks",
                 ("realm_id", "entity", "watermark", "load_id", "loaded_at"),
                 [
                     (realm, entity, watermark, load_id, loaded_at)

@@ -8,7 +8,8 @@ A payload that cannot be read here is passed over; it is stored all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence, Set as AbstractSet
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 

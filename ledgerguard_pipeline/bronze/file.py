@@ -45,25 +45,27 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
-_mutexes: dict[Path, threading.Lock] = {}
-_registry = threading.Lock()
+
+class _Turns:
+    """One mutex per file for the whole process; a forked child starts with fresh ones."""
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._guard = threading.Lock()
+        self._mutexes: dict[Path, threading.Lock] = {}
+
+    def of(self, path: Path) -> threading.Lock:
+        with self._guard:
+            return self._mutexes.setdefault(path, threading.Lock())
 
 
-def _after_fork() -> None:
-    global _registry
-    _registry = threading.Lock()
-    _mutexes.clear()
+_turns = _Turns()
 
 
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def _mutex(path: Path) -> threading.Lock:
-    with _registry:
-        return _mutexes.setdefault(path, threading.Lock())
-
-
-def open_memory(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+def open_memory(_path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001  # a Connect
     """The default supplier: an in-memory DuckDB to which the file gets attached."""
     return duckdb.connect(":memory:")
 
@@ -82,7 +84,7 @@ class BronzeFile:
     def __init__(
         self, path: Path, *, connect: Connect, clock: Clock, lock_wait_seconds: float
     ) -> None:
-        self.path = Path(os.path.abspath(path))
+        self.path = path.resolve()
         self._connect = connect
         self._clock = clock
         self._wait = lock_wait_seconds
@@ -99,14 +101,14 @@ class BronzeFile:
             BronzeBusy: somebody else held it longer than the wait limit.
             BronzeError: the file is damaged, or DuckDB failed inside the session.
         """
-        mutex = _mutex(self.path)
+        mutex = _turns.of(self.path)
         deadline = self._clock.monotonic() + self._wait
         if not mutex.acquire(timeout=self._wait):
             raise self._busy(os.getpid())
         try:
             if not read_only:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            session = self._open(read_only, deadline)
+            session = self._open(read_only=read_only, deadline=deadline)
             try:
                 yield session
             except duckdb.Error as error:
@@ -121,13 +123,13 @@ class BronzeFile:
         finally:
             mutex.release()
 
-    def _open(self, read_only: bool, deadline: float) -> Session:
+    def _open(self, *, read_only: bool, deadline: float) -> Session:
         pause = _FIRST_WAIT
         while True:
             connection: duckdb.DuckDBPyConnection | None = None
             try:
                 connection = self._connect(self.path, read_only)
-                return Session(connection, self._attach(connection, read_only))
+                return Session(connection, self._attach(connection, read_only=read_only))
             except BaseException as error:
                 if connection is not None:
                     connection.close()
@@ -143,7 +145,7 @@ class BronzeFile:
             self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
             pause = min(pause * 2, _LONGEST_WAIT)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> str:
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> str:
         own = connection.execute(tables.FIND_CATALOG, [str(self.path)]).fetchone()
         catalog = CATALOG if own is None else str(own[0])
         if own is None:

@@ -8,12 +8,19 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas
-    import pyarrow
+    import pandas as pd
+    import pyarrow as pa
 
 HEADER = (
-    "realm_id", "id", "state", "sync_token", "merged_into", "created_at", "last_updated_at",
-    "fetched_at", "loaded_at",
+    "realm_id",
+    "id",
+    "state",
+    "sync_token",
+    "merged_into",
+    "created_at",
+    "last_updated_at",
+    "fetched_at",
+    "loaded_at",
 )
 """The columns every frame starts with; the payload's top-level fields follow."""
 
@@ -29,13 +36,19 @@ def parse_payload(text: str) -> dict[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def build_frame(headers: pyarrow.Table, payloads: Sequence[str | None]) -> pandas.DataFrame:
+def build_frame(headers: pa.Table, payloads: Sequence[str | None], *, by_id: bool) -> pd.DataFrame:
     """Header columns, then one object column per field; a missing field is None.
 
+    ``by_id`` sorts by company and id, short ids first, as numbers sort; else the order stays.
     A field named like a header column gets the suffix ``_field``.
     """
     import pandas as pd
 
+    if by_id:
+        realms, ids = headers.column("realm_id").to_pylist(), headers.column("id").to_pylist()
+        order = sorted(range(len(ids)), key=lambda at: (realms[at], len(ids[at]), ids[at]))
+        headers = headers.take(order)
+        payloads = [payloads[at] for at in order]
     columns: dict[str, list[object]] = {}
     for position, payload in enumerate(payloads):
         if payload is None:
@@ -57,11 +70,11 @@ def build_frame(headers: pyarrow.Table, payloads: Sequence[str | None]) -> panda
     return pd.DataFrame(data)
 
 
-def empty_headers() -> pyarrow.Table:
+def empty_headers() -> pa.Table:
     """No rows, with the columns a frame needs."""
     import pyarrow as pa
 
     instant = pa.timestamp("us", "UTC")
-    return pa.table({
-        name: pa.array([], instant if name.endswith("_at") else pa.string()) for name in HEADER
-    })
+    return pa.table(
+        {name: pa.array([], instant if name.endswith("_at") else pa.string()) for name in HEADER}
+    )

@@ -17,8 +17,19 @@ from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.rows import insert_rows
 
 _COLUMNS = (
-    "realm_id", "entity", "id", "reason", "payload", "payload_sha256", "source", "request_id",
-    "run_id", "load_id", "fetched_at", "loaded_at", "last_seen_at",
+    "realm_id",
+    "entity",
+    "id",
+    "reason",
+    "payload",
+    "payload_sha256",
+    "source",
+    "request_id",
+    "run_id",
+    "load_id",
+    "fetched_at",
+    "loaded_at",
+    "last_seen_at",
 )
 
 
@@ -53,10 +64,19 @@ def settle(
             )
         else:
             fresh[key] = (
-                realm, entity, reject.id, reject.reason, reject.payload, digest,
-                reject.source.value, reject.request_id,
-                None if load.run_id is None else str(load.run_id), str(load.load_id),
-                reject.fetched_at, loaded_at, loaded_at,
+                realm,
+                entity,
+                reject.id,
+                reject.reason,
+                reject.payload,
+                digest,
+                reject.source.value,
+                reject.request_id,
+                None if load.run_id is None else str(load.run_id),
+                str(load.load_id),
+                reject.fetched_at,
+                loaded_at,
+                loaded_at,
             )
     rejected = {reject.id for reject in batch.rejects}
     healed = [

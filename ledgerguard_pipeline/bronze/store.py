@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -31,14 +29,15 @@ from ledgerguard_pipeline.bronze.loads import (
     StoredVersion,
     Walk,
 )
-from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare
+from ledgerguard_pipeline.bronze.snapshot import write_snapshot
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
-from ledgerguard_pipeline.errors import BadInputError, BronzeError, WrongEnvironment
+from ledgerguard_pipeline.errors import BadInputError, BronzeError
 from ledgerguard_pipeline.values import Environment, Mode, RealmId, State
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 
 class BronzeStore:
@@ -106,7 +105,8 @@ class BronzeStore:
 
     def count(self, entity: str, realm: RealmId | str | None = None) -> int:
         """Living objects of one entity type, ``Expense`` included."""
-        base, rows = _rows_of(entity, realm=realm is not None, until=False)
+        base, derived = entity_type(entity), tables.derived_entity(entity)
+        rows = tables.all_rows(base.table, ("id",), derived, realm=realm is not None, until=False)
         with self._reading() as (connection, present):
             if connection is None or base.table not in present:
                 return 0
@@ -127,8 +127,12 @@ class BronzeStore:
             ).fetchall()
         return {
             str(identity): StoredVersion(
-                state=State(state), last_updated_at=updated, fetched_at=fetched,
-                sync_token=token, merged_into=merged_into, payload_sha256=digest,
+                state=State(state),
+                last_updated_at=updated,
+                fetched_at=fetched,
+                sync_token=token,
+                merged_into=merged_into,
+                payload_sha256=digest,
             )
             for identity, state, updated, fetched, token, merged_into, digest in rows
         }
@@ -140,9 +144,7 @@ class BronzeStore:
                 return None
             return _read_walk(connection, str(realm), _type_of(entity).name)
 
-    def unseen(
-        self, realm: RealmId | str, entity: EntityType | str, walk_id: str
-    ) -> list[str]:
+    def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.
 
         Ids that something else brought after the walk's first commit are left out: they were
@@ -157,14 +159,17 @@ class BronzeStore:
             if connection is None or walk is None or walk.walk_id != walk_id or not walk.track_seen:
                 raise BronzeError(
                     f"Bronze does not know what walk {walk_id} saw; start a new full walk.",
-                    realm_id=str(realm), entity=kind.name,
+                    realm_id=str(realm),
+                    entity=kind.name,
                 )
             if kind.table not in present:
                 return []
             rows = connection.execute(
                 tables.unseen(kind.table),
                 {
-                    "realm": str(realm), "entity": kind.name, "walk": walk_id,
+                    "realm": str(realm),
+                    "entity": kind.name,
+                    "walk": walk_id,
                     "began_at": walk.began_at,
                 },
             ).fetchall()
@@ -186,10 +191,22 @@ class BronzeStore:
             rows = connection.execute(tables.LAST_LOADS, {"realm": str(realm)}).fetchall()
         marks = [
             LoadMark(
-                load_id=row[0], entity=row[1], mode=Mode(row[2]), run_id=row[3], final=row[4],
-                fetched=row[5], written=row[6], deleted=row[7], unchanged=row[8], stale=row[9],
-                quarantined=row[10], api_calls=row[11], fetched_bytes=row[12], watermark=row[13],
-                started_at=row[14], loaded_at=row[15],
+                load_id=row[0],
+                entity=row[1],
+                mode=Mode(row[2]),
+                run_id=row[3],
+                final=row[4],
+                fetched=row[5],
+                written=row[6],
+                deleted=row[7],
+                unchanged=row[8],
+                stale=row[9],
+                quarantined=row[10],
+                api_calls=row[11],
+                fetched_bytes=row[12],
+                watermark=row[13],
+                started_at=row[14],
+                loaded_at=row[15],
             )
             for row in rows
         ]
@@ -202,7 +219,7 @@ class BronzeStore:
         as_of: datetime | None = None,
         *,
         limit: int | None = None,
-    ) -> pandas.DataFrame:
+    ) -> pd.DataFrame:
         """The living objects of an entity type (``Expense`` too) with exact money.
 
         Columns: ``bronze.frames.HEADER``, then the payload's top-level fields. Every number is
@@ -218,22 +235,26 @@ class BronzeStore:
         """
         if as_of is not None and as_of.tzinfo is None:
             raise BadInputError("`as_of` needs a UTC offset, as in 2026-03-31T23:59:59+00:00.")
-        base, rows = _rows_of(entity, realm=realm_id is not None, until=as_of is not None)
+        base, derived = entity_type(entity), tables.derived_entity(entity)
         values: dict[str, object] = {}
         if realm_id is not None:
             values["realm"] = str(realm_id)
         if as_of is not None:
             values["until"] = as_of
+        realm, until = realm_id is not None, as_of is not None
+        statement = (
+            tables.all_rows(base.table, HEADER, derived, realm=realm, until=until)
+            if limit is None
+            else tables.latest_rows(base.table, HEADER, derived, limit, realm=realm, until=until)
+        )
         with self._reading() as (connection, present):
             if connection is None or base.table not in present:
                 headers, payloads = empty_headers(), []
             else:
-                table = connection.execute(
-                    tables.frame_rows(rows, HEADER, limit), values
-                ).to_arrow_table()
+                table = connection.execute(statement, values).to_arrow_table()
                 payloads = table.column("payload").to_pylist()
                 headers = table.drop_columns(["payload"])
-        return build_frame(headers, payloads)
+        return build_frame(headers, payloads, by_id=limit is None)
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:
         """Run one reading statement; the search path is ``bronze``, files are out of reach.
@@ -263,34 +284,7 @@ class BronzeStore:
             BadInputError: the target is the store itself or its directory does not exist, or
                 nothing was loaded yet.
         """
-        target = Path(os.path.abspath(path))
-        if not self._file.exists():
-            raise BadInputError(
-                f"There is no Bronze file at {self.path} yet; run `ledgerguard sync` first."
-            )
-        if target.is_dir() or not target.parent.is_dir():
-            raise BadInputError(f"{target} is no file in an existing directory; name one.")
-        if target.exists() and target.samefile(self._file.path):
-            raise BadInputError("A snapshot needs another path than the Bronze file itself.")
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            with contextlib.ExitStack() as after_close:
-                with self._file.session(read_only=False) as session:
-                    self._prepare(session)
-                    session.connection.execute(f'CHECKPOINT "{session.catalog}"')
-                    # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
-                    source = after_close.enter_context(self._file.path.open("rb"))
-                    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                    with os.fdopen(descriptor, "wb") as copy:
-                        shutil.copyfileobj(source, copy, 1024 * 1024)
-                        copy.flush()
-                        os.fsync(copy.fileno())
-            # A write-ahead log left beside an older copy must not be replayed into the new one.
-            target.with_name(target.name + ".wal").unlink(missing_ok=True)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
+        return write_snapshot(self._file, path, self._prepare)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
@@ -298,71 +292,17 @@ class BronzeStore:
             yield None, set()
             return
         with self._file.session(read_only=True) as session:
-            if not _has_schema(session):
+            if has_schema(session):
+                yield session.connection, enter(session, self.path, self.environment)
+            else:
                 yield None, set()
-                return
-            yield session.connection, self._enter(session)
 
     def _prepare(self, session: Session) -> set[str]:
-        if not _has_schema(session):
-            connection = session.connection
-            connection.execute("BEGIN TRANSACTION")
-            connection.execute(tables.create_schema(session.catalog))
-            connection.execute(f"SET search_path = '{session.catalog}.{tables.SCHEMA}'")
-            for statement in tables.create_system_tables():
-                connection.execute(statement)
-            insert_rows(connection, "_meta", ("key", "value"), [
-                ("environment", self.environment.value),
-                ("schema_version", str(tables.SCHEMA_VERSION)),
-                ("created_at", self._clock.now().isoformat()),
-            ])
-            connection.execute("COMMIT")
-        return self._enter(session)
-
-    def _enter(self, session: Session) -> set[str]:
-        """Check that the file is ours; return the tables it has."""
-        connection = session.connection
-        connection.execute(f"SET search_path = '{session.catalog}.{tables.SCHEMA}'")
-        found = connection.execute(
-            tables.READ_TABLES, [session.catalog, tables.SCHEMA]
-        ).fetchall()
-        present = {str(row[0]) for row in found}
-        if "_meta" not in present:
-            raise BronzeError(
-                f"{self.path} has a schema `bronze` that is not a Bronze store; "
-                "point LEDGERGUARD_BRONZE_URL at another file."
-            )
-        meta = dict(connection.execute(tables.READ_META).fetchall())
-        if meta.get("environment") != self.environment.value:
-            raise WrongEnvironment(
-                f"The Bronze file {self.path} belongs to Intuit's {meta.get('environment')} "
-                f"environment, but INTUIT_ENV is {self.environment.value}. Use another "
-                "LEDGERGUARD_HOME (or LEDGERGUARD_BRONZE_URL) per environment."
-            )
-        if int(meta.get("schema_version", "0")) > tables.SCHEMA_VERSION:
-            raise BronzeError(
-                f"The Bronze file {self.path} was written by a newer version of this program "
-                f"(schema {meta['schema_version']}, known {tables.SCHEMA_VERSION}); upgrade it."
-            )
-        return present
-
-
-def _has_schema(session: Session) -> bool:
-    row = session.connection.execute(
-        tables.FIND_SCHEMA, [session.catalog, tables.SCHEMA]
-    ).fetchone()
-    return row is not None and row[0] > 0
+        return prepare(session, self.path, self.environment, self._clock.now())
 
 
 def _type_of(entity: EntityType | str) -> EntityType:
     return entity if isinstance(entity, EntityType) else entity_type(entity)
-
-
-def _rows_of(entity: str, *, realm: bool, until: bool) -> tuple[EntityType, str]:
-    base = entity_type(entity)
-    rows = tables.current(base.table, realm=realm, until=until)
-    derived = tables.derived_entity(entity)
-    return base, rows if derived is None else tables.derived_rows(derived, rows)
 
 
 def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -> Walk | None:
@@ -371,6 +311,12 @@ def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -
         return None
     walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at = row
     return Walk(
-        walk_id=walk_id, started_at=started_at, cursor=cursor, rows=rows, done=done,
-        track_seen=track_seen, began_at=began_at, saved_at=saved_at,
+        walk_id=walk_id,
+        started_at=started_at,
+        cursor=cursor,
+        rows=rows,
+        done=done,
+        track_seen=track_seen,
+        began_at=began_at,
+        saved_at=saved_at,
     )

@@ -1,0 +1,78 @@
+"""Who may use a Bronze file: it knows its environment and the version of its layout."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.file import Session
+from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
+from ledgerguard_pipeline.values import Environment
+
+
+def has_schema(session: Session) -> bool:
+    """False for a file nothing was loaded into yet."""
+    row = session.connection.execute(
+        tables.FIND_SCHEMA, [session.catalog, tables.SCHEMA]
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def prepare(session: Session, path: Path, environment: Environment, now: datetime) -> set[str]:
+    """Lay out a new file for this environment, or check an old one; return its tables."""
+    if not has_schema(session):
+        connection = session.connection
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            connection.execute(tables.create_schema(session.catalog))
+            connection.execute(tables.search_path(session.catalog))
+            for statement in tables.create_system_tables():
+                connection.execute(statement)
+            meta = [
+                ("environment", environment.value),
+                ("schema_version", str(tables.SCHEMA_VERSION)),
+                ("created_at", now.isoformat()),
+            ]
+            insert_rows(connection, "_meta", ("key", "value"), meta)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+    return enter(session, path, environment)
+
+
+def enter(session: Session, path: Path, environment: Environment) -> set[str]:
+    """Check that the file is ours, make ``bronze`` the search path, return the tables.
+
+    Raises:
+        WrongEnvironment: it belongs to the other Intuit environment.
+        BronzeError: it is no Bronze store, or of a newer layout than this program knows.
+    """
+    connection = session.connection
+    connection.execute(tables.search_path(session.catalog))
+    found = connection.execute(tables.READ_TABLES, [session.catalog, tables.SCHEMA]).fetchall()
+    present = {str(row[0]) for row in found}
+    if "_meta" not in present:
+        raise BronzeError(
+            f"{path} has a schema `bronze` that is not a Bronze store; point "
+            "LEDGERGUARD_BRONZE_URL at another file."
+        )
+    meta = dict(connection.execute(tables.READ_META).fetchall())
+    if meta.get("environment") != environment.value:
+        raise WrongEnvironment(
+            f"The Bronze file {path} belongs to Intuit's {meta.get('environment')} environment, "
+            f"but INTUIT_ENV is {environment.value}. Use another LEDGERGUARD_HOME (or "
+            "LEDGERGUARD_BRONZE_URL) for each environment."
+        )
+    if int(meta.get("schema_version", "0")) > tables.SCHEMA_VERSION:
+        raise BronzeError(
+            f"The Bronze file {path} was written by a newer release (layout "
+            f"{meta['schema_version']}, known {tables.SCHEMA_VERSION}); upgrade this program."
+        )
+    return present
