@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.columns import BRONZE_SCHEMA
 from ledgerguard_pipeline.defs.failures import failure_of
 from ledgerguard_pipeline.defs.keys import asset_key
@@ -67,9 +68,11 @@ def _entity_asset(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg
         check_specs=check_specs(key),
     )
     def load_entity(
-        context: dg.AssetExecutionContext, quickbooks: QuickBooks
+        context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
-        return _materialize(context, cells, key, lambda of: quickbooks.load(context, of, entity))
+        return _materialize(
+            context, cells, key, lambda of: quickbooks.load(context, of, entity, duckdb)
+        )
 
     return load_entity
 
@@ -97,9 +100,11 @@ def _derived_asset(
         check_specs=check_specs(key, derived=True),
     )
     def look_at_view(
-        context: dg.AssetExecutionContext, quickbooks: QuickBooks
+        context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
-        return _materialize(context, cells, key, lambda of: quickbooks.look(context, of, derived))
+        return _materialize(
+            context, cells, key, lambda of: quickbooks.look(context, of, derived, duckdb)
+        )
 
     return look_at_view
 

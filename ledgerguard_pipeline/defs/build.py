@@ -28,7 +28,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=jobs.listed(),
         schedules=build_schedules(jobs, cells, connected_companies),
         sensors=[build_new_company_sensor(jobs, cells, connected_companies)],
-        resources={"duckdb": duckdb, "quickbooks": QuickBooks(duckdb=duckdb)},
+        resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six
         # seconds, and only steps of one process share a sync.
         executor=dg.in_process_executor,

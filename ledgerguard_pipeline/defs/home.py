@@ -63,6 +63,8 @@ def dagster_instance(
     """
     home = prepare_dagster_home(settings.ledgerguard_home)
     os.environ["DAGSTER_HOME"] = str(home)
+    # The 190 events that announce a run's assets and checks go into one transaction.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
     overrides = None if capture_output else {"compute_logs": _NO_CAPTURE}
     reference = InstanceRef.from_dir(str(home), overrides=overrides)
     with dg.DagsterInstance.from_ref(reference) as instance:

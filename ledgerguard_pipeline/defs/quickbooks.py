@@ -1,7 +1,8 @@
 """The resource every entity asset uses."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,6 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     per company. Setting it up opens nothing: Dagster does so once more after a run has ended.
     """
 
-    duckdb: dg.ResourceDependency[BronzeDuckDB]
-
     full: bool = Field(
         default=False,
         description="Walk every selected entity from its first row instead of reading changes.",
@@ -44,47 +43,72 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         ),
     )
 
-    _syncs: RunSyncs | None = PrivateAttr(default=None)
+    _run: "_Run | None" = PrivateAttr(default=None)
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["QuickBooks"]:
+    def yield_for_execution(
+        self,
+        context: dg.InitResourceContext,  # noqa: ARG002  # Dagster's signature
+    ) -> Iterator["QuickBooks"]:
         """Serve one run; whatever its steps opened is closed when it ends."""
         try:
             since = parse_since(self.since, now=datetime.now(UTC))
         except LedgerGuardError as error:
             raise failure_of([error]) from error
-        with RunSyncs(
-            lambda: _open_installation(self.duckdb),
-            run_id=context.run_id,
-            full=self.full,
-            since=since,
-        ) as syncs:
-            self._syncs = syncs
-            try:
-                yield self
-            finally:
-                self._syncs = None
+        with ExitStack() as stack:
+            self._run = _Run(self.full, since, stack)
+            stack.callback(setattr, self, "_run", None)
+            yield self
 
     def load(
-        self, context: dg.AssetExecutionContext, cells: RealmCells, entity: EntityType
+        self,
+        context: dg.AssetExecutionContext,
+        cells: RealmCells,
+        entity: EntityType,
+        bronze: BronzeDuckDB,
     ) -> Loaded:
         """Bring one entity of one company up to date.
 
         Raises:
             LedgerGuardError: it failed; other entities and companies are not affected.
         """
-        return self._running().load(cells, entity, selected_entities(context))
+        return self._syncs(context, bronze).load(cells, entity, selected_entities(context))
 
     def look(
-        self, context: dg.AssetExecutionContext, cells: RealmCells, entity: DerivedEntity
+        self,
+        context: dg.AssetExecutionContext,
+        cells: RealmCells,
+        entity: DerivedEntity,
+        bronze: BronzeDuckDB,
     ) -> Loaded:
         """What a derived entity shows of its base."""
-        return self._running().look(cells, entity, selected_entities(context))
+        return self._syncs(context, bronze).look(cells, entity, selected_entities(context))
 
-    def _running(self) -> RunSyncs:
-        if self._syncs is None:
+    def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
+        if self._run is None:
             raise RuntimeError("QuickBooks is used outside of a run.")
-        return self._syncs
+        return self._run.syncs(context.run.run_id, bronze)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run: its options, and its syncs from the first step on."""
+
+    full: bool
+    since: datetime | None
+    stack: ExitStack
+    opened: RunSyncs | None = None
+
+    def syncs(self, run_id: str, bronze: BronzeDuckDB) -> RunSyncs:
+        if self.opened is None:
+            syncs = RunSyncs(
+                lambda: _open_installation(bronze),
+                run_id=run_id,
+                full=self.full,
+                since=self.since,
+            )
+            self.opened = self.stack.enter_context(syncs)
+        return self.opened
 
 
 def _open_installation(bronze: BronzeDuckDB) -> "Installation":

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.defs.home import dagster_instance
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -58,4 +59,14 @@ def persistent(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     folder.mkdir()
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         instance.add_dynamic_partitions(REALM, [FIRST])
+        yield instance
+
+
+@pytest.fixture
+def installed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance of an installation, as ``dagster.yaml`` describes it; it knows no company."""
+    for name in ("DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    with dagster_instance(settings, capture_output=False) as instance:
         yield instance

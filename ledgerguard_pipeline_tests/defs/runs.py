@@ -1,0 +1,114 @@
+"""Starting runs as the UI and the daemon do, but in this process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.keys import ALL_JOB, asset_key
+from ledgerguard_pipeline.defs.partitions import REALM, WINDOW
+from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.settings import Settings
+
+
+def key_of(name: str) -> dg.AssetKey:
+    if name == "Expense":
+        return dg.AssetKey(["qbo", "bronze", "expense"])
+    return asset_key(entity_type(name))
+
+
+def cell(realm_id: str, window: str) -> dg.MultiPartitionKey:
+    return dg.MultiPartitionKey({REALM: realm_id, WINDOW: window})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ran:
+    """A finished run."""
+
+    run: dg.DagsterRun
+    instance: dg.DagsterInstance
+
+    @property
+    def success(self) -> bool:
+        return self.run.status is dg.DagsterRunStatus.SUCCESS
+
+    def __repr__(self) -> str:
+        """What went wrong, for a failing assertion."""
+        wrong = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+        told = self.instance.all_logs(self.run.run_id, of_type=wrong)
+        events = [entry.get_dagster_event() for entry in told]
+        return f"{self.run.status}: " + "; ".join(
+            f"{event.message} {event.event_specific_data}" for event in events
+        )
+
+    def materializations(self) -> dict[tuple[str, str], Mapping[str, dg.MetadataValue]]:
+        """Metadata by (table, cell) of everything this run materialized."""
+        logs = self.instance.all_logs(
+            self.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        found = {}
+        for entry in logs:
+            event = entry.get_dagster_event().step_materialization_data.materialization
+            found[event.asset_key.path[-1], str(event.partition)] = event.metadata
+        return found
+
+    def checks(self) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
+        """Check evaluations by (table, check)."""
+        logs = self.instance.all_logs(
+            self.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        )
+        found = {}
+        for entry in logs:
+            evaluation = entry.get_dagster_event().asset_check_evaluation_data
+            found[evaluation.asset_key.path[-1], evaluation.check_name] = evaluation
+        return found
+
+    def failures(self) -> dict[str, tuple[str, Mapping[str, dg.MetadataValue]]]:
+        """Description and metadata of the failed steps, by table."""
+        logs = self.instance.all_logs(self.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        found = {}
+        for entry in logs:
+            event = entry.get_dagster_event()
+            failure = event.step_failure_data.user_failure_data
+            assert failure is not None, event.step_failure_data
+            assert event.step_key is not None
+            table = event.step_key.removeprefix("qbo__bronze__")
+            found[table] = (failure.description or "", failure.metadata)
+        return found
+
+
+def run_cells(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    first: str,
+    last: str | None = None,
+    *,
+    entities: Sequence[str] | None = None,
+    config: Mapping[str, object] | None = None,
+    job_name: str = ALL_JOB,
+) -> Ran:
+    """Run one cell, or a range of cells in a single run as a backfill does."""
+    job = build_definitions(settings).resolve_job_def(job_name)
+    tags = dict(
+        job.get_tags_for_partition_key(first, selected_asset_keys=None)
+        if last is None
+        else {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+    )
+    run_config: dict[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if config is not None:
+        run_config["resources"] = {"quickbooks": {"config": dict(config)}}
+    selection = None if entities is None else frozenset(map(key_of, entities))
+    run = instance.create_run_for_job(
+        job_def=job, tags=tags, asset_selection=selection, run_config=run_config
+    )
+    execute_run(InMemoryJob(job), run, instance)
+    finished = instance.get_run_by_id(run.run_id)
+    assert finished is not None
+    return Ran(finished, instance)
