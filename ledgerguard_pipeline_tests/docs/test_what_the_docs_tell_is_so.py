@@ -107,3 +107,11 @@ def test_every_file_the_docs_name_exists() -> None:
             r"`((?:docs|scripts)/[\w./-]+|[A-Z]+\.md)`", path.read_text("utf-8")
         ):
             assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
+def test_the_makefile_calls_commands_that_exist() -> None:
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    called = re.findall(r"bin/ledgerguard (\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert called
+    assert set(called) <= set(root.commands)
