@@ -56,11 +56,15 @@ def _root(
         ),
     ] = False,
 ) -> None:
+    import logging
+
     from ledgerguard_pipeline.logs import configure_logging
 
     # On a terminal the bars tell what happens; elsewhere every request leaves a line on stderr.
     told = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
     configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if told else "WARNING"))
+    # Dagster creates its tables quietly: four lines of migrations are no news to anybody.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 app.command("doctor")(doctor.doctor)
@@ -87,6 +91,11 @@ def run(arguments: list[str]) -> int:
         # The reader (`| head`) has seen enough; closing stdout again must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as error:
+        # Typer ends so when the reader of its help goes away.
+        return (
+            0 if isinstance(error.__context__, BrokenPipeError) else report(error, machine=machine)
+        )
     except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
         return report(error, machine=machine)
     return code if isinstance(code, int) else 0

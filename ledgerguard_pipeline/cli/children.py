@@ -53,12 +53,14 @@ class Children:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        grace_seconds: float = _GRACE_SECONDS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._logs = log_directory
         self._stop_signal = stop_signal
         self._environment = dict(os.environ if environment is None else environment)
         self._folder = folder
+        self._grace_seconds = grace_seconds
         self._clock = clock
         self._children: list[Child] = []
 
@@ -117,7 +119,7 @@ class Children:
 
     def stop(self) -> None:
         """SIGTERM to every child, newest first; SIGKILL to groups that outlive the grace."""
-        deadline = self._clock.monotonic() + _GRACE_SECONDS
+        deadline = self._clock.monotonic() + self._grace_seconds
         for child in reversed(self._children):
             _signal(child, signal.SIGTERM)
         for child in reversed(self._children):
@@ -178,4 +180,6 @@ def _ending(code: int) -> str:
 def _tail(log: Path) -> str:
     text = log.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if line.strip()][-3:]
-    return printable(" / ".join(lines)) or "(it is empty)"
+    from ledgerguard_pipeline.redaction import redact
+
+    return printable(redact(" / ".join(lines))) or "(it is empty)"

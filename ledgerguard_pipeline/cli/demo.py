@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.settings import Settings
 
 _MARKER = "made-by-ledgerguard-demo"
-_INVOICES = 2_000
+_INVOICES = 5_000
 
 
 def demo(

@@ -121,6 +121,20 @@ class Story:
 
 
 def change_books(sandbox: SandboxHandle) -> list[str]:
-    """Make one edit of each kind a bookkeeper makes; returns what was done, in words."""
-    done: list[str] = []
-    return done
+    """What a bookkeeper may do in an afternoon; returns it in words."""
+    invoice = sandbox.edit("create", "Invoice")["id"]
+    sandbox.edit("update", "Customer", note="Prefers e-mail \N{ENVELOPE}")
+    sandbox.edit("void", "Invoice")
+    sandbox.edit("delete", "Estimate")
+    sandbox.edit("deactivate", "Employee")
+    sandbox.edit("create", "Payment")
+    sandbox.edit("touch_balance", "Account")
+    return [
+        f"wrote invoice {invoice}",
+        "changed a customer",
+        "voided an invoice",
+        "deleted an estimate",
+        "made an employee inactive",
+        "received a payment",
+        "an account balance moved by itself",
+    ]

@@ -67,7 +67,7 @@ class PlainLines:
         elif result.fetched:
             self._line(
                 f"{result.realm_id}: {result.entity} {result.mode.value}, "
-                f"{result.fetched:,} fetched, {result.written:,} written, {result.seconds:.1f} s"
+                f"{result.fetched:,} fetched, {result.written:,} written, {result.deleted:,} deleted"
             )
 
     def _line(self, text: str) -> None:

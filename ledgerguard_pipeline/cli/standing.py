@@ -68,16 +68,21 @@ def _standing(
 ) -> Standing:
     realm = company.realm_id
     tokens = _tokens(control, company)
-    counts, last_sync = _stored(store, company)
+    held = _held(store, company)
     calls = control.calls.month_to_date(realm)
-    facts = SyncFacts(last_sync_at=last_sync, calls_this_month=calls, monthly_budget=budget)
+    facts = SyncFacts(
+        last_sync_at=held.last_sync_time,
+        quarantined=held.quarantined,
+        calls_this_month=calls,
+        monthly_budget=budget,
+    )
     return Standing(
         company=company,
         health=judge(company, tokens, facts, control.now()),
         access_token_expiry=None if tokens is None else tokens.access_expires_at,
         refresh_token_expiry=None if tokens is None else tokens.refresh_expires_at,
-        last_sync_time=last_sync,
-        entity_counts=counts,
+        last_sync_time=held.last_sync_time,
+        entity_counts=held.counts,
         api_calls_this_month=calls,
     )
 
@@ -99,14 +104,26 @@ def _store(settings: Settings) -> BronzeStore | None:
     return BronzeStore(path, settings.intuit_env, lock_wait_seconds=_LOCK_WAIT_SECONDS)
 
 
-def _stored(
-    store: BronzeStore | None, company: Company
-) -> tuple[Mapping[str, int] | None, datetime | None]:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What Bronze holds of a company."""
+
+    counts: Mapping[str, int] | None
+    last_sync_time: datetime | None
+    quarantined: int = 0
+
+
+def _held(store: BronzeStore | None, company: Company) -> _Held:
+    realm = company.realm_id
     if store is None:
-        return {}, None
+        return _Held({}, None)
     try:
-        watermarks = store.watermarks(company.realm_id)
-        return store.counts(company.realm_id), max(watermarks.values(), default=None)
+        loads = store.last_loads(realm).values()
+        return _Held(
+            store.counts(realm),
+            max((load.loaded_at for load in loads), default=None),
+            sum(store.quarantined(realm).values()),
+        )
     except BronzeBusy:
         # A load is being written; the connection's health does not depend on it.
-        return None, company.last_success_at
+        return _Held(None, company.last_success_at)

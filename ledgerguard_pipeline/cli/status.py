@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.cli.options import Json
-from ledgerguard_pipeline.cli.output import console, moment, say, table, write_json
+from ledgerguard_pipeline.cli.output import console, moment, printable, say, table, write_json
 from ledgerguard_pipeline.cli.presence import installed, nothing_connected
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def show(standing: Standing, budget: int) -> None:
 
     company, health = standing.company, standing.health
     state = health.state.value
-    heading = Text.assemble((company.name, "bold"), f"  {company.realm_id}  ")
+    heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
     heading.append(state, style=_COLOURS[state])
     console().print(heading)
     for text in health.texts:

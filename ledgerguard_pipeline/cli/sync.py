@@ -10,7 +10,7 @@ from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.cli.presence import nothing_connected, require_installed
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
-from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId, parse_realm
@@ -123,44 +123,17 @@ def _check_bronze(settings: Settings) -> None:
 def execute(
     settings: Settings, requests: list[SyncRequest], *, month_to_date: int = 0, quiet: bool = False
 ) -> SyncResult:
-    """Run the Dagster job once per company, with progress on stderr unless ``quiet``.
+    """Run the Dagster job once per company, with progress on stderr unless ``quiet``."""
+    from ledgerguard_pipeline.defs.run import run_sync
 
-    A company that fails as a whole is named in ``errors``; the others are synced all the same.
-
-    Raises:
-        LedgerGuardError: the only company failed before anything could be read.
-    """
+    if quiet:
+        return run_sync(settings, requests)
     from ledgerguard_pipeline.cli.progress import watching
     from ledgerguard_pipeline.ingestion.progress import use_progress
 
-    if quiet:
-        return _run_each(settings, requests)
     budget = settings.ledgerguard_monthly_call_budget
     with watching(month_to_date=month_to_date, budget=budget) as sink, use_progress(sink):
-        return _run_each(settings, requests)
-
-
-def _run_each(settings: Settings, requests: list[SyncRequest]) -> SyncResult:
-    from ledgerguard_pipeline.defs.run import run_sync
-
-    total = SyncResult()
-    for request in requests:
-        since = None if request.since is None else request.since.isoformat()
-        try:
-            outcome = run_sync(
-                settings, request.realm_id, request.entities, full=request.full, since=since
-            )
-        except LedgerGuardError as error:
-            if len(requests) == 1:
-                raise
-            total += SyncResult(errors=(str(error),))
-            continue
-        total += outcome.result
-        if not outcome.success and outcome.result.ok:
-            total += SyncResult(
-                errors=(f"Dagster run {outcome.run_id} failed; the Dagster UI shows its log.",)
-            )
-    return total
+        return run_sync(settings, requests)
 
 
 def show(result: SyncResult) -> None:

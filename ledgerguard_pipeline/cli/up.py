@@ -120,12 +120,11 @@ def _start_product(
     children.start("web", command, variables)
     from ledgerguard_pipeline.defs.home import prepare_dagster_home
     from ledgerguard_pipeline.defs.keys import CODE_LOCATION
-    from ledgerguard_pipeline.settings import load_settings
 
-    dagster_home = prepare_dagster_home(load_settings(ledgerguard_home=home))
+    dagster_home = prepare_dagster_home(home)
     variables = {**variables, "DAGSTER_HOME": str(dagster_home)}
     code_port = free_port()
-    workspace = dagster_home / "workspace.yaml"
+    workspace = dagster_home / "up-workspace.yaml"
     workspace.write_text(_WORKSPACE.format(port=code_port, name=CODE_LOCATION), encoding="utf-8")
     children.start("code", _code_server(code_port), variables)
     _wait(children, f"http://localhost:{ports['web']}/healthz", "web")

@@ -63,7 +63,6 @@ def callback_router(
             if observer is not None:
                 observer(error)
             return _refused(error)
-        _log.info("company_connected", realm_id=company.realm_id)
         if observer is not None:
             observer(company)
         return HTMLResponse(connected(company.name, company.realm_id))

@@ -126,12 +126,12 @@ class Guard:
 
     async def _refuse(self, send: Send) -> None:
         if self._token is None:
-            status, challenge = 403, ()
             text = "Reached under a public name, this server needs LEDGERGUARD_ADMIN_TOKEN."
-        else:
-            status, challenge = 401, ((b"www-authenticate", b'Basic realm="LedgerGuard"'),)
-            text = "Sign in with the admin token as password (any user name)."
-        await _answer(send, status, page("Not allowed", text), *challenge)
+            await _answer(send, 403, page("Not allowed", text))
+            return
+        text = "Sign in with the admin token as password (any user name)."
+        challenge = (b"www-authenticate", b'Basic realm="LedgerGuard"')
+        await _answer(send, 401, page("Not allowed", text), challenge)
 
 
 async def _answer(send: Send, status: int, html: str, *headers: tuple[bytes, bytes]) -> None:
