@@ -50,14 +50,14 @@ MAKE = commands("make")
 LEDGERGUARD = commands("ledgerguard")
 
 
-@pytest.mark.parametrize(("path", "call"), MAKE, ids=names(MAKE))
+@pytest.mark.parametrize("path, call", MAKE, ids=names(MAKE))
 def test_a_documented_make_target_exists(path: Path, call: str) -> None:
     target = shlex.split(call, comments=True)[1]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{re.escape(target)}:.*## \S", makefile, re.MULTILINE), path
 
 
-@pytest.mark.parametrize(("path", "call"), LEDGERGUARD, ids=names(LEDGERGUARD))
+@pytest.mark.parametrize("path, call", LEDGERGUARD, ids=names(LEDGERGUARD))
 def test_a_documented_command_is_understood_as_written(path: Path, call: str) -> None:
     command = typer.main.get_command(app)
     arguments = shlex.split(call, comments=True)[1:]

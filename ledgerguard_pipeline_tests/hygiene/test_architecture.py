@@ -58,7 +58,7 @@ def test_imports_go_down_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "places"),
+    "library, places",
     [
         ("fastapi", {"web", "sandbox"}),
         ("duckdb", {"bronze"}),
