@@ -98,7 +98,7 @@ class Keyring:
                 f"The stored secret for {context} has no known format: it was altered. "
                 "Restore the control database from a backup, or connect the company again."
             )
-        key = next((key for key in self._keys if key.id == key_id), None)
+        key = self._find(key_id)
         if key is None:
             shown = ", ".join(self.key_ids) or "none"
             raise KeyUnavailable(
@@ -119,6 +119,15 @@ class Keyring:
             ) from None
         return plain.decode()
 
+    def _find(self, key_id: str) -> Key | None:
+        """The key of that id; another process may have made or extended the file since."""
+        with self._lock:
+            found = _by_id(self._keys, key_id)
+            if found is None and self._key_file is not None and self._key_file.exists():
+                self._keys = _read(self._key_file)
+                found = _by_id(self._keys, key_id)
+            return found
+
     def _newest(self) -> Key:
         with self._lock:
             if not self._keys and self._key_file is not None:
@@ -129,6 +138,10 @@ class Keyring:
 def new_key() -> str:
     """A fresh key in the form ``LEDGERGUARD_ENCRYPTION_KEYS`` takes."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+def _by_id(keys: tuple[Key, ...], key_id: str) -> Key | None:
+    return next((key for key in keys if key.id == key_id), None)
 
 
 def _aad(key_id: str, context: str) -> bytes:

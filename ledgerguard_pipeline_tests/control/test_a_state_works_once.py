@@ -10,7 +10,7 @@ from ledgerguard_pipeline.control.schema import oauth_states
 from ledgerguard_pipeline.errors import ConsentError
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.clocks import FakeClock
-from ledgerguard_pipeline_tests.control.conftest import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane
 
 
 def test_a_state_is_accepted_and_then_refused(plane: ControlPlane) -> None:

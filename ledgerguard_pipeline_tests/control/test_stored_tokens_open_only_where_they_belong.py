@@ -13,7 +13,7 @@ from ledgerguard_pipeline.control.tokens import Tokens
 from ledgerguard_pipeline.errors import KeyUnavailable, LostRace
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
-from ledgerguard_pipeline_tests.control.conftest import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")

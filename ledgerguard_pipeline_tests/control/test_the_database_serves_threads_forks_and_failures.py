@@ -17,7 +17,7 @@ from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, Transient
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests.control.conftest import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane
 
 ROOT = Path(__file__).parents[2]
 REALM = RealmId("9341453474484455")
@@ -54,11 +54,16 @@ def test_a_plane_inherited_by_a_fork_connects_by_itself(store_settings: Settings
 
 def test_a_failed_block_writes_nothing(open_plane: OpenPlane) -> None:
     plane = open_plane()
-    with pytest.raises(ZeroDivisionError), plane.database.write("test") as connection:
-        connection.execute(
-            text("INSERT INTO leases VALUES ('x', 'me', 1, '2026-01-01 00:00:00')")
-        )
-        raise ZeroDivisionError
+
+    def fail_halfway() -> None:
+        with plane.database.write("test") as connection:
+            connection.execute(
+                text("INSERT INTO leases VALUES ('x', 'me', 1, '9999-01-01 00:00:00')")
+            )
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     assert plane.leases.acquire("x", "you", 5) is not None
 
 
@@ -108,7 +113,7 @@ def test_a_database_locked_too_long_is_a_transient_failure(
 
 def test_a_server_that_is_down_is_named_without_its_password(settings: Settings) -> None:
     url = SecretStr("postgresql://me:hunter2@127.0.0.1:1/ledger")
-    with pytest.raises(ControlUnavailable, match="127.0.0.1") as caught:
+    with pytest.raises(ControlUnavailable, match=r"127\.0\.0\.1") as caught:
         ControlPlane.open(settings.model_copy(update={"ledgerguard_control_url": url}))
     assert "hunter2" not in str(caught.value)
 

@@ -72,6 +72,18 @@ def test_a_key_file_others_can_read_stops_the_start(
         ControlPlane.open(settings)
 
 
+def test_a_ring_opened_before_the_first_key_finds_it_later(
+    settings: Settings, key_file: Path
+) -> None:
+    early = Keyring.open(settings)
+    sealed = Keyring.open(settings).seal("secret", CONTEXT)
+    assert early.unseal(sealed, CONTEXT) == "secret"
+
+    key_file.write_text(f"{new_key()}\n{key_file.read_text()}")
+    rotated = Keyring.open(settings).seal("secret", CONTEXT)
+    assert early.unseal(rotated, CONTEXT) == "secret"
+
+
 def test_a_key_that_is_gone_is_named_and_not_silently_replaced(
     settings: Settings, key_file: Path
 ) -> None:
