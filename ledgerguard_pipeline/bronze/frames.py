@@ -44,7 +44,7 @@ def build_frame(headers: pa.Table, payloads: Sequence[str | None], *, by_id: boo
     """
     import pandas as pd
 
-    if by_id:
+    if by_id and payloads:
         realms, ids = headers.column("realm_id").to_pylist(), headers.column("id").to_pylist()
         order = sorted(range(len(ids)), key=lambda at: (realms[at], len(ids[at]), ids[at]))
         headers = headers.take(order)
