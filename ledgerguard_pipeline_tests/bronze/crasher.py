@@ -11,14 +11,22 @@ from ledgerguard_pipeline_tests.bronze.make import after, load, record, reject, 
 
 
 def second_commit(store: BronzeStore) -> None:
-    store.commit([
-        load(
-            record("1", '{"v":2}', updated=9), *(record(f"{at}") for at in range(10, 3_000)),
-            id="load-2", rejects=[reject("99")], watermark=after(9), walk=step(cursor="c2"),
-        ),
-        load(tombstone("1", updated=9, read=200), entity="Bill", id="load-2", watermark=after(9)),
-        load(entity="Term", id="load-2", watermark=after(9)),
-    ])
+    store.commit(
+        [
+            load(
+                record("1", '{"v":2}', updated=9),
+                *(record(f"{at}") for at in range(10, 3_000)),
+                id="load-2",
+                rejects=[reject("99")],
+                watermark=after(9),
+                walk=step(cursor="c2"),
+            ),
+            load(
+                tombstone("1", updated=9, read=200), entity="Bill", id="load-2", watermark=after(9)
+            ),
+            load(entity="Term", id="load-2", watermark=after(9)),
+        ]
+    )
 
 
 if __name__ == "__main__":

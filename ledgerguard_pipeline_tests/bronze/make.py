@@ -53,14 +53,18 @@ def tombstone(
     state: State = State.DELETED,
     merged_into: str | None = None,
 ) -> Record:
-    return record(
-        id, updated=updated, token=None, read=read, state=state, merged_into=merged_into
-    )
+    return record(id, updated=updated, token=None, read=read, state=state, merged_into=merged_into)
 
 
-def reject(id: str | None = "1", reason: str = "unreadable", payload: bytes | None = b"{") -> Reject:
+def reject(
+    id: str | None = "1", reason: str = "unreadable", payload: bytes | None = b"{"
+) -> Reject:
     return Reject(
-        id=id, reason=reason, payload=payload, source=Source.QUERY, request_id="tid-1",
+        id=id,
+        reason=reason,
+        payload=payload,
+        source=Source.QUERY,
+        request_id="tid-1",
         fetched_at=NOON,
     )
 
@@ -93,10 +97,18 @@ def load(
 
 
 def step(
-    walk_id: str = "walk-1", *, cursor: str | None = None, rows: int = 0, done: bool = False,
+    walk_id: str = "walk-1",
+    *,
+    cursor: str | None = None,
+    rows: int = 0,
+    done: bool = False,
     track_seen: bool = True,
 ) -> WalkStep:
     return WalkStep(
-        walk_id=walk_id, started_at=NOON, cursor=cursor, rows=rows, done=done,
+        walk_id=walk_id,
+        started_at=NOON,
+        cursor=cursor,
+        rows=rows,
+        done=done,
         track_seen=track_seen,
     )

@@ -17,15 +17,25 @@ from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.bronze import crasher
 from ledgerguard_pipeline_tests.bronze.make import REALM, after, load, record, step
 
-TABLES = ("invoice", "bill", "_loads", "_watermarks", "_quarantine", "_fields", "_walks",
-          "_walk_seen")
+TABLES = (
+    "invoice",
+    "bill",
+    "_loads",
+    "_watermarks",
+    "_quarantine",
+    "_fields",
+    "_walks",
+    "_walk_seen",
+)
 
 
 def first_commit(store: BronzeStore) -> None:
-    store.commit([
-        load(record("1", '{"v":1}'), watermark=after(1), walk=step(cursor="c1")),
-        load(record("1"), entity="Bill", watermark=after(1)),
-    ])
+    store.commit(
+        [
+            load(record("1", '{"v":1}'), watermark=after(1), walk=step(cursor="c1")),
+            load(record("1"), entity="Bill", watermark=after(1)),
+        ]
+    )
 
 
 def everything(store: BronzeStore) -> dict[str, object]:
@@ -40,9 +50,11 @@ def summary(store: BronzeStore) -> tuple[object, ...]:
     walk = store.walk(REALM, "Invoice")
     assert walk is not None
     return (
-        store.counts(REALM), sorted(store.watermarks(REALM).items()),
+        store.counts(REALM),
+        sorted(store.watermarks(REALM).items()),
         {name: mark.load_id for name, mark in store.last_loads(REALM).items()},
-        walk.cursor, store.quarantined(REALM),
+        walk.cursor,
+        store.quarantined(REALM),
     )
 
 
@@ -99,9 +111,7 @@ def test_a_killed_first_load_leaves_a_usable_file(path: Path) -> None:
 class Sabotaged:
     """A connection that does something else at the first statement with a given beginning."""
 
-    def __init__(
-        self, beginning: str, deed: Callable[[duckdb.DuckDBPyConnection], object]
-    ) -> None:
+    def __init__(self, beginning: str, deed: Callable[[duckdb.DuckDBPyConnection], object]) -> None:
         self._real = duckdb.connect(":memory:")
         self._beginning = beginning
         self._deed = deed
@@ -125,10 +135,18 @@ def sabotage(
     )
 
 
-@pytest.mark.parametrize("beginning", [
-    'INSERT INTO "invoice"', 'INSERT INTO "bill"', 'CREATE TABLE "term"', "INSERT INTO _walks",
-    "INSERT INTO _quarantine", "INSERT INTO _watermarks", "INSERT INTO _loads",
-])
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        'INSERT INTO "invoice"',
+        'INSERT INTO "bill"',
+        'CREATE TABLE "term"',
+        "INSERT INTO _walks",
+        "INSERT INTO _quarantine",
+        "INSERT INTO _watermarks",
+        "INSERT INTO _loads",
+    ],
+)
 def test_an_error_anywhere_in_the_transaction_keeps_nothing(
     store: BronzeStore, path: Path, beginning: str
 ) -> None:
@@ -142,9 +160,7 @@ def test_an_error_anywhere_in_the_transaction_keeps_nothing(
     assert summary(store) == WHOLE
 
 
-def test_a_commit_that_silently_writes_nothing_is_noticed(
-    store: BronzeStore, path: Path
-) -> None:
+def test_a_commit_that_silently_writes_nothing_is_noticed(store: BronzeStore, path: Path) -> None:
     first_commit(store)
     before = everything(store)
     lying = sabotage(path, "COMMIT", lambda real: real.execute("ROLLBACK"))

@@ -93,20 +93,24 @@ def test_duplicates_inside_one_load_collapse_to_the_newest(store: BronzeStore) -
 
 
 def test_two_loads_of_one_entity_in_one_commit_build_on_each_other(store: BronzeStore) -> None:
-    first, second = store.commit([
-        load(record("1", '{"v":1}', updated=1), record("2")),
-        load(record("1", '{"v":2}', updated=2), record("2"), id="load-2"),
-    ])
+    first, second = store.commit(
+        [
+            load(record("1", '{"v":1}', updated=1), record("2")),
+            load(record("1", '{"v":2}', updated=2), record("2"), id="load-2"),
+        ]
+    )
     assert tally(first) == (2, 0, 0, 0)
     assert tally(second) == (1, 0, 1, 0)
     assert history(store) == ['{"v":1}', '{"v":2}']
 
 
 def test_the_same_id_of_two_companies_is_two_objects(store: BronzeStore) -> None:
-    store.commit([
-        load(record("1", '{"of":"a"}')),
-        load(record("1", '{"of":"b"}'), realm=OTHER_REALM),
-    ])
+    store.commit(
+        [
+            load(record("1", '{"of":"a"}')),
+            load(record("1", '{"of":"b"}'), realm=OTHER_REALM),
+        ]
+    )
     assert store.counts(REALM) == {"Invoice": 1}
     assert store.counts(OTHER_REALM) == {"Invoice": 1}
     assert store.counts() == {"Invoice": 2}
@@ -198,9 +202,12 @@ def test_inactive_and_voided_objects_stay_in_the_current_view(store: BronzeStore
 
 def test_running_a_load_again_changes_nothing(store: BronzeStore) -> None:
     batch = [
-        record("1", '{"v":1}', updated=1), record("1", '{"v":2}', updated=2),
-        record("2", '{"a":1}', read=10), record("2", '{"a":2}', read=20),
-        tombstone("3", updated=5, read=100), record("3", updated=5, read=90),
+        record("1", '{"v":1}', updated=1),
+        record("1", '{"v":2}', updated=2),
+        record("2", '{"a":1}', read=10),
+        record("2", '{"a":2}', read=20),
+        tombstone("3", updated=5, read=100),
+        record("3", updated=5, read=90),
     ]
     commit(store, *batch)
     before = store.sql("SELECT * FROM invoice ORDER BY ALL").rows
@@ -212,7 +219,11 @@ def test_running_a_load_again_changes_nothing(store: BronzeStore) -> None:
 def test_every_record_of_a_load_is_accounted_for(store: BronzeStore) -> None:
     commit(store, record("1"), record("2", updated=5))
     outcome = commit(
-        store, record("1"), record("2", updated=1), record("3"), record(""),
+        store,
+        record("1"),
+        record("2", updated=1),
+        record("3"),
+        record(""),
         tombstone("4", updated=1, read=1),
     )
     assert tally(outcome) == (1, 1, 1, 1)

@@ -21,15 +21,28 @@ from ledgerguard_pipeline_tests.bronze.make import (
 )
 from ledgerguard_pipeline_tests.clocks import FakeClock
 
-AMOUNTS = ["100.10", "0.30000000000000004", "99999999999999.99", "1E+2", "-0.0", "7",
-           "12345678901234567890123456789"]
+AMOUNTS = [
+    "100.10",
+    "0.30000000000000004",
+    "99999999999999.99",
+    "1E+2",
+    "-0.0",
+    "7",
+    "12345678901234567890123456789",
+]
 
 
 def test_every_number_is_a_decimal_of_its_own_text(store: BronzeStore) -> None:
-    store.commit([load(*(
-        record(str(at), f'{{"TotalAmt":{text},"Line":[{{"Amount":{text}}}]}}')
-        for at, text in enumerate(AMOUNTS)
-    ))])
+    store.commit(
+        [
+            load(
+                *(
+                    record(str(at), f'{{"TotalAmt":{text},"Line":[{{"Amount":{text}}}]}}')
+                    for at, text in enumerate(AMOUNTS)
+                )
+            )
+        ]
+    )
     frame = store.frame("Invoice")
     for value, line, text in zip(frame["TotalAmt"], frame["Line"], AMOUNTS, strict=True):
         assert value.as_tuple() == Decimal(text).as_tuple()
@@ -39,14 +52,24 @@ def test_every_number_is_a_decimal_of_its_own_text(store: BronzeStore) -> None:
 def test_a_frame_has_the_header_then_the_fields_and_none_where_one_is_missing(
     store: BronzeStore,
 ) -> None:
-    store.commit([load(
-        record("2", '{"Id":"2","Balance":1.5,"CustomerRef":{"value":"7"}}'),
-        record("10", '{"Id":"10","Paid":true,"state":"odd"}'),
-        record("1", '{"Id":"1","PrivateNote":null}'),
-    )])
+    store.commit(
+        [
+            load(
+                record("2", '{"Id":"2","Balance":1.5,"CustomerRef":{"value":"7"}}'),
+                record("10", '{"Id":"10","Paid":true,"state":"odd"}'),
+                record("1", '{"Id":"1","PrivateNote":null}'),
+            )
+        ]
+    )
     frame = store.frame("Invoice")
     assert list(frame.columns) == [
-        *HEADER, "Id", "PrivateNote", "Balance", "CustomerRef", "Paid", "state_field",
+        *HEADER,
+        "Id",
+        "PrivateNote",
+        "Balance",
+        "CustomerRef",
+        "Paid",
+        "state_field",
     ]
     assert list(frame["id"]) == ["1", "2", "10"]
     assert list(frame["Balance"]) == [None, Decimal("1.5"), None]
@@ -58,10 +81,12 @@ def test_a_frame_has_the_header_then_the_fields_and_none_where_one_is_missing(
 
 
 def test_a_frame_leaves_out_deleted_objects_and_other_companies(store: BronzeStore) -> None:
-    store.commit([
-        load(record("1"), tombstone("2", updated=1, read=1)),
-        load(record("3"), realm=OTHER_REALM),
-    ])
+    store.commit(
+        [
+            load(record("1"), tombstone("2", updated=1, read=1)),
+            load(record("3"), realm=OTHER_REALM),
+        ]
+    )
     assert list(store.frame("Invoice", realm_id=REALM)["id"]) == ["1"]
     assert list(store.frame("invoice")["id"]) == ["1", "3"]
 
@@ -89,10 +114,15 @@ def test_as_of_shows_what_bronze_held_at_that_moment(path: Path) -> None:
 
 def test_a_limit_keeps_the_most_recently_updated(store: BronzeStore) -> None:
     store.commit([load(*(record(str(at), updated=at) for at in range(20)))])
-    store.commit([load(
-        tombstone("19", updated=99, read=999), record("3", '{"v":1}', updated=50),
-        record("7", '{"v":1}', updated=None, read=500),
-    )])
+    store.commit(
+        [
+            load(
+                tombstone("19", updated=99, read=999),
+                record("3", '{"v":1}', updated=50),
+                record("7", '{"v":1}', updated=None, read=500),
+            )
+        ]
+    )
     assert list(store.frame("Invoice", limit=3)["id"]) == ["3", "18", "17"]
 
 
@@ -128,8 +158,10 @@ def test_expense_is_cash_and_card_purchases_even_beside_odd_payloads(store: Bron
     expected = ["1", "2", "3", "6", "7"]
     assert list(store.frame("Expense")["id"]) == expected
     assert sorted(store.frame("Expense", limit=99)["id"]) == expected
-    assert list(store.frame("expense", realm_id=REALM, as_of=datetime.now().astimezone())["id"]) \
+    assert (
+        list(store.frame("expense", realm_id=REALM, as_of=datetime.now().astimezone())["id"])
         == expected
+    )
     rows = store.sql("SELECT id, payload FROM bronze.expense_current ORDER BY id").rows
     assert rows == [(id, PURCHASES[id]) for id in expected]
     assert store.count("Expense", REALM) == 5

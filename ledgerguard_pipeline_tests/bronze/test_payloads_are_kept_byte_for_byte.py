@@ -58,9 +58,7 @@ def test_very_deep_nesting_is_stored_and_its_row_still_appears_in_frames(
 )
 @given(
     notes=st.lists(st.text(max_size=40), min_size=1, max_size=20),
-    amounts=st.lists(
-        st.decimals(allow_nan=False, allow_infinity=False), min_size=1, max_size=20
-    ),
+    amounts=st.lists(st.decimals(allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
 )
 def test_any_text_and_any_number_survive_exactly(
     store: BronzeStore, notes: list[str], amounts: list[Decimal]

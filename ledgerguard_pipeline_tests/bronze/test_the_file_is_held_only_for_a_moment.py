@@ -126,7 +126,7 @@ def test_a_thread_that_waits_too_long_says_that_its_own_process_holds_the_file(
     store.commit([load(record("1"))])
     impatient = BronzeStore(path, Environment.SANDBOX, lock_wait_seconds=0.01)
 
-    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001
+    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         with pytest.raises(BronzeBusy, match="another thread of this process"):
             impatient.counts(REALM)
         return open_memory(file, read_only)
@@ -136,7 +136,7 @@ def test_a_thread_that_waits_too_long_says_that_its_own_process_holds_the_file(
 
 
 def test_a_supplied_connection_to_the_file_itself_works_too(path: Path) -> None:
-    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001
+    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(file), read_only=read_only)
 
     store = BronzeStore(path, Environment.SANDBOX, connect=connect)
@@ -149,7 +149,7 @@ def test_a_supplied_connection_to_the_file_itself_works_too(path: Path) -> None:
 def test_a_forked_child_does_not_inherit_a_turn(store: BronzeStore, path: Path) -> None:
     store.commit([load(record("1"))])
 
-    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001
+    def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         from ledgerguard_pipeline.bronze.file import _turns
 
         child = os.fork()
