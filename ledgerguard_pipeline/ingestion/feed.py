@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -32,6 +32,19 @@ class Tally:
     expected: int | None = None
     stored: int | None = None
     note: str | None = None
+
+    def compare(self, expected: int | None, stored: int, rejected: int) -> bool:
+        """Note a comparison and tell whether Bronze accounts for every object Intuit counts.
+
+        A quarantined object may still be there in an older version, so rejects fill a gap but
+        make no surplus.
+        """
+        self.expected = expected
+        if expected is None:
+            self.stored = None
+            return True
+        self.stored = stored if stored >= expected else min(expected, stored + rejected)
+        return self.stored == expected
 
 
 class Feed(Protocol):
@@ -75,9 +88,10 @@ class Shelf(Protocol):
         """Objects Bronze holds alive."""
         ...
 
+    def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
+        """Ids of the objects Bronze held alive when this sync first asked."""
+        ...
+
     def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:
         """Ids alive in Bronze that a walk did not meet."""
         ...
-
-
-Counts = Mapping[str, int]

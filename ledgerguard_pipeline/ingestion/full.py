@@ -10,7 +10,7 @@ are found.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -114,36 +114,34 @@ class FullFeed:
             self.tally.note = "this company's edition has no such objects"
             yield Portion((), watermark=None)
             return
-        yield from self._read(opening, self._track_seen)
+        yield from self._read(opening, track_seen=self._track_seen)
         if opening.count is None:
             return
-        self._compare(opening.count)
-        if self.tally.stored != self.tally.expected:
-            self._compare(self.reader.count())
-        if self.tally.stored != self.tally.expected:
-            # Something moved that neither the walk nor its change pass could show.
-            self._resume, self._walk, self._rejected = None, None, 0
-            yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
-            self._compare(self.reader.count())
+        if self._complete(opening.count) or self._complete(self.reader.count()):
+            return
+        # Something moved that neither the walk nor its change pass could show.
+        self._resume, self._walk, self._rejected = None, None, 0
+        yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
+        self._complete(self.reader.count())
 
-    def _compare(self, expected: int | None) -> None:
+    def _complete(self, expected: int | None) -> bool:
         stored = self._shelf.stored(self._realm_id, self.plan.entity)
-        self.tally.expected = expected
-        self.tally.stored = stored + self._rejected if expected is not None else None
+        return self.tally.compare(expected, stored, self._rejected)
 
-    def _read(self, opening: Opening, track_seen: bool) -> Iterator[Portion]:
+    def _read(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
         page = self._whole(opening)
         if page is not None:
             self._rejected += len(page.rejects)
-            step = self._first_step(page.time, track_seen) if track_seen else None
-            portion = Portion(page.records, page.rejects, page.bytes, page.time, step)
-            if step is None:
-                yield self._advancing(portion)
-                return
-            yield replace(portion, watermark=None)
-            yield self._advancing(self._phantoms(replace(step, done=True), page.time))
+            late: list[Record] = []
+            if track_seen:
+                met = {record.id for record in page.records}
+                held = self._shelf.living(self._realm_id, self.plan.entity)
+                late = self._phantoms(sorted(held - met), page.time)
+            yield self._advancing(
+                Portion([*page.records, *late], page.rejects, page.bytes, page.time)
+            )
             return
-        yield from self._long(opening, track_seen)
+        yield from self._long(opening, track_seen=track_seen)
 
     def _whole(self, opening: Opening) -> Page | None:
         """The only page, if it surely holds every row."""
@@ -152,10 +150,10 @@ class FullFeed:
             return None
         return page if opening.count is None or page.rows >= opening.count else None
 
-    def _long(self, opening: Opening, track_seen: bool) -> Iterator[Portion]:
+    def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
         walk = self._walk or self._start(opening.count)
         walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
-        step = self._resumed_step() or self._opened_step(opening, track_seen)
+        step = self._resumed_step() or self._opened_step(opening, track_seen=track_seen)
         records: list[Record] = []
         rejects: list[Reject] = []
         size = pages = 0
@@ -167,7 +165,7 @@ class FullFeed:
             self._rejected += len(stretch.rejects)
             time = time or stretch.time
             if step is None:
-                step = self._first_step(stretch.time, track_seen)
+                step = self._first_step(stretch.time, track_seen=track_seen)
             step = replace(
                 step,
                 cursor=stretch.covered_to.isoformat() if stretch.covered_to else None,
@@ -193,7 +191,10 @@ class FullFeed:
         last = Portion([*records, *late], [*rejects, *late_rejects], size, walk=step)
         if step.track_seen:
             yield last
-            yield self._advancing(self._phantoms(replace(step, done=True), time))
+            unseen = self._shelf.unseen(self._realm_id, self.plan.entity, step.walk_id)
+            yield self._advancing(
+                Portion(self._phantoms(unseen, time), watermark=time, walk=replace(step, done=True))
+            )
         else:
             yield self._advancing(replace(last, watermark=time, walk=replace(step, done=True)))
 
@@ -216,21 +217,18 @@ class FullFeed:
             time = time or stretch.time
         return records, rejects, time or began
 
-    def _phantoms(self, step: WalkStep, time: datetime) -> Portion:
-        """Rows Bronze still holds alive that the walk did not meet: gone, or to be read again."""
+    def _phantoms(self, unseen: Sequence[str], time: datetime) -> list[Record]:
+        """Rows Bronze holds alive that were not met: tombstones, or the row as it is now."""
         entity = self.plan.entity
-        unseen = self._shelf.unseen(self._realm_id, entity, step.walk_id)
-        watermark = time
-        alive: list[Record] = []
-        if not entity.identified or entity.kind is Kind.SINGLETON:
-            unseen = []
-        if unseen:
-            try:
-                alive, asked_at = self.reader.alive(unseen)
-                time = asked_at or time
-            except RequestRejected:
-                unseen = []
-        back = {record.id for record in alive}
+        if not unseen or not entity.identified or entity.kind is Kind.SINGLETON:
+            return []
+        try:
+            alive = self.reader.alive(unseen)
+        except RequestRejected:
+            # A type that cannot be asked for by id is left as it is.
+            return []
+        asked_at = alive.time or time
+        there = {record.id for record in alive.records} | alive.unreadable
         state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
         gone = [
             Record(
@@ -238,16 +236,16 @@ class FullFeed:
                 sync_token=None,
                 state=state,
                 created_at=None,
-                last_updated_at=time,
+                last_updated_at=asked_at,
                 payload=None,
                 source=Source.RECONCILE,
-                request_id=None,
-                fetched_at=time,
+                request_id=alive.request_id,
+                fetched_at=asked_at,
             )
             for id in unseen
-            if id not in back
+            if id not in there
         ]
-        return Portion([*alive, *gone], watermark=watermark, walk=step)
+        return [*alive.records, *gone]
 
     def _advancing(self, portion: Portion) -> Portion:
         return portion if self.plan.advances else replace(portion, watermark=None)
@@ -288,10 +286,12 @@ class FullFeed:
             track_seen=resume.track_seen,
         )
 
-    def _opened_step(self, opening: Opening, track_seen: bool) -> WalkStep | None:
-        return None if opening.time is None else self._first_step(opening.time, track_seen)
+    def _opened_step(self, opening: Opening, *, track_seen: bool) -> WalkStep | None:
+        return (
+            None if opening.time is None else self._first_step(opening.time, track_seen=track_seen)
+        )
 
-    def _first_step(self, began: datetime, track_seen: bool) -> WalkStep:
+    def _first_step(self, began: datetime, *, track_seen: bool) -> WalkStep:
         return WalkStep(
             walk_id=uuid.uuid4().hex,
             started_at=began,
@@ -300,4 +300,3 @@ class FullFeed:
             done=False,
             track_seen=track_seen,
         )
-

@@ -87,12 +87,10 @@ class QueryFeed:
         if not self._count_after:
             return
         expected = first.count if first.count is not None else self.reader.count()
-        if expected is not None:
-            stored = self._shelf.stored(self._realm_id, self.plan.entity)
-            self.tally.expected, self.tally.stored = expected, stored + rejected
-            if self.tally.expected != self.tally.stored:
-                yield from self._take_over()
-                return
+        stored = self._shelf.stored(self._realm_id, self.plan.entity)
+        if not self.tally.compare(expected, stored, rejected):
+            yield from self._take_over()
+            return
         if hold:
             yield Portion((), watermark=watermark)
 
@@ -108,16 +106,12 @@ class QueryFeed:
             watermark = page.time if self.plan.advances else None
             yield Portion(page.records, page.rejects, page.bytes, watermark)
             return
-        walk = PageWalk(
-            self.reader.changed(self.plan.since, self.plan.until), self._pool, updated
-        )
+        walk = PageWalk(self.reader.changed(self.plan.since, self.plan.until), self._pool, updated)
         began = None
         for stretch in walk:
             began = began or stretch.time
             done = stretch.last and self.plan.advances
-            yield Portion(
-                stretch.records, stretch.rejects, stretch.bytes, began if done else None
-            )
+            yield Portion(stretch.records, stretch.rejects, stretch.bytes, began if done else None)
 
 
 class ChangeFeed:

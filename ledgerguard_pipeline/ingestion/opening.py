@@ -28,9 +28,7 @@ SMALL_UNCOUNTED = 50
 class Openings:
     """Resolves an ``Opening`` per entity; ``begin`` runs in the background."""
 
-    def __init__(
-        self, client: QBOClient, entities: Sequence[EntityType], pool: Executor
-    ) -> None:
+    def __init__(self, client: QBOClient, entities: Sequence[EntityType], pool: Executor) -> None:
         self._client = client
         self._entities = tuple(entities)
         self._pool = pool
@@ -46,7 +44,7 @@ class Openings:
     def _guarded(self) -> None:
         try:
             self._count()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
             for future in self.futures.values():
                 if not future.done():
                     future.set_exception(error)
@@ -75,10 +73,8 @@ class Openings:
 
     def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
         try:
-            pages = self._client.query_batch(
-                [(entity, _statement(entity)) for entity, _ in batch]
-            )
-        except BaseException as error:
+            pages = self._client.query_batch([(entity, _statement(entity)) for entity, _ in batch])
+        except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
             for entity, _ in batch:
                 self.futures[entity.name].set_exception(error)
             return
@@ -102,8 +98,9 @@ def _filled(
 ) -> list[list[tuple[EntityType, int | None]]]:
     """Pack entities into batches, first fit, largest first."""
     batches: list[tuple[int, list[tuple[EntityType, int | None]]]] = []
-    weighed = [(SMALL_UNCOUNTED if count is None else count, entity, count)
-               for entity, count in small]
+    weighed = [
+        (SMALL_UNCOUNTED if count is None else count, entity, count) for entity, count in small
+    ]
     for weight, entity, count in sorted(weighed, key=lambda item: -item[0]):
         for at, (filled, members) in enumerate(batches):
             if filled + weight <= ROWS_PER_BATCH and len(members) < ITEMS_PER_BATCH:

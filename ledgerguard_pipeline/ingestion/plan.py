@@ -59,27 +59,23 @@ def _plan(
     if request.since is not None:
         # A gap between the watermark and a later `since` would never be read again.
         contiguous = watermark is not None and request.since <= watermark
-        return _changes(entity, request.since, now, advances=contiguous, stale=False)
+        return _changes(entity, request.since, now, advances=contiguous, counted=False)
     if watermark is None:
         return EntityPlan(entity, Mode.FULL)
-    return _changes(entity, watermark - OVERLAP, now, advances=True, stale=True)
+    return _changes(entity, watermark - OVERLAP, now, advances=True, counted=True)
 
 
 def _window(entity: EntityType, window: Window) -> EntityPlan:
     if entity.kind is Kind.SINGLETON or (window.start is None and window.end is None):
         return EntityPlan(entity, Mode.FULL, advances=window.end is None)
-    return EntityPlan(
-        entity, Mode.QUERY, since=window.start, until=window.end, advances=False
-    )
+    return EntityPlan(entity, Mode.QUERY, since=window.start, until=window.end, advances=False)
 
 
 def _changes(
-    entity: EntityType, since: datetime, now: datetime, *, advances: bool, stale: bool
+    entity: EntityType, since: datetime, now: datetime, *, advances: bool, counted: bool
 ) -> EntityPlan:
     if entity.kind is Kind.SINGLETON and (not entity.cdc or now - since > CDC_REACH):
         return EntityPlan(entity, Mode.FULL, advances=advances)
     if entity.cdc and now - since <= CDC_REACH:
         return EntityPlan(entity, Mode.CDC, since=since, advances=advances)
-    return EntityPlan(
-        entity, Mode.QUERY, since=since, advances=advances, count_after=stale and entity.cdc
-    )
+    return EntityPlan(entity, Mode.QUERY, since=since, advances=advances, count_after=counted)

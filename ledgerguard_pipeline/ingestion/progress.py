@@ -48,12 +48,13 @@ class _Nobody:
     def finished(self, result: EntityResult) -> None: ...
 
 
-_current: ContextVar[ProgressSink] = ContextVar("ledgerguard_progress", default=_Nobody())
+_NOBODY: ProgressSink = _Nobody()
+_current: ContextVar[ProgressSink | None] = ContextVar("ledgerguard_progress", default=None)
 
 
 def current_progress() -> ProgressSink:
     """The sink of this context; take it once at the start and pass it to threads."""
-    return _current.get()
+    return _current.get() or _NOBODY
 
 
 @contextmanager

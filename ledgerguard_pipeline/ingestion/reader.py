@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.errors import RequestRejected
+from ledgerguard_pipeline.errors import PoisonPage, RequestRejected
 from ledgerguard_pipeline.ingestion.salvage import salvaging
 from ledgerguard_pipeline.ingestion.walk import Fetch
 from ledgerguard_pipeline.qbo.answers import Page
@@ -44,6 +45,16 @@ def created(record: Record) -> datetime | None:
 def updated(record: Record) -> datetime | None:
     """The key of a walk over changes: it only ever grows."""
     return record.last_updated_at
+
+
+@dataclass(slots=True)
+class Living:
+    """Objects found alive, those there but unreadable, and the last answer's time and tid."""
+
+    records: list[Record] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    time: datetime | None = None
+    request_id: str | None = None
 
 
 class EntityReader:
@@ -82,19 +93,32 @@ class EntityReader:
 
         return salvaging(page, self.entity, self._clock)
 
-    def alive(self, ids: Sequence[str]) -> tuple[list[Record], datetime | None]:
-        """Those of these objects that are alive now, and the server's time of the last answer.
+    def alive(self, ids: Sequence[str]) -> Living:
+        """Those of these objects that are alive now.
 
         Raises:
             QBOAPIError: a read failed; nothing is known then.
         """
-        records: list[Record] = []
-        time: datetime | None = None
+        living = Living()
         for at in range(0, len(ids), IDS_PER_QUERY):
-            page = self._page(Query.ids(self.entity, ids[at : at + IDS_PER_QUERY]))
-            records.extend(page.records)
-            time = page.time
-        return records, time
+            self._look(ids[at : at + IDS_PER_QUERY], living)
+        return living
+
+    def _look(self, ids: Sequence[str], living: Living) -> None:
+        try:
+            page = self._page(Query.ids(self.entity, ids))
+        except PoisonPage:
+            # Who refuses to be shown is not gone.
+            if len(ids) == 1:
+                living.unreadable.add(ids[0])
+                return
+            half = len(ids) // 2
+            self._look(ids[:half], living)
+            self._look(ids[half:], living)
+        else:
+            living.records.extend(page.records)
+            living.time = page.time
+            living.request_id = page.request_id
 
     def count(self) -> int | None:
         """Intuit's own count, or None where the type cannot be counted."""
@@ -111,9 +135,7 @@ class EntityReader:
         while True:
             level = self._order
             where = () if anchor is None else (Condition(CREATE_TIME, ">=", anchor),)
-            query = Query.select(
-                self.entity, where, order=_ORDERS[level], start=start, limit=limit
-            )
+            query = Query.select(self.entity, where, order=_ORDERS[level], start=start, limit=limit)
             try:
                 return self._page(query)
             except RequestRejected:

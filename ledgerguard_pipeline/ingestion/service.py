@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ledgerguard_pipeline import entities as registry
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline import entities as registry
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.errors import BadInputError, QBOAPIError, QBOAuthError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
@@ -60,7 +60,7 @@ class IngestionService:
         self,
         entity_types: Sequence[str] | None = None,
         since: datetime | None = None,
-        force_full_sync: bool = False,
+        force_full_sync: bool = False,  # noqa: FBT001, FBT002  # the documented signature
         *,
         run_id: str | None = None,
     ) -> dict[str, object]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
@@ -27,6 +27,7 @@ long reach does not fill everybody's answer."""
 
 BATCH_ITEMS = 25
 ANSWER_ROWS = 1000
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Sweep:
                 self._together(captured, queried)
             else:
                 self._settle(captured, None)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
             for plan in captured:
                 _fail(self.changes[plan.entity.name], error)
             for plan in queried:
@@ -135,7 +136,7 @@ def _groups(captured: Sequence[EntityPlan]) -> list[list[EntityPlan]]:
     """Split by watermark; the group of the newest comes first."""
     ordered = sorted(
         (plan for plan in captured if plan.since is not None),
-        key=lambda plan: plan.since or datetime.max,
+        key=lambda plan: plan.since or EARLIEST,
         reverse=True,
     )
     groups: list[list[EntityPlan]] = []

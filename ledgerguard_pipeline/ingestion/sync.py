@@ -46,19 +46,6 @@ GROUP_ROWS = 10_000
 
 
 @dataclass(slots=True)
-class _Job:
-    """One entity's feed and what became of it."""
-
-    feed: Feed
-    portions: Iterator[Portion]
-    pending: Portion | None = None
-    started: float = 0.0
-    result: EntityResult | None = None
-    error: LedgerGuardError | None = None
-    totals: _Totals = field(default_factory=lambda: _Totals())
-
-
-@dataclass(slots=True)
 class _Totals:
     fetched: int = 0
     written: int = 0
@@ -85,6 +72,19 @@ class _Totals:
             self.portion = portion
 
 
+@dataclass(slots=True)
+class _Job:
+    """One entity's feed and what became of it."""
+
+    feed: Feed
+    portions: Iterator[Portion]
+    pending: Portion | None = None
+    started: float = 0.0
+    result: EntityResult | None = None
+    error: LedgerGuardError | None = None
+    totals: _Totals = field(default_factory=_Totals)
+
+
 class CompanySync:
     """A sync under way. Use it as a context manager and call ``load`` per entity, in any order."""
 
@@ -103,7 +103,7 @@ class CompanySync:
         self._storage = storage
         self._clock = clock
         self._progress = current_progress()
-        self._stored = StoredCounts(storage)
+        self._stored = StoredCounts(storage, request.entities)
         self._lock = threading.RLock()
         self._jobs: dict[str, _Job] = {}
         self._began = clock.monotonic()
@@ -194,9 +194,7 @@ class CompanySync:
         plans = plan_entities(
             request, self._storage.watermarks(request.realm_id), self._clock.now()
         )
-        self._progress.started(
-            request.realm_id, tuple(entity.name for entity in request.entities)
-        )
+        self._progress.started(request.realm_id, tuple(entity.name for entity in request.entities))
         full = [plan for plan in plans if plan.mode is Mode.FULL]
         openings = Openings(self._client, [plan.entity for plan in full], self._pool)
         sweep = Sweep(self._client, plans, self._pool)
@@ -236,15 +234,11 @@ class CompanySync:
             count_after=plan.count_after and plan.entity.countable,
         )
 
-    def _full(
-        self, plan: EntityPlan, reader: EntityReader, opening: Future[Opening]
-    ) -> FullFeed:
+    def _full(self, plan: EntityPlan, reader: EntityReader, opening: Future[Opening]) -> FullFeed:
         realm = self.request.realm_id
         walk = self._stored.walk(realm, plan.entity)
         fresh = (
-            walk is not None
-            and not walk.done
-            and self._clock.now() - walk.started_at < CDC_REACH
+            walk is not None and not walk.done and self._clock.now() - walk.started_at < CDC_REACH
         )
         return FullFeed(
             self._client,
@@ -259,37 +253,43 @@ class CompanySync:
         )
 
     def _finish(self, job: _Job) -> None:
-        name = job.feed.plan.entity.name
         job.started = self._clock.monotonic()
         job.feed.activate()
         try:
-            self._first(job)
+            if job.pending is None and not job.totals.load_ids:
+                job.pending = next(job.portions, None)
+            if job.pending is not None:
+                self._commit_together(job, job.pending)
             for portion in job.portions:
                 self._commit([(job, portion)])
+        except Exception as cause:  # noqa: BLE001  # whatever it is stays this entity's failure
+            self._fail(job, cause)
+        else:
             job.result = self._result(job)
-        except Exception as cause:
-            error = _typed(cause)
-            error.realm_id = error.realm_id or self.request.realm_id
-            error.entity = name
-            job.error = error
-            job.result = replace(self._result(job), status="failed", error=str(error))
+            self._progress.finished(job.result)
         finally:
             job.feed.close()
+
+    def _fail(self, job: _Job, cause: Exception) -> None:
+        error = _typed(cause)
+        error.realm_id = error.realm_id or self.request.realm_id
+        error.entity = job.feed.plan.entity.name
+        job.error = error
+        job.result = replace(self._result(job), status="failed", error=str(error))
         self._progress.finished(job.result)
 
-    def _first(self, job: _Job) -> None:
-        """Commit this entity's first portion, together with everybody's that is complete."""
-        if job.pending is None and not job.totals.load_ids:
-            job.pending = next(job.portions, None)
-        if job.pending is None:
-            return
-        group = [(job, job.pending)]
-        rows = len(job.pending.records)
+    def _commit_together(self, job: _Job, portion: Portion) -> None:
+        """Commit an entity's first portion and those of all others that are complete already."""
+        group = [(job, portion)]
+        rows = len(portion.records)
         for other in self._jobs.values():
             if other is job or other.result is not None or other.totals.load_ids:
                 continue
             if other.pending is None and other.feed.ready:
-                other.pending = next(other.portions, None)
+                try:
+                    other.pending = next(other.portions, None)
+                except Exception as cause:  # noqa: BLE001  # the other entity's failure
+                    self._fail(other, cause)
             if other.pending is not None and rows + len(other.pending.records) <= GROUP_ROWS:
                 rows += len(other.pending.records)
                 group.append((other, other.pending))
@@ -301,7 +301,7 @@ class CompanySync:
             # One entity's rows may be the reason: the others keep theirs for their own turn.
             if len(group) == 1:
                 raise
-            self._commit([(job, job.pending)])
+            self._commit([(job, portion)])
 
     def _commit(self, group: Sequence[tuple[_Job, Portion]]) -> None:
         realm = self.request.realm_id
@@ -311,7 +311,8 @@ class CompanySync:
                 realm, job.feed.plan.entity.name, len(portion.records), job.feed.tally.expected
             )
         outcomes = self._storage.commit(loads)
-        self._stored.forget()
+        if any(outcome.written or outcome.deleted for outcome in outcomes):
+            self._stored.forget()
         for (job, portion), outcome in zip(group, outcomes, strict=True):
             job.totals.add(portion, outcome)
             job.pending = None

@@ -17,6 +17,7 @@ walk serves LastUpdatedTime.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -99,7 +100,11 @@ class PageWalk:
                 epoch = self._open(anchor, remaining)
             try:
                 for page in epoch:
-                    if previous is not None and not first_of_epoch and not previous.joins(page, self._key):
+                    if (
+                        previous is not None
+                        and not first_of_epoch
+                        and not previous.joins(page, self._key)
+                    ):
                         broken = True
                         break
                     first_of_epoch = False
@@ -108,9 +113,7 @@ class PageWalk:
                     seen = _Seen.of(page, self._key, previous)
                     previous = seen
                     delivered += len(fresh) + len(page.rejects)
-                    yield Stretch(
-                        fresh, page.rejects, seen.last_key, page.time, page.bytes, last
-                    )
+                    yield Stretch(fresh, page.rejects, seen.last_key, page.time, page.bytes, last)
                     if last:
                         return
             finally:
@@ -193,7 +196,7 @@ class _Seen:
         known = [value for value in keys if value is not None]
         # An order other than the one asked for has no value to restart from.
         in_order = len(known) == len(keys) and all(
-            left <= right for left, right in zip(known, known[1:], strict=False)
+            left <= right for left, right in itertools.pairwise(known)
         )
         last = known[-1] if known and in_order else None
         if not keys and before is not None:
@@ -215,9 +218,7 @@ class _Seen:
     def without(self, records: list[Record]) -> list[Record]:
         """The records this page did not hold in the same bytes."""
         return [
-            record
-            for record in records
-            if self.payloads.get(record.id, _ABSENT) != record.payload
+            record for record in records if self.payloads.get(record.id, _ABSENT) != record.payload
         ]
 
 

@@ -141,7 +141,7 @@ def test_only_pages_that_surely_hold_rows_are_fetched_ahead() -> None:
 
 
 def test_rows_that_never_stand_still_end_in_a_clear_error() -> None:
-    table = LiveTable({number: 0 for number in range(3000)})
+    table = LiveTable(dict.fromkeys(range(3000), 0))
 
     def disturb(live: LiveTable) -> None:
         # All rows share one second, so no value leads past them.
