@@ -5,6 +5,13 @@ import dagster as dg
 from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.companies import connected_companies
+from ledgerguard_pipeline.defs.health_checks import (
+    build_connection_asset,
+    build_health_checks,
+    build_health_job,
+    build_health_schedule,
+    read_standings,
+)
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
@@ -22,11 +29,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
+    health = build_health_checks(read_standings)
+    health_job = build_health_job(health)
+    health_schedule = build_health_schedule(health_job)
     duckdb = BronzeDuckDB(database=str(settings.bronze_path))
     return dg.Definitions(
-        assets=build_assets(entities, cells),
-        jobs=jobs.listed(),
-        schedules=build_schedules(jobs, cells, connected_companies),
+        assets=[*build_assets(entities, cells), build_connection_asset()],
+        asset_checks=[health],
+        jobs=[*jobs.listed(), health_job],
+        schedules=[*build_schedules(jobs, cells, connected_companies), health_schedule],
         sensors=[build_new_company_sensor(jobs, cells, connected_companies)],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six

@@ -15,6 +15,8 @@ COMPLETE = "complete_against_count"
 QUARANTINE = "quarantine_empty"
 
 SAMPLE_FIELDS = 8
+MEASURABLE_SECONDS = 0.05
+"""Small entities are read ahead and committed together with others; a rate would mean nothing."""
 _PREFERRED = (
     "DocNumber", "DisplayName", "FullyQualifiedName", "Name", "CompanyName", "TxnDate", "DueDate",
     "TotalAmt", "Balance", "CurrentBalance", "UnitPrice", "Amount", "RateValue", "Rate",
@@ -77,7 +79,6 @@ def load_metadata(loaded: Loaded) -> Metadata:
     }
     result = loaded.result
     if result is not None:
-        rate = result.fetched / result.seconds if result.seconds > 0 else 0.0
         metadata |= {
             "mode": dg.MetadataValue.text(result.mode.value),
             "rows_fetched": dg.MetadataValue.int(result.fetched),
@@ -88,8 +89,10 @@ def load_metadata(loaded: Loaded) -> Metadata:
             "api_calls": dg.MetadataValue.int(result.api_calls),
             "bytes": dg.MetadataValue.int(result.bytes),
             "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
-            "rows_per_second": dg.MetadataValue.float(round(rate, 1)),
         }
+        if result.seconds >= MEASURABLE_SECONDS:
+            rate = result.fetched / result.seconds
+            metadata["rows_per_second"] = dg.MetadataValue.float(round(rate, 1))
         if result.watermark is not None:
             metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
         if result.note:
