@@ -19,6 +19,7 @@ from ledgerguard_pipeline.sandbox.process import (
     web_server,
 )
 from ledgerguard_pipeline.sandbox.switches import Switches
+from ledgerguard_pipeline.sandbox.webhook_switches import WebhookSwitches
 from ledgerguard_pipeline.sandbox.world import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -45,6 +46,16 @@ def serve(
         list[str] | None,
         typer.Option(help="Any other switch, as name=JSON; may be repeated."),
     ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Send webhooks to this address on this machine.")
+    ] = None,
+    webhook_token: Annotated[
+        str, typer.Option(help="Verifier token that signs them.", envvar="SANDBOX_WEBHOOK_TOKEN")
+    ] = "",
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(help="A switch of the webhooks, as name=JSON; may be repeated."),
+    ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when stdin does.", hidden=True)
     ] = False,
@@ -54,11 +65,16 @@ def serve(
     try:
         given = dict(_parsed(text) for text in switch or ())
         switches.change({"latency_ms": latency_ms, "limits": limits, "gzip": gzip, **given})
+        posted = {"url": webhook_url, "token": webhook_token}
+        hooks = WebhookSwitches().changed(
+            {**posted, **dict(_parsed(text) for text in webhook or ())}
+        )
         bound = listen(port)
     except (ValueError, OSError) as error:
         typer.echo(f"The sandbox cannot start: {error}.", err=True)
         raise typer.Exit(2) from None
     world = World(build_companies(companies, seed=seed, invoices=invoices), switches=switches)
+    world.webhooks.change(msgspec.to_builtins(hooks))
     server = web_server(world)
     if until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(server,), daemon=True).start()
@@ -72,6 +88,7 @@ def serve(
     sys.stdout.flush()
     with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on once it has closed
         server.run(sockets=[bound])
+    world.close()
 
 
 def _parsed(text: str) -> tuple[str, object]:

@@ -105,6 +105,19 @@ def _reprice_first_line(doc: Doc, lines: list[Doc], new: Num) -> None:
             holder[key] = number(plus(amount_of(holder, key), change))
 
 
+def email(editor: Editor, entity: str, id: str) -> None:
+    """Send a document by e-mail: the state of sending is part of it.
+
+    Raises:
+        EditRefused: objects of this type cannot be sent.
+    """
+    doc = editor.read(entity, id)
+    if "EmailStatus" not in doc:
+        raise EditRefused(f"{entity} objects cannot be sent by e-mail")
+    doc["EmailStatus"] = "EmailSent"
+    editor.save(entity, id, doc, op="Emailed")
+
+
 def set_active(editor: Editor, entity: str, id: str, *, active: bool) -> None:
     """Make a list member inactive (its name gets "(deleted)") or active again; or do nothing.
 

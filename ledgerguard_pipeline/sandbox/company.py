@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ledgerguard_pipeline.sandbox.change import Observer
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 from ledgerguard_pipeline.sandbox.ledger import Ledger
 from ledgerguard_pipeline.sandbox.shelf import Shelf
@@ -68,6 +69,8 @@ class SandboxCompany:
         self.pinned: dict[str, frozenset[str]] = {}
         """List members that rows rendered on demand refer to; they cannot be merged away."""
         self.bulk: Bulk | None = None
+        self.observer: Observer | None = None
+        """Told of every edit, for example to send webhooks."""
         self.edits = 0
         """Edits made so far; each draws its own random numbers."""
         self._next_id: dict[str, int] = {}

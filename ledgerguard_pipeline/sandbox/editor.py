@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
+from ledgerguard_pipeline.sandbox.change import Change
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.desk import balance_fields
 from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, dump, load
@@ -22,22 +23,6 @@ WITH_BALANCE = ("Account", "Customer", "Vendor")
 
 class EditRefused(ValueError):
     """QuickBooks would not allow this edit; the books are as before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One object an edit changed.
-
-    ``op`` is ``Create``, ``Update``, ``Delete``, ``Void`` or ``Merge``, as webhooks spell it, or
-    ``Touch`` for a balance that moved: LastUpdatedTime without SyncToken, and no event.
-    ``deleted_id`` is the loser of a merge.
-    """
-
-    entity: str
-    id: str
-    op: str
-    at: int
-    deleted_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +108,7 @@ class Editor:
         body["MetaData"]["LastUpdatedTime"] = write_time(updated)
         active = body.get("Active") is not False
         self.company.shelves[entity].put(Row(id, row.created, updated, token, active, dump(doc)))
-        self._log(entity, id, op, updated)
+        self._log(entity, id, op, updated, inactive=row.active and not active)
 
     def bury(self, entity: str, id: str, *, log: bool = True) -> None:
         """Remove a live object for good; its grave stays."""
@@ -160,8 +145,17 @@ class Editor:
         """Note that ``loser`` went up in ``survivor``."""
         self._log(entity, survivor, "Merge", self.at, loser)
 
-    def _log(self, entity: str, id: str, op: str, at: int, deleted: str | None = None) -> None:
-        self.changes.append(Change(entity, id, op, at, deleted))
+    def _log(
+        self,
+        entity: str,
+        id: str,
+        op: str,
+        at: int,
+        deleted: str | None = None,
+        *,
+        inactive: bool = False,
+    ) -> None:
+        self.changes.append(Change(entity, id, op, at, deleted, inactive))
 
     def _post(self, legs: list[Posting]) -> None:
         self.company.ledger.post(legs, self.at)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from ledgerguard_pipeline.sandbox import changing, creation, merging, removal
+from ledgerguard_pipeline.sandbox.change import Change
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.editor import (
     WITH_BALANCE,
-    Change,
     Edit,
     Editor,
     EditRefused,
@@ -25,6 +25,7 @@ KINDS = (
     "update",
     "delete",
     "void",
+    "email",
     "deactivate",
     "reactivate",
     "merge",
@@ -85,6 +86,7 @@ def edit(
     - ``update``: note or name (``note`` sets the text), or ``amount`` of the first line.
     - ``delete``, ``void``: linked documents are opened again; deleting a list member makes it
       inactive, as QuickBooks does.
+    - ``email``: a document is sent to the customer or vendor; its EmailStatus says so.
     - ``deactivate``, ``reactivate``: list members.
     - ``merge``: ``id`` survives, ``loser`` goes.
     - ``touch_balance``: an account, customer or vendor gets a new LastUpdatedTime and keeps its
@@ -115,6 +117,8 @@ def edit(
             id = id or _any(editor, entity)
             _change(editor, kind, entity, id, amount=literal, note=note, loser=loser)
         editor.settle()
+        if company.observer is not None:
+            company.observer.edited(company.realm_id, editor.changes)
         return Edit(kind, entity, id, at, tuple(editor.changes))
 
 
@@ -144,6 +148,8 @@ def _change(
             removal.delete(editor, entity, id)
         case "void":
             removal.void(editor, entity, id)
+        case "email":
+            changing.email(editor, entity, id)
         case "deactivate" | "reactivate":
             changing.set_active(editor, entity, id, active=kind == "reactivate")
         case "merge":

@@ -147,6 +147,11 @@ class GrantBook:
             self._access[token] = (grant, 0.0)
         return len(chosen)
 
+    def connected(self, realm: str) -> bool:
+        """Whether a company has a live grant of this app; only then Intuit sends events."""
+        grants = list(self._refresh.values())
+        return any(grant.realm == realm and not grant.revoked for grant in grants)
+
     def disconnect(self, realm: str | None = None) -> int:
         """Revoke as a user does inside QuickBooks; returns how many grants ended."""
         grants = {id(grant): grant for grant in self._refresh.values()}.values()

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from ledgerguard_pipeline.sandbox.control import TruthLine
+from ledgerguard_pipeline.sandbox.delivery import Delivery, WebhookState
 from ledgerguard_pipeline.sandbox.faults import FaultRule
 from ledgerguard_pipeline.sandbox.stats import Call
 
@@ -150,6 +151,51 @@ class SandboxHandle:
         if status != 302:
             raise ValueError(f"the consent was answered with {status}")
         return location
+
+    def send_webhooks(self, url: str, token: str, **switches: object) -> None:
+        """Send webhooks to a receiver on this machine from now on (see ``WebhookSwitches``).
+
+        Raises:
+            ValueError: the URL is not on this machine, or a switch is not known.
+        """
+        self.set_webhooks(url=url, token=token, **switches)
+
+    def set_webhooks(self, **switches: object) -> None:
+        """Change switches of the webhooks; ``url=None`` makes no further events.
+
+        Raises:
+            ValueError: a name or value is not known; nothing is changed.
+        """
+        self._call("POST", "webhooks", switches)
+
+    def webhook_switches(self) -> dict[str, object]:
+        """Every switch of the webhooks; of the token only whether there is one."""
+        return msgspec.json.decode(self._call("GET", "webhooks"), type=dict[str, object])
+
+    def webhooks(self) -> WebhookState:
+        """Counts of events, deliveries and attempts."""
+        return msgspec.json.decode(self._call("GET", "webhooks/state"), type=WebhookState)
+
+    def deliveries(self) -> list[Delivery]:
+        """The last deliveries with their events and attempts, oldest first."""
+        return msgspec.json.decode(self._call("GET", "webhooks/deliveries"), type=list[Delivery])
+
+    def flush_webhooks(self, seconds: float = 30.0) -> WebhookState:
+        """Send all that waits now, each delivery once, and return when that is done.
+
+        With head-of-line blocking a delivery that is refused ends it.
+        """
+        said = self._call("POST", "webhooks/flush", {"seconds": seconds})
+        return msgspec.json.decode(said, type=WebhookState)
+
+    def settle_webhooks(self, seconds: float = 30.0) -> WebhookState:
+        """Wait until everything is acknowledged, at most so long, and tell how things stand."""
+        said = self._call("POST", "webhooks/settle", {"seconds": seconds})
+        return msgspec.json.decode(said, type=WebhookState)
+
+    def reset_webhooks(self) -> None:
+        """Forget all events and deliveries; numbers, and so everybody's luck, start again."""
+        self._call("POST", "webhooks/reset")
 
     def stop(self) -> None:
         """Give the control connection back."""

@@ -139,6 +139,7 @@ class SandboxServer(SandboxHandle):
         super().stop()
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
+        self.world.close()
         self._socket.close()
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ from typing import cast
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ledgerguard_pipeline.sandbox import api, control, oauth
+from ledgerguard_pipeline.sandbox import api, control, oauth, webhook_control
 from ledgerguard_pipeline.sandbox.answers import XML, Answer, html_page, throttled
 from ledgerguard_pipeline.sandbox.faults import SPOILS, FaultKind, FaultRule, instead
 from ledgerguard_pipeline.sandbox.request import Request
@@ -39,6 +39,7 @@ class SandboxApp:
         self._api = api.Api(world)
         self._oauth = oauth.OAuth(world)
         self._control = control.Control(world)
+        self._webhooks = webhook_control.WebhookControl(world.webhooks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +55,10 @@ class SandboxApp:
 
     async def _route(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         path = request.path
-        if path.startswith(control.PREFIX):
+        if path.startswith(webhook_control.PREFIX):
+            answer = await asyncio.to_thread(self._webhooks.answer, request)
+            await _send(send, answer, _tid())
+        elif path.startswith(control.PREFIX):
             await self._controlled(request, send)
         elif path.startswith(api.PREFIX):
             await self._accounting(request, scope, receive, send)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.deliveries import Deliveries
 from ledgerguard_pipeline.sandbox.faults import Faults
 from ledgerguard_pipeline.sandbox.grants import GrantBook
 from ledgerguard_pipeline.sandbox.limits import Limits
@@ -45,7 +46,14 @@ class World:
         self.limits = Limits(self.switches)
         self.faults = Faults()
         self.stats = Stats()
+        self.webhooks = Deliveries(client_id, self.grants.connected, self.now)
+        for company in self.companies.values():
+            company.observer = self.webhooks
 
     def now(self) -> float:
         """The sandbox's own time, in epoch seconds."""
         return time.time() + self.switches.clock_offset_seconds
+
+    def close(self) -> None:
+        """Send no more webhooks."""
+        self.webhooks.close()
