@@ -12,8 +12,8 @@ test:  ## set up and run every check and test
 	@scripts/setup dev && scripts/test
 check:  ## only the static checks: format, lint, types, imports, Dagster definitions
 	@scripts/setup dev && scripts/check
-bench:  ## measure speed, calls and memory against the alternatives
-	@scripts/setup dev && .venv/bin/ledgerguard bench
+bench:  ## measure speed, calls and memory against the alternatives (ARGS="--million --write")
+	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
 lock:  ## resolve pyproject.toml into the lock files again
 	@scripts/setup dev && scripts/lock
 clean:  ## remove the environment and caches, never .ledgerguard with its books and keys

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ledgerguard_pipeline.cli import (
+    bench,
     companies,
     connect,
     demo,
@@ -78,6 +79,7 @@ app.command("snapshot")(read.snapshot)
 app.command("web")(web.web)
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("bench", context_settings=bench.PASS_THROUGH)(bench.bench)
 app.command("sandbox", context_settings=sandbox.PASS_THROUGH)(sandbox.sandbox)
 
 

@@ -1,0 +1,30 @@
+"""This project without Dagster around it: one ``CompanySync``, read and committed into Bronze."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import ledgerguard_pipeline.bronze.store  # noqa: F401 - imported before the clock starts, as rivals'
+from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.service import IngestionService  # noqa: F401 - the same
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.logs import configure_logging
+from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.values import parse_realm
+
+order = json.load(sys.stdin)
+configure_logging("WARNING")
+settings = load_settings()
+entities = entity_types([entity["name"] for entity in order["entities"]])
+began = time.perf_counter()
+with Installation.open(settings) as installation:
+    realm = parse_realm(order["realm_id"])
+    with installation.service(realm).open_sync(SyncRequest(realm, entities)) as sync:
+        result = sync.run()
+    seconds = time.perf_counter() - began
+    rows = sum(installation.bronze.counts(realm).values())
+errors = [f"{each.entity}: {each.error}" for each in result.results if each.error]
+print(json.dumps({"seconds": seconds, "rows": rows, "errors": errors}))
