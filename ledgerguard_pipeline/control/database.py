@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -48,6 +48,10 @@ from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable
 BUSY_TIMEOUT_SECONDS = 30.0
 POSTGRES_SCHEMA = "ledgerguard"
 """Own schema: Dagster may share the database, and it too has a table ``alembic_version``."""
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as ServerInsert
+    from sqlalchemy.dialects.sqlite import Insert as LiteInsert
 
 _BEGIN = "ledgerguard_begin"
 _abandoned: list[Engine] = []
@@ -92,9 +96,10 @@ class Database:
             yield connection.execution_options(**{_BEGIN: "BEGIN"})
 
     @contextmanager
-    def write(self, lock: str, *, durable: bool = True) -> Iterator[Connection]:
+    def write(self, lock: str | None, *, durable: bool = True) -> Iterator[Connection]:
         """One short transaction, alone among those of the same ``lock`` name in all processes.
 
+        With None it runs beside others on PostgreSQL: for statements that are safe together.
         Commits at the end of the block, rolls back on any exception. Never nest two.
 
         Raises:
@@ -110,7 +115,8 @@ class Database:
         with self._mapped(), engine.begin() as connection:
             if not durable:
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
-            connection.execute(select(func.pg_advisory_xact_lock(_lock_number(lock))))
+            if lock is not None:
+                connection.execute(select(func.pg_advisory_xact_lock(_lock_number(lock))))
             yield connection
 
     def now(self, connection: Connection) -> datetime:
@@ -135,6 +141,14 @@ class Database:
         ``add`` columns are summed up. Built once per shape; values go to ``execute``.
         """
         return _upsert(self.url.get_backend_name(), table, columns, add)
+
+    def insert_new(self, table: Table) -> LiteInsert | ServerInsert:
+        """An insert that leaves rows alone whose unique key exists already."""
+        if self.is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects import postgresql  # as in _upsert
+
+        return postgresql.insert(table).on_conflict_do_nothing()
 
     def prepare(self, connection: Connection) -> None:
         """What must exist before the first migration: PostgreSQL's own schema."""
@@ -194,14 +208,22 @@ def _private_file(path: Path) -> None:
 def _engine(url: URL, *, synchronous: str) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=20,
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=20,
             connect_args={
                 "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC",
                 "connect_timeout": 10,
             },
         )
     engine = create_engine(
-        url, hide_parameters=True, poolclass=QueuePool, pool_size=4, max_overflow=-1,
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=4,
+        max_overflow=-1,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 

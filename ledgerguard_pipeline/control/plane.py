@@ -10,7 +10,10 @@ from typing import Self
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
+from ledgerguard_pipeline.control.deliveries import DeliveryStore
+from ledgerguard_pipeline.control.inbox import EventInbox
 from ledgerguard_pipeline.control.keyring import Keyring
 from ledgerguard_pipeline.control.leases import LeaseStore
 from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
@@ -25,13 +28,18 @@ DATABASE_FILE = "control.db"
 
 
 class ControlPlane:
-    """Companies, tokens, OAuth states, leases, the limiter and the call ledger.
+    """Companies, tokens, OAuth states, leases, the limiter, the call ledger and webhook events.
 
     Thread-safe; every process opens its own, and one inherited by a fork reconnects by itself.
     """
 
     def __init__(
-        self, database: Database, keyring: Keyring, environment: Environment, budgets: Budgets
+        self,
+        database: Database,
+        keyring: Keyring,
+        environment: Environment,
+        budgets: Budgets,
+        kept_entities: frozenset[str],
     ) -> None:
         self.database = database
         self.keyring = keyring
@@ -43,6 +51,9 @@ class ControlPlane:
         self.leases = LeaseStore(database)
         self.limiter = CallLimiter(database, environment, budgets)
         self.calls = CallLedger(database, environment)
+        self.counters = CounterStore(database, environment)
+        self.inbox = EventInbox(database, environment, self.counters)
+        self.deliveries = DeliveryStore(database, environment, self.counters, kept_entities)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ControlPlane:
@@ -74,7 +85,8 @@ class ControlPlane:
             batches_per_minute=settings.ledgerguard_max_batches_per_minute,
             concurrent=settings.ledgerguard_max_concurrent_requests,
         )
-        return cls(database, keyring, settings.intuit_env, budgets)
+        kept = frozenset(entity.name for entity in settings.kept_entities)
+        return cls(database, keyring, settings.intuit_env, budgets, kept)
 
     def now(self) -> datetime:
         """The store's time in UTC, the one every expiry in here is measured by."""

@@ -15,15 +15,18 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Float,
+    Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData()
 
@@ -46,7 +49,9 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(
-        self, value: datetime | None, dialect: Dialect  # noqa: ARG002  # SQLAlchemy's signature
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy's signature
     ) -> datetime | None:
         if value is None:
             return None
@@ -54,7 +59,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 companies = Table(
-    "companies", metadata,
+    "companies",
+    metadata,
     Column("environment", String(16), primary_key=True),
     Column("realm_id", String(19), primary_key=True),
     Column("name", Text, nullable=False),
@@ -66,7 +72,8 @@ companies = Table(
 )
 
 tokens = Table(
-    "tokens", metadata,
+    "tokens",
+    metadata,
     Column("environment", String(16), primary_key=True),
     Column("realm_id", String(19), primary_key=True),
     Column("access_token", Text, nullable=False),
@@ -79,7 +86,8 @@ tokens = Table(
 )
 
 refresh_attempts = Table(
-    "refresh_attempts", metadata,
+    "refresh_attempts",
+    metadata,
     Column("environment", String(16), primary_key=True),
     Column("realm_id", String(19), primary_key=True),
     Column("old_token_sha256", String(64), nullable=False),
@@ -88,7 +96,8 @@ refresh_attempts = Table(
 )
 
 oauth_states = Table(
-    "oauth_states", metadata,
+    "oauth_states",
+    metadata,
     Column("state_sha256", String(64), primary_key=True),
     Column("environment", String(16), nullable=False),
     Column("expires_at", UtcTime, nullable=False),
@@ -96,7 +105,8 @@ oauth_states = Table(
 )
 
 leases = Table(
-    "leases", metadata,
+    "leases",
+    metadata,
     Column("name", String(200), primary_key=True),
     Column("owner", String(200), nullable=False),
     Column("fence", BigInteger, nullable=False),
@@ -104,7 +114,8 @@ leases = Table(
 )
 
 limiter_realms = Table(
-    "limiter_realms", metadata,
+    "limiter_realms",
+    metadata,
     Column("scope", String(40), primary_key=True),
     Column("last_at", Float(53), nullable=False),
     Column("cool_until", Float(53), nullable=False),
@@ -115,7 +126,8 @@ limiter_realms = Table(
 )
 
 limiter_stamps = Table(
-    "limiter_stamps", metadata,
+    "limiter_stamps",
+    metadata,
     Column("scope", String(40), primary_key=True),
     Column("stream", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
@@ -124,7 +136,8 @@ limiter_stamps = Table(
 )
 
 limiter_permits = Table(
-    "limiter_permits", metadata,
+    "limiter_permits",
+    metadata,
     Column("scope", String(40), primary_key=True),
     Column("permit_id", String(32), primary_key=True),
     Column("holder", String(200), nullable=False),
@@ -133,7 +146,8 @@ limiter_permits = Table(
 )
 
 call_counts = Table(
-    "call_counts", metadata,
+    "call_counts",
+    metadata,
     Column("environment", String(16), primary_key=True),
     Column("realm_id", String(19), primary_key=True),
     Column("month", String(7), primary_key=True),
@@ -142,5 +156,62 @@ call_counts = Table(
     Column("status", Integer, primary_key=True, autoincrement=False),
     Column("calls", BigInteger, nullable=False),
     Column("metered", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only where the key is exactly INTEGER."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("delivery_id", String(32), primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("shape", String(20), nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("fresh_events", Integer, nullable=False),
+    Column("unreadable", Integer, nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("webhook_deliveries_by_time", "environment", "received_at"),
+)
+
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=True),
+    Column("environment", String(16), nullable=False),
+    Column("event_key", String(64), nullable=False),
+    Column("event_id", String(200), nullable=False),
+    Column("delivery_id", String(32), nullable=False),
+    Column("realm_id", String(19), nullable=False),
+    Column("entity", String(60), nullable=False),
+    Column("object_id", String(64), nullable=False),
+    Column("operation", String(20), nullable=False),
+    Column("absorbed_id", String(64)),
+    Column("occurred_at", UtcTime),
+    Column("received_at", UtcTime, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("lease_owner", String(64)),
+    Column("lease_expires_at", UtcTime),
+    Column("reason", Text),
+    Column("settled_at", UtcTime),
+    UniqueConstraint("environment", "event_key", name="webhook_events_once"),
+    Index("webhook_events_due", "environment", "status", "realm_id", "due_at"),
+    Index("webhook_events_by_owner", "lease_owner"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("label", String(60), primary_key=True),
+    Column("value", Float(53), nullable=False),
     sqlite_with_rowid=False,
 )

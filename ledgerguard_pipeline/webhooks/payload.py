@@ -173,7 +173,8 @@ class _Reader:
         return True
 
     def _cloud_event(self, event: _CloudEvent) -> ChangeEvent:
-        matched = _TYPE.fullmatch(event.type) if isinstance(event.type, str) else None
+        kind = event.type if isinstance(event.type, str) else ""
+        matched = _TYPE.fullmatch(kind)
         if matched is None:
             raise ValueError("its type is not qbo.<entity>.<operation>")
         name, word = matched.groups()
@@ -188,7 +189,7 @@ class _Reader:
         # The id alone should do (CloudEvents: source and id); with what it is about beside it, an
         # id used twice by mistake can cost a read, but never hide a change.
         key = _digest(
-            "cloudevent", str(event.source), str(event.id), realm, event.type or "", object_id,
+            "cloudevent", str(event.source), str(event.id), realm, kind, object_id,
             "" if event.id is not None else self._moment(event.time),
         )  # fmt: skip
         operation = _OPERATIONS.get(word.casefold(), Operation.OTHER)

@@ -1,0 +1,388 @@
+"""The queue of webhook events: leased in batches, settled by whoever holds the lease.
+
+An event is handed out until somebody settles it. A lease ends by itself, so a consumer that died
+delays its events and loses none; every hand-out counts as an attempt, and after
+``MAX_ATTEMPTS`` the event is parked with the reason, out of the way of the others. Consumers may
+be many: on PostgreSQL they skip each other's rows, on SQLite they take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, update
+
+from ledgerguard_pipeline.control.counters import CounterStore
+from ledgerguard_pipeline.control.database import Database
+from ledgerguard_pipeline.control.schema import webhook_events as events
+from ledgerguard_pipeline.events import ChangeEvent, Operation
+from ledgerguard_pipeline.values import Environment
+
+MAX_ATTEMPTS = 5
+LEASE_SECONDS = 120.0
+"""Longer than a run takes to start; whoever works on a batch renews it."""
+
+RETRY_SECONDS = (15.0, 60.0, 300.0, 900.0)
+"""Pause before each further attempt."""
+
+LATENCY_COUNTER = "event_seconds"
+LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+LATENCY_SUM = "sum"
+
+_CHUNK = 500
+_REASON_LENGTH = 500
+
+
+class EventStatus(StrEnum):
+    """Where an event stands."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    DONE = "done"
+    PARKED = "parked"
+    """Failed too often, or unreadable: somebody has to look. Never lost, never in the way."""
+    IGNORED = "ignored"
+    """Nothing to do here: an unknown company, or an entity type that is not kept."""
+
+
+WAITING = (EventStatus.PENDING, EventStatus.LEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedEvent:
+    """An event and how it stands; ``seq`` is its place in the order of arrival."""
+
+    seq: int
+    event: ChangeEvent
+    status: EventStatus
+    attempts: int
+    received_at: datetime
+    due_at: datetime
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    reason: str | None
+    settled_at: datetime | None
+    delivery_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Events by status, and since when the oldest one waits."""
+
+    by_status: dict[EventStatus, int]
+    oldest_received_at: datetime | None
+    now: datetime
+
+    @property
+    def depth(self) -> int:
+        """Events that still have to reach Bronze."""
+        return sum(self.by_status.get(status, 0) for status in WAITING)
+
+    @property
+    def age_seconds(self) -> float:
+        """How long the oldest of them has been waiting; zero if none is."""
+        if self.oldest_received_at is None:
+            return 0.0
+        return max(0.0, (self.now - self.oldest_received_at).total_seconds())
+
+
+class EventInbox:
+    """The events of one environment."""
+
+    def __init__(
+        self, database: Database, environment: Environment, counters: CounterStore
+    ) -> None:
+        self._database = database
+        self._counters = counters
+        self._mine = events.c.environment == environment.value
+
+    def due_realms(self) -> list[str]:
+        """Companies with something to do now, longest waiting first."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            found = connection.execute(
+                select(events.c.realm_id)
+                .where(self._mine, _due(now))
+                .group_by(events.c.realm_id)
+                .order_by(func.min(events.c.seq))
+            )
+            return list(found.scalars())
+
+    def lease(
+        self,
+        owner: str,
+        *,
+        realms: Collection[str],
+        limit: int = 2000,
+        ttl_seconds: float = LEASE_SECONDS,
+    ) -> list[QueuedEvent]:
+        """Hand out the due events of these companies, oldest first; nobody else gets them.
+
+        What was handed out ``MAX_ATTEMPTS`` times and never settled is parked instead.
+        """
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            due = (
+                select(events)
+                .where(self._mine, _due(now), events.c.realm_id.in_(list(realms)))
+                .order_by(events.c.seq)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            found = list(connection.execute(due).mappings())
+            worn = [row["seq"] for row in found if row["attempts"] >= MAX_ATTEMPTS]
+            taken = [row["seq"] for row in found if row["attempts"] < MAX_ATTEMPTS]
+            for seqs in _chunks(worn):
+                connection.execute(
+                    update(events)
+                    .where(events.c.seq.in_(seqs))
+                    .values(
+                        status=EventStatus.PARKED.value, settled_at=now, lease_owner=None,
+                        lease_expires_at=None,
+                        reason=func.coalesce(
+                            events.c.reason,
+                            f"handed out {MAX_ATTEMPTS} times; every run that had it died",
+                        ),
+                    )
+                )  # fmt: skip
+            for seqs in _chunks(taken):
+                connection.execute(
+                    update(events)
+                    .where(events.c.seq.in_(seqs))
+                    .values(
+                        status=EventStatus.LEASED.value, lease_owner=owner,
+                        lease_expires_at=now + timedelta(seconds=ttl_seconds),
+                        attempts=events.c.attempts + 1,
+                    )
+                )  # fmt: skip
+        return self.held(owner)
+
+    def held(self, owner: str) -> list[QueuedEvent]:
+        """The events this owner still holds, oldest first."""
+        statement = select(events).where(self._mine, *_held(owner)).order_by(events.c.seq)
+        with self._database.read() as connection:
+            return [_queued(row) for row in connection.execute(statement).mappings()]
+
+    def heartbeat(self, owner: str, ttl_seconds: float = LEASE_SECONDS) -> int:
+        """Hold on to what this owner still holds; returns how many events that is."""
+        with self._database.write(None, durable=False) as connection:
+            until = self._database.now(connection) + timedelta(seconds=ttl_seconds)
+            return connection.execute(
+                update(events).where(self._mine, *_held(owner)).values(lease_expires_at=until)
+            ).rowcount
+
+    def done(self, owner: str, seqs: Collection[int]) -> int:
+        """Acknowledge events whose objects are durable in Bronze; returns how many were held.
+
+        What somebody else holds by now stays theirs: doing it again changes nothing.
+        """
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            settled = 0
+            for chunk in _chunks(seqs):
+                mine = and_(self._mine, events.c.seq.in_(chunk), *_held(owner))
+                received = list(
+                    connection.execute(
+                        select(events.c.received_at).where(mine).with_for_update()
+                    ).scalars()
+                )
+                connection.execute(
+                    update(events).where(mine).values(**_settled(EventStatus.DONE, None, now))
+                )
+                settled += len(received)
+                self._counters.add_all(connection, LATENCY_COUNTER, _latencies(received, now))
+            return settled
+
+    def ignore(self, owner: str, seqs: Collection[int], reason: str) -> None:
+        """Settle events that need nothing done."""
+        self._settle(seqs, EventStatus.IGNORED, reason, *_held(owner))
+
+    def fail(self, owner: str, seqs: Collection[int], reason: str) -> None:
+        """Give events back: they are due again after a pause, or parked if that was the last."""
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            parked = events.c.attempts >= MAX_ATTEMPTS
+            pauses = [
+                (events.c.attempts == attempt, now + timedelta(seconds=seconds))
+                for attempt, seconds in enumerate(RETRY_SECONDS, start=1)
+            ]
+            for chunk in _chunks(seqs):
+                connection.execute(
+                    update(events)
+                    .where(self._mine, events.c.seq.in_(chunk), *_held(owner))
+                    .values(
+                        status=case(
+                            (parked, EventStatus.PARKED.value), else_=EventStatus.PENDING.value
+                        ),
+                        settled_at=case((parked, now), else_=None),
+                        due_at=case(*pauses, else_=now),
+                        reason=reason[:_REASON_LENGTH],
+                        lease_owner=None,
+                        lease_expires_at=None,
+                    )
+                )
+
+    def park(self, seqs: Collection[int], reason: str) -> int:
+        """Take waiting events out of the queue by hand; returns how many there were."""
+        waiting = events.c.status.in_([status.value for status in WAITING])
+        return self._settle(seqs, EventStatus.PARKED, reason, waiting)
+
+    def redrive(
+        self,
+        seqs: Collection[int] | None = None,
+        *,
+        realm: str | None = None,
+        statuses: Sequence[EventStatus] = (EventStatus.PARKED,),
+    ) -> int:
+        """Queue settled events again with all their attempts; returns how many.
+
+        What could not be read as an event names no object and stays parked.
+        """
+        chosen = [
+            self._mine,
+            events.c.status.in_([status.value for status in statuses]),
+            events.c.object_id != "",
+        ]
+        if realm is not None:
+            chosen.append(events.c.realm_id == realm)
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            change = update(events).values(
+                status=EventStatus.PENDING.value, attempts=0, due_at=now, settled_at=None
+            )
+            if seqs is None:
+                return connection.execute(change.where(*chosen)).rowcount
+            return sum(
+                connection.execute(change.where(*chosen, events.c.seq.in_(chunk))).rowcount
+                for chunk in _chunks(seqs)
+            )
+
+    def list(
+        self,
+        *,
+        status: EventStatus | None = None,
+        realm: str | None = None,
+        limit: int = 100,
+    ) -> list[QueuedEvent]:
+        """Events, newest first."""
+        statement = select(events).where(self._mine)
+        if status is not None:
+            statement = statement.where(events.c.status == status.value)
+        if realm is not None:
+            statement = statement.where(events.c.realm_id == realm)
+        statement = statement.order_by(events.c.seq.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_queued(row) for row in connection.execute(statement).mappings()]
+
+    def backlog(self, realm: str | None = None) -> Backlog:
+        """How the queue stands, for one company or for all."""
+        mine = self._mine if realm is None else and_(self._mine, events.c.realm_id == realm)
+        waiting = events.c.status.in_([status.value for status in WAITING])
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            counts = connection.execute(
+                select(events.c.status, func.count()).where(mine).group_by(events.c.status)
+            ).all()
+            oldest: datetime | None = connection.execute(
+                select(func.min(events.c.received_at)).where(mine, waiting)
+            ).scalar_one()
+        return Backlog({EventStatus(status): int(n) for status, n in counts}, oldest, now)
+
+    def _settle(
+        self,
+        seqs: Collection[int],
+        status: EventStatus,
+        reason: str,
+        *conditions: ColumnElement[bool],
+    ) -> int:
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            return sum(
+                _change(connection, self._mine, chunk, conditions, status, reason, now)
+                for chunk in _chunks(seqs)
+            )
+
+
+def _change(
+    connection: Connection,
+    mine: ColumnElement[bool],
+    seqs: Sequence[int],
+    conditions: Sequence[ColumnElement[bool]],
+    status: EventStatus,
+    reason: str,
+    now: datetime,
+) -> int:
+    return connection.execute(
+        update(events)
+        .where(mine, events.c.seq.in_(seqs), *conditions)
+        .values(**_settled(status, reason[:_REASON_LENGTH], now))
+    ).rowcount
+
+
+def _settled(status: EventStatus, reason: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "status": status.value,
+        "reason": reason,
+        "settled_at": now,
+        "lease_owner": None,
+        "lease_expires_at": None,
+    }
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """Pending and its time has come, or leased by somebody whose time is over."""
+    return or_(
+        and_(events.c.status == EventStatus.PENDING.value, events.c.due_at <= now),
+        and_(events.c.status == EventStatus.LEASED.value, events.c.lease_expires_at <= now),
+    )
+
+
+def _held(owner: str) -> tuple[ColumnElement[bool], ...]:
+    return (events.c.lease_owner == owner, events.c.status == EventStatus.LEASED.value)
+
+
+def _latencies(received: Sequence[datetime], now: datetime) -> dict[str, float]:
+    """Steps of the histogram; each event counts in the one bucket it falls into."""
+    steps: dict[str, float] = {}
+    for instant in received:
+        seconds = max(0.0, (now - instant).total_seconds())
+        bound = next((each for each in LATENCY_BOUNDS if seconds <= each), float("inf"))
+        steps[str(bound)] = steps.get(str(bound), 0.0) + 1.0
+        steps[LATENCY_SUM] = steps.get(LATENCY_SUM, 0.0) + seconds
+    return steps
+
+
+def _chunks(seqs: Collection[int]) -> Iterator[list[int]]:
+    """In one order, so that two settlers never wait for each other in a circle."""
+    ordered = sorted(seqs)
+    for at in range(0, len(ordered), _CHUNK):
+        yield ordered[at : at + _CHUNK]
+
+
+def _queued(row: RowMapping) -> QueuedEvent:
+    event = ChangeEvent(
+        key=row["event_key"],
+        event_id=row["event_id"],
+        realm_id=row["realm_id"],
+        entity=row["entity"],
+        object_id=row["object_id"],
+        operation=Operation(row["operation"]) if row["operation"] else Operation.OTHER,
+        occurred_at=row["occurred_at"],
+        absorbed_id=row["absorbed_id"],
+    )
+    return QueuedEvent(
+        seq=row["seq"],
+        event=event,
+        status=EventStatus(row["status"]),
+        attempts=row["attempts"],
+        received_at=row["received_at"],
+        due_at=row["due_at"],
+        lease_owner=row["lease_owner"],
+        lease_expires_at=row["lease_expires_at"],
+        reason=row["reason"],
+        settled_at=row["settled_at"],
+        delivery_id=row["delivery_id"],
+    )
