@@ -101,6 +101,10 @@ class BronzeFile:
             BronzeBusy: somebody else held it longer than the wait limit.
             BronzeError: the file is damaged, or DuckDB failed inside the session.
         """
+        # DuckDB imports pandas at the first bound value; that second must not be spent holding
+        # the file.
+        import pandas as pd  # noqa: F401
+
         mutex = _turns.of(self.path)
         deadline = self._clock.monotonic() + self._wait
         if not mutex.acquire(timeout=self._wait):

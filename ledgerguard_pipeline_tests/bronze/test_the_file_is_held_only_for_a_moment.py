@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,6 +135,27 @@ def test_a_thread_that_waits_too_long_says_that_its_own_process_holds_the_file(
 
     patient = BronzeStore(path, Environment.SANDBOX, connect=connect)
     assert patient.counts(REALM) == {"Invoice": 1}
+
+
+def test_slow_imports_are_done_before_the_file_is_opened(path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from ledgerguard_pipeline.bronze import *\n"
+        "from ledgerguard_pipeline.values import Environment; import duckdb\n"
+        "def connect(path, read_only):\n"
+        "    print('pandas' in sys.modules)\n"
+        "    return duckdb.connect(':memory:')\n"
+        "print('pandas' in sys.modules)\n"
+        "from ledgerguard_pipeline_tests.bronze.make import load\n"
+        "BronzeStore(Path(sys.argv[1]), Environment.SANDBOX, connect=connect).commit([load()])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_a_supplied_connection_to_the_file_itself_works_too(path: Path) -> None:
