@@ -11,7 +11,7 @@ from ledgerguard_pipeline.cli.finding import Finding, advice, broken, good, misc
 from ledgerguard_pipeline.cli.presence import connected_companies, nothing_connected
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.settings import Settings, is_loopback
+from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment
 
 _GIB = 1024**3
@@ -96,23 +96,19 @@ def dagster_home(settings: Settings) -> Finding:
     """Where Dagster keeps its runs: one place for the UI, the daemon and this command."""
     topic, own = "Dagster home", settings.ledgerguard_home.absolute() / "dagster"
     named = os.environ.get("DAGSTER_HOME")
-    if not named:
-        state = "" if own.exists() else " (made at the first sync)"
-        return good(topic, f"{own}{state}")
-    path = Path(named)
-    if not path.is_absolute() or not path.is_dir():
-        return misconfigured(
-            topic,
-            f"DAGSTER_HOME is {named}, which is not an existing absolute folder.",
-            "Make it, or unset DAGSTER_HOME to use the one in the home.",
-        )
-    if not (path / "dagster.yaml").exists():
+    if named and Path(named) != own:
         return advice(
             topic,
-            f"{path} has no dagster.yaml, so Dagster's defaults apply (telemetry on).",
-            "Copy dagster.yaml there, or unset DAGSTER_HOME.",
+            f"DAGSTER_HOME is {named}, but ledgerguard keeps its runs in {own}.",
+            f"Use DAGSTER_HOME={own} for Dagster's own commands, or they will not see these runs.",
         )
-    return good(topic, f"{path} (from DAGSTER_HOME)")
+    if own.exists() and not os.access(own, os.W_OK | os.X_OK):
+        return misconfigured(
+            topic,
+            f"{own} cannot be written by this user.",
+            "Give it to the user that runs ledgerguard.",
+        )
+    return good(topic, str(own) if own.exists() else f"{own} (made at the first sync)")
 
 
 def bronze(settings: Settings) -> Finding:
@@ -155,8 +151,3 @@ def companies(settings: Settings) -> list[Finding]:
                 )
             )
     return findings
-
-
-def exposed(settings: Settings) -> bool:
-    """True where the callback is reached from other machines."""
-    return not is_loopback(urlsplit(settings.intuit_redirect_uri).hostname)

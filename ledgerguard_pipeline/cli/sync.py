@@ -17,6 +17,7 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.settings import Settings
 
 
@@ -65,6 +66,7 @@ def check(
         BadInputError: something typed is not usable, or a company is not connected.
         ConfigurationError: the app's credentials are not set.
         KeyUnavailable: the tokens cannot be opened.
+        CredentialsRejected: a token had to be refreshed and Intuit refuses the app's secret.
         WrongEnvironment: Bronze belongs to the other environment.
     """
     realms = [parse_realm(text) for text in dict.fromkeys(companies or ())]
@@ -76,12 +78,13 @@ def check(
     instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
     settings.credentials()
     require_installed(settings)
-    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.installation import Installation
 
-    with ControlPlane.open(settings) as control:
+    with Installation.open(settings) as installation:
+        control = installation.control
         chosen = _chosen(control, realms)
         for realm in chosen:
-            control.tokens.load(realm)
+            _check_tokens(installation, realm)
         month_to_date = sum(control.calls.month_to_date(realm) for realm in chosen)
     _check_bronze(settings)
     requests = [SyncRequest(realm, types, full=full, since=instant) for realm in chosen]
@@ -109,6 +112,21 @@ def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
     if not ready:
         raise BadInputError(nothing_connected())
     return ready
+
+
+def _check_tokens(installation: Installation, realm: RealmId) -> None:
+    """Stop for what every company suffers from: a lost key, or keys Intuit refuses.
+
+    Whatever else is wrong with one company's grant its own run reports; the others go on.
+    """
+    from ledgerguard_pipeline.errors import CredentialsRejected, KeyUnavailable, LedgerGuardError
+
+    try:
+        installation.custodian.current(realm)
+    except (CredentialsRejected, KeyUnavailable):
+        raise
+    except LedgerGuardError as error:
+        note(f"{realm}: {error}")
 
 
 def _check_bronze(settings: Settings) -> None:

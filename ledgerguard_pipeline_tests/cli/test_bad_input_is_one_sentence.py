@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -188,6 +189,31 @@ def test_on_a_running_installation(
     assert_refused(ledgerguard(*arguments), expected)
 
     assert state_of(home) == before
+
+
+def test_a_wrong_client_secret_stops_before_a_run_is_made(
+    ledgerguard: Ledgerguard,
+    connected: Installation,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    realm = RealmId(REALM)
+    tokens = connected.control.tokens.load(realm)
+    assert tokens is not None
+    ended = replace(tokens, access_expires_at=datetime.now(UTC) - timedelta(hours=1))
+    kept = connected.control.tokens.replace(realm, ended, tokens.version)
+    monkeypatch.setenv("INTUIT_CLIENT_SECRET", "not-the-secret")
+
+    outcome = ledgerguard("sync")
+
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("ledgerguard: ")
+    assert "INTUIT_CLIENT_SECRET" in outcome.err
+    assert "not-the-secret" not in outcome.err
+    assert connected.control.tokens.load(realm) == kept
+    assert connected.control.companies.require(realm).status is ConnectionStatus.CONNECTED
+    assert not (home / "dagster").exists()
+    assert not (home / "bronze.duckdb").exists()
 
 
 def test_with_json_the_error_is_a_document_too(ledgerguard: Ledgerguard, home: Path) -> None:

@@ -79,7 +79,8 @@ def test_a_failing_entity_is_named_and_heals(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
     chosen = ("sync", "--entity", "Customer", "--entity", "Invoice")
-    sandbox.inject("forbidden", endpoint="query", entity="Invoice", next=1000)
+    for endpoint in ("query", "batch_item"):
+        sandbox.inject("company_expired", endpoint=endpoint, entity="Invoice", next=1000)
     failed = ledgerguard(*chosen, "--json")
     told = ledgerguard(*chosen)
     sandbox.clear_faults()
