@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import duckdb
@@ -33,32 +33,45 @@ def sync(
         return running.run()
 
 
+def held(
+    installation: Installation, entities: Iterable[EntityType], realm_id: RealmId
+) -> dict[str, dict[str, bytes]]:
+    """What the current views hold, by entity name and id."""
+    loaded = installation.bronze.counts(realm_id)
+    found: dict[str, dict[str, bytes]] = {entity.name: {} for entity in entities}
+    selects = [
+        f"SELECT '{entity.name}', id, payload FROM bronze.\"{entity.table}_current\" "
+        f"WHERE realm_id = '{realm_id}'"
+        for entity in entities
+        if entity.name in loaded
+    ]
+    if selects:
+        for name, identity, payload in installation.bronze.sql(" UNION ALL ".join(selects))[1]:
+            found[str(name)][str(identity)] = str(payload).encode()
+    return found
+
+
 def stored(installation: Installation, entity: EntityType, realm_id: RealmId) -> dict[str, bytes]:
     """What the current view holds of one entity."""
-    if entity.name not in installation.bronze.counts(realm_id):
-        return {}
-    _, rows = installation.bronze.sql(
-        f"SELECT id, payload FROM bronze.\"{entity.table}_current\" WHERE realm_id = '{realm_id}'"
-    )
-    return {str(row[0]): str(row[1]).encode() for row in rows}
+    return held(installation, [entity], realm_id)[entity.name]
 
 
 def differing(
     installation: Installation,
     sandbox: SandboxHandle,
-    entities: Iterable[EntityType] = ENTITIES,
+    entities: Sequence[EntityType] = ENTITIES,
     realm_id: RealmId | None = None,
 ) -> dict[str, list[str]]:
     """Ids per entity whose bytes differ from the truth, missing and phantom ones included."""
     realm = realm_id or realm_of(sandbox)
-    found: dict[str, list[str]] = {}
-    for entity in entities:
-        truth = sandbox.truth(entity.name, realm).bodies()
-        mine = stored(installation, entity, realm)
-        wrong = sorted(id for id in truth.keys() | mine.keys() if truth.get(id) != mine.get(id))
-        if wrong:
-            found[entity.name] = wrong
-    return found
+    mine = held(installation, entities, realm)
+    wrong: dict[str, list[str]] = {}
+    for name, rows in mine.items():
+        truth = sandbox.truth(name, realm).bodies()
+        ids = sorted(id for id in truth.keys() | rows.keys() if truth.get(id) != rows.get(id))
+        if ids:
+            wrong[name] = ids
+    return wrong
 
 
 def states(installation: Installation, entity: EntityType, realm_id: RealmId) -> dict[str, str]:

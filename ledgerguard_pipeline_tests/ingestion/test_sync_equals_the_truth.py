@@ -82,10 +82,11 @@ def test_an_idle_sync_of_captured_types_is_one_metered_call(
 def test_each_kind_of_edit_arrives_with_the_next_sync(
     connected: Installation, sandbox: SandboxServer, kind: str, entity: str, state: str
 ) -> None:
-    sync(connected)
+    watched = entity_types([entity, "Invoice", "Customer", "Account", "TimeActivity"])
+    sync(connected, watched)
     done = sandbox.edit(kind, entity)
-    assert failures(sync(connected)) == {}
-    assert differing(connected, sandbox) == {}
+    assert failures(sync(connected, watched)) == {}
+    assert differing(connected, sandbox, watched) == {}
     changed = str(done["id"])
     assert states(connected, entity_type(entity), realm_of(sandbox))[changed] == state
 

@@ -85,7 +85,7 @@ def test_a_fault_now_and_then_is_ridden_out(
 def test_one_failing_entity_leaves_the_others_alone_and_heals(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.inject("forbidden", probability=1.0, endpoint="batch_item", entity="Vendor")
+    sandbox.inject("application_error", probability=1.0, endpoint="batch_item", entity="Vendor")
     sandbox.inject("forbidden", probability=1.0, endpoint="query", entity="Vendor")
     failed = failures(sync(connected))
     assert set(failed) == {"Vendor"}
