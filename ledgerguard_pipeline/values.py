@@ -60,6 +60,8 @@ class Mode(StrEnum):
     FULL = "full"
     CDC = "cdc"
     QUERY = "query"
+    RECONCILE = "reconcile"
+    """Counted and found complete; where rows had to be read, the mode says how."""
 
 
 @dataclass(frozen=True, slots=True)

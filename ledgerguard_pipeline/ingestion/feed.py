@@ -11,6 +11,7 @@ from ledgerguard_pipeline.bronze.loads import WalkStep
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
+from ledgerguard_pipeline.ingestion.results import Finding
 from ledgerguard_pipeline.values import Mode, RealmId, Record, Reject
 
 
@@ -32,6 +33,7 @@ class Tally:
     expected: int | None = None
     stored: int | None = None
     note: str | None = None
+    finding: Finding | None = None
 
     def compare(self, expected: int | None, stored: int, rejected: int) -> bool:
         """Note a comparison and tell whether Bronze accounts for every object Intuit counts.

@@ -23,7 +23,8 @@ class SyncRequest:
 
     Without ``full``, ``since`` or ``window`` every entity is brought up to date from its own
     watermark. ``full`` walks everything; ``since`` re-reads changes from that instant on;
-    ``window`` heals a span of the past without moving any watermark.
+    ``window`` heals a span of the past without moving any watermark; ``reconcile`` compares
+    Intuit's counts with Bronze first and reads only the types that differ.
     """
 
     realm_id: RealmId
@@ -32,3 +33,4 @@ class SyncRequest:
     since: datetime | None = None
     window: Window | None = None
     run_id: str | None = None
+    reconcile: bool = False

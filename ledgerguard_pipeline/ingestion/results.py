@@ -12,6 +12,32 @@ Status = Literal["ok", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What reconciling found: Intuit's count and Bronze's before anything was done.
+
+    ``missing`` objects were not in Bronze although it was up to date (or were created during the
+    walk), ``phantoms`` were in it although they are gone at Intuit; both are repaired.
+    ``walked`` tells whether all rows had to be read.
+    """
+
+    counted: int
+    held: int
+    missing: int
+    phantoms: int
+    walked: bool
+
+    def to_json(self) -> dict[str, object]:
+        """The member ``reconciled`` of ``ledgerguard sync --json``."""
+        return {
+            "counted": self.counted,
+            "held": self.held,
+            "missing": self.missing,
+            "phantoms": self.phantoms,
+            "walked": self.walked,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class EntityResult:
     """The outcome for one entity type of one company.
 
@@ -19,7 +45,7 @@ class EntityResult:
     objects in Bronze, ``deleted`` new tombstones (deletions and merges). ``api_calls`` are the HTTP
     calls made for this entity alone; calls shared by several entities count in ``SyncResult``.
     ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
-    what Bronze then held alive (quarantined rows included).
+    what Bronze then held alive (quarantined rows included). ``finding`` is set by reconciling.
     """
 
     realm_id: RealmId
@@ -42,6 +68,7 @@ class EntityResult:
     note: str | None = None
     load_ids: tuple[str, ...] = ()
     new_fields: tuple[str, ...] = ()
+    finding: Finding | None = None
 
     @property
     def complete(self) -> bool | None:
@@ -52,7 +79,7 @@ class EntityResult:
 
     def to_json(self) -> dict[str, object]:
         """The entry of ``ledgerguard sync --json``."""
-        return {
+        entry: dict[str, object] = {
             "realm_id": self.realm_id,
             "entity": self.entity,
             "mode": self.mode.value,
@@ -65,6 +92,9 @@ class EntityResult:
             "status": self.status,
             "error": self.error,
         }
+        if self.finding is not None:
+            entry["reconciled"] = self.finding.to_json()
+        return entry
 
 
 @dataclass(frozen=True, slots=True)

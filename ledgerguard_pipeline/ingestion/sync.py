@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +35,7 @@ from ledgerguard_pipeline.ingestion.opening import Openings
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.reader import EntityReader
+from ledgerguard_pipeline.ingestion.reconcile import Comparing, ReconcileFeed
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.stored import StoredCounts
@@ -195,6 +197,9 @@ class CompanySync:
             request, self._storage.watermarks(request.realm_id), self._clock.now()
         )
         self._progress.started(request.realm_id, tuple(entity.name for entity in request.entities))
+        if request.reconcile:
+            self._compare(plans)
+            return
         full = [plan for plan in plans if plan.mode is Mode.FULL]
         openings = Openings(self._client, [plan.entity for plan in full], self._pool)
         sweep = Sweep(self._client, plans, self._pool)
@@ -204,25 +209,40 @@ class CompanySync:
         openings.begin()
         sweep.begin()
 
+    def _compare(self, plans: Sequence[EntityPlan]) -> None:
+        realm = self.request.realm_id
+        held, quarantined = self._storage.counts(realm), self._storage.quarantined(realm)
+        comparing = Comparing(self._client, plans, held, quarantined, self._pool)
+        for plan in plans:
+            reader = EntityReader(self._client, plan.entity, clock=self._clock)
+            feed = ReconcileFeed(
+                plan,
+                reader,
+                self._stored,
+                realm,
+                comparing.futures[plan.entity.name],
+                catch_up=partial(self._changes, plan, reader),
+                walk=partial(self._whole, plan, reader),
+            )
+            self._jobs[plan.entity.name] = _Job(feed, feed.portions())
+        comparing.begin()
+
     def _feed(self, plan: EntityPlan, openings: Openings, sweep: Sweep) -> Feed:
-        name = plan.entity.name
         reader = EntityReader(self._client, plan.entity, clock=self._clock)
         if plan.mode is Mode.FULL:
-            return self._full(plan, reader, openings.futures[name])
+            return self._full(plan, reader, openings.futures[plan.entity.name])
+        return self._changes(plan, reader, sweep)
+
+    def _changes(self, plan: EntityPlan, reader: EntityReader, sweep: Sweep) -> Feed:
         if plan.mode is Mode.QUERY:
             return self._query(plan, reader, sweep)
 
         def by_query() -> QueryFeed:
             return self._query(replace(plan, count_after=True), reader, sweep)
 
-        return ChangeFeed(plan, reader, sweep.changes[name], by_query)
+        return ChangeFeed(plan, reader, sweep.changes[plan.entity.name], by_query)
 
     def _query(self, plan: EntityPlan, reader: EntityReader, sweep: Sweep) -> QueryFeed:
-        def whole() -> Feed:
-            opening: Future[Opening] = Future()
-            opening.set_result(Opening(reader.count(), None, None))
-            return self._full(plan, reader, opening)
-
         return QueryFeed(
             plan,
             reader,
@@ -230,9 +250,14 @@ class CompanySync:
             self._pool,
             self.request.realm_id,
             first=sweep.pages.get(plan.entity.name),
-            escalate=whole,
+            escalate=lambda: self._whole(plan, reader, reader.count()),
             count_after=plan.count_after and plan.entity.countable,
         )
+
+    def _whole(self, plan: EntityPlan, reader: EntityReader, count: int | None) -> FullFeed:
+        opening: Future[Opening] = Future()
+        opening.set_result(Opening(count, None, None))
+        return self._full(plan, reader, opening)
 
     def _full(self, plan: EntityPlan, reader: EntityReader, opening: Future[Opening]) -> FullFeed:
         realm = self.request.realm_id
@@ -358,6 +383,7 @@ class CompanySync:
             note=feed.tally.note,
             load_ids=tuple(totals.load_ids),
             new_fields=tuple(sorted(totals.new_fields)),
+            finding=feed.tally.finding,
         )
 
 
