@@ -78,7 +78,8 @@ def open_plane(store_settings: Settings) -> Iterator[OpenPlane]:
         def opener(*, clock: Clock | None = None, **changes: object) -> ControlPlane:
             settings = store_settings.model_copy(update=changes)
             plane = (
-                ControlPlane.open(settings) if clock is None
+                ControlPlane.open(settings)
+                if clock is None
                 else ControlPlane.open(settings, clock=clock)
             )
             return stack.enter_context(plane)

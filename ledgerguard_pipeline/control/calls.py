@@ -70,7 +70,9 @@ class CallLedger:
                     call_counts.c.month == month,
                 )
                 .order_by(
-                    call_counts.c.metered.desc(), call_counts.c.entity, call_counts.c.purpose,
+                    call_counts.c.metered.desc(),
+                    call_counts.c.entity,
+                    call_counts.c.purpose,
                     call_counts.c.status,
                 )
             ).mappings()

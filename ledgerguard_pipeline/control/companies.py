@@ -141,16 +141,17 @@ class CompanyStore:
         """Note a successful call and how long it took; clears the last error."""
         now = self._database.time()
         self._update(
-            realm, durable=False,
-            last_success_at=now, response_time_ms=response_time_ms, last_error=None,
+            realm,
+            durable=False,
+            last_success_at=now,
+            response_time_ms=response_time_ms,
+            last_error=None,
         )
 
     def forget(self, realm: RealmId) -> None:
         """Remove the company's row; its tokens and Bronze rows are not touched."""
         with self._database.write(f"company:{realm}") as connection:
-            connection.execute(
-                delete(companies).where(self._mine, companies.c.realm_id == realm)
-            )
+            connection.execute(delete(companies).where(self._mine, companies.c.realm_id == realm))
 
     def _update(self, realm: RealmId, *, durable: bool, **values: object) -> None:
         statement = update(companies).where(self._mine, companies.c.realm_id == realm)

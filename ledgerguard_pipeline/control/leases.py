@@ -43,9 +43,11 @@ class LeaseStore:
         with self._database.write(f"lease:{name}") as connection:
             now = self._database.now(connection)
             until = now + timedelta(seconds=ttl_seconds)
-            row = connection.execute(
-                select(leases).where(leases.c.name == name)
-            ).mappings().one_or_none()
+            row = (
+                connection.execute(select(leases).where(leases.c.name == name))
+                .mappings()
+                .one_or_none()
+            )
             if row is None:
                 connection.execute(
                     insert(leases).values(name=name, owner=owner, fence=1, expires_at=until)
@@ -88,15 +90,11 @@ class LeaseStore:
     def release(self, lease: Lease) -> bool:
         """Give the lease back; False if it was somebody else's by now (theirs stays)."""
         with self._database.write(f"lease:{lease.name}") as connection:
-            changed = connection.execute(
-                update(leases).where(*_held(lease)).values(owner="")
-            )
+            changed = connection.execute(update(leases).where(*_held(lease)).values(owner=""))
             return changed.rowcount == 1
 
     @contextmanager
-    def holding(
-        self, name: str, *, ttl_seconds: float, wait_seconds: float
-    ) -> Iterator[Lease]:
+    def holding(self, name: str, *, ttl_seconds: float, wait_seconds: float) -> Iterator[Lease]:
         """Hold the lease during the block; waits up to ``wait_seconds`` for it.
 
         Raises:

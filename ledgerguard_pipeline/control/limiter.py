@@ -74,14 +74,18 @@ _SAVE = update(realms).where(realms.c.scope == bindparam("b_scope"))
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Calls one company may get from all processes together."""
+    """Calls one company may get from all processes together.
+
+    The second is stretched: calls that started within limits may arrive closer together, and a
+    429 costs a minute.
+    """
 
     per_minute: int
     per_second: int
     batches_per_minute: int
     concurrent: int
     minute_seconds: float = 60.0
-    second_seconds: float = 1.0
+    second_seconds: float = 1.2
 
 
 @dataclass(frozen=True, slots=True)

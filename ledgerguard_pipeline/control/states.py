@@ -51,12 +51,16 @@ class StateStore:
         digest = _digest(state, session)
         with self._database.write("states") as connection:
             now = self._database.now(connection)
-            row = connection.execute(
-                select(oauth_states).where(
-                    oauth_states.c.state_sha256 == digest,
-                    oauth_states.c.environment == self._environment.value,
+            row = (
+                connection.execute(
+                    select(oauth_states).where(
+                        oauth_states.c.state_sha256 == digest,
+                        oauth_states.c.environment == self._environment.value,
+                    )
                 )
-            ).mappings().one_or_none()
+                .mappings()
+                .one_or_none()
+            )
             if row is None or not hmac.compare_digest(row["state_sha256"], digest):
                 raise ConsentError(
                     "This sign-in was not started here: its state is unknown. Start again with "

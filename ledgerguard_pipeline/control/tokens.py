@@ -162,9 +162,7 @@ class TokenStore:
 
     def _clear(self, connection: Connection, realm: RealmId) -> None:
         connection.execute(
-            delete(refresh_attempts).where(
-                self._my_attempts, refresh_attempts.c.realm_id == realm
-            )
+            delete(refresh_attempts).where(self._my_attempts, refresh_attempts.c.realm_id == realm)
         )
 
     def _version(self, connection: Connection, realm: RealmId) -> int | None:

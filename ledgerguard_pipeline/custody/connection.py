@@ -172,14 +172,17 @@ class Connector:
             raise ConsentError(
                 f"The new grant does not open company {realm} in {self._control.environment.value}:"
                 f" {error.message} {_AGAIN}",
-                realm_id=realm, fault_code=error.fault_code, intuit_tid=error.intuit_tid,
+                realm_id=realm,
+                fault_code=error.fault_code,
+                intuit_tid=error.intuit_tid,
                 status=error.status,
             ) from error
 
     def _lease(self, realm: RealmId) -> AbstractContextManager[object]:
         return self._control.leases.holding(
             refresh_lease(self._control.environment, realm),
-            ttl_seconds=LEASE_SECONDS, wait_seconds=LEASE_SECONDS + 10.0,
+            ttl_seconds=LEASE_SECONDS,
+            wait_seconds=LEASE_SECONDS + 10.0,
         )
 
 

@@ -220,7 +220,10 @@ class Custodian:
         self._forget(realm)
         _log.error("reauthorization_required", realm_id=realm, interrupted=interrupted)
         raise ReauthorizationRequired(
-            advice, realm_id=realm, fault_code=error.fault_code, intuit_tid=error.intuit_tid,
+            advice,
+            realm_id=realm,
+            fault_code=error.fault_code,
+            intuit_tid=error.intuit_tid,
             status=error.status,
         ) from error
 
@@ -325,5 +328,3 @@ class Custodian:
             turn = self._turns.setdefault(realm, threading.Lock())
         with turn:
             yield
-
-

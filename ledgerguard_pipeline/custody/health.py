@@ -102,10 +102,16 @@ def _connection(company: Company, tokens: Tokens | None, now: datetime) -> Reaso
 def _token_life(tokens: Tokens, now: datetime) -> list[Reason]:
     found = []
     for end, what, advice in (
-        (tokens.refresh_expires_at, "refresh token",
-         "Any sync renews it; if syncs run, look at their errors."),
-        (tokens.hard_expires_at, "grant (Intuit's five-year limit)",
-         "Connect the company again before that day."),
+        (
+            tokens.refresh_expires_at,
+            "refresh token",
+            "Any sync renews it; if syncs run, look at their errors.",
+        ),
+        (
+            tokens.hard_expires_at,
+            "grant (Intuit's five-year limit)",
+            "Connect the company again before that day.",
+        ),
     ):
         limit = None if end is None else _warning(end - now)
         if end is not None and limit is not None:
@@ -133,8 +139,10 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
     age = (now - facts.last_sync_at).total_seconds()
     if age <= 2 * facts.promised_seconds:
         return []
-    late = HealthState.UNHEALTHY if age > max(86_400.0, 8 * facts.promised_seconds) else (
-        HealthState.DEGRADED
+    late = (
+        HealthState.UNHEALTHY
+        if age > max(86_400.0, 8 * facts.promised_seconds)
+        else (HealthState.DEGRADED)
     )
     return [
         Reason(
@@ -149,7 +157,9 @@ def _contents(facts: SyncFacts) -> list[Reason]:
     found = []
     if facts.failed_entities:
         names = ", ".join(facts.failed_entities[:5])
-        more = "" if len(facts.failed_entities) <= 5 else f" and {len(facts.failed_entities) - 5} more"
+        more = (
+            "" if len(facts.failed_entities) <= 5 else f" and {len(facts.failed_entities) - 5} more"
+        )
         found.append(
             Reason(
                 HealthState.DEGRADED,

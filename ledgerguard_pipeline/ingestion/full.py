@@ -40,7 +40,7 @@ from ledgerguard_pipeline.values import (
     parse_instant,
 )
 
-CHUNK_PAGES = 8
+CHUNK_PAGES = 10
 """Pages per commit: a killed walk repeats at most these."""
 
 AHEAD_WAITING = 3
@@ -108,13 +108,14 @@ class FullFeed:
             self._walk.close()
 
     def portions(self) -> Iterator[Portion]:
+        opening = self._opening.result()
         try:
-            opening = self._opening.result()
+            yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:
             self.tally.note = "this company's edition has no such objects"
-            yield Portion((), watermark=None)
+            # Nothing can have changed before the feature exists, so changes suffice from here.
+            yield self._advancing(Portion((), watermark=opening.time))
             return
-        yield from self._read(opening, track_seen=self._track_seen)
         if opening.count is None:
             return
         if self._complete(opening.count) or self._complete(self.reader.count()):

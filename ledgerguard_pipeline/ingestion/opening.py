@@ -12,7 +12,12 @@ from concurrent.futures import Executor, Future
 from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError
+from ledgerguard_pipeline.errors import (
+    FeatureUnavailable,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+)
 from ledgerguard_pipeline.ingestion.full import Opening
 from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS
 from ledgerguard_pipeline.qbo.answers import Page
@@ -21,6 +26,9 @@ from ledgerguard_pipeline.qbo.statement import Query
 
 ROWS_PER_BATCH = 900
 ITEMS_PER_BATCH = 25
+ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
+"""Refusals of a whole batch that one type may be the reason of: each is then read alone."""
+
 SMALL_UNCOUNTED = 50
 """Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
 
@@ -54,14 +62,15 @@ class Openings:
         counts: dict[str, int | QBOAPIError] = {}
         time: datetime | None = None
         if countable:
-            answer = self._client.count_batch(countable)
-            counts, time = dict(answer), answer.time
+            try:
+                answer = self._client.count_batch(countable)
+                counts, time = dict(answer), answer.time
+            except ONE_OF_THEM as error:
+                counts = {entity.name: error for entity in countable}
         small: list[tuple[EntityType, int | None]] = []
         for entity in self._entities:
             count = counts.get(entity.name)
-            if isinstance(count, FeatureUnavailable):
-                self.futures[entity.name].set_exception(count)
-            elif isinstance(count, QBOAPIError):
+            if isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
                 self.futures[entity.name].set_result(Opening(None, None, time))
             elif count is not None and count > ROWS_PER_BATCH:
@@ -74,6 +83,8 @@ class Openings:
     def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
         try:
             pages = self._client.query_batch([(entity, _statement(entity)) for entity, _ in batch])
+        except ONE_OF_THEM as error:
+            pages = [error] * len(batch)
         except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
             for entity, _ in batch:
                 self.futures[entity.name].set_exception(error)
@@ -81,9 +92,7 @@ class Openings:
         whole = sum(page.rows for page in pages if isinstance(page, Page)) < 1000
         for (entity, count), page in zip(batch, pages, strict=True):
             future = self.futures[entity.name]
-            if isinstance(page, FeatureUnavailable):
-                future.set_exception(page)
-            elif isinstance(page, Page) and whole:
+            if isinstance(page, Page) and whole:
                 future.set_result(Opening(count, page, time))
             else:
                 future.set_result(Opening(count, None, time))

@@ -16,6 +16,9 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.values import RealmId
 
+STRETCHED_SECOND = 1.2
+"""Seconds for one second's calls: those that start within limits may arrive closer together."""
+
 
 class CallGate(Protocol):
     """Lets calls of a company through within its budgets."""
@@ -70,7 +73,7 @@ class LocalGate:
         concurrent: int = 8,
     ) -> None:
         self._clock = clock
-        self._calls = ((per_minute, 60.0), (per_second, 1.0))
+        self._calls = ((per_minute, 60.0), (per_second, STRETCHED_SECOND))
         self._batches = ((batches_per_minute, 60.0),)
         self._lock = threading.Lock()
         self._started: deque[float] = deque(maxlen=per_minute)

@@ -50,8 +50,12 @@ def main(arguments: list[str]) -> None:
         ledgerguard_home=home, ledgerguard_control_url=SecretStr(url) if url else None
     )
     budgets = Budgets(
-        per_minute=int(per_window), per_second=100_000, batches_per_minute=1,
-        concurrent=int(concurrent), minute_seconds=float(window), second_seconds=0.001,
+        per_minute=int(per_window),
+        per_second=100_000,
+        batches_per_minute=1,
+        concurrent=int(concurrent),
+        minute_seconds=float(window),
+        second_seconds=0.001,
     )
     # Loads what the children need; nothing is open when they are forked.
     with ControlPlane.open(settings) as plane:

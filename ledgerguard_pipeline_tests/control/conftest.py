@@ -13,6 +13,11 @@ from ledgerguard_pipeline_tests.stores import (
 )
 
 __all__ = [
-    "clock", "migrated_database", "migrated_file", "open_plane", "plane", "settings",
+    "clock",
+    "migrated_database",
+    "migrated_file",
+    "open_plane",
+    "plane",
+    "settings",
     "store_settings",
 ]

@@ -108,9 +108,7 @@ def test_the_lease_of_a_killed_process_ends_soon_but_not_at_once(
     assert plane.leases.acquire("refresh", "b", 10) is not None
 
 
-def test_the_lease_of_a_living_process_is_left_alone(
-    plane: ControlPlane, clock: FakeClock
-) -> None:
+def test_the_lease_of_a_living_process_is_left_alone(plane: ControlPlane, clock: FakeClock) -> None:
     plane.leases.acquire("refresh", f"{this_process()}/1", 90)
     assert plane.leases.acquire("refresh", "b", 10) is None
     clock.advance(DEAD_HOLDER_SECONDS)

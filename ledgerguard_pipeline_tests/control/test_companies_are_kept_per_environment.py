@@ -58,7 +58,9 @@ def test_a_heartbeat_notes_the_time_and_clears_the_error(
 
     company = plane.companies.require(REALM)
     assert (company.last_success_at, company.response_time_ms, company.last_error) == (
-        clock.now(), 41.5, None,
+        clock.now(),
+        41.5,
+        None,
     )
 
 

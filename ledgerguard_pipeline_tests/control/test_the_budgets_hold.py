@@ -35,9 +35,7 @@ def start(limiter: CallLimiter, clock: FakeClock, *, batch: bool = False) -> flo
 
 
 def most_in_any(window: float, starts: list[float]) -> int:
-    return max(
-        sum(1 for other in starts if began <= other < began + window) for began in starts
-    )
+    return max(sum(1 for other in starts if began <= other < began + window) for began in starts)
 
 
 @pytest.mark.parametrize("per_minute,per_second", [(5, 1000), (12, 3), (1000, 4), (1, 1)])
@@ -201,7 +199,8 @@ def test_what_no_budget_looks_at_any_more_is_forgotten_a_little_at_a_time(
     plane: ControlPlane, clock: FakeClock
 ) -> None:
     wide = CallLimiter(
-        plane.database, plane.environment,
+        plane.database,
+        plane.environment,
         Budgets(per_minute=100_000, per_second=10_000, batches_per_minute=9, concurrent=9),
     )
     for _ in range(1_025):
@@ -218,4 +217,6 @@ def test_what_no_budget_looks_at_any_more_is_forgotten_a_little_at_a_time(
 
 def stamps(plane: ControlPlane) -> int:
     with plane.database.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(limiter_stamps)).scalar_one())
+        return int(
+            connection.execute(select(func.count()).select_from(limiter_stamps)).scalar_one()
+        )

@@ -21,9 +21,17 @@ CONCURRENT = 3
 def calls_of(settings: Settings, *options: str) -> list[tuple[float, float]]:
     url = settings.ledgerguard_control_url
     command = [
-        sys.executable, "-m", "ledgerguard_pipeline_tests.control.callers",
-        str(settings.ledgerguard_home), url.get_secret_value() if url else "", str(CALLS),
-        str(PER_WINDOW), str(WINDOW), str(CONCURRENT), "4", *options,
+        sys.executable,
+        "-m",
+        "ledgerguard_pipeline_tests.control.callers",
+        str(settings.ledgerguard_home),
+        url.get_secret_value() if url else "",
+        str(CALLS),
+        str(PER_WINDOW),
+        str(WINDOW),
+        str(CONCURRENT),
+        "4",
+        *options,
     ]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=True

@@ -46,7 +46,10 @@ def test_a_plane_inherited_by_a_fork_connects_by_itself(store_settings: Settings
     url = store_settings.ledgerguard_control_url
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK, url.get_secret_value() if url else ""],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "LEDGERGUARD_HOME": str(store_settings.ledgerguard_home)},
     )
     assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr

@@ -105,9 +105,7 @@ def test_a_malformed_key_in_the_environment_is_counted_not_shown(settings: Setti
 
 def test_the_ring_shows_fingerprints_only(settings: Settings) -> None:
     key = new_key()
-    ring = Keyring.open(
-        settings.model_copy(update={"ledgerguard_encryption_keys": SecretStr(key)})
-    )
+    ring = Keyring.open(settings.model_copy(update={"ledgerguard_encryption_keys": SecretStr(key)}))
     assert key not in repr(ring) + repr(ring.__dict__["_keys"])
     assert ring.key_ids[0] in repr(ring)
 

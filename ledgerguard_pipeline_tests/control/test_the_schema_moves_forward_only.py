@@ -26,7 +26,7 @@ from ledgerguard_pipeline_tests.postgres import postgres_database
 
 ROOT = Path(__file__).parents[2]
 
-BROKEN = '''
+BROKEN = """
 from alembic import op
 
 revision = "9999"
@@ -36,7 +36,7 @@ down_revision = "{head}"
 def upgrade():
     op.execute("CREATE TABLE half_done (id INTEGER)")
     op.execute("INSERT INTO no_such_table VALUES (1)")
-'''
+"""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -133,7 +133,11 @@ def test_a_current_database_is_opened_without_alembic(settings: Settings) -> Non
         "print([name for name in ('alembic', 'psycopg', 'cryptography') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
     )
     assert done.stdout.strip() == "[]"
@@ -162,8 +166,12 @@ def test_processes_that_open_a_new_home_at_once_all_succeed(
         "print([os.waitpid(child, 0)[1] for child in children])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, empty_url], cwd=ROOT, capture_output=True, text=True,
-        check=True, env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
+        [sys.executable, "-c", code, empty_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
     )
     assert done.stdout.strip() == "[0, 0, 0, 0]", done.stderr
 

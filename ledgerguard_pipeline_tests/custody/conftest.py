@@ -27,7 +27,12 @@ from ledgerguard_pipeline_tests.stores import (
 )
 
 __all__ = [
-    "clock", "migrated_database", "migrated_file", "open_plane", "plane", "settings",
+    "clock",
+    "migrated_database",
+    "migrated_file",
+    "open_plane",
+    "plane",
+    "settings",
     "store_settings",
 ]
 
@@ -50,7 +55,9 @@ def oauth(endpoint: TokenEndpoint) -> OAuthEndpoint:
 
 def oauth_of(base_url: str) -> OAuthEndpoint:
     return OAuthEndpoint(
-        "client", "client-secret", "http://localhost:8000/callback",
+        "client",
+        "client-secret",
+        "http://localhost:8000/callback",
         Hosts.of(Environment.SANDBOX, base_url),
     )
 
@@ -64,8 +71,11 @@ def store_grant(
         Company(realm, Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, now)
     )
     grant = Tokens(
-        SecretStr("old-access"), SecretStr(refresh_token), now + timedelta(seconds=life),
-        now + timedelta(days=50), None,
+        SecretStr("old-access"),
+        SecretStr(refresh_token),
+        now + timedelta(seconds=life),
+        now + timedelta(days=50),
+        None,
     )
     return plane.tokens.replace(realm, grant, plane.tokens.version(realm))
 

@@ -35,17 +35,20 @@ from ledgerguard_pipeline_tests.stores import OpenPlane
 def connector_of(plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint) -> Connector:
     def client(realm: RealmId, tokens: TokenSource) -> QBOClient:
         return QBOClient(
-            "client", "client-secret", "http://localhost:8000/callback", Environment.SANDBOX,
-            base_url=endpoint.base_url, tokens=tokens, realm_id=realm,
+            "client",
+            "client-secret",
+            "http://localhost:8000/callback",
+            Environment.SANDBOX,
+            base_url=endpoint.base_url,
+            tokens=tokens,
+            realm_id=realm,
         )
 
     return Connector(plane, oauth, client)
 
 
 @pytest.fixture
-def connector(
-    plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint
-) -> Connector:
+def connector(plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint) -> Connector:
     endpoint.codes.add("code-1")
     return connector_of(plane, oauth, endpoint)
 
@@ -66,7 +69,9 @@ def test_a_proven_company_is_stored_with_its_name_and_tokens(
     company = connector.complete(callback(connector))
 
     assert (company.realm_id, company.name, company.status) == (
-        REALM, "Søn & Co", ConnectionStatus.CONNECTED,
+        REALM,
+        "Søn & Co",
+        ConnectionStatus.CONNECTED,
     )
     assert plane.companies.require(REALM) == company
     tokens = plane.tokens.load(REALM)
@@ -74,11 +79,23 @@ def test_a_proven_company_is_stored_with_its_name_and_tokens(
     assert tokens.refresh_token.get_secret_value() == "refresh-2"
 
 
-@pytest.mark.parametrize("changes", [
-    {"state": None}, {"state": ""}, {"state": "forged"}, {"code": None}, {"code": "x" * 513},
-    {"realmId": None}, {"realmId": "../../x"}, {"realmId": "12"}, {"code": "never issued"},
-    {"error": "access_denied"}, {"error": "invalid_scope"}, {"error": "<script>"},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": None},
+        {"state": ""},
+        {"state": "forged"},
+        {"code": None},
+        {"code": "x" * 513},
+        {"realmId": None},
+        {"realmId": "../../x"},
+        {"realmId": "12"},
+        {"code": "never issued"},
+        {"error": "access_denied"},
+        {"error": "invalid_scope"},
+        {"error": "<script>"},
+    ],
+)
 def test_a_callback_that_is_not_right_stores_nothing(
     plane: ControlPlane, connector: Connector, changes: dict[str, str | None]
 ) -> None:
@@ -116,12 +133,19 @@ def test_a_tampered_company_id_is_found_out_and_harms_no_other(
     assert endpoint.revoked == [], "revoking would end the grant of the company it belongs to"
 
 
-@pytest.mark.parametrize("answer,error", [
-    (HTML, TokenEndpointUnavailable), (refusal("invalid_client", 401), CredentialsRejected),
-])
+@pytest.mark.parametrize(
+    "answer,error",
+    [
+        (HTML, TokenEndpointUnavailable),
+        (refusal("invalid_client", 401), CredentialsRejected),
+    ],
+)
 def test_a_failed_exchange_stores_nothing(
-    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint,
-    answer: object, error: type[Exception],
+    plane: ControlPlane,
+    connector: Connector,
+    endpoint: TokenEndpoint,
+    answer: object,
+    error: type[Exception],
 ) -> None:
     params = callback(connector)
     endpoint.scripted.append(answer)  # type: ignore[arg-type]  # both are scripted answers
@@ -153,7 +177,10 @@ def test_a_company_of_the_other_environment_is_refused_before_any_call(
 
 
 def test_reconnecting_revives_a_company_even_when_its_old_key_is_lost(
-    plane: ControlPlane, open_plane: OpenPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint,
+    plane: ControlPlane,
+    open_plane: OpenPlane,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
     store_settings: Settings,
 ) -> None:
     store_grant(plane, "dead", life=3600)
@@ -192,12 +219,19 @@ def test_disconnecting_revokes_first_and_then_forgets(
         Custodian(plane, oauth).current(REALM)
 
 
-@pytest.mark.parametrize("answer,error", [
-    (HTML, TokenEndpointUnavailable), (refusal("invalid_client", 401), CredentialsRejected),
-])
+@pytest.mark.parametrize(
+    "answer,error",
+    [
+        (HTML, TokenEndpointUnavailable),
+        (refusal("invalid_client", 401), CredentialsRejected),
+    ],
+)
 def test_a_disconnect_intuit_did_not_confirm_keeps_everything(
-    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint,
-    answer: object, error: type[Exception],
+    plane: ControlPlane,
+    connector: Connector,
+    endpoint: TokenEndpoint,
+    answer: object,
+    error: type[Exception],
 ) -> None:
     connector.complete(callback(connector))
     before = plane.tokens.load(REALM)
@@ -223,8 +257,11 @@ def test_an_unknown_company_cannot_be_disconnected(connector: Connector) -> None
 
 @pytest.mark.parametrize("point", ["after_connect_tokens", "after_revoke"])
 def test_a_crash_in_between_is_healed_by_doing_it_again(
-    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint,
-    monkeypatch: pytest.MonkeyPatch, point: str,
+    plane: ControlPlane,
+    connector: Connector,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
 ) -> None:
     class CutError(BaseException):
         """Ends the operation where a power cut would."""

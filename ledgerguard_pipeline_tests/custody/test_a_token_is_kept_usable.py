@@ -114,7 +114,9 @@ def test_what_an_answer_leaves_out_is_kept(
     assert after.access_expires_at == clock.now() + timedelta(seconds=3600)
 
 
-@pytest.mark.parametrize("answer", UNUSABLE, ids=lambda answer: f"{answer.status}-{answer.body[:12]!r}")
+@pytest.mark.parametrize(
+    "answer", UNUSABLE, ids=lambda answer: f"{answer.status}-{answer.body[:12]!r}"
+)
 def test_no_usable_answer_is_transient_and_keeps_the_grant(
     plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, answer: Scripted
 ) -> None:
@@ -184,8 +186,11 @@ def test_a_grant_is_not_declared_dead_if_somebody_stored_a_newer_one(
 
     def overtake() -> None:
         newer = Tokens(
-            SecretStr("theirs"), SecretStr("refresh-1"), plane.now() + timedelta(hours=1),
-            None, None,
+            SecretStr("theirs"),
+            SecretStr("refresh-1"),
+            plane.now() + timedelta(hours=1),
+            None,
+            None,
         )
         plane.tokens.replace(REALM, newer, old.version)
 
@@ -207,7 +212,9 @@ def test_refused_app_credentials_harm_no_connection(
 
 
 def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(
-    plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint,
+    plane: ControlPlane,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     custodian = Custodian(plane, oauth, patience_seconds=3)
@@ -228,7 +235,9 @@ def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(
 
 
 def test_a_short_outage_of_the_store_is_waited_out(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint,
+    plane: ControlPlane,
+    custodian: Custodian,
+    endpoint: TokenEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store_grant(plane, "refresh-1")

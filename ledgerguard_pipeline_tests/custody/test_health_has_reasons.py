@@ -16,8 +16,12 @@ COMPANY = Company(
     RealmId("9341453474484455"), Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, NOW
 )
 TOKENS = Tokens(
-    SecretStr("a"), SecretStr("r"), NOW - timedelta(days=1), NOW + timedelta(days=99),
-    NOW + timedelta(days=1800), 1,
+    SecretStr("a"),
+    SecretStr("r"),
+    NOW - timedelta(days=1),
+    NOW + timedelta(days=99),
+    NOW + timedelta(days=1800),
+    1,
 )
 FACTS = SyncFacts(last_sync_at=NOW - timedelta(minutes=10), monthly_budget=1000)
 
@@ -27,14 +31,17 @@ def test_a_company_in_order_is_healthy_without_reasons() -> None:
     assert (health.state, health.reasons) == (HealthState.HEALTHY, ())
 
 
-@pytest.mark.parametrize("company,tokens,words", [
-    (replace(COMPANY, status=ConnectionStatus.DISCONNECTED), None, "disconnected"),
-    (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH), TOKENS, "no longer accepts"),
-    (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH, last_error="why"), TOKENS, "why"),
-    (COMPANY, None, "No tokens"),
-    (COMPANY, replace(TOKENS, refresh_expires_at=NOW), "ended on 2026-11-01"),
-    (COMPANY, replace(TOKENS, hard_expires_at=NOW), "five-year"),
-])
+@pytest.mark.parametrize(
+    "company,tokens,words",
+    [
+        (replace(COMPANY, status=ConnectionStatus.DISCONNECTED), None, "disconnected"),
+        (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH), TOKENS, "no longer accepts"),
+        (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH, last_error="why"), TOKENS, "why"),
+        (COMPANY, None, "No tokens"),
+        (COMPANY, replace(TOKENS, refresh_expires_at=NOW), "ended on 2026-11-01"),
+        (COMPANY, replace(TOKENS, hard_expires_at=NOW), "five-year"),
+    ],
+)
 def test_a_dead_connection_is_unhealthy_and_the_only_reason(
     company: Company, tokens: Tokens | None, words: str
 ) -> None:
@@ -46,16 +53,22 @@ def test_a_dead_connection_is_unhealthy_and_the_only_reason(
 
 
 @pytest.mark.parametrize("field", ["refresh_expires_at", "hard_expires_at"])
-@pytest.mark.parametrize("days,state,words", [
-    (31, HealthState.HEALTHY, None), (30, HealthState.DEGRADED, "within 30 days"),
-    (14, HealthState.DEGRADED, "within 14 days"), (3, HealthState.UNHEALTHY, "within 3 days"),
-])
+@pytest.mark.parametrize(
+    "days,state,words",
+    [
+        (31, HealthState.HEALTHY, None),
+        (30, HealthState.DEGRADED, "within 30 days"),
+        (14, HealthState.DEGRADED, "within 14 days"),
+        (3, HealthState.UNHEALTHY, "within 3 days"),
+    ],
+)
 def test_the_end_of_a_grant_is_warned_of_three_times(
     field: str, days: int, state: HealthState, words: str | None
 ) -> None:
     ends = NOW + timedelta(days=days)
     tokens = (
-        replace(TOKENS, refresh_expires_at=ends) if field == "refresh_expires_at"
+        replace(TOKENS, refresh_expires_at=ends)
+        if field == "refresh_expires_at"
         else replace(TOKENS, hard_expires_at=ends)
     )
     health = judge(COMPANY, tokens, FACTS, NOW)
@@ -63,16 +76,23 @@ def test_the_end_of_a_grant_is_warned_of_three_times(
     assert (words is None and not health.texts) or (words or "") in health.texts[0]
 
 
-@pytest.mark.parametrize("facts,state,words", [
-    (replace(FACTS, last_sync_at=None), HealthState.DEGRADED, "never synced"),
-    (replace(FACTS, last_sync_at=NOW - timedelta(minutes=31)), HealthState.DEGRADED, "31 minutes"),
-    (replace(FACTS, last_sync_at=NOW - timedelta(days=2)), HealthState.UNHEALTHY, "2 days"),
-    (replace(FACTS, failed_entities=("Bill",)), HealthState.DEGRADED, "failed for Bill."),
-    (replace(FACTS, failed_entities=tuple("abcdefg")), HealthState.DEGRADED, "and 2 more"),
-    (replace(FACTS, quarantined=3), HealthState.DEGRADED, "3 records"),
-    (replace(FACTS, calls_this_month=800), HealthState.DEGRADED, "800 of 1000"),
-    (replace(FACTS, calls_this_month=1000), HealthState.UNHEALTHY, "1000 of 1000"),
-])
+@pytest.mark.parametrize(
+    "facts,state,words",
+    [
+        (replace(FACTS, last_sync_at=None), HealthState.DEGRADED, "never synced"),
+        (
+            replace(FACTS, last_sync_at=NOW - timedelta(minutes=31)),
+            HealthState.DEGRADED,
+            "31 minutes",
+        ),
+        (replace(FACTS, last_sync_at=NOW - timedelta(days=2)), HealthState.UNHEALTHY, "2 days"),
+        (replace(FACTS, failed_entities=("Bill",)), HealthState.DEGRADED, "failed for Bill."),
+        (replace(FACTS, failed_entities=tuple("abcdefg")), HealthState.DEGRADED, "and 2 more"),
+        (replace(FACTS, quarantined=3), HealthState.DEGRADED, "3 records"),
+        (replace(FACTS, calls_this_month=800), HealthState.DEGRADED, "800 of 1000"),
+        (replace(FACTS, calls_this_month=1000), HealthState.UNHEALTHY, "1000 of 1000"),
+    ],
+)
 def test_each_finding_has_its_weight_and_its_sentence(
     facts: SyncFacts, state: HealthState, words: str
 ) -> None:
@@ -85,6 +105,8 @@ def test_the_worst_reason_comes_first_and_gives_the_verdict() -> None:
     facts = replace(FACTS, quarantined=1, calls_this_month=1000)
     health = judge(replace(COMPANY, last_error="it was down"), TOKENS, facts, NOW)
     assert [reason.state for reason in health.reasons] == [
-        HealthState.UNHEALTHY, HealthState.DEGRADED, HealthState.DEGRADED,
+        HealthState.UNHEALTHY,
+        HealthState.DEGRADED,
+        HealthState.DEGRADED,
     ]
     assert health.state is HealthState.UNHEALTHY

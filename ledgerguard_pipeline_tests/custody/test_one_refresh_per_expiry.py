@@ -32,12 +32,21 @@ def run_holders(
 ) -> subprocess.CompletedProcess[str]:
     url = settings.ledgerguard_control_url
     command = [
-        sys.executable, "-m", "ledgerguard_pipeline_tests.custody.holders",
-        str(settings.ledgerguard_home), url.get_secret_value() if url else "",
-        endpoint.base_url, str(processes),
+        sys.executable,
+        "-m",
+        "ledgerguard_pipeline_tests.custody.holders",
+        str(settings.ledgerguard_home),
+        url.get_secret_value() if url else "",
+        endpoint.base_url,
+        str(processes),
     ]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
         env={**os.environ, "LEDGERGUARD_CRASH_AT": crash_at},
     )
 
@@ -72,8 +81,11 @@ def test_threads_and_planes_with_one_expired_token_refresh_once(
 
 @pytest.mark.parametrize("point", ["after_token_response", "before_token_persist"])
 def test_a_process_killed_between_answer_and_disk_is_recovered_from(
-    store_settings: Settings, open_plane: OpenPlane, oauth: OAuthEndpoint,
-    endpoint: TokenEndpoint, point: str,
+    store_settings: Settings,
+    open_plane: OpenPlane,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
+    point: str,
 ) -> None:
     endpoint.keep_values()
     store_grant(open_plane(), "refresh-1")
@@ -95,7 +107,9 @@ def test_a_process_killed_between_answer_and_disk_is_recovered_from(
 
 
 def test_a_rotated_token_lost_in_a_crash_asks_for_consent_once(
-    store_settings: Settings, open_plane: OpenPlane, oauth: OAuthEndpoint,
+    store_settings: Settings,
+    open_plane: OpenPlane,
+    oauth: OAuthEndpoint,
     endpoint: TokenEndpoint,
 ) -> None:
     store_grant(open_plane(), "refresh-1")

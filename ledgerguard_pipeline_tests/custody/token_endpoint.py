@@ -89,7 +89,8 @@ class TokenEndpoint:
             return scripted
         with self._lock:
             known, value = (
-                (self.valid, form["refresh_token"][0]) if kind == "refresh_token"
+                (self.valid, form["refresh_token"][0])
+                if kind == "refresh_token"
                 else (self.codes, form["code"][0])
             )
             if value not in known:
@@ -102,8 +103,11 @@ class TokenEndpoint:
             access = f"access-{len(self.posts)}"
             self._access.add(access)
         body = {
-            "token_type": "bearer", "expires_in": 3600, "access_token": access,
-            "refresh_token": value, **self.extra,
+            "token_type": "bearer",
+            "expires_in": 3600,
+            "access_token": access,
+            "refresh_token": value,
+            **self.extra,
         }
         kept = {name: each for name, each in body.items() if name not in self.leave_out}
         return Scripted(200, json.dumps(kept).encode())
@@ -123,12 +127,23 @@ class TokenEndpoint:
         if authorization.removeprefix("Bearer ") not in self._access:
             return Scripted(401, b"")
         if path.split("/")[3] != self.realm:
-            fault = {"Fault": {"type": "AUTHORIZATION", "Error": [
-                {"Message": "denied", "code": "3100", "Detail": "wrong company"}]}}
+            fault = {
+                "Fault": {
+                    "type": "AUTHORIZATION",
+                    "Error": [{"Message": "denied", "code": "3100", "Detail": "wrong company"}],
+                }
+            }
             return Scripted(403, json.dumps(fault).encode())
-        info = {"Id": "1", "SyncToken": "0", "CompanyName": "Søn & Co", "Country": "US",
-                "MetaData": {"CreateTime": "2020-01-01T00:00:00-08:00",
-                             "LastUpdatedTime": "2020-01-01T00:00:00-08:00"}}
+        info = {
+            "Id": "1",
+            "SyncToken": "0",
+            "CompanyName": "Søn & Co",
+            "Country": "US",
+            "MetaData": {
+                "CreateTime": "2020-01-01T00:00:00-08:00",
+                "LastUpdatedTime": "2020-01-01T00:00:00-08:00",
+            },
+        }
         answer = {"CompanyInfo": info, "time": "2026-11-01T00:00:00-08:00"}
         return Scripted(200, json.dumps(answer).encode())
 

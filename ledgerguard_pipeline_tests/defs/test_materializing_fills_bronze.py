@@ -70,9 +70,12 @@ def test_the_whole_grid_column_of_a_company_loads_every_entity_and_all_checks_pa
     assert failed == {}
     assert len(ran.checks()) == 4 * len(settings.kept_entities) + 1
     invoices = connected.bronze.count("Invoice", sandbox.realm_id)
-    assert ran.checks()["invoice", "complete_against_count"].metadata[
-        f"{sandbox.realm_id}: stored"
-    ].value == invoices
+    assert (
+        ran.checks()["invoice", "complete_against_count"]
+        .metadata[f"{sandbox.realm_id}: stored"]
+        .value
+        == invoices
+    )
 
 
 def test_expense_shows_cash_and_card_purchases_without_a_call_of_its_own(
@@ -111,9 +114,7 @@ def test_a_year_of_a_company_is_one_run_and_every_cell_is_materialized_once(
 ) -> None:
     realm_id = sandbox.realm_id
     now = _current(settings, realm_id)
-    ran = run_cells(
-        grid, settings, f"{realm_id}|2026-01-01", now, entities=["Invoice", "Customer"]
-    )
+    ran = run_cells(grid, settings, f"{realm_id}|2026-01-01", now, entities=["Invoice", "Customer"])
     assert ran.success
     windows = cell_partitions(settings).get_partitions_def_for_dimension("window")
     expected = {
@@ -173,9 +174,7 @@ def test_full_walks_again_although_nothing_changed(
     run_cells(grid, settings, now, entities=["Invoice"])
     ran = run_cells(grid, settings, now, entities=["Invoice"], config={"full": True})
     assert _number(ran, "invoice", now, "mode") == "full"
-    assert _number(ran, "invoice", now, "rows_unchanged") == len(
-        sandbox.truth("Invoice").bodies()
-    )
+    assert _number(ran, "invoice", now, "rows_unchanged") == len(sandbox.truth("Invoice").bodies())
 
 
 @pytest.mark.parametrize(
@@ -193,9 +192,9 @@ def test_an_unusable_since_fails_the_run_before_any_call(
     now = _current(settings, sandbox.realm_id)
     ran = run_cells(grid, settings, now, entities=["Invoice"], config={"since": since})
     assert ran.run.status is dg.DagsterRunStatus.FAILURE
-    told = " ".join(entry.user_message + str(entry.dagster_event) for entry in grid.all_logs(
-        ran.run.run_id
-    ))
+    told = " ".join(
+        entry.user_message + str(entry.dagster_event) for entry in grid.all_logs(ran.run.run_id)
+    )
     assert complaint in told
     assert sandbox.pop_log() == []
 

@@ -116,8 +116,11 @@ class Dagster:
         return repository
 
     def wait_for_run(self, run_id: str) -> Run:
-        return wait(lambda: next((r for r in self.runs() if r.id == run_id and r.status in DONE),
-                                 None), RUN_SECONDS, f"run {run_id}")
+        return wait(
+            lambda: next((r for r in self.runs() if r.id == run_id and r.status in DONE), None),
+            RUN_SECONDS,
+            f"run {run_id}",
+        )
 
 
 def _at(document: object, *path: str) -> object:
