@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.web.consent import (
     CALLBACK_PATH,
@@ -20,6 +24,7 @@ from ledgerguard_pipeline.web.consent import (
 )
 from ledgerguard_pipeline.web.guard import Guard, require_admin_token
 from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH, WebhookReceiver, webhook_router
 
 HEALTH_PATH = "/healthz"
 
@@ -32,6 +37,9 @@ class Installed(Protocol):
 
     @property
     def connector(self) -> Consents: ...
+
+    @property
+    def control(self) -> ControlPlane: ...
 
 
 def create_app(
@@ -47,19 +55,30 @@ def create_app(
     """
     settings = installation.settings
     require_admin_token(settings, host)
+    # Opened by its first use: connecting a company must work while the store is new.
+    receiver = WebhookReceiver(settings, lambda: installation.control)
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(receiver.close)
+
     # No interactive API pages: they would load scripts from elsewhere.
-    app = FastAPI(title="LedgerGuard", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="LedgerGuard", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running
+    )
     callback_paths = {CALLBACK_PATH, urlsplit(settings.intuit_redirect_uri).path or "/"}
     app.include_router(connect_router(installation.connector))
     for path in sorted(callback_paths):
         app.include_router(callback_router(installation.connector, path=path, observer=observer))
+    app.include_router(webhook_router(receiver))
     app.add_api_route(HEALTH_PATH, _healthy, methods=["GET"], response_model=None)
     app.add_exception_handler(HTTPException, _plain_refusal)
     app.add_middleware(
         Guard,
         settings=settings,
         bind_host=host,
-        open_paths=frozenset({HEALTH_PATH, *callback_paths}),
+        open_paths=frozenset({HEALTH_PATH, WEBHOOK_PATH, *callback_paths}),
     )
     return app
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import pytest
 
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -46,6 +48,10 @@ class Edge:
 
     settings: Settings
     connector: FixedConsents
+
+    @cached_property
+    def control(self) -> ControlPlane:
+        return ControlPlane.open(self.settings)
 
 
 @pytest.fixture
