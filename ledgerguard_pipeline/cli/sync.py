@@ -34,13 +34,21 @@ def sync(
         str | None,
         typer.Option(help="Read changes from this date or ISO date-time on (UTC if no offset)."),
     ] = None,
+    reconcile: Annotated[
+        bool,
+        typer.Option(
+            "--reconcile", help="Compare Intuit's counts with Bronze; read only what differs."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Load what is new or changed in QuickBooks into Bronze."""
     from ledgerguard_pipeline.settings import load_settings
 
     settings = load_settings()
-    requests, month_to_date = check(settings, company, entity, full=full, since=since)
+    requests, month_to_date = check(
+        settings, company, entity, full=full, since=since, reconcile=reconcile
+    )
     result = execute(settings, requests, month_to_date=month_to_date, quiet=as_json)
     if as_json:
         write_json(result.to_json())
@@ -57,6 +65,7 @@ def check(
     *,
     full: bool,
     since: str | None,
+    reconcile: bool = False,
 ) -> tuple[list[SyncRequest], int]:
     """Check all that was typed and configured; one request per company, and calls this month.
 
@@ -75,6 +84,10 @@ def check(
         raise BadInputError(
             "--full reads everything and --since only a part of it; give one of the two."
         )
+    if reconcile and (full or since is not None):
+        raise BadInputError(
+            "--reconcile decides itself what to read; give it without --full and --since."
+        )
     instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
     settings.credentials()
     require_installed(settings)
@@ -87,7 +100,9 @@ def check(
             _check_tokens(installation, realm)
         month_to_date = sum(control.calls.month_to_date(realm) for realm in chosen)
     _check_bronze(settings)
-    requests = [SyncRequest(realm, types, full=full, since=instant) for realm in chosen]
+    requests = [
+        SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
+    ]
     return requests, month_to_date
 
 
@@ -181,5 +196,14 @@ def _row(each: EntityResult) -> tuple[object, ...]:
         each.written,
         each.deleted,
         each.api_calls,
-        "ok" if each.status == "ok" else f"failed: {each.error}",
+        _outcome(each),
     )
+
+
+def _outcome(each: EntityResult) -> str:
+    if each.status != "ok":
+        return f"failed: {each.error}"
+    found = each.finding
+    if found is None or not (found.missing or found.phantoms):
+        return "ok"
+    return f"repaired: {found.missing:,} missing, {found.phantoms:,} phantom"

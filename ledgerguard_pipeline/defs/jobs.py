@@ -1,6 +1,6 @@
 """The jobs; their names are stable because schedules, the command line and history use them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -12,6 +12,7 @@ from ledgerguard_pipeline.defs.keys import (
     ALL_JOB,
     CHANGES_JOB,
     QUERIED_JOB,
+    RECONCILE_JOB,
     asset_key,
     derived_from,
 )
@@ -20,20 +21,23 @@ from ledgerguard_pipeline.entities import EntityType
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """``changes`` or ``queried`` is None where the installation keeps no entity of that sort."""
+    """Any but ``all`` is None where the installation keeps no entity of that sort."""
 
     all: AssetJob
     changes: AssetJob | None
     queried: AssetJob | None
+    reconcile: AssetJob | None
 
     def listed(self) -> list[AssetJob]:
-        return [job for job in (self.all, self.changes, self.queried) if job is not None]
+        every = (self.all, self.changes, self.queried, self.reconcile)
+        return [job for job in every if job is not None]
 
 
 def build_jobs(entities: Sequence[EntityType]) -> Jobs:
     """Jobs over these entities."""
     changing = [entity for entity in entities if entity.cdc]
     queried = [entity for entity in entities if not entity.cdc]
+    countable = [entity for entity in entities if entity.countable]
     return Jobs(
         all=_job(ALL_JOB, entities, "Bring every entity of a company up to date."),
         changes=_job(
@@ -50,6 +54,14 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
         )
         if queried
         else None,
+        reconcile=_job(
+            RECONCILE_JOB,
+            countable,
+            "Compare Intuit's counts with Bronze; find and repair missing and phantom rows.",
+            config={"resources": {"quickbooks": {"config": {"reconcile": True}}}},
+        )
+        if countable
+        else None,
     )
 
 
@@ -63,10 +75,13 @@ def _job(
     name: str,
     entities: Sequence[EntityType],
     description: str,
+    *,
+    config: Mapping[str, object] | None = None,
 ) -> AssetJob:
     return dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*keys_of(entities)),
         description=description,
         executor_def=dg.in_process_executor,
+        config=None if config is None else dict(config),
     )

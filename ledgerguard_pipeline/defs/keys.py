@@ -13,6 +13,8 @@ CHANGES_JOB = "bronze_changes"
 """The entities one change-data-capture call covers."""
 QUERIED_JOB = "bronze_queried"
 """The entities change data capture leaves out; one batch call."""
+RECONCILE_JOB = "reconcile"
+"""Every entity that can be counted: compared with Intuit, repaired where it differs."""
 HEALTH_JOB = "connection_health"
 
 REALM_TAG = "ledgerguard/realm"

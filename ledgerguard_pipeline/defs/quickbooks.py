@@ -43,6 +43,11 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         ),
     )
 
+    reconcile: bool = Field(
+        default=False,
+        description="Compare Intuit's counts with Bronze and read only what differs.",
+    )
+
     _run: "_Run | None" = PrivateAttr(default=None)
 
     @contextmanager
@@ -53,10 +58,14 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         """Serve one run; whatever its steps opened is closed when it ends."""
         try:
             since = parse_since(self.since, now=datetime.now(UTC))
+            if self.reconcile and (self.full or since is not None):
+                raise BadInputError(
+                    "reconcile decides itself what to read; set it without full and since."
+                )
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         with ExitStack() as stack:
-            self._run = _Run(self.full, since, stack)
+            self._run = _Run(self.full, since, self.reconcile, stack)
             stack.callback(setattr, self, "_run", None)
             yield self
 
@@ -96,6 +105,7 @@ class _Run:
 
     full: bool
     since: datetime | None
+    reconcile: bool
     stack: ExitStack
     opened: RunSyncs | None = None
 
@@ -106,6 +116,7 @@ class _Run:
                 run_id=run_id,
                 full=self.full,
                 since=self.since,
+                reconcile=self.reconcile,
             )
             self.opened = self.stack.enter_context(syncs)
         return self.opened

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from ledgerguard_pipeline.bronze.audit import Audit
-from ledgerguard_pipeline.ingestion.results import EntityResult
+from ledgerguard_pipeline.ingestion.results import EntityResult, Finding
 
 ACCOUNTED = "every_row_accounted_for"
 UNIQUE = "unique_per_company"
@@ -93,6 +93,8 @@ def load_metadata(loaded: Loaded) -> Metadata:
         if result.seconds >= MEASURABLE_SECONDS:
             rate = result.fetched / result.seconds
             metadata["rows_per_second"] = dg.MetadataValue.float(round(rate, 1))
+        if result.finding is not None:
+            metadata |= _found(result.finding)
         if result.watermark is not None:
             metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
         if result.note:
@@ -103,6 +105,16 @@ def load_metadata(loaded: Loaded) -> Metadata:
     if table is not None:
         metadata["sample"] = table
     return metadata
+
+
+def _found(finding: Finding) -> Metadata:
+    """What reconciling found, under the same names on every asset."""
+    return {
+        "counted_at_intuit": dg.MetadataValue.int(finding.counted),
+        "held_before": dg.MetadataValue.int(finding.held),
+        "missing_rows_repaired": dg.MetadataValue.int(finding.missing),
+        "phantom_rows_removed": dg.MetadataValue.int(finding.phantoms),
+    }
 
 
 def sample_table(audit: Audit) -> dg.MetadataValue | None:
@@ -200,6 +212,11 @@ def _complete(
             continue
         metadata[f"{loaded.realm_id}: expected"] = dg.MetadataValue.int(result.expected)
         metadata[f"{loaded.realm_id}: stored"] = dg.MetadataValue.int(result.stored)
+        if result.finding is not None:
+            metadata |= {
+                f"{loaded.realm_id}: {name}": figure
+                for name, figure in _found(result.finding).items()
+            }
         passed = passed and result.expected == result.stored
     return dg.AssetCheckResult(
         check_name=COMPLETE,
@@ -207,7 +224,11 @@ def _complete(
         passed=passed,
         metadata=metadata,
         # The books may change between COUNT and the last page; the nightly reconcile decides.
-        severity=dg.AssetCheckSeverity.WARN,
+        severity=(
+            dg.AssetCheckSeverity.ERROR
+            if any(result.finding is not None for _, result in fetched)
+            else dg.AssetCheckSeverity.WARN
+        ),
     )
 
 

@@ -119,7 +119,7 @@ def _require_kept(settings: Settings, entities: Sequence[EntityType]) -> None:
 
 
 def _run_config(request: SyncRequest) -> dict[str, object]:
-    options: dict[str, object] = {"full": request.full}
+    options: dict[str, object] = {"full": request.full, "reconcile": request.reconcile}
     if request.since is not None:
         options["since"] = request.since.isoformat()
     return {

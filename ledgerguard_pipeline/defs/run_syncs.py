@@ -36,11 +36,13 @@ class RunSyncs:
         run_id: str | None,
         full: bool,
         since: datetime | None,
+        reconcile: bool = False,
     ) -> None:
         self._open_installation = open_installation
         self._run_id = run_id
         self._full = full
         self._since = since
+        self._reconcile = reconcile
         self._stack = ExitStack()
         self._installation: Installation | None = None
         self._syncs: dict[str, CompanySync | LedgerGuardError] = {}
@@ -87,8 +89,9 @@ class RunSyncs:
                 entities=tuple(selected),
                 full=self._full,
                 since=self._since,
-                window=None if self._full or self._since else cells.window,
+                window=None if self._full or self._since or self._reconcile else cells.window,
                 run_id=self._run_id,
+                reconcile=self._reconcile,
             )
             return self._stack.enter_context(self.installation.service(realm_id).open_sync(request))
         except LedgerGuardError as error:

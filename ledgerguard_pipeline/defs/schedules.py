@@ -28,7 +28,7 @@ _UNFINISHED = [
 def build_schedules(
     jobs: Jobs, cells: dg.MultiPartitionsDefinition, companies: ListCompanies
 ) -> list[dg.ScheduleDefinition]:
-    """Changes every 15 minutes; what change data capture leaves out every hour."""
+    """Changes every 15 minutes, what change data capture leaves out every hour, counts nightly."""
     schedules = []
     if jobs.changes is not None:
         schedules.append(
@@ -50,6 +50,18 @@ def build_schedules(
                 cells,
                 companies,
                 "Entities that change data capture leaves out, one batch call per company.",
+            )
+        )
+    if jobs.reconcile is not None:
+        schedules.append(
+            _schedule(
+                "reconcile_nightly",
+                "37 3 * * *",
+                jobs.reconcile,
+                cells,
+                companies,
+                "Intuit's counts against Bronze, two batch calls per company; rows are read only "
+                "where they differ.",
             )
         )
     return schedules

@@ -48,6 +48,8 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
         (["sync", "--since", "0001-01-01T00:00:00+23:00"], "is not a date"),
         (["sync", "--since", TOMORROW], "lies in the future"),
         (["sync", "--full", "--since", "2026-01-01"], "give one of the two"),
+        (["sync", "--reconcile", "--full"], "give it without --full and --since"),
+        (["sync", "--reconcile", "--since", "2026-01-01"], "give it without --full and --since"),
         (["sync"], "No company is connected yet"),
         (["sync", "--company", REALM], "No company is connected yet"),
         (["disconnect", REALM], "No company is connected yet"),
