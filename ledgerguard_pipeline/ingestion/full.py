@@ -9,6 +9,7 @@ are found.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -83,6 +84,7 @@ class FullFeed:
         self._opening = opening
         self._resume = resume
         self._track_seen = track_seen
+        self._starting = threading.Lock()
         self._walk: PageWalk | None = None
         self._active = False
         self._rejected = 0
@@ -152,7 +154,7 @@ class FullFeed:
         return page if opening.count is None or page.rows >= opening.count else None
 
     def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
-        walk = self._walk or self._start(opening.count)
+        walk = self._walking(opening.count)
         walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
         step = self._resumed_step() or self._opened_step(opening, track_seen=track_seen)
         records: list[Record] = []
@@ -256,7 +258,14 @@ class FullFeed:
             return
         result = opening.result()
         if self._whole(result) is None:
-            self._walk = self._start(result.count)
+            self._walking(result.count)
+
+    def _walking(self, count: int | None) -> PageWalk:
+        """The one walk of this read: whoever waits for it or fetches ahead for it comes first."""
+        with self._starting:
+            if self._walk is None:
+                self._walk = self._start(count)
+            return self._walk
 
     def _start(self, count: int | None) -> PageWalk:
         anchor, expected = None, count

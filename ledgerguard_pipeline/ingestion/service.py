@@ -10,6 +10,8 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.errors import BadInputError, QBOAPIError, QBOAuthError
+from ledgerguard_pipeline.ingestion.event_lease import EventLease
+from ledgerguard_pipeline.ingestion.events import EventSync
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.sync import CompanySync
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -54,6 +56,18 @@ class IngestionService:
         """Prepare a sync; enter it to start."""
         return CompanySync(
             self._client, self._storage, request, clock=self._clock, companies=self._companies
+        )
+
+    def open_events(self, lease: EventLease, *, run_id: str | None = None) -> EventSync:
+        """Prepare acting upon webhook events of this company; enter it to start."""
+        return EventSync(
+            self._client,
+            self._storage,
+            self.realm_id,
+            lease,
+            run_id=run_id,
+            clock=self._clock,
+            companies=self._companies,
         )
 
     def run_batch_ingestion(

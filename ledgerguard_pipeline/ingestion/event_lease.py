@@ -1,0 +1,100 @@
+"""Whose events a run works on, and the promise that nobody else does meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import structlog
+
+from ledgerguard_pipeline.control.inbox import LEASE_SECONDS, EventInbox
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.events import ChangeEvent
+
+BEATS_PER_LEASE = 4
+
+_log = structlog.get_logger(__name__)
+
+
+class EventLease(Protocol):
+    """Events to act upon, and where to say what became of them."""
+
+    @property
+    def events(self) -> Sequence[ChangeEvent]:
+        """The events, in order of arrival."""
+        ...
+
+    def done(self, events: Collection[ChangeEvent]) -> None:
+        """Their objects are durable in Bronze."""
+        ...
+
+    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
+        """They have to be tried again."""
+        ...
+
+    def beat(self) -> None:
+        """Somebody still works on them."""
+        ...
+
+
+class InboxLease:
+    """The events of the queue that were leased to ``owner`` and still are."""
+
+    def __init__(self, inbox: EventInbox, owner: str) -> None:
+        self._inbox = inbox
+        self._owner = owner
+        inbox.heartbeat(owner)
+        queued = inbox.held(owner)
+        self._seqs = {each.event.key: each.seq for each in queued}
+        self.events: Sequence[ChangeEvent] = [each.event for each in queued]
+
+    def done(self, events: Collection[ChangeEvent]) -> None:
+        self._inbox.done(self._owner, [self._seqs[event.key] for event in events])
+
+    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
+        self._inbox.fail(self._owner, [self._seqs[event.key] for event in events], reason)
+
+    def beat(self) -> None:
+        self._inbox.heartbeat(self._owner)
+
+
+class NoLease:
+    """Events that come from no queue: nobody else has them, and nobody wants to know."""
+
+    def __init__(self, events: Sequence[ChangeEvent]) -> None:
+        self.events = events
+
+    def done(self, events: Collection[ChangeEvent]) -> None:
+        """Nothing to acknowledge."""
+
+    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
+        """The caller sees it in the result."""
+
+    def beat(self) -> None:
+        """Nothing to hold on to."""
+
+
+@contextmanager
+def beating(
+    lease: EventLease, *, seconds: float = LEASE_SECONDS / BEATS_PER_LEASE
+) -> Iterator[None]:
+    """Hold the lease for as long as the block lasts, from a thread of its own."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(seconds):
+            try:
+                lease.beat()
+            except LedgerGuardError as error:
+                # Three more beats fit into the lease; should it end, the events come again.
+                _log.warning("event_lease_not_renewed", message=str(error))
+
+    thread = threading.Thread(target=beat, name="event-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
