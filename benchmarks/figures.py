@@ -22,12 +22,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run. ``seconds`` is the work, ``process_seconds`` start to exit, memory in MB."""
+    """One run. ``seconds`` is the work, ``process_seconds`` start to exit, memory in MB.
+
+    ``refused`` counts the calls that were answered with 429.
+    """
 
     seconds: float
     rows: int
     calls: int
     metered: int
+    refused: int
     process_seconds: float
     peak_mb: float
 
@@ -81,7 +85,7 @@ class Task:
 
 
 COLUMNS = (
-    "who", "seconds", "range", "rows", "rows/s", "calls", "metered", "start to exit s", "peak MB",
+    "who", "seconds", "range", "rows", "rows/s", "calls", "metered", "429", "start to exit s", "peak MB",
     "x floor", "x best rival", "x best loader",
 )  # fmt: skip
 
@@ -108,6 +112,7 @@ def table(task: Task) -> list[tuple[str, ...]]:
                 f"{read / seconds:,.0f}" if read else "",
                 f"{line.median(lambda sample: sample.calls):,.0f}",
                 f"{line.median(lambda sample: sample.metered):,.0f}",
+                f"{max(sample.refused for sample in line.samples):,}",
                 f"{line.median(lambda sample: sample.process_seconds):.2f}",
                 f"{max(sample.peak_mb for sample in line.samples):,.0f}",
                 *("" if each is None else f"{line.times_faster(each):.2f}" for each in compared),

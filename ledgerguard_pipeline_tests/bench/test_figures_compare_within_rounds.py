@@ -8,7 +8,7 @@ from benchmarks.figures import Role, Sample, Task, markdown, table
 
 
 def sample(seconds: float, rows: int = 100, peak_mb: float = 50.0) -> Sample:
-    return Sample(seconds, rows, 3, 4, seconds + 1, peak_mb)
+    return Sample(seconds, rows, 3, 4, 2, seconds + 1, peak_mb)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_best_rival_is_the_fastest_one_that_was_measured(task: Task) -> None
 def test_a_row_shows_median_range_rate_and_every_ratio(task: Task) -> None:
     ours = next(row for row in table(task) if row[0] == "ours")
     assert ours == (
-        "ours", "4.00", "2.00-8.00 (3)", "100", "25", "3", "4", "5.00", "50", "0.50", "1.50",
+        "ours", "4.00", "2.00-8.00 (3)", "100", "25", "3", "4", "2", "5.00", "50", "0.50", "1.50",
         "12.50",
     )  # fmt: skip
 
