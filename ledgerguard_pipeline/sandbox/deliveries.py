@@ -25,7 +25,7 @@ from ledgerguard_pipeline.sandbox.outbox import Outbox
 from ledgerguard_pipeline.sandbox.webhook_switches import LADDER, WebhookSwitches
 
 USER_AGENT = "intuit_notification_server/0.1"
-_KEPT_DELIVERIES = 10_000
+_KEPT_DELIVERIES = 2_000
 _KEPT_ATTEMPTS = 100
 _STOP_SECONDS = 10
 _BREATH_SECONDS = 0.01

@@ -137,9 +137,9 @@ class SandboxServer(SandboxHandle):
     def stop(self) -> None:
         """Close every connection and the port."""
         super().stop()
+        self.world.close()  # first, so that nobody waits for webhooks any more
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
-        self.world.close()
         self._socket.close()
 
     def __enter__(self) -> Self:
