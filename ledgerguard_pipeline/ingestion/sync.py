@@ -111,8 +111,9 @@ class CompanySync:
         self._began = clock.monotonic()
         self._ended: float | None = None
         self._before = client.stats.snapshot()
+        # More threads than permits would only poll the store for permits this process holds.
         self._pool = ThreadPoolExecutor(
-            client.max_connections + 2, thread_name_prefix=f"qbo-{request.realm_id}"
+            client.max_connections, thread_name_prefix=f"qbo-{request.realm_id}"
         )
 
     def __enter__(self) -> Self:

@@ -131,7 +131,7 @@ def read_rows(array: bytes, entity: EntityType, origin: Origin) -> Rows:
     Raises:
         ValueError: the array itself is not complete; the answer cannot be trusted.
     """
-    if entity.kind is not Kind.TEMPLATE and array[:1] == b"[" and _is_utf8(array):
+    if entity.kind is not Kind.TEMPLATE and array[:1] == b"[":
         try:
             headers = _HEADERS.decode(array)
             raws = _RAWS.decode(array)
@@ -154,6 +154,9 @@ def _read_page(
     active, plain = State.ACTIVE, entity.kind is not Kind.TRANSACTION
     for header, raw in zip(headers, raws, strict=True):
         payload = bytes(raw)
+        if not (payload.isascii() or _is_utf8(payload)):
+            rows.rejects.append(_reject(header.Id, "it is not UTF-8", payload, origin))
+            continue
         meta = header.MetaData
         created = updated = None
         try:
