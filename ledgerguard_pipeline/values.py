@@ -62,6 +62,8 @@ class Mode(StrEnum):
     QUERY = "query"
     RECONCILE = "reconcile"
     """Counted and found complete; where rows had to be read, the mode says how."""
+    WEBHOOK = "webhook"
+    """The objects that webhook events are about."""
 
 
 @dataclass(frozen=True, slots=True)

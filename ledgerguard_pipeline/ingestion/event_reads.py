@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
+    AccessDenied,
     ChangesTooOld,
     FeatureUnavailable,
     LedgerGuardError,
@@ -41,6 +42,9 @@ CHANGES_REACH = timedelta(minutes=15)
 
 CHANGES_OVERLAP = timedelta(minutes=2)
 MOST_BY_CHANGES = 500
+
+_SPOILT = (PoisonPage, RequestRejected, FeatureUnavailable, AccessDenied)
+"""One type, or one record, can be the reason why a whole call is refused."""
 
 
 @dataclass(slots=True)
@@ -99,7 +103,7 @@ class EventReader:
         entities = [read.entity for read in reads.values()]
         try:
             changes = self._client.changes(entities, oldest - CHANGES_OVERLAP)
-        except (ChangesTooOld, PoisonPage, RequestRejected, FeatureUnavailable):
+        except (ChangesTooOld, *_SPOILT):
             return
         for name, group in changes.groups.items():
             gone = {record.id for record in group.tombstones}
@@ -122,7 +126,7 @@ class EventReader:
             read.rejects.append(_reject(target, str(error), self._clock.now(), error.intuit_tid))
         except FeatureUnavailable as error:
             read.note = error.message
-        except RequestRejected as error:
+        except (RequestRejected, AccessDenied) as error:
             read.error = error
         else:
             read.bytes += len(record.payload or b"")
@@ -148,12 +152,15 @@ class EventReader:
         if len(queries) > 1:
             try:
                 return self._client.query_batch(queries)
-            except (PoisonPage, RequestRejected) as error:
-                return [error] * len(batch)
+            except _SPOILT:
+                pass
+        return [self._alone(entity, query) for entity, query in queries]
+
+    def _alone(self, entity: EntityType, query: Query) -> Page | QBOAPIError:
         try:
-            return [self._client.query_page(*queries[0])]
-        except (PoisonPage, RequestRejected, FeatureUnavailable) as error:
-            return [error]
+            return self._client.query_page(entity, query)
+        except _SPOILT as error:
+            return error
 
     def _living(
         self, entity: EntityType, targets: Sequence[Target], answer: Page | QBOAPIError

@@ -15,6 +15,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
@@ -35,6 +37,8 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.targets import Target, coalesce
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import LoadId, Mode, RealmId
+
+_log = structlog.get_logger(__name__)
 
 
 class EventSync:
@@ -169,7 +173,13 @@ class EventSync:
                 self._commit([read])
             return
         crashpoint("before_event_ack")
-        self._lease.done(self._events_of({read.entity.name for read in reads}))
+        try:
+            self._lease.done(self._events_of({read.entity.name for read in reads}))
+        except LedgerGuardError as error:
+            # The rows are safe; the events come again when the lease ends and change nothing.
+            for read in reads:
+                self._fail(read.entity.name, error)
+            return
         crashpoint("after_event_ack")
         for read, outcome in zip(reads, outcomes, strict=True):
             self._finish(read, outcome)
@@ -212,8 +222,15 @@ class EventSync:
 
     def _give_back(self, read: EntityRead, error: LedgerGuardError) -> None:
         name = read.entity.name
+        try:
+            self._lease.failed(self._events_of({name}), str(error))
+        except LedgerGuardError as problem:
+            _log.warning("events_not_given_back", entity=name, message=str(problem))
+        self._fail(name, error)
+
+    def _fail(self, name: str, error: LedgerGuardError) -> None:
+        error.realm_id = error.realm_id or self._realm_id
         self._errors[name] = error
-        self._lease.failed(self._events_of({name}), str(error))
         self._results[name] = EntityResult(
             self._realm_id, name, Mode.WEBHOOK, status="failed", error=str(error)
         )
