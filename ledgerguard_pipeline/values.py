@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 from ledgerguard_pipeline.errors import BadInputError
 
 RealmId = NewType("RealmId", str)
@@ -66,11 +68,12 @@ class Mode(StrEnum):
     """The objects that webhook events are about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One object as Intuit sent it: the exact bytes and the few header fields Bronze keys on.
 
-    ``payload`` is ``None`` only where Intuit sent no object (a tombstone).
+    ``payload`` is ``None`` only where Intuit sent no object (a tombstone). A msgspec struct, as
+    millions of them pass through a load: made in a tenth of a dataclass's time and never
+    visited by the cycle collector.
     """
 
     id: str

@@ -10,8 +10,10 @@ as well, or it is asked a second time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
@@ -239,7 +241,7 @@ def _query(entity: EntityType, targets: Sequence[Target]) -> Query:
 
 
 def _attributed(record: Record, target: Target) -> Record:
-    return replace(
+    return msgspec.structs.replace(
         record,
         source=Source.WEBHOOK,
         event_id=target.event_id,

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
+
 
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.values import Record
