@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.values import Record
 from ledgerguard_pipeline_tests.bronze.make import NOON, REALM, load, record, reject, step
