@@ -174,6 +174,16 @@ class EventInbox:
                 update(events).where(self._mine, *_held(owner)).values(lease_expires_at=until)
             ).rowcount
 
+    def lapsed(self, owner: str) -> bool:
+        """True if this owner holds events and has let the lease on one of them end."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            late = and_(self._mine, *_held(owner), events.c.lease_expires_at <= now)
+            found: int = connection.execute(
+                select(func.count()).select_from(events).where(late)
+            ).scalar_one()
+            return found > 0
+
     def done(self, owner: str, seqs: Collection[int]) -> int:
         """Acknowledge events whose objects are durable in Bronze; returns how many were held.
 

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
 from ledgerguard_pipeline.defs.schedules import build_schedules
 from ledgerguard_pipeline.defs.sensors import build_new_company_sensor
+from ledgerguard_pipeline.defs.webhook_sensor import build_webhook_sensors, open_queue
 from ledgerguard_pipeline.settings import Settings
 
 
@@ -38,7 +39,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[health],
         jobs=[*jobs.listed(), health_job],
         schedules=[*build_schedules(jobs, cells, connected_companies), health_schedule],
-        sensors=[build_new_company_sensor(jobs, cells, connected_companies)],
+        sensors=[
+            build_new_company_sensor(jobs, cells, connected_companies),
+            *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue),
+        ],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six
         # seconds, and only steps of one process share a sync.

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.defs.keys import (
     CHANGES_JOB,
     QUERIED_JOB,
     RECONCILE_JOB,
+    WEBHOOK_JOB,
     asset_key,
     derived_from,
 )
@@ -27,9 +28,10 @@ class Jobs:
     changes: AssetJob | None
     queried: AssetJob | None
     reconcile: AssetJob | None
+    webhooks: AssetJob | None
 
     def listed(self) -> list[AssetJob]:
-        every = (self.all, self.changes, self.queried, self.reconcile)
+        every = (self.all, self.changes, self.queried, self.reconcile, self.webhooks)
         return [job for job in every if job is not None]
 
 
@@ -37,6 +39,7 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
     """Jobs over these entities."""
     changing = [entity for entity in entities if entity.cdc]
     queried = [entity for entity in entities if not entity.cdc]
+    identified = [entity for entity in entities if entity.identified]
     countable = [entity for entity in entities if entity.countable]
     return Jobs(
         all=_job(ALL_JOB, entities, "Bring every entity of a company up to date."),
@@ -61,6 +64,13 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
             config={"resources": {"quickbooks": {"config": {"reconcile": True}}}},
         )
         if countable
+        else None,
+        webhooks=_job(
+            WEBHOOK_JOB,
+            identified,
+            "Read the objects that webhook events are about, and no others.",
+        )
+        if identified
         else None,
     )
 

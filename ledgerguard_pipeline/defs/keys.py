@@ -15,10 +15,17 @@ QUERIED_JOB = "bronze_queried"
 """The entities change data capture leaves out; one batch call."""
 RECONCILE_JOB = "reconcile"
 """Every entity that can be counted: compared with Intuit, repaired where it differs."""
+WEBHOOK_JOB = "bronze_webhooks"
+"""The objects webhook events are about; launched with exactly the entities concerned."""
 HEALTH_JOB = "connection_health"
 
 REALM_TAG = "ledgerguard/realm"
 """On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""
+
+TRIGGER_TAG = "ledgerguard/trigger"
+"""What launched a run that no schedule did."""
+BATCH_TAG = "ledgerguard/webhook_batch"
+"""The lease under which a run holds its webhook events."""
 
 
 def asset_key(entity: EntityType | DerivedEntity) -> dg.AssetKey:

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.failures import failure_of
-from ledgerguard_pipeline.defs.keys import asset_key
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.reports import Loaded
 from ledgerguard_pipeline.defs.run_syncs import RunSyncs
@@ -96,7 +96,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
             raise RuntimeError("QuickBooks is used outside of a run.")
-        return self._run.syncs(context.run.run_id, bronze)
+        return self._run.syncs(context.run.run_id, context.run.tags.get(BATCH_TAG), bronze)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class _Run:
     stack: ExitStack
     opened: RunSyncs | None = None
 
-    def syncs(self, run_id: str, bronze: BronzeDuckDB) -> RunSyncs:
+    def syncs(self, run_id: str, batch: str | None, bronze: BronzeDuckDB) -> RunSyncs:
         if self.opened is None:
             syncs = RunSyncs(
                 lambda: _open_installation(bronze),
@@ -117,6 +117,7 @@ class _Run:
                 full=self.full,
                 since=self.since,
                 reconcile=self.reconcile,
+                batch=batch,
             )
             self.opened = self.stack.enter_context(syncs)
         return self.opened

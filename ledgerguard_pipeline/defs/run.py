@@ -20,7 +20,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.home import dagster_instance
 from ledgerguard_pipeline.defs.jobs import keys_of
-from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, REALM_TAG
+from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, REALM_TAG, TRIGGER_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
 from ledgerguard_pipeline.defs.scope import run_scope
 from ledgerguard_pipeline.entities import EntityType
@@ -29,8 +29,6 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
-
-TRIGGER_TAG = "ledgerguard/trigger"
 
 
 class RunOutcome(NamedTuple):

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.ingestion.events import EventSync
     from ledgerguard_pipeline.ingestion.sync import CompanySync
     from ledgerguard_pipeline.installation import Installation
 
@@ -37,15 +38,17 @@ class RunSyncs:
         full: bool,
         since: datetime | None,
         reconcile: bool = False,
+        batch: str | None = None,
     ) -> None:
         self._open_installation = open_installation
         self._run_id = run_id
         self._full = full
         self._since = since
         self._reconcile = reconcile
+        self._batch = batch
         self._stack = ExitStack()
         self._installation: Installation | None = None
-        self._syncs: dict[str, CompanySync | LedgerGuardError] = {}
+        self._syncs: dict[str, CompanySync | EventSync | LedgerGuardError] = {}
         self._audits: dict[str, dict[str, Audit]] = {}
 
     @property
@@ -70,7 +73,7 @@ class RunSyncs:
         """What a derived entity shows; its base was loaded by an earlier step or run."""
         return Loaded(cells.realm_id, None, self._audit(cells, entity, selected, None))
 
-    def _sync(self, cells: RealmCells, selected: Sequence[EntityType]) -> "CompanySync":
+    def _sync(self, cells: RealmCells, selected: Sequence[EntityType]) -> "CompanySync | EventSync":
         known = self._syncs.get(cells.realm_id)
         if known is None:
             known = self._syncs[cells.realm_id] = self._open(cells, selected)
@@ -81,9 +84,11 @@ class RunSyncs:
 
     def _open(
         self, cells: RealmCells, selected: Sequence[EntityType]
-    ) -> "CompanySync | LedgerGuardError":
+    ) -> "CompanySync | EventSync | LedgerGuardError":
         try:
             realm_id = parse_realm(cells.realm_id)
+            if self._batch is not None:
+                return self._stack.enter_context(self._events(realm_id, self._batch))
             request = SyncRequest(
                 realm_id=realm_id,
                 entities=tuple(selected),
@@ -97,6 +102,17 @@ class RunSyncs:
         except LedgerGuardError as error:
             report(SyncResult(errors=(str(error),)))
             return error
+
+    def _events(self, realm_id: RealmId, batch: str) -> "EventSync":
+        """The webhook events this run was launched for; given back if they cannot be acted upon."""
+        from ledgerguard_pipeline.ingestion.event_lease import InboxLease
+
+        lease = InboxLease(self.installation.control.inbox, batch)
+        try:
+            return self.installation.service(realm_id).open_events(lease, run_id=self._run_id)
+        except LedgerGuardError as error:
+            lease.failed(lease.events, str(error))
+            raise
 
     def _audit(
         self,
