@@ -24,6 +24,7 @@ from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.defs.partitions import REALM, current_window
 from ledgerguard_pipeline.defs.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.events import Operation
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
 from ledgerguard_pipeline.settings import Settings
@@ -257,16 +258,12 @@ def test_an_edit_reaches_bronze_through_the_sensor_and_its_run(
 ) -> None:
     invoice = str(sandbox.edit("update", "Invoice")["id"])
     gone = str(sandbox.edit("delete", "Purchase")["id"])
-    connected.control.deliveries.accept(
-        [
-            delivery(
-                [
-                    event("e1", realm=sandbox.realm_id, object_id=invoice),
-                    event("e2", realm=sandbox.realm_id, entity="Purchase", object_id=gone),
-                ]
-            )
-        ]
+    realm = sandbox.realm_id
+    updated = event("e1", realm=realm, object_id=invoice)
+    deleted = event(
+        "e2", realm=realm, entity="Purchase", object_id=gone, operation=Operation.DELETE
     )
+    connected.control.deliveries.accept([delivery([updated, deleted])])
     (request,) = sensed(persistent, settings)
     sandbox.pop_log()
     ran = run_request(persistent, settings, request)
