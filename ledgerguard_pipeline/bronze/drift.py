@@ -1,7 +1,9 @@
 """Which fields an entity type's payloads have: first sights are noted, never refused.
 
-Cheap by design: every new payload contributes its top-level names, a bounded sample per load
-its nested paths (``Line[].SalesItemLineDetail.ItemRef.value``) and the kinds of all values.
+Cheap by design: up to a thousand new payloads of a load, evenly spread, contribute their
+top-level names, a smaller sample its nested paths (``Line[].SalesItemLineDetail.ItemRef.value``)
+and the kinds of all values. Reading every payload of a large load again would cost a twentieth
+of its time; what a sample misses, a later load shows.
 A payload that cannot be read here is passed over; it is stored all the same.
 """
 
@@ -13,6 +15,8 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+NAMED = 1_000
+"""Payloads per load whose top-level names are looked at; smaller loads are looked at whole."""
 SAMPLE = 20
 """Payloads per load whose nested fields are looked at."""
 MOST_PATHS = 3_000
@@ -30,7 +34,7 @@ def new_fields(payloads: Sequence[bytes], known: AbstractSet[Field]) -> list[Fie
     """Fields of these payloads that are not in ``known``, in order of appearance."""
     found: dict[Field, None] = {}
     names = {path for path, _ in known if "." not in path and "[" not in path}
-    for payload in payloads:
+    for payload in _spread(payloads, NAMED):
         try:
             fields = _shallow.decode(payload)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -42,7 +46,7 @@ def new_fields(payloads: Sequence[bytes], known: AbstractSet[Field]) -> list[Fie
             if kind is not None and len(name) <= _LONGEST_NAME:
                 names.add(name)
                 found[(name, kind)] = None
-    for payload in _sample(payloads):
+    for payload in _spread(payloads, SAMPLE):
         try:
             document = json.loads(payload)
             for field in _walk(document, "", 0):
@@ -59,9 +63,8 @@ def describe(fields: Sequence[Field], known: AbstractSet[Field]) -> tuple[str, .
     return tuple(f"{path}:{kind}" if path in paths else path for path, kind in fields)
 
 
-def _sample(payloads: Sequence[bytes]) -> Sequence[bytes]:
-    step = max(1, len(payloads) // SAMPLE)
-    return payloads[::step][:SAMPLE]
+def _spread(payloads: Sequence[bytes], most: int) -> Sequence[bytes]:
+    return payloads[:: max(1, -(-len(payloads) // most))]
 
 
 def _walk(value: object, path: str, depth: int) -> Iterator[Field]:
