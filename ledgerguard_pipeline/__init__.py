@@ -9,8 +9,16 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.errors import IngestionError, QBOAPIError, QBOAuthError
     from ledgerguard_pipeline.ingestion.service import IngestionService
     from ledgerguard_pipeline.qbo.client import QBOClient
+    from ledgerguard_pipeline.webhooks.handler import WebhookHandler
 
-__all__ = ["IngestionError", "IngestionService", "QBOAPIError", "QBOAuthError", "QBOClient"]
+__all__ = [
+    "IngestionError",
+    "IngestionService",
+    "QBOAPIError",
+    "QBOAuthError",
+    "QBOClient",
+    "WebhookHandler",
+]
 
 _HOMES = {
     "IngestionError": "ledgerguard_pipeline.errors",
@@ -18,6 +26,7 @@ _HOMES = {
     "QBOAPIError": "ledgerguard_pipeline.errors",
     "QBOAuthError": "ledgerguard_pipeline.errors",
     "QBOClient": "ledgerguard_pipeline.qbo.client",
+    "WebhookHandler": "ledgerguard_pipeline.webhooks.handler",
 }
 
 
