@@ -14,6 +14,7 @@ from ledgerguard_pipeline.cli import (
     connect,
     demo,
     doctor,
+    events,
     read,
     sandbox,
     status,
@@ -74,6 +75,7 @@ app.command("disconnect")(companies.disconnect)
 app.command("companies")(companies.companies)
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
+app.add_typer(events.app, name="events")
 app.command("sql")(read.sql)
 app.command("snapshot")(read.snapshot)
 app.command("web")(web.web)

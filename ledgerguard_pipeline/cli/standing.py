@@ -31,6 +31,8 @@ class Standing:
     last_sync_time: datetime | None
     entity_counts: Mapping[str, int] | None
     api_calls_this_month: int
+    webhook_queue_depth: int = 0
+    webhook_queue_age_seconds: float = 0.0
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -46,6 +48,8 @@ class Standing:
             "refresh_token_expiry": self.refresh_token_expiry,
             "response_time_ms": self.company.response_time_ms,
             "api_calls_this_month": self.api_calls_this_month,
+            "webhook_queue_depth": self.webhook_queue_depth,
+            "webhook_queue_age_seconds": round(self.webhook_queue_age_seconds, 1),
         }
 
 
@@ -70,6 +74,7 @@ def _standing(
     tokens = _tokens(control, company)
     held = _held(store, company)
     calls = control.calls.month_to_date(realm)
+    backlog = control.inbox.backlog(realm)
     facts = SyncFacts(
         last_sync_at=held.last_sync_time,
         quarantined=held.quarantined,
@@ -84,6 +89,8 @@ def _standing(
         last_sync_time=held.last_sync_time,
         entity_counts=held.counts,
         api_calls_this_month=calls,
+        webhook_queue_depth=backlog.depth,
+        webhook_queue_age_seconds=backlog.age_seconds,
     )
 
 

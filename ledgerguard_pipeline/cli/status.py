@@ -51,6 +51,9 @@ def show(standing: Standing, budget: int) -> None:
     say(f"  refresh token  until {life}")
     say(f"  last answer    {'-' if speed is None else f'{speed:,.0f} ms'}")
     say(f"  API calls      {standing.api_calls_this_month:,} of {budget:,} this month")
+    depth, age = standing.webhook_queue_depth, standing.webhook_queue_age_seconds
+    waiting = f", the oldest for {age:,.0f} s" if depth else ""
+    say(f"  webhooks       {depth:,} events waiting{waiting}")
     counts = standing.entity_counts
     if counts is None:
         say("  rows           a load is being written; ask again in a moment")
