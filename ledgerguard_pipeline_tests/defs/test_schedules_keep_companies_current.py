@@ -1,6 +1,6 @@
 """One run per connected company and tick, never two for one tick, none that cannot help."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -28,7 +28,9 @@ def _tick(
     schedules = build_schedules(build_jobs(ENTITIES), cells, lambda: companies)
     schedule = next(each for each in schedules if each.name == name)
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
-    yielded = list(schedule(context))
+    evaluated = schedule(context)
+    assert isinstance(evaluated, Iterator)
+    yielded = list(evaluated)
     skips = [each for each in yielded if isinstance(each, dg.SkipReason)]
     if skips:
         assert len(yielded) == 1

@@ -94,10 +94,10 @@ def test_schedules_and_the_sensor_are_on_from_the_start(dagster: Dagster) -> Non
     assert isinstance(schedules, list)
     assert isinstance(sensors, list)
     assert isinstance(jobs, list)
-    assert {each["name"]: each["scheduleState"]["status"] for each in schedules} == {
-        "changes_every_15_minutes": "RUNNING", "queried_entities_hourly": "RUNNING",
-        "connection_health_hourly": "RUNNING",
-    }  # fmt: skip
+    running = {each["name"] for each in schedules if each["scheduleState"]["status"] == "RUNNING"}
+    assert {
+        "changes_every_15_minutes", "queried_entities_hourly", "connection_health_hourly",
+    } <= running  # fmt: skip
     assert {each["name"]: each["sensorState"]["status"] for each in sensors}[
         "new_company"
     ] == "RUNNING"
@@ -130,10 +130,11 @@ def test_a_click_on_materialize_fills_bronze(
     dagster.sandbox.edit("create", "Vendor")
     page.goto(f"{dagster.url}/assets/qbo/bronze/vendor")
     page.get_by_role("button", name="Materialize", exact=False).first.click()
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=shots / "materialize-dialog.png")
+    page.get_by_role("button", name="All", exact=True).first.click()
+    page.get_by_role("button", name="Latest", exact=True).click()
     launch = page.get_by_role("button", name="Launch", exact=False).last
     expect(launch).to_be_enabled(timeout=30_000)
+    page.screenshot(path=shots / "materialize-dialog.png")
     launch.click()
     fresh = wait(
         lambda: next(
@@ -150,7 +151,7 @@ def test_a_click_on_materialize_fills_bronze(
 @pytest.mark.parametrize(
     "path,words",
     [
-        ("/locations/ledgerguard/assets", "invoice"),
+        ("/locations/ledgerguard/assets", "banking"),
         ("/assets/qbo/bronze/invoice", "every_row_accounted_for"),
         ("/assets/qbo/bronze/invoice?view=partitions", "9341453474484455"),
         ("/assets/qbo/bronze/invoice?view=checks", "every_row_accounted_for"),

@@ -1,0 +1,98 @@
+"""One healthy company never hides a sick one, and no check calls Intuit."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from pydantic import SecretStr
+
+from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.control.tokens import Tokens
+from ledgerguard_pipeline.custody.health import SyncFacts
+from ledgerguard_pipeline.defs.health_checks import (
+    CONNECTION,
+    HEALTH,
+    RECENT,
+    TOKEN_LIFE,
+    Standing,
+    build_connection_asset,
+    build_health_checks,
+)
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
+
+
+def _standing(
+    realm_id: str = FIRST,
+    *,
+    status: ConnectionStatus = ConnectionStatus.CONNECTED,
+    days: float = 100,
+    synced: timedelta | None = timedelta(minutes=5),
+) -> Standing:
+    now = datetime.now(UTC)
+    tokens = Tokens(
+        access_token=SecretStr("access"),
+        refresh_token=SecretStr("refresh"),
+        access_expires_at=now + timedelta(hours=1),
+        refresh_expires_at=now + timedelta(days=days),
+        hard_expires_at=None,
+        version=1,
+    )
+    last = None if synced is None else now - synced
+    return Standing(company(realm_id, status=status), tokens, SyncFacts(last_sync_at=last))
+
+
+def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
+    checks = build_health_checks(lambda: standings)
+    wanted = [dg.AssetCheckKey(CONNECTION, name) for name in only]
+    selection = dg.AssetSelection.checks(*wanted) if wanted else dg.AssetSelection.checks(checks)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = dg.Definitions(
+            assets=[build_connection_asset()],
+            asset_checks=[checks],
+            jobs=[dg.define_asset_job("health", selection=selection)],
+        ).resolve_job_def("health")
+        result = job.execute_in_process(instance=instance)
+        return {each.check_name: each for each in result.get_asset_check_evaluations()}
+
+
+def test_healthy_companies_pass_every_check() -> None:
+    evaluations = _check([_standing(FIRST), _standing(SECOND)])
+    assert {name: each.passed for name, each in evaluations.items()} == {
+        HEALTH: True, TOKEN_LIFE: True, RECENT: True,
+    }  # fmt: skip
+
+
+def test_one_dead_connection_among_healthy_ones_is_an_error_that_names_it() -> None:
+    dead = _standing(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
+    health = _check([_standing(FIRST), dead])[HEALTH]
+    assert not health.passed
+    assert health.severity is dg.AssetCheckSeverity.ERROR
+    assert str(health.metadata[f"{FIRST}: health"].value) == "healthy"
+    assert str(health.metadata[f"{SECOND}: health"].value).startswith("unhealthy")
+
+
+def test_a_refresh_token_about_to_end_is_a_warning_in_days() -> None:
+    life = _check([_standing(days=5)])[TOKEN_LIFE]
+    assert not life.passed
+    assert life.severity is dg.AssetCheckSeverity.WARN
+    assert life.metadata[f"{FIRST}: days left"].value == 5.0
+
+
+def test_a_company_nobody_synced_for_hours_is_stale() -> None:
+    recent = _check([_standing(FIRST), _standing(SECOND, synced=timedelta(hours=3))])[RECENT]
+    assert not recent.passed
+    assert recent.metadata[f"{SECOND}: hours since sync"].value == 3.0
+
+
+def test_a_company_that_was_never_synced_is_stale() -> None:
+    recent = _check([_standing(synced=None)])[RECENT]
+    assert not recent.passed
+    assert recent.metadata[f"{FIRST}: hours since sync"].value == "never synced"
+
+
+def test_each_check_can_run_alone() -> None:
+    assert set(_check([_standing()], TOKEN_LIFE)) == {TOKEN_LIFE}
+
+
+def test_no_company_at_all_is_no_failure() -> None:
+    assert all(each.passed for each in _check([]).values())
