@@ -64,6 +64,12 @@ def snapshot(
         raise BadInputError(f"{path} exists already; name a new file, nothing is overwritten.")
     if not path.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {path} does not exist; make it first.")
+    if path.name.split(".")[0].lower() == "bronze":
+        # DuckDB names a database after its file, and bronze.invoice would then mean two things.
+        raise BadInputError(
+            f"A copy called {path.name} could not be asked for bronze.invoice, because DuckDB "
+            "would name the whole file bronze as well; choose another name, such as books.duckdb."
+        )
     existing_bronze(settings).snapshot(path)
     size = path.stat().st_size
     if as_json:

@@ -4,6 +4,10 @@ The page is halved until each refusing position stands alone. Then the stretches
 positions are read as whole pages, and at the end every position is asked once more: rows can
 only shift to the left, so a position that still refuses proves that nothing moved meanwhile and
 that no row fell between two reads.
+
+Before all that one call asks for a position far behind the last row. No record can be the reason
+there, so if that is refused as well, the type is refused as a whole and halving would only burn
+some two hundred calls to find out nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.values import Reject, Source
 
 ATTEMPTS = 3
+BEYOND = 100_000_000
+"""A position no company has rows at."""
+
 MOST_POISON = 50
 """Refusing records in one page before the page is given up: something else is wrong then."""
 
@@ -31,6 +38,7 @@ def salvaging(fetch: Fetch, entity: EntityType, clock: Clock) -> Fetch:
             return fetch(anchor, start, limit)
         except PoisonPage as error:
             first = error
+        _blame_a_record(fetch, anchor, first)
         for _ in range(ATTEMPTS):
             page = _salvage(fetch, anchor, start, limit, first, entity, clock)
             if page is not None:
@@ -43,6 +51,26 @@ def salvaging(fetch: Fetch, entity: EntityType, clock: Clock) -> Fetch:
         )
 
     return read
+
+
+def _blame_a_record(fetch: Fetch, anchor: datetime | None, refusal: PoisonPage) -> None:
+    """Return if a record may be the reason of a refusal.
+
+    Raises:
+        PoisonPage: no record is, because not even an empty page is served.
+    """
+    try:
+        fetch(anchor, BEYOND, 1)
+    except PoisonPage:
+        raise PoisonPage(
+            "Intuit refuses every query of this type, even one that finds no rows, so no single "
+            "record can be set aside. Nothing of it was stored; the next sync tries again.",
+            realm_id=refusal.realm_id,
+            entity=refusal.entity,
+            fault_code=refusal.fault_code,
+            intuit_tid=refusal.intuit_tid,
+            status=refusal.status,
+        ) from refusal
 
 
 def _salvage(

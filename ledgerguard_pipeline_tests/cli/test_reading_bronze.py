@@ -60,6 +60,18 @@ def test_only_reading_statements_run(
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.usefixtures("bronze")
+@pytest.mark.parametrize("name", ["bronze.duckdb", "Bronze.db", "bronze"])
+def test_a_copy_whose_name_would_hide_its_tables_is_refused(
+    ledgerguard: Ledgerguard, name: str
+) -> None:
+    outcome = ledgerguard("snapshot", name)
+
+    assert outcome.code == 2
+    assert "choose another name, such as books.duckdb" in outcome.err
+    assert not Path(name).exists()
+
+
 def test_a_snapshot_is_a_store_of_its_own(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
     outcome = ledgerguard("snapshot", "copy.duckdb", "--json")
 

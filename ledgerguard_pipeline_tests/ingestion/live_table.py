@@ -37,6 +37,7 @@ class LiveTable:
     created: dict[int, int] = field(default_factory=dict)
     disturb: Callable[[LiveTable], None] = lambda table: None  # noqa: ARG005  # nobody disturbs
     poison: set[int] = field(default_factory=set)
+    refused: bool = False
     pages: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -55,7 +56,7 @@ class LiveTable:
             least = int((anchor - EPOCH).total_seconds())
             ordered = [number for number in ordered if self.created[number] >= least]
         chosen = ordered[start - 1 : start - 1 + limit]
-        if self.poison & set(chosen):
+        if self.refused or self.poison & set(chosen):
             self.disturb(self)
             raise PoisonPage("To email address entered is invalid", fault_code="4002")
         page = Page(

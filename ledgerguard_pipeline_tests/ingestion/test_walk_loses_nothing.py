@@ -212,6 +212,14 @@ def test_a_page_of_nothing_but_refusals_is_reported_as_a_whole() -> None:
         salvaged(table)(None, 1, 1000)
 
 
+def test_a_type_that_is_refused_without_any_rows_costs_two_calls() -> None:
+    table = LiveTable.of(1000)
+    table.refused = True
+    with pytest.raises(PoisonPage, match="every query of this type"):
+        salvaged(table)(None, 1, 1000)
+    assert table.pages == 2
+
+
 def test_the_covered_value_never_passes_an_undelivered_row() -> None:
     table = LiveTable.of(4000, per_second=700)
     delivered: set[int] = set()
