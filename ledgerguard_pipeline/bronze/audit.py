@@ -35,44 +35,60 @@ class SampleRow:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Rows of one entity and company in the current view, and how many wait in quarantine."""
+    """Rows of one entity and company in the current view, and how many wait in quarantine.
+
+    ``loads`` are the loads of the asking run that were committed when this was read.
+    """
 
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
     sample: tuple[SampleRow, ...] = ()
+    loads: frozenset[str] = frozenset()
 
 
 def audit(
-    store: Reader, realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity]
+    store: Reader,
+    realm_id: RealmId,
+    entities: Sequence[EntityType | DerivedEntity],
+    run_id: str | None = None,
 ) -> dict[str, Audit]:
     """Audit several entities of one company in one read; keys are entity names.
 
     The sample shows the newest versions, tombstones included. An entity that was never loaded has
-    an empty audit. ``realm_id`` is decimal digits by its type and tables come from the registry,
-    so neither can carry SQL.
+    an empty audit. ``realm_id`` is decimal digits by its type, tables come from the registry and
+    ``run_id`` is quoted, so none of them can carry SQL.
     """
     found = {entity.name: Audit() for entity in entities}
     present = _present(store)
     there = [entity for entity in entities if _base_table(entity) in present]
     if not there:
         return found
-    _, rows = store.sql(_statement(realm_id, there))
+    _, rows = store.sql(_statement(realm_id, there, run_id or ""))
     counts: dict[str, tuple[int, int]] = {}
     waiting: dict[str, int] = {}
     samples: dict[str, list[SampleRow]] = {}
+    loads: dict[str, set[str]] = {}
     for part, name, number, other, identity, state, updated, payload in rows:
         entity = str(name)
         if part == "count":
             counts[entity] = (int(str(number)), int(str(other)))
         elif part == "waiting":
             waiting[entity] = int(str(number))
+        elif part == "load":
+            loads.setdefault(entity, set()).add(str(identity))
         else:
             samples.setdefault(entity, []).append(
                 SampleRow(str(identity), str(state), _text(updated), _text(payload))
             )
     for name, (stored, duplicates) in counts.items():
-        found[name] = Audit(stored, duplicates, waiting.get(name, 0), tuple(samples.get(name, ())))
+        found[name] = Audit(
+            stored,
+            duplicates,
+            waiting.get(name, 0),
+            tuple(samples.get(name, ())),
+            frozenset(loads.get(name, ())),
+        )
     return found
 
 
@@ -88,7 +104,9 @@ def _base_table(entity: EntityType | DerivedEntity) -> str:
     return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
 
 
-def _statement(realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity]) -> str:
+def _statement(
+    realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity], run_id: str
+) -> str:
     mine = f"WHERE realm_id = '{realm_id}'"
     counts = [
         f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
@@ -99,13 +117,18 @@ def _statement(realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity]
         "SELECT 'waiting', entity, count(*), 0, NULL, NULL, NULL, NULL "
         f"FROM bronze._quarantine {mine} AND resolved_at IS NULL GROUP BY entity"
     )
+    run = run_id.replace("'", "''")
+    loads = (
+        "SELECT 'load', entity, 0, 0, load_id, NULL, NULL, NULL "
+        f"FROM bronze._loads {mine} AND run_id = '{run}'"
+    )
     samples = [
         f"(SELECT 'row', '{entity.name}', 0, 0, id, state, last_updated_at::VARCHAR, payload "
         f'FROM bronze."{entity.table}" {mine} '
         f"ORDER BY last_updated_at DESC NULLS LAST, loaded_at DESC, id LIMIT {SAMPLE_ROWS})"
         for entity in entities
     ]
-    return " UNION ALL ".join([*counts, waiting, *samples])
+    return " UNION ALL ".join([*counts, waiting, loads, *samples])
 
 
 def _text(value: object) -> str | None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -143,6 +143,14 @@ class BronzeStore:
             if connection is None:
                 return None
             return _read_walk(connection, str(realm), _type_of(entity).name)
+
+    def unfinished_walks(self, realm: RealmId | str) -> dict[str, Walk]:
+        """The full walks of a company that were begun and not finished, by entity name."""
+        with self._reading() as (connection, _):
+            if connection is None:
+                return {}
+            rows = connection.execute(tables.READ_UNFINISHED_WALKS, [str(realm)]).fetchall()
+            return {str(row[0]): _walk(row[1:]) for row in rows}
 
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.
@@ -307,8 +315,10 @@ def _type_of(entity: EntityType | str) -> EntityType:
 
 def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -> Walk | None:
     row = connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _walk(row)
+
+
+def _walk(row: tuple[Any, ...]) -> Walk:
     walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at = row
     return Walk(
         walk_id=walk_id,

@@ -273,6 +273,10 @@ READ_WALK = (
     "SELECT walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
     "FROM _walks WHERE realm_id = ? AND entity = ?"
 )
+READ_UNFINISHED_WALKS = (
+    "SELECT entity, walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
+    "FROM _walks WHERE realm_id = ? AND NOT done"
+)
 FORGET_WALK = "DELETE FROM _walks WHERE realm_id = ? AND entity = ?"
 READ_WATERMARKS = "SELECT entity, watermark FROM _watermarks WHERE realm_id = ?"
 FORGET_WATERMARKS = "DELETE FROM _watermarks WHERE realm_id = ? AND entity IN (SELECT unnest(?))"

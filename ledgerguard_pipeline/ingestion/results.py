@@ -91,6 +91,7 @@ class EntityResult:
             "api_calls": self.api_calls,
             "status": self.status,
             "error": self.error,
+            "note": self.note,
         }
         if self.finding is not None:
             entry["reconciled"] = self.finding.to_json()

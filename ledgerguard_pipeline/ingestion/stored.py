@@ -26,6 +26,7 @@ class StoredCounts:
         self._entities = tuple(entities)
         self._counts: dict[str, int] | None = None
         self._ids: dict[str, frozenset[str]] = {}
+        self._walks: dict[str, Walk] | None = None
 
     def forget(self) -> None:
         """Bronze changed."""
@@ -53,5 +54,7 @@ class StoredCounts:
         return self._storage.unseen(realm_id, entity, walk_id)
 
     def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
-        """The unfinished walk of an entity, if there is one."""
-        return self._storage.walk(realm_id, entity)
+        """The walk of an entity that was unfinished when this sync first asked."""
+        if self._walks is None:
+            self._walks = self._storage.unfinished_walks(realm_id)
+        return self._walks.get(entity.name)
