@@ -22,6 +22,17 @@ class CallCount:
     metered: int
 
 
+@dataclass(frozen=True, slots=True)
+class CallTotal:
+    """All calls ever made of one kind; ``status`` as in ``CallCount``."""
+
+    realm_id: RealmId
+    entity: str
+    status: int
+    calls: int
+    metered: int
+
+
 class CallLedger:
     """Counts per company, entity, purpose, status and calendar month (UTC).
 
@@ -81,6 +92,21 @@ class CallLedger:
                     row["entity"], row["purpose"], row["status"], row["calls"], row["metered"]
                 )
                 for row in rows
+            ]
+
+    def totals(self) -> list[CallTotal]:
+        """Calls of all companies over all months, which only grow."""
+        kinds = (call_counts.c.realm_id, call_counts.c.entity, call_counts.c.status)
+        statement = (
+            select(*kinds, func.sum(call_counts.c.calls), func.sum(call_counts.c.metered))
+            .where(call_counts.c.environment == self._environment.value)
+            .group_by(*kinds)
+            .order_by(*kinds)
+        )
+        with self._database.read() as connection:
+            return [
+                CallTotal(RealmId(realm), entity, status, int(calls), int(metered))
+                for realm, entity, status, calls, metered in connection.execute(statement)
             ]
 
     def total_month_to_date(self) -> int:

@@ -23,6 +23,7 @@ from ledgerguard_pipeline.web.consent import (
     connect_router,
 )
 from ledgerguard_pipeline.web.guard import Guard, require_admin_token
+from ledgerguard_pipeline.web.metrics import metrics_router
 from ledgerguard_pipeline.web.pages import page
 from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH, WebhookReceiver, webhook_router
 
@@ -72,6 +73,7 @@ def create_app(
     for path in sorted(callback_paths):
         app.include_router(callback_router(installation.connector, path=path, observer=observer))
     app.include_router(webhook_router(receiver))
+    app.include_router(metrics_router(settings, lambda: installation.control, receiver.tally.flush))
     app.add_api_route(HEALTH_PATH, _healthy, methods=["GET"], response_model=None)
     app.add_exception_handler(HTTPException, _plain_refusal)
     app.add_middleware(
