@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +37,18 @@ class Embedded:
     client_secret: str
     sandbox_url: str
     web_port: int
+    verifier_token: str = field(default="", repr=False)
+    """Signs the sandbox's webhooks; empty where it sends none."""
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the web edge takes webhooks."""
+        return f"http://localhost:{self.web_port}/api/v1/webhooks/qbo"
 
     def variables(self, settings: Settings) -> dict[str, str]:
         """Everything its processes need; harmless choices of the user are carried over."""
         kept = {name.upper(): _text(getattr(settings, name)) for name in _KEPT}
+        kept["INTUIT_WEBHOOK_VERIFIER_TOKEN"] = self.verifier_token
         return {
             **{name: text for name, text in kept.items() if text},
             "INTUIT_CLIENT_ID": self.client_id,

@@ -8,6 +8,9 @@ from ledgerguard_pipeline.cli.children import python
 
 MODULE = "ledgerguard_pipeline.sandbox"
 
+WEBHOOK_TOKEN_VARIABLE = "SANDBOX_WEBHOOK_TOKEN"  # noqa: S105  # the name of a variable
+"""What signs its webhooks; in no command line, since any user of the machine can read those."""
+
 PASS_THROUGH = {
     "allow_extra_args": True,
     "ignore_unknown_options": True,
@@ -17,12 +20,15 @@ PASS_THROUGH = {
 
 
 def sandbox(context: typer.Context) -> None:
-    """Serve a made-up QuickBooks company: sandbox serve [--port --invoices --seed ...]."""
+    """Serve a made-up QuickBooks company, or edit its books: sandbox serve, sandbox edit."""
     from ledgerguard_pipeline.sandbox.__main__ import app
 
     app(context.args, prog_name="ledgerguard sandbox", standalone_mode=False)
 
 
-def serve_command(port: int, *, invoices: int) -> list[str]:
-    """The command line of a sandbox process."""
-    return python("-m", MODULE, "serve", "--port", str(port), "--invoices", str(invoices))
+def serve_command(port: int, *, invoices: int, webhook_url: str) -> list[str]:
+    """The command line of a sandbox process that sends its webhooks to ``webhook_url``."""
+    return python(
+        *("-m", MODULE, "serve", "--port", str(port), "--invoices", str(invoices)),
+        *("--webhook-url", webhook_url),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -16,7 +17,9 @@ from ledgerguard_pipeline.cli.ports import (
     wait_until_answering,
     wait_until_listening,
 )
+from ledgerguard_pipeline.cli.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
 from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.settings import Settings
@@ -44,7 +47,7 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Default: the redirect URI's, or 8000.")
     ] = None,
     dagster_port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
-    sandbox_port: Annotated[int, typer.Option(min=1, max=65535)] = 8010,
+    sandbox_port: Annotated[int, typer.Option(min=1, max=65535)] = SANDBOX_PORT,
     invoices: Annotated[
         int, typer.Option(min=0, help="Size of the sandbox company, in invoices.")
     ] = 500,
@@ -83,7 +86,7 @@ def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> 
     variables = {"LEDGERGUARD_HOME": str(home)}
     with Children(home / "logs", stop_signal) as children:
         _start_product(children, ports, variables, home)
-        _announce(ports)
+        _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
         children.watch()
 
 
@@ -91,23 +94,30 @@ def _run_with_sandbox(
     settings: Settings, stop_signal: StopSignal, ports: dict[str, int], invoices: int
 ) -> None:
     from ledgerguard_pipeline.cli.embedded import Embedded, outer_environment, sandbox_home
-    from ledgerguard_pipeline.cli.sandbox import serve_command
     from ledgerguard_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET
 
     url = f"http://127.0.0.1:{ports['sandbox']}"
     home = sandbox_home(settings)
-    embedded = Embedded(home, CLIENT_ID, CLIENT_SECRET, url, ports["web"])
+    embedded = Embedded(
+        home, CLIENT_ID, CLIENT_SECRET, url, ports["web"], secrets.token_urlsafe(32)
+    )
     variables = embedded.variables(settings)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Children(
         home / "logs", stop_signal, environment=outer_environment(), folder=home
     ) as children:
-        children.start("sandbox", serve_command(ports["sandbox"], invoices=invoices), variables)
+        command = serve_command(
+            ports["sandbox"], invoices=invoices, webhook_url=embedded.webhook_url
+        )
+        signing = {WEBHOOK_TOKEN_VARIABLE: embedded.verifier_token}
+        children.start("sandbox", command, {**variables, **signing})
         _wait(children, f"{url}/_sandbox/health", "sandbox")
         _start_product(children, ports, variables, home)
         _connect(url, ports["web"])
         file = embedded.write_environment_file(variables)
-        _announce(ports)
+        _announce(ports, webhooks=True)
+        port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
+        say(f"  Edit its books:  ledgerguard sandbox edit create Invoice{port}")
         say(f"  Other commands:  set -a; . {file}; set +a; ledgerguard status")
         children.watch()
 
@@ -173,10 +183,14 @@ def _connect(sandbox_url: str, web_port: int) -> None:
     note("Connected the sandbox company.")
 
 
-def _announce(ports: dict[str, int]) -> None:
+def _announce(ports: dict[str, int], *, webhooks: bool) -> None:
     say("")
     say(f"  Dagster:         http://localhost:{ports['dagster']}")
     say(f"  Connect:         http://localhost:{ports['web']}/api/v1/auth/connect")
+    if webhooks:
+        say(f"  Webhooks:        http://localhost:{ports['web']}/api/v1/webhooks/qbo")
+    else:
+        say("  Webhooks:        off; set INTUIT_WEBHOOK_VERIFIER_TOKEN to receive them")
     if "sandbox" in ports:
         say(f"  Sandbox:         http://localhost:{ports['sandbox']}")
     say("  Ctrl-C stops everything.")

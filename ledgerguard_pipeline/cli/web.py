@@ -1,4 +1,4 @@
-"""``ledgerguard web``: the edge that connects companies, on its own."""
+"""``ledgerguard web``: the edge that connects companies and takes webhooks, on its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def web(
         typer.Option(min=1, max=65535, help="Port; the redirect URI's if left out."),
     ] = None,
 ) -> None:
-    """Serve the connect link, the OAuth callback and the health probe until Ctrl-C."""
+    """Serve the connect link, the OAuth callback, webhooks and the health probe until Ctrl-C."""
     from ledgerguard_pipeline.settings import is_loopback, load_settings
 
     settings = load_settings()

@@ -12,6 +12,7 @@ import msgspec
 import typer
 import uvicorn
 
+from ledgerguard_pipeline.sandbox.edit_command import edit
 from ledgerguard_pipeline.sandbox.process import (
     Announcement,
     build_companies,
@@ -89,6 +90,9 @@ def serve(
     with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on once it has closed
         server.run(sockets=[bound])
     world.close()
+
+
+app.command("edit")(edit)
 
 
 def _parsed(text: str) -> tuple[str, object]:

@@ -209,7 +209,7 @@ class SandboxHandle:
         status, _, answer = self._http(method, f"/_sandbox/{name}", payload)
         if status == 200:
             return answer
-        raise ValueError(f"the sandbox refuses {name}: {answer.decode(errors='replace')[:500]}")
+        raise ValueError(f"the sandbox refuses {name}: {_reason(answer)}")
 
     def _http(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -227,6 +227,17 @@ class SandboxHandle:
                 self._connection.close()
                 self._connection = None
                 raise
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+
+
+def _reason(answer: bytes) -> str:
+    try:
+        return msgspec.json.decode(answer, type=_Refusal).error
+    except msgspec.DecodeError:
+        return answer.decode(errors="replace")[:500]
 
 
 class _Form(HTMLParser):
