@@ -1,6 +1,8 @@
 .PHONY: help demo test up check bench lock clean
 PYTHON ?= python3.11
 export PYTHON
+# Where this is set, every start of Python compiles every module again: seconds per command.
+export PYTHONDONTWRITEBYTECODE =
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
