@@ -15,13 +15,14 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.tokens import Tokens
-from ledgerguard_pipeline.custody.health import HealthState, SyncFacts, judge
+from ledgerguard_pipeline.custody.health import WEBHOOK_LAG_SECONDS, HealthState, SyncFacts, judge
 from ledgerguard_pipeline.defs.keys import HEALTH_JOB
 from ledgerguard_pipeline.defs.reports import Metadata
 from ledgerguard_pipeline.defs.scope import current_settings
 
 CONNECTION = dg.AssetKey(["qbo", "connection"])
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
+LAG = "webhook_lag"
 
 TOKEN_WARNING_DAYS = 14
 STALE_HOURS = 1.0
@@ -51,11 +52,14 @@ def read_standings() -> Sequence[Standing]:
             if company.status is ConnectionStatus.DISCONNECTED:
                 continue
             loads = installation.bronze.last_loads(realm_id).values()
+            backlog = control.inbox.backlog(realm_id)
             facts = SyncFacts(
                 last_sync_at=max((mark.loaded_at for mark in loads), default=None),
                 quarantined=sum(installation.bronze.quarantined(realm_id).values()),
                 calls_this_month=control.calls.month_to_date(realm_id),
                 monthly_budget=settings.ledgerguard_monthly_call_budget,
+                webhook_age_seconds=backlog.age_seconds,
+                parked_events=backlog.parked,
             )
             found.append(Standing(company, control.tokens.load(realm_id), facts))
         return found
@@ -73,7 +77,7 @@ def build_connection_asset() -> dg.AssetSpec:
 
 
 def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
-    """Three checks, each runnable alone from the UI."""
+    """Four checks, each runnable alone from the UI."""
     specs = [
         dg.AssetCheckSpec(HEALTH, asset=CONNECTION, description="No company is unhealthy."),
         dg.AssetCheckSpec(
@@ -84,6 +88,11 @@ def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
             RECENT, asset=CONNECTION,
             description=f"Every connected company was synced within {STALE_HOURS:g} hour.",
         ),
+        dg.AssetCheckSpec(
+            LAG, asset=CONNECTION,
+            description=f"No webhook event waits longer than {WEBHOOK_LAG_SECONDS:g} seconds, and "
+            "none is parked.",
+        ),
     ]  # fmt: skip
 
     @dg.multi_asset_check(specs=specs, can_subset=True, name="check_connections")
@@ -92,7 +101,8 @@ def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
     ) -> Iterable[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         known, now = standings(), datetime.now(UTC)
-        for result in (_health(known, now), _token_life(known, now), _recent(known, now)):
+        judged = (_health(known, now), _token_life(known, now), _recent(known, now), _lag(known))
+        for result in judged:
             if result.check_name in wanted:
                 yield result
 
@@ -173,6 +183,20 @@ def _recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
         passed = passed and hours is not None and hours <= STALE_HOURS
     return dg.AssetCheckResult(
         check_name=RECENT, asset_key=CONNECTION, passed=passed, metadata=metadata,
+        severity=dg.AssetCheckSeverity.WARN,
+    )  # fmt: skip
+
+
+def _lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
+    metadata, passed = _companies(known), True
+    for standing in known:
+        age, parked = standing.facts.webhook_age_seconds, standing.facts.parked_events
+        realm_id = standing.company.realm_id
+        metadata[f"{realm_id}: oldest event, seconds"] = dg.MetadataValue.float(round(age, 1))
+        metadata[f"{realm_id}: parked events"] = dg.MetadataValue.int(parked)
+        passed = passed and age <= WEBHOOK_LAG_SECONDS and not parked
+    return dg.AssetCheckResult(
+        check_name=LAG, asset_key=CONNECTION, passed=passed, metadata=metadata,
         severity=dg.AssetCheckSeverity.WARN,
     )  # fmt: skip
 

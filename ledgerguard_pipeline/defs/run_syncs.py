@@ -50,6 +50,7 @@ class RunSyncs:
         self._installation: Installation | None = None
         self._syncs: dict[str, CompanySync | EventSync | LedgerGuardError] = {}
         self._audits: dict[str, dict[str, Audit]] = {}
+        self._looked: dict[str, set[str]] = {}
 
     @property
     def installation(self) -> "Installation":
@@ -123,22 +124,27 @@ class RunSyncs:
     ) -> Audit:
         """Bronze after this load.
 
-        The first step that changed nothing reads all entities of the run at once, so that an idle
-        run opens the file once; entities that change are read again, one by one.
+        Small entities are committed together, so the first step to look reads all entities of the
+        run at once; a later one reads again only if its load came after that, and then for every
+        entity still to come. An idle run so opens the file once, a first load a few times.
         """
-        store = self.installation.bronze
         known = self._audits.setdefault(cells.realm_id, {})
-        if result is not None and (result.written or result.deleted or result.quarantined):
+        looked = self._looked.setdefault(cells.realm_id, set())
+        looked.add(entity.name)
+        seen = known.get(entity.name)
+        if seen is not None and result is not None and not seen.loads.issuperset(result.load_ids):
             self._forget(known, entity)
         if entity.name not in known:
             bases = {one.name for one in selected}
             derived = [each for each in DERIVED if each.base in bases]
-            wanted: list[EntityType | DerivedEntity] = []
-            if not known:
-                wanted += [*selected, *derived]
-            if entity not in wanted:
-                wanted.append(entity)
-            known |= audit(store, RealmId(cells.realm_id), wanted)
+            every: list[EntityType | DerivedEntity] = [*selected, *derived]
+            to_come = [each for each in every if each.name not in looked]
+            known |= audit(
+                self.installation.bronze,
+                RealmId(cells.realm_id),
+                [entity, *to_come],
+                self._run_id,
+            )
         return known[entity.name]
 
     @staticmethod

@@ -126,6 +126,8 @@ def _requests(
                 REALM_TAG: realm_id,
                 TRIGGER_TAG: TRIGGER,
                 BATCH_TAG: batch,
+                # The sensor itself tries again, with whatever is due by then.
+                "dagster/max_retries": "0",
                 "ledgerguard/webhook_events": str(len(taken)),
                 "ledgerguard/webhook_attempt": str(attempt),
                 "ledgerguard/webhook_oldest": _oldest(taken),

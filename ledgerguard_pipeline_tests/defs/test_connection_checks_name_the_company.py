@@ -1,9 +1,11 @@
 """One healthy company never hides a sick one, and no check calls Intuit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
@@ -12,6 +14,7 @@ from ledgerguard_pipeline.custody.health import SyncFacts
 from ledgerguard_pipeline.defs.health_checks import (
     CONNECTION,
     HEALTH,
+    LAG,
     RECENT,
     TOKEN_LIFE,
     Standing,
@@ -58,7 +61,7 @@ def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheck
 def test_healthy_companies_pass_every_check() -> None:
     evaluations = _check([_standing(FIRST), _standing(SECOND)])
     assert {name: each.passed for name, each in evaluations.items()} == {
-        HEALTH: True, TOKEN_LIFE: True, RECENT: True,
+        HEALTH: True, TOKEN_LIFE: True, RECENT: True, LAG: True,
     }  # fmt: skip
 
 
@@ -88,6 +91,16 @@ def test_a_company_that_was_never_synced_is_stale() -> None:
     recent = _check([_standing(synced=None)])[RECENT]
     assert not recent.passed
     assert recent.metadata[f"{FIRST}: hours since sync"].value == "never synced"
+
+
+@pytest.mark.parametrize("late", [{"webhook_age_seconds": 301.0}, {"parked_events": 1}])
+def test_webhook_events_that_wait_or_are_parked_are_a_warning(late: dict[str, float]) -> None:
+    standing = _standing(SECOND)
+    behind = replace(standing, facts=replace(standing.facts, **late))  # type: ignore[arg-type]  # as named
+    lag = _check([_standing(FIRST), behind])[LAG]
+    assert not lag.passed
+    assert lag.severity is dg.AssetCheckSeverity.WARN
+    assert lag.metadata[f"{FIRST}: parked events"].value == 0
 
 
 def test_each_check_can_run_alone() -> None:
