@@ -80,6 +80,8 @@ def _standing(
         quarantined=held.quarantined,
         calls_this_month=calls,
         monthly_budget=budget,
+        webhook_age_seconds=backlog.age_seconds,
+        parked_events=backlog.parked,
     )
     return Standing(
         company=company,

@@ -82,6 +82,11 @@ class Backlog:
         return sum(self.by_status.get(status, 0) for status in WAITING)
 
     @property
+    def parked(self) -> int:
+        """Events somebody has to look at."""
+        return self.by_status.get(EventStatus.PARKED, 0)
+
+    @property
     def age_seconds(self) -> float:
         """How long the oldest of them has been waiting; zero if none is."""
         if self.oldest_received_at is None:

@@ -12,6 +12,9 @@ from ledgerguard_pipeline.control.tokens import Tokens
 WARN_DAYS = (30, 14, 3)
 """Days before the end of a grant at which a warning changes its words."""
 
+WEBHOOK_LAG_SECONDS = 300.0
+"""A webhook is to be in Bronze within seconds; by then the schedule has nearly caught up."""
+
 SLOW_DOWN_AT = 0.80
 STOP_AT = 0.95
 
@@ -60,6 +63,9 @@ class SyncFacts:
     quarantined: int = 0
     calls_this_month: int = 0
     monthly_budget: int | None = None
+    webhook_age_seconds: float = 0.0
+    """How long the oldest webhook event has been waiting."""
+    parked_events: int = 0
 
 
 def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: datetime) -> Health:
@@ -77,6 +83,7 @@ def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: dateti
             *_freshness(facts, now),
             *_contents(facts),
             *_budget(facts),
+            *_webhooks(facts),
         ]
     order = list(HealthState)
     reasons.sort(key=lambda reason: order.index(reason.state), reverse=True)
@@ -191,6 +198,27 @@ def _budget(facts: SyncFacts) -> list[Reason]:
             "used. Raise LEDGERGUARD_MONTHLY_CALL_BUDGET, or sync less often.",
         )
     ]
+
+
+def _webhooks(facts: SyncFacts) -> list[Reason]:
+    found = []
+    if facts.webhook_age_seconds > WEBHOOK_LAG_SECONDS:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"A webhook event has been waiting for {_span(facts.webhook_age_seconds)}. Check "
+                "that `ledgerguard up` runs and that the sensor webhook_events is on.",
+            )
+        )
+    if facts.parked_events:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"{facts.parked_events} webhook events are parked. `ledgerguard events list "
+                "--status parked` shows why, `ledgerguard events redrive` tries them again.",
+            )
+        )
+    return found
 
 
 def _span(seconds: float) -> str:

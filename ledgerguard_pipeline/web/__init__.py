@@ -1,1 +1,1 @@
-"""The HTTP edge: connecting a company, the OAuth callback and health. Nothing imports it but cli."""
+"""The HTTP edge: connecting companies, webhooks, metrics, health. Nothing imports it but cli."""
