@@ -13,6 +13,7 @@ import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import note, say, write_json
+from ledgerguard_pipeline.cli.presence import check_bronze
 from ledgerguard_pipeline.errors import ConfigurationError, ConsentError, LedgerGuardError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def connect(
     settings.credentials()
     host, port = callback_address(settings)
     # Everything that can be wrong here is found before a link is shown.
+    check_bronze(settings)
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.web.app import create_app
     from ledgerguard_pipeline.web.serving import listen, serving

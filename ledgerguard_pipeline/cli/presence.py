@@ -43,3 +43,17 @@ def connected_companies(settings: Settings) -> list[Company]:
 
     with ControlPlane.open(settings) as control:
         return control.companies.list()
+
+
+def check_bronze(settings: Settings) -> None:
+    """Find out before anything is asked of Intuit that this home is the other environment's.
+
+    Raises:
+        WrongEnvironment: Bronze belongs to the other environment.
+        BronzeBusy: another process holds the file for long.
+    """
+    path = settings.bronze_path
+    if path.exists():
+        from ledgerguard_pipeline.bronze.store import BronzeStore
+
+        BronzeStore(path, settings.intuit_env).sql("SELECT 1")

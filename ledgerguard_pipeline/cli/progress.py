@@ -50,7 +50,8 @@ class PlainLines:
         self._lock = threading.Lock()
 
     def started(self, realm_id: RealmId, entities: tuple[str, ...]) -> None:
-        self._line(f"{realm_id}: syncing {len(entities)} entity types")
+        types = "entity type" if len(entities) == 1 else "entity types"
+        self._line(f"{realm_id}: syncing {len(entities)} {types}")
 
     def page(self, realm_id: RealmId, entity: str, rows: int, expected: int | None) -> None:
         """Pages are too many for plain lines."""

@@ -8,7 +8,7 @@ import typer
 
 from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
-from ledgerguard_pipeline.cli.presence import nothing_connected, require_installed
+from ledgerguard_pipeline.cli.presence import check_bronze, nothing_connected, require_installed
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
@@ -91,6 +91,8 @@ def check(
     instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
     settings.credentials()
     require_installed(settings)
+    # Before the companies: a home of the other environment has none of this one's.
+    check_bronze(settings)
     from ledgerguard_pipeline.installation import Installation
 
     with Installation.open(settings) as installation:
@@ -99,7 +101,6 @@ def check(
         for realm in chosen:
             _check_tokens(installation, realm)
         month_to_date = sum(control.calls.month_to_date(realm) for realm in chosen)
-    _check_bronze(settings)
     requests = [
         SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
     ]
@@ -144,15 +145,6 @@ def _check_tokens(installation: Installation, realm: RealmId) -> None:
         note(f"{realm}: {error}")
 
 
-def _check_bronze(settings: Settings) -> None:
-    """Raise WrongEnvironment now rather than once per entity inside the run."""
-    path = settings.bronze_path
-    if path.exists():
-        from ledgerguard_pipeline.bronze.store import BronzeStore
-
-        BronzeStore(path, settings.intuit_env).counts(None)
-
-
 def execute(
     settings: Settings, requests: list[SyncRequest], *, month_to_date: int = 0, quiet: bool = False
 ) -> SyncResult:
@@ -179,9 +171,10 @@ def show(result: SyncResult) -> None:
     for error in result.errors:
         say(f"Failed: {error}")
     failed = sum(each.status == "failed" for each in result.results)
+    checked = len(result.results)
     say(
-        f"{result.total_entities_written:,} versions written, {len(result.results)} entities "
-        f"checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
+        f"{result.total_entities_written:,} versions written, {checked} "
+        f"{'entity' if checked == 1 else 'entities'} checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
         + (f", {failed} FAILED" if failed else "")
         + "."
     )
@@ -205,5 +198,5 @@ def _outcome(each: EntityResult) -> str:
         return f"failed: {each.error}"
     found = each.finding
     if found is None or not (found.missing or found.phantoms):
-        return "ok"
+        return "ok" if each.note is None else f"ok: {each.note}"
     return f"repaired: {found.missing:,} missing, {found.phantoms:,} phantom"

@@ -146,9 +146,10 @@ def batch(statements: Sequence[Query], purpose: str = "batch") -> Read:
     if not 1 <= len(statements) <= MAX_BATCH:
         raise BadInputError(f"A batch holds 1 to {MAX_BATCH} queries, not {len(statements)}.")
     items = _Items([_Item(f"q{i}", each.text) for i, each in enumerate(statements)])
+    names = sorted({each.entity.name for each in statements})
     return Read(
         "/batch",
-        f"{len(statements)} types",
+        names[0] if len(names) == 1 else f"{len(names)} types",
         purpose,
         body=msgspec.json.encode(items),
         metered=len(statements),

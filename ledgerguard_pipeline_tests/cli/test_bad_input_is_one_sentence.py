@@ -131,6 +131,18 @@ def _foreign_bronze(installation: Installation, monkeypatch: pytest.MonkeyPatch)
     return ["sync"]
 
 
+def _foreign_home(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    make_bronze(installation.settings.bronze_path)
+    monkeypatch.setenv("INTUIT_ENV", "production")
+    return ["sync"]
+
+
+def _foreign_connect(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    make_bronze(installation.settings.bronze_path)
+    monkeypatch.setenv("INTUIT_ENV", "production")
+    return ["connect", "--no-browser", "--timeout", "1"]
+
+
 def _foreign_bronze_read(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     make_bronze(installation.settings.bronze_path, Environment.PRODUCTION)
     return ["sql", "SELECT 1"]
@@ -169,6 +181,8 @@ def _existing_snapshot(installation: Installation, monkeypatch: pytest.MonkeyPat
         (_lost_connection, "not connected any more"),
         (_other_environment, "INTUIT_ENV"),
         (_foreign_bronze, "belongs to Intuit's production environment"),
+        (_foreign_home, "belongs to Intuit's sandbox environment"),
+        (_foreign_connect, "belongs to Intuit's sandbox environment"),
         (_foreign_bronze_read, "belongs to Intuit's production environment"),
         (_damaged_key, "encryption.key"),
         (_open_key, "chmod 600"),

@@ -55,6 +55,19 @@ def test_a_new_user_loads_everything_and_sees_it(
     assert company["api_calls_this_month"] > 0
 
 
+def test_what_was_peculiar_about_an_entity_is_told(
+    ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
+) -> None:
+    for endpoint in ("batch_item", "query"):
+        sandbox.inject("feature_missing", probability=1.0, endpoint=endpoint, entity="Class")
+
+    outcome = ledgerguard("sync", "--json", "--entity", "Class")
+
+    assert outcome.code == 0, outcome.err
+    (only,) = document(outcome.out)["results"]
+    assert only["note"] == "this company's edition has no such objects"
+
+
 def test_only_what_was_asked_for_is_synced(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
@@ -100,7 +113,7 @@ def test_plain_lines_tell_the_progress_where_there_is_no_terminal(
 ) -> None:
     outcome = ledgerguard("sync", "--entity", "Customer")
 
-    assert "syncing 1 entity types" in outcome.err
+    assert "syncing 1 entity type\n" in outcome.err
     assert "Customer full" in outcome.err
     assert "versions written" in outcome.out
     assert "\x1b[" not in outcome.out

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledgerguard_pipeline.entities import ENTITIES, entity_type
+from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ChangesTooOld,
@@ -15,6 +15,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     ServiceUnavailable,
 )
+from ledgerguard_pipeline.qbo import reads
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
@@ -174,6 +175,13 @@ def test_batch_items_are_matched_by_their_id_and_fail_alone(
     assert items.time == datetime(2026, 11, 22, 9, 0, 0, 123_000, tzinfo=UTC)
     assert client.stats.snapshot().metered_calls == 4
     assert client.stats.snapshot().http_calls == 1
+
+
+@pytest.mark.parametrize(
+    "types,label", [([INVOICE, INVOICE], "Invoice"), ([INVOICE, ITEM], "2 types")]
+)
+def test_a_batch_is_logged_by_what_it_asks_for(types: list[EntityType], label: str) -> None:
+    assert reads.batch([Query.select(each) for each in types]).entity == label
 
 
 def test_a_token_refused_inside_a_batch_is_renewed_and_the_batch_repeated(
