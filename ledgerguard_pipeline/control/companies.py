@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, select, update
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.schema import companies
@@ -148,13 +148,27 @@ class CompanyStore:
             last_error=None,
         )
 
+    def stumble(self, realm: RealmId, error: str) -> None:
+        """Note what failed while the connection stands; the next clean sync clears it.
+
+        ``error`` must hold no secret. A company that is not connected keeps its own reason.
+        """
+        self._update(
+            realm,
+            companies.c.status == ConnectionStatus.CONNECTED.value,
+            durable=False,
+            last_error=error[:_ERROR_LIMIT],
+        )
+
     def forget(self, realm: RealmId) -> None:
         """Remove the company's row; its tokens and Bronze rows are not touched."""
         with self._database.write(f"company:{realm}") as connection:
             connection.execute(delete(companies).where(self._mine, companies.c.realm_id == realm))
 
-    def _update(self, realm: RealmId, *, durable: bool, **values: object) -> None:
-        statement = update(companies).where(self._mine, companies.c.realm_id == realm)
+    def _update(
+        self, realm: RealmId, *only: ColumnElement[bool], durable: bool, **values: object
+    ) -> None:
+        statement = update(companies).where(self._mine, companies.c.realm_id == realm, *only)
         with self._database.write(f"company:{realm}", durable=durable) as connection:
             connection.execute(statement.values(**values))
 

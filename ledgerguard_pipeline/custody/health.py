@@ -59,7 +59,6 @@ class SyncFacts:
 
     last_sync_at: datetime | None
     promised_seconds: float = 900.0
-    failed_entities: tuple[str, ...] = ()
     quarantined: int = 0
     calls_this_month: int = 0
     monthly_budget: int | None = None
@@ -79,7 +78,7 @@ def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: dateti
     else:
         reasons = [
             *_token_life(tokens, now),
-            *_last_call(company),
+            *_last_failure(company),
             *_freshness(facts, now),
             *_contents(facts),
             *_budget(facts),
@@ -134,10 +133,10 @@ def _warning(left: timedelta) -> int | None:
     return min((days for days in WARN_DAYS if left <= timedelta(days=days)), default=None)
 
 
-def _last_call(company: Company) -> list[Reason]:
+def _last_failure(company: Company) -> list[Reason]:
     if company.last_error is None:
         return []
-    return [Reason(HealthState.DEGRADED, f"The last call failed: {company.last_error}")]
+    return [Reason(HealthState.DEGRADED, company.last_error)]
 
 
 def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
@@ -162,18 +161,6 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
 
 def _contents(facts: SyncFacts) -> list[Reason]:
     found = []
-    if facts.failed_entities:
-        names = ", ".join(facts.failed_entities[:5])
-        more = (
-            "" if len(facts.failed_entities) <= 5 else f" and {len(facts.failed_entities) - 5} more"
-        )
-        found.append(
-            Reason(
-                HealthState.DEGRADED,
-                f"The last sync failed for {names}{more}. The next one tries again; its run "
-                "names the error.",
-            )
-        )
     if facts.quarantined:
         found.append(
             Reason(

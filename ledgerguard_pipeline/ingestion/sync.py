@@ -36,6 +36,9 @@ from ledgerguard_pipeline.ingestion.stored import StoredCounts
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import LoadId
 
+_NAMED = 5
+"""Failed entities that ``ledgerguard status`` names; the run names all."""
+
 GROUP_ROWS = 10_000
 """Rows committed together at most, so that the file is held only for a moment."""
 
@@ -103,6 +106,15 @@ class CompanySync:
             load.result is not None and load.error is None for load in self._loads.values()
         ):
             self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
+        failed = [load for load in self._loads.values() if load.error is not None]
+        if self._companies is not None and failed:
+            names = ", ".join(load.name for load in failed[:_NAMED])
+            more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+            self._companies.stumble(
+                self.request.realm_id,
+                f"The last sync failed for {names}{more}; the next one tries again. "
+                f"{failed[0].error}",
+            )
 
     def load(self, entity: EntityType) -> EntityResult:
         """Bring one entity up to date and return what happened; a second call returns the same.

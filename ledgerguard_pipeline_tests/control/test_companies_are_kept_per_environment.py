@@ -64,6 +64,22 @@ def test_a_heartbeat_notes_the_time_and_clears_the_error(
     )
 
 
+def test_a_failure_is_noted_beside_a_standing_connection_only(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    plane.companies.put(acme(clock))
+    plane.companies.stumble(REALM, "Invoice failed")
+    assert plane.companies.require(REALM).last_error == "Invoice failed"
+
+    plane.companies.mark(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
+    plane.companies.stumble(REALM, "everything failed")
+    company = plane.companies.require(REALM)
+    assert (company.status, company.last_error) == (
+        ConnectionStatus.NEEDS_REAUTH,
+        "connect again",
+    )
+
+
 def test_an_unknown_company_is_answered_with_what_to_do(plane: ControlPlane) -> None:
     assert plane.companies.get(REALM) is None
     with pytest.raises(BadInputError, match="ledgerguard connect"):

@@ -86,8 +86,6 @@ def test_the_end_of_a_grant_is_warned_of_three_times(
             "31 minutes",
         ),
         (replace(FACTS, last_sync_at=NOW - timedelta(days=2)), HealthState.UNHEALTHY, "2 days"),
-        (replace(FACTS, failed_entities=("Bill",)), HealthState.DEGRADED, "failed for Bill."),
-        (replace(FACTS, failed_entities=tuple("abcdefg")), HealthState.DEGRADED, "and 2 more"),
         (replace(FACTS, quarantined=3), HealthState.DEGRADED, "3 records"),
         (replace(FACTS, webhook_age_seconds=660.0), HealthState.DEGRADED, "11 minutes"),
         (replace(FACTS, parked_events=2), HealthState.DEGRADED, "2 webhook events are parked"),

@@ -42,6 +42,20 @@ def test_edits_between_pages_lose_no_row(
     assert differing(connected, sandbox) == {}
 
 
+def test_what_is_edited_during_a_walk_comes_with_the_same_sync(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(limits=False)
+    for _ in range(3):
+        sandbox.edit("burst", "Customer", n=900)
+    sandbox.set(hazard={"entities": ["Customer"], "pages": 2, "update": 150})
+
+    result = sync(connected, [CUSTOMER])
+
+    assert failures(result) == {}
+    assert "Customer" not in differing(connected, sandbox)
+
+
 def test_a_poison_record_is_quarantined_and_all_others_load(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
@@ -91,8 +105,13 @@ def test_one_failing_entity_leaves_the_others_alone_and_heals(
     assert set(failed) == {"Vendor"}
     assert "Vendor" not in connected.bronze.watermarks(realm_of(sandbox))
     assert set(differing(connected, sandbox)) == {"Vendor"}
+    companies, realm = connected.control.companies, realm_of(sandbox)
+    noted = companies.require(realm).last_error
+    assert noted is not None
+    assert noted.startswith("The last sync failed for Vendor; the next one tries again. ")
     sandbox.clear_faults()
     assert failures(sync(connected)) == {}
+    assert companies.require(realm).last_error is None
     assert differing(connected, sandbox) == {}
 
 
