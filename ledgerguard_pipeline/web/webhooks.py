@@ -23,6 +23,7 @@ from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.deliveries import COUNTER, Delivery, DeliveryStore, Receipt
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.bodies import BodyReader, BodyRefused
 from ledgerguard_pipeline.web.rates import ClientRates
 from ledgerguard_pipeline.web.tally import Tally
@@ -135,7 +136,8 @@ class WebhookReceiver:
         except (LedgerGuardError, TimeoutError) as error:
             _log.error("webhook_not_stored", error=type(error).__name__, message=str(error))
             return self._refuse(503, "unavailable", "Not stored; send it again.")
-        _log.info(
+        tell = _log.warning if delivered.unreadable else _log.debug
+        tell(
             "webhook_stored",
             delivery_id=receipt.delivery_id,
             outcome=receipt.outcome.value,
@@ -173,13 +175,8 @@ def webhook_router(receiver: WebhookReceiver) -> APIRouter:
         receive,
         methods=["POST"],
         response_model=None,
-        responses={
-            401: {"description": "The signature is missing or wrong; nothing was stored."},
-            408: {"description": "The body took too long to arrive."},
-            413: {"description": "The body is too large."},
-            429: {"description": "Too many requests from this address."},
-            503: {"description": "Not set up, or not stored: to be sent again."},
-        },
+        responses=described.WEBHOOK,
+        openapi_extra=described.WEBHOOK_REQUEST,
     )
     return router
 
