@@ -88,8 +88,8 @@ class WebhookHandler:
 
     def generate_webhook_response(
         self,
-        success: bool,
-        message: str | None = None,  # noqa: FBT001  # the name its users know
+        success: bool,  # noqa: FBT001  # as its users know it
+        message: str | None = None,
     ) -> dict[str, object]:
         """The body to answer with: 200 for success; anything else makes Intuit send it again."""
         response: dict[str, object] = {"status": "success" if success else "error"}
