@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 import pytest
 
-from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.entities import EntityType, entity_type
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.answers import Changes
+from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.sandbox.process import SandboxServer
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
@@ -43,17 +48,28 @@ def test_edits_between_pages_lose_no_row(
 
 
 def test_what_is_edited_during_a_walk_comes_with_the_same_sync(
-    connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[datetime] = []
+    ask = QBOClient.changes
+
+    def noted(client: QBOClient, entities: Sequence[EntityType], since: datetime) -> Changes:
+        asked.append(since)
+        return ask(client, entities, since)
+
+    monkeypatch.setattr(QBOClient, "changes", noted)
     sandbox.set(limits=False)
     for _ in range(3):
         sandbox.edit("burst", "Customer", n=900)
     sandbox.set(hazard={"entities": ["Customer"], "pages": 2, "update": 150})
+    began = datetime.now(UTC)
 
     result = sync(connected, [CUSTOMER])
 
     assert failures(result) == {}
     assert "Customer" not in differing(connected, sandbox)
+    assert asked
+    assert max(asked) < began, "the change pass must reach back to before the walk"
 
 
 def test_a_poison_record_is_quarantined_and_all_others_load(
