@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ledgerguard_pipeline.control.companies import Company
 from ledgerguard_pipeline.errors import ConsentError, LedgerGuardError
+from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.pages import connected, page
 from ledgerguard_pipeline.web.refusals import refusal
 
@@ -42,7 +43,15 @@ def connect_router(consents: Consents) -> APIRouter:
         except LedgerGuardError as error:
             return _refused(error)
 
-    router.add_api_route(CONNECT_PATH, connect, methods=["GET"], response_model=None)
+    router.add_api_route(
+        CONNECT_PATH,
+        connect,
+        methods=["GET"],
+        response_model=None,
+        status_code=302,
+        response_class=RedirectResponse,
+        responses=described.CONNECT,
+    )
     return router
 
 
@@ -67,7 +76,15 @@ def callback_router(
             observer(company)
         return HTMLResponse(connected(company.name, company.realm_id))
 
-    router.add_api_route(path, callback, methods=["GET"], response_model=None)
+    router.add_api_route(
+        path,
+        callback,
+        methods=["GET"],
+        response_model=None,
+        response_class=HTMLResponse,
+        responses=described.CALLBACK,
+        openapi_extra=described.CALLBACK_REQUEST,
+    )
     return router
 
 

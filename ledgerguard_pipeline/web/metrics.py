@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.companies import ConnectionStatus
@@ -24,6 +24,7 @@ from ledgerguard_pipeline.metrics import (
     exposition,
 )
 from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.webhooks import TOKEN_COUNTER
 
 if TYPE_CHECKING:
@@ -144,5 +145,12 @@ def metrics_router(
             return Response(f"{error}\n", 503, media_type="text/plain")
         return Response(text, media_type=CONTENT_TYPE)
 
-    router.add_api_route(METRICS_PATH, metrics, methods=["GET"], response_model=None)
+    router.add_api_route(
+        METRICS_PATH,
+        metrics,
+        methods=["GET"],
+        response_model=None,
+        response_class=PlainTextResponse,
+        responses=described.METRICS,
+    )
     return router

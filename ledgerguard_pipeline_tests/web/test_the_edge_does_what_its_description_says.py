@@ -1,0 +1,128 @@
+"""Requests generated from the OpenAPI description, sent over HTTP to the server of the product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
+from pydantic import SecretStr
+from schemathesis import Case, GenerationMode
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
+from ledgerguard_pipeline.web.consent import CALLBACK_PATH, CONNECT_PATH
+from ledgerguard_pipeline.web.metrics import METRICS_PATH
+from ledgerguard_pipeline.web.serving import listen, serving
+from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH
+from ledgerguard_pipeline.webhooks.signature import HEADER, sign
+from ledgerguard_pipeline_tests.web.conftest import Edge
+
+TOKEN = "made-up-verifier-token"
+ROUTES = {
+    CONNECT_PATH: "GET",
+    CALLBACK_PATH: "GET",
+    WEBHOOK_PATH: "POST",
+    METRICS_PATH: "GET",
+    HEALTH_PATH: "GET",
+}
+SOME = settings(
+    max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class SignedOnTheWay:
+    """Signs whatever body arrives as Intuit would, and notes the answers to it."""
+
+    def __init__(self, app: ASGIApp, statuses: list[int]) -> None:
+        self._app = app
+        self._statuses = statuses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        kept = [(name, text) for name, text in scope["headers"] if name != HEADER.encode()]
+        signed = [*kept, (HEADER.encode(), sign(body, TOKEN).encode())]
+        told = False
+
+        async def once() -> Message:
+            nonlocal told
+            if told:
+                return await receive()
+            told = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["path"] == WEBHOOK_PATH:
+                self._statuses.append(message["status"])
+            await send(message)
+
+        await self._app({**scope, "headers": signed}, once, noted)
+
+
+@dataclass
+class Served:
+    """A running edge and its description, which only tests see."""
+
+    url: str
+    described: dict[str, Any]
+    control: ControlPlane
+    signing: bool
+    signed: list[int]
+
+    def cases(self, path: str) -> SearchStrategy[Case[Any]]:
+        """Requests as one route's description wants them and, where it wants something, as not."""
+        operation = schemathesis.openapi.from_dict(self.described)[path][ROUTES[path]]
+        fitting = operation.as_strategy(GenerationMode.POSITIVE)
+        if path != WEBHOOK_PATH or self.signing:
+            return fitting
+        return fitting | operation.as_strategy(GenerationMode.NEGATIVE)
+
+
+@pytest.fixture(params=["as sent", "signed"])
+def served(request: pytest.FixtureRequest, edge: Edge) -> Iterator[Served]:
+    settings = edge.settings.model_copy(update={"intuit_webhook_verifier_token": SecretStr(TOKEN)})
+    installed = replace(edge, settings=settings)
+    app = create_app(installed)
+    described = app.openapi()
+    signed: list[int] = []
+    if request.param == "signed":
+        app.add_middleware(SignedOnTheWay, statuses=signed)
+    with ExitStack() as stack:
+        stack.enter_context(installed.control)
+        sockets = listen("localhost", 0)
+        for each in sockets:
+            stack.callback(each.close)
+        stack.enter_context(serving(app, sockets))
+        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+        yield Served(url, described, installed.control, request.param == "signed", signed)
+
+
+def test_every_route_is_described(served: Served) -> None:
+    assert set(served.described["paths"]) == set(ROUTES)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_every_answer_is_one_the_description_names(served: Served, path: str) -> None:
+    @SOME
+    @given(served.cases(path))
+    def attempt(case: Case[Any]) -> None:
+        case.call_and_validate(served.url, allow_redirects=False)
+
+    attempt()
+    if path == WEBHOOK_PATH:
+        # Genuine is stored, readable or not, and answered so that it is not sent again.
+        assert set(served.signed) == ({200} if served.signing else set())
+        assert bool(served.control.deliveries.list(limit=1)) == served.signing
