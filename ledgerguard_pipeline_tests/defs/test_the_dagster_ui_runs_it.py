@@ -152,7 +152,7 @@ def test_a_click_on_materialize_fills_bronze(
     "path,words",
     [
         ("/locations/ledgerguard/assets", "banking"),
-        ("/assets/qbo/bronze/invoice", "every_row_accounted_for"),
+        ("/assets/qbo/bronze/invoice", "bronze.invoice"),
         ("/assets/qbo/bronze/invoice?view=partitions", "9341453474484455"),
         ("/assets/qbo/bronze/invoice?view=checks", "every_row_accounted_for"),
         ("/assets/qbo/bronze/invoice?view=events", "rows_fetched"),
