@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ledgerguard_pipeline.entities import EntityType, entity_type
+from ledgerguard_pipeline.ingestion import full
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.answers import Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -16,6 +17,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
     realm_of,
+    stored,
     sync,
 )
 
@@ -70,6 +72,28 @@ def test_what_is_edited_during_a_walk_comes_with_the_same_sync(
     assert "Customer" not in differing(connected, sandbox)
     assert asked
     assert max(asked) < began, "the change pass must reach back to before the walk"
+
+
+def test_a_row_that_vanished_unreported_while_a_walk_lay_broken_is_found_by_the_count(
+    connected: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full, "CHUNK_PAGES", 1)
+    sandbox.set(limits=False)
+    for _ in range(1700):
+        sandbox.edit("create", "Invoice")
+    sandbox.inject("forbidden", probability=1.0, endpoint="query", entity="Invoice", skip=2)
+    assert set(failures(sync(connected, [INVOICE]))) == {"Invoice"}
+    sandbox.clear_faults()
+    held = stored(connected, INVOICE, realm_of(sandbox))
+    assert 0 < len(held) < len(sandbox.truth("Invoice").rows)
+    long_ago = int((datetime.now(UTC) - timedelta(days=90)).timestamp())
+    sandbox.edit("delete", "Invoice", min(held), at=long_ago)
+
+    result = sync(connected, [INVOICE])
+
+    assert failures(result) == {}
+    assert [each.complete for each in result.results] == [True]
+    assert differing(connected, sandbox, [INVOICE]) == {}
 
 
 def test_a_poison_record_is_quarantined_and_all_others_load(
