@@ -9,9 +9,12 @@ from typing import Protocol
 
 import structlog
 
-from ledgerguard_pipeline.control.inbox import LEASE_SECONDS, EventInbox
+from ledgerguard_pipeline.control.inbox import EventInbox
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.events import ChangeEvent
+
+RUN_LEASE_SECONDS = 45.0
+"""Shorter than the lease a run is launched under: once it works, it can tell that it lives."""
 
 BEATS_PER_LEASE = 4
 
@@ -45,7 +48,7 @@ class InboxLease:
     def __init__(self, inbox: EventInbox, owner: str) -> None:
         self._inbox = inbox
         self._owner = owner
-        inbox.heartbeat(owner)
+        inbox.heartbeat(owner, RUN_LEASE_SECONDS)
         queued = inbox.held(owner)
         self._seqs = {each.event.key: each.seq for each in queued}
         self.events: Sequence[ChangeEvent] = [each.event for each in queued]
@@ -57,7 +60,7 @@ class InboxLease:
         self._inbox.fail(self._owner, [self._seqs[event.key] for event in events], reason)
 
     def beat(self) -> None:
-        self._inbox.heartbeat(self._owner)
+        self._inbox.heartbeat(self._owner, RUN_LEASE_SECONDS)
 
 
 class NoLease:
@@ -78,7 +81,7 @@ class NoLease:
 
 @contextmanager
 def beating(
-    lease: EventLease, *, seconds: float = LEASE_SECONDS / BEATS_PER_LEASE
+    lease: EventLease, *, seconds: float = RUN_LEASE_SECONDS / BEATS_PER_LEASE
 ) -> Iterator[None]:
     """Hold the lease for as long as the block lasts, from a thread of its own."""
     stop = threading.Event()
