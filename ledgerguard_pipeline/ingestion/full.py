@@ -51,11 +51,15 @@ AHEAD_ACTIVE = 12
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is known before an entity is walked: Intuit's count and perhaps its only page."""
+    """What is known before an entity is walked: Intuit's count and perhaps its only page.
+
+    ``calls`` are the calls that told it, shared with other entities.
+    """
 
     count: int | None
     page: Page | None
     time: datetime | None
+    calls: int = 0
 
 
 class FullFeed:
@@ -111,6 +115,7 @@ class FullFeed:
 
     def portions(self) -> Iterator[Portion]:
         opening = self._opening.result()
+        self.reader.calls += opening.calls
         try:
             yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:

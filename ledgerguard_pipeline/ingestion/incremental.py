@@ -65,7 +65,10 @@ class QueryFeed:
             self._takeover.close()
 
     def portions(self) -> Iterator[Portion]:
-        first = FirstPage(None, None) if self._first is None else self._first.result()
+        first = FirstPage(None, None)
+        if self._first is not None:
+            first = self._first.result()
+            self.reader.calls += 1  # shared by all entities of the sync
         # Types that every sync counts heal at the next one; for the others the watermark waits
         # until the count proved that no deletion went unseen.
         hold = self._count_after and self.plan.entity.cdc
@@ -149,9 +152,11 @@ class ChangeFeed:
 
     def portions(self) -> Iterator[Portion]:
         outcome = self._outcome.result()
+        self.reader.calls += 1  # shared by all entities of the sync
         if isinstance(outcome, EntityChanges):
             watermark = outcome.time if self.plan.advances else None
-            yield Portion(outcome.records, outcome.rejects, 0, watermark)
+            size = sum(len(record.payload or b"") for record in outcome.records)
+            yield Portion(outcome.records, outcome.rejects, size, watermark)
             return
         self._fallback = self._by_query()
         yield from self._fallback.portions()

@@ -72,9 +72,9 @@ class Openings:
             count = counts.get(entity.name)
             if isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
-                self.futures[entity.name].set_result(Opening(None, None, time))
+                self.futures[entity.name].set_result(Opening(None, None, time, 1))
             elif count is not None and count > ROWS_PER_BATCH:
-                self.futures[entity.name].set_result(Opening(count, None, time))
+                self.futures[entity.name].set_result(Opening(count, None, time, 1))
             else:
                 small.append((entity, count))
         for batch in _filled(small):
@@ -93,9 +93,9 @@ class Openings:
         for (entity, count), page in zip(batch, pages, strict=True):
             future = self.futures[entity.name]
             if isinstance(page, Page) and whole:
-                future.set_result(Opening(count, page, time))
+                future.set_result(Opening(count, page, time, 1 + (count is not None)))
             else:
-                future.set_result(Opening(count, None, time))
+                future.set_result(Opening(count, None, time, 1 + (count is not None)))
 
 
 def _statement(entity: EntityType) -> Query:

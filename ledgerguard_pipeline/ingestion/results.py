@@ -43,7 +43,8 @@ class EntityResult:
 
     ``fetched`` counts objects as read (tombstones included), ``written`` new versions of living
     objects in Bronze, ``deleted`` new tombstones (deletions and merges). ``api_calls`` are the HTTP
-    calls made for this entity alone; calls shared by several entities count in ``SyncResult``.
+    calls that carried this entity; one shared by several entities counts for each of them here
+    and once in ``SyncResult``.
     ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
     what Bronze then held alive (quarantined rows included). ``finding`` is set by reconciling.
     """
