@@ -50,7 +50,7 @@ def describe(error: BaseException) -> tuple[int, dict[str, object]]:
         document = _document(type(error).__name__, str(error), error.exit_code)
         return error.exit_code, {**document, **known}
     if isinstance(error, typer.TyperException):
-        text = error.format_message().rstrip(".")
+        text = error.format_message().rstrip(".?")
         return 2, _document("BadInputError", f"{text}. `ledgerguard --help` lists the options.", 2)
     return 1, _document(
         type(error).__name__,

@@ -50,7 +50,7 @@ def show(standing: Standing, budget: int) -> None:
     say(f"  access token   until {moment(standing.access_token_expiry)}")
     say(f"  refresh token  until {life}")
     say(f"  last answer    {'-' if speed is None else f'{speed:,.0f} ms'}")
-    say(f"  API calls      {standing.api_calls_this_month:,} of {budget:,} this month")
+    say(f"  metered calls  {standing.api_calls_this_month:,} of {budget:,} this month")
     depth, age = standing.webhook_queue_depth, standing.webhook_queue_age_seconds
     waiting = f", the oldest for {age:,.0f} s" if depth else ""
     say(f"  webhooks       {depth:,} events waiting{waiting}")
