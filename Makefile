@@ -1,11 +1,11 @@
-.PHONY: help demo test up check bench lock clean
+.PHONY: help demo test up check bench bench-events lock clean
 PYTHON ?= python3.11
 export PYTHON
 # Where this is set, every start of Python compiles every module again: seconds per command.
 export PYTHONDONTWRITEBYTECODE =
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 demo:  ## set up, load a whole sandbox company, change its books, sync again, show the result
 	@scripts/setup && .venv/bin/ledgerguard demo
 up:  ## sandbox, web and Dagster until Ctrl-C, with the addresses printed
@@ -16,6 +16,8 @@ check:  ## only the static checks: format, lint, types, imports, Dagster definit
 	@scripts/setup dev && scripts/check
 bench:  ## measure speed, calls and memory against the alternatives (ARGS="--million --write")
 	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
+bench-events:  ## measure webhooks: receiver, queue, event to row (ARGS="--write")
+	@scripts/setup dev && .venv/bin/python -m benchmarks.events $(ARGS)
 lock:  ## resolve pyproject.toml into the lock files again
 	@scripts/setup dev && scripts/lock
 clean:  ## remove the environment and caches, never .ledgerguard with its books and keys

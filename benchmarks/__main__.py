@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.environments import ROOT
+from benchmarks.document import write_down
 from benchmarks.figures import Task, markdown
 from benchmarks.process import BenchFailed
 from benchmarks.tasks import Plan, company, memory, speed
 
-_DOCUMENT = ROOT / "docs" / "performance.md"
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _TASKS = ("speed", "company", "memory")
 
 
@@ -65,7 +59,8 @@ def bench(
     if as_json:
         sys.stdout.write(json.dumps([asdict(task) for task in tasks]) + "\n")
     if write:
-        _write(tasks, million=million)
+        command = f'make bench ARGS="{"--million " if million else ""}--write"'
+        write_down("figures", command, [markdown(task) for task in tasks])
 
 
 def _measure(plan: Plan, wanted: tuple[str, ...]) -> Iterable[Task]:
@@ -75,29 +70,6 @@ def _measure(plan: Plan, wanted: tuple[str, ...]) -> Iterable[Task]:
         yield from company(plan)
     if "memory" in wanted:
         yield memory(plan)
-
-
-def _write(tasks: list[Task], *, million: bool) -> None:
-    text = _DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    command = f'make bench ARGS="{"--million " if million else ""}--write"'
-    where = (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{command}`: {os.cpu_count()} cores"
-        f"{_processor()}, Python {platform.python_version()}."
-    )
-    tables = "\n\n".join(markdown(task) for task in tasks)
-    _DOCUMENT.write_text(f"{before}{_BEGIN}\n{where}\n\n{tables}\n{_END}{after}", encoding="utf-8")
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return f" of {value.strip()}"
-    return ""
 
 
 if __name__ == "__main__":
