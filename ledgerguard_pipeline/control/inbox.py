@@ -9,17 +9,23 @@ be many: on PostgreSQL they skip each other's rows, on SQLite they take turns.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
 from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
+from ledgerguard_pipeline.control.queued import (
+    WAITING,
+    Backlog,
+    EventStatus,
+    QueuedEvent,
+    queued_event,
+)
 from ledgerguard_pipeline.control.schema import webhook_events as events
-from ledgerguard_pipeline.events import ChangeEvent, Operation
 from ledgerguard_pipeline.values import Environment
+
+__all__ = ["Backlog", "EventInbox", "EventStatus", "QueuedEvent"]
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 120.0
@@ -34,64 +40,6 @@ LATENCY_SUM = "sum"
 
 _CHUNK = 500
 _REASON_LENGTH = 500
-
-
-class EventStatus(StrEnum):
-    """Where an event stands."""
-
-    PENDING = "pending"
-    LEASED = "leased"
-    DONE = "done"
-    PARKED = "parked"
-    """Failed too often, or unreadable: somebody has to look. Never lost, never in the way."""
-    IGNORED = "ignored"
-    """Nothing to do here: an unknown company, or an entity type that is not kept."""
-
-
-WAITING = (EventStatus.PENDING, EventStatus.LEASED)
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedEvent:
-    """An event and how it stands; ``seq`` is its place in the order of arrival."""
-
-    seq: int
-    event: ChangeEvent
-    status: EventStatus
-    attempts: int
-    received_at: datetime
-    due_at: datetime
-    lease_owner: str | None
-    lease_expires_at: datetime | None
-    reason: str | None
-    settled_at: datetime | None
-    delivery_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Events by status, and since when the oldest one waits."""
-
-    by_status: dict[EventStatus, int]
-    oldest_received_at: datetime | None
-    now: datetime
-
-    @property
-    def depth(self) -> int:
-        """Events that still have to reach Bronze."""
-        return sum(self.by_status.get(status, 0) for status in WAITING)
-
-    @property
-    def parked(self) -> int:
-        """Events somebody has to look at."""
-        return self.by_status.get(EventStatus.PARKED, 0)
-
-    @property
-    def age_seconds(self) -> float:
-        """How long the oldest of them has been waiting; zero if none is."""
-        if self.oldest_received_at is None:
-            return 0.0
-        return max(0.0, (self.now - self.oldest_received_at).total_seconds())
 
 
 class EventInbox:
@@ -169,7 +117,7 @@ class EventInbox:
         """The events this owner still holds, oldest first."""
         statement = select(events).where(self._mine, *_held(owner)).order_by(events.c.seq)
         with self._database.read() as connection:
-            return [_queued(row) for row in connection.execute(statement).mappings()]
+            return [queued_event(row) for row in connection.execute(statement).mappings()]
 
     def heartbeat(self, owner: str, ttl_seconds: float = LEASE_SECONDS) -> int:
         """Hold on to what this owner still holds; returns how many events that is."""
@@ -290,7 +238,7 @@ class EventInbox:
             statement = statement.where(events.c.realm_id == realm)
         statement = statement.order_by(events.c.seq.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_queued(row) for row in connection.execute(statement).mappings()]
+            return [queued_event(row) for row in connection.execute(statement).mappings()]
 
     def backlog(self, realm: str | None = None) -> Backlog:
         """How the queue stands, for one company or for all."""
@@ -375,29 +323,3 @@ def _chunks(seqs: Collection[int]) -> Iterator[list[int]]:
     ordered = sorted(seqs)
     for at in range(0, len(ordered), _CHUNK):
         yield ordered[at : at + _CHUNK]
-
-
-def _queued(row: RowMapping) -> QueuedEvent:
-    event = ChangeEvent(
-        key=row["event_key"],
-        event_id=row["event_id"],
-        realm_id=row["realm_id"],
-        entity=row["entity"],
-        object_id=row["object_id"],
-        operation=Operation(row["operation"]) if row["operation"] else Operation.OTHER,
-        occurred_at=row["occurred_at"],
-        absorbed_id=row["absorbed_id"],
-    )
-    return QueuedEvent(
-        seq=row["seq"],
-        event=event,
-        status=EventStatus(row["status"]),
-        attempts=row["attempts"],
-        received_at=row["received_at"],
-        due_at=row["due_at"],
-        lease_owner=row["lease_owner"],
-        lease_expires_at=row["lease_expires_at"],
-        reason=row["reason"],
-        settled_at=row["settled_at"],
-        delivery_id=row["delivery_id"],
-    )
