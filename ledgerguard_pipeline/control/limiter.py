@@ -47,15 +47,19 @@ _CONCURRENCY_POLL = (0.01, 0.05)
 
 _STATE = select(
     realms,
-    select(func.count()).where(permits.c.scope == bindparam("scope")).scalar_subquery()
+    select(func.count())
+    .where(permits.c.scope == bindparam("scope"))
+    .scalar_subquery()
     .label("in_flight"),
 ).where(realms.c.scope == bindparam("scope"))
 
 _STAMPS = select(stamps.c.stream, stamps.c.seq, stamps.c.at).where(
     stamps.c.scope == bindparam("scope"),
     or_(
-        and_(stamps.c.stream == _CALLS,
-             stamps.c.seq.in_([bindparam("minute_seq"), bindparam("second_seq")])),
+        and_(
+            stamps.c.stream == _CALLS,
+            stamps.c.seq.in_([bindparam("minute_seq"), bindparam("second_seq")]),
+        ),
         and_(stamps.c.stream == _BATCHES, stamps.c.seq == bindparam("batch_seq")),
     ),
 )
@@ -66,8 +70,10 @@ _DROP_PERMIT = delete(permits).where(
     permits.c.scope == bindparam("b_scope"), permits.c.permit_id == bindparam("b_permit")
 )
 _PRUNE = delete(stamps).where(
-    stamps.c.scope == bindparam("b_scope"), stamps.c.stream == bindparam("b_stream"),
-    stamps.c.seq >= bindparam("b_low"), stamps.c.seq < bindparam("b_high"),
+    stamps.c.scope == bindparam("b_scope"),
+    stamps.c.stream == bindparam("b_stream"),
+    stamps.c.seq >= bindparam("b_low"),
+    stamps.c.seq < bindparam("b_high"),
 )
 _SAVE = update(realms).where(realms.c.scope == bindparam("b_scope"))
 
@@ -165,8 +171,8 @@ class CallLimiter:
             state = self._state(connection, scope, now)
             until = now + min(max(seconds, 0.0), COOL_DOWN_LIMIT_SECONDS)
             connection.execute(
-                _SAVE, {"b_scope": scope, "last_at": now,
-                        "cool_until": max(state.cool_until, until)},
+                _SAVE,
+                {"b_scope": scope, "last_at": now, "cool_until": max(state.cool_until, until)},
             )
 
     def cooling_seconds(self, realm: RealmId) -> float:
@@ -198,21 +204,32 @@ class CallLimiter:
         found = {
             (stream, seq): at
             for stream, seq, at in connection.execute(
-                _STAMPS, {"scope": scope, "minute_seq": minute_seq, "second_seq": second_seq,
-                          "batch_seq": batch_seq},
+                _STAMPS,
+                {
+                    "scope": scope,
+                    "minute_seq": minute_seq,
+                    "second_seq": second_seq,
+                    "batch_seq": batch_seq,
+                },
             )
         }
         waits = [
             _Wait(state.cool_until - now, "QuickBooks asked this company to slow down"),
-            _Wait(found.get((_CALLS, minute_seq), 0.0) + budgets.minute_seconds - now,
-                  "the calls-per-minute budget is used up"),
-            _Wait(found.get((_CALLS, second_seq), 0.0) + budgets.second_seconds - now,
-                  "the calls-per-second budget is used up"),
+            _Wait(
+                found.get((_CALLS, minute_seq), 0.0) + budgets.minute_seconds - now,
+                "the calls-per-minute budget is used up",
+            ),
+            _Wait(
+                found.get((_CALLS, second_seq), 0.0) + budgets.second_seconds - now,
+                "the calls-per-second budget is used up",
+            ),
         ]
         if batch:
             waits.append(
-                _Wait(found.get((_BATCHES, batch_seq), 0.0) + budgets.minute_seconds - now,
-                      "the batches-per-minute budget is used up")
+                _Wait(
+                    found.get((_BATCHES, batch_seq), 0.0) + budgets.minute_seconds - now,
+                    "the batches-per-minute budget is used up",
+                )
             )
         longest = max(waits, key=lambda wait: wait.seconds)
         return longest if longest.seconds > 0 else None
@@ -229,14 +246,20 @@ class CallLimiter:
         permit_id = secrets.token_hex(8)
         connection.execute(
             _ADD_PERMIT,
-            {"scope": scope, "permit_id": permit_id, "holder": this_process(),
-             "expires_at": now + PERMIT_SECONDS},
+            {
+                "scope": scope,
+                "permit_id": permit_id,
+                "holder": this_process(),
+                "expires_at": now + PERMIT_SECONDS,
+            },
         )
         connection.execute(
             _SAVE,
             {
-                "b_scope": scope, "last_at": now,
-                "calls_head": calls_head, "batches_head": batches_head,
+                "b_scope": scope,
+                "last_at": now,
+                "calls_head": calls_head,
+                "batches_head": batches_head,
                 "calls_low": self._prune(connection, scope, _CALLS, state.calls_low, calls_head),
                 "batches_low": self._prune(
                     connection, scope, _BATCHES, state.batches_low, batches_head
@@ -256,13 +279,12 @@ class CallLimiter:
         )
         return high
 
-    def _free_lost_permits(
-        self, connection: Connection, scope: str, now: float
-    ) -> _Wait | None:
+    def _free_lost_permits(self, connection: Connection, scope: str, now: float) -> _Wait | None:
         """Drop permits that expired or whose process is dead; None if one became free."""
         held = connection.execute(
-            select(permits.c.permit_id, permits.c.holder, permits.c.expires_at)
-            .where(permits.c.scope == scope)
+            select(permits.c.permit_id, permits.c.holder, permits.c.expires_at).where(
+                permits.c.scope == scope
+            )
         ).all()
         dead = {holder for holder in {row.holder for row in held} if has_died(holder)}
         lost = [row.permit_id for row in held if row.expires_at <= now or row.holder in dead]
@@ -281,20 +303,28 @@ class CallLimiter:
             state = _State(now, 0.0, 0, 1, 0, 1, 0)
             connection.execute(
                 insert(realms).values(
-                    scope=scope, last_at=now, cool_until=0.0, calls_head=0, calls_low=1,
-                    batches_head=0, batches_low=1,
+                    scope=scope,
+                    last_at=now,
+                    cool_until=0.0,
+                    calls_head=0,
+                    calls_low=1,
+                    batches_head=0,
+                    batches_low=1,
                 )
             )
             return state
         state = _State(
-            row["last_at"], row["cool_until"], row["calls_head"], row["calls_low"],
-            row["batches_head"], row["batches_low"], row["in_flight"],
+            row["last_at"],
+            row["cool_until"],
+            row["calls_head"],
+            row["calls_low"],
+            row["batches_head"],
+            row["batches_low"],
+            row["in_flight"],
         )
         return state if now >= state.last_at else self._step_back(connection, scope, state, now)
 
-    def _step_back(
-        self, connection: Connection, scope: str, state: _State, now: float
-    ) -> _State:
+    def _step_back(self, connection: Connection, scope: str, state: _State, now: float) -> _State:
         """The clock was set back: move what is on record with it.
 
         So nobody waits for the difference, and no window opens early.
@@ -304,13 +334,12 @@ class CallLimiter:
             update(stamps).where(stamps.c.scope == scope).values(at=stamps.c.at - shift)
         )
         connection.execute(
-            update(permits).where(permits.c.scope == scope)
+            update(permits)
+            .where(permits.c.scope == scope)
             .values(expires_at=permits.c.expires_at - shift)
         )
         cool_until = state.cool_until - shift
-        connection.execute(
-            _SAVE, {"b_scope": scope, "last_at": now, "cool_until": cool_until}
-        )
+        connection.execute(_SAVE, {"b_scope": scope, "last_at": now, "cool_until": cool_until})
         return replace(state, last_at=now, cool_until=cool_until)
 
     def _now(self, connection: Connection) -> float:
