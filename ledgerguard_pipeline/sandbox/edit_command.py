@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Never
 
 import msgspec
 import typer
@@ -55,6 +55,6 @@ def edit(
         typer.echo(f"{change.op} {change.entity} {change.id}{into}")
 
 
-def _complain(why: str, code: int) -> typer.Never:
+def _complain(why: str, code: int) -> Never:
     typer.echo(why[:1].upper() + why[1:], err=True)
     raise typer.Exit(code)
