@@ -40,7 +40,7 @@ def edit(
     more: dict[str, object] = {name: text for name, text in given.items() if text is not None}
     handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])
     try:
-        answer = handle.edit(kind, entity, id, realm_id=realm, n=count, **more)
+        answer = handle.edit(kind, entity, id, realm_id=realm, at=None, n=count, **more)
     except OSError:
         _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
     except ValueError as error:
