@@ -14,8 +14,9 @@ whichever of the two is stored first, so deliveries in any order end alike.
 An object that comes back must not come back older than it was: reading it alive later counts
 only if its state is not older than the newest living state Bronze ever held (``floor``).
 
-Two tombstones. The second adds nothing unless it tells more: that the object was merged, or
-into which survivor.
+Two tombstones. The second adds nothing unless it tells more: that the object was merged, into
+which survivor, or that it was deleted once more at a later time, so that it must have lived in
+between. An inferred tombstone, whose time is that of the read, never says so.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def judge(incoming: Version, stored: Version | None) -> Verdict:
         return Verdict.WRITE
     if incoming.gone:
         if stored.gone:
-            return Verdict.WRITE if _tells_more(incoming, stored) else Verdict.UNCHANGED
+            more = _tells_more(incoming, stored) or _deleted_again(incoming, stored)
+            return Verdict.WRITE if more else Verdict.UNCHANGED
         return Verdict.WRITE if _buries(incoming, stored) else Verdict.STALE
     if stored.gone:
         if _buries(stored, incoming) or _below(incoming.updated, stored.floor):
@@ -147,6 +149,16 @@ def _tells_more(incoming: Version, stored: Version) -> bool:
         incoming.merged_into is not None
         and incoming.merged_into != stored.merged_into
         and (stored.merged_into is None or _follows(incoming, stored))
+    )
+
+
+def _deleted_again(incoming: Version, stored: Version) -> bool:
+    return (
+        incoming.state == stored.state
+        and incoming.updated is not None
+        and incoming.updated != incoming.fetched
+        and stored.updated is not None
+        and incoming.updated > stored.updated
     )
 
 

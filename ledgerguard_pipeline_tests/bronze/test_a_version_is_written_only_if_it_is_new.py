@@ -229,3 +229,18 @@ def test_every_record_of_a_load_is_accounted_for(store: BronzeStore) -> None:
     assert tally(outcome) == (1, 1, 1, 1)
     assert outcome.quarantined == 1
     assert outcome.fetched == 5
+
+
+def test_a_second_deletion_is_known_before_the_life_between_the_two_is_read(
+    store: BronzeStore,
+) -> None:
+    commit(store, tombstone("1", updated=50, read=200))
+    assert tally(commit(store, tombstone("1", updated=80, read=300))) == (0, 1, 0, 0)
+    assert tally(commit(store, record("1", '{"Id":"1"}', updated=50, read=250))) == (0, 0, 0, 1)
+    assert current(store) == {}
+
+
+def test_a_deletion_reported_again_or_inferred_again_adds_nothing(store: BronzeStore) -> None:
+    commit(store, tombstone("1", updated=50, read=200))
+    assert tally(commit(store, tombstone("1", updated=50, read=300))) == (0, 0, 1, 0)
+    assert tally(commit(store, tombstone("1", updated=400, read=400))) == (0, 0, 1, 0)
