@@ -41,11 +41,11 @@ from ledgerguard_pipeline.values import (
     parse_instant,
 )
 
-CHUNK_PAGES = 10
+CHUNK_PAGES = 8
 """Pages per commit: a killed walk repeats at most these."""
 
 AHEAD_WAITING = 3
-AHEAD_ACTIVE = 12
+AHEAD_ACTIVE = 8
 """Pages fetched ahead before and while the entity is being committed; bounds memory."""
 
 
