@@ -42,7 +42,9 @@ from ledgerguard_pipeline.values import (
 )
 
 CHUNK_PAGES = 8
-"""Pages per commit: a killed walk repeats at most these."""
+CHUNK_BYTES = 16_000_000
+"""Pages and bytes per commit, whichever comes first: a killed walk repeats at most these, and
+large records do not make large transactions."""
 
 AHEAD_WAITING = 3
 AHEAD_ACTIVE = 8
@@ -179,7 +181,8 @@ class FullFeed:
                 cursor=stretch.covered_to.isoformat() if stretch.covered_to else None,
                 rows=step.rows + len(stretch.records) + len(stretch.rejects),
             )
-            if pages >= CHUNK_PAGES and not stretch.last:
+            full = pages >= CHUNK_PAGES or size >= CHUNK_BYTES
+            if full and not stretch.last:
                 yield Portion(records, rejects, size, walk=step)
                 records, rejects, size, pages = [], [], 0, 0
         if step is None:
