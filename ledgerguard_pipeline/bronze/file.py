@@ -37,7 +37,7 @@ _STORAGE_VERSION = "v1.2.0"
 _SETTINGS = {
     "TimeZone": "'UTC'",
     "threads": "2",
-    "memory_limit": "'512MB'",
+    "memory_limit": "'384MB'",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
