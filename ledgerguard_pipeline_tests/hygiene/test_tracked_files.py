@@ -18,7 +18,12 @@ from ledgerguard_pipeline_tests.hygiene.project import (
     tracked_files,
 )
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-scale.lock",
+    "requirements-dev.lock",
+    "requirements-uv.lock",
+)
 TEXTS = [path for path in tracked_files() if path != Path(__file__)]
 
 # Spelled apart, so that this list does not find itself.
@@ -77,11 +82,13 @@ def pins(name: str) -> dict[str, set[str]]:
     return pinned
 
 
-def test_the_development_lock_holds_the_runtime_lock() -> None:
-    runtime, development = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert runtime
-    for package, versions in runtime.items():
-        assert development.get(package) == versions, package
+def test_each_lock_holds_the_smaller_one() -> None:
+    runtime, scale = pins("requirements.lock"), pins("requirements-scale.lock")
+    development = pins("requirements-dev.lock")
+    for smaller, larger in ((runtime, scale), (scale, development)):
+        assert smaller
+        for package, versions in smaller.items():
+            assert larger.get(package) == versions, package
 
 
 def test_every_declared_dependency_is_locked() -> None:
@@ -93,7 +100,9 @@ def test_every_declared_dependency_is_locked() -> None:
             re.split(r"[^A-Za-z0-9_.-]", entry)[0].lower().replace("_", "-") for entry in entries
         }
 
+    extras = project["project"]["optional-dependencies"]
     assert names(project["project"]["dependencies"]) <= set(pins("requirements.lock"))
+    assert names(extras["scale"] + extras["kubernetes"]) <= set(pins("requirements-scale.lock"))
     assert names(groups["test"] + groups["lint"]) <= set(pins("requirements-dev.lock"))
 
 
