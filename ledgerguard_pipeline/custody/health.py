@@ -29,12 +29,36 @@ class HealthState(StrEnum):
     """Data does not flow until somebody acts."""
 
 
+class ReasonKind(StrEnum):
+    """What a reason is about. Each has a heading of that name in ``docs/operations.md``."""
+
+    DISCONNECTED = "disconnected"
+    NEEDS_REAUTH = "needs_reauth"
+    NO_TOKENS = "no_tokens"
+    GRANT_ENDED = "grant_ended"
+    REFRESH_TOKEN_ENDS = "refresh_token_ends"
+    GRANT_ENDS = "grant_ends"
+    SYNC_FAILED = "sync_failed"
+    NEVER_SYNCED = "never_synced"
+    SYNC_LATE = "sync_late"
+    QUARANTINE = "quarantine"
+    CALL_BUDGET = "call_budget"
+    WEBHOOK_LAG = "webhook_lag"
+    PARKED_EVENTS = "parked_events"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One finding: how bad, and a sentence on what it is and what to do."""
+    """One finding: how bad, and a sentence on what it is and what to do.
+
+    ``grade`` tells stages of one kind apart (days left, percent used): reaching the next stage
+    is news, another number in the text is not.
+    """
 
     state: HealthState
     text: str
+    kind: ReasonKind
+    grade: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +115,35 @@ def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: dateti
 
 def _connection(company: Company, tokens: Tokens | None, now: datetime) -> Reason | None:
     again = "Connect it again with `ledgerguard connect`; its rows stay."
-    text: str | None = None
     if company.status is ConnectionStatus.DISCONNECTED:
-        text = f"The company was disconnected. {again}"
+        kind, text = ReasonKind.DISCONNECTED, f"The company was disconnected. {again}"
     elif company.status is ConnectionStatus.NEEDS_REAUTH:
+        kind = ReasonKind.NEEDS_REAUTH
         text = company.last_error or f"Intuit no longer accepts its grant. {again}"
     elif tokens is None:
-        text = f"No tokens are stored. {again}"
+        kind, text = ReasonKind.NO_TOKENS, f"No tokens are stored. {again}"
     elif tokens.refresh_expires_at is not None and tokens.refresh_expires_at <= now:
+        kind = ReasonKind.GRANT_ENDED
         text = f"Its refresh token ended on {tokens.refresh_expires_at:%Y-%m-%d}. {again}"
     elif tokens.hard_expires_at is not None and tokens.hard_expires_at <= now:
+        kind = ReasonKind.GRANT_ENDED
         text = f"Its grant reached Intuit's five-year limit. {again}"
-    return None if text is None else Reason(HealthState.UNHEALTHY, text)
+    else:
+        return None
+    return Reason(HealthState.UNHEALTHY, text, kind)
 
 
 def _token_life(tokens: Tokens, now: datetime) -> list[Reason]:
     found = []
-    for end, what, advice in (
+    for kind, end, what, advice in (
         (
+            ReasonKind.REFRESH_TOKEN_ENDS,
             tokens.refresh_expires_at,
             "refresh token",
             "Any sync renews it; if syncs run, look at their errors.",
         ),
         (
+            ReasonKind.GRANT_ENDS,
             tokens.hard_expires_at,
             "grant (Intuit's five-year limit)",
             "Connect the company again before that day.",
@@ -122,9 +152,8 @@ def _token_life(tokens: Tokens, now: datetime) -> list[Reason]:
         limit = None if end is None else _warning(end - now)
         if end is not None and limit is not None:
             state = HealthState.UNHEALTHY if limit == WARN_DAYS[-1] else HealthState.DEGRADED
-            found.append(
-                Reason(state, f"Its {what} ends on {end:%Y-%m-%d}, within {limit} days. {advice}")
-            )
+            text = f"Its {what} ends on {end:%Y-%m-%d}, within {limit} days. {advice}"
+            found.append(Reason(state, text, kind, str(limit)))
     return found
 
 
@@ -136,12 +165,13 @@ def _warning(left: timedelta) -> int | None:
 def _last_failure(company: Company) -> list[Reason]:
     if company.last_error is None:
         return []
-    return [Reason(HealthState.DEGRADED, company.last_error)]
+    return [Reason(HealthState.DEGRADED, company.last_error, ReasonKind.SYNC_FAILED)]
 
 
 def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
     if facts.last_sync_at is None:
-        return [Reason(HealthState.DEGRADED, "It was never synced. Run `ledgerguard sync`.")]
+        text = "It was never synced. Run `ledgerguard sync`."
+        return [Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED)]
     age = (now - facts.last_sync_at).total_seconds()
     if age <= 2 * facts.promised_seconds:
         return []
@@ -155,6 +185,8 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
             late,
             f"The last sync was {_span(age)} ago; promised is every "
             f"{_span(facts.promised_seconds)}. Check that `ledgerguard up` runs.",
+            ReasonKind.SYNC_LATE,
+            late.value,
         )
     ]
 
@@ -167,6 +199,7 @@ def _contents(facts: SyncFacts) -> list[Reason]:
                 HealthState.DEGRADED,
                 f"{facts.quarantined} records are in quarantine. "
                 '`ledgerguard sql "SELECT * FROM bronze._quarantine"` shows why.',
+                ReasonKind.QUARANTINE,
             )
         )
     return found
@@ -183,6 +216,8 @@ def _budget(facts: SyncFacts) -> list[Reason]:
             HealthState.UNHEALTHY if share >= 1.0 else HealthState.DEGRADED,
             f"{facts.calls_this_month} of {facts.monthly_budget} metered calls of this month are "
             "used. Raise LEDGERGUARD_MONTHLY_CALL_BUDGET, or sync less often.",
+            ReasonKind.CALL_BUDGET,
+            next(f"{stage:.0%}" for stage in (1.0, STOP_AT, SLOW_DOWN_AT) if share >= stage),
         )
     ]
 
@@ -195,6 +230,7 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
                 HealthState.DEGRADED,
                 f"A webhook event has been waiting for {_span(facts.webhook_age_seconds)}. Check "
                 "that `ledgerguard up` runs and that the sensor webhook_events is on.",
+                ReasonKind.WEBHOOK_LAG,
             )
         )
     if facts.parked_events:
@@ -203,6 +239,7 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
                 HealthState.DEGRADED,
                 f"{facts.parked_events} webhook events are parked. `ledgerguard events list "
                 "--status parked` shows why, `ledgerguard events redrive` tries them again.",
+                ReasonKind.PARKED_EVENTS,
             )
         )
     return found
