@@ -1,4 +1,4 @@
-"""Every store's promises are checked on SQLite and on PostgreSQL by the same tests."""
+"""What one kind of store does its own way; what they share is in ``conformance``."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def calls_of(settings: Settings, *options: str) -> list[tuple[float, float]]:
     command = [
         sys.executable,
         "-m",
-        "ledgerguard_pipeline_tests.control.callers",
+        "ledgerguard_pipeline_tests.conformance.callers",
         str(settings.ledgerguard_home),
         url.get_secret_value() if url else "",
         str(CALLS),

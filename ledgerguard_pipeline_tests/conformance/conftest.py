@@ -1,0 +1,23 @@
+"""One suite per contract: the same tests run on every kind of store that keeps it."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline_tests.stores import (
+    clock,
+    migrated_database,
+    migrated_file,
+    open_plane,
+    plane,
+    settings,
+    store_settings,
+)
+
+__all__ = [
+    "clock",
+    "migrated_database",
+    "migrated_file",
+    "open_plane",
+    "plane",
+    "settings",
+    "store_settings",
+]
