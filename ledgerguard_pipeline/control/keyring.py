@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import secrets
 import stat
@@ -118,6 +119,17 @@ class Keyring:
                 "connect the company again."
             ) from None
         return plain.decode()
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Keys for something else than sealing, one per key of the ring, newest first.
+
+        Raises:
+            KeyUnavailable: the key file could not be made or read.
+        """
+        self._newest()
+        with self._lock:
+            label = b"ledgerguard derived key|" + purpose.encode()
+            return tuple(hmac.digest(key.material, label, "sha256") for key in self._keys)
 
     def _find(self, key_id: str) -> Key | None:
         """The key of that id; another process may have made or extended the file since."""
