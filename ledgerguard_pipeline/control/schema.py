@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = MetaData()
 
@@ -213,5 +213,48 @@ counters = Table(
     Column("name", String(40), primary_key=True),
     Column("label", String(60), primary_key=True),
     Column("value", Float(53), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sync_marks = Table(
+    "sync_marks",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("last_sync_at", UtcTime),
+    Column("watermark", UtcTime),
+    Column("committed_at", UtcTime),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("quarantined", BigInteger, nullable=False, server_default="0"),
+    Column("mode", String(16)),
+    Column("load_id", String(64)),
+    Column("error", Text),
+    Column("failed_at", UtcTime),
+    sqlite_with_rowid=False,
+)
+
+call_slots = Table(
+    "call_slots",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    # Before the company, so that the latest calls of all companies lie together.
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("realm_id", String(19), primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("metered", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("began_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("resumes_at", UtcTime),
     sqlite_with_rowid=False,
 )
