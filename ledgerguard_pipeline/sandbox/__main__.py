@@ -36,7 +36,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     invoices: Annotated[int, typer.Option(help="Invoices per company.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same books.")] = 1,
-    companies: Annotated[int, typer.Option(help="How many companies.", min=1)] = 1,
+    companies: Annotated[
+        int, typer.Option(help="How many; beyond 20 each has small books.", min=1)
+    ] = 1,
     latency_ms: Annotated[float, typer.Option(help="Wait before every answer.")] = 0.0,
     *,
     limits: Annotated[

@@ -15,6 +15,7 @@ from ledgerguard_pipeline.sandbox.request import Request
 from ledgerguard_pipeline.sandbox.world import World
 
 PREFIX = "/_sandbox/"
+SCOPE = "com.intuit.quickbooks.accounting"
 _TRUTH_CHUNK = 500
 
 
@@ -53,6 +54,21 @@ class TruthLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     body: str | None = None
 
 
+class IssuedTokens(msgspec.Struct, kw_only=True):
+    """A grant of one company; times in seconds from now."""
+
+    realm: str
+    name: str
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+
+
+class _Realms(msgspec.Struct, forbid_unknown_fields=True):
+    realms: list[str] | None = None
+
+
 class _Realm(msgspec.Struct, forbid_unknown_fields=True):
     realm: str | None = None
 
@@ -75,6 +91,7 @@ class Control:
             "POST faults/clear": _doing(world.faults.clear),
             "POST tokens/expire": self._expire,
             "POST tokens/revoke": self._revoke,
+            "POST tokens/issue": self._issue,
             "POST edit": self._edits,
         }
 
@@ -126,6 +143,26 @@ class Control:
     def _revoke(self, body: bytes) -> object:
         realm = msgspec.json.decode(body, type=_Realm).realm
         return {"revoked": self._world.grants.disconnect(realm)}
+
+    def _issue(self, body: bytes) -> object:
+        chosen = msgspec.json.decode(body, type=_Realms).realms
+        realms = list(self._world.companies) if chosen is None else chosen
+        now = self._world.now()
+        issued = []
+        for realm in realms:
+            company = self._company(realm)
+            tokens = self._world.grants.issue(realm, SCOPE, now)
+            issued.append(
+                IssuedTokens(
+                    realm=realm,
+                    name=company.name,
+                    access_token=tokens.access_token,
+                    refresh_token=tokens.refresh_token,
+                    expires_in=tokens.expires_in,
+                    refresh_expires_in=tokens.refresh_expires_in,
+                )
+            )
+        return issued
 
     def _edits(self, body: bytes) -> object:
         return [self._edit(order) for order in msgspec.json.decode(body, type=list[EditOrder])]

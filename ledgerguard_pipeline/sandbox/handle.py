@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from ledgerguard_pipeline.sandbox.control import TruthLine
+from ledgerguard_pipeline.sandbox.control import IssuedTokens, TruthLine
 from ledgerguard_pipeline.sandbox.delivery import Delivery, WebhookState
 from ledgerguard_pipeline.sandbox.faults import FaultRule
 from ledgerguard_pipeline.sandbox.stats import Call
@@ -126,6 +126,11 @@ class SandboxHandle:
     def expire_tokens(self, realm_id: str | None = None) -> None:
         """Let every access token (of one company) expire now."""
         self._call("POST", "tokens/expire", {"realm": realm_id})
+
+    def issue_tokens(self, realms: list[str] | None = None) -> list[IssuedTokens]:
+        """A grant for each of these companies (all by default) without any consent page."""
+        said = self._call("POST", "tokens/issue", {"realms": realms})
+        return msgspec.json.decode(said, type=list[IssuedTokens])
 
     def disconnect(self, realm_id: str | None = None) -> None:
         """End the grants (of one company) as a user does inside QuickBooks."""

@@ -21,11 +21,14 @@ from ledgerguard_pipeline.sandbox.books import build_company
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.handle import SandboxHandle
 from ledgerguard_pipeline.sandbox.server import TRANSPORT, SandboxApp
+from ledgerguard_pipeline.sandbox.sharing import build_small_company, share_books
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, World
 
 FIRST_REALM = 9341453474484455
 _STOP_SECONDS = 10
+OWN_BOOKS = 20
+"""More companies than this have small books of which all start with the same rows."""
 _NAMES = ("Craig's Design & Landscaping Søn", "Müller Orgelbau", "O'Hara Coffee Roasters")
 
 
@@ -47,7 +50,17 @@ class _Protocol(HttpToolsProtocol):
 
 
 def build_companies(count: int, *, seed: int, invoices: int) -> list[SandboxCompany]:
-    """Companies that differ in realm, name and books, the same for the same arguments."""
+    """Companies that differ in realm and name, the same for the same arguments.
+
+    Up to ``OWN_BOOKS`` differ in their books too; of more than that each has the same small
+    ones, so that a thousand fit in some hundred megabytes and are there in seconds.
+    """
+    if count > OWN_BOOKS:
+        template = build_small_company(str(FIRST_REALM), seed, invoices)
+        return [
+            share_books(template, str(FIRST_REALM + place), f"Company {place + 1}", seed + place)
+            for place in range(count)
+        ]
     return [
         build_company(
             realm_id=str(FIRST_REALM + place),
