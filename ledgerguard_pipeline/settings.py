@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledgerguard_pipeline.entities import EntityType, entity_types
@@ -114,7 +114,40 @@ class Settings(BaseSettings):
         description="metered reads a month",
     )
 
-    @field_validator("ledgerguard_entities", mode="before")
+    ledgerguard_alert_webhook_url: SecretStr | None = Field(
+        None,
+        description="where alerts go as signed JSON",
+    )
+    ledgerguard_alert_webhook_secret: SecretStr | None = Field(
+        None,
+        description="signs alerts sent to the webhook (HMAC-SHA256)",
+    )
+    ledgerguard_alert_slack_url: SecretStr | None = Field(
+        None,
+        description="incoming webhook of Slack, or of anything that takes its format",
+    )
+    ledgerguard_smtp_url: SecretStr | None = Field(
+        None,
+        description="mail server for alerts: smtp(s)://user:password@host:port",
+    )
+    ledgerguard_alert_email_from: str | None = Field(
+        None,
+        description="sender of alert mails",
+    )
+    ledgerguard_alert_email_to: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="recipients of alert mails, comma separated",
+    )
+    ledgerguard_public_url: str | None = Field(
+        None,
+        description="where people reach the web edge, for links in alerts",
+    )
+    ledgerguard_dagster_url: str | None = Field(
+        None,
+        description="where people reach Dagster's UI, for links to runs",
+    )
+
+    @field_validator("ledgerguard_entities", "ledgerguard_alert_email_to", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -131,7 +164,11 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from None
         return value
 
-    @field_validator("intuit_base_url", "intuit_redirect_uri")
+    @field_validator(
+        "intuit_base_url",
+        "intuit_redirect_uri",
+        "ledgerguard_public_url",
+    )
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
         if value is None:
@@ -145,6 +182,46 @@ class Settings(BaseSettings):
                 "travel unencrypted"
             )
         return value.rstrip("/")
+
+    @field_validator("ledgerguard_dagster_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must be an http(s) URL")
+        return value.rstrip("/")
+
+    @field_validator("ledgerguard_alert_webhook_url", "ledgerguard_alert_slack_url")
+    @classmethod
+    def _private_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            local = parts.scheme == "http" and is_loopback(parts.hostname)
+            if not parts.hostname or not (parts.scheme == "https" or local):
+                raise ValueError("it must be an https URL; plain http is for loopback hosts only")
+        return value
+
+    @field_validator("ledgerguard_smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not _port_fits(parts):
+                raise ValueError("it must look like smtp://user:password@host:587, or smtps://")
+        return value
+
+    @model_validator(mode="after")
+    def _complete_mail(self) -> Self:
+        if self.ledgerguard_smtp_url is not None and not (
+            self.ledgerguard_alert_email_from and self.ledgerguard_alert_email_to
+        ):
+            raise ValueError(
+                "LEDGERGUARD_SMTP_URL also needs LEDGERGUARD_ALERT_EMAIL_FROM and "
+                "LEDGERGUARD_ALERT_EMAIL_TO"
+            )
+        return self
 
     @property
     def kept_entities(self) -> tuple[EntityType, ...]:
@@ -179,6 +256,13 @@ class Settings(BaseSettings):
                 ".env and fill in the keys of your app from Intuit's developer portal."
             )
         return self.intuit_client_id, self.intuit_client_secret.get_secret_value()
+
+
+def _port_fits(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def load_settings(**overrides: object) -> Settings:

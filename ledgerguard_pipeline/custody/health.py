@@ -36,7 +36,7 @@ class ReasonKind(StrEnum):
     NEEDS_REAUTH = "needs_reauth"
     NO_TOKENS = "no_tokens"
     GRANT_ENDED = "grant_ended"
-    REFRESH_TOKEN_ENDS = "refresh_token_ends"
+    REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
     GRANT_ENDS = "grant_ends"
     SYNC_FAILED = "sync_failed"
     NEVER_SYNCED = "never_synced"
