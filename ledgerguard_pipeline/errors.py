@@ -22,11 +22,15 @@ LedgerGuardError
 │   └── KeyUnavailable            (NeedsHuman)
 ├── ControlError                  the control plane's database
 │   ├── ControlUnavailable        (Transient)  locked too long, full, or not reachable
+│   │   └── ControlUnreachable    (Transient)  its server does not answer at the start; exit 2
 │   ├── LostRace                  (Transient)  another process wrote first; read again
 │   └── SchemaMismatch            (NeedsHuman) written by a newer version of this program
 ├── BronzeError                   the Bronze store
 │   ├── BronzeBusy                (Transient)  another process holds the file
 │   └── WrongEnvironment          (NeedsHuman) the file belongs to the other environment
+├── AlertError                    an alert that did not reach its channel
+│   ├── ChannelUnavailable        (Transient)  no usable answer; tried again
+│   └── ChannelRejected           (NeedsHuman) the channel's address or password is wrong
 └── IngestionError                a sync that could not finish
 
 ``Transient`` may succeed unchanged later; ``Terminal`` never will; ``NeedsHuman`` says what
@@ -200,6 +204,12 @@ class ControlUnavailable(ControlError, Transient):
     """The database was locked too long, is full or cannot be reached; nothing was written."""
 
 
+class ControlUnreachable(ControlUnavailable):
+    """A server that a setting names does not answer when a process starts; nothing was done."""
+
+    exit_code = 2
+
+
 class LostRace(ControlError, Transient):
     """Another process changed the row first; nothing was written, read it again."""
 
@@ -222,6 +232,25 @@ class WrongEnvironment(BronzeError, NeedsHuman):
     """The Bronze store belongs to the other Intuit environment."""
 
     exit_code = 2
+
+
+class AlertError(LedgerGuardError):
+    """An alert did not reach its channel; names the channel, never its address."""
+
+
+class ChannelUnavailable(AlertError, Transient):
+    """The channel gave no usable answer.
+
+    ``retry_after`` is in seconds, or None where the channel named none.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ChannelRejected(AlertError, NeedsHuman):
+    """The channel refuses what it is configured with; somebody has to correct a setting."""
 
 
 class IngestionError(LedgerGuardError):

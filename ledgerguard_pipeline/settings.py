@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
+from ledgerguard_pipeline.redis_url import redis_address
 from ledgerguard_pipeline.values import Environment
 
 Cadence = Literal["monthly", "weekly", "daily"]
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     ledgerguard_control_url: SecretStr | None = Field(
         None,
         description="SQLAlchemy URL of the control plane; SQLite in the home if unset",
+    )
+    ledgerguard_redis_url: SecretStr | None = Field(
+        None,
+        description="Redis for tokens, leases and limiter; they stay in the control plane if unset",
     )
     ledgerguard_bronze_url: SecretStr | None = Field(
         None,
@@ -201,6 +206,13 @@ class Settings(BaseSettings):
             local = parts.scheme == "http" and is_loopback(parts.hostname)
             if not parts.hostname or not (parts.scheme == "https" or local):
                 raise ValueError("it must be an https URL; plain http is for loopback hosts only")
+        return value
+
+    @field_validator("ledgerguard_redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            redis_address(value.get_secret_value())
         return value
 
     @field_validator("ledgerguard_smtp_url")
