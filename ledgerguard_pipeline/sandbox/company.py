@@ -88,7 +88,7 @@ class SandboxCompany:
 
     def continue_as(self, other: SandboxCompany) -> None:
         """Go on with every sequence where another company stands."""
-        self._next_id = dict(other._next_id)  # noqa: SLF001  # of the same class
+        self._next_id = dict(other._next_id)  # a private name of the same class
 
     def ids(self, entity: str) -> list[str]:
         """Ids ever seen on a shelf, oldest first; some may be gone. Cheap to ask again."""
