@@ -1,0 +1,1 @@
+"""Ways to tell somebody: a signed webhook, Slack's format, e-mail."""
