@@ -150,6 +150,14 @@ class Database:
 
         return postgresql.insert(table).on_conflict_do_nothing()
 
+    def hold(self, connection: Connection, table: Table) -> None:
+        """Inside ``write``: let nobody else write this table, or read it for that, until the end.
+
+        On SQLite every writing transaction is alone anyway.
+        """
+        if not self.is_sqlite:
+            connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
+
     def prepare(self, connection: Connection) -> None:
         """What must exist before the first migration: PostgreSQL's own schema."""
         if not self.is_sqlite:

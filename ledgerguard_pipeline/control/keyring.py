@@ -8,43 +8,50 @@ company, field) is authenticated with it, so a row moved elsewhere does not open
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
-import hmac
-import os
 import secrets
-import stat
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ledgerguard_pipeline.control.keyfile import (
+    KEY_FILE,
+    Key,
+    make_keys,
+    new_key,
+    parse_keys,
+    read_keys,
+    replace_keys,
+)
 from ledgerguard_pipeline.errors import KeyUnavailable
 from ledgerguard_pipeline.settings import Settings
 
-KEY_FILE = "encryption.key"
-_KEY_BYTES = 32
+__all__ = ["KEY_FILE", "Key", "Keyring", "new_key", "sealed_with"]
+
 _NONCE_BYTES = 12
 _FORMAT = "lg1"
+_Stamp = tuple[int, int, int]
+_Change = Callable[[tuple[Key, ...]], tuple[Key, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One AES-256 key; ``id`` is a fingerprint that may be shown."""
-
-    id: str
-    material: bytes = field(repr=False)
+def sealed_with(sealed: str) -> str | None:
+    """The id of the key a sealed text names; None if it is no sealed text. Needs no key."""
+    kind, _, rest = sealed.partition(".")
+    key_id, dot, _ = rest.partition(".")
+    return key_id[:16] if kind == _FORMAT and dot and key_id else None
 
 
 class Keyring:
-    """Seals and opens secrets; the first key is the newest.
+    """Seals and opens secrets; the first key is the newest. Thread-safe.
 
     The ring comes from ``LEDGERGUARD_ENCRYPTION_KEYS``, else from the key file in the home,
-    which is generated (mode 0600) when the first secret is sealed.
+    which is generated (mode 0600) when the first secret is sealed. A file that was rotated is
+    noticed before the next secret is sealed, in every process that has it open.
     """
 
     def __init__(self, keys: tuple[Key, ...], key_file: Path | None) -> None:
         self._keys = keys
         self._key_file = key_file
+        self._stamp: _Stamp | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -56,10 +63,11 @@ class Keyring:
         """
         configured = settings.ledgerguard_encryption_keys
         if configured is not None:
-            keys = _parse(configured.get_secret_value(), "LEDGERGUARD_ENCRYPTION_KEYS")
+            keys = parse_keys(configured.get_secret_value(), "LEDGERGUARD_ENCRYPTION_KEYS")
             return cls(keys, None)
-        path = settings.ledgerguard_home / KEY_FILE
-        return cls(_read(path) if path.exists() else (), path)
+        ring = cls((), settings.ledgerguard_home / KEY_FILE)
+        ring._catch_up()
+        return ring
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(key.id for key in self._keys) or 'empty'})"
@@ -68,6 +76,19 @@ class Keyring:
     def key_ids(self) -> tuple[str, ...]:
         """Fingerprints, newest first."""
         return tuple(key.id for key in self._keys)
+
+    @property
+    def key_file(self) -> Path | None:
+        """Where the ring is kept; None where it comes from ``LEDGERGUARD_ENCRYPTION_KEYS``."""
+        return self._key_file
+
+    def newest(self) -> str:
+        """The id of the key that seals now; generates the key file where there is none.
+
+        Raises:
+            KeyUnavailable: nothing could be sealed now.
+        """
+        return self._newest().id
 
     def seal(self, plain: str, context: str) -> str:
         """Encrypt with the newest key, bound to ``context``.
@@ -92,9 +113,8 @@ class Keyring:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        kind, _, rest = sealed.partition(".")
-        key_id, _, body = rest.partition(".")
-        if kind != _FORMAT:
+        key_id = sealed_with(sealed)
+        if key_id is None:
             raise KeyUnavailable(
                 f"The stored secret for {context} has no known format: it was altered. "
                 "Restore the control database from a backup, or connect the company again."
@@ -103,12 +123,12 @@ class Keyring:
         if key is None:
             shown = ", ".join(self.key_ids) or "none"
             raise KeyUnavailable(
-                f"The stored secret for {context} was sealed with key {key_id[:16]!r}, which is "
+                f"The stored secret for {context} was sealed with key {key_id!r}, which is "
                 f"not in the ring (present: {shown}). Put that key back into "
                 f"LEDGERGUARD_ENCRYPTION_KEYS or the key file, or connect the company again."
             )
         try:
-            raw = base64.b64decode(body, altchars=b"-_", validate=True)
+            raw = base64.b64decode(sealed.split(".", 2)[2], altchars=b"-_", validate=True)
             plain = AESGCM(key.material).decrypt(
                 raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _aad(key_id, context)
             )
@@ -120,36 +140,87 @@ class Keyring:
             ) from None
         return plain.decode()
 
-    def derived(self, purpose: str) -> tuple[bytes, ...]:
-        """Keys for something else than sealing, one per key of the ring, newest first.
+    def add_key(self) -> str:
+        """Put a fresh key in front of the key file; the others go on opening. Returns its id.
 
         Raises:
-            KeyUnavailable: the key file could not be made or read.
+            KeyUnavailable: the ring is no file, or the file cannot be read or written.
         """
-        self._newest()
+        (key,) = parse_keys(new_key(), "a fresh key")
+        self._rewrite(lambda keys: (key, *keys))
+        return key.id
+
+    def drop_keys(self, key_ids: Collection[str]) -> None:
+        """Take keys out of the key file for good; the newest is never taken.
+
+        Raises:
+            KeyUnavailable: the ring is no file, or the file cannot be read or written.
+        """
+        self._rewrite(lambda keys: (keys[0], *(key for key in keys[1:] if key.id not in key_ids)))
+
+    def _rewrite(self, change: _Change) -> None:
+        if self._key_file is None:
+            raise KeyUnavailable(
+                "The keys come from LEDGERGUARD_ENCRYPTION_KEYS, which only you can change."
+            )
         with self._lock:
-            label = b"ledgerguard derived key|" + purpose.encode()
-            return tuple(hmac.digest(key.material, label, "sha256") for key in self._keys)
+            replace_keys(self._key_file, change(read_keys(self._key_file)))
+            self._refresh(self._key_file)
 
     def _find(self, key_id: str) -> Key | None:
         """The key of that id; another process may have made or extended the file since."""
         with self._lock:
             found = _by_id(self._keys, key_id)
             if found is None and self._key_file is not None and self._key_file.exists():
-                self._keys = _read(self._key_file)
+                self._refresh(self._key_file)
                 found = _by_id(self._keys, key_id)
             return found
 
     def _newest(self) -> Key:
         with self._lock:
+            self._catch_up()
             if not self._keys and self._key_file is not None:
-                self._keys = _generate(self._key_file)
+                self._keys = make_keys(self._key_file)
+                self._stamp = _stamp(self._key_file)
             return self._keys[0]
 
+    def _catch_up(self) -> None:
+        """Read the file again if it is another one than was read.
 
-def new_key() -> str:
-    """A fresh key in the form ``LEDGERGUARD_ENCRYPTION_KEYS`` takes."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+        A secret sealed with a key that is on no disk could never be opened again, so a file
+        that has gone is an error as soon as keys were read from it.
+        """
+        path = self._key_file
+        if path is None:
+            return
+        stamp = _stamp(path)
+        if stamp is None and self._keys:
+            raise KeyUnavailable(
+                f"The key file {path} is gone; it held key {self._keys[0].id}. Put it back from "
+                "your backup before anything else is stored."
+            )
+        if stamp != self._stamp:
+            self._refresh(path)
+
+    def _refresh(self, path: Path) -> None:
+        # The stamp first: a file replaced in between is then read once more, never missed.
+        stamp = _stamp(path)
+        self._keys = read_keys(path)
+        self._stamp = stamp
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """What changes whenever the file is replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KeyUnavailable(
+            f"The key file {path} cannot be read ({error.strerror}). Give it to the user that "
+            "runs ledgerguard."
+        ) from None
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _by_id(keys: tuple[Key, ...], key_id: str) -> Key | None:
@@ -158,76 +229,3 @@ def _by_id(keys: tuple[Key, ...], key_id: str) -> Key | None:
 
 def _aad(key_id: str, context: str) -> bytes:
     return f"{_FORMAT}|{key_id}|{context}".encode()
-
-
-def _parse(text: str, where: str) -> tuple[Key, ...]:
-    keys: list[Key] = []
-    for part in text.replace(",", "\n").split():
-        try:
-            material = base64.b64decode(part, altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            material = b""
-        if len(material) != _KEY_BYTES:
-            raise KeyUnavailable(
-                f"Key {len(keys) + 1} of {where} is not 32 bytes in base64. Restore it from your "
-                "backup; a fresh one cannot open the tokens stored so far."
-            )
-        fingerprint = hashlib.sha256(b"ledgerguard key id" + material).hexdigest()[:12]
-        keys.append(Key(fingerprint, material))
-    if not keys:
-        raise KeyUnavailable(
-            f"{where} holds no key. Restore it from your backup; without it the stored tokens "
-            "cannot be opened and every company has to be connected again."
-        )
-    return tuple(keys)
-
-
-def _read(path: Path) -> tuple[Key, ...]:
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(64 * 1024)
-    except OSError as error:
-        raise KeyUnavailable(
-            f"The key file {path} cannot be read ({error.strerror}). Give it to the user that "
-            "runs ledgerguard."
-        ) from None
-    if mode & 0o077:
-        raise KeyUnavailable(
-            f"The key file {path} is open to other users (mode {mode:04o}). Run "
-            f"`chmod 600 {path}`, and rotate the key if others could read it."
-        )
-    try:
-        text = content.decode("ascii")
-    except UnicodeDecodeError:
-        text = "damaged"
-    return _parse(text, f"the key file {path}")
-
-
-def _generate(path: Path) -> tuple[Key, ...]:
-    """Make the key file unless another process just did: linking it in place is atomic."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, f"{new_key()}\n".encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise KeyUnavailable(
-            f"The key file {path} could not be written ({error.strerror}). Make the folder "
-            "writable, or set LEDGERGUARD_ENCRYPTION_KEYS."
-        ) from None
-    return _read(path)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from ledgerguard_pipeline.control.database import Database
-from ledgerguard_pipeline.control.keyring import Keyring
+from ledgerguard_pipeline.control.keyring import Keyring, sealed_with
 from ledgerguard_pipeline.control.schema import refresh_attempts, tokens
 from ledgerguard_pipeline.errors import LostRace
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -36,6 +37,18 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLife:
+    """How long a grant lasts and which key seals it: what may be known without opening it."""
+
+    access_expires_at: datetime
+    refresh_expires_at: datetime | None
+    """End of the rolling 100 days; None where Intuit did not say."""
+    hard_expires_at: datetime | None
+    """End of the five years; None where Intuit did not say."""
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshAttempt:
     """A refresh that was begun and whose outcome is not on record."""
 
@@ -45,8 +58,27 @@ class RefreshAttempt:
     """How often this same refresh token was tried without a usable answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """One company's stored grant seen from outside: whose it is, and which keys its tokens need.
+
+    ``key_ids`` names the key of each sealed token; None for one that was altered beyond telling.
+    """
+
+    environment: Environment
+    realm_id: RealmId
+    key_ids: tuple[str | None, ...]
+
+
+_SEALED = ("access_token", "refresh_token")
+
+
 class TokenStore:
-    """Tokens of the environment the plane was opened for."""
+    """Tokens of the environment the plane was opened for.
+
+    ``sealed``, ``rotate`` and ``retire`` are for changing keys and see every environment, because
+    all of a home share one ring.
+    """
 
     def __init__(self, database: Database, keyring: Keyring, environment: Environment) -> None:
         self._database = database
@@ -67,8 +99,8 @@ class TokenStore:
         if row is None:
             return None
         return Tokens(
-            access_token=self._unseal(realm, "access_token", row["access_token"]),
-            refresh_token=self._unseal(realm, "refresh_token", row["refresh_token"]),
+            access_token=self._unseal(self._environment, realm, "access_token", row),
+            refresh_token=self._unseal(self._environment, realm, "refresh_token", row),
             access_expires_at=row["access_expires_at"],
             refresh_expires_at=row["refresh_expires_at"],
             hard_expires_at=row["hard_expires_at"],
@@ -85,9 +117,7 @@ class TokenStore:
             KeyUnavailable: it could not be sealed; nothing was written.
         """
         version = (expected_version or 0) + 1
-        values = {
-            "access_token": self._seal(realm, "access_token", grant.access_token),
-            "refresh_token": self._seal(realm, "refresh_token", grant.refresh_token),
+        values: dict[str, object] = {
             "access_expires_at": grant.access_expires_at,
             "refresh_expires_at": grant.refresh_expires_at,
             "hard_expires_at": grant.hard_expires_at,
@@ -95,11 +125,15 @@ class TokenStore:
         }
         with self._database.write(self._lock(realm)) as connection:
             values["updated_at"] = self._database.now(connection)
-            if self._version(connection, realm) != expected_version:
+            if self._version(connection, realm, writing=True) != expected_version:
                 raise LostRace(
                     "Another process stored newer tokens for this company; they are used instead.",
                     realm_id=realm,
                 )
+            # Sealed under the lock: a key cannot be retired between here and the commit.
+            mine = self._environment
+            values["access_token"] = self._seal(mine, realm, "access_token", grant.access_token)
+            values["refresh_token"] = self._seal(mine, realm, "refresh_token", grant.refresh_token)
             if expected_version is None:
                 key = {"environment": self._environment.value, "realm_id": realm}
                 connection.execute(insert(tokens).values(key | values))
@@ -115,6 +149,23 @@ class TokenStore:
         with self._database.read() as connection:
             return self._version(connection, realm)
 
+    def lives(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, TokenLife]:
+        """The life of every stored grant, or of those of some companies; needs no key."""
+        statement = select(
+            tokens.c.realm_id,
+            tokens.c.access_expires_at,
+            tokens.c.refresh_expires_at,
+            tokens.c.hard_expires_at,
+            tokens.c.refresh_token,
+        ).where(self._mine)
+        if realms is not None:
+            statement = statement.where(tokens.c.realm_id.in_(realms))
+        with self._database.read() as connection:
+            return {
+                RealmId(realm): TokenLife(access, refresh, hard, sealed_with(sealed) or "")
+                for realm, access, refresh, hard, sealed in connection.execute(statement)
+            }
+
     def forget(self, realm: RealmId) -> None:
         """Remove the grant and any note of an attempt."""
         with self._database.write(self._lock(realm)) as connection:
@@ -125,7 +176,11 @@ class TokenStore:
         """Write down, durably and before the call, that this refresh token is being used.
 
         Whoever finds the note later knows that the answer may have been lost on the way.
+
+        Raises:
+            KeyUnavailable: an answer could not be sealed now, so Intuit must not be asked.
         """
+        self._keyring.newest()
         with self._database.write(self._lock(realm)) as connection:
             earlier = self._attempt(connection, realm)
             same = earlier is not None and earlier.old_token_sha256 == current.refresh_sha256
@@ -151,6 +206,58 @@ class TokenStore:
         with self._database.write(self._lock(realm)) as connection:
             self._clear(connection, realm)
 
+    def sealed(self) -> list[SealedRow]:
+        """Every stored grant of every environment, with the keys its tokens need; opens none."""
+        statement = select(
+            tokens.c.environment, tokens.c.realm_id, *(tokens.c[name] for name in _SEALED)
+        ).order_by(tokens.c.environment, tokens.c.realm_id)
+        with self._database.read() as connection:
+            return [_sealed_row(row) for row in connection.execute(statement).mappings()]
+
+    def rotate(self, row: SealedRow) -> bool:
+        """Seal one stored grant again with the newest key; False if it is so already, or gone.
+
+        The version stays: the grant is the same, so a refresh under way stores its answer as if
+        nothing had happened. Safe to repeat and to interrupt anywhere.
+
+        Raises:
+            KeyUnavailable: it does not open, as ``load``; it stays as it was.
+        """
+        environment, realm = row.environment, row.realm_id
+        mine = (tokens.c.environment == environment.value, tokens.c.realm_id == realm)
+        with self._database.write(self._lock(realm, environment)) as connection:
+            statement = select(tokens).where(*mine).with_for_update()
+            stored = connection.execute(statement).mappings().one_or_none()
+            if stored is None or set(_sealed_row(stored).key_ids) == {self._keyring.newest()}:
+                return False
+            fresh = {
+                name: self._seal(
+                    environment, realm, name, self._unseal(environment, realm, name, stored)
+                )
+                for name in _SEALED
+            }
+            # Compare-and-swap on the ciphertexts themselves: exactly these tokens, sealed anew.
+            same = (tokens.c[name] == stored[name] for name in _SEALED)
+            connection.execute(update(tokens).where(*mine, *same).values(fresh))
+        return True
+
+    def retire(
+        self, key_ids: Collection[str], drop: Callable[[Collection[str]], None]
+    ) -> frozenset[str]:
+        """Call ``drop`` with those of the keys that protect no stored token, and return them.
+
+        Nothing can be stored while it runs: whoever seals next sees the ring without them. So
+        no token is ever left behind that only a dropped key opens.
+        """
+        with self._database.write("tokens") as connection:
+            self._database.hold(connection, tokens)
+            rows = connection.execute(select(tokens)).mappings()
+            used = {key_id for row in rows for key_id in _sealed_row(row).key_ids}
+            unused = frozenset(key_ids) - used
+            if unused:
+                drop(unused)
+        return unused
+
     def _attempt(self, connection: Connection, realm: RealmId) -> RefreshAttempt | None:
         statement = select(refresh_attempts).where(
             self._my_attempts, refresh_attempts.c.realm_id == realm
@@ -165,19 +272,36 @@ class TokenStore:
             delete(refresh_attempts).where(self._my_attempts, refresh_attempts.c.realm_id == realm)
         )
 
-    def _version(self, connection: Connection, realm: RealmId) -> int | None:
+    def _version(
+        self, connection: Connection, realm: RealmId, *, writing: bool = False
+    ) -> int | None:
         statement = select(tokens.c.version).where(self._mine, tokens.c.realm_id == realm)
+        if writing:
+            statement = statement.with_for_update()
         found: int | None = connection.execute(statement).scalar_one_or_none()
         return found
 
-    def _lock(self, realm: RealmId) -> str:
-        return f"tokens:{self._environment.value}:{realm}"
+    def _lock(self, realm: RealmId, environment: Environment | None = None) -> str:
+        return f"tokens:{(environment or self._environment).value}:{realm}"
 
-    def _context(self, realm: RealmId, name: str) -> str:
-        return f"{self._environment.value}/{realm}/{name}"
+    def _seal(self, environment: Environment, realm: RealmId, name: str, secret: SecretStr) -> str:
+        return self._keyring.seal(secret.get_secret_value(), _context(environment, realm, name))
 
-    def _seal(self, realm: RealmId, name: str, secret: SecretStr) -> str:
-        return self._keyring.seal(secret.get_secret_value(), self._context(realm, name))
+    def _unseal(
+        self, environment: Environment, realm: RealmId, name: str, row: RowMapping
+    ) -> SecretStr:
+        context = _context(environment, realm, name)
+        return SecretStr(self._keyring.unseal(row[name], context))
 
-    def _unseal(self, realm: RealmId, name: str, sealed: str) -> SecretStr:
-        return SecretStr(self._keyring.unseal(sealed, self._context(realm, name)))
+
+def _context(environment: Environment, realm: RealmId, name: str) -> str:
+    """What a sealed token is bound to: it opens in its own place only."""
+    return f"{environment.value}/{realm}/{name}"
+
+
+def _sealed_row(row: RowMapping) -> SealedRow:
+    return SealedRow(
+        Environment(row["environment"]),
+        RealmId(row["realm_id"]),
+        tuple(sealed_with(row[name]) for name in _SEALED),
+    )
