@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
+from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.holder import has_died, this_process
 from ledgerguard_pipeline.control.schema import leases
@@ -32,14 +34,66 @@ class Lease:
     expires_at: datetime
 
 
-class LeaseStore:
+class WaitingLeases(ABC):
+    """Leases as their users see them; a store keeps them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    @abstractmethod
+    def acquire(self, name: str, owner: str, ttl_seconds: float) -> Lease | None:
+        """The lease, or None while somebody holds it (``owner`` itself included)."""
+
+    @abstractmethod
+    def renew(self, lease: Lease, ttl_seconds: float) -> Lease:
+        """Hold on for ``ttl_seconds`` from now.
+
+        Raises:
+            LostRace: the lease ended and somebody else has taken it since.
+        """
+
+    @abstractmethod
+    def release(self, lease: Lease) -> bool:
+        """Give the lease back; False if it was somebody else's by now (theirs stays)."""
+
+    @contextmanager
+    def holding(self, name: str, *, ttl_seconds: float, wait_seconds: float) -> Iterator[Lease]:
+        """Hold the lease during the block; waits up to ``wait_seconds`` for it.
+
+        Raises:
+            ControlUnavailable: somebody else held it all that time.
+        """
+        clock = self.clock
+        owner = f"{this_process()}/{secrets.token_hex(8)}"
+        deadline = clock.monotonic() + wait_seconds
+        while (lease := self.acquire(name, owner, ttl_seconds)) is None:
+            if clock.monotonic() >= deadline:
+                raise ControlUnavailable(
+                    f"Another process held the lease {name!r} for more than {wait_seconds:g} s. "
+                    "Try again; a dead holder's lease ends by itself."
+                )
+            clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter, not a secret
+        try:
+            yield lease
+        finally:
+            # What was done under the lease is done; a lease nobody can give back ends by itself.
+            with suppress(ControlUnavailable):
+                self.release(lease)
+
+
+def lost_lease(name: str) -> LostRace:
+    """What a holder is told that was too late."""
+    return LostRace(f"The lease {name!r} ended and has another holder now.")
+
+
+class LeaseStore(WaitingLeases):
     """Leases of all processes; a dead holder's lease ends by itself, on the store's clock."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__(database.clock)
         self._database = database
 
     def acquire(self, name: str, owner: str, ttl_seconds: float) -> Lease | None:
-        """The lease, or None while somebody holds it (``owner`` itself included)."""
         with self._database.write(f"lease:{name}") as connection:
             now = self._database.now(connection)
             until = now + timedelta(seconds=ttl_seconds)
@@ -73,47 +127,19 @@ class LeaseStore:
             )
 
     def renew(self, lease: Lease, ttl_seconds: float) -> Lease:
-        """Hold on for ``ttl_seconds`` from now.
-
-        Raises:
-            LostRace: the lease ended and somebody else has taken it since.
-        """
         with self._database.write(f"lease:{lease.name}") as connection:
             until = self._database.now(connection) + timedelta(seconds=ttl_seconds)
             changed = connection.execute(
                 update(leases).where(*_held(lease)).values(expires_at=until)
             )
             if changed.rowcount != 1:
-                raise LostRace(f"The lease {lease.name!r} ended and has another holder now.")
+                raise lost_lease(lease.name)
         return Lease(lease.name, lease.owner, lease.fence, until)
 
     def release(self, lease: Lease) -> bool:
-        """Give the lease back; False if it was somebody else's by now (theirs stays)."""
         with self._database.write(f"lease:{lease.name}") as connection:
             changed = connection.execute(update(leases).where(*_held(lease)).values(owner=""))
             return changed.rowcount == 1
-
-    @contextmanager
-    def holding(self, name: str, *, ttl_seconds: float, wait_seconds: float) -> Iterator[Lease]:
-        """Hold the lease during the block; waits up to ``wait_seconds`` for it.
-
-        Raises:
-            ControlUnavailable: somebody else held it all that time.
-        """
-        clock = self._database.clock
-        owner = f"{this_process()}/{secrets.token_hex(8)}"
-        deadline = clock.monotonic() + wait_seconds
-        while (lease := self.acquire(name, owner, ttl_seconds)) is None:
-            if clock.monotonic() >= deadline:
-                raise ControlUnavailable(
-                    f"Another process held the lease {name!r} for more than {wait_seconds:g} s. "
-                    "Try again; a dead holder's lease ends by itself."
-                )
-            clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter, not a secret
-        try:
-            yield lease
-        finally:
-            self.release(lease)
 
 
 def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:

@@ -9,10 +9,7 @@ a 429 cools the whole company down.
 
 from __future__ import annotations
 
-import random
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy import (
@@ -29,21 +26,35 @@ from sqlalchemy import (
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.holder import has_died, this_process
+from ledgerguard_pipeline.control.permits import (
+    BATCH_BUDGET,
+    COOL_DOWN_LIMIT_SECONDS,
+    COOLING,
+    MINUTE_BUDGET,
+    PERMIT_SECONDS,
+    SECOND_BUDGET,
+    Budgets,
+    Permit,
+    Wait,
+    WaitingLimiter,
+    all_in_flight,
+)
 from ledgerguard_pipeline.control.schema import limiter_permits as permits
 from ledgerguard_pipeline.control.schema import limiter_realms as realms
 from ledgerguard_pipeline.control.schema import limiter_stamps as stamps
-from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.values import Environment, RealmId
 
-PERMIT_SECONDS = 180.0
-"""Longer than any call may last (Intuit ends a call after 120 s); a lost permit ends here."""
-
-COOL_DOWN_LIMIT_SECONDS = 900.0
+__all__ = [
+    "COOL_DOWN_LIMIT_SECONDS",
+    "PERMIT_SECONDS",
+    "Budgets",
+    "CallLimiter",
+    "Permit",
+]
 
 _CALLS, _BATCHES = 0, 1
 _KEPT_STAMPS = 1_000
 _PRUNED_AT_ONCE = 16
-_CONCURRENCY_POLL = (0.01, 0.05)
 
 _STATE = select(
     realms,
@@ -79,32 +90,6 @@ _SAVE = update(realms).where(realms.c.scope == bindparam("b_scope"))
 
 
 @dataclass(frozen=True, slots=True)
-class Budgets:
-    """Calls one company may get from all processes together.
-
-    The second is stretched: calls that started within limits may arrive closer together, and a
-    429 costs a minute.
-    """
-
-    per_minute: int
-    per_second: int
-    batches_per_minute: int
-    concurrent: int
-    minute_seconds: float = 60.0
-    second_seconds: float = 1.2
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """The right to start one call now; ``waited_seconds`` were spent for the named ``reason``."""
-
-    realm_id: RealmId
-    permit_id: str
-    waited_seconds: float
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _State:
     last_at: float
     cool_until: float
@@ -115,53 +100,16 @@ class _State:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    seconds: float
-    reason: str
-
-
-class CallLimiter:
+class CallLimiter(WaitingLimiter):
     """Hands out permits; safe to share by threads, and shared by processes through the store."""
 
     def __init__(self, database: Database, environment: Environment, budgets: Budgets) -> None:
+        super().__init__(environment, budgets, database.clock)
         self._database = database
-        self._environment = environment
-        self.budgets = budgets
 
-    @contextmanager
-    def permit(
-        self, realm: RealmId, *, batch: bool = False, deadline: float | None = None
-    ) -> Iterator[Permit]:
-        """Wait until one call of the company may start, and count it as in flight meanwhile.
-
-        ``deadline`` is in ``clock.monotonic()`` seconds. A holder that dies leaks nothing: its
-        permits end with it where others can see that, and after ``PERMIT_SECONDS`` anyway.
-
-        Raises:
-            Throttled: the wait would end after ``deadline``; no call was counted.
-            ControlUnavailable: the store cannot be used, so nothing may be called.
-        """
-        scope = self._scope(realm)
-        clock = self._database.clock
-        began = clock.monotonic()
-        reason: str | None = None
-        while isinstance(found := self._take(scope, batch=batch), _Wait):
-            reason = reason or found.reason
-            pause = found.seconds
-            if deadline is not None and clock.monotonic() + pause > deadline:
-                raise Throttled(
-                    f"No call could start in time: {found.reason} for another {pause:.1f} s. "
-                    "Nothing was lost; the next sync goes on from here.",
-                    retry_after=pause,
-                    realm_id=realm,
-                )
-            clock.sleep(pause)
-        try:
-            yield Permit(realm, found, clock.monotonic() - began if reason else 0.0, reason)
-        finally:
-            with self._database.write(f"limiter:{scope}", durable=False) as connection:
-                connection.execute(_DROP_PERMIT, {"b_scope": scope, "b_permit": found})
+    def _give_back(self, scope: str, permit_id: str) -> None:
+        with self._database.write(f"limiter:{scope}", durable=False) as connection:
+            connection.execute(_DROP_PERMIT, {"b_scope": scope, "b_permit": permit_id})
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:
         """Let no call of the company start for ``seconds``; never shortens a longer one."""
@@ -182,7 +130,22 @@ class CallLimiter:
             until = connection.execute(statement).scalar_one_or_none()
             return max(0.0, (until or 0.0) - self._now(connection))
 
-    def _take(self, scope: str, *, batch: bool) -> str | _Wait:
+    def cooling(self) -> dict[RealmId, float]:
+        """The companies that are cooling down, each with its seconds left, in one statement."""
+        prefix = self._scope(RealmId(""))
+        with self._database.read() as connection:
+            now = self._now(connection)
+            found = connection.execute(
+                select(realms.c.scope, realms.c.cool_until).where(
+                    realms.c.scope.startswith(prefix, autoescape=True), realms.c.cool_until > now
+                )
+            )
+            return {
+                RealmId(scope.removeprefix(prefix)): min(until - now, COOL_DOWN_LIMIT_SECONDS)
+                for scope, until in found
+            }
+
+    def _take(self, scope: str, *, batch: bool) -> str | Wait:
         """Take a permit and return its id, or say how long nothing can change."""
         with self._database.write(f"limiter:{scope}", durable=False) as connection:
             now = self._now(connection)
@@ -196,7 +159,7 @@ class CallLimiter:
 
     def _window_wait(
         self, connection: Connection, scope: str, state: _State, now: float, *, batch: bool
-    ) -> _Wait | None:
+    ) -> Wait | None:
         budgets = self.budgets
         minute_seq = state.calls_head + 1 - budgets.per_minute
         second_seq = state.calls_head + 1 - budgets.per_second
@@ -214,21 +177,21 @@ class CallLimiter:
             )
         }
         waits = [
-            _Wait(state.cool_until - now, "QuickBooks asked this company to slow down"),
-            _Wait(
+            Wait(state.cool_until - now, COOLING),
+            Wait(
                 found.get((_CALLS, minute_seq), 0.0) + budgets.minute_seconds - now,
-                "the calls-per-minute budget is used up",
+                MINUTE_BUDGET,
             ),
-            _Wait(
+            Wait(
                 found.get((_CALLS, second_seq), 0.0) + budgets.second_seconds - now,
-                "the calls-per-second budget is used up",
+                SECOND_BUDGET,
             ),
         ]
         if batch:
             waits.append(
-                _Wait(
+                Wait(
                     found.get((_BATCHES, batch_seq), 0.0) + budgets.minute_seconds - now,
-                    "the batches-per-minute budget is used up",
+                    BATCH_BUDGET,
                 )
             )
         longest = max(waits, key=lambda wait: wait.seconds)
@@ -279,7 +242,7 @@ class CallLimiter:
         )
         return high
 
-    def _free_lost_permits(self, connection: Connection, scope: str, now: float) -> _Wait | None:
+    def _free_lost_permits(self, connection: Connection, scope: str, now: float) -> Wait | None:
         """Drop permits that expired or whose process is dead; None if one became free."""
         held = connection.execute(
             select(permits.c.permit_id, permits.c.holder, permits.c.expires_at).where(
@@ -294,8 +257,7 @@ class CallLimiter:
             )
         if len(held) - len(lost) < self.budgets.concurrent:
             return None
-        pause = random.uniform(*_CONCURRENCY_POLL)  # noqa: S311  # jitter, not a secret
-        return _Wait(pause, "all concurrent calls are in flight")
+        return all_in_flight()
 
     def _state(self, connection: Connection, scope: str, now: float) -> _State:
         row = connection.execute(_STATE, {"scope": scope}).mappings().one_or_none()
@@ -344,6 +306,3 @@ class CallLimiter:
 
     def _now(self, connection: Connection) -> float:
         return self._database.now(connection).timestamp()
-
-    def _scope(self, realm: RealmId) -> str:
-        return f"{self._environment.value}:{realm}"
