@@ -18,6 +18,7 @@ from ledgerguard_pipeline.control.keyring import Keyring
 from ledgerguard_pipeline.control.leases import LeaseStore
 from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
 from ledgerguard_pipeline.control.migrate import migrate
+from ledgerguard_pipeline.control.run_beats import RunBeats
 from ledgerguard_pipeline.control.states import StateStore
 from ledgerguard_pipeline.control.tokens import TokenStore
 from ledgerguard_pipeline.errors import ConfigurationError
@@ -50,6 +51,7 @@ class ControlPlane:
         self.states = StateStore(database, environment)
         self.leases = LeaseStore(database)
         self.limiter = CallLimiter(database, environment, budgets)
+        self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)

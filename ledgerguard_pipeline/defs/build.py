@@ -13,6 +13,7 @@ from ledgerguard_pipeline.defs.health_checks import (
     read_standings,
 )
 from ledgerguard_pipeline.defs.jobs import build_jobs
+from ledgerguard_pipeline.defs.lost_runs import build_lost_runs_sensor
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
 from ledgerguard_pipeline.defs.schedules import build_schedules
@@ -41,6 +42,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[*build_schedules(jobs, cells, connected_companies), health_schedule],
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies),
+            build_lost_runs_sensor(open_queue),
             *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue),
         ],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},

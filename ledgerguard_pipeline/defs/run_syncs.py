@@ -56,7 +56,10 @@ class RunSyncs:
     def installation(self) -> "Installation":
         """The installation of this run, opened on first use."""
         if self._installation is None:
+            from ledgerguard_pipeline.ingestion.run_beat import run_alive
+
             self._installation = self._stack.enter_context(self._open_installation())
+            self._stack.enter_context(run_alive(self._installation.control.run_beats, self._run_id))
         return self._installation
 
     def load(self, cells: RealmCells, entity: EntityType, selected: Sequence[EntityType]) -> Loaded:

@@ -42,6 +42,14 @@ class EventLease(Protocol):
         ...
 
 
+class Renewable(Protocol):
+    """Something that ends by itself unless somebody renews it now and then."""
+
+    def beat(self) -> object:
+        """Renew it."""
+        ...
+
+
 class InboxLease:
     """The events of the queue that were leased to ``owner`` and still are."""
 
@@ -81,7 +89,7 @@ class NoLease:
 
 @contextmanager
 def beating(
-    lease: EventLease, *, seconds: float = RUN_LEASE_SECONDS / BEATS_PER_LEASE
+    lease: Renewable, *, seconds: float = RUN_LEASE_SECONDS / BEATS_PER_LEASE
 ) -> Iterator[None]:
     """Hold the lease for as long as the block lasts, from a thread of its own."""
     stop = threading.Event()
@@ -91,10 +99,10 @@ def beating(
             try:
                 lease.beat()
             except LedgerGuardError as error:
-                # Three more beats fit into the lease; should it end, the events come again.
-                _log.warning("event_lease_not_renewed", message=str(error))
+                # Three more beats fit into the lease; should it end, the work is done again.
+                _log.warning("lease_not_renewed", message=str(error))
 
-    thread = threading.Thread(target=beat, name="event-lease", daemon=True)
+    thread = threading.Thread(target=beat, name="lease-beat", daemon=True)
     thread.start()
     try:
         yield

@@ -1,0 +1,112 @@
+"""Runs whose process was killed, told to Dagster, which cannot notice every kill itself.
+
+Dagster's default launcher notices a dead run only while the code server that started it lives, a
+Celery task of a killed worker stays "started" for ever. Such a run would block its company (one
+run per company at a time) until ``max_runtime_seconds``. Runs give signs of life in the control
+plane; one that stopped giving them is reported as failed, so that it is retried, and webhook
+events it held are due again at once.
+
+A false alarm is harmless: the run given up goes on to the end, and what both commit is the same.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
+
+OpenQueue = Callable[[], AbstractContextManager[ControlPlane]]
+
+SILENT_SECONDS = 120.0
+"""A run of a company that began this long ago and never gave a sign was killed as it began."""
+
+
+def build_lost_runs_sensor(queue: OpenQueue) -> dg.SensorDefinition:
+    """The sensor; it launches nothing itself."""
+
+    @dg.sensor(
+        name="lost_runs",
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports runs whose process was killed as failed, so that they are retried "
+        "and do not block their company.",
+    )
+    def lost_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with queue() as control:
+            found = report_lost_runs(context.instance, control, _suspects(context.cursor))
+        if found.reported:
+            context.log.warning("Reported as killed: %s.", ", ".join(found.reported))
+        told = ", ".join(found.reported)
+        return dg.SensorResult(
+            skip_reason=f"Reported as killed: {told}." if told else "No run was killed.",
+            cursor=json.dumps(found.suspects),
+        )
+
+    return lost_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Runs reported as failed, and runs to look at once more before doing so."""
+
+    reported: list[str]
+    suspects: list[str]
+
+
+def report_lost_runs(
+    instance: dg.DagsterInstance, control: ControlPlane, suspects: Collection[str] = ()
+) -> Found:
+    """Report every killed run as failed and give its webhook events back.
+
+    A run that never gave a sign of life is reported when it is found so twice: one that ends in
+    order takes itself off the list a moment before Dagster knows.
+    """
+    beats = control.run_beats.list()
+    reported = [
+        each.run_id for each in beats if each.lost and _give_up(instance, control, each.run_id)
+    ]
+    silent = _silent(instance, {each.run_id for each in beats})
+    reported += [
+        run_id for run_id in silent if run_id in suspects and _give_up(instance, control, run_id)
+    ]
+    return Found(reported, [run_id for run_id in silent if run_id not in reported])
+
+
+def _give_up(instance: dg.DagsterInstance, control: ControlPlane, run_id: str) -> bool:
+    """True if Dagster took the run for alive until now."""
+    run = instance.get_run_by_id(run_id)
+    believed_alive = run is not None and not run.is_finished
+    if run is not None and believed_alive:
+        instance.report_run_failed(run, "Its process was killed: it gave no sign of life any more.")
+    if run is not None and (batch := run.tags.get(BATCH_TAG)):
+        # The lease ends now: the next tick hands the events out again.
+        control.inbox.heartbeat(batch, 0.0)
+    control.run_beats.end(run_id)
+    return believed_alive
+
+
+def _silent(instance: dg.DagsterInstance, heard: Collection[str]) -> list[str]:
+    """Runs of one company that began a while ago, are under way and gave no sign of life."""
+    earliest = datetime.now(UTC).timestamp() - SILENT_SECONDS
+    records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    return [
+        record.dagster_run.run_id
+        for record in records
+        if REALM_TAG in record.dagster_run.tags
+        and record.dagster_run.run_id not in heard
+        and record.start_time is not None
+        and record.start_time < earliest
+    ]
+
+
+def _suspects(cursor: str | None) -> list[str]:
+    try:
+        known = json.loads(cursor or "[]")
+    except ValueError:
+        return []
+    return [str(each) for each in known] if isinstance(known, list) else []
