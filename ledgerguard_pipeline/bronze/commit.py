@@ -9,7 +9,8 @@ back before anybody is told that the data is safe.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -69,6 +70,16 @@ _WALK_COLUMNS = (
 )
 
 
+def _growth(chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Version]) -> int:
+    """By how many living objects an entity grows once the chosen versions are on top."""
+    grown = 0
+    for record, version in chosen:
+        held = stored.get(record.id)
+        was_alive = held is not None and not held.gone
+        grown += (not version.gone) - was_alive
+    return grown
+
+
 class Committer:
     """One transaction over an open, initialised Bronze file."""
 
@@ -96,6 +107,7 @@ class Committer:
             ]
             self._save_watermarks(loads, first)
             insert_rows(connection, "_loads", _LOAD_COLUMNS, self._marks)
+            outcomes = self._with_quarantine(outcomes)
             crashpoint("before_bronze_commit")
             connection.execute("COMMIT")
         except BaseException:
@@ -116,7 +128,8 @@ class Committer:
         realm, entity = str(load.realm_id), load.entity.name
         self._ensure_table(load)
         batch = collapse(load) if load.records or load.rejects else Batch()
-        chosen = decide(batch, self._stored(load, list(batch.newest))) if batch.newest else []
+        stored = self._stored(load, list(batch.newest)) if batch.newest else {}
+        chosen = decide(batch, stored)
         if chosen:
             for rows in arrow_slices(load, chosen, microseconds(loaded_at)):
                 self._connection.register("incoming", rows)
@@ -140,6 +153,7 @@ class Committer:
             stale=batch.stale,
             quarantined=len(batch.rejects),
             new_fields=fields,
+            living=_growth(chosen, stored),
         )
         self._marks.append(
             (
@@ -163,6 +177,16 @@ class Committer:
             )
         )
         return outcome
+
+    def _with_quarantine(self, outcomes: Sequence[LoadOutcome]) -> list[LoadOutcome]:
+        """How many records of each entity wait in quarantine, in one read for all of them."""
+        realms = sorted({outcome.realm_id for outcome in outcomes})
+        rows = self._connection.execute(tables.COUNT_QUARANTINE_OF, [realms]).fetchall()
+        waiting = {(str(realm), str(entity)): int(count) for realm, entity, count in rows}
+        return [
+            replace(outcome, waiting=waiting.get((outcome.realm_id, outcome.entity), 0))
+            for outcome in outcomes
+        ]
 
     def _ensure_table(self, load: Load) -> None:
         if load.entity.table not in self._present:

@@ -78,6 +78,8 @@ class LoadOutcome:
     whose bytes Bronze holds already, ``stale`` records older than the newest known version.
     ``new_fields`` names field paths (``Line[].Amount``) never seen before on an entity type that
     was loaded completely at least once; a known path of a new kind reads ``path:kind``.
+    ``living`` is by how many living objects the entity grew (or shrank), ``waiting`` how many
+    unresolved records it has in quarantine once this is committed.
     """
 
     load_id: str
@@ -90,6 +92,8 @@ class LoadOutcome:
     stale: int
     quarantined: int
     new_fields: tuple[str, ...] = ()
+    living: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

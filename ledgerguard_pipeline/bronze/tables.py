@@ -295,6 +295,10 @@ COUNT_QUARANTINE = (
     "SELECT entity, count(*) FROM _quarantine WHERE realm_id = ? AND resolved_at IS NULL "
     "GROUP BY entity ORDER BY entity"
 )
+COUNT_QUARANTINE_OF = (
+    "SELECT realm_id, entity, count(*) FROM _quarantine WHERE resolved_at IS NULL "
+    "AND realm_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY realm_id, entity"
+)
 SEEN_AGAIN = (
     "UPDATE _quarantine SET last_seen_at = ? WHERE realm_id = ? AND entity = ? "
     "AND resolved_at IS NULL AND (id IS NOT DISTINCT FROM ?) AND reason = ? "
