@@ -23,7 +23,7 @@ from ledgerguard_pipeline.control.queued import (
     queued_event,
 )
 from ledgerguard_pipeline.control.schema import webhook_events as events
-from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline.values import Environment, RealmId
 
 __all__ = ["Backlog", "EventInbox", "EventStatus", "QueuedEvent"]
 
@@ -39,6 +39,7 @@ LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 36
 LATENCY_SUM = "sum"
 
 _CHUNK = 500
+_UNSETTLED = (*WAITING, EventStatus.PARKED)
 _REASON_LENGTH = 500
 
 
@@ -253,6 +254,33 @@ class EventInbox:
                 select(func.min(events.c.received_at)).where(mine, waiting)
             ).scalar_one()
         return Backlog({EventStatus(status): int(n) for status, n in counts}, oldest, now)
+
+    def backlogs(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, Backlog]:
+        """How the queue stands, company by company, in one statement; none waits, none is named."""
+        statement = (
+            select(
+                events.c.realm_id,
+                events.c.status,
+                func.count(),
+                func.min(events.c.received_at),
+            )
+            .where(self._mine, events.c.status.in_([status.value for status in _UNSETTLED]))
+            .group_by(events.c.realm_id, events.c.status)
+        )
+        if realms is not None:
+            statement = statement.where(events.c.realm_id.in_(realms))
+        counts: dict[RealmId, dict[EventStatus, int]] = {}
+        oldest: dict[RealmId, datetime] = {}
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            for realm_id, text, count, first in connection.execute(statement):
+                realm, status = RealmId(realm_id), EventStatus(text)
+                counts.setdefault(realm, {})[status] = int(count)
+                if status in WAITING:
+                    oldest[realm] = min(first, oldest.get(realm, first))
+        return {
+            realm: Backlog(by_status, oldest.get(realm), now) for realm, by_status in counts.items()
+        }
 
     def _settle(
         self,

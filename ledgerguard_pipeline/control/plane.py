@@ -17,7 +17,9 @@ from ledgerguard_pipeline.control.inbox import EventInbox
 from ledgerguard_pipeline.control.keyring import Keyring
 from ledgerguard_pipeline.control.leases import LeaseStore
 from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
+from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.control.migrate import migrate
+from ledgerguard_pipeline.control.refusals import RefusalLog
 from ledgerguard_pipeline.control.run_beats import RunBeats
 from ledgerguard_pipeline.control.states import StateStore
 from ledgerguard_pipeline.control.tokens import TokenStore
@@ -53,6 +55,8 @@ class ControlPlane:
         self.limiter = CallLimiter(database, environment, budgets)
         self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
+        self.refusals = RefusalLog(database, environment)
+        self.marks = SyncMarks(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)
         self.deliveries = DeliveryStore(database, environment, self.counters, kept_entities)
