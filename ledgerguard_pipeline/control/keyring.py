@@ -8,6 +8,7 @@ company, field) is authenticated with it, so a row moved elsewhere does not open
 from __future__ import annotations
 
 import base64
+import hmac
 import secrets
 import threading
 from collections.abc import Callable, Collection
@@ -102,6 +103,17 @@ class Keyring:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key.material).encrypt(nonce, plain.encode(), _aad(key.id, context))
         return f"{_FORMAT}.{key.id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Keys for something else than sealing, one per key of the ring, newest first.
+
+        Raises:
+            KeyUnavailable: the key file could not be made or read.
+        """
+        label = b"ledgerguard derived key|" + purpose.encode()
+        self._newest()
+        with self._lock:
+            return tuple(hmac.digest(key.material, label, "sha256") for key in self._keys)
 
     def unseal(self, sealed: str, context: str) -> str:
         """Decrypt with the key the text names.
