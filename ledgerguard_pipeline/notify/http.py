@@ -7,6 +7,7 @@ the environment, and logs no path (in Slack's format the path is the password).
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from ledgerguard_pipeline.notify.timebox import (
 )
 from ledgerguard_pipeline.redaction import register_secret
 
-_LONGEST_ANSWER = 4096
 _LATER = frozenset({408, 425, 429})
 _LONGEST_WAIT = 3600.0
 
@@ -54,9 +54,9 @@ class Address:
         sent = {"Content-Type": "application/json", "User-Agent": "ledgerguard-pipeline", **headers}
         with _Open(self) as connection:
             connection.request("POST", target, body=body, headers=sent)
-            answer = connection.getresponse()
-            answer.read(_LONGEST_ANSWER)
-            self._judge(answer.status, answer.headers.get("Retry-After"))
+            # Its body is of no interest: the connection serves this one request.
+            with connection.getresponse() as answer:
+                self._judge(answer.status, answer.headers.get("Retry-After"))
 
     def probe(self) -> None:
         """Connect (TLS included) and hang up; nothing is sent.
@@ -97,12 +97,15 @@ class _Open:
             if parts.scheme == "https"
             else http.client.HTTPConnection(host, parts.port, timeout=CONNECT_SECONDS)
         )
-        self._limit = timebox(lambda: self._connection.sock, address.total_seconds)
+        # Kept apart: the connection forgets its socket as soon as an answer begins.
+        self._socket: socket.socket | None = None
+        self._limit = timebox(lambda: self._socket, address.total_seconds)
 
     def __enter__(self) -> http.client.HTTPConnection:
         self._limit.__enter__()
         try:
             self._connection.connect()
+            self._socket = self._connection.sock
             self._connection.sock.settimeout(READ_SECONDS)
         except BaseException as error:
             self.__exit__(type(error), error, None)

@@ -21,7 +21,8 @@ def timebox(connected: Callable[[], socket.socket | None], seconds: float) -> It
         link = connected()
         if link is not None:
             with contextlib.suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
+                # Of the plain socket: a TLS one would forget its state under the reader's feet.
+                socket.socket.shutdown(link, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
