@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.cli.standing import Standing, standings
+from ledgerguard_pipeline.cli.status import standings
 from ledgerguard_pipeline.cli.sync import check, execute
 from ledgerguard_pipeline.control.companies import Company
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.results import SyncResult
+from ledgerguard_pipeline.ingestion.standing import Standing
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.web.app import create_app

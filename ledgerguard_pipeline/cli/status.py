@@ -9,7 +9,10 @@ from ledgerguard_pipeline.cli.output import console, moment, printable, say, tab
 from ledgerguard_pipeline.cli.presence import installed, nothing_connected
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.cli.standing import Standing
+    from rich.table import Table
+
+    from ledgerguard_pipeline.ingestion.standing import EntityStanding, Standing
+    from ledgerguard_pipeline.settings import Settings
 
 _COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 
@@ -19,46 +22,63 @@ def status(as_json: Json = False) -> None:
     from ledgerguard_pipeline.settings import load_settings
 
     settings = load_settings()
-    found: list[Standing] = []
-    if installed(settings):
-        from ledgerguard_pipeline.cli.standing import standings
-
-        found = standings(settings)
+    found = standings(settings) if installed(settings) else []
     if as_json:
         write_json({"companies": [standing.to_json() for standing in found]})
     elif not found:
         say(nothing_connected())
     else:
         for standing in found:
-            show(standing, settings.ledgerguard_monthly_call_budget)
+            show(standing)
 
 
-def show(standing: Standing, budget: int) -> None:
+def standings(settings: Settings) -> list[Standing]:
+    """Every company of this environment; no network, no Bronze.
+
+    Raises:
+        KeyUnavailable: the key ring is damaged.
+    """
+    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.ingestion.standing import read_standings
+
+    with ControlPlane.open(settings) as control:
+        return read_standings(control, settings)
+
+
+def show(standing: Standing) -> None:
     """Print one company for people."""
     from rich.text import Text
 
-    company, health = standing.company, standing.health
+    company, health, life = standing.company, standing.health, standing.life
+    facts, calls = standing.facts, standing.calls
     state = health.state.value
     heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
     heading.append(state, style=_COLOURS[state])
     console().print(heading)
     for text in health.texts:
         say(f"  - {text}")
-    life = moment(standing.refresh_token_expiry)
     speed = company.response_time_ms
-    say(f"  last sync      {moment(standing.last_sync_time)}")
-    say(f"  access token   until {moment(standing.access_token_expiry)}")
-    say(f"  refresh token  until {life}")
+    say(f"  last sync      {moment(facts.last_sync_at)}")
+    say(f"  access token   until {moment(None if life is None else life.access_expires_at)}")
+    say(f"  refresh token  until {moment(None if life is None else life.refresh_expires_at)}")
     say(f"  last answer    {'-' if speed is None else f'{speed:,.0f} ms'}")
-    say(f"  metered calls  {standing.api_calls_this_month:,} of {budget:,} this month")
-    depth, age = standing.webhook_queue_depth, standing.webhook_queue_age_seconds
+    say(
+        f"  metered calls  {calls.month_to_date:,} this month, {calls.forecast:,} expected; all "
+        f"companies {calls.all_companies:,} of {calls.budget or 0:,}, {calls.all_forecast:,} "
+        "expected"
+    )
+    depth, age = facts.webhook_depth, facts.webhook_age_seconds
     waiting = f", the oldest for {age:,.0f} s" if depth else ""
     say(f"  webhooks       {depth:,} events waiting{waiting}")
-    counts = standing.entity_counts
-    if counts is None:
-        say("  rows           a load is being written; ask again in a moment")
-        return
-    rows = [(name, count) for name, count in counts.items() if count]
-    say(f"  rows           {sum(counts.values()):,} in {len(rows)} entity types")
-    if rows:
-        console().print(table(("entity", "rows"), rows, numeric=frozenset({"rows"})))
+    shown = [each for each in standing.entities if each.rows or each.error]
+    say(f"  rows           {standing.rows:,} in {len(standing.entity_counts)} entity types")
+    if shown:
+        console().print(_entities(shown))
+
+
+def _entities(shown: list[EntityStanding]) -> Table:
+    rows = [
+        (each.entity, each.rows, each.last_sync_at, "failed" if each.error else "")
+        for each in shown
+    ]
+    return table(("entity", "rows", "last sync", ""), rows, numeric=frozenset({"rows"}))

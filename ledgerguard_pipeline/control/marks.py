@@ -181,7 +181,7 @@ class SyncMarks:
             self._mine, marks.c.realm_id == realm, marks.c.watermark.is_not(None)
         )
         with self._database.read() as connection:
-            return {entity: watermark for entity, watermark in connection.execute(statement)}
+            return {row.entity: row.watermark for row in connection.execute(statement)}
 
     def read(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, dict[str, SyncMark]]:
         """All marks by company and entity, of some companies or of all, in one statement."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ledgerguard_pipeline.control.budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.tokens import Tokens
+from ledgerguard_pipeline.control.tokens import TokenLife
 
 WARN_DAYS = (30, 14, 3)
 """Days before the end of a grant at which a warning changes its words."""
@@ -15,8 +17,15 @@ WARN_DAYS = (30, 14, 3)
 WEBHOOK_LAG_SECONDS = 300.0
 """A webhook is to be in Bronze within seconds; by then the schedule has nearly caught up."""
 
-SLOW_DOWN_AT = 0.80
-STOP_AT = 0.95
+SLOW_MS = 10_000.0
+"""A full page of a thousand rows takes Intuit a few seconds; a mean above this hurts."""
+
+ERROR_RATE = 0.25
+ERROR_CALLS = 10
+"""Fewer recent calls prove nothing about a rate."""
+
+_NAMED = 5
+"""Entities a sentence names; status and page list all."""
 
 
 class HealthState(StrEnum):
@@ -35,9 +44,14 @@ class ReasonKind(StrEnum):
     DISCONNECTED = "disconnected"
     NEEDS_REAUTH = "needs_reauth"
     NO_TOKENS = "no_tokens"
+    KEY_MISSING = "key_missing"
     GRANT_ENDED = "grant_ended"
     REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
     GRANT_ENDS = "grant_ends"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    THROTTLED = "throttled"
+    CALLS_FAIL = "calls_fail"
+    SLOW_ANSWERS = "slow_answers"
     SYNC_FAILED = "sync_failed"
     NEVER_SYNCED = "never_synced"
     SYNC_LATE = "sync_late"
@@ -75,35 +89,62 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncFacts:
-    """What syncing this company came to.
+class EntityFacts:
+    """One entity type: when it was last up to date, how often that is promised, what failed.
 
-    ``promised_seconds`` is the interval at which data is promised to be fresh.
+    ``error`` is why its last attempt failed; None after one that did not.
     """
 
+    entity: str
     last_sync_at: datetime | None
-    promised_seconds: float = 900.0
+    promised_seconds: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFacts:
+    """What the control plane knows of one company besides its connection."""
+
+    entities: tuple[EntityFacts, ...] = ()
     quarantined: int = 0
-    calls_this_month: int = 0
+    key_missing: str | None = None
+    """The key that seals its tokens, where it is not in the ring."""
+    all_calls_this_month: int = 0
+    """Metered reads of all companies: what the budget limits."""
     monthly_budget: int | None = None
+    recent_calls: int = 0
+    failed_calls: int = 0
+    """Of the recent ones: without answer, answered with a server error or without access."""
+    cooling_seconds: float = 0.0
+    """How long its calls still pause after a 429."""
+    quota_resumes_at: datetime | None = None
+    """Set while Intuit refuses every call; when the next one may ask again."""
+    webhook_depth: int = 0
     webhook_age_seconds: float = 0.0
     """How long the oldest webhook event has been waiting."""
     parked_events: int = 0
 
+    @property
+    def last_sync_at(self) -> datetime | None:
+        """When any entity was last brought up to date; each one's own time is in ``entities``."""
+        return max((each.last_sync_at for each in self.entities if each.last_sync_at), default=None)
 
-def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: datetime) -> Health:
+
+def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime) -> Health:
     """Weigh everything known about a company.
 
     A dead connection is the only reason given where there is one: all others follow from it.
     """
-    dead = _connection(company, tokens, now)
-    if dead is not None or tokens is None:
+    dead = _connection(company, life, facts, now)
+    if dead is not None or life is None:
         reasons = [dead] if dead is not None else []
     else:
         reasons = [
-            *_token_life(tokens, now),
-            *_last_failure(company),
+            *_refused(facts),
+            *_token_life(life, now),
+            *_failures(company, facts),
             *_freshness(facts, now),
+            *_calls(company, facts),
             *_contents(facts),
             *_budget(facts),
             *_webhooks(facts),
@@ -113,38 +154,47 @@ def judge(company: Company, tokens: Tokens | None, facts: SyncFacts, now: dateti
     return Health(reasons[0].state if reasons else HealthState.HEALTHY, tuple(reasons))
 
 
-def _connection(company: Company, tokens: Tokens | None, now: datetime) -> Reason | None:
+def _connection(
+    company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime
+) -> Reason | None:
     again = "Connect it again with `ledgerguard connect`; its rows stay."
     if company.status is ConnectionStatus.DISCONNECTED:
         kind, text = ReasonKind.DISCONNECTED, f"The company was disconnected. {again}"
     elif company.status is ConnectionStatus.NEEDS_REAUTH:
         kind = ReasonKind.NEEDS_REAUTH
         text = company.last_error or f"Intuit no longer accepts its grant. {again}"
-    elif tokens is None:
+    elif life is None:
         kind, text = ReasonKind.NO_TOKENS, f"No tokens are stored. {again}"
-    elif tokens.refresh_expires_at is not None and tokens.refresh_expires_at <= now:
+    elif life.refresh_expires_at is not None and life.refresh_expires_at <= now:
         kind = ReasonKind.GRANT_ENDED
-        text = f"Its refresh token ended on {tokens.refresh_expires_at:%Y-%m-%d}. {again}"
-    elif tokens.hard_expires_at is not None and tokens.hard_expires_at <= now:
+        text = f"Its refresh token ended on {life.refresh_expires_at:%Y-%m-%d}. {again}"
+    elif life.hard_expires_at is not None and life.hard_expires_at <= now:
         kind = ReasonKind.GRANT_ENDED
         text = f"Its grant reached Intuit's five-year limit. {again}"
+    elif facts.key_missing is not None:
+        kind = ReasonKind.KEY_MISSING
+        text = (
+            f"Its tokens were sealed with key {facts.key_missing!r}, which is not in the key ring. "
+            "Put that key back into LEDGERGUARD_ENCRYPTION_KEYS or the key file, or connect the "
+            "company again."
+        )
     else:
         return None
     return Reason(HealthState.UNHEALTHY, text, kind)
 
 
-def _token_life(tokens: Tokens, now: datetime) -> list[Reason]:
+def _token_life(life: TokenLife, now: datetime) -> list[Reason]:
     found = []
     for kind, end, what, advice in (
         (
             ReasonKind.REFRESH_TOKEN_ENDS,
-            tokens.refresh_expires_at,
+            life.refresh_expires_at,
             "refresh token",
             "Any sync renews it; if syncs run, look at their errors.",
         ),
         (
             ReasonKind.GRANT_ENDS,
-            tokens.hard_expires_at,
+            life.hard_expires_at,
             "grant (Intuit's five-year limit)",
             "Connect the company again before that day.",
         ),
@@ -162,33 +212,88 @@ def _warning(left: timedelta) -> int | None:
     return min((days for days in WARN_DAYS if left <= timedelta(days=days)), default=None)
 
 
-def _last_failure(company: Company) -> list[Reason]:
-    if company.last_error is None:
-        return []
-    return [Reason(HealthState.DEGRADED, company.last_error, ReasonKind.SYNC_FAILED)]
+def _refused(facts: SyncFacts) -> list[Reason]:
+    if facts.quota_resumes_at is not None:
+        text = (
+            "QuickBooks refuses every call: the app's monthly quota of reads is used up. Raise it "
+            f"in Intuit's developer portal; the next call asks again at "
+            f"{facts.quota_resumes_at:%Y-%m-%d %H:%M} UTC."
+        )
+        return [Reason(HealthState.UNHEALTHY, text, ReasonKind.QUOTA_EXHAUSTED)]
+    if facts.cooling_seconds > 0:
+        text = (
+            f"QuickBooks asked to slow down (429): calls pause for {_span(facts.cooling_seconds)}. "
+            "They go on by themselves; if this returns, lower LEDGERGUARD_MAX_REQUESTS_PER_MINUTE."
+        )
+        return [Reason(HealthState.DEGRADED, text, ReasonKind.THROTTLED)]
+    return []
+
+
+def _failures(company: Company, facts: SyncFacts) -> list[Reason]:
+    texts = [] if company.last_error is None else [company.last_error]
+    failed = [each for each in facts.entities if each.error is not None]
+    if failed:
+        texts.append(
+            f"The last sync failed for {_names([each.entity for each in failed])}; the next one "
+            f"tries again. {failed[0].error}"
+        )
+    return [Reason(HealthState.DEGRADED, text, ReasonKind.SYNC_FAILED) for text in texts]
 
 
 def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
     if facts.last_sync_at is None:
         text = "It was never synced. Run `ledgerguard sync`."
         return [Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED)]
-    age = (now - facts.last_sync_at).total_seconds()
-    if age <= 2 * facts.promised_seconds:
-        return []
-    late = (
-        HealthState.UNHEALTHY
-        if age > max(86_400.0, 8 * facts.promised_seconds)
-        else (HealthState.DEGRADED)
-    )
-    return [
-        Reason(
-            late,
-            f"The last sync was {_span(age)} ago; promised is every "
-            f"{_span(facts.promised_seconds)}. Check that `ledgerguard up` runs.",
-            ReasonKind.SYNC_LATE,
-            late.value,
+    found = []
+    never = [each.entity for each in facts.entities if each.last_sync_at is None]
+    if never:
+        text = (
+            f"{_names(never)} {_were(never)} never loaded completely. The next run loads them; "
+            "look at its errors if this stays."
         )
-    ]
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
+    for promised in sorted({each.promised_seconds for each in facts.entities}):
+        ages = {
+            each.entity: (now - each.last_sync_at).total_seconds()
+            for each in facts.entities
+            if each.promised_seconds == promised and each.last_sync_at is not None
+        }
+        late = {entity: age for entity, age in ages.items() if age > 2 * promised}
+        if late:
+            found.append(_late(late, len(ages), promised))
+    return found
+
+
+def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
+    oldest = max(ages.values())
+    state = HealthState.UNHEALTHY if oldest > max(86_400.0, 8 * promised) else HealthState.DEGRADED
+    who = "Every entity" if len(ages) == known > 1 else _names(list(ages))
+    text = (
+        f"{who} {_were([who] if len(ages) == known else list(ages))} last synced {_span(oldest)} "
+        f"ago; promised is every {_span(promised)}. Check that `ledgerguard up` runs and that its "
+        "runs succeed."
+    )
+    return Reason(state, text, ReasonKind.SYNC_LATE, state.value)
+
+
+def _calls(company: Company, facts: SyncFacts) -> list[Reason]:
+    found = []
+    if facts.recent_calls >= ERROR_CALLS and facts.failed_calls >= ERROR_RATE * facts.recent_calls:
+        last = company.last_success_at
+        since = "" if last is None else f" The last success was at {last:%Y-%m-%d %H:%M} UTC."
+        text = (
+            f"{facts.failed_calls} of the {facts.recent_calls} calls of the last hour failed."
+            f"{since} Look at the failed runs, and at Intuit's status page."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.CALLS_FAIL))
+    speed = company.response_time_ms
+    if speed is not None and speed > SLOW_MS:
+        text = (
+            f"QuickBooks took {speed / 1000:.0f} seconds per call in the last sync. Nothing is "
+            "lost; if this stays, look at the network and at Intuit's status page."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.SLOW_ANSWERS))
+    return found
 
 
 def _contents(facts: SyncFacts) -> list[Reason]:
@@ -208,14 +313,20 @@ def _contents(facts: SyncFacts) -> list[Reason]:
 def _budget(facts: SyncFacts) -> list[Reason]:
     if not facts.monthly_budget:
         return []
-    share = facts.calls_this_month / facts.monthly_budget
+    used, budget = facts.all_calls_this_month, facts.monthly_budget
+    share = used / budget
     if share < SLOW_DOWN_AT:
         return []
+    what = (
+        "optional reads are left out until the month ends"
+        if share >= STOP_AT
+        else "calls are spaced out"
+    )
     return [
         Reason(
             HealthState.UNHEALTHY if share >= 1.0 else HealthState.DEGRADED,
-            f"{facts.calls_this_month} of {facts.monthly_budget} metered calls of this month are "
-            "used. Raise LEDGERGUARD_MONTHLY_CALL_BUDGET, or sync less often.",
+            f"All companies together used {used} of this month's {budget} metered calls; {what}. "
+            "Raise LEDGERGUARD_MONTHLY_CALL_BUDGET if the app's tier at Intuit allows more.",
             ReasonKind.CALL_BUDGET,
             next(f"{stage:.0%}" for stage in (1.0, STOP_AT, SLOW_DOWN_AT) if share >= stage),
         )
@@ -250,3 +361,13 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {name}"
     return f"{seconds:.0f} seconds"
+
+
+def _names(entities: Sequence[str]) -> str:
+    shown = ", ".join(entities[:_NAMED])
+    more = len(entities) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _were(entities: Sequence[str]) -> str:
+    return "was" if len(entities) == 1 else "were"

@@ -10,7 +10,7 @@ from ledgerguard_pipeline.defs.health_checks import (
     build_health_checks,
     build_health_job,
     build_health_schedule,
-    read_standings,
+    known_standings,
 )
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.lost_runs import build_lost_runs_sensor
@@ -31,7 +31,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
-    health = build_health_checks(read_standings)
+    health = build_health_checks(known_standings)
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)
     duckdb = BronzeDuckDB(database=str(settings.bronze_path))

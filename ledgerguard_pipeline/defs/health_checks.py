@@ -5,7 +5,6 @@ one: here every company is judged for itself and named in the metadata.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,56 +12,36 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.tokens import Tokens
-from ledgerguard_pipeline.custody.health import WEBHOOK_LAG_SECONDS, HealthState, SyncFacts, judge
+from ledgerguard_pipeline.control.budget import SLOW_DOWN_AT, STOP_AT
+from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.custody.health import WEBHOOK_LAG_SECONDS, HealthState
 from ledgerguard_pipeline.defs.keys import HEALTH_JOB
 from ledgerguard_pipeline.defs.reports import Metadata
 from ledgerguard_pipeline.defs.scope import current_settings
+from ledgerguard_pipeline.ingestion.standing import EntityStanding, Standing, read_standings
 
 CONNECTION = dg.AssetKey(["qbo", "connection"])
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
-LAG = "webhook_lag"
+LAG, BUDGET = "webhook_lag", "call_budget"
 
 TOKEN_WARNING_DAYS = 14
-STALE_HOURS = 1.0
+LATE_AFTER_PROMISES = 2.0
+"""A type is late when its data is older than so many of its intervals."""
+
+ListStandings = Callable[[], Sequence[Standing]]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is known about one company without asking Intuit."""
-
-    company: Company
-    tokens: Tokens | None
-    facts: SyncFacts
-
-
-ReadStandings = Callable[[], Sequence[Standing]]
-
-
-def read_standings() -> Sequence[Standing]:
+def known_standings() -> Sequence[Standing]:
     """Every company that was not disconnected on purpose."""
-    from ledgerguard_pipeline.installation import Installation
+    from ledgerguard_pipeline.control.plane import ControlPlane
 
-    with Installation.open(current_settings()) as installation:
-        control, settings = installation.control, installation.settings
-        found = []
-        for company in control.companies.list():
-            realm_id = company.realm_id
-            if company.status is ConnectionStatus.DISCONNECTED:
-                continue
-            loads = installation.bronze.last_loads(realm_id).values()
-            backlog = control.inbox.backlog(realm_id)
-            facts = SyncFacts(
-                last_sync_at=max((mark.loaded_at for mark in loads), default=None),
-                quarantined=sum(installation.bronze.quarantined(realm_id).values()),
-                calls_this_month=control.calls.month_to_date(realm_id),
-                monthly_budget=settings.ledgerguard_monthly_call_budget,
-                webhook_age_seconds=backlog.age_seconds,
-                parked_events=backlog.parked,
-            )
-            found.append(Standing(company, control.tokens.load(realm_id), facts))
-        return found
+    settings = current_settings()
+    with ControlPlane.open(settings) as control:
+        return [
+            standing
+            for standing in read_standings(control, settings)
+            if standing.company.status is not ConnectionStatus.DISCONNECTED
+        ]
 
 
 def build_connection_asset() -> dg.AssetSpec:
@@ -76,8 +55,8 @@ def build_connection_asset() -> dg.AssetSpec:
     )
 
 
-def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
-    """Four checks, each runnable alone from the UI."""
+def build_health_checks(standings: ListStandings) -> dg.AssetChecksDefinition:
+    """Five checks, each runnable alone from the UI."""
     specs = [
         dg.AssetCheckSpec(HEALTH, asset=CONNECTION, description="No company is unhealthy."),
         dg.AssetCheckSpec(
@@ -86,12 +65,18 @@ def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
         ),
         dg.AssetCheckSpec(
             RECENT, asset=CONNECTION,
-            description=f"Every connected company was synced within {STALE_HOURS:g} hour.",
+            description="Every entity of every connected company is as fresh as its schedule "
+            "promises: changes every 15 minutes, the other types every hour.",
         ),
         dg.AssetCheckSpec(
             LAG, asset=CONNECTION,
             description=f"No webhook event waits longer than {WEBHOOK_LAG_SECONDS:g} seconds, and "
             "none is parked.",
+        ),
+        dg.AssetCheckSpec(
+            BUDGET, asset=CONNECTION,
+            description=f"Less than {SLOW_DOWN_AT:.0%} of the month's metered calls are used, and "
+            "Intuit has not refused calls for lack of quota.",
         ),
     ]  # fmt: skip
 
@@ -101,7 +86,13 @@ def build_health_checks(standings: ReadStandings) -> dg.AssetChecksDefinition:
     ) -> Iterable[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         known, now = standings(), datetime.now(UTC)
-        judged = (_health(known, now), _token_life(known, now), _recent(known, now), _lag(known))
+        judged = (
+            _health(known),
+            _token_life(known, now),
+            _recent(known, now),
+            _lag(known),
+            _budget(known),
+        )
         for result in judged:
             if result.check_name in wanted:
                 yield result
@@ -131,11 +122,11 @@ def build_health_schedule(job: AssetJob) -> dg.ScheduleDefinition:
     )
 
 
-def _health(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
+def _health(known: Sequence[Standing]) -> dg.AssetCheckResult:
     worst, metadata = HealthState.HEALTHY, _companies(known)
     order = list(HealthState)
     for standing in known:
-        health = judge(standing.company, standing.tokens, standing.facts, now)
+        health = standing.health
         worst = max(worst, health.state, key=order.index)
         text = "; ".join((health.state.value, *health.texts))
         metadata[f"{standing.company.realm_id}: health"] = dg.MetadataValue.text(text)
@@ -155,7 +146,7 @@ def _health(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
 def _token_life(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
     metadata, passed = _companies(known), True
     for standing in known:
-        end = None if standing.tokens is None else standing.tokens.refresh_expires_at
+        end = None if standing.life is None else standing.life.refresh_expires_at
         if end is not None:
             days = (end - now).total_seconds() / 86_400
             metadata[f"{standing.company.realm_id}: days left"] = dg.MetadataValue.float(
@@ -171,20 +162,28 @@ def _token_life(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult
 def _recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
     metadata, passed = _companies(known), True
     for standing in known:
-        if standing.company.status is not ConnectionStatus.CONNECTED:
+        if not standing.is_connected:
             continue
-        last = standing.facts.last_sync_at
-        hours = None if last is None else (now - last).total_seconds() / 3_600
-        metadata[f"{standing.company.realm_id}: hours since sync"] = (
+        realm_id, last = standing.company.realm_id, standing.facts.last_sync_at
+        metadata[f"{realm_id}: hours since sync"] = (
             dg.MetadataValue.text("never synced")
-            if hours is None
-            else dg.MetadataValue.float(round(hours, 2))
+            if last is None
+            else dg.MetadataValue.float(round((now - last).total_seconds() / 3_600, 2))
         )
-        passed = passed and hours is not None and hours <= STALE_HOURS
+        late = [each.entity for each in standing.entities if _is_late(each, now)]
+        metadata[f"{realm_id}: late entities"] = dg.MetadataValue.text(", ".join(late) or "none")
+        passed = passed and not late
     return dg.AssetCheckResult(
         check_name=RECENT, asset_key=CONNECTION, passed=passed, metadata=metadata,
         severity=dg.AssetCheckSeverity.WARN,
     )  # fmt: skip
+
+
+def _is_late(entity: EntityStanding, now: datetime) -> bool:
+    if entity.last_sync_at is None:
+        return True
+    age = (now - entity.last_sync_at).total_seconds()
+    return age > LATE_AFTER_PROMISES * entity.promised_seconds
 
 
 def _lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
@@ -199,6 +198,37 @@ def _lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
         check_name=LAG, asset_key=CONNECTION, passed=passed, metadata=metadata,
         severity=dg.AssetCheckSeverity.WARN,
     )  # fmt: skip
+
+
+def _budget(known: Sequence[Standing]) -> dg.AssetCheckResult:
+    metadata, passed = _companies(known), True
+    used, budget = 0, 0
+    for standing in known:
+        realm_id, calls = standing.company.realm_id, standing.calls
+        used, budget = calls.all_companies, calls.budget or 0
+        metadata[f"{realm_id}: metered calls this month"] = dg.MetadataValue.int(
+            calls.month_to_date
+        )
+        metadata[f"{realm_id}: forecast for the month"] = dg.MetadataValue.int(calls.forecast)
+        if standing.facts.quota_resumes_at is not None:
+            passed = False
+            metadata[f"{realm_id}: quota"] = dg.MetadataValue.text("used up at Intuit")
+        metadata["all companies: metered calls this month"] = dg.MetadataValue.int(used)
+        metadata["all companies: forecast for the month"] = dg.MetadataValue.int(calls.all_forecast)
+        metadata["budget"] = dg.MetadataValue.int(budget)
+    share = used / budget if budget else 0.0
+    metadata["percent used"] = dg.MetadataValue.float(round(100 * share, 2))
+    return dg.AssetCheckResult(
+        check_name=BUDGET,
+        asset_key=CONNECTION,
+        passed=passed and share < SLOW_DOWN_AT,
+        metadata=metadata,
+        severity=(
+            dg.AssetCheckSeverity.WARN
+            if passed and share < STOP_AT
+            else dg.AssetCheckSeverity.ERROR
+        ),
+    )
 
 
 def _companies(known: Sequence[Standing]) -> Metadata:
