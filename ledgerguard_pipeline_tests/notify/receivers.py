@@ -30,7 +30,7 @@ class Inbox:
     url: str = ""
     before_answer: Callable[[], None] = lambda: None
     drip: bool = False
-    """Answers with a header that never ends, byte by byte, until the caller hangs up."""
+    """Answers with a first line that never ends, byte by byte, until the caller hangs up."""
     hung_up: threading.Event = field(default_factory=threading.Event)
 
 
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"ok")
 
     def drip(self) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never-Ending: ")
+        self.wfile.write(b"HTTP/")
         try:
             while not self.server.inbox.hung_up.wait(0.02):
                 self.wfile.write(b".")
