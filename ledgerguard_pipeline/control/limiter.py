@@ -10,6 +10,7 @@ a 429 cools the whole company down.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import (
@@ -130,19 +131,18 @@ class CallLimiter(WaitingLimiter):
             until = connection.execute(statement).scalar_one_or_none()
             return max(0.0, (until or 0.0) - self._now(connection))
 
-    def cooling(self) -> dict[RealmId, float]:
-        """The companies that are cooling down, each with its seconds left, in one statement."""
-        prefix = self._scope(RealmId(""))
+    def cooling(self, companies: Sequence[RealmId]) -> dict[RealmId, float]:
+        """Those of the companies that are cooling down, with the seconds left; one statement."""
+        scopes = {self._scope(realm): realm for realm in companies}
         with self._database.read() as connection:
             now = self._now(connection)
             found = connection.execute(
-                select(realms.c.scope, realms.c.cool_until).where(
-                    realms.c.scope.startswith(prefix, autoescape=True), realms.c.cool_until > now
-                )
+                select(realms.c.scope, realms.c.cool_until).where(realms.c.cool_until > now)
             )
             return {
-                RealmId(scope.removeprefix(prefix)): min(until - now, COOL_DOWN_LIMIT_SECONDS)
+                scopes[scope]: min(until - now, COOL_DOWN_LIMIT_SECONDS)
                 for scope, until in found
+                if scope in scopes
             }
 
     def _take(self, scope: str, *, batch: bool) -> str | Wait:

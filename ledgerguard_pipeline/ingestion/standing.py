@@ -161,7 +161,7 @@ def read_standings(
         marks=control.marks.read(realms),
         usage=control.calls.usage(),
         backlogs=control.inbox.backlogs(realms),
-        cooling=control.limiter.cooling(),
+        cooling=control.limiter.cooling([company.realm_id for company in companies]),
         refusals=control.refusals.read(realms),
         key_ids=frozenset(control.keyring.key_ids),
     )
