@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.bronze.file import ROW_GROUP_ROWS
@@ -86,6 +87,24 @@ def id_table(ids: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     return pa.table({"id": pa.array(ids, pa.string())})
+
+
+def watermark_table(
+    moved: Mapping[tuple[str, str], tuple[datetime, str]], loaded_at: datetime
+) -> pa.Table:
+    """Watermarks by company and entity, each with the load that moved it."""
+    import pyarrow as pa
+
+    text, instant = pa.string(), pa.timestamp("us", "UTC")
+    return pa.table(
+        {
+            "realm_id": pa.array([realm for realm, _ in moved], text),
+            "entity": pa.array([entity for _, entity in moved], text),
+            "watermark": pa.array([mark for mark, _ in moved.values()], instant),
+            "load_id": pa.array([load_id for _, load_id in moved.values()], text),
+            "loaded_at": pa.array([loaded_at] * len(moved), instant),
+        }
+    )
 
 
 def arrow_slices(

@@ -90,6 +90,18 @@ class BronzeStore:
             rows = connection.execute(tables.READ_WATERMARKS, [str(realm)]).fetchall()
             return {str(entity): watermark for entity, watermark in rows}
 
+    def watermarks_of(self, realms: Sequence[RealmId | str]) -> dict[str, dict[str, datetime]]:
+        """High-water marks by company and entity name, in one read; companies without are in it."""
+        found: dict[str, dict[str, datetime]] = {str(realm): {} for realm in realms}
+        with self._reading() as (connection, _):
+            if connection is not None and found:
+                statement = tables.READ_WATERMARKS_OF
+                for realm, entity, watermark in connection.execute(
+                    statement, [list(found)]
+                ).fetchall():
+                    found[str(realm)][str(entity)] = watermark
+        return found
+
     def counts(self, realm: RealmId | str | None = None) -> dict[str, int]:
         """Living objects by entity name, for one company or all; loaded entity types only."""
         with self._reading() as (connection, present):

@@ -279,7 +279,17 @@ READ_UNFINISHED_WALKS = (
 )
 FORGET_WALK = "DELETE FROM _walks WHERE realm_id = ? AND entity = ?"
 READ_WATERMARKS = "SELECT entity, watermark FROM _watermarks WHERE realm_id = ?"
-FORGET_WATERMARKS = "DELETE FROM _watermarks WHERE realm_id = ? AND entity IN (SELECT unnest(?))"
+READ_WATERMARKS_OF = (
+    "SELECT realm_id, entity, watermark FROM _watermarks WHERE realm_id IN (SELECT unnest(?))"
+)
+FORGET_WATERMARKS = (
+    "DELETE FROM _watermarks WHERE (realm_id, entity) IN (SELECT realm_id, entity FROM incoming)"
+)
+SAVE_WATERMARKS = (
+    "INSERT INTO _watermarks (realm_id, entity, watermark, load_id, loaded_at) "
+    "SELECT realm_id, entity, watermark, load_id, loaded_at FROM incoming"
+)
+COUNT_WATERMARKS = "SELECT count(*) FROM _watermarks WHERE loaded_at = ?"
 READ_META = "SELECT key, value FROM _meta"
 READ_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
 FIND_CATALOG = "SELECT database_name FROM duckdb_databases() WHERE path = ?"

@@ -100,6 +100,8 @@ def test_the_file_is_free_after_every_call_and_after_every_error(
 
 
 class _Exploding:
+    quiet = False
+
     @property
     def realm_id(self) -> str:
         raise RuntimeError("no")
