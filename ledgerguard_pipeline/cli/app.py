@@ -15,6 +15,7 @@ from ledgerguard_pipeline.cli import (
     demo,
     doctor,
     events,
+    keys,
     read,
     sandbox,
     status,
@@ -76,6 +77,7 @@ app.command("companies")(companies.companies)
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
 app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
 app.command("sql")(read.sql)
 app.command("snapshot")(read.snapshot)
 app.command("web")(web.web)
