@@ -31,6 +31,7 @@ from ledgerguard_pipeline.bronze.loads import (
 )
 from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
+from ledgerguard_pipeline.bronze.together import SharedCommits
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
@@ -62,6 +63,7 @@ class BronzeStore:
         self.path = Path(path)
         self.environment = environment
         self._clock = clock
+        self._commits = SharedCommits(self._write)
         self._file = BronzeFile(
             self.path,
             connect=connect or open_memory,
@@ -74,10 +76,12 @@ class BronzeStore:
 
         A version is written only if its bytes differ from the newest stored one and it is not
         older (``bronze/order.py`` has the rules); repeating a load changes no version. On any
-        error nothing of any load is kept.
+        error nothing of any load is kept. What several threads commit at the same time may share
+        a transaction; their errors stay apart.
         """
-        if not loads:
-            return []
+        return self._commits.commit(loads) if loads else []
+
+    def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         with self._file.session(read_only=False) as session:
             present = self._prepare(session)
             return Committer(session.connection, present, self._clock.now()).commit(loads)
@@ -105,15 +109,21 @@ class BronzeStore:
     def counts(self, realm: RealmId | str | None = None) -> dict[str, int]:
         """Living objects by entity name, for one company or all; loaded entity types only."""
         with self._reading() as (connection, present):
-            wanted = [(one.name, one.table) for one in ENTITIES if one.table in present]
+            wanted = {one.table: one.name for one in ENTITIES if one.table in present}
             if connection is None or not wanted:
                 return {}
-            statement = tables.count_current(wanted, realm=realm is not None)
+            sizes = connection.execute(tables.count_versions(wanted)).fetchall()
+            parts: dict[str, list[tuple[str, str]]] = {}
+            for table, rows in sizes:
+                for part in tables.slices(int(rows)):
+                    parts.setdefault(part, []).append((wanted[table], table))
             values = {} if realm is None else {"realm": str(realm)}
-            return {
-                str(entity): int(count)
-                for entity, count in connection.execute(statement, values).fetchall()
-            }
+            counts: dict[str, int] = {}
+            for part, group in parts.items():
+                statement = tables.count_current(group, realm=realm is not None, part=part)
+                for entity, count in connection.execute(statement, values).fetchall():
+                    counts[str(entity)] = counts.get(str(entity), 0) + int(count)
+            return counts
 
     def count(self, entity: str, realm: RealmId | str | None = None) -> int:
         """Living objects of one entity type, ``Expense`` included."""
