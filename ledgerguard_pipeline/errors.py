@@ -10,6 +10,7 @@ LedgerGuardError
 │   └── TokenEndpointUnavailable  (Transient)  no usable answer; the grant is untouched
 ├── QBOAPIError                   an answer (or none) of the Accounting API
 │   ├── Throttled                 (Transient)  429
+│   ├── QuotaExhausted            (NeedsHuman) 429 that does not end: the app's month is used up
 │   ├── ServiceUnavailable        (Transient)  5xx, connection lost, unreadable answer
 │   ├── AccessDenied              (NeedsHuman) 401 after a refresh, 403, wrong cluster
 │   ├── CompanyUnavailable        (NeedsHuman) 6190, locked out
@@ -18,6 +19,7 @@ LedgerGuardError
 │   ├── ChangesTooOld             (Terminal)   CDC beyond its 30 days
 │   ├── PoisonPage                (Terminal)   4002, 10000: one record fails a whole page
 │   └── RequestRejected           (Terminal)   any other refusal
+├── CallBudgetSpent               (NeedsHuman) optional work left out; not a failure
 ├── CustodyError                  keys and ciphertexts
 │   └── KeyUnavailable            (NeedsHuman)
 ├── ControlError                  the control plane's database
@@ -151,6 +153,10 @@ class Throttled(QBOAPIError, Transient):
         self.retry_after = retry_after
 
 
+class QuotaExhausted(QBOAPIError, NeedsHuman):
+    """429 that outlasts every pause: Intuit refuses the app's reads for the rest of the month."""
+
+
 class ServiceUnavailable(QBOAPIError, Transient):
     """5xx, a lost connection, a time-out or an answer that is not what it claims to be."""
 
@@ -184,6 +190,10 @@ class PoisonPage(QBOAPIError, Terminal):
 
 class RequestRejected(QBOAPIError, Terminal):
     """Any other refusal: the request itself is wrong."""
+
+
+class CallBudgetSpent(LedgerGuardError, NeedsHuman):
+    """What is left of the month's calls is kept for changes; optional work is skipped."""
 
 
 class CustodyError(LedgerGuardError):

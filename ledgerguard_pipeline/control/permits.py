@@ -44,6 +44,8 @@ class Budgets:
     concurrent: int
     minute_seconds: float = 60.0
     second_seconds: float = 1.2
+    per_month: int = 500_000
+    """Metered reads of all companies together."""
 
 
 @dataclass(frozen=True, slots=True)

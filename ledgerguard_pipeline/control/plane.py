@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.budget import CallBudget
+from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.control.counters import CounterStore
@@ -56,6 +58,10 @@ class ControlPlane:
         self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
         self.refusals = RefusalLog(database, environment)
+        self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
+        self.guard = CallGuard(
+            self.limiter, self.calls, self.budget, self.refusals, database.clock
+        )
         self.marks = SyncMarks(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)
@@ -90,6 +96,7 @@ class ControlPlane:
             per_second=settings.ledgerguard_max_requests_per_second,
             batches_per_minute=settings.ledgerguard_max_batches_per_minute,
             concurrent=settings.ledgerguard_max_concurrent_requests,
+            per_month=settings.ledgerguard_monthly_call_budget,
         )
         kept = frozenset(entity.name for entity in settings.kept_entities)
         return cls(database, keyring, settings.intuit_env, budgets, kept)

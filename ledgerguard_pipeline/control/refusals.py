@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, delete, select
+from sqlalchemy import RowMapping, delete, select, update
 
 from ledgerguard_pipeline.control.calls import next_month
 from ledgerguard_pipeline.control.database import Database
@@ -25,6 +25,7 @@ QUOTA_REFUSALS = 5
 PROBE_EVERY = timedelta(hours=1)
 """While the quota is spent, one call in so long asks whether somebody raised it."""
 
+_PROBE_LASTS = timedelta(minutes=5)
 _BROKEN_AFTER = timedelta(hours=2)
 """Refusals further apart belong to different runs."""
 
@@ -71,6 +72,17 @@ class RefusalLog:
             }
             connection.execute(self._database.upsert(refusals, tuple(values)), values)
         return run
+
+    def probe(self, realm: RealmId) -> bool:
+        """Claim the one call that may ask whether a spent quota is still spent."""
+        with self._database.write(f"refusals:{self._environment.value}:{realm}") as connection:
+            now = self._database.now(connection)
+            claimed = connection.execute(
+                update(refusals)
+                .where(self._mine, refusals.c.realm_id == realm, refusals.c.resumes_at <= now)
+                .values(resumes_at=now + _PROBE_LASTS)
+            )
+            return claimed.rowcount == 1
 
     def clear(self, realm: RealmId) -> None:
         """A call went through: the run is over."""
