@@ -46,6 +46,8 @@ class EntityStanding:
     error: str | None
     quarantined: int = 0
     promised_seconds: float = PROMISED_CDC_SECONDS
+    failed_at: datetime | None = None
+    """When ``error`` happened."""
 
     def to_json(self) -> dict[str, object]:
         """One entry of the company's ``entities``."""
@@ -258,6 +260,7 @@ def _entity(mark: SyncMark, promised: float) -> EntityStanding:
         error=mark.error,
         quarantined=mark.quarantined,
         promised_seconds=promised,
+        failed_at=mark.failed_at,
     )
 
 
