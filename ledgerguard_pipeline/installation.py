@@ -6,7 +6,6 @@ credentials nor Bronze.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -20,6 +19,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.custody.connection import Connector
 from ledgerguard_pipeline.custody.custodian import Custodian
 from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
+from ledgerguard_pipeline.memory import prepare_for_loads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
@@ -43,7 +43,7 @@ class Installation:
     def __init__(
         self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, connect: Connect | None = None
     ) -> None:
-        _calm_collector()
+        prepare_for_loads()
         self.settings = settings
         self.clock = clock
         self._connect = connect
@@ -176,11 +176,3 @@ class Installation:
             clock=self.clock,
             max_connections=self.settings.ledgerguard_max_concurrent_requests,
         )
-
-
-def _calm_collector() -> None:
-    """Let the cycle collector run rarely: a load makes records by the ten thousand, none of
-    which form cycles, and scanning them again and again costs a tenth of its time.
-    """
-    young, middle, old = gc.get_threshold()
-    gc.set_threshold(max(young, 50_000), max(middle, 20), max(old, 100))

@@ -221,17 +221,29 @@ class SandboxHandle:
     ) -> tuple[int, str, bytes]:
         """Status, Location and body; redirects are not followed."""
         with self._lock:
-            if self._connection is None:
-                host = urlsplit(self.base_url).netloc
-                self._connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_SECONDS)
+            reused = self._connection is not None
             try:
-                self._connection.request(method, target, body or None, headers or {})
-                answer = self._connection.getresponse()
-                return answer.status, answer.getheader("Location", ""), answer.read()
-            except (OSError, http.client.HTTPException):
-                self._connection.close()
-                self._connection = None
-                raise
+                return self._exchange(method, target, body, headers or {})
+            except (http.client.RemoteDisconnected, ConnectionError):
+                # The server closes a connection that was idle for long; nobody read this request.
+                if not reused:
+                    raise
+                return self._exchange(method, target, body, headers or {})
+
+    def _exchange(
+        self, method: str, target: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, str, bytes]:
+        if self._connection is None:
+            host = urlsplit(self.base_url).netloc
+            self._connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_SECONDS)
+        try:
+            self._connection.request(method, target, body or None, headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.getheader("Location", ""), answer.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            self._connection = None
+            raise
 
 
 class _Refusal(msgspec.Struct):
