@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.alerts import AlertStore
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
@@ -63,6 +64,7 @@ class ControlPlane:
             self.limiter, self.calls, self.budget, self.refusals, database.clock
         )
         self.marks = SyncMarks(database, environment)
+        self.alerts = AlertStore(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)
         self.deliveries = DeliveryStore(database, environment, self.counters, kept_entities)

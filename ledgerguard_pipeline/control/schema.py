@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData()
 
@@ -256,5 +256,32 @@ refusals = Table(
     Column("last_at", UtcTime, nullable=False),
     Column("count", Integer, nullable=False),
     Column("resumes_at", UtcTime),
+    sqlite_with_rowid=False,
+)
+
+alert_signs = Table(
+    "alert_signs",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("signs", Text, nullable=False),
+    Column("observed_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+alert_told = Table(
+    "alert_told",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("channel", String(20), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("told", Text, nullable=False),
+    Column("told_at", UtcTime),
+    Column("version", BigInteger, nullable=False),
+    Column("claim", String(64)),
+    Column("claim_ends_at", UtcTime),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", UtcTime),
+    Column("last_error", Text),
     sqlite_with_rowid=False,
 )
