@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.ingestion.standing import Standing
 
 Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
 """Opens the Bronze file; the flag asks for read-only access."""
@@ -159,7 +160,16 @@ class Installation:
             self.bronze,
             clock=self.clock,
             companies=self.control.companies,
+            marks=self.control.marks,
+            budget=self.control.budget,
+            standing=lambda: self.standing(realm_id),
         )
+
+    def standing(self, realm_id: RealmId) -> Standing | None:
+        """How a company stands; None if it was never connected."""
+        from ledgerguard_pipeline.ingestion.standing import read_standings
+
+        return next(iter(read_standings(self.control, self.settings, realms=[realm_id])), None)
 
     def _client(self, realm_id: RealmId, tokens: TokenSource) -> QBOClient:
         client_id, client_secret = self.settings.credentials()

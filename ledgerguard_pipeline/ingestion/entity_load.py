@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ledgerguard_pipeline.bronze.loads import LoadOutcome
+from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion
 from ledgerguard_pipeline.ingestion.results import EntityResult
-from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.values import Mode, RealmId
 
 
 @dataclass(slots=True)
@@ -36,6 +37,17 @@ class EntityLoad:
     def untouched(self) -> bool:
         """True while nothing of it was committed and it has not ended."""
         return self.result is None and not self._outcomes
+
+    @property
+    def completed(self) -> bool:
+        """Whether a commit brought it up to date."""
+        return self._completed is not None
+
+    @property
+    def walked(self) -> bool:
+        """Whether all its rows were read: the moment to count what Bronze holds."""
+        entity = self.feed.plan.entity
+        return self.feed.mode is Mode.FULL and entity.kind is not Kind.SINGLETON
 
     def committed(self, portion: Portion, outcome: LoadOutcome) -> None:
         """A portion is durable."""

@@ -21,6 +21,7 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -32,6 +33,7 @@ from ledgerguard_pipeline.errors import (
 from ledgerguard_pipeline.events import ChangeEvent
 from ledgerguard_pipeline.ingestion.event_lease import EventLease, beating
 from ledgerguard_pipeline.ingestion.event_reads import EntityRead, EventReader
+from ledgerguard_pipeline.ingestion.marking import Marking
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.targets import Target, coalesce
@@ -58,7 +60,9 @@ class EventSync:
         run_id: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
+        marks: SyncMarks | None = None,
     ) -> None:
+        self._marking = Marking(marks, storage, realm_id)
         self._client = client
         self._storage = storage
         self._realm_id = realm_id
@@ -172,6 +176,7 @@ class EventSync:
             for read in reads:
                 self._commit([read])
             return
+        self._marking.committed(loads, outcomes)
         crashpoint("before_event_ack")
         try:
             self._lease.done(self._events_of({read.entity.name for read in reads}))

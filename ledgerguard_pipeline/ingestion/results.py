@@ -8,7 +8,8 @@ from typing import Literal
 
 from ledgerguard_pipeline.values import Mode, RealmId
 
-Status = Literal["ok", "failed"]
+Status = Literal["ok", "failed", "skipped"]
+"""``skipped``: left out on purpose, as the month's call budget is nearly used; ``note`` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class SyncResult:
     @property
     def ok(self) -> bool:
         """True when no entity failed."""
-        return not self.errors and all(result.status == "ok" for result in self.results)
+        return not self.errors and all(result.status != "failed" for result in self.results)
 
     @property
     def total_entities_written(self) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ledgerguard_pipeline import entities as registry
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.errors import BadInputError, QBOAPIError, QBOAuthError
 from ledgerguard_pipeline.ingestion.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events import EventSync
 from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.standing import Standing
 from ledgerguard_pipeline.ingestion.sync import CompanySync
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import RealmId
@@ -21,8 +24,9 @@ from ledgerguard_pipeline.values import RealmId
 class IngestionService:
     """Brings one company's books into Bronze.
 
-    ``client`` is connected to the company; ``storage`` is the Bronze of its environment. Where
-    ``companies`` is given, every successful sync is noted there for connection health.
+    ``client`` is connected to the company; ``storage`` is the Bronze of its environment. An
+    installation adds the rest: ``companies`` and ``marks`` are told how every sync went,
+    ``budget`` says what may still be spent, ``standing`` how the company stands.
     """
 
     def __init__(
@@ -32,8 +36,14 @@ class IngestionService:
         *,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
+        marks: SyncMarks | None = None,
+        budget: CallBudget | None = None,
+        standing: Callable[[], Standing | None] | None = None,
     ) -> None:
         self._companies = companies
+        self._marks = marks
+        self._budget = budget
+        self._standing = standing
         self._client = client
         self._storage = storage
         self._clock = clock
@@ -55,7 +65,13 @@ class IngestionService:
     def open_sync(self, request: SyncRequest) -> CompanySync:
         """Prepare a sync; enter it to start."""
         return CompanySync(
-            self._client, self._storage, request, clock=self._clock, companies=self._companies
+            self._client,
+            self._storage,
+            request,
+            clock=self._clock,
+            companies=self._companies,
+            marks=self._marks,
+            budget=self._budget,
         )
 
     def open_events(self, lease: EventLease, *, run_id: str | None = None) -> EventSync:
@@ -68,6 +84,7 @@ class IngestionService:
             run_id=run_id,
             clock=self._clock,
             companies=self._companies,
+            marks=self._marks,
         )
 
     def run_batch_ingestion(
@@ -100,16 +117,25 @@ class IngestionService:
             return sync.run().to_json()
 
     def get_ingestion_status(self) -> dict[str, object]:
-        """What Bronze holds of this company and how far each entity is."""
+        """How this company stands: what Bronze holds, how far each entity is, health and why.
+
+        In an installation it is the verdict of ``ledgerguard status``, without any call. A
+        client used on its own asks Bronze, and Intuit whether it answers.
+        """
         realm = self.realm_id
         watermarks = self._storage.watermarks(realm)
+        status: dict[str, object] = {
+            "watermarks": {name: _iso(instant) for name, instant in watermarks.items()}
+        }
+        standing = None if self._standing is None else self._standing()
+        if standing is not None:
+            return standing.to_json() | status
         return {
             "realm_id": realm,
             "is_connected": self.test_connection(),
             "last_sync_time": _iso(max(watermarks.values(), default=None)),
             "entity_counts": dict(self._storage.counts(realm)),
-            "watermarks": {name: _iso(instant) for name, instant in watermarks.items()},
-        }
+        } | status
 
     def test_connection(self) -> bool:
         """True when Intuit answers a CompanyInfo read for this company."""

@@ -18,16 +18,20 @@ from typing import Self
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BronzeBusy,
     LedgerGuardError,
     WrongEnvironment,
 )
+from ledgerguard_pipeline.ingestion.affordable import affordable, skipped_result
 from ledgerguard_pipeline.ingestion.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.feed import Portion
 from ledgerguard_pipeline.ingestion.feeds import Feeds
+from ledgerguard_pipeline.ingestion.marking import Marking
 from ledgerguard_pipeline.ingestion.plan import plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.request import SyncRequest
@@ -35,9 +39,6 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.stored import StoredCounts
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import LoadId
-
-_NAMED = 5
-"""Failed entities that ``ledgerguard status`` names; the run names all."""
 
 GROUP_ROWS = 10_000
 """Rows committed together at most, so that the file is held only for a moment."""
@@ -54,8 +55,13 @@ class CompanySync:
         *,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
+        marks: SyncMarks | None = None,
+        budget: CallBudget | None = None,
     ) -> None:
         self._companies = companies
+        self._marking = Marking(marks, storage, request.realm_id)
+        self._budget = budget
+        self._skipped: dict[str, EntityResult] = {}
         self.request = request
         self._client = client
         self._storage = storage
@@ -81,8 +87,12 @@ class CompanySync:
         """
         try:
             self._open()
-        except BaseException:
+        except BaseException as error:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._companies is not None and isinstance(error, LedgerGuardError):
+                self._companies.stumble(
+                    self.request.realm_id, f"The last sync could not begin. {error}"
+                )
             raise
         return self
 
@@ -102,19 +112,9 @@ class CompanySync:
         for load in self._loads.values():
             load.feed.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._companies is not None and any(
-            load.result is not None and load.error is None for load in self._loads.values()
-        ):
+        if self._companies is not None and self._worked:
             self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
-        failed = [load for load in self._loads.values() if load.error is not None]
-        if self._companies is not None and failed:
-            names = ", ".join(load.name for load in failed[:_NAMED])
-            more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-            self._companies.stumble(
-                self.request.realm_id,
-                f"The last sync failed for {names}{more}; the next one tries again. "
-                f"{failed[0].error}",
-            )
+        self._mark_end()
 
     def load(self, entity: EntityType) -> EntityResult:
         """Bring one entity up to date and return what happened; a second call returns the same.
@@ -123,6 +123,9 @@ class CompanySync:
             LedgerGuardError: this entity failed; the others are untouched.
         """
         with self._lock:
+            skipped = self._skipped.get(entity.name)
+            if skipped is not None:
+                return skipped
             load = self._loads[entity.name]
             result = load.result or self._finish(load)
             if load.error is not None:
@@ -142,8 +145,9 @@ class CompanySync:
         """Everything done so far."""
         now = self._client.stats.snapshot()
         until = self._ended if self._ended is not None else self._clock.monotonic()
+        done = [load.result for load in self._loads.values() if load.result is not None]
         return SyncResult(
-            results=tuple(load.result for load in self._loads.values() if load.result is not None),
+            results=(*done, *self._skipped.values()),
             api_calls=now.http_calls - self._before.http_calls,
             metered_calls=now.metered_calls - self._before.metered_calls,
             duration_seconds=until - self._began,
@@ -154,11 +158,38 @@ class CompanySync:
         calls = now.http_calls - self._before.http_calls
         return (now.seconds - self._before.seconds) / calls * 1000 if calls else 0.0
 
+    @property
+    def _worked(self) -> bool:
+        """Whether Intuit answered for any entity."""
+        loads = self._loads.values()
+        return self._client.stats.snapshot().http_calls > self._before.http_calls and any(
+            load.result is not None and load.error is None for load in loads
+        )
+
+    def _mark_end(self) -> None:
+        """Which entities failed, which are current without a commit, which to count anew."""
+        failed: dict[str, str] = {}
+        current, recount = [], []
+        for load in self._loads.values():
+            if load.error is not None:
+                failed[load.name] = str(load.error)
+            elif load.result is not None:
+                # What the company's edition lacks is up to date without any row.
+                if load.feed.plan.advances and not self.request.reconcile and not load.completed:
+                    current.append(load.name)
+                if self.request.reconcile or load.walked:
+                    recount.append(load.name)
+        self._marking.ended(failed=failed, current=current, recount=recount)
+
     def _open(self) -> None:
         request = self.request
-        plans = plan_entities(
-            request, self._storage.watermarks(request.realm_id), self._clock.now()
-        )
+        watermarks = self._storage.watermarks(request.realm_id)
+        self._marking.opened(watermarks)
+        planned = plan_entities(request, watermarks, self._clock.now())
+        plans, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
+        self._skipped = {
+            plan.entity.name: skipped_result(request, plan, why) for plan, why in skipped
+        }
         self._progress.started(request.realm_id, tuple(entity.name for entity in request.entities))
         feeds = Feeds(
             self._client,
@@ -171,6 +202,8 @@ class CompanySync:
         chosen = feeds.reconciling if request.reconcile else feeds.bringing_up_to_date
         for feed in chosen(plans):
             self._loads[feed.plan.entity.name] = EntityLoad(request.realm_id, feed, feed.portions())
+        for result in self._skipped.values():
+            self._progress.finished(result)
 
     def _finish(self, load: EntityLoad) -> EntityResult:
         load.started = self._clock.monotonic()
@@ -224,7 +257,9 @@ class CompanySync:
         for load, portion in group:
             expected = load.feed.tally.expected
             self._progress.page(realm, load.name, len(portion.records), expected)
-        outcomes = self._storage.commit([self._bronze_load(*each) for each in group])
+        loads = [self._bronze_load(*each) for each in group]
+        outcomes = self._storage.commit(loads)
+        self._marking.committed(loads, outcomes)
         if any(outcome.written or outcome.deleted for outcome in outcomes):
             self._stored.forget()
         for (load, portion), outcome in zip(group, outcomes, strict=True):
