@@ -29,11 +29,14 @@ LedgerGuardError
 │   └── SchemaMismatch            (NeedsHuman) written by a newer version of this program
 ├── BronzeError                   the Bronze store
 │   ├── BronzeBusy                (Transient)  another process holds the file
+│   ├── BronzeUnavailable         (Transient)  the lake's catalog database does not answer
 │   └── WrongEnvironment          (NeedsHuman) the file belongs to the other environment
 ├── AlertError                    an alert that did not reach its channel
 │   ├── ChannelUnavailable        (Transient)  no usable answer; tried again
 │   └── ChannelRejected           (NeedsHuman) the channel's address or password is wrong
 └── IngestionError                a sync that could not finish
+    ├── CompanyBusy               (Transient)  somebody else syncs this company just now
+    └── OutOfTime                 (Transient)  the company's share of a sweep's time is used up
 
 ``Transient`` may succeed unchanged later; ``Terminal`` never will; ``NeedsHuman`` says what
 somebody has to do. Messages are one sentence on what happened and one on what to do; they
@@ -238,6 +241,10 @@ class BronzeBusy(BronzeError, Transient):
     """Another process held the Bronze file longer than the wait limit."""
 
 
+class BronzeUnavailable(BronzeError, Transient):
+    """The catalog database of the lake did not answer within the wait limit."""
+
+
 class WrongEnvironment(BronzeError, NeedsHuman):
     """The Bronze store belongs to the other Intuit environment."""
 
@@ -265,3 +272,11 @@ class ChannelRejected(AlertError, NeedsHuman):
 
 class IngestionError(LedgerGuardError):
     """A sync could not finish for one company or entity; the next one continues."""
+
+
+class CompanyBusy(IngestionError, Transient):
+    """Another run, sweep or command works on this company; nothing was done."""
+
+
+class OutOfTime(IngestionError, Transient):
+    """A sweep gives every company so much time; what was committed stays, the rest comes next."""

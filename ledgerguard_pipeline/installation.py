@@ -7,7 +7,8 @@ credentials nor Bronze.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,12 @@ from ledgerguard_pipeline.custody.custodian import Custodian
 from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
 from ledgerguard_pipeline.memory import prepare_for_loads
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.gate import BoundedGate, CallGate
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
+from ledgerguard_pipeline.qbo.retry import RetryPolicy
 from ledgerguard_pipeline.qbo.tokens import TokenSource
+from ledgerguard_pipeline.qbo.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
 
@@ -165,13 +169,70 @@ class Installation:
             standing=lambda: self.standing(realm_id),
         )
 
+    @contextmanager
+    def visit(
+        self, realm_id: RealmId, *, transport: Transport, until: float, patience: float
+    ) -> Iterator[IngestionService]:
+        """The service of a connected company for one visit of a sweep.
+
+        Nothing of it is kept, and its connections are those of ``transport``, so thousands of
+        companies cost no more memory than those under way. No call is begun after ``until``
+        (``clock.monotonic()`` seconds) or waits longer than ``patience`` seconds for a permit.
+
+        Raises:
+            ConfigurationError: the app's credentials are not set.
+        """
+        from ledgerguard_pipeline.ingestion.service import IngestionService
+
+        share = max(until - self.clock.monotonic(), 1.0)
+        with self._client(
+            realm_id,
+            self.custodian,
+            gate=BoundedGate(self.control.guard, self.clock, until=until, patience=patience),
+            policy=RetryPolicy(total_seconds=share),
+            transport=transport,
+        ) as client:
+            yield IngestionService(
+                client,
+                self.bronze,
+                clock=self.clock,
+                companies=self.control.companies,
+                marks=self.control.marks,
+                budget=self.control.budget,
+            )
+
+    def transport(self, *, connections: int, silence_seconds: float) -> Transport:
+        """Connections for many companies, which all live on the same hosts.
+
+        ``silence_seconds`` is how long an answer may be waited for.
+
+        Raises:
+            ConfigurationError: the app's credentials are not set.
+        """
+        client_id, _ = self.settings.credentials()
+        return Transport(
+            client_id,
+            Hosts.of(self.settings.intuit_env, self.settings.intuit_base_url),
+            self.clock,
+            max_connections=connections,
+            timeouts=(CONNECT_SECONDS, min(silence_seconds, READ_SECONDS)),
+        )
+
     def standing(self, realm_id: RealmId) -> Standing | None:
         """How a company stands; None if it was never connected."""
         from ledgerguard_pipeline.ingestion.standing import read_standings
 
         return next(iter(read_standings(self.control, self.settings, realms=[realm_id])), None)
 
-    def _client(self, realm_id: RealmId, tokens: TokenSource) -> QBOClient:
+    def _client(
+        self,
+        realm_id: RealmId,
+        tokens: TokenSource,
+        *,
+        gate: CallGate | None = None,
+        policy: RetryPolicy | None = None,
+        transport: Transport | None = None,
+    ) -> QBOClient:
         client_id, client_secret = self.settings.credentials()
         return QBOClient(
             client_id,
@@ -180,9 +241,11 @@ class Installation:
             self.settings.intuit_env,
             base_url=self.settings.intuit_base_url,
             tokens=tokens,
-            gate=self.control.guard,
+            gate=gate or self.control.guard,
             ledger=self.control.guard,
             realm_id=realm_id,
             clock=self.clock,
             max_connections=self.settings.ledgerguard_max_concurrent_requests,
+            policy=policy,
+            transport=transport,
         )

@@ -129,6 +129,11 @@ class EventSync:
             self._work_once()
         return self.result()
 
+    @property
+    def errors(self) -> tuple[LedgerGuardError, ...]:
+        """Why events were given back, one reason per entity."""
+        return tuple(self._errors.values())
+
     def result(self) -> SyncResult:
         """Everything done so far."""
         now = self._client.stats.snapshot()

@@ -24,7 +24,8 @@ class SyncRequest:
     Without ``full``, ``since`` or ``window`` every entity is brought up to date from its own
     watermark. ``full`` walks everything; ``since`` re-reads changes from that instant on;
     ``window`` heals a span of the past without moving any watermark; ``reconcile`` compares
-    Intuit's counts with Bronze first and reads only the types that differ.
+    Intuit's counts with Bronze first and reads only the types that differ. ``quiet`` leaves no
+    row in ``_loads`` for an entity that brought nothing: right where thousands are idle.
     """
 
     realm_id: RealmId
@@ -34,3 +35,4 @@ class SyncRequest:
     window: Window | None = None
     run_id: str | None = None
     reconcile: bool = False
+    quiet: bool = False

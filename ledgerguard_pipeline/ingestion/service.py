@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from ledgerguard_pipeline import entities as registry
@@ -62,8 +62,10 @@ class IngestionService:
             )
         return realm
 
-    def open_sync(self, request: SyncRequest) -> CompanySync:
-        """Prepare a sync; enter it to start."""
+    def open_sync(
+        self, request: SyncRequest, *, watermarks: Mapping[str, datetime] | None = None
+    ) -> CompanySync:
+        """Prepare a sync; enter it to start. ``watermarks`` are Bronze's, if known already."""
         return CompanySync(
             self._client,
             self._storage,
@@ -72,6 +74,7 @@ class IngestionService:
             companies=self._companies,
             marks=self._marks,
             budget=self._budget,
+            watermarks=watermarks,
         )
 
     def open_events(self, lease: EventLease, *, run_id: str | None = None) -> EventSync:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -57,7 +58,10 @@ class CompanySync:
         companies: CompanyStore | None = None,
         marks: SyncMarks | None = None,
         budget: CallBudget | None = None,
+        watermarks: Mapping[str, datetime] | None = None,
     ) -> None:
+        """``watermarks`` saves reading them, for who read those of many companies at once."""
+        self._watermarks = watermarks
         self._companies = companies
         self._marking = Marking(marks, storage, request.realm_id)
         self._budget = budget
@@ -141,6 +145,11 @@ class CompanySync:
                 continue
         return self.result()
 
+    @property
+    def errors(self) -> tuple[LedgerGuardError, ...]:
+        """Why entities failed, in the order of the request."""
+        return tuple(load.error for load in self._loads.values() if load.error is not None)
+
     def result(self) -> SyncResult:
         """Everything done so far."""
         now = self._client.stats.snapshot()
@@ -183,7 +192,9 @@ class CompanySync:
 
     def _open(self) -> None:
         request = self.request
-        watermarks = self._storage.watermarks(request.realm_id)
+        watermarks = self._watermarks
+        if watermarks is None:
+            watermarks = self._storage.watermarks(request.realm_id)
         self._marking.opened(watermarks)
         planned = plan_entities(request, watermarks, self._clock.now())
         plans, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
@@ -283,4 +294,5 @@ class CompanySync:
             api_calls=load.feed.reader.calls,
             fetched_bytes=portion.bytes,
             started_at=self._clock.now(),
+            marked=not self.request.quiet,
         )

@@ -68,8 +68,9 @@ class QBOClient:
         clock: Clock = SYSTEM_CLOCK,
         max_connections: int = 8,
         policy: RetryPolicy | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        """Nothing is sent yet.
+        """Nothing is sent yet. A ``transport`` given is shared with others and stays open.
 
         Raises:
             BadInputError: the environment or the realm is not one.
@@ -84,8 +85,9 @@ class QBOClient:
         self._consents = PendingConsents(clock)
         self._realm = parse_realm(realm_id) if realm_id is not None else None
         self._shares_tokens = tokens is not None
+        self._shares_transport = transport is not None
         self._session = Session(
-            Transport(client_id, hosts, clock, max_connections=max_connections),
+            transport or Transport(client_id, hosts, clock, max_connections=max_connections),
             hosts,
             tokens or self._own,
             gate or LocalGate(clock, concurrent=max_connections),
@@ -107,7 +109,8 @@ class QBOClient:
 
     def close(self) -> None:
         """Close the pooled connections; tokens held in memory are forgotten with the object."""
-        self._session.close()
+        if not self._shares_transport:
+            self._session.close()
 
     # Consent and tokens
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.errors import Throttled
+from ledgerguard_pipeline.errors import OutOfTime, Throttled
 from ledgerguard_pipeline.values import RealmId
 
 STRETCHED_SECOND = 1.2
@@ -46,6 +46,45 @@ class CallRecorder(Protocol):
     ) -> object:
         """Note one attempt; ``metered`` is what Intuit charges for it."""
         ...
+
+
+class BoundedGate:
+    """A gate that closes at an instant, so that one company takes no more than its share of time.
+
+    ``until`` is in ``clock.monotonic()`` seconds; a permit is waited for ``patience`` seconds at
+    most. Calls under way when it closes end by themselves.
+    """
+
+    def __init__(self, gate: CallGate, clock: Clock, *, until: float, patience: float) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._until = until
+        self._patience = patience
+
+    def permit(
+        self, realm: RealmId, *, batch: bool = False, deadline: float | None = None
+    ) -> AbstractContextManager[object]:
+        """As the gate behind it, within the bounds.
+
+        Raises:
+            OutOfTime: the gate has closed.
+            Throttled: no permit comes in time.
+        """
+        now = self._clock.monotonic()
+        if now >= self._until:
+            raise OutOfTime(
+                "The company's share of this sweep is used up. What was committed stays; the "
+                "next sweep goes on from there.",
+                realm_id=realm,
+            )
+        limit = min(self._until, now + self._patience)
+        return self._gate.permit(
+            realm, batch=batch, deadline=limit if deadline is None else min(limit, deadline)
+        )
+
+    def cool_down(self, realm: RealmId, seconds: float) -> None:
+        """Rest the company, for everybody."""
+        self._gate.cool_down(realm, seconds)
 
 
 class NoRecorder:

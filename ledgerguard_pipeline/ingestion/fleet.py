@@ -1,0 +1,177 @@
+"""Many companies in one process, each by the ordinary sync, none in the way of another.
+
+A run per company costs seconds of CPU before it does anything; here one process goes through its
+companies with a pool of threads. Most of a company's time is waiting for Intuit, so the threads
+overlap, and their commits share transactions. Every company has a deadline of its own and keeps
+its own budgets: one that is slow, throttled or broken is left to the next sweep, or to a run of
+its own, and only ever occupies one thread for its share of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.errors import (
+    CompanyBusy,
+    IngestionError,
+    LedgerGuardError,
+    OutOfTime,
+    Throttled,
+)
+from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.ingestion.turn import Turns
+from ledgerguard_pipeline.values import RealmId
+
+THREADS = 24
+"""Companies under way at once in one process; commits of so many share a transaction."""
+
+
+class Ending(StrEnum):
+    """How a sweep left a company."""
+
+    IDLE = "idle"
+    """Nothing had changed."""
+    CHANGED = "changed"
+    FAILED = "failed"
+    THROTTLED = "throttled"
+    """Its call budget or a cool-down left no time; nobody waits for that in a sweep."""
+    LATE = "late"
+    """Its share of time was used up; what was committed stays."""
+    BUSY = "busy"
+    """Somebody else works on it."""
+    LEFT = "left"
+    """The sweep itself ran out of time before its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Until when one company may be worked on, in ``clock.monotonic()`` seconds."""
+
+    until: float
+    patience: float
+    """Seconds it may wait for a call's permit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times of a sweep, in seconds."""
+
+    company: float
+    """For one company; it is out of the way of the others after that."""
+    total: float
+    """No company is begun after that."""
+    patience: float = 10.0
+    threads: int = THREADS
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a sweep did with one company."""
+
+    realm_id: RealmId
+    ending: Ending
+    seconds: float = 0.0
+    result: SyncResult = field(default_factory=SyncResult)
+    error: LedgerGuardError | None = None
+
+    @property
+    def changed(self) -> tuple[EntityResult, ...]:
+        """The entities that brought something, in the order of the request."""
+        return tuple(each for each in self.result.results if _news(each))
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A company's sync and what failed of it."""
+
+    result: SyncResult
+    errors: Sequence[LedgerGuardError] = ()
+
+
+Work = Callable[[RealmId, Limits], Worked]
+"""Brings one company up to date within its limits; called in a thread of the sweep."""
+
+
+class Fleet:
+    """Goes through companies; one per process and sweep."""
+
+    def __init__(self, turns: Turns, pace: Pace, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._turns = turns
+        self._pace = pace
+        self._clock = clock
+
+    def sweep(self, realms: Sequence[RealmId], work: Work) -> Iterator[Visit]:
+        """Visit every company once, in this order, and tell of each as it is done.
+
+        Whatever happens to one is in its visit. Leaving the iteration lets companies under way
+        finish and begins no other.
+        """
+        if not realms:
+            return
+        began = self._clock.monotonic()
+        pool = ThreadPoolExecutor(min(self._pace.threads, len(realms)), thread_name_prefix="sweep")
+        waiting: set[Future[Visit]] = set()
+        try:
+            with self._turns.kept():
+                for realm in realms:
+                    # Each thread sees the caller's context: where progress is told, for one.
+                    waiting.add(pool.submit(copy_context().run, self._visit, realm, work, began))
+                while waiting:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _visit(self, realm: RealmId, work: Work, began: float) -> Visit:
+        started = self._clock.monotonic()
+        if started - began >= self._pace.total:
+            return Visit(realm, Ending.LEFT)
+        limits = Limits(started + self._pace.company, self._pace.patience)
+        try:
+            with self._turns.of(realm):
+                worked = work(realm, limits)
+        except Exception as cause:  # noqa: BLE001  # whatever it is stays this company's failure
+            error = _typed(realm, cause)
+            seconds = self._clock.monotonic() - started
+            return Visit(realm, _ending([error]), seconds, error=error)
+        seconds = self._clock.monotonic() - started
+        result = worked.result
+        if worked.errors:
+            return Visit(realm, _ending(worked.errors), seconds, result, worked.errors[0])
+        ending = Ending.CHANGED if any(map(_news, result.results)) else Ending.IDLE
+        return Visit(realm, ending, seconds, result)
+
+
+def _news(result: EntityResult) -> bool:
+    brought = result.written + result.deleted + result.quarantined
+    return brought > 0 or bool(result.new_fields)
+
+
+def _ending(errors: Sequence[LedgerGuardError]) -> Ending:
+    """What is worst decides: a real failure must not hide behind a shortage of time."""
+    if any(not isinstance(each, CompanyBusy | OutOfTime | Throttled) for each in errors):
+        return Ending.FAILED
+    if any(isinstance(each, CompanyBusy) for each in errors):
+        return Ending.BUSY
+    if any(isinstance(each, OutOfTime) for each in errors):
+        return Ending.LATE
+    return Ending.THROTTLED
+
+
+def _typed(realm: RealmId, cause: Exception) -> LedgerGuardError:
+    if isinstance(cause, LedgerGuardError):
+        cause.realm_id = cause.realm_id or realm
+        return cause
+    error = IngestionError(
+        f"The sync ended unexpectedly ({type(cause).__name__}: {cause}). Nothing half-written "
+        "remains; the next one tries again.",
+        realm_id=realm,
+    )
+    error.__cause__ = cause
+    return error
