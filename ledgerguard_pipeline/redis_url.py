@@ -61,18 +61,23 @@ def redis_address(url: str) -> RedisAddress:
     if not parts.hostname:
         raise ValueError(_FORM)
     away = not _here(parts.hostname)
-    if parts.scheme == "redis" and away and tls_off is None:
-        raise ValueError(
-            "plain redis:// is accepted for loopback hosts only; use rediss://, or add ?tls=off "
-            "where the network between is private"
-        )
-    unchecked = {options.get("ssl_cert_reqs", ""), options.get("ssl_check_hostname", "")}
-    if away and _UNCHECKED & {each.lower() for each in unchecked}:
-        raise ValueError("the certificate of a server beyond this machine has to be checked")
+    if away:
+        _refuse_listeners(parts.scheme, options, allowed=tls_off is not None)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = f"{parts.scheme}://{host}:{port or 6379}/{database or 0}"
     kept = parts._replace(query=urlencode(options)).geturl()
     return RedisAddress(kept, shown, in_clear=parts.scheme == "redis" and away)
+
+
+def _refuse_listeners(scheme: str, options: dict[str, str], *, allowed: bool) -> None:
+    if scheme == "redis" and not allowed:
+        raise ValueError(
+            "plain redis:// is accepted for loopback hosts only; use rediss://, or add ?tls=off "
+            "where the network between is private"
+        )
+    checks = (options.get("ssl_cert_reqs", ""), options.get("ssl_check_hostname", ""))
+    if any(each.lower() in _UNCHECKED for each in checks):
+        raise ValueError("the certificate of a server beyond this machine has to be checked")
 
 
 _FORM = "it must look like rediss://user:password@host:6379/0, redis://localhost or unix:///socket"

@@ -1,4 +1,4 @@
-"""Fixtures that run one test on every kind of store: SQLite and PostgreSQL."""
+"""Fixtures that run one test on every kind of store: SQLite, PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from ledgerguard_pipeline.control.schema import metadata
 from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.postgres import postgres_database
+from ledgerguard_pipeline_tests.redis_server import redis_database
+
+DATABASES = ("sqlite", "postgresql")
+"""What keeps every contract."""
+
+ALL_STORES = (*DATABASES, "redis")
+"""What keeps tokens, leases and the limiter; the rest of that plane is on SQLite."""
+
+on_all_stores = pytest.mark.parametrize("store_settings", ALL_STORES, indirect=True)
 
 OpenPlane = Callable[..., ControlPlane]
 
@@ -47,14 +56,19 @@ def migrated_database() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def store_settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
     """Settings of an installation on each kind of store."""
-    if request.param == "sqlite":
+    if request.param != "postgresql":
         file = request.getfixturevalue("migrated_file")
         settings.ledgerguard_home.mkdir(mode=0o700)
         shutil.copy(file, settings.ledgerguard_home / DATABASE_FILE)
+    if request.param == "sqlite":
         yield settings
+        return
+    if request.param == "redis":
+        with redis_database() as url:
+            yield settings.model_copy(update={"ledgerguard_redis_url": SecretStr(url)})
         return
     url = request.getfixturevalue("migrated_database")
     yield settings.model_copy(update={"ledgerguard_control_url": SecretStr(url)})

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable
+from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
 
 BUSY_TIMEOUT_SECONDS = 30.0
 POSTGRES_SCHEMA = "ledgerguard"
@@ -53,7 +54,13 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as ServerInsert
     from sqlalchemy.dialects.sqlite import Insert as LiteInsert
 
+PATIENCE_SECONDS = 15.0
+"""How long a server that is away is waited for: longer than a restart or a failover."""
+
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 _BEGIN = "ledgerguard_begin"
+_RELAXED = text("SET LOCAL synchronous_commit = off")
+_LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _abandoned: list[Engine] = []
 
 
@@ -69,6 +76,7 @@ class Database:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.clock = clock
+        self.patience_seconds = PATIENCE_SECONDS
         if self.is_sqlite:
             _private_file(Path(self.url.database or ""))
         self._start()
@@ -84,6 +92,23 @@ class Database:
             _abandoned.extend((self._durable, self._relaxed))
             self._start()
 
+    def reach(self) -> None:
+        """Make sure at the start that the server answers; a file needs no server.
+
+        Raises:
+            ControlUnreachable: it does not; the message names the setting.
+        """
+        if self.is_sqlite:
+            return
+        self._own()
+        try:
+            self._durable.connect().close()
+        except DBAPIError as error:
+            raise ControlUnreachable(
+                f"The PostgreSQL server at {self._shown} cannot be used: {_cause(error)}. Start "
+                "it, or correct LEDGERGUARD_CONTROL_URL."
+            ) from error
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot; never waits for writers.
@@ -92,7 +117,7 @@ class Database:
             ControlUnavailable: the database cannot be reached.
         """
         self._own()
-        with self._mapped(), self._durable.connect() as connection:
+        with self._mapped(), self._connected() as connection:
             yield connection.execution_options(**{_BEGIN: "BEGIN"})
 
     @contextmanager
@@ -112,12 +137,44 @@ class Database:
             with self._turn, self._mapped(), engine.begin() as connection:
                 yield connection
             return
-        with self._mapped(), engine.begin() as connection:
-            if not durable:
-                connection.execute(text("SET LOCAL synchronous_commit = off"))
-            if lock is not None:
-                connection.execute(select(func.pg_advisory_xact_lock(_lock_number(lock))))
+        with self._mapped(), self._connected(lock, durable=durable) as connection:
             yield connection
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                raise ControlUnavailable(
+                    f"The connection to the control plane ({self._shown}) broke while a change "
+                    f"was being stored: {_cause(error)}. Whether it was stored shows when it is "
+                    "tried again."
+                ) from error
+
+    def _connected(self, lock: str | None = None, *, durable: bool = True) -> Connection:
+        """A connection with what a transaction starts with; waits for a server that is away.
+
+        Nothing was asked of the database yet, so trying again is safe.
+        """
+        deadline = self.clock.monotonic() + self.patience_seconds
+        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+        while True:
+            try:
+                return self._opened(lock, durable=durable)
+            except OperationalError:
+                pause = next(pauses)
+                if self.is_sqlite or self.clock.monotonic() + pause > deadline:
+                    raise
+                self.clock.sleep(pause)
+
+    def _opened(self, lock: str | None, *, durable: bool) -> Connection:
+        connection = self._durable.connect()
+        try:
+            if not durable:
+                connection.execute(_RELAXED)
+            if lock is not None:
+                connection.execute(_LOCK, {"number": _lock_number(lock)})
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def now(self, connection: Connection) -> datetime:
         """The store's time, in UTC; inside ``write`` it is read after the lock was taken."""
@@ -174,13 +231,15 @@ class Database:
         try:
             yield
         except (DBAPIError, PoolTimeout) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
             raise ControlUnavailable(
-                f"The control plane ({self.url.render_as_string(hide_password=True)}) could not "
-                f"be used: {first_line}. Nothing was written; free disk space, stop a process "
-                "that holds it, or check LEDGERGUARD_CONTROL_URL, then try again."
+                f"The control plane ({self._shown}) could not be used: {_cause(error)}. Nothing "
+                "was written; free disk space, stop a process that holds it, or check "
+                "LEDGERGUARD_CONTROL_URL, then try again."
             ) from error
+
+    @property
+    def _shown(self) -> str:
+        return self.url.render_as_string(hide_password=True)
 
 
 def _parse(url: str) -> URL:
@@ -269,6 +328,11 @@ def _upsert(backend: str, table: Table, columns: tuple[str, ...], add: tuple[str
 
     server = postgresql.insert(table)
     return server.on_conflict_do_update(index_elements=keys, set_=changes(server.excluded))
+
+
+def _cause(error: DBAPIError | PoolTimeout) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 def _lock_number(name: str) -> int:

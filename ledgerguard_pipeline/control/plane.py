@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.alerts import AlertStore
@@ -13,6 +14,7 @@ from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
 from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.deliveries import DeliveryStore
@@ -25,10 +27,14 @@ from ledgerguard_pipeline.control.migrate import migrate
 from ledgerguard_pipeline.control.refusals import RefusalLog
 from ledgerguard_pipeline.control.run_beats import RunBeats
 from ledgerguard_pipeline.control.states import StateStore
+from ledgerguard_pipeline.control.token_home import check_token_home
 from ledgerguard_pipeline.control.tokens import TokenStore
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.redis_server import RedisServer
 
 DATABASE_FILE = "control.db"
 
@@ -46,23 +52,35 @@ class ControlPlane:
         environment: Environment,
         budgets: Budgets,
         kept_entities: frozenset[str],
+        redis: RedisServer | None = None,
     ) -> None:
         self.database = database
+        self.redis = redis
         self.keyring = keyring
         self.environment = environment
         self.clock = database.clock
         self.companies = CompanyStore(database, environment)
-        self.tokens = TokenStore(database, keyring, environment)
         self.states = StateStore(database, environment)
-        self.leases = LeaseStore(database)
-        self.limiter = CallLimiter(database, environment, budgets)
+        self.tokens: TokenVault
+        self.leases: Leases
+        self.limiter: Limiter
+        if redis is None:
+            self.tokens = TokenStore(database, keyring, environment)
+            self.leases = LeaseStore(database)
+            self.limiter = CallLimiter(database, environment, budgets)
+        else:
+            from ledgerguard_pipeline.control.redis_leases import RedisLeaseStore
+            from ledgerguard_pipeline.control.redis_limiter import RedisCallLimiter
+            from ledgerguard_pipeline.control.redis_tokens import RedisTokenStore
+
+            self.tokens = RedisTokenStore(redis, keyring, environment)
+            self.leases = RedisLeaseStore(redis)
+            self.limiter = RedisCallLimiter(redis, environment, budgets)
         self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
         self.refusals = RefusalLog(database, environment)
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
-        self.guard = CallGuard(
-            self.limiter, self.calls, self.budget, self.refusals, database.clock
-        )
+        self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
         self.marks = SyncMarks(database, environment)
         self.alerts = AlertStore(database, environment)
         self.counters = CounterStore(database, environment)
@@ -70,11 +88,17 @@ class ControlPlane:
         self.deliveries = DeliveryStore(database, environment, self.counters, kept_entities)
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ControlPlane:
+    def open(
+        cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, moving_tokens: bool = False
+    ) -> ControlPlane:
         """Open, and on first use create, the control plane of these settings.
 
+        ``moving_tokens`` is for whoever moves them between the database and Redis: everybody
+        else is kept from using a half of them.
+
         Raises:
-            ConfigurationError: the home or the database URL is not usable.
+            ConfigurationError: the home or a URL is not usable, or the tokens are elsewhere.
+            ControlUnreachable: the PostgreSQL or Redis server does not answer.
             KeyUnavailable: the key ring is damaged or open to others.
             SchemaMismatch: a newer version of this program wrote the database.
             ControlUnavailable: the database cannot be reached or a migration failed.
@@ -87,12 +111,22 @@ class ControlPlane:
             if configured is None
             else configured.get_secret_value()
         )
-        database = Database(url, clock=clock)
-        try:
+        address = settings.ledgerguard_redis_url
+        with ExitStack() as undo:
+            database = Database(url, clock=clock)
+            undo.callback(database.close)
+            database.reach()
             migrate(database)
-        except BaseException:
-            database.close()
-            raise
+            redis = None
+            if address is not None:
+                from ledgerguard_pipeline.control.redis_server import RedisServer
+
+                redis = RedisServer(address.get_secret_value(), clock=clock)
+                undo.callback(redis.close)
+                redis.reach()
+            if not moving_tokens:
+                check_token_home(database, redis)
+            undo.pop_all()
         budgets = Budgets(
             per_minute=settings.ledgerguard_max_requests_per_minute,
             per_second=settings.ledgerguard_max_requests_per_second,
@@ -101,7 +135,7 @@ class ControlPlane:
             per_month=settings.ledgerguard_monthly_call_budget,
         )
         kept = frozenset(entity.name for entity in settings.kept_entities)
-        return cls(database, keyring, settings.intuit_env, budgets, kept)
+        return cls(database, keyring, settings.intuit_env, budgets, kept, redis)
 
     def now(self) -> datetime:
         """The store's time in UTC, the one every expiry in here is measured by."""
@@ -110,6 +144,8 @@ class ControlPlane:
     def close(self) -> None:
         """Close the database connections of this process; the stores cannot be used after."""
         self.database.close()
+        if self.redis is not None:
+            self.redis.close()
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.keyring import Keyring, sealed_with
 from ledgerguard_pipeline.control.schema import refresh_attempts, tokens
+from ledgerguard_pipeline.control.sealing import SEALED_FIELDS, Sealer
 from ledgerguard_pipeline.errors import LostRace
 from ledgerguard_pipeline.values import Environment, RealmId
 
@@ -70,9 +71,6 @@ class SealedRow:
     key_ids: tuple[str | None, ...]
 
 
-_SEALED = ("access_token", "refresh_token")
-
-
 class TokenStore:
     """Tokens of the environment the plane was opened for.
 
@@ -82,7 +80,7 @@ class TokenStore:
 
     def __init__(self, database: Database, keyring: Keyring, environment: Environment) -> None:
         self._database = database
-        self._keyring = keyring
+        self._sealer = Sealer(keyring)
         self._environment = environment
         self._mine = tokens.c.environment == environment.value
         self._my_attempts = refresh_attempts.c.environment == environment.value
@@ -99,8 +97,12 @@ class TokenStore:
         if row is None:
             return None
         return Tokens(
-            access_token=self._unseal(self._environment, realm, "access_token", row),
-            refresh_token=self._unseal(self._environment, realm, "refresh_token", row),
+            access_token=self._sealer.unseal(
+                self._environment, realm, "access_token", row["access_token"]
+            ),
+            refresh_token=self._sealer.unseal(
+                self._environment, realm, "refresh_token", row["refresh_token"]
+            ),
             access_expires_at=row["access_expires_at"],
             refresh_expires_at=row["refresh_expires_at"],
             hard_expires_at=row["hard_expires_at"],
@@ -132,8 +134,12 @@ class TokenStore:
                 )
             # Sealed under the lock: a key cannot be retired between here and the commit.
             mine = self._environment
-            values["access_token"] = self._seal(mine, realm, "access_token", grant.access_token)
-            values["refresh_token"] = self._seal(mine, realm, "refresh_token", grant.refresh_token)
+            values["access_token"] = self._sealer.seal(
+                mine, realm, "access_token", grant.access_token
+            )
+            values["refresh_token"] = self._sealer.seal(
+                mine, realm, "refresh_token", grant.refresh_token
+            )
             if expected_version is None:
                 key = {"environment": self._environment.value, "realm_id": realm}
                 connection.execute(insert(tokens).values(key | values))
@@ -180,7 +186,7 @@ class TokenStore:
         Raises:
             KeyUnavailable: an answer could not be sealed now, so Intuit must not be asked.
         """
-        self._keyring.newest()
+        self._sealer.keyring.newest()
         with self._database.write(self._lock(realm)) as connection:
             earlier = self._attempt(connection, realm)
             same = earlier is not None and earlier.old_token_sha256 == current.refresh_sha256
@@ -209,7 +215,7 @@ class TokenStore:
     def sealed(self) -> list[SealedRow]:
         """Every stored grant of every environment, with the keys its tokens need; opens none."""
         statement = select(
-            tokens.c.environment, tokens.c.realm_id, *(tokens.c[name] for name in _SEALED)
+            tokens.c.environment, tokens.c.realm_id, *(tokens.c[name] for name in SEALED_FIELDS)
         ).order_by(tokens.c.environment, tokens.c.realm_id)
         with self._database.read() as connection:
             return [_sealed_row(row) for row in connection.execute(statement).mappings()]
@@ -228,16 +234,21 @@ class TokenStore:
         with self._database.write(self._lock(realm, environment)) as connection:
             statement = select(tokens).where(*mine).with_for_update()
             stored = connection.execute(statement).mappings().one_or_none()
-            if stored is None or set(_sealed_row(stored).key_ids) == {self._keyring.newest()}:
+            if stored is None or set(_sealed_row(stored).key_ids) == {
+                self._sealer.keyring.newest()
+            }:
                 return False
             fresh = {
-                name: self._seal(
-                    environment, realm, name, self._unseal(environment, realm, name, stored)
+                name: self._sealer.seal(
+                    environment,
+                    realm,
+                    name,
+                    self._sealer.unseal(environment, realm, name, stored[name]),
                 )
-                for name in _SEALED
+                for name in SEALED_FIELDS
             }
             # Compare-and-swap on the ciphertexts themselves: exactly these tokens, sealed anew.
-            same = (tokens.c[name] == stored[name] for name in _SEALED)
+            same = (tokens.c[name] == stored[name] for name in SEALED_FIELDS)
             connection.execute(update(tokens).where(*mine, *same).values(fresh))
         return True
 
@@ -284,24 +295,10 @@ class TokenStore:
     def _lock(self, realm: RealmId, environment: Environment | None = None) -> str:
         return f"tokens:{(environment or self._environment).value}:{realm}"
 
-    def _seal(self, environment: Environment, realm: RealmId, name: str, secret: SecretStr) -> str:
-        return self._keyring.seal(secret.get_secret_value(), _context(environment, realm, name))
-
-    def _unseal(
-        self, environment: Environment, realm: RealmId, name: str, row: RowMapping
-    ) -> SecretStr:
-        context = _context(environment, realm, name)
-        return SecretStr(self._keyring.unseal(row[name], context))
-
-
-def _context(environment: Environment, realm: RealmId, name: str) -> str:
-    """What a sealed token is bound to: it opens in its own place only."""
-    return f"{environment.value}/{realm}/{name}"
-
 
 def _sealed_row(row: RowMapping) -> SealedRow:
     return SealedRow(
         Environment(row["environment"]),
         RealmId(row["realm_id"]),
-        tuple(sealed_with(row[name]) for name in _SEALED),
+        tuple(sealed_with(row[name]) for name in SEALED_FIELDS),
     )

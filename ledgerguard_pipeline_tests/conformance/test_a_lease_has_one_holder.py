@@ -1,28 +1,18 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.control.holder import has_died, this_process
+from ledgerguard_pipeline.control.holder import this_process
 from ledgerguard_pipeline.control.leases import DEAD_HOLDER_SECONDS
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import ControlUnavailable, LostRace
 from ledgerguard_pipeline_tests.clocks import FakeClock
+from ledgerguard_pipeline_tests.conformance.dead import dead_process
+from ledgerguard_pipeline_tests.stores import on_all_stores
 
-ROOT = Path(__file__).parents[2]
-
-
-def dead_process() -> str:
-    """The name of a process that has lived and died on this machine."""
-    code = "from ledgerguard_pipeline.control.holder import this_process; print(this_process())"
-    finished = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return finished.stdout.strip()
+pytestmark = on_all_stores
 
 
 def test_a_held_lease_is_refused_to_everybody(plane: ControlPlane) -> None:
@@ -113,15 +103,6 @@ def test_the_lease_of_a_living_process_is_left_alone(plane: ControlPlane, clock:
     assert plane.leases.acquire("refresh", "b", 10) is None
     clock.advance(DEAD_HOLDER_SECONDS)
     assert plane.leases.acquire("refresh", "b", 10) is None
-
-
-def test_only_a_process_that_could_be_seen_is_called_dead() -> None:
-    assert has_died(dead_process())
-    assert not has_died(this_process())
-    machine, _, _ = this_process().partition(":")
-    assert not has_died("another-machine:1:1")
-    assert not has_died(f"{machine}:not-a-pid:1")
-    assert has_died(f"{machine}:1:-1"), "the pid lives, but it is not the same process"
 
 
 def test_of_many_callers_at_once_one_gets_the_lease(plane: ControlPlane) -> None:

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.control.schema import limiter_permits, limiter_stamps
 from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
-from ledgerguard_pipeline_tests.conformance.test_a_lease_has_one_holder import dead_process
+from ledgerguard_pipeline_tests.conformance.dead import dead_process
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")

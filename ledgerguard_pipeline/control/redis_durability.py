@@ -1,0 +1,110 @@
+"""What a Redis that keeps tokens must be set to, and what of it is not so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.exceptions import ResponseError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_CONFIG = ("appendfsync", "save", "appendonly", "maxmemory-policy")
+
+
+def durability(client: Redis) -> list[str]:
+    """What may lose a stored token, a sentence each with the remedy; empty where nothing may.
+
+    Where the server does not let its configuration be read (managed services), what ``INFO``
+    tells counts, and what it leaves open is said.
+
+    Raises:
+        redis.exceptions.RedisError: the server gave no answer at all.
+    """
+    told: dict[str, object] = {**client.info("persistence"), **client.info("memory")}
+    told |= {**client.info("replication"), **client.info("server")}
+    config = _config(client)
+    return [
+        *_persistence(told, config),
+        *_writes(told),
+        *_eviction(config.get("maxmemory-policy") or str(told.get("maxmemory_policy", ""))),
+        *_role(str(told.get("role", ""))),
+    ]
+
+
+def _config(client: Redis) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _CONFIG:
+        try:
+            found |= {str(k): str(v) for k, v in client.config_get(name).items()}
+        except ResponseError:
+            return {}
+    return found
+
+
+def _persistence(told: dict[str, object], config: dict[str, str]) -> list[str]:
+    if str(told.get("aof_enabled", "0")) != "1":
+        if config and not config.get("save"):
+            return [
+                (
+                    "Redis keeps nothing on disk: a restart loses every token, and every company has "
+                    "to be connected again. Set `appendonly yes` and `appendfsync always`."
+                )
+            ]
+        return [
+            (
+                "Redis keeps snapshots only: a restart loses the tokens of the last minutes. Set "
+                "`appendonly yes` and `appendfsync always`."
+            )
+        ]
+    fsync = config.get("appendfsync")
+    if fsync == "always":
+        return []
+    if fsync == "no":
+        return ["Redis leaves the disk to chance (appendfsync no). Set `appendfsync always`."]
+    if _release(told) >= (7, 2):
+        return []  # everysec: each write of a token waits until the server says it is on disk
+    if fsync is None:
+        return [
+            (
+                "Redis does not let its configuration be read, and its release cannot say when a "
+                "write is on disk. Make sure of `appendfsync always`."
+            )
+        ]
+    return [
+        (
+            "Redis writes to disk once a second and its release cannot say when: a power cut may lose "
+            "a token that is already in use. Set `appendfsync always`, or use Redis 7.2 or newer."
+        )
+    ]
+
+
+def _writes(told: dict[str, object]) -> list[str]:
+    names = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+    failing = [name for name in names if str(told.get(name, "ok")) != "ok"]
+    if not failing:
+        return []
+    return [f"Redis cannot write to its disk ({', '.join(failing)}). Free space or repair it."]
+
+
+def _eviction(policy: str) -> list[str]:
+    if policy in ("", "noeviction"):
+        return []
+    lost = "tokens and leases" if policy.startswith("allkeys") else "counts of the limiter"
+    return [
+        (
+            f"Redis throws {lost} away when its memory is full (maxmemory-policy {policy}). Set "
+            "`maxmemory-policy noeviction`, and give a cache a Redis of its own."
+        )
+    ]
+
+
+def _role(role: str) -> list[str]:
+    if role in ("", "master"):
+        return []
+    return ["Redis is a read-only replica here. Point LEDGERGUARD_REDIS_URL at the primary."]
+
+
+def _release(told: dict[str, object]) -> tuple[int, ...]:
+    parts = str(told.get("redis_version", "0")).split(".")
+    return tuple(int(part) for part in parts if part.isdecimal())
