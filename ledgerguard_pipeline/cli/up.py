@@ -174,7 +174,6 @@ def _connect(sandbox_url: str, web_port: int) -> None:
             f"http://localhost:{web_port}/api/v1/auth/connect", allow_redirects=False, timeout=30
         )
         answer = session.get(handle.consent(link.headers["Location"]), timeout=60)
-    handle.stop()
     if answer.status_code != 200:
         raise LedgerGuardError(
             f"The sandbox company could not be connected (HTTP {answer.status_code}); the log of "

@@ -45,8 +45,6 @@ def edit(
         _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
     except ValueError as error:
         _complain(f"{error}.", 2)
-    finally:
-        handle.stop()
     if as_json:
         typer.echo(msgspec.json.encode(answer).decode())
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-import threading
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
@@ -41,8 +41,6 @@ class SandboxHandle:
         self.client_id = client_id
         self.client_secret = client_secret
         self.realms = realms
-        self._lock = threading.Lock()
-        self._connection: http.client.HTTPConnection | None = None
 
     @property
     def realm_id(self) -> str:
@@ -202,13 +200,6 @@ class SandboxHandle:
         """Forget all events and deliveries; numbers, and so everybody's luck, start again."""
         self._call("POST", "webhooks/reset")
 
-    def stop(self) -> None:
-        """Give the control connection back."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
     def _call(self, method: str, name: str, body: object = None) -> bytes:
         payload = b"" if body is None else msgspec.json.encode(body)
         status, _, answer = self._http(method, f"/_sandbox/{name}", payload)
@@ -219,31 +210,18 @@ class SandboxHandle:
     def _http(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, str, bytes]:
-        """Status, Location and body; redirects are not followed."""
-        with self._lock:
-            reused = self._connection is not None
-            try:
-                return self._exchange(method, target, body, headers or {})
-            except (http.client.RemoteDisconnected, ConnectionError):
-                # The server closes a connection that was idle for long; nobody read this request.
-                if not reused:
-                    raise
-                return self._exchange(method, target, body, headers or {})
+        """Status, Location and body; redirects are not followed.
 
-    def _exchange(
-        self, method: str, target: str, body: bytes, headers: dict[str, str]
-    ) -> tuple[int, str, bytes]:
-        if self._connection is None:
-            host = urlsplit(self.base_url).netloc
-            self._connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_SECONDS)
-        try:
-            self._connection.request(method, target, body or None, headers)
-            answer = self._connection.getresponse()
+        A connection a call: one kept for later may have been closed by then, and nobody could
+        tell whether an edit sent over it was made.
+        """
+        connection = http.client.HTTPConnection(
+            urlsplit(self.base_url).netloc, timeout=_TIMEOUT_SECONDS
+        )
+        with contextlib.closing(connection):
+            connection.request(method, target, body or None, headers or {})
+            answer = connection.getresponse()
             return answer.status, answer.getheader("Location", ""), answer.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
-            raise
 
 
 class _Refusal(msgspec.Struct):

@@ -149,7 +149,6 @@ class SandboxServer(SandboxHandle):
 
     def stop(self) -> None:
         """Close every connection and the port."""
-        super().stop()
         self.world.close()  # first, so that nobody waits for webhooks any more
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
@@ -228,7 +227,6 @@ class SandboxProcess(SandboxHandle):
 
     def stop(self) -> None:
         """End the process."""
-        super().stop()
         if self._child is None:
             return
         _stream(self._child.stdin).close()

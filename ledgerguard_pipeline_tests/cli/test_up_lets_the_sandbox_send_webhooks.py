@@ -83,7 +83,6 @@ def test_an_edit_by_the_command_is_delivered_and_queued(home: Path, tmp_path: Pa
             said = subprocess.run(edit, env=environment, capture_output=True, text=True, check=True)
             assert handle.settle_webhooks().acknowledged == 1
             (queued,) = control.inbox.list()
-        handle.stop()
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0

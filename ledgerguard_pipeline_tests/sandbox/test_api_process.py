@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import contextlib
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle
 from ledgerguard_pipeline.sandbox.process import SandboxProcess
 from ledgerguard_pipeline_tests.sandbox.caller import CALLBACK
 
@@ -53,24 +49,3 @@ def test_a_wrong_switch_ends_with_one_sentence_and_exit_code_2(switch: str) -> N
     assert done.stdout == ""
     assert done.stderr.startswith("The sandbox cannot start: ")
     assert "Traceback" not in done.stderr
-
-
-def test_the_handle_survives_a_connection_that_was_closed_while_idle() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        answered: list[bytes] = []
-
-        def answer_once_per_connection() -> None:
-            for _ in range(2):
-                connection, _ = listener.accept()
-                with connection:
-                    answered.append(connection.recv(65_536))
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-        server = threading.Thread(target=answer_once_per_connection)
-        server.start()
-        handle = SandboxHandle(f"http://127.0.0.1:{listener.getsockname()[1]}", "id", "secret", [])
-        with contextlib.closing(handle):
-            assert handle.switches() == {}
-            assert handle.switches() == {}
-        server.join(timeout=30)
-        assert len(answered) == 2
