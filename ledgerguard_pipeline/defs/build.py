@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ledgerguard_pipeline.defs.alerts import build_alert_sensors
 from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.companies import connected_companies
@@ -43,6 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies),
             build_lost_runs_sensor(open_queue),
+            *build_alert_sensors(),
             *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue),
         ],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},

@@ -1,0 +1,162 @@
+"""Two sensors that tell people: one notes failed runs, one watches health and sends messages.
+
+Neither launches anything. The first only writes down; all telling is done by the second, so that
+a slow channel never keeps Dagster from noticing the next failure, and what a failed run and the
+company's health say together becomes one message.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import dagster as dg
+
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.custody.alert_texts import Links
+from ledgerguard_pipeline.custody.alerts import INSTALLATION, AlertKind, Finding, findings_of
+from ledgerguard_pipeline.custody.announcer import Announcer, Observed, Tally
+from ledgerguard_pipeline.custody.health import HealthState
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.partitions import REALM
+from ledgerguard_pipeline.defs.scope import current_settings
+from ledgerguard_pipeline.ingestion.standing import read_standings
+from ledgerguard_pipeline.notify.channels import configured_channels
+from ledgerguard_pipeline.settings import Settings
+
+OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
+
+TICK_SECONDS = 30
+
+PARTITION_TAG = f"dagster/partition/{REALM}"
+_RANGE_TAG = "dagster/asset_partition_range_start"
+_WILL_RETRY_TAG = "dagster/will_retry"
+_AD_HOC_JOB = "__ASSET_JOB"
+"""What a click on Materialize runs; the next run may well be another job's."""
+
+
+@contextmanager
+def open_control() -> Iterator[ControlPlane]:
+    """The control plane of this installation, for one tick."""
+    with ControlPlane.open(current_settings()) as control:
+        yield control
+
+
+def build_alert_sensors(
+    opened: OpenControl = open_control, settings: Callable[[], Settings] = current_settings
+) -> list[dg.SensorDefinition]:
+    """The sensors; without a configured channel both do nothing."""
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Notes failed runs for the next alert; told once until a later run succeeds.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        if run.tags.get(_WILL_RETRY_TAG) == "true" or not configured_channels(settings()):
+            return
+        with opened() as control:
+            known = {company.realm_id for company in control.companies.list()}
+            named = realm_of(run)
+            realm = named if named in known else INSTALLATION
+            Announcer(control, (), Links.of(settings())).note_failed_run(
+                realm, failed_run(context, named)
+            )
+
+    @dg.sensor(
+        name="company_alerts",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the configured channels when a company's health changes, once per "
+        "change.",
+    )
+    def company_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        now = settings()
+        channels = configured_channels(now)
+        if not channels:
+            return dg.SkipReason(
+                "No alert channel is configured: set LEDGERGUARD_ALERT_WEBHOOK_URL, "
+                "LEDGERGUARD_ALERT_SLACK_URL or LEDGERGUARD_SMTP_URL."
+            )
+        with opened() as control:
+            announcer = Announcer(control, channels, Links.of(now))
+            at = control.now()
+            announcer.observe(
+                observed(control, now),
+                lambda realm, finding: still_failing(context.instance, realm, finding),
+                at,
+            )
+            return dg.SkipReason(told(announcer.tell()))
+
+    return [failed_runs, company_alerts]
+
+
+def observed(control: ControlPlane, settings: Settings) -> list[Observed]:
+    """What is wrong with each company, by the one verdict that everybody shows."""
+    return [
+        Observed(each.company.realm_id, each.company.name, tuple(findings_of(each.health.reasons)))
+        for each in read_standings(control, settings)
+    ]
+
+
+def told(tally: Tally) -> str:
+    """One line for the sensor's page."""
+    parts = [f"{channel}: {count} sent" for channel, count in sorted(tally.sent.items())]
+    parts += [f"{channel}: {error}" for channel, error in sorted(tally.failed.items())]
+    return "; ".join(parts) or "Nothing changed."
+
+
+def realm_of(run: dg.DagsterRun) -> str:
+    """The company a run was about, or an empty text."""
+    tags = run.tags
+    return (
+        tags.get(REALM_TAG) or tags.get(PARTITION_TAG) or tags.get(_RANGE_TAG, "").partition("|")[0]
+    )
+
+
+def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
+    """The failure in words: the first failed step's, or why the run ended without one."""
+    run = context.dagster_run
+    told_by_step = []
+    for event in context.get_step_failure_events():
+        data = event.step_failure_data
+        said = data.user_failure_data.description if data.user_failure_data else None
+        if said is None and data.error is not None:
+            # The class alone: a message of whatever library may hold anything.
+            said = data.error.cls_name
+        told_by_step.append(f"{event.step_key}: {said or 'no reason was given'}")
+    rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
+    why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
+    about = f" of company {realm}" if realm else ""
+    return Finding(
+        AlertKind.RUN_FAILED.value,
+        HealthState.DEGRADED,
+        f"A run of the job {run.job_name}{about} failed{rest}. {why.strip()} "
+        "The next scheduled run takes up where this one stopped.",
+        subject=run.job_name,
+        run_id=run.run_id,
+    )
+
+
+def still_failing(instance: dg.DagsterInstance, realm: str, finding: Finding) -> bool:
+    """Whether nothing that came after the failed run has succeeded.
+
+    What a person launched by hand is over with any later success of the company.
+    """
+    failed = instance.get_run_record_by_id(finding.run_id)
+    if failed is None:
+        return False
+    job = None if finding.subject.startswith(_AD_HOC_JOB) else finding.subject
+    tags: list[dict[str, str]] = [{REALM_TAG: realm}, {PARTITION_TAG: realm}] if realm else [{}]
+    return not any(
+        instance.get_run_records(
+            dg.RunsFilter(
+                job_name=job,
+                statuses=[dg.DagsterRunStatus.SUCCESS],
+                tags=each,
+                created_after=failed.create_timestamp,
+            ),
+            limit=1,
+        )
+        for each in tags
+    )
