@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.schema import sync_marks as marks
@@ -70,6 +70,20 @@ class Counted:
     """What Bronze holds of one entity: living objects and unresolved rejects."""
 
     rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Several marks of one company together: how many there are, how many of them were ever
+    up to date and how many failed last, and when the first and the last was up to date.
+    """
+
+    marks: int
+    synced: int
+    failed: int
+    oldest: datetime | None
+    newest: datetime | None
     quarantined: int
 
 
@@ -193,6 +207,29 @@ class SyncMarks:
             for row in connection.execute(statement.order_by(marks.c.entity)).mappings():
                 found.setdefault(RealmId(row["realm_id"]), {})[row["entity"]] = _mark(row)
         return found
+
+    def extents(self, entities: Collection[str]) -> dict[RealmId, Extent]:
+        """The marks of these entities together, company by company, in one statement."""
+        statement = (
+            select(
+                marks.c.realm_id,
+                func.count(),
+                func.count(marks.c.last_sync_at),
+                func.count(marks.c.error),
+                func.min(marks.c.last_sync_at),
+                func.max(marks.c.last_sync_at),
+                func.sum(marks.c.quarantined),
+            )
+            .where(self._mine, marks.c.entity.in_(sorted(entities)))
+            .group_by(marks.c.realm_id)
+        )
+        with self._database.read() as connection:
+            return {
+                RealmId(realm): Extent(count, synced, failed, oldest, newest, int(quarantined))
+                for realm, count, synced, failed, oldest, newest, quarantined in connection.execute(
+                    statement
+                )
+            }
 
     def forget(self, realm: RealmId) -> None:
         """Drop a company's marks; the next sync makes them anew from Bronze."""

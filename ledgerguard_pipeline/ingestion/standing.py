@@ -137,6 +137,18 @@ class Standing:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A company and its health, which is that of its ``Standing``; ``failed`` are the entities
+    whose last attempt failed.
+    """
+
+    company: Company
+    health: Health
+    failed: tuple[EntityStanding, ...]
+    calls: CallUse
+
+
 def promised_seconds(entity: EntityType) -> float:
     """How old the data of an entity may be, by its schedule."""
     return PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
@@ -158,18 +170,87 @@ def read_standings(
     if realms is not None:
         wanted = frozenset(realms)
         companies = [company for company in companies if company.realm_id in wanted]
-    known = _Known(
+    moment = control.now() if now is None else now
+    known = _known(control, companies, realms, control.marks.read(realms))
+    reader = _Reader(known, settings, moment)
+    return [reader.standing(company) for company in companies]
+
+
+def read_verdicts(
+    control: ControlPlane, settings: Settings, *, now: datetime | None = None
+) -> list[Verdict]:
+    """Every company's health alone, by name, much faster than all there is to show of each.
+
+    The single entities are looked at only where not all are as promised: the others give no
+    reason, so two that stand for all (one per promise) lead to the same health.
+
+    Raises:
+        ControlUnavailable: the control plane cannot be read.
+    """
+    companies = control.companies.list()
+    moment = control.now() if now is None else now
+    calm = _calm(control, settings, moment)
+    others = [
+        company.realm_id
+        for company in companies
+        if company.status is ConnectionStatus.CONNECTED and company.realm_id not in calm
+    ]
+    marks = control.marks.read(others) if others else {}
+    reader = _Reader(_known(control, companies, None, marks), settings, moment)
+    return [
+        # Where nothing may be called, the connection is the only reason.
+        reader.verdict(company, calm.get(company.realm_id, ()))
+        if company.realm_id in calm or company.status is not ConnectionStatus.CONNECTED
+        else reader.verdict(company)
+        for company in companies
+    ]
+
+
+def _calm(
+    control: ControlPlane, settings: Settings, now: datetime
+) -> dict[RealmId, tuple[EntityStanding, ...]]:
+    """Companies all of whose entities are fresh and read without error, with one entity for each
+    promise that stands for all.
+    """
+    groups: dict[float, list[str]] = {}
+    for each in settings.kept_entities:
+        groups.setdefault(promised_seconds(each), []).append(each.name)
+    found: dict[RealmId, tuple[EntityStanding, ...]] = {}
+    for place, (promised, names) in enumerate(groups.items()):
+        calm = {
+            realm: EntityStanding(
+                names[0], extent.newest, 0, None, None, extent.quarantined, promised
+            )
+            for realm, extent in control.marks.extents(names).items()
+            if extent.synced == len(names)
+            and not extent.failed
+            and extent.oldest is not None
+            and (now - extent.oldest).total_seconds() <= 2 * promised
+        }
+        if place == 0:
+            found = {realm: (each,) for realm, each in calm.items()}
+        else:
+            found = {
+                realm: (*known, calm[realm]) for realm, known in found.items() if realm in calm
+            }
+    return found
+
+
+def _known(
+    control: ControlPlane,
+    companies: Sequence[Company],
+    realms: Sequence[RealmId] | None,
+    marks: Mapping[RealmId, Mapping[str, SyncMark]],
+) -> _Known:
+    return _Known(
         lives=control.tokens.lives(realms),
-        marks=control.marks.read(realms),
+        marks=marks,
         usage=control.calls.usage(),
         backlogs=control.inbox.backlogs(realms),
         cooling=control.limiter.cooling([company.realm_id for company in companies]),
         refusals=control.refusals.read(realms),
         key_ids=frozenset(control.keyring.key_ids),
     )
-    moment = control.now() if now is None else now
-    reader = _Reader(known, settings, moment)
-    return [reader.standing(company) for company in companies]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,27 +273,46 @@ class _Reader:
         self._budget = settings.ledgerguard_monthly_call_budget
         self._promises = {each.name: promised_seconds(each) for each in settings.kept_entities}
         self._used = sum(each.month_to_date for each in known.usage.values())
-        self._used_last_day = sum(each.last_day for each in known.usage.values())
+        last_day = sum(each.last_day for each in known.usage.values())
+        self._forecast = forecast(self._used, last_day, now)
 
     def standing(self, company: Company) -> Standing:
         realm = company.realm_id
         life = self._known.lives.get(realm)
         entities = self._entities(realm)
-        usage = self._known.usage.get(realm, CallUsage())
-        facts = self._facts(realm, life, entities, usage)
+        facts = self._facts(realm, life, entities)
         return Standing(
             company=company,
             life=life,
             facts=facts,
             health=judge(company, life, facts, self._now),
             entities=entities,
-            calls=CallUse(
-                usage.month_to_date,
-                self._budget,
-                forecast(usage.month_to_date, usage.last_day, self._now),
-                self._used,
-                forecast(self._used, self._used_last_day, self._now),
-            ),
+            calls=self._calls(realm),
+        )
+
+    def verdict(
+        self, company: Company, entities: tuple[EntityStanding, ...] | None = None
+    ) -> Verdict:
+        """By these entities, or by all of them."""
+        realm = company.realm_id
+        life = self._known.lives.get(realm)
+        looked_at = self._entities(realm) if entities is None else entities
+        facts = self._facts(realm, life, looked_at)
+        return Verdict(
+            company=company,
+            health=judge(company, life, facts, self._now),
+            failed=tuple(each for each in looked_at if each.error is not None),
+            calls=self._calls(realm),
+        )
+
+    def _calls(self, realm: RealmId) -> CallUse:
+        usage = self._known.usage.get(realm, CallUsage())
+        return CallUse(
+            usage.month_to_date,
+            self._budget,
+            forecast(usage.month_to_date, usage.last_day, self._now),
+            self._used,
+            self._forecast,
         )
 
     def _entities(self, realm: RealmId) -> tuple[EntityStanding, ...]:
@@ -227,8 +327,8 @@ class _Reader:
         realm: RealmId,
         life: TokenLife | None,
         entities: Sequence[EntityStanding],
-        usage: CallUsage,
     ) -> SyncFacts:
+        usage = self._known.usage.get(realm, CallUsage())
         backlog = self._known.backlogs.get(realm)
         run = self._known.refusals.get(realm)
         sealed_elsewhere = life is not None and life.key_id not in self._known.key_ids
