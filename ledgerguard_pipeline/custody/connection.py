@@ -16,8 +16,8 @@ import structlog
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.crashpoints import crashpoint
-from ledgerguard_pipeline.custody.custodian import LEASE_SECONDS, refresh_lease
 from ledgerguard_pipeline.custody.grants import tokens_of
+from ledgerguard_pipeline.custody.turn import LEASE_SECONDS, refresh_lease
 from ledgerguard_pipeline.errors import (
     AccessDenied,
     BadInputError,
@@ -197,3 +197,6 @@ class _Unproven:
 
     def renew(self, realm: RealmId, rejected: AccessToken) -> AccessToken:  # noqa: ARG002
         raise AccessDenied("Intuit refuses the token of this sign-in.", realm_id=realm, status=401)
+
+    def refused(self, realm: RealmId, rejected: AccessToken) -> None:
+        """Nothing is stored that could be paused."""

@@ -8,45 +8,32 @@ of asking again. A grant is declared dead only after the store was read once mor
 
 from __future__ import annotations
 
-import random
-import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
-from ledgerguard_pipeline.control.holder import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens import Tokens
-from ledgerguard_pipeline.crashpoints import crashpoint
-from ledgerguard_pipeline.custody.grants import tokens_of
+from ledgerguard_pipeline.custody.refresh import PATIENCE_SECONDS, Refresher
+from ledgerguard_pipeline.custody.turn import LEASE_SECONDS, Turn
 from ledgerguard_pipeline.errors import (
     ControlUnavailable,
-    CredentialsRejected,
-    LostRace,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokens import EARLY_SECONDS, AccessToken
-from ledgerguard_pipeline.values import Environment, RealmId
-
-LEASE_SECONDS = 90.0
-"""Longer than one call of the token endpoint can last with all its time-outs."""
-
-PATIENCE_SECONDS = 30.0
-"""How long one caller keeps trying to store a new grant while the store is down."""
+from ledgerguard_pipeline.values import RealmId
 
 _REREAD_SECONDS = 5.0
-_FREE_TRIES = 3
-_FIRST_PAUSE_SECONDS = 5.0
-_LONGEST_PAUSE_SECONDS = 900.0
 _IDLE = timedelta(hours=23)
-_POLL_SECONDS = (0.02, 0.1)
+_CONFIRM_AFTER = timedelta(hours=1)
+"""Intuit's outages that refuse living grants are over by then, mostly."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,19 +43,6 @@ class _Cached:
     token: AccessToken
     good_until: float
     reread_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Unstored:
-    """A grant Intuit gave that could not be put on disk yet; it is not used until it is."""
-
-    tokens: Tokens
-    replaces: int
-
-
-def refresh_lease(environment: Environment, realm: RealmId) -> str:
-    """The lease under which a company's grant is changed."""
-    return f"refresh:{environment.value}:{realm}"
 
 
 class Custodian:
@@ -84,15 +58,13 @@ class Custodian:
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._control = control
-        self._oauth = oauth
+        self._refresher = Refresher(control, oauth, patience_seconds=patience_seconds)
         self._clock = control.clock
         self._lease_seconds = lease_seconds
         self._early = timedelta(seconds=early_seconds)
-        self._patience = patience_seconds
         self._guard = threading.Lock()
         self._turns: dict[RealmId, threading.Lock] = {}
         self._cache: dict[RealmId, _Cached] = {}
-        self._unstored: dict[RealmId, _Unstored] = {}
 
     def current(self, realm: RealmId) -> AccessToken:
         """The access token to use now, refreshed first if it ends within five minutes.
@@ -138,156 +110,88 @@ class Custodian:
         """
         return self._refresh(realm, rejected.version)
 
-    def keep_alive(self, realm: RealmId) -> bool:
-        """Refresh a grant nobody used for a day, so that its rolling 100 days never end.
+    def refused(self, realm: RealmId, rejected: AccessToken) -> None:
+        """Pause a company whose calls Intuit refuses even with a token it gave just now.
+
+        Nothing happens if another token is stored by now. ``confirm`` looks into it later.
+        """
+        tokens = self._control.tokens.load(realm)
+        if tokens is None or tokens.version != rejected.version:
+            return
+        self._control.tokens.note_attempt(realm, tokens)
+        self._control.companies.mark(
+            realm,
+            ConnectionStatus.NEEDS_REAUTH,
+            "QuickBooks refuses even a fresh access token of this company. Connect it again with "
+            "`ledgerguard connect`; its rows stay.",
+        )
+        self._forget(realm)
+        _log.error("reauthorization_required", realm_id=realm, interrupted=False)
+
+    def keep_alive(self, realm: RealmId, idle: timedelta = _IDLE) -> bool:
+        """Refresh a grant nobody used for so long, so that its rolling 100 days never end.
 
         True if a refresh was made. Raises as ``renew`` does.
         """
         tokens = self._stored(realm)
-        if self._control.now() - tokens.access_expires_at < _IDLE:
+        if self._control.now() - tokens.access_expires_at < idle:
             return False
         self._refresh(realm, tokens.version)
         return True
 
+    def confirm(self, realm: RealmId) -> bool | None:
+        """Ask once more for a grant that was refused an hour ago or more; True if it lives.
+
+        None if there is nothing to ask: it was confirmed dead before, refused only just now, or
+        the company is not waiting for a new consent.
+
+        Raises:
+            CredentialsRejected, TokenEndpointUnavailable, KeyUnavailable: as ``renew``; it will
+                be asked again.
+        """
+        with self._turn(realm):
+            turn = Turn(self._control, realm, self._lease_seconds)
+            turn.wait()
+            try:
+                company = self._control.companies.require(realm)
+                noted = self._control.tokens.attempt(realm)
+                if company.status is not ConnectionStatus.NEEDS_REAUTH or noted is None:
+                    return None
+                if self._control.now() - noted.started_at < _CONFIRM_AFTER:
+                    return None
+                return self._refresher.confirm(realm, noted, turn) is not None
+            finally:
+                turn.end()
+
     def _refresh(self, realm: RealmId, stale: int) -> AccessToken:
         """A token of another version than ``stale``: somebody else's, or one refresh of ours."""
-        with self._turn(realm), self._lease(realm, stale) as newer:
+        with self._turn(realm):
+            turn = Turn(self._control, realm, self._lease_seconds)
+            newer = turn.wait(lambda: self._newer(realm, stale))
             if newer is not None:
                 return self._remember(realm, newer)
-            # Read again under the lease: the last holder may have been faster.
-            tokens = self._stored(realm)
-            if tokens.version == stale:
-                tokens = self._ask(realm, tokens)
+            try:
+                # Read again in our turn: the last holder may have been faster.
+                tokens = self._stored(realm)
+                if tokens.version == stale:
+                    tokens = self._refresher.refresh(realm, tokens, turn)
+            except ReauthorizationRequired:
+                self._forget(realm)
+                raise
+            finally:
+                turn.end()
             return self._remember(realm, tokens)
 
-    def _ask(self, realm: RealmId, tokens: Tokens) -> Tokens:
-        unstored = self._unstored.get(realm)
-        if unstored is not None and unstored.replaces == tokens.version:
-            return self._persist(realm, unstored)
-        self._respect_pause(realm, tokens)
-        noted = self._control.tokens.note_attempt(realm, tokens)
-        try:
-            grant = self._oauth.refresh(tokens.refresh_token)
-        except ReauthorizationRequired as error:
-            return self._dead(realm, tokens, error, interrupted=noted.tries > 1)
-        except CredentialsRejected:
-            # The app's own keys: no attempt on this grant took place.
-            self._control.tokens.clear_attempt(realm)
-            raise
-        crashpoint("after_token_response")
-        fresh = tokens_of(grant, self._control.now(), previous=tokens)
-        stored = self._persist(realm, _Unstored(fresh, tokens.version))
-        _log.info("token_refreshed", realm_id=realm, version=stored.version)
-        return stored
-
-    def _persist(self, realm: RealmId, unstored: _Unstored) -> Tokens:
-        """Put the grant on disk; nobody sees it before that."""
-        self._unstored[realm] = unstored
-        crashpoint("before_token_persist")
-        deadline = self._clock.monotonic() + self._patience
-        pause = 0.1
-        while True:
-            try:
-                stored = self._control.tokens.replace(realm, unstored.tokens, unstored.replaces)
-            except LostRace:
-                self._unstored.pop(realm, None)
-                return self._stored(realm)
-            except ControlUnavailable as error:
-                _log.error("token_not_stored", realm_id=realm, reason=error.message)
-                if self._clock.monotonic() + pause > deadline:
-                    raise
-                self._clock.sleep(pause)
-                pause = min(pause * 2, 5.0)
-            else:
-                self._unstored.pop(realm, None)
-                return stored
-
-    def _dead(
-        self, realm: RealmId, tokens: Tokens, error: ReauthorizationRequired, *, interrupted: bool
-    ) -> Tokens:
-        latest = self._control.tokens.load(realm)
-        if latest is not None and latest.version != tokens.version:
-            return latest
-        why = (
-            "An earlier refresh was cut off and Intuit no longer accepts the stored token."
-            if interrupted
-            else "Intuit no longer accepts this company's grant: it was disconnected in "
-            "QuickBooks, replaced or left unused too long."
-        )
-        advice = f"{why} Connect it again with `ledgerguard connect`; its rows stay."
-        self._control.companies.mark(realm, ConnectionStatus.NEEDS_REAUTH, advice)
-        self._control.tokens.clear_attempt(realm)
-        self._forget(realm)
-        _log.error("reauthorization_required", realm_id=realm, interrupted=interrupted)
-        raise ReauthorizationRequired(
-            advice,
-            realm_id=realm,
-            fault_code=error.fault_code,
-            intuit_tid=error.intuit_tid,
-            status=error.status,
-        ) from error
-
-    def _respect_pause(self, realm: RealmId, tokens: Tokens) -> None:
-        """After several tries without a usable answer, wait longer before each further one."""
-        attempt = self._control.tokens.attempt(realm)
-        if attempt is None or attempt.old_token_sha256 != tokens.refresh_sha256:
-            return
-        if attempt.tries < _FREE_TRIES:
-            return
-        pause = min(
-            _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt.tries - _FREE_TRIES, 16),
-            _LONGEST_PAUSE_SECONDS,
-        )
-        waited = (self._control.now() - attempt.started_at).total_seconds()
-        if 0 <= waited < pause:
-            raise TokenEndpointUnavailable(
-                f"Refreshing this company's token failed {attempt.tries} times in a row; the "
-                f"next try is due in {pause - waited:.0f} s. The grant is kept.",
-                realm_id=realm,
-            )
-
-    @contextmanager
-    def _lease(self, realm: RealmId, stale: int) -> Iterator[Tokens | None]:
-        """Hold the company's lease, or yield the tokens another process stored meanwhile."""
-        name = refresh_lease(self._control.environment, realm)
-        owner = f"{this_process()}/{secrets.token_hex(8)}"
-        deadline = self._clock.monotonic() + self._lease_seconds + 10.0
-        while (lease := self._control.leases.acquire(name, owner, self._lease_seconds)) is None:
-            tokens = self._stored(realm)
-            if tokens.version != stale:
-                yield tokens
-                return
-            if self._clock.monotonic() >= deadline:
-                raise TokenEndpointUnavailable(
-                    "Another process has been refreshing this company's token for too long. "
-                    "The grant is kept; try again.",
-                    realm_id=realm,
-                )
-            self._clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter
-        try:
-            yield None
-        finally:
-            with suppress(ControlUnavailable):
-                self._control.leases.release(lease)
+    def _newer(self, realm: RealmId, stale: int) -> Tokens | None:
+        tokens = self._stored(realm)
+        return None if tokens.version == stale else tokens
 
     def _stored(self, realm: RealmId) -> Tokens:
-        company = self._control.companies.require(realm)
-        if company.status is not ConnectionStatus.CONNECTED:
+        try:
+            return self._refresher.stored(realm)
+        except ReauthorizationRequired:
             self._forget(realm)
-            raise ReauthorizationRequired(
-                company.last_error
-                or "This company is disconnected. Connect it again with `ledgerguard connect`.",
-                realm_id=realm,
-            )
-        tokens = self._control.tokens.load(realm)
-        if tokens is None:
-            self._forget(realm)
-            raise ReauthorizationRequired(
-                "No tokens are stored for this company. Connect it again with "
-                "`ledgerguard connect`.",
-                realm_id=realm,
-            )
-        return tokens
+            raise
 
     def _cached(self, realm: RealmId) -> AccessToken | None:
         """The token read a moment ago; saves a read and two decryptions per call."""

@@ -111,6 +111,7 @@ class Session:
                 refused = error
         if refused.fault_code not in (None, "3200", "3202"):
             raise refused
+        self._tokens.refused(realm, token)
         raise ReauthorizationRequired(
             "QuickBooks refuses even a fresh access token: connect the company again with "
             "`ledgerguard connect`.",

@@ -47,6 +47,10 @@ class TokenSource(Protocol):
         """
         ...
 
+    def refused(self, realm: RealmId, rejected: AccessToken) -> None:
+        """Take note that Intuit refuses even this token, which was renewed just now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -94,6 +98,9 @@ class MemoryTokens:
             if held.access.version != rejected.version:
                 return held.access
             return self._renew(realm, held)
+
+    def refused(self, realm: RealmId, rejected: AccessToken) -> None:
+        """The caller is told; nothing else depends on it here."""
 
     def _renew(self, realm: RealmId, held: _Held) -> AccessToken:
         if held.refresh is None:

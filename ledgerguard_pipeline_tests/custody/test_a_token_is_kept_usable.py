@@ -200,15 +200,32 @@ def test_a_grant_is_not_declared_dead_if_somebody_stored_a_newer_one(
 
 
 def test_refused_app_credentials_harm_no_connection(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.extend([refusal("invalid_client", status) for status in (400, 401)] * 3)
+    custodian = Custodian(plane, oauth)
     for _ in range(6):
         with pytest.raises(CredentialsRejected, match="INTUIT_CLIENT_SECRET"):
             custodian.current(REALM)
+        clock.advance(31)
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
+    assert plane.tokens.attempt(REALM) is None
     assert custodian.current(REALM).version == 2, "no pause follows once the secret is right"
+
+
+def test_intuit_is_asked_once_about_credentials_it_refuses_not_once_per_company(
+    plane: ControlPlane, custodian: Custodian, oauth: OAuthEndpoint, endpoint: TokenEndpoint
+) -> None:
+    endpoint.scripted.append(refusal("invalid_client", 401))
+    store_grant(plane, "refresh-1")
+    store_grant(plane, "refresh-2", realm=OTHER)
+    for realm in (REALM, OTHER, REALM):
+        with pytest.raises(CredentialsRejected, match="INTUIT_CLIENT_SECRET"):
+            custodian.current(realm)
+    assert endpoint.refreshes == 1
+    corrected = Custodian(plane, oauth)
+    assert corrected.current(REALM).version == 2, "a new process asks at once"
 
 
 def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(

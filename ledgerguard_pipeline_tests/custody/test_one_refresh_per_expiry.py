@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.custody.custodian import Custodian, refresh_lease
+from ledgerguard_pipeline.custody.custodian import Custodian
+from ledgerguard_pipeline.custody.turn import refresh_lease
 from ledgerguard_pipeline.errors import ReauthorizationRequired
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokens import AccessToken
