@@ -1,7 +1,7 @@
 """Processes that make calls as fast as the shared limiter lets them, for the tests beside this.
 
-``python -m ...callers HOME URL CALLS PER_WINDOW WINDOW CONCURRENT PROCESSES [kill]`` prints one
-line per call: when it started and when it ended, on the clock all processes share.
+``python -m ...callers HOME CONTROL_URL REDIS_URL CALLS PER_WINDOW WINDOW CONCURRENT PROCESSES
+[kill]`` prints one line per call: when it started and when it ended, on the clock all processes share.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import sys
 import time
 
 from pydantic import SecretStr
-from sqlalchemy import select
 
-from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
+from ledgerguard_pipeline.control.permits import Budgets
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.schema import limiter_realms
 from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.conformance.raw_limits import limiter_of, starts
 
 REALM = RealmId("9341453474484455")
 
@@ -27,8 +26,8 @@ REALM = RealmId("9341453474484455")
 def _call(settings: Settings, budgets: Budgets, wanted: int, *, dies: bool) -> None:
     draw = random.Random(os.getpid())
     with ControlPlane.open(settings) as plane:
-        gate = CallLimiter(plane.database, plane.environment, budgets)
-        while _permits(plane) < wanted:
+        gate = limiter_of(plane, budgets)
+        while len(starts(plane, REALM)) < wanted:
             with gate.permit(REALM):
                 started = time.monotonic()
                 if dies and draw.random() < 0.1:
@@ -38,16 +37,12 @@ def _call(settings: Settings, budgets: Budgets, wanted: int, *, dies: bool) -> N
                 os.write(sys.stdout.fileno(), line.encode())
 
 
-def _permits(plane: ControlPlane) -> int:
-    with plane.database.read() as connection:
-        given = connection.execute(select(limiter_realms.c.calls_head)).scalar_one_or_none()
-    return int(given or 0)
-
-
 def main(arguments: list[str]) -> None:
-    home, url, calls, per_window, window, concurrent, processes, *rest = arguments
+    home, url, redis_url, calls, per_window, window, concurrent, processes, *rest = arguments
     settings = load_settings(
-        ledgerguard_home=home, ledgerguard_control_url=SecretStr(url) if url else None
+        ledgerguard_home=home,
+        ledgerguard_control_url=SecretStr(url) if url else None,
+        ledgerguard_redis_url=SecretStr(redis_url) if redis_url else None,
     )
     budgets = Budgets(
         per_minute=int(per_window),

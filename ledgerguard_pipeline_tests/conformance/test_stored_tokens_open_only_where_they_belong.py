@@ -4,16 +4,17 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, update
 
 from ledgerguard_pipeline.control.keyring import new_key
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.schema import tokens as table
 from ledgerguard_pipeline.control.tokens import Tokens
 from ledgerguard_pipeline.errors import KeyUnavailable, LostRace
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
-from ledgerguard_pipeline_tests.stores import OpenPlane
+from ledgerguard_pipeline_tests.conformance.raw_tokens import cells, move_to_production, overwrite
+from ledgerguard_pipeline_tests.stores import OpenPlane, on_all_stores
+
+pytestmark = on_all_stores
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")
@@ -27,17 +28,6 @@ def grant(clock: FakeClock, name: str = "one") -> Tokens:
         refresh_expires_at=clock.now() + timedelta(days=100),
         hard_expires_at=None,
     )
-
-
-def cells(plane: ControlPlane, realm: RealmId) -> dict[str, str]:
-    with plane.database.read() as connection:
-        query = select(table.c.access_token, table.c.refresh_token)
-        return dict(connection.execute(query.where(table.c.realm_id == realm)).mappings().one())
-
-
-def overwrite(plane: ControlPlane, realm: RealmId, **values: str) -> None:
-    with plane.database.write("test") as connection:
-        connection.execute(update(table).where(table.c.realm_id == realm).values(**values))
 
 
 def test_a_grant_comes_back_as_it_was_stored(plane: ControlPlane, clock: FakeClock) -> None:
@@ -109,8 +99,7 @@ def test_a_sandbox_token_does_not_open_in_production(
     production = open_plane(clock=clock, intuit_env=Environment.PRODUCTION)
     assert production.tokens.load(REALM) is None
 
-    with plane.database.write("test") as connection:
-        connection.execute(update(table).values(environment="production"))
+    move_to_production(plane, REALM)
     with pytest.raises(KeyUnavailable):
         production.tokens.load(REALM)
 

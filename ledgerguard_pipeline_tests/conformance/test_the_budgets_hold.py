@@ -3,32 +3,40 @@ from __future__ import annotations
 import random
 
 import pytest
-from sqlalchemy import func, select, update
 
-from ledgerguard_pipeline.control.limiter import (
+from ledgerguard_pipeline.control import limiter as in_database
+from ledgerguard_pipeline.control import redis_limiter as in_redis
+from ledgerguard_pipeline.control.contracts import Limiter
+from ledgerguard_pipeline.control.permits import (
     COOL_DOWN_LIMIT_SECONDS,
     PERMIT_SECONDS,
     Budgets,
-    CallLimiter,
 )
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.schema import limiter_permits, limiter_stamps
 from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.conformance.dead import dead_process
+from ledgerguard_pipeline_tests.conformance.raw_limits import (
+    give_permits_to,
+    in_flight,
+    limiter_of,
+    starts,
+)
+from ledgerguard_pipeline_tests.stores import on_all_stores
+
+pytestmark = on_all_stores
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")
 
 
-def limiter(plane: ControlPlane, **budgets: int) -> CallLimiter:
+def limiter(plane: ControlPlane, **budgets: int) -> Limiter:
     names = ("per_minute", "per_second", "batches_per_minute", "concurrent")
-    given = Budgets(**{name: budgets.get(name, 1000) for name in names})
-    return CallLimiter(plane.database, plane.environment, given)
+    return limiter_of(plane, Budgets(**{name: budgets.get(name, 1000) for name in names}))
 
 
-def start(limiter: CallLimiter, clock: FakeClock, *, batch: bool = False) -> float:
+def start(limiter: Limiter, clock: FakeClock, *, batch: bool = False) -> float:
     """Start one call and end it at once; the time at which it started."""
     with limiter.permit(REALM, batch=batch):
         return clock.now().timestamp()
@@ -148,8 +156,7 @@ def test_permits_of_a_killed_process_are_free_at_once(
     gate = limiter(plane, concurrent=1)
     lost = gate.permit(REALM)
     lost.__enter__()
-    with plane.database.write("test") as connection:
-        connection.execute(update(limiter_permits).values(holder=dead_process()))
+    give_permits_to(plane, REALM, dead_process())
 
     start(gate, clock)
     assert clock.slept == []
@@ -195,28 +202,33 @@ def test_a_clock_that_is_set_back_neither_blocks_nor_opens_a_window(
     assert clock.monotonic() - began == pytest.approx(60, abs=0.1)
 
 
-def test_what_no_budget_looks_at_any_more_is_forgotten_a_little_at_a_time(
-    plane: ControlPlane, clock: FakeClock
+def test_companies_that_cool_down_are_told_at_once(plane: ControlPlane) -> None:
+    gate = limiter(plane)
+    gate.cool_down(REALM, 60)
+    assert gate.cooling([REALM, OTHER]) == {REALM: pytest.approx(60)}
+    assert gate.cooling([]) == {}
+
+
+def test_a_permit_is_out_only_during_its_call(plane: ControlPlane) -> None:
+    gate = limiter(plane)
+    with gate.permit(REALM), gate.permit(REALM):
+        assert in_flight(plane, REALM) == 2
+    assert in_flight(plane, REALM) == 0
+
+
+def test_what_no_budget_looks_at_any_more_is_forgotten(
+    plane: ControlPlane, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = CallLimiter(
-        plane.database,
-        plane.environment,
-        Budgets(per_minute=100_000, per_second=10_000, batches_per_minute=9, concurrent=9),
+    monkeypatch.setattr(in_database, "_KEPT_STAMPS", 20)
+    monkeypatch.setattr(in_redis, "_KEPT_STARTS", 20)
+    wide, narrow = (
+        limiter(plane, per_minute=most, per_second=most, batches_per_minute=most)
+        for most in (100, 10)
     )
-    for _ in range(1_025):
+    for _ in range(45):
         start(wide, clock)
-    assert stamps(plane) == 1_025
-    narrow = limiter(plane, per_minute=480)
+    assert len(starts(plane, REALM)) == 45
     clock.advance(60)
-    start(narrow, clock)
-    assert stamps(plane) == 1_026 - 16, "one permit never pays for a whole backlog"
-    for _ in range(5):
+    for _ in range(6):
         start(narrow, clock)
-    assert stamps(plane) == 1_000
-
-
-def stamps(plane: ControlPlane) -> int:
-    with plane.database.read() as connection:
-        return int(
-            connection.execute(select(func.count()).select_from(limiter_stamps)).scalar_one()
-        )
+    assert len(starts(plane, REALM)) == 20

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.schema import limiter_stamps
 from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline_tests.conformance.callers import REALM
+from ledgerguard_pipeline_tests.conformance.raw_limits import starts
+from ledgerguard_pipeline_tests.stores import on_all_stores
 
 ROOT = Path(__file__).parents[2]
 PER_WINDOW = 20
@@ -19,13 +20,13 @@ CONCURRENT = 3
 
 
 def calls_of(settings: Settings, *options: str) -> list[tuple[float, float]]:
-    url = settings.ledgerguard_control_url
+    urls = (settings.ledgerguard_control_url, settings.ledgerguard_redis_url)
     command = [
         sys.executable,
         "-m",
         "ledgerguard_pipeline_tests.conformance.callers",
         str(settings.ledgerguard_home),
-        url.get_secret_value() if url else "",
+        *(url.get_secret_value() if url else "" for url in urls),
         str(CALLS),
         str(PER_WINDOW),
         str(WINDOW),
@@ -45,10 +46,11 @@ def permits_in(settings: Settings) -> list[float]:
 
     A process may be put to sleep between its permit and the moment it notes anything itself.
     """
-    with ControlPlane.open(settings) as plane, plane.database.read() as connection:
-        return sorted(connection.execute(select(limiter_stamps.c.at)).scalars())
+    with ControlPlane.open(settings) as plane:
+        return starts(plane, REALM)
 
 
+@on_all_stores
 @pytest.mark.parametrize("options", [(), ("kill",)], ids=["steady", "killed"])
 def test_four_processes_together_stay_within_every_window(
     store_settings: Settings, options: tuple[str, ...]

@@ -14,7 +14,9 @@ from ledgerguard_pipeline.control.tokens import Tokens
 from ledgerguard_pipeline.errors import KeyUnavailable
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
-from ledgerguard_pipeline_tests.stores import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane, on_all_stores
+
+pytestmark = on_all_stores
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")
