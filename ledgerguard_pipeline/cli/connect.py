@@ -39,14 +39,14 @@ def connect(
     # Everything that can be wrong here is found before a link is shown.
     check_bronze(settings)
     from ledgerguard_pipeline.installation import Installation
-    from ledgerguard_pipeline.web.app import create_app
+    from ledgerguard_pipeline.web.app import create_waiting_app
     from ledgerguard_pipeline.web.serving import listen, serving
 
     sockets = listen(host, port)
     try:
         with Installation.open(settings) as installation:
             answers: queue.SimpleQueue[Company | LedgerGuardError] = queue.SimpleQueue()
-            app = create_app(installation, observer=answers.put)
+            app = create_waiting_app(installation, answers.put)
             link = installation.connector.begin()
             with serving(app, sockets):
                 _show(link, open_browser=browser, as_json=as_json)

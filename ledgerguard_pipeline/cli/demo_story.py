@@ -17,7 +17,7 @@ from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.standing import Standing
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.settings import Settings
-from ledgerguard_pipeline.web.app import create_app
+from ledgerguard_pipeline.web.app import create_waiting_app
 from ledgerguard_pipeline.web.serving import listen, serving
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Story:
         answers: queue.SimpleQueue[Company | LedgerGuardError] = queue.SimpleQueue()
         sockets = listen(*callback_address(self.settings))
         with Installation.open(self.settings) as installation:
-            with serving(create_app(installation, observer=answers.put), sockets):
+            with serving(create_waiting_app(installation, answers.put), sockets):
                 callback = self.sandbox.consent(installation.connector.begin())
                 with _DIRECT.open(callback, timeout=_CONSENT_SECONDS):
                     pass

@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import Lifespan
 
+from ledgerguard_pipeline.control.companies import Company
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.web import described
+from ledgerguard_pipeline.web.companies_page import CompanyPages, companies_router
 from ledgerguard_pipeline.web.consent import (
     CALLBACK_PATH,
-    CONNECT_PATH,
-    Consents,
     Observer,
     callback_router,
     connect_router,
+    waiting_callback_router,
 )
+from ledgerguard_pipeline.web.departures import (
+    DEPARTURE_PATH,
+    LEAD,
+    Departures,
+    departure_router,
+)
+from ledgerguard_pipeline.web.disconnecting import Disconnecting, disconnect_router
+from ledgerguard_pipeline.web.door import AdminDoor
+from ledgerguard_pipeline.web.forms import FormReader
 from ledgerguard_pipeline.web.guard import Guard, require_admin_token
 from ledgerguard_pipeline.web.metrics import metrics_router
-from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.readiness import READY_PATH, Readiness, readiness_router
+from ledgerguard_pipeline.web.sessions import Keys, Sessions
+from ledgerguard_pipeline.web.signing_in import SIGN_IN_PATH, SignIn, sign_in_router
+from ledgerguard_pipeline.web.status import StatusApi, status_router
+from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH, style_router
+from ledgerguard_pipeline.web.visitors import reads_pages
 from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH, WebhookReceiver, webhook_router
 
 HEALTH_PATH = "/healthz"
+
+_ALWAYS_OPEN = frozenset(
+    {HEALTH_PATH, READY_PATH, WEBHOOK_PATH, SIGN_IN_PATH, STYLE_PATH, ICON_PATH}
+)
+
+
+class Connects(Protocol):
+    """What the edge needs of the connector."""
+
+    def begin(self, *, session: str = "") -> str: ...
+
+    def complete(self, params: Mapping[str, str], *, session: str = "") -> Company: ...
+
+    def disconnect(self, realm: RealmId) -> Company: ...
+
+
+class Reads(Protocol):
+    """What the edge needs of an API client: one cheap call."""
+
+    def company_info(self) -> object: ...
 
 
 class Installed(Protocol):
@@ -37,52 +79,157 @@ class Installed(Protocol):
     def settings(self) -> Settings: ...
 
     @property
-    def connector(self) -> Consents: ...
+    def connector(self) -> Connects: ...
 
     @property
     def control(self) -> ControlPlane: ...
 
+    def client(self, realm_id: RealmId) -> Reads: ...
 
-def create_app(
-    installation: Installed, *, host: str = "127.0.0.1", observer: Observer | None = None
-) -> FastAPI:
+
+def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
     """Build the application that will listen on ``host``.
 
     The callback is served under its usual path and, where a proxy or the app's registration at
     Intuit uses another one, under the path of ``INTUIT_REDIRECT_URI`` too.
 
     Raises:
-        ConfigurationError: ``host`` is not loopback and no admin token is set.
+        ConfigurationError: ``host`` is not loopback and no admin token is set, or a short one.
     """
     settings = installation.settings
     require_admin_token(settings, host)
-    # Opened by its first use: connecting a company must work while the store is new.
-    receiver = WebhookReceiver(settings, lambda: installation.control)
+
+    # Opened by their first use: a page can then say what is missing.
+    def control() -> ControlPlane:
+        return installation.control
+
+    def connector() -> Connects:
+        return installation.connector
+
+    receiver = WebhookReceiver(settings, control)
 
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(receiver.close)
 
-    # No interactive API pages: they would load scripts from elsewhere.
-    app = FastAPI(
-        title="LedgerGuard", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running
+    sessions = Sessions(_keys(installation), settings.ledgerguard_admin_token)
+    door = AdminDoor(settings.ledgerguard_admin_token)
+    forms = FormReader(sessions)
+    desk = SignIn(sessions, door, forms)
+    callbacks = _callback_paths(settings)
+    app = _application(running)
+    _include(
+        app,
+        [
+            companies_router(CompanyPages(settings, control, sessions)),
+            status_router(StatusApi(settings, control)),
+            connect_router(connector, sessions, settings.intuit_redirect_uri),
+            *(callback_router(connector, sessions, path=path) for path in sorted(callbacks)),
+            disconnect_router(
+                Disconnecting(lambda: installation.control.companies, connector, sessions, forms)
+            ),
+            departure_router(
+                Departures(
+                    lambda: installation.control.companies,
+                    lambda realm: installation.client(realm).company_info(),
+                )
+            ),
+            sign_in_router(desk),
+            style_router(),
+            webhook_router(receiver),
+            metrics_router(settings, control, receiver.tally.flush),
+            readiness_router(Readiness(settings, control)),
+        ],
     )
-    callback_paths = {CALLBACK_PATH, urlsplit(settings.intuit_redirect_uri).path or "/"}
-    app.include_router(connect_router(installation.connector))
-    for path in sorted(callback_paths):
-        app.include_router(callback_router(installation.connector, path=path, observer=observer))
-    app.include_router(webhook_router(receiver))
-    app.include_router(metrics_router(settings, lambda: installation.control, receiver.tally.flush))
-    app.add_api_route(HEALTH_PATH, _healthy, methods=["GET"], response_model=None)
-    app.add_exception_handler(HTTPException, _plain_refusal)
+    _refuse_shadowed(app, callbacks)
     app.add_middleware(
         Guard,
         settings=settings,
         bind_host=host,
-        open_paths=frozenset({HEALTH_PATH, WEBHOOK_PATH, *callback_paths}),
+        open_paths=_ALWAYS_OPEN | callbacks,
+        leads={DEPARTURE_PATH: LEAD},
+        sessions=sessions,
+        door=door,
+        desk=desk,
     )
     return app
+
+
+def create_waiting_app(installation: Installed, observer: Observer) -> FastAPI:
+    """What ``ledgerguard connect`` serves on this machine while it waits: the callback alone."""
+    settings = installation.settings
+    sessions = Sessions(_keys(installation), None)
+    door = AdminDoor(None)
+    callbacks = _callback_paths(settings)
+    app = _application(None)
+    _include(
+        app,
+        [
+            *(
+                waiting_callback_router(lambda: installation.connector, observer, path=path)
+                for path in sorted(callbacks)
+            ),
+            style_router(),
+        ],
+    )
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        bind_host="127.0.0.1",
+        open_paths=callbacks | {HEALTH_PATH, STYLE_PATH, ICON_PATH},
+        leads={},
+        sessions=sessions,
+        door=door,
+        desk=SignIn(sessions, door, FormReader(sessions)),
+    )
+    return app
+
+
+def _application(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
+    # No interactive API pages: they would load scripts from elsewhere.
+    app = FastAPI(
+        title="LedgerGuard", docs_url=None, redoc_url=None, openapi_url=None,
+        lifespan=lifespan, redirect_slashes=False,
+    )  # fmt: skip
+    app.add_api_route(
+        HEALTH_PATH, _healthy, methods=["GET"], response_model=None, responses=described.HEALTHY
+    )
+    app.add_exception_handler(HTTPException, _plain_refusal)
+    return app
+
+
+def _include(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    for router in routers:
+        app.include_router(router)
+
+
+def _keys(installation: Installed) -> Keys:
+    """Opened by their first use, as everything here."""
+
+    def derived(purpose: str) -> tuple[bytes, ...]:
+        return installation.control.keyring.derived(purpose)
+
+    return derived
+
+
+def _callback_paths(settings: Settings) -> frozenset[str]:
+    return frozenset({CALLBACK_PATH, urlsplit(settings.intuit_redirect_uri).path or "/"})
+
+
+def _refuse_shadowed(app: FastAPI, callbacks: frozenset[str]) -> None:
+    """The callback's path is open to everybody, so it must be no other page's.
+
+    Raises:
+        ConfigurationError: ``INTUIT_REDIRECT_URI`` has the path of another page.
+    """
+    served = Counter(route.path for route in app.routes if isinstance(route, Route))
+    taken = [path for path in callbacks if served[path] > 1]
+    if taken:
+        raise ConfigurationError(
+            f"INTUIT_REDIRECT_URI ends in {taken[0]}, where this server has another page. Use "
+            f"the path {CALLBACK_PATH}, here and in the app's redirect URIs at Intuit."
+        )
 
 
 def _healthy() -> JSONResponse:
@@ -90,14 +237,13 @@ def _healthy() -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-def _plain_refusal(_request: Request, error: Exception) -> Response:
+def _plain_refusal(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     title = "There is no such page" if status == 404 else "The request was not understood"
+    text = "The address is wrong, or nothing is done there this way."
+    if not reads_pages(request) and request.url.path.startswith("/api/"):
+        return JSONResponse({"status": "error", "message": f"{title}."}, status, headers)
     return HTMLResponse(
-        page(
-            title, "Companies are connected here.", action=("Connect to QuickBooks", CONNECT_PATH)
-        ),
-        status_code=status,
-        headers=headers,
+        page(title, text, action=("All companies", HOME_PATH)), status_code=status, headers=headers
     )

@@ -27,9 +27,137 @@ def _said(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def _number(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": most}
+
+
+def _object(description: str, *required: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(required)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _disconnected() -> dict[str, Any]:
+    properties = {
+        "realm_id": {"type": "string"},
+        "name": {"type": "string"},
+        "is_connected": {"const": False},
+    }
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"description": "Disconnected.", "content": {"application/json": {"schema": schema}}}
+
+
+def _either(description: str) -> dict[str, Any]:
+    """A page for browsers, JSON for programs."""
+    return {
+        "description": description,
+        "content": {**_page(description)["content"], **_said(description)["content"]},
+    }
+
+
+def file(media_type: str) -> Answers:
+    """A file that belongs to the pages."""
+    content = {media_type: {"schema": {"type": "string"}}}
+    return {200: {"description": "The file.", "content": content}}
+
+
+def form(*fields: str) -> dict[str, Any]:
+    """A form with these fields."""
+    schema = {"type": "object", "properties": {each: {"type": "string"} for each in fields}}
+    return {
+        "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}},
+    }
+
+
 _GUARDED: Answers = {
-    401: _page("The admin token is missing or wrong."),
-    403: _page("Reached under a public name, and no admin token is set."),
+    401: _either("The admin token is missing or wrong."),
+    403: _either("Reached under a public name, and no admin token is set."),
+    429: _page("Too many wrong admin tokens from this address."),
+}
+_FORM_REFUSED: Answers = {
+    400: _either("The form or the address was not understood."),
+    408: _either("The form took too long to arrive."),
+    413: _either("The form is too large."),
+    415: _either("The body is no form."),
+}
+_SEE_OTHER = {"description": "To the page that shows it.", "headers": _LOCATION}
+
+SIGN_IN_PAGE: Answers = {
+    200: _page("The form."),
+    303: {"description": "No sign-in is needed here.", "headers": _LOCATION},
+}
+SIGN_IN: Answers = {
+    303: {"description": "Signed in: to the page that was wanted.", "headers": _LOCATION},
+    401: _page("That is not the admin token."),
+    403: _page("The form is too old or of another page."),
+    429: _page("Too many wrong admin tokens from this address."),
+    **_FORM_REFUSED,
+}
+SIGN_OUT: Answers = {
+    **_GUARDED,
+    303: {"description": "Signed out.", "headers": _LOCATION},
+    403: _page("The form is too old or of another page."),
+    **_FORM_REFUSED,
+}
+PAGE: Answers = {
+    200: _page("The page."),
+    400: _page("A parameter is none of its values."),
+    404: _page("There is no such company."),
+    409: _page(_NOT_READY),
+    503: _page("The control database cannot be read."),
+    **_GUARDED,
+}
+LISTING_REQUEST: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "state",
+            "in": "query",
+            "schema": {"enum": ["", "healthy", "degraded", "unhealthy"]},
+        },
+        {"name": "q", "in": "query", "schema": {"type": "string"}},
+        {"name": "page", "in": "query", "schema": _number(1_000_000)},
+        {"name": "size", "in": "query", "schema": _number(500)},
+    ]
+}
+STATUS: Answers = {
+    200: _object("How the companies stand.", "companies", "by_health", "calls", "pages"),
+    400: _said("A parameter is none of its values."),
+    409: _said(_NOT_READY),
+    503: _said("The control database cannot be read."),
+    **_GUARDED,
+}
+HEALTHY: Answers = {200: _object("The process answers.", "status")}
+READY: Answers = {
+    200: _object("Work can be done.", "status", "companies"),
+    503: _object("The control database or the key ring cannot be used.", "status"),
+}
+CONFIRM: Answers = {
+    200: _page("The question."),
+    303: {"description": "It is disconnected already.", "headers": _LOCATION},
+    404: _either("There is no such company."),
+    409: _either(_NOT_READY),
+    503: _either("The control database cannot be read."),
+    **_GUARDED,
+}
+DISCONNECT: Answers = {
+    200: _disconnected(),
+    303: _SEE_OTHER,
+    404: _either("There is no such company."),
+    409: _either(_NOT_READY),
+    503: _either("Intuit did not confirm; the company stays connected."),
+    **_GUARDED,
+    403: _either("The form is too old or of another page, or no admin token was sent."),
+    **_FORM_REFUSED,
+}
+DEPARTURE: Answers = {
+    200: _page("How the company stands."),
+    400: _page("The company id is none."),
+    404: _page("No such company is connected here."),
+    409: _page(_NOT_READY),
+    503: _page("The control database cannot be read."),
+    **_GUARDED,
+}
+DEPARTURE_REQUEST: dict[str, Any] = {
+    "parameters": [{"name": "realmId", "in": "query", "schema": {"type": "string"}}]
 }
 
 CONNECT: Answers = {

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.errors import (
+    BadInputError,
     ConsentError,
+    ControlError,
+    KeyUnavailable,
     LedgerGuardError,
     QBOAuthError,
     Transient,
@@ -39,6 +42,29 @@ _LATER = Refusal(
     "Intuit could not be reached or gave no usable answer. Nothing was stored. Try again in a "
     "minute.",
 )
+_STORE = Refusal(
+    503,
+    "The company list cannot be read",
+    "The control database is busy, full or cannot be reached. Try again in a minute; "
+    "`ledgerguard doctor` on the server says what is wrong.",
+)
+_UNKNOWN = Refusal(
+    404,
+    "There is no such company",
+    "No company of that id is connected here. Nothing was changed.",
+)
+_KEPT = Refusal(
+    503,
+    "The company is still connected",
+    "Intuit did not confirm the end of the connection, so nothing was changed. Try again in a "
+    "minute.",
+)
+_SEALED = Refusal(
+    409,
+    "The company is still connected",
+    "Its stored tokens do not open, so they cannot be revoked from here. Disconnect the app inside "
+    "QuickBooks (Apps, My apps); `ledgerguard doctor` on the server says which key is missing.",
+)
 _CONFIGURATION = Refusal(
     409,
     "This installation is not ready",
@@ -51,6 +77,8 @@ def refusal(error: LedgerGuardError) -> Refusal:
     """The answer for an error raised while connecting; 4xx unless repeating may help."""
     if isinstance(error, ConsentError):
         return _CONSENT
+    if isinstance(error, ControlError) and isinstance(error, Transient):
+        return _STORE
     if isinstance(error, Transient):
         return _LATER
     if error.exit_code == 2:
@@ -58,3 +86,28 @@ def refusal(error: LedgerGuardError) -> Refusal:
     if isinstance(error, QBOAuthError):
         return _GRANT
     return _GRANT
+
+
+def disconnect_refusal(error: LedgerGuardError) -> Refusal:
+    """The answer for an error raised while disconnecting; the company then stays as it was."""
+    if isinstance(error, BadInputError):
+        return _UNKNOWN
+    if isinstance(error, ControlError) and isinstance(error, Transient):
+        return _STORE
+    if isinstance(error, KeyUnavailable):
+        return _SEALED
+    if isinstance(error, Transient):
+        return _KEPT
+    return _CONFIGURATION
+
+
+def page_refusal(error: LedgerGuardError) -> Refusal:
+    """The answer for an error raised while a page was made."""
+    if isinstance(error, BadInputError):
+        return _UNKNOWN if error.realm_id is not None else Refusal(400, _ODD, error.message)
+    if isinstance(error, Transient):
+        return _STORE
+    return _CONFIGURATION
+
+
+_ODD = "The address was not understood"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -29,17 +29,40 @@ class FixedConsents:
 
     outcome: Company | Exception = ACME
     seen: list[Mapping[str, str]] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    """The browser session each consent began or ended in."""
+    disconnected: list[RealmId] = field(default_factory=list)
 
-    def begin(self) -> str:
+    def begin(self, *, session: str = "") -> str:
+        self.sessions.append(session)
         if isinstance(self.outcome, LedgerGuardError):
             raise self.outcome
         return AUTHORIZE
 
-    def complete(self, params: Mapping[str, str]) -> Company:
+    def complete(self, params: Mapping[str, str], *, session: str = "") -> Company:
         self.seen.append(params)
+        self.sessions.append(session)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    def disconnect(self, realm: RealmId) -> Company:
+        self.disconnected.append(realm)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return replace(self.outcome, status=ConnectionStatus.DISCONNECTED)
+
+
+class FixedReads:
+    """Stands for the API client of one company."""
+
+    def __init__(self, asked: list[RealmId], realm: RealmId) -> None:
+        self._asked = asked
+        self._realm = realm
+
+    def company_info(self) -> object:
+        self._asked.append(self._realm)
+        return None
 
 
 @dataclass
@@ -48,10 +71,15 @@ class Edge:
 
     settings: Settings
     connector: FixedConsents
+    asked: list[RealmId] = field(default_factory=list)
+    """Companies an API call was made for."""
 
     @cached_property
     def control(self) -> ControlPlane:
         return ControlPlane.open(self.settings)
+
+    def client(self, realm_id: RealmId) -> FixedReads:
+        return FixedReads(self.asked, realm_id)
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""Who is asking: what a request says of itself, read once by the guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+_STATE = "visitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A request's origin. ``host`` is the name it was sent to, without the port."""
+
+    client: str
+    host: str | None
+    https: bool
+    token_shown: bool
+    """True if it carried the right admin token in a bearer header, which no page can forge."""
+    cookies: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, request: Request) -> Visitor:
+        """The visitor the guard let in."""
+        visitor: Visitor = getattr(request.state, _STATE)
+        return visitor
+
+    def remember(self, scope: Any) -> None:
+        """Keep it with the request."""
+        scope.setdefault("state", {})[_STATE] = self
+
+
+def host_of(header: str) -> str | None:
+    """The name in a ``Host`` header; None if it holds none."""
+    try:
+        return urlsplit(f"//{header}").hostname
+    except ValueError:
+        return None
+
+
+def reads_pages(request: Request) -> bool:
+    """True for a browser that wants to show the answer, not for a program."""
+    return "text/html" in request.headers.get("accept", "")
