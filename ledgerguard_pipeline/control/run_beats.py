@@ -25,9 +25,13 @@ _PREFIX = "run:"
 
 @dataclass(frozen=True, slots=True)
 class RunBeat:
-    """A run that once said it works; ``lost`` if it was killed since."""
+    """A run that once said it works; ``lost`` if it was killed since.
+
+    ``holder`` is the process that works on it, as ``control.holder`` names it.
+    """
 
     run_id: str
+    holder: str
     expires_at: datetime
     lost: bool
 
@@ -76,6 +80,7 @@ class RunBeats:
             return [
                 RunBeat(
                     run_id=row["name"].removeprefix(_PREFIX),
+                    holder=row["owner"],
                     expires_at=row["expires_at"],
                     lost=row["expires_at"] <= now or has_died(row["owner"]),
                 )

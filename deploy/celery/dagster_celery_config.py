@@ -1,0 +1,36 @@
+"""What a Celery worker needs to know; `dagster_celery.app` imports it from PYTHONPATH by this name.
+
+`dagster-celery worker start -y worker.yaml` would write such a file itself at every start, with
+the broker's password in it, and put a process between the supervisor and Celery that does not pass
+signals on. So workers are started as `celery -A dagster_celery.app worker`.
+"""
+
+from __future__ import annotations
+
+import os
+
+broker_url = os.environ["DAGSTER_CELERY_BROKER_URL"]
+result_backend = os.environ["DAGSTER_CELERY_BACKEND_URL"]
+
+# A worker takes a run only when it is free: one that waits behind a long first load in one worker
+# would not be taken over by an idle one.
+worker_prefetch_multiplier = 1
+worker_disable_prefetch = True
+
+# Imported before the pool forks, so that the first run of a worker is as quick as the others.
+imports = (
+    "ledgerguard_pipeline.definitions",
+    "ledgerguard_pipeline.installation",
+    "ledgerguard_pipeline.bronze.store",
+    "ledgerguard_pipeline.ingestion.service",
+    "ledgerguard_pipeline.ingestion.events",
+)
+
+# Python gives little memory back; after so many runs a fresh process takes the place.
+worker_max_tasks_per_child = 200
+
+# What became of a run is in Dagster; Celery's own note of it serves run monitoring only.
+result_expires = 6 * 3600
+
+broker_connection_retry_on_startup = True
+worker_hijack_root_logger = False
