@@ -1,8 +1,8 @@
 """Processes that all want a company's token at the same moment, for the tests beside this.
 
-``python -m ...holders HOME URL BASE_URL PROCESSES`` forks them, lets them go at once and prints
-one line each: the version and value they got, or the error. A killed child prints nothing and
-makes this process exit with 9.
+``python -m ...holders HOME CONTROL_URL REDIS_URL BASE_URL PROCESSES`` forks them, lets them go at
+once and prints one line each: the version and value they got, or the error. A killed child prints
+nothing and makes this process exit with 9.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ def _want(settings: Settings, base_url: str, gate: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    home, url, base_url, processes = arguments
+    home, url, redis_url, base_url, processes = arguments
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_settings(
-        ledgerguard_home=home, ledgerguard_control_url=SecretStr(url) if url else None
+        ledgerguard_home=home,
+        ledgerguard_control_url=SecretStr(url) if url else None,
+        ledgerguard_redis_url=SecretStr(redis_url) if redis_url else None,
     )
     with ControlPlane.open(settings) as plane:
         plane.tokens.load(REALM)

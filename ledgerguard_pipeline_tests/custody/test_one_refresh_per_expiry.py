@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -21,9 +20,12 @@ from ledgerguard_pipeline.qbo.tokens import AccessToken
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.clocks import FakeClock
+from ledgerguard_pipeline_tests.conformance.raw_leases import free
 from ledgerguard_pipeline_tests.custody.conftest import REALM, store_grant
 from ledgerguard_pipeline_tests.custody.token_endpoint import TokenEndpoint
-from ledgerguard_pipeline_tests.stores import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane, on_all_stores
+
+pytestmark = on_all_stores
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,13 +33,13 @@ ROOT = Path(__file__).parents[2]
 def run_holders(
     settings: Settings, endpoint: TokenEndpoint, processes: int, crash_at: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    url = settings.ledgerguard_control_url
+    urls = (settings.ledgerguard_control_url, settings.ledgerguard_redis_url)
     command = [
         sys.executable,
         "-m",
         "ledgerguard_pipeline_tests.custody.holders",
         str(settings.ledgerguard_home),
-        url.get_secret_value() if url else "",
+        *(url.get_secret_value() if url else "" for url in urls),
         endpoint.base_url,
         str(processes),
     ]
@@ -134,8 +136,7 @@ def test_a_holder_that_stalls_past_its_lease_overwrites_nothing(
 
     def stall() -> None:
         endpoint.before_answer = lambda: None
-        with plane.database.write("test") as connection:
-            connection.execute(text("UPDATE leases SET owner = ''"))
+        free(plane, refresh_lease(Environment.SANDBOX, REALM))
         assert Custodian(plane, oauth).current(REALM).version == 2
 
     endpoint.before_answer = stall
