@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ from ledgerguard_pipeline.custody.alerts import (
 from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable
 from ledgerguard_pipeline.notify.channels import Channel
 from ledgerguard_pipeline.notify.message import Message, Mood, plain
+from ledgerguard_pipeline.redaction import redact
 
 ONE_BY_ONE = 5
 """More companies than this at once are told in one message: nobody reads five hundred."""
@@ -166,7 +168,9 @@ class Announcer:
             _Telling(self._control, channel, self._links, tally).run()
         except Exception as error:  # noqa: BLE001  # alerts must never break what they watch
             tally.failed[channel.name] = type(error).__name__
-            _log.exception("alert_failed", channel=channel.name)
+            # Not the logger's own traceback: unconfigured, it prints local variables.
+            trace = redact(traceback.format_exc())
+            _log.error("alert_failed", channel=channel.name, trace=trace)
 
 
 class _Telling:

@@ -10,6 +10,7 @@ import sys
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.custody.alert_texts import Links
 from ledgerguard_pipeline.custody.announcer import Announcer
+from ledgerguard_pipeline.logs import configure_logging
 from ledgerguard_pipeline.notify.channels import configured_channels
 from ledgerguard_pipeline.settings import load_settings
 from ledgerguard_pipeline_tests.conformance.troubles import DEAD, observed
@@ -18,6 +19,7 @@ TICKS = 5
 
 
 def main(realms: list[str]) -> None:
+    configure_logging("WARNING")
     settings = load_settings()
     with ControlPlane.open(settings) as control:
         channels = configured_channels(settings)

@@ -145,8 +145,8 @@ def test_a_channel_that_stays_broken_is_tried_ever_more_rarely(
     plane: ControlPlane, ear: Ear
 ) -> None:
     ear.trouble = ChannelRejected("gone")
-    for _ in range(240):
-        tick(plane, ear, first=(DEAD,))
+    for _ in range(60):
+        tick(plane, ear, first=(DEAD,), at=120)
     assert 8 <= ear.tries <= 14, "in two hours"
     (told,) = plane.alerts.told()
     assert (told.attempts, told.last_error) == (ear.tries, "gone")
@@ -186,6 +186,7 @@ def test_a_bug_in_a_channel_does_not_reach_the_tick(plane: ControlPlane, ear: Ea
     assert tally.failed["broken"] == "ZeroDivisionError"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_process_that_dies_while_telling_is_replaced(plane: ControlPlane, ear: Ear) -> None:
     ear.trouble = SystemExit()  # ends its thread between the channel's yes and writing it down
     tick(plane, ear, first=(DEAD,))
@@ -296,7 +297,7 @@ def inboxes() -> Iterator[tuple[Inbox, Inbox]]:
         yield (stack.enter_context(http_receiver()), stack.enter_context(http_receiver()))
 
 
-def test_four_daemons_ticking_at_once_send_one_message_per_channel(
+def test_daemons_ticking_at_once_send_one_message_per_channel(
     store_settings: Settings, plane: ControlPlane, inboxes: tuple[Inbox, Inbox]
 ) -> None:
     webhook, slack = inboxes
@@ -314,7 +315,7 @@ def test_four_daemons_ticking_at_once_send_one_message_per_channel(
         subprocess.Popen(
             teller, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for _ in range(4)
+        for _ in range(3)
     ]
     for daemon in daemons:
         assert daemon.stdout is not None
@@ -329,7 +330,7 @@ def test_four_daemons_ticking_at_once_send_one_message_per_channel(
     for inbox in (webhook, slack):
         texts = [json.loads(post.body)["text"] for post in inbox.posts]
         assert len(texts) == 2
-        assert len({text for text in texts}) == 2
+        assert len(set(texts)) == 2
 
 
 def test_the_webhook_channel_keeps_its_message_id_over_attempts(
