@@ -18,6 +18,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ledgerguard_pipeline.company_metrics import BudgetFigure, CompanyFigure, company_metrics
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -64,6 +66,8 @@ class Figures:
     calls: Sequence[CallFigure]
     refreshes: Mapping[str, int]
     rows: Sequence[RowFigure] | None
+    companies: Sequence[CompanyFigure] = ()
+    budget: BudgetFigure | None = None
 
 
 def exposition(figures: Figures) -> bytes:
@@ -82,6 +86,7 @@ class _Told(Collector):
         yield from _queue(self._figures)
         yield from _calls(self._figures)
         yield from _rows(self._figures)
+        yield from company_metrics(self._figures.companies, self._figures.budget)
 
 
 def _webhooks(figures: Figures) -> Iterator[Metric]:

@@ -179,6 +179,14 @@ class Keyring:
             replace_keys(self._key_file, change(read_keys(self._key_file)))
             self._refresh(self._key_file)
 
+    def holds(self, key_id: str) -> bool:
+        """Whether what that key sealed can be opened.
+
+        Raises:
+            KeyUnavailable: the key file is damaged or open to others.
+        """
+        return self._find(key_id) is not None
+
     def _find(self, key_id: str) -> Key | None:
         """The key of that id; another process may have made or extended the file since."""
         with self._lock:

@@ -176,12 +176,16 @@ class RedisTokenStore:
         if realms is not None:
             chosen = frozenset(realms)
             mine = [member for member in mine if member[1] in chosen]
-        rows = self._fields(mine, *_ENDS, "refresh_token")
+        rows = self._fields(mine, *_ENDS, "refresh_token", "version")
         return {
             realm: TokenLife(
-                moment(access), _moment(refresh), _moment(hard), sealed_with(sealed or "") or ""
+                moment(access),
+                _moment(refresh),
+                _moment(hard),
+                sealed_with(sealed or "") or "",
+                int(version or 1),
             )
-            for (_, realm), (access, refresh, hard, sealed) in zip(mine, rows, strict=True)
+            for (_, realm), (access, refresh, hard, sealed, version) in zip(mine, rows, strict=True)
             if access
         }
 

@@ -47,6 +47,8 @@ class TokenLife:
     hard_expires_at: datetime | None
     """End of the five years; None where Intuit did not say."""
     key_id: str
+    version: int = 1
+    """Grows by one with every refresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +165,14 @@ class TokenStore:
             tokens.c.refresh_expires_at,
             tokens.c.hard_expires_at,
             tokens.c.refresh_token,
+            tokens.c.version,
         ).where(self._mine)
         if realms is not None:
             statement = statement.where(tokens.c.realm_id.in_(realms))
         with self._database.read() as connection:
             return {
-                RealmId(realm): TokenLife(access, refresh, hard, sealed_with(sealed) or "")
-                for realm, access, refresh, hard, sealed in connection.execute(statement)
+                RealmId(realm): TokenLife(access, refresh, hard, sealed_with(sealed) or "", version)
+                for realm, access, refresh, hard, sealed, version in connection.execute(statement)
             }
 
     def forget(self, realm: RealmId) -> None:

@@ -24,6 +24,9 @@ ERROR_RATE = 0.25
 ERROR_CALLS = 10
 """Fewer recent calls prove nothing about a rate."""
 
+LATE_AFTER = 2.0
+"""Intervals after which data is late: one run may fail or wait for another."""
+
 _NAMED = 5
 """Entities a sentence names; status and page list all."""
 
@@ -99,6 +102,12 @@ class EntityFacts:
     last_sync_at: datetime | None
     promised_seconds: float
     error: str | None = None
+
+    def late(self, now: datetime) -> bool:
+        """Whether its data is older than twice what is promised, or was never there."""
+        if self.last_sync_at is None:
+            return True
+        return (now - self.last_sync_at).total_seconds() > LATE_AFTER * self.promised_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +262,18 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
     for promised in sorted({each.promised_seconds for each in facts.entities}):
-        ages = {
-            each.entity: (now - each.last_sync_at).total_seconds()
+        synced = [
+            each
             for each in facts.entities
             if each.promised_seconds == promised and each.last_sync_at is not None
+        ]
+        late = {
+            each.entity: (now - each.last_sync_at).total_seconds()
+            for each in synced
+            if each.last_sync_at is not None and each.late(now)
         }
-        late = {entity: age for entity, age in ages.items() if age > 2 * promised}
         if late:
-            found.append(_late(late, len(ages), promised))
+            found.append(_late(late, len(synced), promised))
     return found
 
 

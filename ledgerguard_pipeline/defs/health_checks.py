@@ -18,16 +18,13 @@ from ledgerguard_pipeline.custody.health import WEBHOOK_LAG_SECONDS, HealthState
 from ledgerguard_pipeline.defs.keys import HEALTH_JOB
 from ledgerguard_pipeline.defs.reports import Metadata
 from ledgerguard_pipeline.defs.scope import current_settings
-from ledgerguard_pipeline.ingestion.standing import EntityStanding, Standing, read_standings
+from ledgerguard_pipeline.ingestion.standing import Standing, read_standings
 
 CONNECTION = dg.AssetKey(["qbo", "connection"])
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
 LAG, BUDGET = "webhook_lag", "call_budget"
 
 TOKEN_WARNING_DAYS = 14
-LATE_AFTER_PROMISES = 2.0
-"""A type is late when its data is older than so many of its intervals."""
-
 ListStandings = Callable[[], Sequence[Standing]]
 
 
@@ -170,20 +167,13 @@ def _recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
             if last is None
             else dg.MetadataValue.float(round((now - last).total_seconds() / 3_600, 2))
         )
-        late = [each.entity for each in standing.entities if _is_late(each, now)]
+        late = [each.entity for each in standing.facts.entities if each.late(now)]
         metadata[f"{realm_id}: late entities"] = dg.MetadataValue.text(", ".join(late) or "none")
         passed = passed and not late
     return dg.AssetCheckResult(
         check_name=RECENT, asset_key=CONNECTION, passed=passed, metadata=metadata,
         severity=dg.AssetCheckSeverity.WARN,
     )  # fmt: skip
-
-
-def _is_late(entity: EntityStanding, now: datetime) -> bool:
-    if entity.last_sync_at is None:
-        return True
-    age = (now - entity.last_sync_at).total_seconds()
-    return age > LATE_AFTER_PROMISES * entity.promised_seconds
 
 
 def _lag(known: Sequence[Standing]) -> dg.AssetCheckResult:

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import Backlog
 from ledgerguard_pipeline.control.refusals import Refusals
 from ledgerguard_pipeline.control.tokens import TokenLife
-from ledgerguard_pipeline.custody.health import EntityFacts, Health, SyncFacts, judge
+from ledgerguard_pipeline.custody.health import LATE_AFTER, EntityFacts, Health, SyncFacts, judge
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
@@ -225,7 +225,7 @@ def _calm(
             if extent.synced == len(names)
             and not extent.failed
             and extent.oldest is not None
-            and (now - extent.oldest).total_seconds() <= 2 * promised
+            and (now - extent.oldest).total_seconds() <= LATE_AFTER * promised
         }
         if place == 0:
             found = {realm: (each,) for realm, each in calm.items()}
@@ -242,14 +242,16 @@ def _known(
     realms: Sequence[RealmId] | None,
     marks: Mapping[RealmId, Mapping[str, SyncMark]],
 ) -> _Known:
+    lives = control.tokens.lives(realms)
+    sealing = {life.key_id for life in lives.values()}
     return _Known(
-        lives=control.tokens.lives(realms),
+        lives=lives,
         marks=marks,
         usage=control.calls.usage(),
         backlogs=control.inbox.backlogs(realms),
         cooling=control.limiter.cooling([company.realm_id for company in companies]),
         refusals=control.refusals.read(realms),
-        key_ids=frozenset(control.keyring.key_ids),
+        key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.company_metrics import BudgetFigure, CompanyFigure
 from ledgerguard_pipeline.control.deliveries import COUNTER
 from ledgerguard_pipeline.control.inbox import LATENCY_BOUNDS, LATENCY_COUNTER, LATENCY_SUM
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.ingestion.standing import Standing, read_standings
 from ledgerguard_pipeline.metrics import (
     CONTENT_TYPE,
     CallFigure,
@@ -97,16 +99,16 @@ class RowFigures:
         ]
 
 
-def gather(control: ControlPlane, rows: RowFigures) -> Figures:
+def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figures:
     """Everything there is to tell.
 
     Raises:
         ControlUnavailable: the control plane cannot be read.
     """
-    companies = control.companies.list()
+    now = control.now()
+    standings = read_standings(control, settings, now=now)
     backlog = control.inbox.backlog()
     latency = control.counters.read(LATENCY_COUNTER)
-    refreshes = {each.realm_id: control.tokens.version(each.realm_id) for each in companies}
     return Figures(
         deliveries=control.counters.read(COUNTER),
         old_tokens=control.counters.read(TOKEN_COUNTER),
@@ -118,15 +120,56 @@ def gather(control: ControlPlane, rows: RowFigures) -> Figures:
             latency.get(LATENCY_SUM, 0.0),
         ),
         latency_bounds=LATENCY_BOUNDS,
-        connected={each.realm_id: each.status is ConnectionStatus.CONNECTED for each in companies},
+        connected={each.company.realm_id: each.is_connected for each in standings},
         calls=[
             CallFigure(each.realm_id, each.entity, each.status, each.calls, each.metered)
             for each in control.calls.totals()
         ],
         # The first version is the connection itself.
-        refreshes={realm: version - 1 for realm, version in refreshes.items() if version},
+        refreshes={each.company.realm_id: each.life.version - 1 for each in standings if each.life},
         rows=rows.read(),
+        companies=[_company(each, now) for each in standings],
+        budget=_budget(standings, settings),
     )
+
+
+def _company(standing: Standing, now: datetime) -> CompanyFigure:
+    facts, life, calls = standing.facts, standing.life, standing.calls
+    ends = {}
+    if life is not None:
+        ends = {
+            "access": life.access_expires_at,
+            "refresh": life.refresh_expires_at,
+            "grant": life.hard_expires_at,
+        }
+    last = facts.last_sync_at
+    return CompanyFigure(
+        realm_id=standing.company.realm_id,
+        health=standing.health.state.value,
+        sync_age=None if last is None else (now - last).total_seconds(),
+        late_entities=sum(each.late(now) for each in facts.entities),
+        failed_entities=sum(each.error is not None for each in facts.entities),
+        tokens_left={
+            kind: (end - now).total_seconds() for kind, end in ends.items() if end is not None
+        },
+        metered_calls=calls.month_to_date,
+        forecast_calls=calls.forecast,
+        recent_calls=facts.recent_calls,
+        failed_calls=facts.failed_calls,
+        cooling_seconds=facts.cooling_seconds,
+        quota_exhausted=facts.quota_resumes_at is not None,
+        quarantined=facts.quarantined,
+        queue_age_seconds=facts.webhook_age_seconds,
+        parked_events=facts.parked_events,
+    )
+
+
+def _budget(standings: Sequence[Standing], settings: Settings) -> BudgetFigure:
+    limit = settings.ledgerguard_monthly_call_budget
+    if not standings:
+        return BudgetFigure(0, limit, 0)
+    calls = standings[0].calls
+    return BudgetFigure(calls.all_companies, limit, calls.all_forecast)
 
 
 def metrics_router(
@@ -140,7 +183,7 @@ def metrics_router(
         """Figures for Prometheus."""
         flush()
         try:
-            text = exposition(gather(control(), rows))
+            text = exposition(gather(control(), settings, rows))
         except LedgerGuardError as error:
             return Response(f"{error}\n", 503, media_type="text/plain")
         return Response(text, media_type=CONTENT_TYPE)
