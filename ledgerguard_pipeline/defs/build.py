@@ -14,6 +14,11 @@ from ledgerguard_pipeline.defs.health_checks import (
     known_standings,
 )
 from ledgerguard_pipeline.defs.jobs import build_jobs
+from ledgerguard_pipeline.defs.keepalive import (
+    build_keep_alive_job,
+    build_keep_alive_schedule,
+    keep_companies_alive,
+)
 from ledgerguard_pipeline.defs.lost_runs import build_lost_runs_sensor
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
@@ -35,12 +40,17 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     health = build_health_checks(known_standings)
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)
+    keep_alive_job = build_keep_alive_job(keep_companies_alive)
     duckdb = BronzeDuckDB(database=str(settings.bronze_path))
     return dg.Definitions(
         assets=[*build_assets(entities, cells), build_connection_asset()],
         asset_checks=[health],
-        jobs=[*jobs.listed(), health_job],
-        schedules=[*build_schedules(jobs, cells, connected_companies), health_schedule],
+        jobs=[*jobs.listed(), health_job, keep_alive_job],
+        schedules=[
+            *build_schedules(jobs, cells, connected_companies),
+            health_schedule,
+            build_keep_alive_schedule(keep_alive_job),
+        ],
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies),
             build_lost_runs_sensor(open_queue),
