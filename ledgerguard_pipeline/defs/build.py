@@ -5,7 +5,7 @@ import dagster as dg
 from ledgerguard_pipeline.defs.alerts import build_alert_sensors
 from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
-from ledgerguard_pipeline.defs.companies import connected_companies
+from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
 from ledgerguard_pipeline.defs.health_checks import (
     build_connection_asset,
     build_health_checks,
@@ -47,7 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[health],
         jobs=[*jobs.listed(), health_job, keep_alive_job],
         schedules=[
-            *build_schedules(jobs, cells, connected_companies),
+            *build_schedules(jobs, cells, connected_companies, left_out_now),
             health_schedule,
             build_keep_alive_schedule(keep_alive_job),
         ],

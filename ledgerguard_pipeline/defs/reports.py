@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from ledgerguard_pipeline.bronze.audit import Audit
+from ledgerguard_pipeline.control.budget import BudgetUse
 from ledgerguard_pipeline.ingestion.results import EntityResult, Finding
 
 ACCOUNTED = "every_row_accounted_for"
@@ -30,12 +31,14 @@ Metadata = dict[str, dg.MetadataValue]
 class Loaded:
     """One company's load of one entity and what Bronze holds after it.
 
-    ``result`` is None for a derived entity: nothing was fetched for it.
+    ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
+    call budget as it stood when the load ended.
     """
 
     realm_id: str
     result: EntityResult | None
     audit: Audit
+    budget: BudgetUse | None = None
 
 
 def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetCheckSpec]:
@@ -101,6 +104,13 @@ def load_metadata(loaded: Loaded) -> Metadata:
             metadata["note"] = dg.MetadataValue.text(result.note)
         if result.new_fields:
             metadata["new_fields"] = dg.MetadataValue.text(", ".join(result.new_fields))
+        if result.status == "skipped":
+            metadata["skipped"] = dg.MetadataValue.bool(True)
+    if loaded.budget is not None:
+        metadata |= {
+            "metered_calls_this_month": dg.MetadataValue.int(loaded.budget.used),
+            "call_budget_percent": dg.MetadataValue.float(round(100 * loaded.budget.share, 2)),
+        }
     table = sample_table(audit)
     if table is not None:
         metadata["sample"] = table

@@ -69,7 +69,12 @@ class RunSyncs:
             LedgerGuardError: the entity failed; other entities and companies are not affected.
         """
         result = self._sync(cells, selected).load(entity)
-        return Loaded(cells.realm_id, result, self._audit(cells, entity, selected, result))
+        return Loaded(
+            cells.realm_id,
+            result,
+            self._audit(cells, entity, selected, result),
+            self.installation.control.budget.use(),
+        )
 
     def look(
         self, cells: RealmCells, entity: DerivedEntity, selected: Sequence[EntityType]

@@ -12,7 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
-from ledgerguard_pipeline.defs.companies import ListCompanies
+from ledgerguard_pipeline.defs.companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.jobs import Jobs
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
@@ -26,9 +26,16 @@ _UNFINISHED = [
 
 
 def build_schedules(
-    jobs: Jobs, cells: dg.MultiPartitionsDefinition, companies: ListCompanies
+    jobs: Jobs,
+    cells: dg.MultiPartitionsDefinition,
+    companies: ListCompanies,
+    left_out: LeftOut,
 ) -> list[dg.ScheduleDefinition]:
-    """Changes every 15 minutes, what change data capture leaves out every hour, counts nightly."""
+    """Changes every 15 minutes, what change data capture leaves out every hour, counts nightly.
+
+    The last two are optional: ``left_out`` says why they are skipped near the end of the month's
+    call budget.
+    """
     schedules = []
     if jobs.changes is not None:
         schedules.append(
@@ -50,6 +57,7 @@ def build_schedules(
                 cells,
                 companies,
                 "Entities that change data capture leaves out, one batch call per company.",
+                left_out=left_out,
             )
         )
     if jobs.reconcile is not None:
@@ -62,6 +70,7 @@ def build_schedules(
                 companies,
                 "Intuit's counts against Bronze, two batch calls per company; rows are read only "
                 "where they differ.",
+                left_out=left_out,
             )
         )
     return schedules
@@ -74,6 +83,8 @@ def _schedule(
     cells: dg.MultiPartitionsDefinition,
     companies: ListCompanies,
     description: str,
+    *,
+    left_out: LeftOut | None = None,
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
@@ -91,6 +102,10 @@ def _schedule(
             yield dg.SkipReason(
                 "No company is connected. Run `ledgerguard connect` or press Connect to QuickBooks."
             )
+            return
+        why = None if left_out is None else left_out("This schedule")
+        if why is not None:
+            yield dg.SkipReason(why)
             return
         # The new-company sensor adds a company and runs its first load; until then it is no cell.
         known = set(context.instance.get_dynamic_partitions(REALM))
