@@ -12,12 +12,13 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
 
 _REMEMBERED = 2048
 """Registered values kept, oldest forgotten first. Tokens live an hour; the shapes catch the rest."""
+_SHORTEST_SETTING = 8
 _SHORTEST = 6
 """Shorter values are not registered: masking "a" everywhere would destroy every message."""
 
@@ -97,6 +98,23 @@ def register_secret(value: str | None) -> None:
             _registered.move_to_end(form)
         while len(_registered) > _REMEMBERED:
             _registered.popitem(last=False)
+
+
+def register_setting(value: str) -> None:
+    """Mask a configured secret: each part of a comma separated list, the password of a URL.
+
+    An http(s) URL that is a secret (an alert's address) is one as a whole. Parts shorter than
+    eight characters are left out: masking a word would make messages unreadable.
+    """
+    for part in value.replace(",", "\n").split():
+        hidden = part
+        if "://" in part and not part.startswith(("http://", "https://")):
+            try:
+                hidden = unquote(urlsplit(part).password or "")
+            except ValueError:
+                continue
+        if len(hidden) >= _SHORTEST_SETTING:
+            register_secret(hidden)
 
 
 def redact(text: str) -> str:

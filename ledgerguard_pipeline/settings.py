@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
+from ledgerguard_pipeline.redaction import register_setting
 from ledgerguard_pipeline.redis_url import redis_address
 from ledgerguard_pipeline.values import Environment
 
@@ -280,17 +281,24 @@ def _port_fits(parts: SplitResult) -> bool:
 def load_settings(**overrides: object) -> Settings:
     """Read and validate all settings.
 
+    From then on this process masks the secrets among them in whatever it logs.
+
     Raises:
         ConfigurationError: one sentence per wrong setting, never with a secret in it.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         findings = "; ".join(
             f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ').rstrip('.')}"
             for item in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"The settings are not usable. {findings}.") from None
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            register_setting(value.get_secret_value())  # no log line shows it from now on
+    return settings
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

@@ -8,6 +8,7 @@ HTML 503 would look like a malformed grant. Reference: RFC 6749, Intuit's "OAuth
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -34,6 +35,9 @@ SCOPE = "com.intuit.quickbooks.accounting"
 """The one scope asked for. Intuit has no read-only form of it."""
 
 DEFAULT_ACCESS_SECONDS = 3600
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+"""Visible ASCII (RFC 6749, appendix A.12 and A.17); Intuit's have 4096 characters at most."""
+
 _TIMEOUTS = (10.0, 30.0)
 _ANSWER_SECONDS = 60.0
 _HEADERS = {
@@ -220,7 +224,11 @@ def _grant_of(response: requests.Response) -> Grant:
         body = msgspec.json.decode(response.content, type=_Body, strict=False)
     except (msgspec.MsgspecError, RecursionError):
         raise _unavailable("its answer is no token", response) from None
-    if not body.access_token:
+    if not body.access_token or not all(
+        token is None or _TOKEN.fullmatch(token)
+        for token in (body.access_token, body.refresh_token or None)
+    ):
+        # A header could not carry it, and the library's complaint would quote it.
         raise _unavailable("its answer is no token", response)
     return Grant(
         access_token=SecretStr(body.access_token),

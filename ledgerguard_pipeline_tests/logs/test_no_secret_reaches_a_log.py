@@ -8,6 +8,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -96,6 +97,31 @@ def test_values_too_short_to_be_secrets_do_not_destroy_messages() -> None:
     register_secret("")
     register_secret(None)
     assert redact("every message stays whole") == "every message stays whole"
+
+
+def test_every_configured_secret_is_masked_from_the_start(tmp_path: Path) -> None:
+    program = (
+        "from ledgerguard_pipeline.settings import load_settings;"
+        "from ledgerguard_pipeline.redaction import redact; import os;"
+        "load_settings(); print(redact(' '.join(os.environ['SAID'].split(','))))"
+    )
+    said = [f"{name}{CANARY}" for name in ("secret-", "admin-", "verify1-", "verify2-", "pass-")]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "INTUIT_CLIENT_SECRET": said[0],
+            "LEDGERGUARD_ADMIN_TOKEN": said[1],
+            "INTUIT_WEBHOOK_VERIFIER_TOKEN": f"{said[2]},{said[3]}",
+            "LEDGERGUARD_CONTROL_URL": f"postgresql://user:{said[4]}@db.example.com/books",
+            "SAID": ",".join([*said, "user", "db.example.com"]),
+        },
+    )
+    assert done.stdout.split() == [*[MASK] * 5, "user", "db.example.com"]
 
 
 def test_structured_values_are_masked_by_key_and_by_content() -> None:

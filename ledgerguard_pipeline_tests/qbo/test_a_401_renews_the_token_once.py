@@ -175,7 +175,7 @@ def test_no_token_or_secret_reaches_a_log_or_an_error(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("requests_oauthlib.oauth2_session", "oauthlib.oauth2", "urllib3"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger=name)
     echo = {"fault": {"error": [{"message": "AuthenticationFailed", "code": "3200",
                                  "detail": "Bearer " + "s3cr3t" * 9}]}}  # fmt: skip
     script.then(reply(EXPIRED, 401), reply(TOKENS), reply(echo, 401))

@@ -160,7 +160,7 @@ def test_debug_logging_shows_no_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("requests_oauthlib.oauth2_session", "oauthlib", "urllib3"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger=name)
     script.then(reply(TOKENS), reply(TOKENS), reply(b""))
 
     oauth.exchange("code-1")
