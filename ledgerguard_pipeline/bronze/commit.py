@@ -27,6 +27,7 @@ from ledgerguard_pipeline.bronze.batch import (
 from ledgerguard_pipeline.bronze.drift import describe, new_fields
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome, WalkStep
 from ledgerguard_pipeline.bronze.order import Version, microseconds, sync_token_number
+from ledgerguard_pipeline.bronze.place import Session
 from ledgerguard_pipeline.bronze.rows import insert_rows
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
@@ -88,16 +89,17 @@ def _growth(chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Versi
 
 
 class Committer:
-    """One transaction over an open, initialised Bronze file."""
+    """One transaction over an open, initialised Bronze store."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, present: set[str], now: datetime
-    ) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, present: set[str], now: datetime) -> None:
+        self._session = session
+        self._connection = session.connection
         self._present = present
         self._now = now
         self._watermarks: dict[str, dict[str, datetime]] = {}
         self._marks: list[tuple[object, ...]] = []
+        self._first: datetime | None = None
+        self.outcomes: list[LoadOutcome] = []
 
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """Write all loads.
@@ -108,15 +110,16 @@ class Committer:
         connection = self._connection
         connection.execute("BEGIN TRANSACTION")
         try:
-            first = self._next_instant()
+            self._first = first = self._next_instant()
             outcomes = [
                 _nothing(load) if load.quiet else self._write(load, first + position * _TICK)
                 for position, load in enumerate(loads)
             ]
             moved = self._save_watermarks(loads, first)
             insert_rows(connection, "_loads", _LOAD_COLUMNS, self._marks)
-            outcomes = self._with_quarantine(outcomes)
+            self.outcomes = outcomes = self._with_quarantine(outcomes)
             crashpoint("before_bronze_commit")
+            self._session.ours()
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(duckdb.Error):
@@ -125,6 +128,15 @@ class Committer:
         self._verify(loads, first, moved)
         crashpoint("after_bronze_commit")
         return outcomes
+
+    def landed(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether this commit, whose answer was lost, counts after all."""
+        return bool(self.outcomes) and bool(self._marks) and self._found(connection)
+
+    def _found(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether every load mark is there; others may have committed in between."""
+        expected = {(mark[0], mark[1], mark[2], mark[-1]) for mark in self._marks}
+        return expected <= set(connection.execute(tables.VERIFY_LOADS, [self._first]).fetchall())
 
     def _next_instant(self) -> datetime:
         # Versions are ordered by loaded_at, so it rises even where the wall clock steps back.
@@ -198,7 +210,9 @@ class Committer:
 
     def _ensure_table(self, load: Load) -> None:
         if load.entity.table not in self._present:
-            for statement in tables.create_entity(load.entity.name, load.entity.table):
+            for statement in tables.create_entity(
+                load.entity.name, load.entity.table, lake=self._session.lake
+            ):
                 self._connection.execute(statement)
             self._present.add(load.entity.table)
 
@@ -247,9 +261,10 @@ class Committer:
         stored = self._connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
         same = stored is not None and stored[0] == step.walk_id
         began_at: datetime = stored[6] if stored is not None and same else loaded_at
-        if not same:
+        if stored is not None and not same:
             self._connection.execute(tables.FORGET_SEEN, [realm, entity, step.walk_id])
-        self._connection.execute(tables.FORGET_WALK, [realm, entity])
+        if not self._session.lake:
+            self._connection.execute(tables.FORGET_WALK, [realm, entity])
         insert_rows(
             self._connection,
             "_walks",
@@ -300,7 +315,8 @@ class Committer:
         if moved:
             self._connection.register("incoming", watermark_table(moved, loaded_at))
             try:
-                self._connection.execute(tables.FORGET_WATERMARKS)
+                if not self._session.lake:
+                    self._connection.execute(tables.FORGET_WATERMARKS)
                 self._connection.execute(tables.SAVE_WATERMARKS)
             finally:
                 self._connection.unregister("incoming")
@@ -315,19 +331,14 @@ class Committer:
                 self._watermarks[str(realm)][str(entity)] = watermark
 
     def _verify(self, loads: Sequence[Load], first: datetime, moved: int) -> None:
-        rows = self._connection.execute(tables.VERIFY_LOADS, [first]).fetchall()
-        marked = [load for load in loads if not load.quiet]
-        expected = sorted(
-            (str(load.load_id), str(load.realm_id), load.entity.name) for load in marked
-        )
-        complete = sorted(rows) == expected
-        if len(marked) < len(loads):
+        complete = self._found(self._connection)
+        if len(self._marks) < len(loads):
             # Quiet loads leave no mark; their watermarks prove that the commit is there.
             found = self._connection.execute(tables.COUNT_WATERMARKS, [first]).fetchone()
             complete = complete and found is not None and found[0] >= moved
         if not complete:
             raise BronzeError(
-                "DuckDB acknowledged a commit whose load marks are not in the file; nothing was "
+                "DuckDB acknowledged a commit whose load marks are not there; nothing was "
                 "kept. Check the disk, then run the sync again: it repeats the work."
             )
 

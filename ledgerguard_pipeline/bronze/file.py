@@ -17,15 +17,16 @@ import os
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
 
 from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.place import Session, Written, first_line
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.errors import BadInputError, BronzeBusy, BronzeError
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
 
 Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
 """Supplies a connection for (Bronze file, read only?): to an in-memory DuckDB or to the file."""
@@ -70,12 +71,16 @@ def open_memory(_path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # 
     return duckdb.connect(":memory:")
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An open file: its connection and the catalog name it goes by."""
-
-    connection: duckdb.DuckDBPyConnection
-    catalog: str
+def attach_new(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) -> None:
+    """Attach a file for writing with the layout Bronze wants; a new one is for its owner only."""
+    new = not path.exists()
+    target = str(path).replace("'", "''")
+    connection.execute(
+        f"ATTACH '{target}' AS {catalog} "
+        f"(ROW_GROUP_SIZE {ROW_GROUP_ROWS}, STORAGE_VERSION '{_STORAGE_VERSION}')"
+    )
+    if new:
+        path.chmod(0o600)
 
 
 class BronzeFile:
@@ -85,6 +90,7 @@ class BronzeFile:
         self, path: Path, *, connect: Connect, clock: Clock, lock_wait_seconds: float
     ) -> None:
         self.path = path.resolve()
+        self.name = f"the Bronze file {self.path}"
         self._connect = connect
         self._clock = clock
         self._wait = lock_wait_seconds
@@ -92,6 +98,22 @@ class BronzeFile:
 
     def exists(self) -> bool:
         return self.path.exists()
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """The file, open read-only for the block: nobody can write meanwhile."""
+        return self.session(read_only=True)
+
+    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:  # noqa: ARG002  # a Place
+        """Do the work once, with the whole file held."""
+        with self.session(read_only=False) as session:
+            return work(session)
+
+    def tables(self, session: Session) -> set[str]:
+        """The tables of schema ``bronze``."""
+        found = session.connection.execute(
+            tables.READ_TABLES, [session.catalog, tables.SCHEMA]
+        ).fetchall()
+        return {str(row[0]) for row in found}
 
     @contextlib.contextmanager
     def session(self, *, read_only: bool) -> Iterator[Session]:
@@ -153,14 +175,11 @@ class BronzeFile:
         own = connection.execute(tables.FIND_CATALOG, [str(self.path)]).fetchone()
         catalog = CATALOG if own is None else str(own[0])
         if own is None:
-            new = not read_only and not self.path.exists()
-            options = [f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}", f"STORAGE_VERSION '{_STORAGE_VERSION}'"]
             if read_only:
-                options = ["READ_ONLY"]
-            target = str(self.path).replace("'", "''")
-            connection.execute(f"ATTACH '{target}' AS {CATALOG} ({', '.join(options)})")
-            if new:
-                self.path.chmod(0o600)
+                target = str(self.path).replace("'", "''")
+                connection.execute(f"ATTACH '{target}' AS {CATALOG} (READ_ONLY)")
+            else:
+                attach_new(connection, self.path, CATALOG)
         for name, value in _SETTINGS.items():
             connection.execute(f"SET {name} = {value}")
         spill = str(self.path).replace("'", "''") + ".tmp"
@@ -193,34 +212,4 @@ class BronzeFile:
             f"The Bronze file {self.path} cannot be opened: {first_line(error)}. Check the path, "
             "its permissions and free disk space; a damaged file has to be replaced by a snapshot "
             "or loaded anew with `ledgerguard sync --full`."
-        )
-
-
-def first_line(error: Exception) -> str:
-    """The telling part of a DuckDB message, without the echoed statement."""
-    return str(error).partition("\n\nLINE ")[0].strip().replace("\n", " ").rstrip(".")[:500]
-
-
-def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Let only one reading statement pass.
-
-    Raises:
-        BadInputError: it is empty, several, not SQL, or does anything but read.
-    """
-    bare = re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/|\()+", "", text, flags=re.DOTALL)
-    word = re.match(r"[A-Za-z]*", bare)
-    allowed = ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "DESCRIBE", "DESC", "SHOW", "SUMMARIZE")
-    try:
-        statements = connection.extract_statements(text)
-    except duckdb.Error as error:
-        raise BadInputError(f"This is not valid SQL: {first_line(error)}.") from None
-    if (
-        len(statements) != 1
-        or statements[0].type != duckdb.StatementType.SELECT
-        or word is None
-        or word[0].upper() not in allowed
-    ):
-        raise BadInputError(
-            "Only one reading statement is accepted (SELECT, WITH, FROM, DESCRIBE, SHOW or "
-            "SUMMARIZE); Bronze is written by syncs alone."
         )

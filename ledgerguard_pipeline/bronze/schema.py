@@ -1,30 +1,29 @@
-"""Who may use a Bronze file: it knows its environment and the version of its layout."""
+"""Who may use a Bronze store: it knows its environment and the version of its layout."""
 
 from __future__ import annotations
 
 import contextlib
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 
 from ledgerguard_pipeline.bronze import tables
-from ledgerguard_pipeline.bronze.file import Session
+from ledgerguard_pipeline.bronze.place import Place, Session
 from ledgerguard_pipeline.bronze.rows import insert_rows
 from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
 from ledgerguard_pipeline.values import Environment
 
 
 def has_schema(session: Session) -> bool:
-    """False for a file nothing was loaded into yet."""
+    """False for a place nothing was loaded into yet."""
     row = session.connection.execute(
         tables.FIND_SCHEMA, [session.catalog, tables.SCHEMA]
     ).fetchone()
     return row is not None and row[0] > 0
 
 
-def prepare(session: Session, path: Path, environment: Environment, now: datetime) -> set[str]:
-    """Lay out a new file for this environment, or check an old one; return its tables."""
+def prepare(place: Place, session: Session, environment: Environment, now: datetime) -> set[str]:
+    """Lay out a new store for this environment, or check an old one; return its tables."""
     if not has_schema(session):
         connection = session.connection
         connection.execute("BEGIN TRANSACTION")
@@ -44,11 +43,11 @@ def prepare(session: Session, path: Path, environment: Environment, now: datetim
             with contextlib.suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
             raise
-    return enter(session, path, environment)
+    return enter(place, session, environment)
 
 
-def enter(session: Session, path: Path, environment: Environment) -> set[str]:
-    """Check that the file is ours, make ``bronze`` the search path, return the tables.
+def enter(place: Place, session: Session, environment: Environment) -> set[str]:
+    """Check that the store is ours, make ``bronze`` the search path, return the tables.
 
     Raises:
         WrongEnvironment: it belongs to the other Intuit environment.
@@ -56,23 +55,26 @@ def enter(session: Session, path: Path, environment: Environment) -> set[str]:
     """
     connection = session.connection
     connection.execute(tables.search_path(session.catalog))
-    found = connection.execute(tables.READ_TABLES, [session.catalog, tables.SCHEMA]).fetchall()
-    present = {str(row[0]) for row in found}
+    present = place.tables(session)
     if "_meta" not in present:
         raise BronzeError(
-            f"{path} has a schema `bronze` that is not a Bronze store; point "
-            "LEDGERGUARD_BRONZE_URL at another file."
+            f"{_capital(place.name)} has a schema `bronze` that is not a Bronze store; point "
+            "LEDGERGUARD_BRONZE_URL elsewhere."
         )
     meta = dict(connection.execute(tables.READ_META).fetchall())
     if meta.get("environment") != environment.value:
         raise WrongEnvironment(
-            f"The Bronze file {path} belongs to Intuit's {meta.get('environment')} environment, "
+            f"{_capital(place.name)} belongs to Intuit's {meta.get('environment')} environment, "
             f"but INTUIT_ENV is {environment.value}. Use another LEDGERGUARD_HOME (or "
             "LEDGERGUARD_BRONZE_URL) for each environment."
         )
     if int(meta.get("schema_version", "0")) > tables.SCHEMA_VERSION:
         raise BronzeError(
-            f"The Bronze file {path} was written by a newer release (layout "
+            f"{_capital(place.name)} was written by a newer release (layout "
             f"{meta['schema_version']}, known {tables.SCHEMA_VERSION}); upgrade this program."
         )
     return present
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

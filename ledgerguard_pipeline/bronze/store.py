@@ -1,4 +1,4 @@
-"""The Bronze store: an append-only history of every object, in one DuckDB file."""
+"""The Bronze store: an append-only history of every object, in a DuckDB file or a DuckLake."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from ledgerguard_pipeline.addresses import Address, LakeAddress
 from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.commit import Committer
-from ledgerguard_pipeline.bronze.file import (
-    BronzeFile,
-    Connect,
-    Session,
-    check_statement,
-    first_line,
-    open_memory,
-)
+from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
@@ -29,6 +23,7 @@ from ledgerguard_pipeline.bronze.loads import (
     StoredVersion,
     Walk,
 )
+from ledgerguard_pipeline.bronze.place import Place, Session, check_statement, first_line
 from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.together import SharedCommits
@@ -42,49 +37,61 @@ if TYPE_CHECKING:
 
 
 class BronzeStore:
-    """Reads and writes one Bronze file; safe to use from several threads and processes.
+    """Reads and writes one Bronze store; safe to use from several threads and processes.
 
-    Nothing is held open between calls: each opens the file, works and closes it, waiting up to
-    ``lock_wait_seconds`` for others, then raising ``BronzeBusy`` with the holder's process id.
-    Every method raises ``WrongEnvironment`` for a file of the other Intuit environment and
-    ``BronzeError`` for a file it cannot use. Reading from a file that does not exist yet finds
-    nothing. ``connect`` may supply the DuckDB connections, see ``bronze/file.py``.
+    A file is opened for each call and closed at once, waiting up to ``lock_wait_seconds`` for
+    others and then raising ``BronzeBusy`` with the holder's process id; a lake repeats what met
+    a conflict or a lost connection for as long, then raises ``BronzeBusy`` or
+    ``BronzeUnavailable``. Every method raises ``WrongEnvironment`` for a store of the other
+    Intuit environment and ``BronzeError`` for one it cannot use. Reading where nothing was ever
+    written finds nothing. ``connect`` may supply a file's connections, see ``bronze/file.py``.
     """
 
     def __init__(
         self,
-        path: Path,
+        address: Address,
         environment: Environment,
         *,
         clock: Clock = SYSTEM_CLOCK,
         lock_wait_seconds: float = 60.0,
         connect: Connect | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.address = address
         self.environment = environment
         self._clock = clock
-        self._commits = SharedCommits(self._write)
-        self._file = BronzeFile(
-            self.path,
-            connect=connect or open_memory,
-            clock=clock,
-            lock_wait_seconds=lock_wait_seconds,
-        )
+        self._place = _place(address, connect, clock, lock_wait_seconds)
+
+    @property
+    def name(self) -> str:
+        """Where it is, for messages; never with a password."""
+        return self._place.name
+
+    def exists(self) -> bool:
+        """False before anything was ever written."""
+        return self._place.exists()
 
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """Write all loads in one transaction and prove that they are there.
 
         A version is written only if its bytes differ from the newest stored one and it is not
         older (``bronze/order.py`` has the rules); repeating a load changes no version. On any
-        error nothing of any load is kept. What several threads commit at the same time may share
-        a transaction; their errors stay apart.
+        error nothing of any load is kept.
         """
-        return self._commits.commit(loads) if loads else []
+        if not loads:
+            return []
+        attempts: list[Committer] = []
 
-    def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
-        with self._file.session(read_only=False) as session:
+        def work(session: Session) -> list[LoadOutcome]:
             present = self._prepare(session)
-            return Committer(session.connection, present, self._clock.now()).commit(loads)
+            for earlier in attempts:
+                if earlier.landed(session.connection):
+                    return earlier.outcomes
+            attempts.append(Committer(session, present, self._clock.now()))
+            return attempts[-1].commit(loads)
+
+        # A watermark alone can be moved beside another writer: the higher one counts.
+        realms = sorted({str(load.realm_id) for load in loads if not load.quiet})
+        return self._place.write(realms, work)
 
     def watermarks(self, realm: RealmId | str) -> dict[str, datetime]:
         """High-water marks by entity name."""
@@ -296,7 +303,7 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 raise BadInputError(
-                    f"There is no Bronze file at {self.path} yet; run `ledgerguard sync` first."
+                    f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
                 )
             check_statement(connection, statement)
             try:
@@ -314,21 +321,31 @@ class BronzeStore:
             BadInputError: the target is the store itself or its directory does not exist, or
                 nothing was loaded yet.
         """
-        return write_snapshot(self._file, path, self._prepare)
+        return write_snapshot(self._place, path, self._prepare)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
-        if not self._file.exists():
+        if not self._place.exists():
             yield None, set()
             return
-        with self._file.session(read_only=True) as session:
+        with self._place.reading() as session:
             if has_schema(session):
-                yield session.connection, enter(session, self.path, self.environment)
+                yield session.connection, enter(self._place, session, self.environment)
             else:
                 yield None, set()
 
     def _prepare(self, session: Session) -> set[str]:
-        return prepare(session, self.path, self.environment, self._clock.now())
+        return prepare(self._place, session, self.environment, self._clock.now())
+
+
+def _place(address: Address, connect: Connect | None, clock: Clock, wait_seconds: float) -> Place:
+    if isinstance(address, LakeAddress):
+        from ledgerguard_pipeline.bronze.lake import DuckLake
+
+        return DuckLake(address, clock=clock, wait_seconds=wait_seconds)
+    return BronzeFile(
+        address, connect=connect or open_memory, clock=clock, lock_wait_seconds=wait_seconds
+    )
 
 
 def _type_of(entity: EntityType | str) -> EntityType:

@@ -15,6 +15,7 @@ from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
 SCHEMA = "bronze"
 SCHEMA_VERSION = 1
+SLICE_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ VERSION_COLUMNS: tuple[Column, ...] = (
     Column("loaded_at", "TIMESTAMPTZ", "When it was committed; rises with every version."),
 )
 
-_SYSTEM_TABLES = {
+SYSTEM_TABLES = {
     "_meta": "key VARCHAR, value VARCHAR",
     "_loads": (
         "load_id VARCHAR, realm_id VARCHAR, entity VARCHAR, mode VARCHAR, run_id VARCHAR, "
@@ -74,6 +75,12 @@ _SYSTEM_TABLES = {
     ),
     "_walk_seen": "realm_id VARCHAR, entity VARCHAR, walk_id VARCHAR, id VARCHAR",
 }
+
+_NEWEST = {
+    "_watermarks": ("realm_id, entity", "watermark"),
+    "_walks": ("realm_id, entity", "saved_at"),
+}
+"""Tables that hold one row for each key in a file; a lake only adds, and the newest counts."""
 
 _GONE = "('deleted', 'merged')"
 _NAMES = ", ".join(column.name for column in VERSION_COLUMNS)
@@ -109,15 +116,16 @@ def checkpoint(catalog: str) -> str:
 
 
 def create_system_tables() -> list[str]:
-    return [f"CREATE TABLE {name} ({columns})" for name, columns in _SYSTEM_TABLES.items()]
+    return [f"CREATE TABLE {name} ({columns})" for name, columns in SYSTEM_TABLES.items()]
 
 
-def create_entity(entity: str, table: str) -> list[str]:
+def create_entity(entity: str, table: str, *, lake: bool) -> list[str]:
     """The version table of an entity type, its current view and the views derived from it."""
     columns = ", ".join(
         f"{column.name} {column.type}"
         # ZSTD halves file and checkpoint work against DuckDB's own choice for JSON texts.
-        + (" USING COMPRESSION zstd" if column.name == "payload" else "")
+        # A lake takes it for whole files only, see ``bronze/attached.py``.
+        + (" USING COMPRESSION zstd" if column.name == "payload" and not lake else "")
         for column in VERSION_COLUMNS
     )
     statements = [
@@ -170,6 +178,49 @@ def derived_rows(derived: DerivedEntity, rows: str) -> str:
     )
 
 
+def _qualified(catalog: str, table: str) -> str:
+    return f"{quoted(catalog)}.{SCHEMA}.{quoted(table)}"
+
+
+def _counting(catalog: str, table: str) -> str:
+    """The rows of a table that count: a lake also keeps bookkeeping that is outdated."""
+    key = _NEWEST.get(table)
+    newest_first = (
+        ""
+        if key is None
+        else f" QUALIFY row_number() OVER (PARTITION BY {key[0]} ORDER BY {key[1]} DESC) = 1"
+    )
+    return f"SELECT * FROM {_qualified(catalog, table)}{newest_first}"
+
+
+def copy_rows(table: str, source: str, target: str) -> str:
+    return f"INSERT INTO {_qualified(target, table)} BY NAME {_counting(source, table)}"
+
+
+def content_of(table: str, catalog: str) -> str:
+    """Rows, the sum of their hashes, and payloads that differ from their digest."""
+    damaged = (
+        "0"
+        if table.startswith("_")
+        else "count(*) FILTER (payload_sha256 IS DISTINCT FROM sha256(payload))"
+    )
+    return (
+        f"SELECT count(*), sum(hash(each)::HUGEINT), {damaged} "
+        f"FROM ({_counting(catalog, table)}) each"
+    )
+
+
+def forget_outdated(table: str) -> str:
+    """Delete rows of bookkeeping that newer ones replace."""
+    key, newest = _NEWEST[table]
+    names = key.replace(" ", "").split(",")
+    same = " AND ".join(f"newer.{name} = older.{name}" for name in names)
+    return (
+        f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
+        f"WHERE {same} AND newer.{newest} > older.{newest})"
+    )
+
+
 def newest_headers(table: str) -> str:
     """Headers of the newest stored versions of the ids in ``incoming``, for one company."""
     return (
@@ -200,13 +251,43 @@ def insert(table: str, columns: Sequence[str], rows: int) -> str:
     return f"INSERT INTO {table} ({names}) VALUES " + ", ".join([one] * rows)
 
 
-def count_current(tables: Iterable[tuple[str, str]], *, realm: bool) -> str:
-    """Living objects per entity type; ``tables`` are pairs of entity name and table."""
-    where = " WHERE realm_id = $realm" if realm else ""
+def count_versions(tables: Iterable[str]) -> str:
+    """Rows per table, all companies; known without reading them."""
+    return " UNION ALL ".join(
+        f"SELECT '{table}', count(*) FROM {SCHEMA}.{quoted(table)}" for table in tables
+    )
+
+
+def slices(rows: int) -> list[str]:
+    """Conditions that cut a table of this many rows into parts small enough to be counted.
+
+    Grouping a million objects holds every id at once, in the memory of a run that holds pages
+    too; a part holds its own ids only, and the parts are read one after the other.
+    """
+    parts = 1 + rows // SLICE_ROWS
+    return [f"hash(id) % {parts} = {part}" for part in range(parts)] if parts > 1 else ["true"]
+
+
+def count_current(tables: Iterable[tuple[str, str]], *, realm: bool, part: str = "true") -> str:
+    """Living objects per entity type; ``tables`` are pairs of entity name and table.
+
+    ``part`` is one of ``slices``.
+    """
+    where = f" WHERE {part}" + (" AND realm_id = $realm" if realm else "")
     return " UNION ALL ".join(
         f"SELECT '{entity}', count(*) FROM (SELECT arg_max(state, loaded_at) AS state "
         f"FROM {quoted(table)}{where} GROUP BY realm_id, id) WHERE state NOT IN {_GONE}"
         for entity, table in tables
+    )
+
+
+def count_copies(table: str, realm_id: str, part: str) -> str:
+    """Living objects of a company, and by how many rows they exceed their ids (it must be 0)."""
+    where = f"WHERE {part} AND realm_id = '{realm_id}'"
+    return (
+        f"SELECT count(*), count(*) - count(DISTINCT id) FROM {SCHEMA}.{quoted(table)} "
+        f"SEMI JOIN (SELECT id, max(loaded_at) AS loaded_at FROM {SCHEMA}.{quoted(table)} {where} "
+        f"GROUP BY id) USING (id, loaded_at) {where} AND state NOT IN {_GONE}"
     )
 
 
@@ -271,16 +352,21 @@ REMEMBER_SEEN = "INSERT INTO _walk_seen SELECT $realm, $entity, $walk, id FROM i
 FORGET_SEEN = "DELETE FROM _walk_seen WHERE realm_id = ? AND entity = ? AND walk_id <> ?"
 READ_WALK = (
     "SELECT walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
-    "FROM _walks WHERE realm_id = ? AND entity = ?"
+    "FROM _walks WHERE realm_id = ? AND entity = ? ORDER BY saved_at DESC LIMIT 1"
 )
 READ_UNFINISHED_WALKS = (
     "SELECT entity, walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
-    "FROM _walks WHERE realm_id = ? AND NOT done"
+    "FROM (FROM _walks WHERE realm_id = ? "
+    "QUALIFY row_number() OVER (PARTITION BY entity ORDER BY saved_at DESC) = 1) WHERE NOT done"
 )
 FORGET_WALK = "DELETE FROM _walks WHERE realm_id = ? AND entity = ?"
-READ_WATERMARKS = "SELECT entity, watermark FROM _watermarks WHERE realm_id = ?"
+# In a lake several rows may stand for one entity: the highest counts.
+READ_WATERMARKS = (
+    "SELECT entity, max(watermark) FROM _watermarks WHERE realm_id = ? GROUP BY entity"
+)
 READ_WATERMARKS_OF = (
-    "SELECT realm_id, entity, watermark FROM _watermarks WHERE realm_id IN (SELECT unnest(?))"
+    "SELECT realm_id, entity, max(watermark) FROM _watermarks "
+    "WHERE realm_id IN (SELECT unnest(?)) GROUP BY realm_id, entity"
 )
 FORGET_WATERMARKS = (
     "DELETE FROM _watermarks WHERE (realm_id, entity) IN (SELECT realm_id, entity FROM incoming)"
@@ -292,10 +378,15 @@ SAVE_WATERMARKS = (
 COUNT_WATERMARKS = "SELECT count(*) FROM _watermarks WHERE loaded_at = ?"
 READ_META = "SELECT key, value FROM _meta"
 READ_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
+READ_LAKE_TABLES = (
+    "SELECT table_name FROM postgres_query('__ducklake_metadata_ledgerguard', "
+    "'SELECT t.table_name FROM ducklake_table t JOIN ducklake_schema s USING (schema_id) "
+    "WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ''bronze''')"
+)
 FIND_CATALOG = "SELECT database_name FROM duckdb_databases() WHERE path = ?"
 FIND_SCHEMA = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
 LATEST_COMMIT = "SELECT max(loaded_at) FROM _loads"
-VERIFY_LOADS = "SELECT load_id, realm_id, entity FROM _loads WHERE loaded_at >= ?"
+VERIFY_LOADS = "SELECT load_id, realm_id, entity, loaded_at FROM _loads WHERE loaded_at >= ?"
 READ_FIELDS = "SELECT path, kind FROM _fields WHERE entity = ?"
 READ_QUARANTINE = (
     "SELECT id, reason, payload_sha256 FROM _quarantine "

@@ -164,7 +164,7 @@ def test_a_commit_that_silently_writes_nothing_is_noticed(store: BronzeStore, pa
     first_commit(store)
     before = everything(store)
     lying = sabotage(path, "COMMIT", lambda real: real.execute("ROLLBACK"))
-    with pytest.raises(BronzeError, match="load marks are not in the file"):
+    with pytest.raises(BronzeError, match="load marks are not there"):
         crasher.second_commit(lying)
     assert everything(store) == before
 

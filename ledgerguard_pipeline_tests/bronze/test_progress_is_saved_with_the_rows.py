@@ -29,7 +29,7 @@ def test_a_store_without_a_file_is_empty_and_reading_makes_none(store: BronzeSto
     assert store.last_loads(REALM) == {}
     assert store.quarantined(REALM) == {}
     assert store.commit([]) == []
-    assert not store.path.exists()
+    assert not store.exists()
 
 
 def test_watermarks_are_kept_per_company_and_entity(store: BronzeStore) -> None:
@@ -87,7 +87,7 @@ def test_the_last_load_of_an_entity_is_the_one_committed_last(store: BronzeStore
 
 def test_versions_stay_in_order_when_the_wall_clock_steps_back(store: BronzeStore) -> None:
     clock = FakeClock(NOON)
-    stepping = BronzeStore(store.path, Environment.SANDBOX, clock=clock)
+    stepping = BronzeStore(store.address, Environment.SANDBOX, clock=clock)
     for at in range(4):
         stepping.commit([load(record("1", f'{{"v":{at}}}', updated=at))])
         clock.set_back(3_600)

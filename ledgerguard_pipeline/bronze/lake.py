@@ -1,0 +1,186 @@
+"""Bronze on DuckLake: catalog in PostgreSQL, data files in a folder or an object store.
+
+Many hosts write at once. Writers of one company take turns (``bronze/turns.py``); writers of
+different companies commit side by side, because a commit only adds rows: DuckLake lets
+insertions pass each other and refuses insertions beside deletions in one table. What little is
+updated (the quarantine) and the first creation of a table can meet such a refusal; the whole
+work is then done again from its first read, with jitter, until the wait limit is over.
+
+A lost connection is handled alike. Where it broke during COMMIT nobody knows whether the commit
+counts; the repeated work looks for its own load marks first (``bronze/commit.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+
+import duckdb
+import psycopg
+
+from ledgerguard_pipeline.addresses import LakeAddress
+from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.attached import CATALOG, instances
+from ledgerguard_pipeline.bronze.place import Session, Written, first_line
+from ledgerguard_pipeline.bronze.turns import TurnTaken, connect, turn
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import (
+    BronzeBusy,
+    BronzeError,
+    BronzeUnavailable,
+    ConfigurationError,
+)
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_LAYOUT = "the layout of the lake"
+_REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
+_CONFLICTS = ("conflict", "maximum retry count", "primary key", "unique", "concurrent")
+_LOST = ("connect", "terminat", "starting up", "shutting down", "recovery", 'query "rollback"')
+
+
+class _Cause(Enum):
+    CONFLICT = "another writer committed first"
+    LOST = "its database did not answer"
+
+
+class DuckLake:
+    """One lake; nothing is opened before the first use."""
+
+    def __init__(self, address: LakeAddress, *, clock: Clock, wait_seconds: float) -> None:
+        self.address = address
+        self.name = str(address)
+        self._clock = clock
+        self._wait = wait_seconds
+        self._random = random.Random()  # noqa: S311  # jitter, not a secret
+        self._there = False
+        self._laid_out = False
+
+    def exists(self) -> bool:
+        """False while the catalog's database holds no lake.
+
+        Raises:
+            ConfigurationError: the database refuses the settings.
+            BronzeUnavailable: it did not answer within the wait limit.
+        """
+        return self._there or self._patiently(self._look, "reading")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot of the lake for the block."""
+        connection = self._patiently(self._begin_reading, "reading")
+        try:
+            yield Session(connection, CATALOG, lake=True)
+        except duckdb.Error as error:
+            if self._cause(error) is _Cause.LOST:
+                instances.drop(self.address)
+                raise self._unavailable(error, "reading") from error
+            raise BronzeError(f"DuckDB failed reading {self.name}: {first_line(error)}.") from error
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:
+        """Do the work, again and again if need be, until it is committed."""
+
+        def attempt(left: float) -> Written:
+            with turn(self.address, self._names(realms), left) as mine:
+                connection = instances.cursor(self.address, read_only=False)
+                try:
+                    return work(Session(connection, CATALOG, lake=True, ours=mine.check))
+                finally:
+                    with contextlib.suppress(duckdb.Error):
+                        connection.close()
+
+        done = self._patiently(attempt, "writing")
+        self._there = self._laid_out = True
+        return done
+
+    def tables(self, session: Session) -> set[str]:
+        """The tables, asked of the catalog directly: DuckDB's own listing opens every table."""
+        found = session.connection.execute(tables.READ_LAKE_TABLES).fetchall()
+        return {str(row[0]) for row in found}
+
+    def _names(self, realms: Sequence[str]) -> list[str]:
+        # Until the lake is known to be laid out, everybody waits for whoever does it.
+        return [*realms] if self._laid_out else [*realms, _LAYOUT]
+
+    def _look(self, _left: float) -> bool:
+        with connect(self.address) as connection:
+            row = connection.execute(
+                "SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = 'ducklake_metadata' "
+                "AND schemaname = ANY (current_schemas(false))"
+            ).fetchone()
+        self._there = row is not None
+        return self._there
+
+    def _begin_reading(self, _left: float) -> duckdb.DuckDBPyConnection:
+        connection = instances.cursor(self.address, read_only=True)
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(tables.FIND_SCHEMA, [CATALOG, tables.SCHEMA]).fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _patiently(self, attempt: Callable[[float], Written], doing: str) -> Written:
+        deadline = self._clock.monotonic() + self._wait
+        pause = _FIRST_WAIT
+        while True:
+            left = deadline - self._clock.monotonic()
+            try:
+                return attempt(max(left, 0.001))
+            except TurnTaken:
+                raise self._busy() from None
+            except (duckdb.Error, psycopg.Error) as error:
+                cause = self._cause(error)
+                if cause is None:
+                    raise self._failed(error, doing) from error
+                if cause is _Cause.LOST:
+                    instances.drop(self.address)
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    if cause is _Cause.CONFLICT:
+                        raise self._busy() from error
+                    raise self._unavailable(error, doing) from error
+            self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
+            pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _cause(self, error: duckdb.Error | psycopg.Error) -> _Cause | None:
+        """Why it may succeed when it is done again; None where it would not."""
+        text = str(error).lower()
+        if any(mark in text for mark in _REFUSED):
+            return None
+        if isinstance(error, psycopg.Error):
+            lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+            return _Cause.LOST if lost else None
+        # DuckLake wraps what PostgreSQL said; a broken connection shows in either's words.
+        if any(mark in text for mark in _LOST):
+            return _Cause.LOST
+        return _Cause.CONFLICT if any(mark in text for mark in _CONFLICTS) else None
+
+    def _busy(self) -> BronzeBusy:
+        return BronzeBusy(
+            f"Other writers of the same company kept {self.name} for {self._wait:g} s. Let them "
+            "finish and run this again; nothing is lost."
+        )
+
+    def _unavailable(self, error: Exception, doing: str) -> BronzeUnavailable:
+        return BronzeUnavailable(
+            f"{self.name} (LEDGERGUARD_BRONZE_URL) did not answer for {self._wait:g} s while "
+            f"{doing}: {first_line(error)}. Nothing of this load was kept, so nothing is lost; "
+            "bring its PostgreSQL back and run this again."
+        )
+
+    def _failed(self, error: Exception, doing: str) -> BronzeError | ConfigurationError:
+        text = first_line(error)
+        if any(mark in text.lower() for mark in _REFUSED) or "DATA_PATH" in text:
+            return ConfigurationError(
+                f"{self.name} cannot be used: {text}. Correct LEDGERGUARD_BRONZE_URL."
+            )
+        return BronzeError(
+            f"DuckDB failed {doing} {self.name}: {text}. Nothing of this load was kept; check "
+            "the data path, then run it again."
+        )

@@ -1,0 +1,111 @@
+"""Where Bronze is kept: the one seam between a DuckDB file and a DuckLake.
+
+A place opens sessions and lets work be written; what the work is (tables, versions, marks) is
+the same everywhere. Places differ in who may write at once and in what happens then: a file has
+one user at a time, a lake has many and repeats work that met a conflict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import duckdb
+
+from ledgerguard_pipeline.errors import BadInputError
+
+Written = TypeVar("Written")
+
+
+def _always() -> None:
+    """A file's lock cannot be lost while the file is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open store: its connection and the catalog name it goes by.
+
+    In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
+    deletion conflicts with every insertion into the same table. ``ours`` is asked right before
+    COMMIT and raises where another writer may have taken over.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    catalog: str
+    lake: bool = False
+    ours: Callable[[], None] = _always
+
+
+class Place(Protocol):
+    """A DuckDB file or a DuckLake; safe to use from several threads."""
+
+    @property
+    def name(self) -> str:
+        """For messages; never with a password."""
+        ...
+
+    def exists(self) -> bool:
+        """False before anything was ever written there.
+
+        Raises:
+            BronzeUnavailable: that cannot be found out now.
+        """
+        ...
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """One consistent view for as long as the block lasts.
+
+        Raises:
+            BronzeBusy, BronzeUnavailable: not to be had within the wait limit.
+            BronzeError: it is damaged, or DuckDB failed inside the block.
+        """
+        ...
+
+    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:
+        """Do the work while nobody else writes these companies.
+
+        The work begins and ends its own transaction. A lake does it again from the start after
+        a conflict or a lost connection, until the wait limit is over.
+
+        Raises:
+            BronzeBusy, BronzeUnavailable: not possible within the wait limit; nothing was kept.
+            BronzeError: DuckDB failed; nothing was kept.
+        """
+        ...
+
+    def tables(self, session: Session) -> set[str]:
+        """The tables of schema ``bronze``."""
+        ...
+
+
+def first_line(error: Exception) -> str:
+    """The telling part of a DuckDB message, without the echoed statement."""
+    return str(error).partition("\n\nLINE ")[0].strip().replace("\n", " ").rstrip(".")[:500]
+
+
+def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Let only one reading statement pass.
+
+    Raises:
+        BadInputError: it is empty, several, not SQL, or does anything but read.
+    """
+    bare = re.sub(r"\A(\s+|--[^\n]*(\n|\Z)|/\*.*?\*/|\()+", "", text, flags=re.DOTALL)
+    word = re.match(r"[A-Za-z]*", bare)
+    allowed = ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "DESCRIBE", "DESC", "SHOW", "SUMMARIZE")
+    try:
+        statements = connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise BadInputError(f"This is not valid SQL: {first_line(error)}.") from None
+    if (
+        len(statements) != 1
+        or statements[0].type != duckdb.StatementType.SELECT
+        or word is None
+        or word[0].upper() not in allowed
+    ):
+        raise BadInputError(
+            "Only one reading statement is accepted (SELECT, WITH, FROM, DESCRIBE, SHOW or "
+            "SUMMARIZE); Bronze is written by syncs alone."
+        )
