@@ -105,15 +105,9 @@ class ControlPlane:
         """
         _private_folder(settings.ledgerguard_home)
         keyring = Keyring.open(settings)
-        configured = settings.ledgerguard_control_url
-        url = (
-            f"sqlite:///{settings.ledgerguard_home / DATABASE_FILE}"
-            if configured is None
-            else configured.get_secret_value()
-        )
         address = settings.ledgerguard_redis_url
         with ExitStack() as undo:
-            database = Database(url, clock=clock)
+            database = Database(control_url(settings), clock=clock)
             undo.callback(database.close)
             database.reach()
             migrate(database)
@@ -157,6 +151,14 @@ class ControlPlane:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def control_url(settings: Settings) -> str:
+    """SQLAlchemy's URL of the database; it may hold a password."""
+    configured = settings.ledgerguard_control_url
+    if configured is not None:
+        return configured.get_secret_value()
+    return f"sqlite:///{settings.ledgerguard_home / DATABASE_FILE}"
 
 
 def _private_folder(path: Path) -> None:
