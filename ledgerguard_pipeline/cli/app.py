@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ledgerguard_pipeline.cli import (
+    alerts,
     bench,
     companies,
     connect,
@@ -77,6 +78,7 @@ app.command("companies")(companies.companies)
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
 app.add_typer(events.app, name="events")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.command("sql")(read.sql)
 app.command("snapshot")(read.snapshot)

@@ -8,8 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.finding import Finding, advice, broken, good, misconfigured
-from ledgerguard_pipeline.cli.presence import connected_companies, nothing_connected
-from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment
@@ -28,7 +26,6 @@ def local_findings(settings: Settings) -> list[Finding]:
         disk(settings),
         dagster_home(settings),
         bronze(settings),
-        *companies(settings),
     ]
 
 
@@ -127,27 +124,3 @@ def bronze(settings: Settings) -> Finding:
         verdict = misconfigured if error.exit_code == 2 else broken
         return verdict(topic, str(error), "See the message; nothing was changed.")
     return good(topic, f"{path} ({settings.intuit_env}, {rows:,} current rows)")
-
-
-def companies(settings: Settings) -> list[Finding]:
-    """Each company's connection as last seen; the network checks come on top."""
-    try:
-        listed = connected_companies(settings)
-    except LedgerGuardError as error:
-        return [broken("companies", str(error), "See the message; nothing was changed.")]
-    if not listed:
-        return [advice("companies", "none is connected.", nothing_connected())]
-    findings = []
-    for company in listed:
-        topic = f"company {company.realm_id}"
-        if company.status is ConnectionStatus.CONNECTED:
-            findings.append(good(topic, f"{company.name} is connected."))
-        else:
-            findings.append(
-                advice(
-                    topic,
-                    f"{company.name} needs a new consent: {company.last_error or 'disconnected'}.",
-                    "Run `ledgerguard connect` and choose this company.",
-                )
-            )
-    return findings

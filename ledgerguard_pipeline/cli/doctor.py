@@ -51,13 +51,24 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _examine(settings: Settings) -> list[Finding]:
+    from ledgerguard_pipeline.cli.checks_edges import admin_token, alerts, web_port, webhooks
     from ledgerguard_pipeline.cli.checks_intuit import intuit_findings
     from ledgerguard_pipeline.cli.checks_local import local_findings
+    from ledgerguard_pipeline.cli.checks_running import companies, dagster
+    from ledgerguard_pipeline.cli.checks_schema import control_plane, is_current
 
+    schema = control_plane(settings)
     return [
         good("settings", f"valid, for the {settings.intuit_env} environment"),
         *intuit_findings(settings, SYSTEM_CLOCK),
+        schema,
         *local_findings(settings),
+        web_port(settings),
+        admin_token(settings),
+        webhooks(settings),
+        *alerts(settings),
+        *dagster(settings),
+        *(companies(settings) if is_current(schema) else ()),
     ]
 
 

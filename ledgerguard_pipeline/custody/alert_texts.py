@@ -76,7 +76,7 @@ def message_id(channel: str, environment: str, versions: Mapping[str, int]) -> s
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def test_message(channel: str, environment: str, at: datetime) -> Message:
+def trial_message(channel: str, environment: str, at: datetime) -> Message:
     """What ``ledgerguard alerts test`` sends."""
     note = "A test message of LedgerGuard: alerts reach this channel. Nothing has to be done."
     digest = hashlib.sha256(f"{channel}\n{at.isoformat()}".encode()).hexdigest()[:32]

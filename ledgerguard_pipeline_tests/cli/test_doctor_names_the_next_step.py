@@ -32,7 +32,9 @@ def test_all_is_well_on_a_connected_installation(
     found = findings(outcome.out)
     for topic in ("settings", "network", "clock", "credentials", "encryption key", "disk"):
         assert found[topic]["verdict"] == "ok", found[topic]
-    assert found[f"company {sandbox.realm_id}"]["verdict"] == "ok"
+    company = found[f"company {sandbox.realm_id}"]
+    assert (company["verdict"], "never synced" in company["text"]) == ("advice", True)
+    assert company["next_step"] == "See docs/operations.md#never_synced."
     assert state_of(home) == before
 
 
