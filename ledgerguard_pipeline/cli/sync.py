@@ -52,8 +52,12 @@ def sync(
     result = execute(settings, requests, month_to_date=month_to_date, quiet=as_json)
     if as_json:
         write_json(result.to_json())
-    else:
+    elif result.misconfigured is None:
         show(result)
+    if result.misconfigured is not None:
+        # One cause, one sentence: what every entity failed at is a setting of this installation.
+        note(f"ledgerguard: {result.misconfigured.message}")
+        raise typer.Exit(2)
     if not result.ok:
         raise typer.Exit(1)
 

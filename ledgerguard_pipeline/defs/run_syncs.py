@@ -109,7 +109,8 @@ class RunSyncs:
             )
             return self._stack.enter_context(self.installation.service(realm_id).open_sync(request))
         except LedgerGuardError as error:
-            report(SyncResult(errors=(str(error),)))
+            wrong = error if error.exit_code == 2 else None
+            report(SyncResult(errors=(str(error),), misconfigured=wrong))
             return error
 
     def _events(self, realm_id: RealmId, batch: str) -> "EventSync":

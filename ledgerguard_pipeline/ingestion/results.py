@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.values import Mode, RealmId
 
 Status = Literal["ok", "failed", "skipped"]
@@ -112,6 +113,8 @@ class SyncResult:
     metered_calls: int = 0
     duration_seconds: float = 0.0
     errors: tuple[str, ...] = field(default=())
+    misconfigured: LedgerGuardError | None = field(default=None, compare=False)
+    """What is wrong with the installation itself, where that is why entities failed."""
 
     @property
     def ok(self) -> bool:
@@ -130,6 +133,7 @@ class SyncResult:
             self.metered_calls + other.metered_calls,
             self.duration_seconds + other.duration_seconds,
             self.errors + other.errors,
+            self.misconfigured or other.misconfigured,
         )
 
     def to_json(self) -> dict[str, object]:

@@ -160,6 +160,7 @@ class CompanySync:
             api_calls=now.http_calls - self._before.http_calls,
             metered_calls=now.metered_calls - self._before.metered_calls,
             duration_seconds=until - self._began,
+            misconfigured=next((error for error in self.errors if error.exit_code == 2), None),
         )
 
     def _response_time_ms(self) -> float:
