@@ -56,11 +56,13 @@ def _examine(settings: Settings) -> list[Finding]:
     from ledgerguard_pipeline.cli.checks_local import local_findings
     from ledgerguard_pipeline.cli.checks_running import companies, dagster
     from ledgerguard_pipeline.cli.checks_schema import control_plane, is_current
+    from ledgerguard_pipeline.cli.checks_servers import server_findings
 
     schema = control_plane(settings)
     return [
         good("settings", f"valid, for the {settings.intuit_env} environment"),
         *intuit_findings(settings, SYSTEM_CLOCK),
+        *server_findings(settings),
         schema,
         *local_findings(settings),
         web_port(settings),

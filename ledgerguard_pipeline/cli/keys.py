@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ledgerguard_pipeline.cli.keys_move import move
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.cli.presence import installed, require_installed
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="Look at the keys that protect the stored tokens, or change to a new one.",
     no_args_is_help=True,
 )
+app.command("move")(move)
 
 
 @app.command("list")

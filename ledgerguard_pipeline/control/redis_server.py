@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import structlog
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.redis_durability import durability
 from ledgerguard_pipeline.errors import ControlUnavailable, ControlUnreachable
 from ledgerguard_pipeline.redis_url import redis_address
 
 if TYPE_CHECKING:
     from redis import Redis
+
+__all__ = ["CLOCK_LUA", "RedisServer", "call_name", "durability", "key", "microseconds", "moment"]
 
 PATIENCE_SECONDS = 15.0
 """How long a call is repeated while the server is away: longer than a restart or a failover."""
@@ -180,6 +183,20 @@ class RedisServer:
             parts = self.run(ask).split(".")
             self._version = tuple(int(part) for part in parts if part.isdecimal()) or (0,)
         return self._version
+
+    def concerns(self) -> list[str]:
+        """What may lose a token or show the password, a sentence each with the remedy.
+
+        Raises:
+            ControlUnavailable: as ``run``.
+        """
+        found = self.run(durability)
+        if self.address.in_clear:
+            found.append(
+                f"What goes to {self.address.shown} is not encrypted on its way, the password "
+                "neither. Use rediss:// unless the network between is yours alone."
+            )
+        return found
 
     def now_argument(self) -> str:
         """What scripts take for the time: nothing, so that the server's counts, but in tests."""
