@@ -104,7 +104,7 @@ def check(
         chosen = _chosen(control, realms)
         for realm in chosen:
             _check_tokens(installation, realm)
-        month_to_date = sum(control.calls.month_to_date(realm) for realm in chosen)
+        month_to_date = control.calls.total_month_to_date()
     requests = [
         SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
     ]
@@ -167,7 +167,7 @@ def execute(
 
 def show(result: SyncResult) -> None:
     """Print what the sync did: one row per entity that moved, and one sentence of totals."""
-    told = [each for each in result.results if each.fetched or each.status == "failed"]
+    told = [each for each in result.results if each.fetched or each.status != "ok"]
     if told:
         columns = ("realm", "entity", "mode", "fetched", "written", "deleted", "calls", "outcome")
         numeric = frozenset({"fetched", "written", "deleted", "calls"})
@@ -175,11 +175,13 @@ def show(result: SyncResult) -> None:
     for error in result.errors:
         say(f"Failed: {error}")
     failed = sum(each.status == "failed" for each in result.results)
-    checked = len(result.results)
+    skipped = sum(each.status == "skipped" for each in result.results)
+    checked = len(result.results) - skipped
     say(
         f"{result.total_entities_written:,} versions written, {checked} "
         f"{'entity' if checked == 1 else 'entities'} checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
         + (f", {failed} FAILED" if failed else "")
+        + (f", {skipped} skipped" if skipped else "")
         + "."
     )
 
@@ -198,8 +200,10 @@ def _row(each: EntityResult) -> tuple[object, ...]:
 
 
 def _outcome(each: EntityResult) -> str:
-    if each.status != "ok":
+    if each.status == "failed":
         return f"failed: {each.error}"
+    if each.status == "skipped":
+        return f"skipped: {each.note}"
     found = each.finding
     if found is None or not (found.missing or found.phantoms):
         return "ok" if each.note is None else f"ok: {each.note}"

@@ -24,8 +24,11 @@ def _tick(
     *,
     name: str = "changes_every_15_minutes",
     at: datetime = TICK,
+    left_out: str | None = None,
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    schedules = build_schedules(build_jobs(ENTITIES), cells, lambda: companies)
+    schedules = build_schedules(
+        build_jobs(ENTITIES), cells, lambda: companies, lambda _what: left_out
+    )
     schedule = next(each for each in schedules if each.name == name)
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
     evaluated = schedule(context)
@@ -36,6 +39,31 @@ def _tick(
         assert len(yielded) == 1
         return skips[0]
     return [each for each in yielded if isinstance(each, dg.RunRequest)]
+
+
+def _affordable(_what: str) -> None:
+    """There is budget for everything."""
+
+
+@pytest.mark.parametrize(
+    "name,skipped",
+    [
+        ("changes_every_15_minutes", False),
+        ("queried_entities_hourly", True),
+        ("reconcile_nightly", True),
+    ],
+)
+def test_near_the_end_of_the_call_budget_optional_ticks_are_skipped_and_changes_go_on(
+    cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance, name: str, skipped: bool
+) -> None:
+    why = "What is left of the budget is kept for changes."
+    asked = _tick(cells, persistent, [company()], name=name, left_out=why)
+    if skipped:
+        assert isinstance(asked, dg.SkipReason)
+        assert asked.skip_message == why
+    else:
+        assert isinstance(asked, list)
+        assert len(asked) == 1
 
 
 def test_each_connected_company_gets_one_run_of_its_current_cell(
@@ -103,7 +131,7 @@ def test_a_company_whose_last_run_is_not_done_gets_no_second_one(
 def test_the_schedules_run_by_themselves(
     cells: dg.MultiPartitionsDefinition, name: str, cron: str, job: str
 ) -> None:
-    schedules = {s.name: s for s in build_schedules(build_jobs(ENTITIES), cells, list)}
+    schedules = {s.name: s for s in build_schedules(build_jobs(ENTITIES), cells, list, _affordable)}
     assert schedules[name].cron_schedule == cron
     assert schedules[name].job_name == job
     assert schedules[name].default_status is dg.DefaultScheduleStatus.RUNNING
