@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -10,9 +9,9 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from starlette.types import Lifespan
 
 from ledgerguard_pipeline.control.companies import Company
@@ -119,30 +118,29 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
     desk = SignIn(sessions, door, forms)
     callbacks = _callback_paths(settings)
     app = _application(running)
-    _include(
-        app,
-        [
-            companies_router(CompanyPages(settings, control, sessions)),
-            status_router(StatusApi(settings, control)),
-            connect_router(connector, sessions, settings.intuit_redirect_uri),
-            *(callback_router(connector, sessions, path=path) for path in sorted(callbacks)),
-            disconnect_router(
-                Disconnecting(lambda: installation.control.companies, connector, sessions, forms)
-            ),
-            departure_router(
-                Departures(
-                    lambda: installation.control.companies,
-                    lambda realm: installation.client(realm).company_info(),
-                )
-            ),
-            sign_in_router(desk),
-            style_router(),
-            webhook_router(receiver),
-            metrics_router(settings, control, receiver.tally.flush),
-            readiness_router(Readiness(settings, control)),
-        ],
-    )
-    _refuse_shadowed(app, callbacks)
+    pages = [
+        companies_router(CompanyPages(settings, control, sessions)),
+        status_router(StatusApi(settings, control)),
+        connect_router(connector, sessions, settings.intuit_redirect_uri),
+        disconnect_router(
+            Disconnecting(lambda: installation.control.companies, connector, sessions, forms)
+        ),
+        departure_router(
+            Departures(
+                lambda: installation.control.companies,
+                lambda realm: installation.client(realm).company_info(),
+            )
+        ),
+        sign_in_router(desk),
+        style_router(),
+        webhook_router(receiver),
+        metrics_router(settings, control, receiver.tally.flush),
+        readiness_router(Readiness(settings, control)),
+    ]
+    _refuse_shadowed(pages, callbacks)
+    answers = [callback_router(connector, sessions, path=path) for path in sorted(callbacks)]
+    for router in (*pages, *answers):
+        app.include_router(router)
     app.add_middleware(
         Guard,
         settings=settings,
@@ -163,16 +161,11 @@ def create_waiting_app(installation: Installed, observer: Observer) -> FastAPI:
     door = AdminDoor(None)
     callbacks = _callback_paths(settings)
     app = _application(None)
-    _include(
-        app,
-        [
-            *(
-                waiting_callback_router(lambda: installation.connector, observer, path=path)
-                for path in sorted(callbacks)
-            ),
-            style_router(),
-        ],
-    )
+    app.include_router(style_router())
+    for path in sorted(callbacks):
+        app.include_router(
+            waiting_callback_router(lambda: installation.connector, observer, path=path)
+        )
     app.add_middleware(
         Guard,
         settings=settings,
@@ -199,11 +192,6 @@ def _application(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
     return app
 
 
-def _include(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    for router in routers:
-        app.include_router(router)
-
-
 def _keys(installation: Installed) -> Keys:
     """Opened by their first use, as everything here."""
 
@@ -217,14 +205,16 @@ def _callback_paths(settings: Settings) -> frozenset[str]:
     return frozenset({CALLBACK_PATH, urlsplit(settings.intuit_redirect_uri).path or "/"})
 
 
-def _refuse_shadowed(app: FastAPI, callbacks: frozenset[str]) -> None:
+def _refuse_shadowed(pages: Iterable[APIRouter], callbacks: frozenset[str]) -> None:
     """The callback's path is open to everybody, so it must be no other page's.
 
     Raises:
         ConfigurationError: ``INTUIT_REDIRECT_URI`` has the path of another page.
     """
-    served = Counter(route.path for route in app.routes if isinstance(route, Route))
-    taken = [path for path in callbacks if served[path] > 1]
+    served = {
+        route.path for router in pages for route in router.routes if isinstance(route, APIRoute)
+    }
+    taken = sorted(callbacks & {HEALTH_PATH, *served})
     if taken:
         raise ConfigurationError(
             f"INTUIT_REDIRECT_URI ends in {taken[0]}, where this server has another page. Use "

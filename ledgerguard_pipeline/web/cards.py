@@ -128,7 +128,7 @@ def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list
     return [
         EventLine(
             what=_object(each),
-            change=each.event.operation.value,
+            change=each.event.operation.value if each.event.entity else "-",
             company=names.get(each.event.realm_id, each.event.realm_id or "unknown"),
             path=_path(each.event.realm_id, names),
             at=each.received_at,
@@ -153,7 +153,7 @@ def _line(each: EntityStanding, now: datetime) -> EntityLine:
 def _parked(parked: Iterable[QueuedEvent], names: Mapping[str, str]) -> Iterator[Failure]:
     for each in parked:
         yield Failure(
-            what=f"Webhook event {_object(each)}",
+            what=f"Webhook event: {_object(each)}",
             company=names.get(each.event.realm_id, each.event.realm_id or "unknown"),
             path=_path(each.event.realm_id, names),
             at=each.settled_at or each.received_at,
@@ -177,7 +177,7 @@ def _unread(verdicts: Iterable[Verdict]) -> Iterator[Failure]:
 
 def _object(each: QueuedEvent) -> str:
     event = each.event
-    return f"{event.entity} {event.object_id}".strip() or "that cannot be read"
+    return f"{event.entity} {event.object_id}".strip() or "unreadable"
 
 
 def _path(realm: str, names: Mapping[str, str]) -> str | None:

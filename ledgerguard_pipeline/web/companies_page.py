@@ -16,12 +16,12 @@ from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.ingestion.standing import Verdict, read_standings, read_verdicts
 from ledgerguard_pipeline.settings import Settings
-from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.cards import card, company_names, event_lines, failures
 from ledgerguard_pipeline.web.consent import CONNECT_PATH
 from ledgerguard_pipeline.web.dagster_links import DagsterLinks
-from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH
+from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, named_realm
 from ledgerguard_pipeline.web.listing import WORST_FIRST, Listing, Wish, in_order, listing
 from ledgerguard_pipeline.web.pages import HOME_PATH, page
 from ledgerguard_pipeline.web.refusals import page_refusal
@@ -74,10 +74,10 @@ class CompanyPages:
             return _refused(error)
         return HTMLResponse(html)
 
-    def detail(self, realm: str, request: Request) -> Response:
+    def detail(self, request: Request) -> Response:
         """One company."""
         try:
-            html = self._detail(Visitor.of(request), realm)
+            html = self._detail(Visitor.of(request), named_realm(request))
         except LedgerGuardError as error:
             return _refused(error)
         return HTMLResponse(html)
@@ -113,9 +113,9 @@ class CompanyPages:
             },
         )
 
-    def _detail(self, visitor: Visitor, realm: str) -> str:
+    def _detail(self, visitor: Visitor, realm: RealmId) -> str:
         control = self._control()
-        company = control.companies.require(parse_realm(realm))
+        company = control.companies.require(realm)
         now = control.now()
         standing = read_standings(control, self._settings, realms=[company.realm_id], now=now)[0]
         failed = tuple(each for each in standing.entities if each.error is not None)
@@ -156,6 +156,7 @@ def companies_router(pages: CompanyPages) -> APIRouter:
     router.add_api_route(
         COMPANY_PATH, pages.detail, methods=["GET"], response_model=None,
         response_class=HTMLResponse, responses=described.PAGE,
+        openapi_extra=described.COMPANY_REQUEST,
     )  # fmt: skip
     return router
 

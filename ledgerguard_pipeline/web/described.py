@@ -11,7 +11,8 @@ Answers = dict[int | str, dict[str, Any]]
 
 _NOT_READY = "A setting is missing or wrong."
 _LATER = "Intuit did not answer; trying again may help."
-_LOCATION = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+_REALM = {"type": "string", "pattern": "^[0-9]{10,19}$"}
+_LOCATION = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
 
 
 def _page(description: str) -> dict[str, Any]:
@@ -62,10 +63,13 @@ def file(media_type: str) -> Answers:
 
 def form(*fields: str) -> dict[str, Any]:
     """A form with these fields."""
-    schema = {"type": "object", "properties": {each: {"type": "string"} for each in fields}}
-    return {
-        "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}},
+    schema = {
+        "type": "object",
+        "properties": {each: {"type": "string"} for each in fields},
+        "additionalProperties": False,
     }
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"content": content, "required": True}}
 
 
 _GUARDED: Answers = {
@@ -157,8 +161,12 @@ DEPARTURE: Answers = {
     **_GUARDED,
 }
 DEPARTURE_REQUEST: dict[str, Any] = {
-    "parameters": [{"name": "realmId", "in": "query", "schema": {"type": "string"}}]
+    "parameters": [{"name": "realmId", "in": "query", "schema": _REALM}]
 }
+COMPANY_REQUEST: dict[str, Any] = {
+    "parameters": [{"name": "realm", "in": "path", "required": True, "schema": _REALM}]
+}
+DISCONNECT_REQUEST: dict[str, Any] = COMPANY_REQUEST | form("form_token")
 
 CONNECT: Answers = {
     302: {"description": "To Intuit's consent page.", "headers": _LOCATION},

@@ -15,7 +15,7 @@ from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import RealmId, parse_realm
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.bodies import BodyRefused
-from ledgerguard_pipeline.web.forms import TOKEN_FIELD, FormReader
+from ledgerguard_pipeline.web.forms import FormReader
 from ledgerguard_pipeline.web.pages import HOME_PATH, page
 from ledgerguard_pipeline.web.refusals import Refusal, disconnect_refusal
 from ledgerguard_pipeline.web.rendering import render
@@ -51,11 +51,11 @@ class Disconnecting:
         self._sessions = sessions
         self._forms = forms
 
-    def confirm(self, realm: str, request: Request) -> Response:
+    def confirm(self, request: Request) -> Response:
         """Ask before it is done; changes nothing."""
         visitor = Visitor.of(request)
         try:
-            company = self._companies().require(parse_realm(realm))
+            company = self._companies().require(named_realm(request))
             if company.status is ConnectionStatus.DISCONNECTED:
                 return RedirectResponse(COMPANY_PATH.format(realm=company.realm_id), 303)
             known = self._sessions.read(visitor.cookies, secure=visitor.https)
@@ -74,10 +74,10 @@ class Disconnecting:
             return _refused(request, error)
         return answer
 
-    async def act(self, realm: str, request: Request) -> Response:
+    async def act(self, request: Request) -> Response:
         """Disconnect, for a form of the confirmation page or a program with the admin token."""
         try:
-            realm_id = parse_realm(realm)
+            realm_id = named_realm(request)
         except BadInputError as error:
             return _refused(request, error)
         if not Visitor.of(request).token_shown:
@@ -138,12 +138,22 @@ def disconnect_router(desk: Disconnecting) -> APIRouter:
     router.add_api_route(
         CONFIRM_PATH, desk.confirm, methods=["GET"], response_model=None,
         response_class=HTMLResponse, responses=described.CONFIRM,
+        openapi_extra=described.COMPANY_REQUEST,
     )  # fmt: skip
     router.add_api_route(
         DISCONNECT_PATH, desk.act, methods=["POST"], response_model=None,
-        responses=described.DISCONNECT, openapi_extra=described.form(TOKEN_FIELD),
+        responses=described.DISCONNECT, openapi_extra=described.DISCONNECT_REQUEST,
     )  # fmt: skip
     return router
+
+
+def named_realm(request: Request) -> RealmId:
+    """The company an address names.
+
+    Raises:
+        BadInputError: it is no company id.
+    """
+    return parse_realm(str(request.path_params["realm"]))
 
 
 def _refused(request: Request, error: LedgerGuardError) -> Response:

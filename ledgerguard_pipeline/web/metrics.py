@@ -67,21 +67,14 @@ class RowFigures:
             return self._figures
 
     def _look(self, now: float) -> None:
-        try:
-            stat = self._settings.bronze_path.stat()
-        except (OSError, LedgerGuardError):
-            return
-        seen = (stat.st_mtime_ns, stat.st_size)
-        if seen == self._seen:
-            return
-        from ledgerguard_pipeline.bronze.store import BronzeStore
+        from ledgerguard_pipeline.bronze.opening import open_bronze
 
-        self._store = self._store or BronzeStore(
-            self._settings.bronze_path,
-            self._settings.intuit_env,
-            clock=self._clock,
-            lock_wait_seconds=_LOCK_WAIT_SECONDS,
+        self._store = self._store or open_bronze(
+            self._settings, clock=self._clock, lock_wait_seconds=_LOCK_WAIT_SECONDS
         )
+        seen = self._store.stamp()
+        if seen is not None and seen == self._seen:
+            return
         self._looked_at = now
         try:
             rows = self._store.sql(_LOADED).rows

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.web.moments import ago, calendar_day, instant, iso
 from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH
 
 _COMMAND = re.compile(r"`([^`\n]+)`")
+_WORD = re.compile(r".[^A-Z]*")
 _MODES = {"full": "full read", "cdc": "changes", "query": "query", "webhook": "webhooks"}
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,7 +35,14 @@ def _environment() -> Environment:
     )
     environment.globals.update(style_path=STYLE_PATH, icon_path=ICON_PATH)
     environment.filters.update(
-        ago=ago, day=calendar_day, instant=instant, iso=iso, mode=_mode, number=_number, spans=spans
+        ago=ago,
+        day=calendar_day,
+        instant=instant,
+        iso=iso,
+        mode=_mode,
+        number=_number,
+        spans=spans,
+        words=words,
     )
     return environment
 
@@ -42,6 +50,11 @@ def _environment() -> Environment:
 def spans(text: str) -> list[tuple[bool, str]]:
     """The parts of a text, and whether each is a `command` between backticks."""
     return [(place % 2 == 1, part) for place, part in enumerate(_COMMAND.split(text)) if part]
+
+
+def words(name: str) -> list[str]:
+    """The words of a name like ``SalesReceipt``, between which a line may break."""
+    return _WORD.findall(name)
 
 
 def _mode(mode: str | None) -> str:

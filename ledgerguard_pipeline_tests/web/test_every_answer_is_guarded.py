@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ledgerguard_pipeline.web.app import create_app
@@ -41,10 +43,23 @@ def test_health_says_nothing_about_companies(edge: Edge) -> None:
     assert ask(app, "/healthz").json() == {"status": "ok"}
 
 
-def test_https_is_remembered_where_the_callback_uses_it(edge: Edge) -> None:
-    edge.settings = edge.settings.model_copy(
-        update={"intuit_redirect_uri": "https://books.example.com/api/v1/auth/callback"}
-    )
-    app = create_app(edge)
+PUBLIC = "https://books.example.com"
 
-    assert ask(app, "/healthz").headers["strict-transport-security"].startswith("max-age=")
+
+def public(edge: Edge) -> Edge:
+    changed = {"intuit_redirect_uri": f"{PUBLIC}/api/v1/auth/callback"}
+    return replace(edge, settings=edge.settings.model_copy(update=changed))
+
+
+@pytest.mark.parametrize("base", [PUBLIC, "http://books.example.com"])
+def test_https_is_remembered_where_it_is_used(edge: Edge, base: str) -> None:
+    """A proxy that ends https may pass requests on as http, under the public name."""
+    headers = ask(create_app(public(edge)), "/healthz", base=base).headers
+
+    assert headers["strict-transport-security"].startswith("max-age=")
+
+
+def test_http_on_this_machine_is_never_told_to_use_https(edge: Edge) -> None:
+    headers = ask(create_app(public(edge)), "/healthz", base="http://localhost").headers
+
+    assert "strict-transport-security" not in headers

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -18,20 +19,40 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
 from ledgerguard_pipeline.web.consent import CALLBACK_PATH, CONNECT_PATH
+from ledgerguard_pipeline.web.departures import DEPARTURE_PATH
+from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, CONFIRM_PATH, DISCONNECT_PATH
 from ledgerguard_pipeline.web.metrics import METRICS_PATH
+from ledgerguard_pipeline.web.pages import HOME_PATH
+from ledgerguard_pipeline.web.readiness import READY_PATH
 from ledgerguard_pipeline.web.serving import listen, serving
+from ledgerguard_pipeline.web.signing_in import SIGN_IN_PATH, SIGN_OUT_PATH
+from ledgerguard_pipeline.web.status import COMPANIES_PATH, STATUS_PATH
+from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH
 from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH
 from ledgerguard_pipeline.webhooks.signature import HEADER, sign
 from ledgerguard_pipeline_tests.web.conftest import Edge
 
 TOKEN = "made-up-verifier-token"
-ROUTES = {
-    CONNECT_PATH: "GET",
-    CALLBACK_PATH: "GET",
-    WEBHOOK_PATH: "POST",
-    METRICS_PATH: "GET",
-    HEALTH_PATH: "GET",
-}
+ROUTES = (
+    ("GET", HOME_PATH),
+    ("GET", COMPANY_PATH),
+    ("GET", CONFIRM_PATH),
+    ("GET", STATUS_PATH),
+    ("GET", COMPANIES_PATH),
+    ("GET", CONNECT_PATH),
+    ("GET", CALLBACK_PATH),
+    ("GET", DEPARTURE_PATH),
+    ("POST", DISCONNECT_PATH),
+    ("GET", SIGN_IN_PATH),
+    ("POST", SIGN_IN_PATH),
+    ("POST", SIGN_OUT_PATH),
+    ("POST", WEBHOOK_PATH),
+    ("GET", METRICS_PATH),
+    ("GET", HEALTH_PATH),
+    ("GET", READY_PATH),
+    ("GET", STYLE_PATH),
+    ("GET", ICON_PATH),
+)
 SOME = settings(
     max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -82,23 +103,30 @@ class Served:
     signing: bool
     signed: list[int]
 
-    def cases(self, path: str) -> SearchStrategy[Case[Any]]:
+    def cases(self, method: str, path: str) -> SearchStrategy[Case[Any]]:
         """Requests as one route's description wants them and, where it wants something, as not."""
-        operation = schemathesis.openapi.from_dict(self.described)[path][ROUTES[path]]
+        operation = schemathesis.openapi.from_dict(self.described)[path][method]
         fitting = operation.as_strategy(GenerationMode.POSITIVE)
         if path != WEBHOOK_PATH or self.signing:
             return fitting
         return fitting | operation.as_strategy(GenerationMode.NEGATIVE)
 
+    def session(self) -> str:
+        """The cookie of a browser that pressed Connect: only its consents are believed."""
+        with httpx.Client(trust_env=False) as client:
+            client.get(f"{self.url.replace('127.0.0.1', 'localhost')}{CONNECT_PATH}")
+            return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
 
-@pytest.fixture(params=["as sent", "signed"])
+
+@pytest.fixture
 def served(request: pytest.FixtureRequest, edge: Edge) -> Iterator[Served]:
     settings = edge.settings.model_copy(update={"intuit_webhook_verifier_token": SecretStr(TOKEN)})
     installed = replace(edge, settings=settings)
     app = create_app(installed)
     described = app.openapi()
     signed: list[int] = []
-    if request.param == "signed":
+    signing = getattr(request, "param", "as sent") == "signed"
+    if signing:
         app.add_middleware(SignedOnTheWay, statuses=signed)
     with ExitStack() as stack:
         stack.enter_context(installed.control)
@@ -107,19 +135,30 @@ def served(request: pytest.FixtureRequest, edge: Edge) -> Iterator[Served]:
             stack.callback(each.close)
         stack.enter_context(serving(app, sockets))
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-        yield Served(url, described, installed.control, request.param == "signed", signed)
+        yield Served(url, described, installed.control, signing, signed)
 
 
 def test_every_route_is_described(served: Served) -> None:
-    assert set(served.described["paths"]) == set(ROUTES)
+    described = {
+        (method.upper(), path)
+        for path, operations in served.described["paths"].items()
+        for method in operations
+    }
+    assert described == set(ROUTES)
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_every_answer_is_one_the_description_names(served: Served, path: str) -> None:
+@pytest.mark.parametrize(
+    "served,method,path",
+    [*(("as sent", *route) for route in ROUTES), ("signed", "POST", WEBHOOK_PATH)],
+    indirect=["served"],
+)
+def test_every_answer_is_one_the_description_names(served: Served, method: str, path: str) -> None:
+    session = served.session()
+
     @SOME
-    @given(served.cases(path))
+    @given(served.cases(method, path))
     def attempt(case: Case[Any]) -> None:
-        case.call_and_validate(served.url, allow_redirects=False)
+        case.call_and_validate(served.url, allow_redirects=False, headers={"cookie": session})
 
     attempt()
     if path == WEBHOOK_PATH:

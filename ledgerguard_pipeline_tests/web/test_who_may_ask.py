@@ -76,8 +76,18 @@ def test_beyond_loopback_only_the_token_opens(edge: Edge, credentials: str, stat
     assert given == status
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/api/v1/auth/callback"])
-def test_health_and_callback_stay_open(edge: Edge, path: str) -> None:
-    status = asked(with_token(edge), bind=EVERYWHERE, base="http://books.example.com", path=path)
+@pytest.mark.parametrize(
+    "path,status",
+    [("/healthz", 200), ("/readyz", 200), ("/api/v1/auth/callback", 400), ("/sign-in", 200)],
+)
+def test_health_and_callback_stay_open(edge: Edge, path: str, status: int) -> None:
+    base = "http://books.example.com"
 
-    assert status == 200
+    assert asked(with_token(edge), bind=EVERYWHERE, base=base, path=path) == status
+
+
+def test_an_admin_token_that_can_be_guessed_is_refused_beyond_loopback(edge: Edge) -> None:
+    edge.settings = edge.settings.model_copy(update={"ledgerguard_admin_token": SecretStr("short")})
+
+    with pytest.raises(ConfigurationError, match="nobody can guess"):
+        create_app(edge, host=EVERYWHERE)
