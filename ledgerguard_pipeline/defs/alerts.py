@@ -123,7 +123,7 @@ def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
         said = data.user_failure_data.description if data.user_failure_data else None
         if said is None and data.error is not None:
             # The class alone: a message of whatever library may hold anything.
-            said = data.error.cls_name
+            said = (data.error.cause or data.error).cls_name
         told_by_step.append(f"{event.step_key}: {said or 'no reason was given'}")
     rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
     why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
@@ -131,8 +131,8 @@ def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
     return Finding(
         AlertKind.RUN_FAILED.value,
         HealthState.DEGRADED,
-        f"A run of the job {run.job_name}{about} failed{rest}. {why.strip()} "
-        "The next scheduled run takes up where this one stopped.",
+        f"A run of the job {run.job_name}{about} failed{rest}. {why.strip().rstrip('.')}. "
+        "The next run takes up where this one stopped.",
         subject=run.job_name,
         run_id=run.run_id,
     )
