@@ -116,15 +116,10 @@ class Installation:
 
     @cached_property
     def bronze(self) -> BronzeStore:
-        """The Bronze store of this environment; the file is opened per use only."""
-        from ledgerguard_pipeline.bronze.store import BronzeStore
+        """The Bronze store of this environment; opened per use only."""
+        from ledgerguard_pipeline.bronze.opening import open_bronze
 
-        return BronzeStore(
-            self.settings.bronze_path,
-            self.settings.intuit_env,
-            clock=self.clock,
-            connect=self._connect,
-        )
+        return open_bronze(self.settings, clock=self.clock, connect=self._connect)
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

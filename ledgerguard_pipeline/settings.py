@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ledgerguard_pipeline.addresses import Address, LakeAddress, S3Access, parse_bronze_url
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
 from ledgerguard_pipeline.redaction import register_setting
@@ -18,6 +19,8 @@ from ledgerguard_pipeline.redis_url import redis_address
 from ledgerguard_pipeline.values import Environment
 
 Cadence = Literal["monthly", "weekly", "daily"]
+SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
+"""Spans that divide an hour or a day evenly, as a schedule needs them."""
 
 
 def is_loopback(host: str | None) -> bool:
@@ -68,7 +71,20 @@ class Settings(BaseSettings):
     )
     ledgerguard_bronze_url: SecretStr | None = Field(
         None,
-        description="Bronze store; a DuckDB file in the home if unset",
+        description="Bronze store, a file or a DuckLake; a DuckDB file in the home if unset",
+    )
+    aws_access_key_id: str | None = Field(
+        None, description="object store of a DuckLake with data=s3://...: access key"
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, description="object store of a DuckLake: secret key"
+    )
+    aws_session_token: SecretStr | None = Field(
+        None, description="object store of a DuckLake: token of temporary credentials"
+    )
+    aws_region: str | None = Field(None, description="object store of a DuckLake: region")
+    aws_endpoint_url: str | None = Field(
+        None, description="object store of a DuckLake: address, if it is not Amazon's"
     )
     ledgerguard_encryption_keys: SecretStr | None = Field(
         None,
@@ -118,6 +134,21 @@ class Settings(BaseSettings):
         500_000,
         ge=1,
         description="metered reads a month",
+    )
+    ledgerguard_sweep_above: int = Field(
+        20,
+        ge=0,
+        description="more companies than this are synced by sweeps instead of a run each",
+    )
+    ledgerguard_sweep_shards: int = Field(
+        2,
+        ge=1,
+        le=1_000,
+        description="runs a sweep is cut into, each with its own part of the companies",
+    )
+    ledgerguard_sweep_minutes: int = Field(
+        15,
+        description="how often changes are swept; webhooks come within seconds all the same",
     )
 
     ledgerguard_alert_webhook_url: SecretStr | None = Field(
@@ -170,10 +201,28 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from None
         return value
 
+    @field_validator("ledgerguard_bronze_url")
+    @classmethod
+    def _a_place(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parse_bronze_url(value.get_secret_value())
+            except ConfigurationError as error:
+                raise ValueError(error.message.removeprefix("LEDGERGUARD_BRONZE_URL ")) from None
+        return value
+
+    @field_validator("ledgerguard_sweep_minutes")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value not in SWEEP_MINUTES:
+            raise ValueError(f"it must be one of {', '.join(map(str, SWEEP_MINUTES))}")
+        return value
+
     @field_validator(
         "intuit_base_url",
         "intuit_redirect_uri",
         "ledgerguard_public_url",
+        "aws_endpoint_url",
     )
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
@@ -242,20 +291,50 @@ class Settings(BaseSettings):
         return entity_types(self.ledgerguard_entities)
 
     @property
-    def bronze_path(self) -> Path:
-        """The embedded Bronze file.
+    def bronze_address(self) -> Address:
+        """Where Bronze lives: a file, or a lake.
 
         Raises:
-            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names something else than a file.
+            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names neither.
         """
         if self.ledgerguard_bronze_url is None:
             return self.ledgerguard_home / "bronze.duckdb"
-        url = self.ledgerguard_bronze_url.get_secret_value()
-        if not url.startswith("duckdb:///"):
+        return parse_bronze_url(self.ledgerguard_bronze_url.get_secret_value(), self._s3())
+
+    def bronze_address_of(self, url: str) -> Address:
+        """The address another ``LEDGERGUARD_BRONZE_URL`` would name.
+
+        Raises:
+            ConfigurationError: it names neither a file nor a lake.
+        """
+        return parse_bronze_url(url, self._s3())
+
+    @property
+    def bronze_path(self) -> Path:
+        """The Bronze file, where Bronze is a file.
+
+        Raises:
+            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names something else.
+        """
+        address = self.bronze_address
+        if not isinstance(address, Path):
             raise ConfigurationError(
-                "LEDGERGUARD_BRONZE_URL must look like duckdb:///path/to/bronze.duckdb."
+                "This needs Bronze in a file; LEDGERGUARD_BRONZE_URL must look like "
+                "duckdb:///path/to/bronze.duckdb."
             )
-        return Path(url.removeprefix("duckdb:///"))
+        return address
+
+    def _s3(self) -> S3Access:
+        def shown(value: SecretStr | None) -> str | None:
+            return None if value is None else value.get_secret_value()
+
+        return S3Access(
+            key_id=self.aws_access_key_id,
+            secret=shown(self.aws_secret_access_key),
+            session_token=shown(self.aws_session_token),
+            region=self.aws_region,
+            endpoint=self.aws_endpoint_url,
+        )
 
     def credentials(self) -> tuple[str, str]:
         """Client id and secret.
@@ -296,8 +375,11 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigurationError(f"The settings are not usable. {findings}.") from None
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr):
+        if isinstance(value, SecretStr) and name != "ledgerguard_bronze_url":
             register_setting(value.get_secret_value())  # no log line shows it from now on
+    address = settings.bronze_address
+    if isinstance(address, LakeAddress) and address.password is not None:
+        register_setting(address.password)
     return settings
 
 

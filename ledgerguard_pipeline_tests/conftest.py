@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.companies import Company
     from ledgerguard_pipeline.installation import Installation
 
-OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_")
+OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_", "AWS_")
 
 
 def _refuse_the_internet(event: str, arguments: tuple[object, ...]) -> None:

@@ -99,6 +99,14 @@ class BronzeFile:
     def exists(self) -> bool:
         return self.path.exists()
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Time of the last change and size; None while there is no file."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
     def reading(self) -> AbstractContextManager[Session]:
         """The file, open read-only for the block: nobody can write meanwhile."""
         return self.session(read_only=True)

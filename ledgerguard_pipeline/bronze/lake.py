@@ -66,6 +66,9 @@ class DuckLake:
         """
         return self._there or self._patiently(self._look, "reading")
 
+    def stamp(self) -> None:
+        """Nothing cheaper than a read tells."""
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """One snapshot of the lake for the block."""
@@ -77,6 +80,18 @@ class DuckLake:
                 instances.drop(self.address)
                 raise self._unavailable(error, "reading") from error
             raise BronzeError(f"DuckDB failed reading {self.name}: {first_line(error)}.") from error
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """For one's own tables beside Bronze's; conflicts are the caller's to repeat."""
+        connection = self._patiently(self._begin_writing, "writing")
+        try:
+            yield Session(connection, CATALOG, lake=True)
+        except duckdb.Error as error:
+            raise self._failed(error, "writing") from error
         finally:
             with contextlib.suppress(duckdb.Error):
                 connection.close()
@@ -114,6 +129,9 @@ class DuckLake:
             ).fetchone()
         self._there = row is not None
         return self._there
+
+    def _begin_writing(self, _left: float) -> duckdb.DuckDBPyConnection:
+        return instances.cursor(self.address, read_only=False)
 
     def _begin_reading(self, _left: float) -> duckdb.DuckDBPyConnection:
         connection = instances.cursor(self.address, read_only=True)

@@ -55,6 +55,10 @@ class Place(Protocol):
         """
         ...
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Differs after every commit; None where finding out is no cheaper than reading."""
+        ...
+
     def reading(self) -> AbstractContextManager[Session]:
         """One consistent view for as long as the block lasts.
 

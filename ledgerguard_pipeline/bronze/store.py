@@ -59,6 +59,7 @@ class BronzeStore:
         self.address = address
         self.environment = environment
         self._clock = clock
+        self._commits = SharedCommits(self._write)
         self._place = _place(address, connect, clock, lock_wait_seconds)
 
     @property
@@ -70,15 +71,21 @@ class BronzeStore:
         """False before anything was ever written."""
         return self._place.exists()
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Differs after every commit; None where finding out is no cheaper than reading."""
+        return self._place.stamp()
+
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """Write all loads in one transaction and prove that they are there.
 
         A version is written only if its bytes differ from the newest stored one and it is not
         older (``bronze/order.py`` has the rules); repeating a load changes no version. On any
-        error nothing of any load is kept.
+        error nothing of any load is kept. What several threads commit at the same time may share
+        a transaction; their errors stay apart.
         """
-        if not loads:
-            return []
+        return self._commits.commit(loads) if loads else []
+
+    def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         attempts: list[Committer] = []
 
         def work(session: Session) -> list[LoadOutcome]:

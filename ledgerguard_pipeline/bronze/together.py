@@ -14,7 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
-from ledgerguard_pipeline.errors import BronzeBusy, LedgerGuardError, WrongEnvironment
+from ledgerguard_pipeline.errors import (
+    BronzeBusy,
+    BronzeUnavailable,
+    LedgerGuardError,
+    WrongEnvironment,
+)
 
 MOST_ROWS = 20_000
 """Rows of one shared transaction, so that the file is held only for a moment."""
@@ -96,7 +101,7 @@ class SharedCommits:
             return
         try:
             outcomes = self._write([load for entry in group for load in entry.loads])
-        except (BronzeBusy, WrongEnvironment) as error:
+        except (BronzeBusy, BronzeUnavailable, WrongEnvironment) as error:
             for entry in group:  # none would fare better alone
                 entry.error = error
             return

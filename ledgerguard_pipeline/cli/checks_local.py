@@ -112,15 +112,14 @@ def bronze(settings: Settings) -> Finding:
     """The store opens and belongs to this environment."""
     topic = "Bronze"
     try:
-        path = settings.bronze_path
-        if not path.exists():
-            return good(topic, f"{path} does not exist yet; the first sync makes it.")
-        from ledgerguard_pipeline.bronze.store import BronzeStore
+        from ledgerguard_pipeline.bronze.opening import open_bronze
 
-        rows = sum(
-            BronzeStore(path, settings.intuit_env, lock_wait_seconds=3).counts(None).values()
-        )
+        address = settings.bronze_address
+        store = open_bronze(settings, lock_wait_seconds=3)
+        if not store.exists():
+            return good(topic, f"{address} does not exist yet; the first sync makes it.")
+        rows = sum(store.counts(None).values())
     except LedgerGuardError as error:
         verdict = misconfigured if error.exit_code == 2 else broken
         return verdict(topic, str(error), "See the message; nothing was changed.")
-    return good(topic, f"{path} ({settings.intuit_env}, {rows:,} current rows)")
+    return good(topic, f"{address} ({settings.intuit_env}, {rows:,} current rows)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
-from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.opening import open_bronze
 from ledgerguard_pipeline.cli.status import standings
 from ledgerguard_pipeline.cli.sync import check, execute
 from ledgerguard_pipeline.control.companies import Company
@@ -90,7 +90,7 @@ class Story:
 
     def compare(self) -> None:
         """Every live object of every entity, byte for byte; then the health verdict."""
-        store = BronzeStore(self.settings.bronze_path, self.settings.intuit_env)
+        store = open_bronze(self.settings)
         objects = identical = surplus = 0
         for entity in self.settings.kept_entities:
             truth = self.sandbox.truth(entity.name).bodies()

@@ -51,9 +51,10 @@ def check_bronze(settings: Settings) -> None:
     Raises:
         WrongEnvironment: Bronze belongs to the other environment.
         BronzeBusy: another process holds the file for long.
+        BronzeUnavailable: the lake's database does not answer.
     """
-    path = settings.bronze_path
-    if path.exists():
-        from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.bronze.opening import open_bronze
 
-        BronzeStore(path, settings.intuit_env).sql("SELECT 1")
+    store = open_bronze(settings)
+    if store.exists():
+        store.watermarks("")

@@ -84,12 +84,14 @@ def existing_bronze(settings: Settings) -> BronzeStore:
     Raises:
         BadInputError: nothing was loaded yet.
     """
-    path = settings.bronze_path
-    if not path.exists():
-        raise BadInputError(f"There is no Bronze file at {path} yet; `ledgerguard sync` loads one.")
-    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.bronze.opening import open_bronze
 
-    return BronzeStore(path, settings.intuit_env)
+    store = open_bronze(settings)
+    if not store.exists():
+        raise BadInputError(
+            f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."
+        )
+    return store
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

@@ -8,18 +8,28 @@ closing whatever happens.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from ledgerguard_pipeline.addresses import LakeAddress
 from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.defs.scope import current_settings
+from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from ledgerguard_pipeline.bronze.place import Session
+
+
+LAKE = "ducklake"
+"""Stands for the address of a lake, which runs take from the settings."""
 
 
 class BronzeDuckDB(DuckDBResource):
@@ -52,21 +62,37 @@ class BronzeDuckDB(DuckDBResource):
 
     @contextmanager
     def get_connection(self, *, read_only: bool = False) -> Iterator["DuckDBPyConnection"]:
-        """The Bronze file, open for the block only.
+        """Bronze, open for the block only; of a lake, writing takes nobody else's turn.
 
         Raises:
             BronzeBusy: another process held it for longer than ``lock_wait_seconds``.
             BronzeError: it cannot be opened, or DuckDB failed inside the block.
         """
-        file = BronzeFile(
-            Path(self.database),
-            connect=self.connector(),
-            clock=SYSTEM_CLOCK,
-            lock_wait_seconds=self.lock_wait_seconds,
-        )
-        with file.session(read_only=read_only) as session:
+        with self._opened(read_only=read_only) as session:
             session.connection.execute(f'USE "{session.catalog}"')
             yield session.connection
+
+    def _opened(self, *, read_only: bool) -> AbstractContextManager["Session"]:
+        if self.database != LAKE:
+            return BronzeFile(
+                Path(self.database),
+                connect=self.connector(),
+                clock=SYSTEM_CLOCK,
+                lock_wait_seconds=self.lock_wait_seconds,
+            ).session(read_only=read_only)
+        from ledgerguard_pipeline.bronze.lake import DuckLake
+
+        address = current_settings().bronze_address
+        if not isinstance(address, LakeAddress):
+            raise ConfigurationError("LEDGERGUARD_BRONZE_URL named a DuckLake when this started.")
+        lake = DuckLake(address, clock=SYSTEM_CLOCK, wait_seconds=self.lock_wait_seconds)
+        return lake.reading() if read_only else lake.writing()
+
+
+def database_of(settings: Settings) -> str:
+    """The file's path; of a lake only that it is one: Dagster shows what resources hold."""
+    address = settings.bronze_address
+    return str(address) if isinstance(address, Path) else LAKE
 
 
 def _name(option: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ class RowFigures:
             return self._figures
 
     def _look(self, now: float) -> None:
+        address = self._settings.bronze_address
+        if isinstance(address, Path) and not address.exists():
+            return
         from ledgerguard_pipeline.bronze.opening import open_bronze
 
         self._store = self._store or open_bronze(

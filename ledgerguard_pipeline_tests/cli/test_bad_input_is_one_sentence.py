@@ -53,7 +53,7 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
         (["sync"], "No company is connected yet"),
         (["sync", "--company", REALM], "No company is connected yet"),
         (["disconnect", REALM], "No company is connected yet"),
-        (["sql", "SELECT 1"], "There is no Bronze file"),
+        (["sql", "SELECT 1"], "Nothing was loaded into"),
         (["sql", " "], "The statement is empty"),
         (["snapshot", "nowhere/copy.duckdb"], "does not exist"),
         (["sync", "--bogus"], "No such option"),

@@ -1,0 +1,29 @@
+"""The Bronze store of an installation."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.bronze.file import Connect
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.settings import Settings
+
+
+def open_bronze(
+    settings: Settings,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    lock_wait_seconds: float = 60.0,
+    connect: Connect | None = None,
+) -> BronzeStore:
+    """The store these settings name; nothing is opened before it is used.
+
+    Raises:
+        ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` is not usable.
+    """
+    return BronzeStore(
+        settings.bronze_address,
+        settings.intuit_env,
+        clock=clock,
+        lock_wait_seconds=lock_wait_seconds,
+        connect=connect,
+    )
