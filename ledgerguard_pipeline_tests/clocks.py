@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 
@@ -30,3 +31,21 @@ class FakeClock:
     def set_back(self, seconds: float) -> None:
         """Step the wall clock only, as NTP may."""
         self._now -= timedelta(seconds=seconds)
+
+
+class HastyClock:
+    """The machine's time for code that talks to a real server; waits pass at once."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._skipped)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._skipped += max(seconds, 0.0)

@@ -6,22 +6,24 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
-from ledgerguard_pipeline.control.tokens import Tokens
-from ledgerguard_pipeline.custody.health import SyncFacts
+from ledgerguard_pipeline.control.tokens import TokenLife
+from ledgerguard_pipeline.custody.health import EntityFacts, SyncFacts, judge
 from ledgerguard_pipeline.defs.health_checks import (
+    BUDGET,
     CONNECTION,
     HEALTH,
     LAG,
     RECENT,
     TOKEN_LIFE,
-    Standing,
     build_connection_asset,
     build_health_checks,
 )
+from ledgerguard_pipeline.ingestion.standing import CallUse, Standing
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
+
+CALLS = CallUse(10, 1_000, 30, all_companies=20, all_forecast=60)
 
 
 def _standing(
@@ -30,18 +32,20 @@ def _standing(
     status: ConnectionStatus = ConnectionStatus.CONNECTED,
     days: float = 100,
     synced: timedelta | None = timedelta(minutes=5),
+    calls: CallUse = CALLS,
+    facts: SyncFacts | None = None,
 ) -> Standing:
     now = datetime.now(UTC)
-    tokens = Tokens(
-        access_token=SecretStr("access"),
-        refresh_token=SecretStr("refresh"),
-        access_expires_at=now + timedelta(hours=1),
-        refresh_expires_at=now + timedelta(days=days),
-        hard_expires_at=None,
-        version=1,
-    )
+    life = TokenLife(now + timedelta(hours=1), now + timedelta(days=days), None, "key")
     last = None if synced is None else now - synced
-    return Standing(company(realm_id, status=status), tokens, SyncFacts(last_sync_at=last))
+    known = replace(
+        facts or SyncFacts(),
+        entities=(EntityFacts("Invoice", last, 900.0), EntityFacts("TaxCode", last, 3_600.0)),
+        monthly_budget=calls.budget,
+        all_calls_this_month=calls.all_companies,
+    )
+    owner = company(realm_id, status=status)
+    return Standing(owner, life, known, judge(owner, life, known, now), (), calls)
 
 
 def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
@@ -61,7 +65,7 @@ def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheck
 def test_healthy_companies_pass_every_check() -> None:
     evaluations = _check([_standing(FIRST), _standing(SECOND)])
     assert {name: each.passed for name, each in evaluations.items()} == {
-        HEALTH: True, TOKEN_LIFE: True, RECENT: True, LAG: True,
+        HEALTH: True, TOKEN_LIFE: True, RECENT: True, LAG: True, BUDGET: True,
     }  # fmt: skip
 
 
@@ -85,6 +89,14 @@ def test_a_company_nobody_synced_for_hours_is_stale() -> None:
     recent = _check([_standing(FIRST), _standing(SECOND, synced=timedelta(hours=3))])[RECENT]
     assert not recent.passed
     assert recent.metadata[f"{SECOND}: hours since sync"].value == 3.0
+    assert recent.metadata[f"{SECOND}: late entities"].value == "Invoice, TaxCode"
+    assert recent.metadata[f"{FIRST}: late entities"].value == "none"
+
+
+def test_each_type_is_measured_by_its_own_schedule() -> None:
+    recent = _check([_standing(synced=timedelta(minutes=45))])[RECENT]
+    assert not recent.passed
+    assert recent.metadata[f"{FIRST}: late entities"].value == "Invoice"
 
 
 def test_a_company_that_was_never_synced_is_stale() -> None:
@@ -95,12 +107,37 @@ def test_a_company_that_was_never_synced_is_stale() -> None:
 
 @pytest.mark.parametrize("late", [{"webhook_age_seconds": 301.0}, {"parked_events": 1}])
 def test_webhook_events_that_wait_or_are_parked_are_a_warning(late: dict[str, float]) -> None:
-    standing = _standing(SECOND)
-    behind = replace(standing, facts=replace(standing.facts, **late))  # type: ignore[arg-type]  # as named
+    behind = _standing(SECOND, facts=replace(SyncFacts(), **late))  # type: ignore[arg-type]  # as named
     lag = _check([_standing(FIRST), behind])[LAG]
     assert not lag.passed
     assert lag.severity is dg.AssetCheckSeverity.WARN
     assert lag.metadata[f"{FIRST}: parked events"].value == 0
+
+
+@pytest.mark.parametrize(
+    "used,passed,severity",
+    [
+        (799, True, dg.AssetCheckSeverity.WARN),
+        (800, False, dg.AssetCheckSeverity.WARN),
+        (950, False, dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_the_budget_of_all_companies_is_weighed_together(
+    used: int, passed: bool, severity: dg.AssetCheckSeverity
+) -> None:
+    calls = replace(CALLS, all_companies=used)
+    budget = _check([_standing(FIRST, calls=calls), _standing(SECOND, calls=calls)])[BUDGET]
+    assert (budget.passed, budget.severity) == (passed, severity)
+    assert budget.metadata["percent used"].value == used / 10
+    assert budget.metadata[f"{SECOND}: metered calls this month"].value == 10
+
+
+def test_a_spent_quota_is_an_error_that_names_the_company() -> None:
+    spent = _standing(SECOND, facts=SyncFacts(quota_resumes_at=datetime.now(UTC)))
+    budget = _check([_standing(FIRST), spent])[BUDGET]
+    assert (budget.passed, budget.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert f"{SECOND}: quota" in budget.metadata
+    assert f"{FIRST}: quota" not in budget.metadata
 
 
 def test_each_check_can_run_alone() -> None:
