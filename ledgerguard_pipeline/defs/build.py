@@ -4,8 +4,9 @@ import dagster as dg
 
 from ledgerguard_pipeline.defs.alerts import build_alert_sensors
 from ledgerguard_pipeline.defs.assets import build_assets
-from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
+from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
 from ledgerguard_pipeline.defs.health_checks import (
     build_connection_asset,
     build_health_checks,
@@ -24,6 +25,7 @@ from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
 from ledgerguard_pipeline.defs.schedules import build_schedules
 from ledgerguard_pipeline.defs.sensors import build_new_company_sensor
+from ledgerguard_pipeline.defs.shards import SweepPolicy
 from ledgerguard_pipeline.defs.webhook_sensor import build_webhook_sensors, open_queue
 from ledgerguard_pipeline.settings import Settings
 
@@ -37,25 +39,27 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
+    policy = SweepPolicy.of(settings)
     health = build_health_checks(known_standings)
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)
-    duckdb = BronzeDuckDB(database=str(settings.bronze_path))
+    duckdb = BronzeDuckDB(database=database_of(settings))
     return dg.Definitions(
         assets=[*build_assets(entities, cells), build_connection_asset()],
         asset_checks=[health],
         jobs=[*jobs.listed(), health_job, keep_alive_job],
         schedules=[
-            *build_schedules(jobs, cells, connected_companies, left_out_now),
+            *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
+            *build_fleet_schedules(jobs.fleet, entities, connected_companies, left_out_now, policy),
             health_schedule,
             build_keep_alive_schedule(keep_alive_job),
         ],
         sensors=[
-            build_new_company_sensor(jobs, cells, connected_companies),
+            build_new_company_sensor(jobs, cells, connected_companies, policy),
             build_lost_runs_sensor(open_queue),
             *build_alert_sensors(),
-            *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue),
+            *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue, policy),
         ],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six

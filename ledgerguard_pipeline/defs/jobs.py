@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
+from ledgerguard_pipeline.defs.fleet import build_fleet_job
 from ledgerguard_pipeline.defs.keys import (
     ALL_JOB,
     CHANGES_JOB,
@@ -22,16 +23,17 @@ from ledgerguard_pipeline.entities import EntityType
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Any but ``all`` is None where the installation keeps no entity of that sort."""
+    """Any but ``all`` and ``fleet`` is None where the installation keeps no entity of that sort."""
 
     all: AssetJob
     changes: AssetJob | None
     queried: AssetJob | None
     reconcile: AssetJob | None
     webhooks: AssetJob | None
+    fleet: dg.JobDefinition
 
-    def listed(self) -> list[AssetJob]:
-        every = (self.all, self.changes, self.queried, self.reconcile, self.webhooks)
+    def listed(self) -> list[AssetJob | dg.JobDefinition]:
+        every = (self.all, self.changes, self.queried, self.reconcile, self.webhooks, self.fleet)
         return [job for job in every if job is not None]
 
 
@@ -72,6 +74,7 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
         )
         if identified
         else None,
+        fleet=build_fleet_job(),
     )
 
 

@@ -80,32 +80,8 @@ def load_metadata(loaded: Loaded) -> Metadata:
         "dagster/row_count": dg.MetadataValue.int(audit.stored),
         "quarantine": dg.MetadataValue.int(audit.quarantined),
     }
-    result = loaded.result
-    if result is not None:
-        metadata |= {
-            "mode": dg.MetadataValue.text(result.mode.value),
-            "rows_fetched": dg.MetadataValue.int(result.fetched),
-            "rows_written": dg.MetadataValue.int(result.written),
-            "rows_deleted": dg.MetadataValue.int(result.deleted),
-            "rows_unchanged": dg.MetadataValue.int(result.unchanged),
-            "rows_quarantined": dg.MetadataValue.int(result.quarantined),
-            "api_calls": dg.MetadataValue.int(result.api_calls),
-            "bytes": dg.MetadataValue.int(result.bytes),
-            "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
-        }
-        if result.seconds >= MEASURABLE_SECONDS:
-            rate = result.fetched / result.seconds
-            metadata["rows_per_second"] = dg.MetadataValue.float(round(rate, 1))
-        if result.finding is not None:
-            metadata |= _found(result.finding)
-        if result.watermark is not None:
-            metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
-        if result.note:
-            metadata["note"] = dg.MetadataValue.text(result.note)
-        if result.new_fields:
-            metadata["new_fields"] = dg.MetadataValue.text(", ".join(result.new_fields))
-        if result.status == "skipped":
-            metadata["skipped"] = dg.MetadataValue.bool(True)
+    if loaded.result is not None:
+        metadata |= result_metadata(loaded.result)
     if loaded.budget is not None:
         metadata |= {
             "metered_calls_this_month": dg.MetadataValue.int(loaded.budget.used),
@@ -114,6 +90,35 @@ def load_metadata(loaded: Loaded) -> Metadata:
     table = sample_table(audit)
     if table is not None:
         metadata["sample"] = table
+    return metadata
+
+
+def result_metadata(result: EntityResult) -> Metadata:
+    """The figures of a load itself, without what Bronze held after it."""
+    metadata: Metadata = {
+        "mode": dg.MetadataValue.text(result.mode.value),
+        "rows_fetched": dg.MetadataValue.int(result.fetched),
+        "rows_written": dg.MetadataValue.int(result.written),
+        "rows_deleted": dg.MetadataValue.int(result.deleted),
+        "rows_unchanged": dg.MetadataValue.int(result.unchanged),
+        "rows_quarantined": dg.MetadataValue.int(result.quarantined),
+        "api_calls": dg.MetadataValue.int(result.api_calls),
+        "bytes": dg.MetadataValue.int(result.bytes),
+        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+    }
+    if result.seconds >= MEASURABLE_SECONDS:
+        rate = result.fetched / result.seconds
+        metadata["rows_per_second"] = dg.MetadataValue.float(round(rate, 1))
+    if result.finding is not None:
+        metadata |= _found(result.finding)
+    if result.watermark is not None:
+        metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
+    if result.note:
+        metadata["note"] = dg.MetadataValue.text(result.note)
+    if result.new_fields:
+        metadata["new_fields"] = dg.MetadataValue.text(", ".join(result.new_fields))
+    if result.status == "skipped":
+        metadata["skipped"] = dg.MetadataValue.bool(True)
     return metadata
 
 

@@ -19,7 +19,11 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
     from ledgerguard_pipeline.ingestion.events import EventSync
     from ledgerguard_pipeline.ingestion.sync import CompanySync
+    from ledgerguard_pipeline.ingestion.turn import Turns
     from ledgerguard_pipeline.installation import Installation
+
+TURN_WAIT_SECONDS = 300.0
+"""A sweep is at a company for seconds; only whole loads and other runs take longer."""
 
 
 class RunSyncs:
@@ -48,6 +52,7 @@ class RunSyncs:
         self._batch = batch
         self._stack = ExitStack()
         self._installation: Installation | None = None
+        self._turns: Turns | None = None
         self._syncs: dict[str, CompanySync | EventSync | LedgerGuardError] = {}
         self._audits: dict[str, dict[str, Audit]] = {}
         self._looked: dict[str, set[str]] = {}
@@ -107,11 +112,26 @@ class RunSyncs:
                 run_id=self._run_id,
                 reconcile=self._reconcile,
             )
+            self._take_turn(realm_id)
             return self._stack.enter_context(self.installation.service(realm_id).open_sync(request))
         except LedgerGuardError as error:
             wrong = error if error.exit_code == 2 else None
             report(SyncResult(errors=(str(error),), misconfigured=wrong))
             return error
+
+    def _take_turn(self, realm_id: RealmId) -> None:
+        """Work on the company alone until the run ends; a sweep is at it for a moment only.
+
+        Raises:
+            CompanyBusy: somebody else worked on it all the time.
+        """
+        if self._turns is None:
+            from ledgerguard_pipeline.ingestion.turn import Turns
+
+            control = self.installation.control
+            self._turns = Turns(control.leases, control.environment, clock=control.clock)
+            self._stack.enter_context(self._turns.kept())
+        self._stack.enter_context(self._turns.of(realm_id, wait_seconds=TURN_WAIT_SECONDS))
 
     def _events(self, realm_id: RealmId, batch: str) -> "EventSync":
         """The webhook events this run was launched for; given back if they cannot be acted upon."""
@@ -119,6 +139,7 @@ class RunSyncs:
 
         lease = InboxLease(self.installation.control.inbox, batch)
         try:
+            self._take_turn(realm_id)
             return self.installation.service(realm_id).open_events(lease, run_id=self._run_id)
         except LedgerGuardError as error:
             lease.failed(lease.events, str(error))

@@ -16,13 +16,7 @@ from ledgerguard_pipeline.defs.companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.jobs import Jobs
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+from ledgerguard_pipeline.defs.shards import UNFINISHED, SweepPolicy, late_companies
 
 
 def build_schedules(
@@ -30,12 +24,15 @@ def build_schedules(
     cells: dg.MultiPartitionsDefinition,
     companies: ListCompanies,
     left_out: LeftOut,
+    policy: SweepPolicy | None = None,
 ) -> list[dg.ScheduleDefinition]:
     """Changes every 15 minutes, what change data capture leaves out every hour, counts nightly.
 
     The last two are optional: ``left_out`` says why they are skipped near the end of the month's
-    call budget.
+    call budget. With more companies than the policy says sweeps do all this
+    (``fleet_schedules``); then only those late in the last sweep for changes get a run here.
     """
+    policy = policy or SweepPolicy()
     schedules = []
     if jobs.changes is not None:
         schedules.append(
@@ -43,8 +40,10 @@ def build_schedules(
                 "changes_every_15_minutes",
                 "*/15 * * * *",
                 jobs.changes,
+                jobs,
                 cells,
                 companies,
+                policy,
                 "What changed in every connected company, one call each.",
             )
         )
@@ -54,8 +53,10 @@ def build_schedules(
                 "queried_entities_hourly",
                 "7 * * * *",
                 jobs.queried,
+                jobs,
                 cells,
                 companies,
+                policy,
                 "Entities that change data capture leaves out, one batch call per company.",
                 left_out=left_out,
             )
@@ -66,8 +67,10 @@ def build_schedules(
                 "reconcile_nightly",
                 "37 3 * * *",
                 jobs.reconcile,
+                jobs,
                 cells,
                 companies,
+                policy,
                 "Intuit's counts against Bronze, two batch calls per company; rows are read only "
                 "where they differ.",
                 left_out=left_out,
@@ -80,8 +83,10 @@ def _schedule(
     name: str,
     cron: str,
     job: AssetJob,
+    jobs: Jobs,
     cells: dg.MultiPartitionsDefinition,
     companies: ListCompanies,
+    policy: SweepPolicy,
     description: str,
     *,
     left_out: LeftOut | None = None,
@@ -109,10 +114,20 @@ def _schedule(
             return
         # The new-company sensor adds a company and runs its first load; until then it is no cell.
         known = set(context.instance.get_dynamic_partitions(REALM))
+        if len(connected) > policy.above:
+            late = late_companies(context.instance, policy.shards) if job is jobs.changes else []
+            connected = [company for company in connected if company.realm_id in late]
+            if not connected:
+                yield dg.SkipReason(
+                    f"More than {policy.above} companies are connected: sweeps sync them, and "
+                    "none was late in the last one."
+                )
+                return
+        busy = _busy(context.instance, job.name)
         waiting = []
         for company in connected:
             realm_id = company.realm_id
-            if realm_id not in known or _busy(context.instance, job.name, realm_id):
+            if realm_id not in known or realm_id in busy:
                 waiting.append(realm_id)
                 continue
             yield dg.RunRequest(
@@ -128,10 +143,7 @@ def _schedule(
     return sync_connected
 
 
-def _busy(instance: dg.DagsterInstance, job_name: str, realm_id: str) -> bool:
-    """Whether the last tick's run is not done: another one would only queue up behind it."""
-    runs = instance.get_runs(
-        dg.RunsFilter(job_name=job_name, tags={REALM_TAG: realm_id}, statuses=_UNFINISHED),
-        limit=1,
-    )
-    return bool(runs)
+def _busy(instance: dg.DagsterInstance, job_name: str) -> set[str]:
+    """Companies whose last run is not done: another one would only queue up behind it."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
+    return {run.tags.get(REALM_TAG, "") for run in runs}

@@ -22,11 +22,21 @@ from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, TRIGGER_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
 from ledgerguard_pipeline.defs.scope import current_settings
+from ledgerguard_pipeline.defs.shards import (
+    SweepPolicy,
+    SweepTask,
+    request_sweep,
+    shards_of,
+    sweeps_under_way,
+)
 from ledgerguard_pipeline.entities import EntityType
 
 OpenQueue = Callable[[], AbstractContextManager[ControlPlane]]
 
 EVENTS_PER_RUN = 5_000
+REALMS_PER_RUN = 500
+"""Companies whose events one run takes; SQLite takes so many values in one statement."""
+_NAMED = 20
 TICK_SECONDS = 20.0
 """Dagster gives a tick sixty; what is left is due again in the next."""
 
@@ -55,15 +65,17 @@ def build_webhook_sensors(
     entities: Sequence[EntityType],
     companies: ListCompanies,
     queue: OpenQueue,
+    policy: SweepPolicy | None = None,
 ) -> list[dg.SensorDefinition]:
     """The sensor, or none where the installation keeps no entity that can be read by id."""
     if jobs.webhooks is None:
         return []
     kept = {entity.name: entity for entity in entities}
+    policy = policy or SweepPolicy()
 
     @dg.sensor(
         name="webhook_events",
-        job=jobs.webhooks,
+        jobs=[jobs.webhooks, jobs.fleet],
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Brings what Intuit's webhooks announce into Bronze within seconds.",
@@ -81,17 +93,21 @@ def build_webhook_sensors(
             # A company is no cell before the new-company sensor has added it.
             known = connected & set(context.instance.get_dynamic_partitions(REALM))
             ready = [realm for realm in due if realm in known and realm not in busy]
-            requests: list[dg.RunRequest] = []
-            started = SYSTEM_CLOCK.monotonic()
-            for realm in ready:
-                if SYSTEM_CLOCK.monotonic() - started > TICK_SECONDS:
-                    break
-                requests += _requests(inbox, cells, kept, realm)
+            if len(ready) > policy.above:
+                requests = _coalesced(context.instance, inbox, kept, ready, policy.shards)
+            else:
+                requests = []
+                started = SYSTEM_CLOCK.monotonic()
+                for realm in ready:
+                    if SYSTEM_CLOCK.monotonic() - started > TICK_SECONDS:
+                        break
+                    requests += _requests(inbox, cells, kept, realm)
         waiting = [realm for realm in due if realm not in ready]
         if not requests:
             return dg.SensorResult(
                 skip_reason="Events wait for companies that are not connected, new, or still at "
-                f"their last run: {', '.join(waiting) or 'none'}.",
+                f"their last run: {', '.join(waiting[:_NAMED]) or 'none'}"
+                f"{f' and {len(waiting) - _NAMED} more' if len(waiting) > _NAMED else ''}.",
                 cursor=today,
             )
         return dg.SensorResult(run_requests=requests, cursor=today)
@@ -107,11 +123,7 @@ def _requests(
 ) -> list[dg.RunRequest]:
     """Lease what is due for one company; the run that will have it, or none."""
     batch = uuid.uuid4().hex
-    leased = inbox.lease(batch, realms=[realm_id], limit=EVENTS_PER_RUN)
-    foreign = [each.seq for each in leased if each.event.entity not in kept]
-    if foreign:
-        inbox.ignore(batch, foreign, "LEDGERGUARD_ENTITIES leaves this entity type out")
-    taken = [each for each in leased if each.event.entity in kept]
+    taken = _leased(inbox, batch, kept, [realm_id])
     if not taken:
         return []
     concerned = Counter(each.event.entity for each in taken)
@@ -120,6 +132,7 @@ def _requests(
         dg.RunRequest(
             # Dagster never runs a key twice, also not after a failure.
             run_key=f"webhook:{batch}:{attempt}",
+            job_name=WEBHOOK_JOB,
             partition_key=current_cell(cells, realm_id),
             asset_selection=keys_of([kept[name] for name in sorted(concerned)]),
             tags={
@@ -136,6 +149,53 @@ def _requests(
     ]
 
 
+def _coalesced(
+    instance: dg.DagsterInstance,
+    inbox: EventInbox,
+    kept: dict[str, EntityType],
+    ready: Sequence[str],
+    shards: int,
+) -> list[dg.RunRequest]:
+    """Lease what is due for many companies: one run per shard, whatever their number.
+
+    A shard whose last run is not done is left for a later tick; what comes meanwhile goes along.
+    """
+    busy = sweeps_under_way(instance)
+    requests = []
+    for shard in shards_of(SweepTask.EVENTS, shards):
+        mine = [realm for realm in ready if shard.holds(realm)]
+        if not mine or shard.name in busy:
+            continue
+        batch = uuid.uuid4().hex
+        taken = _leased(inbox, batch, kept, mine[:REALMS_PER_RUN])
+        if taken:
+            attempt = max(each.attempts for each in taken)
+            tags = {
+                TRIGGER_TAG: TRIGGER,
+                "dagster/max_retries": "0",
+                "ledgerguard/webhook_events": str(len(taken)),
+                "ledgerguard/webhook_attempt": str(attempt),
+                "ledgerguard/webhook_oldest": _oldest(taken),
+            }
+            requests.append(
+                request_sweep(
+                    shard, f"webhook:{batch}:{attempt}", batch=batch, named=True, tags=tags
+                )
+            )
+    return requests
+
+
+def _leased(
+    inbox: EventInbox, batch: str, kept: dict[str, EntityType], realms: Sequence[str]
+) -> list[QueuedEvent]:
+    """What is due for these companies, without types the installation does not keep."""
+    leased = inbox.lease(batch, realms=realms, limit=EVENTS_PER_RUN)
+    foreign = [each.seq for each in leased if each.event.entity not in kept]
+    if foreign:
+        inbox.ignore(batch, foreign, "LEDGERGUARD_ENTITIES leaves this entity type out")
+    return [each for each in leased if each.event.entity in kept]
+
+
 def _attend_to_runs(context: dg.SensorEvaluationContext, inbox: EventInbox) -> set[str]:
     """Companies whose last batch is still under way.
 
@@ -145,25 +205,27 @@ def _attend_to_runs(context: dg.SensorEvaluationContext, inbox: EventInbox) -> s
     """
     busy: set[str] = set()
     runs = context.instance.get_runs(
-        dg.RunsFilter(
-            job_name=WEBHOOK_JOB,
-            tags={TRIGGER_TAG: TRIGGER},
-            statuses=[*_COMING, dg.DagsterRunStatus.STARTED],
-        )
+        dg.RunsFilter(tags={TRIGGER_TAG: TRIGGER}, statuses=[*_COMING, dg.DagsterRunStatus.STARTED])
     )
     for run in runs:
-        batch, realm_id = run.tags.get(BATCH_TAG, ""), run.tags.get(REALM_TAG, "")
+        batch = run.tags.get(BATCH_TAG, "")
+        held = inbox.held(batch)
+        # A sweep's run is for many companies; those whose events it still holds have to wait.
+        realms = {run.tags[REALM_TAG]} if REALM_TAG in run.tags else _companies(held)
         if run.status in _COMING:
             inbox.heartbeat(batch)
-            busy.add(realm_id)
-        elif inbox.held(batch):
-            if inbox.lapsed(batch):
-                context.instance.report_run_failed(
-                    run, "Its process let the lease on its webhook events end: it is gone."
-                )
-            else:
-                busy.add(realm_id)
+            busy |= realms
+        elif held and inbox.lapsed(batch):
+            context.instance.report_run_failed(
+                run, "Its process let the lease on its webhook events end: it is gone."
+            )
+        elif held:
+            busy |= realms
     return busy
+
+
+def _companies(held: Sequence[QueuedEvent]) -> set[str]:
+    return {each.event.realm_id for each in held}
 
 
 def _purge_daily(control: ControlPlane, cursor: str | None) -> str:

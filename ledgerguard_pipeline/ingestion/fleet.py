@@ -44,6 +44,8 @@ class Ending(StrEnum):
     """Its share of time was used up; what was committed stays."""
     BUSY = "busy"
     """Somebody else works on it."""
+    SKIPPED = "skipped"
+    """Left out on purpose: the month's call budget is kept for more urgent work."""
     LEFT = "left"
     """The sweep itself ran out of time before its turn."""
 
@@ -66,6 +68,8 @@ class Pace:
     total: float
     """No company is begun after that."""
     patience: float = 10.0
+    turn_wait: float = 0.0
+    """How long a company's turn is waited for; with none, somebody else's company is passed."""
     threads: int = THREADS
 
 
@@ -134,7 +138,7 @@ class Fleet:
             return Visit(realm, Ending.LEFT)
         limits = Limits(started + self._pace.company, self._pace.patience)
         try:
-            with self._turns.of(realm):
+            with self._turns.of(realm, wait_seconds=self._pace.turn_wait):
                 worked = work(realm, limits)
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this company's failure
             error = _typed(realm, cause)
@@ -144,13 +148,19 @@ class Fleet:
         result = worked.result
         if worked.errors:
             return Visit(realm, _ending(worked.errors), seconds, result, worked.errors[0])
-        ending = Ending.CHANGED if any(map(_news, result.results)) else Ending.IDLE
-        return Visit(realm, ending, seconds, result)
+        return Visit(realm, _good_ending(result), seconds, result)
 
 
 def _news(result: EntityResult) -> bool:
     brought = result.written + result.deleted + result.quarantined
     return brought > 0 or bool(result.new_fields)
+
+
+def _good_ending(result: SyncResult) -> Ending:
+    if any(map(_news, result.results)):
+        return Ending.CHANGED
+    left_out = bool(result.results) and all(one.status == "skipped" for one in result.results)
+    return Ending.SKIPPED if left_out else Ending.IDLE
 
 
 def _ending(errors: Sequence[LedgerGuardError]) -> Ending:

@@ -26,9 +26,6 @@ TURN_SECONDS = 60.0
 """A turn whose holder was killed ends after this at the latest."""
 
 BEAT_SECONDS = TURN_SECONDS / 4
-WAIT_SECONDS = 300.0
-"""A run waits this long for its company: a sweep is at it for seconds."""
-
 _POLL_SECONDS = (0.2, 0.6)
 _log = structlog.get_logger(__name__)
 
