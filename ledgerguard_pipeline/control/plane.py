@@ -14,6 +14,7 @@ from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.concerns import StoreConcerns
 from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
 from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
@@ -78,6 +79,7 @@ class ControlPlane:
             self.limiter = RedisCallLimiter(redis, environment, budgets)
         self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
+        self.concerns = StoreConcerns(redis, database.clock)
         self.refusals = RefusalLog(database, environment)
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)

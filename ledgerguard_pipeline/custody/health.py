@@ -48,6 +48,7 @@ class ReasonKind(StrEnum):
     NEEDS_REAUTH = "needs_reauth"
     NO_TOKENS = "no_tokens"
     KEY_MISSING = "key_missing"
+    TOKENS_AT_RISK = "tokens_at_risk"
     GRANT_ENDED = "grant_ended"
     REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
     GRANT_ENDS = "grant_ends"
@@ -118,6 +119,8 @@ class SyncFacts:
     quarantined: int = 0
     key_missing: str | None = None
     """The key that seals its tokens, where it is not in the ring."""
+    store_concerns: tuple[str, ...] = ()
+    """What may make the token store lose tokens, a sentence each."""
     all_calls_this_month: int = 0
     """Metered reads of all companies: what the budget limits."""
     monthly_budget: int | None = None
@@ -151,6 +154,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
         reasons = [
             *_refused(facts),
             *_token_life(life, now),
+            *_at_risk(facts),
             *_failures(company, facts),
             *_freshness(facts, now),
             *_calls(company, facts),
@@ -214,6 +218,13 @@ def _token_life(life: TokenLife, now: datetime) -> list[Reason]:
             text = f"Its {what} ends on {end:%Y-%m-%d}, within {limit} days. {advice}"
             found.append(Reason(state, text, kind, str(limit)))
     return found
+
+
+def _at_risk(facts: SyncFacts) -> list[Reason]:
+    return [
+        Reason(HealthState.DEGRADED, text, ReasonKind.TOKENS_AT_RISK)
+        for text in facts.store_concerns
+    ]
 
 
 def _warning(left: timedelta) -> int | None:

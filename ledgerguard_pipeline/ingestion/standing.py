@@ -252,6 +252,7 @@ def _known(
         cooling=control.limiter.cooling([company.realm_id for company in companies]),
         refusals=control.refusals.read(realms),
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
+        concerns=control.concerns.read(),
     )
 
 
@@ -266,6 +267,7 @@ class _Known:
     cooling: Mapping[RealmId, float]
     refusals: Mapping[RealmId, Refusals]
     key_ids: frozenset[str]
+    concerns: tuple[str, ...]
 
 
 class _Reader:
@@ -341,6 +343,7 @@ class _Reader:
             ),
             quarantined=sum(each.quarantined for each in entities),
             key_missing=life.key_id if life is not None and sealed_elsewhere else None,
+            store_concerns=self._known.concerns,
             all_calls_this_month=self._used,
             monthly_budget=self._budget,
             recent_calls=usage.recent,
