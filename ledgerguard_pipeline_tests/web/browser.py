@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -42,20 +43,24 @@ class Browser:
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Open a page."""
-        return self._send("GET", path, None, headers)
+        return self._send("GET", path, {}, headers)
 
     def post(
         self, path: str, fields: Mapping[str, str] | None = None, **headers: str
     ) -> httpx.Response:
         """Send a form."""
-        return self._send("POST", path, dict(fields or {}), headers)
+        return self._send("POST", path, {"data": dict(fields or {"": ""})}, headers)
+
+    def send(self, path: str, body: bytes, kind: str) -> httpx.Response:
+        """Send any body at all."""
+        return self._send("POST", path, {"content": body}, {"content-type": kind})
 
     def submit(self, page: httpx.Response, **filled: str) -> httpx.Response:
         """Send the form a page shows, with some of its fields filled in."""
         return self.post(action(page), {**hidden(page), **filled})
 
     def _send(
-        self, method: str, path: str, fields: Mapping[str, str] | None, headers: Mapping[str, str]
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
     ) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -66,7 +71,7 @@ class Browser:
                 cookies=self.cookies,
                 headers={"accept": PAGE, **named},
             ) as client:
-                answer = await client.request(method, path, data=fields)
+                answer = await client.request(method, path, **body)
                 self.cookies = client.cookies
                 return answer
 
