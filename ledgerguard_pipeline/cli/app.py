@@ -11,6 +11,7 @@ import typer
 from ledgerguard_pipeline.cli import (
     alerts,
     bench,
+    bronze,
     companies,
     connect,
     demo,
@@ -82,6 +83,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.command("sql")(read.sql)
 app.command("snapshot")(read.snapshot)
+app.add_typer(bronze.app, name="bronze")
 app.command("web")(web.web)
 app.command("up")(up.up)
 app.command("demo")(demo.demo)

@@ -21,6 +21,11 @@ from ledgerguard_pipeline.defs.keepalive import (
     keep_companies_alive,
 )
 from ledgerguard_pipeline.defs.lost_runs import build_lost_runs_sensor
+from ledgerguard_pipeline.defs.maintenance import (
+    build_maintenance_job,
+    build_maintenance_schedule,
+    maintain_bronze,
+)
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
 from ledgerguard_pipeline.defs.schedules import build_schedules
@@ -44,16 +49,18 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)
+    maintenance_job = build_maintenance_job(maintain_bronze)
     duckdb = BronzeDuckDB(database=database_of(settings))
     return dg.Definitions(
         assets=[*build_assets(entities, cells), build_connection_asset()],
         asset_checks=[health],
-        jobs=[*jobs.listed(), health_job, keep_alive_job],
+        jobs=[*jobs.listed(), health_job, keep_alive_job, maintenance_job],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
             *build_fleet_schedules(jobs.fleet, entities, connected_companies, left_out_now, policy),
             health_schedule,
             build_keep_alive_schedule(keep_alive_job),
+            build_maintenance_schedule(maintenance_job),
         ],
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies, policy),

@@ -21,6 +21,7 @@ FLEET_JOB = "fleet_sweep"
 """One run for many companies: those of one shard, one after the other in one process."""
 HEALTH_JOB = "connection_health"
 KEEP_ALIVE_JOB = "token_keep_alive"
+MAINTENANCE_JOB = "bronze_maintenance"
 
 REALM_TAG = "ledgerguard/realm"
 """On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""

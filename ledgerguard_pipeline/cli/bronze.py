@@ -1,0 +1,65 @@
+"""``ledgerguard bronze``: moving Bronze into a lake, and keeping it in order by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import say, write_json
+
+app = typer.Typer(
+    help="Move Bronze into a DuckLake, or keep it in order by hand.", no_args_is_help=True
+)
+
+
+@app.command("migrate")
+def migrate(
+    to: Annotated[
+        str,
+        typer.Option("--to", help="Where to: ducklake:postgres:...;data=...", show_default=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
+
+    The file stays as it is. Stop the services first: what is loaded into the file afterwards is
+    not in the lake (a later sync from the lake's watermarks brings it there as well).
+    """
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.settings import load_settings
+
+    settings = load_settings()
+    source = settings.bronze_path
+    lake = BronzeStore(settings.bronze_address_of(to), settings.intuit_env)
+    found = lake.take_over(source)
+    rows = sum(content.rows for content in found.values())
+    if as_json:
+        write_json(
+            {
+                "from": str(source),
+                "to": lake.name,
+                "rows": rows,
+                "tables": {name: content.rows for name, content in sorted(found.items())},
+                "verified": True,
+            }
+        )
+        return
+    say(f"Moved {rows:,} rows in {len(found)} tables from {source} into {lake.name}.")
+    say("Counts, hashes of all values and the SHA-256 of every payload agree.")
+    say("Now set LEDGERGUARD_BRONZE_URL to what you gave as --to, on every host, and start again.")
+
+
+@app.command("maintain")
+def maintain(as_json: Json = False) -> None:
+    """Do now what the scheduled job `bronze_maintenance` does every day."""
+    from ledgerguard_pipeline.cli.read import existing_bronze
+    from ledgerguard_pipeline.settings import load_settings
+
+    upkeep = existing_bronze(load_settings()).maintain()
+    if as_json:
+        write_json(asdict(upkeep))
+    else:
+        say(str(upkeep))
