@@ -7,6 +7,7 @@ from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
 from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
+from ledgerguard_pipeline.defs.event_wait import await_due
 from ledgerguard_pipeline.defs.health_checks import (
     build_connection_asset,
     build_health_checks,
@@ -66,7 +67,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_new_company_sensor(jobs, cells, connected_companies, policy),
             build_lost_runs_sensor(open_queue),
             *build_alert_sensors(),
-            *build_webhook_sensors(jobs, cells, entities, connected_companies, open_queue, policy),
+            *build_webhook_sensors(
+                jobs, cells, entities, connected_companies, open_queue, policy, look=await_due
+            ),
         ],
         resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six
