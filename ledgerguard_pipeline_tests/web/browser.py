@@ -51,6 +51,10 @@ class Browser:
         """Send a form."""
         return self._send("POST", path, {"data": dict(fields or {"": ""})}, headers)
 
+    def ask(self, method: str, path: str) -> httpx.Response:
+        """A request of any kind, without a body."""
+        return self._send(method, path, {}, {})
+
     def send(self, path: str, body: bytes, kind: str) -> httpx.Response:
         """Send any body at all."""
         return self._send("POST", path, {"content": body}, {"content-type": kind})
