@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
@@ -53,7 +54,7 @@ def audit(
     entities: Sequence[EntityType | DerivedEntity],
     run_id: str | None = None,
 ) -> dict[str, Audit]:
-    """Audit several entities of one company in one read; keys are entity names.
+    """Audit several entities of one company together; keys are entity names.
 
     The sample shows the newest versions, tombstones included. An entity that was never loaded has
     an empty audit. ``realm_id`` is decimal digits by its type, tables come from the registry and
@@ -64,15 +65,20 @@ def audit(
     there = [entity for entity in entities if _base_table(entity) in present]
     if not there:
         return found
-    _, rows = store.sql(_statement(realm_id, there, run_id or ""))
-    counts: dict[str, tuple[int, int]] = {}
+    counts = {entity.name: (0, 0) for entity in there}
+    whole, in_parts = _by_size(store, [one for one in there if isinstance(one, EntityType)])
+    _, rows = store.sql(_statement(realm_id, there, whole, run_id or ""))
+    for large, parts in in_parts.items():
+        for one in parts:
+            rows = [*rows, *store.sql(_count(large, realm_id, one))[1]]
     waiting: dict[str, int] = {}
     samples: dict[str, list[SampleRow]] = {}
     loads: dict[str, set[str]] = {}
     for part, name, number, other, identity, state, updated, payload in rows:
         entity = str(name)
         if part == "count":
-            counts[entity] = (int(str(number)), int(str(other)))
+            living, surplus = counts[entity]
+            counts[entity] = (living + int(str(number)), surplus + int(str(other)))
         elif part == "waiting":
             waiting[entity] = int(str(number))
         elif part == "load":
@@ -100,18 +106,47 @@ def _present(store: Reader) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
+def _by_size(
+    store: Reader, entities: Sequence[EntityType]
+) -> tuple[list[EntityType], dict[EntityType, list[str]]]:
+    """Entities that are counted in one go, and the parts of those that are not."""
+    whole: list[EntityType] = []
+    in_parts: dict[EntityType, list[str]] = {}
+    if entities:
+        of_table = {entity.table: entity for entity in entities}
+        for table, rows in store.sql(tables.count_versions(of_table))[1]:
+            parts = tables.slices(int(str(rows)))
+            if len(parts) == 1:
+                whole.append(of_table[str(table)])
+            else:
+                in_parts[of_table[str(table)]] = parts
+    return whole, in_parts
+
+
+def _count(entity: EntityType, realm_id: RealmId, part: str) -> str:
+    return (
+        f"SELECT 'count', '{entity.name}', *, NULL, NULL, NULL, NULL "
+        f"FROM ({tables.count_copies(entity.table, realm_id, part)})"
+    )
+
+
 def _base_table(entity: EntityType | DerivedEntity) -> str:
     return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
 
 
 def _statement(
-    realm_id: RealmId, entities: Sequence[EntityType | DerivedEntity], run_id: str
+    realm_id: RealmId,
+    entities: Sequence[EntityType | DerivedEntity],
+    counted: Sequence[EntityType],
+    run_id: str,
 ) -> str:
     mine = f"WHERE realm_id = '{realm_id}'"
-    counts = [
+    counts = [_count(entity, realm_id, tables.WHOLE) for entity in counted]
+    counts += [
         f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
         f'NULL, NULL, NULL, NULL FROM bronze."{entity.table}_current" {mine}'
         for entity in entities
+        if isinstance(entity, DerivedEntity)
     ]
     waiting = (
         "SELECT 'waiting', entity, count(*), 0, NULL, NULL, NULL, NULL "
