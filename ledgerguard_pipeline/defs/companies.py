@@ -14,9 +14,21 @@ LeftOut = Callable[[str], str | None]
 
 
 def connected_companies() -> Sequence[Company]:
-    """Companies that may be called; those that need a new consent are left out."""
+    """Companies that may be called.
+
+    Those that need a new consent are left out, and those whose calls Intuit refuses for the rest
+    of the month, but for once an hour: their runs could only fail, and their webhook events would
+    use up their attempts.
+    """
     with ControlPlane.open(current_settings()) as control:
-        return control.companies.list(ConnectionStatus.CONNECTED)
+        now = control.now()
+        refused = {
+            realm
+            for realm, run in control.refusals.read().items()
+            if run.resumes_at is not None and run.resumes_at > now
+        }
+        connected = control.companies.list(ConnectionStatus.CONNECTED)
+        return [company for company in connected if company.realm_id not in refused]
 
 
 def left_out_now(what: str) -> str | None:
