@@ -6,8 +6,8 @@ from ledgerguard_pipeline.defs.alerts import build_alert_sensors
 from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
-from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
 from ledgerguard_pipeline.defs.event_wait import await_due
+from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
 from ledgerguard_pipeline.defs.health_checks import (
     build_connection_asset,
     build_health_checks,
