@@ -83,7 +83,7 @@ def _redirect_port(settings: Settings) -> int:
 
 def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> None:
     home = settings.ledgerguard_home.absolute()
-    variables = {"LEDGERGUARD_HOME": str(home)}
+    variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
     with Children(home / "logs", stop_signal) as children:
         _start_product(children, ports, variables, home)
         _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
@@ -101,7 +101,7 @@ def _run_with_sandbox(
     embedded = Embedded(
         home, CLIENT_ID, CLIENT_SECRET, url, ports["web"], secrets.token_urlsafe(32)
     )
-    variables = embedded.variables(settings)
+    variables = {**embedded.variables(settings), **_links(settings, ports)}
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Children(
         home / "logs", stop_signal, environment=outer_environment(), folder=home
@@ -120,6 +120,13 @@ def _run_with_sandbox(
         say(f"  Edit its books:  ledgerguard sandbox edit create Invoice{port}")
         say(f"  Other commands:  set -a; . {file}; set +a; ledgerguard status")
         children.watch()
+
+
+def _links(settings: Settings, ports: dict[str, int]) -> dict[str, str]:
+    """Where pages and alerts point to, unless somebody said how these servers are reached."""
+    if settings.ledgerguard_dagster_url is not None:
+        return {}
+    return {"LEDGERGUARD_DAGSTER_URL": f"http://localhost:{ports['dagster']}"}
 
 
 def _start_product(
