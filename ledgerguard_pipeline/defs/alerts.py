@@ -18,7 +18,7 @@ from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM
 from ledgerguard_pipeline.defs.scope import current_settings
-from ledgerguard_pipeline.ingestion.standing import read_standings
+from ledgerguard_pipeline.ingestion.standing import read_verdicts
 from ledgerguard_pipeline.notify.channels import configured_channels
 from ledgerguard_pipeline.settings import Settings
 
@@ -95,7 +95,7 @@ def observed(control: ControlPlane, settings: Settings) -> list[Observed]:
     """What is wrong with each company, by the one verdict that everybody shows."""
     return [
         Observed(each.company.realm_id, each.company.name, tuple(findings_of(each.health.reasons)))
-        for each in read_standings(control, settings)
+        for each in read_verdicts(control, settings)
     ]
 
 
