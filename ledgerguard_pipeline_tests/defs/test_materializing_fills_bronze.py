@@ -222,10 +222,11 @@ def test_every_number_that_shall_plot_is_a_number(
     ]
     for name in (
         "rows_fetched", "rows_written", "rows_deleted", "rows_unchanged", "rows_quarantined",
-        "api_calls", "bytes", "dagster/row_count", "quarantine",
+        "api_calls", "bytes", "dagster/row_count", "quarantine", "metered_calls_this_month",
     ):  # fmt: skip
         assert isinstance(metadata[name], dg.IntMetadataValue), name
     assert isinstance(metadata["seconds"], dg.FloatMetadataValue)
+    assert isinstance(metadata["call_budget_percent"], dg.FloatMetadataValue)
     assert isinstance(metadata["watermark"], dg.TimestampMetadataValue)
 
 
