@@ -15,6 +15,7 @@ import structlog
 
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.tokens import Tokens
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.custody.grants import tokens_of
 from ledgerguard_pipeline.custody.turn import LEASE_SECONDS, refresh_lease
@@ -26,6 +27,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     ReauthorizationRequired,
     Terminal,
+    TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.qbo.oauth import Grant, OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
@@ -128,15 +130,41 @@ class Connector:
         with self._lease(realm):
             tokens = self._control.tokens.load(realm)
             if tokens is not None:
-                try:
-                    self._oauth.revoke(tokens.refresh_token)
-                except ReauthorizationRequired:
-                    _log.info("grant_had_ended", realm_id=realm)
+                self._revoke(realm, tokens)
                 crashpoint("after_revoke")
                 self._control.tokens.forget(realm)
             self._control.companies.mark(realm, ConnectionStatus.DISCONNECTED)
         _log.info("company_disconnected", realm_id=realm)
         return self._control.companies.require(realm)
+
+    def _revoke(self, realm: RealmId, tokens: Tokens) -> None:
+        """End the grant at Intuit for certain.
+
+        Intuit answers 400 to any token it does not like, not to ended ones only, so what it does
+        not revoke is believed to have ended only if it is not renewed either.
+        """
+        try:
+            self._oauth.revoke(tokens.refresh_token)
+        except ReauthorizationRequired:
+            pass
+        else:
+            return
+        try:
+            grant = self._oauth.refresh(tokens.refresh_token)
+        except ReauthorizationRequired:
+            _log.info("grant_had_ended", realm_id=realm)
+            return
+        fresh = tokens_of(grant, self._control.now(), previous=tokens)
+        self._control.tokens.replace(realm, fresh, tokens.version)
+        try:
+            self._oauth.revoke(fresh.refresh_token)
+        except ReauthorizationRequired as error:
+            raise TokenEndpointUnavailable(
+                "Intuit renews this company's grant but does not revoke it, so it stays connected. "
+                "Try again later, or disconnect the app inside QuickBooks.",
+                realm_id=realm,
+                status=error.status,
+            ) from error
 
     def _callback(self, params: Mapping[str, str], session: str) -> tuple[str, RealmId]:
         state = params.get("state")

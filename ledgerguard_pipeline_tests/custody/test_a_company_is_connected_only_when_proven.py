@@ -250,6 +250,29 @@ def test_a_grant_that_had_ended_at_intuit_can_be_disconnected(
     assert connector.disconnect(REALM).status is ConnectionStatus.DISCONNECTED
 
 
+def test_a_refused_revoke_is_no_proof_that_the_grant_has_ended(
+    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint
+) -> None:
+    connector.complete(callback(connector))
+    endpoint.unwilling = 1
+    assert connector.disconnect(REALM).status is ConnectionStatus.DISCONNECTED
+    assert endpoint.valid == {"refresh-1"}, "the renewed one was revoked"
+
+
+def test_a_grant_intuit_does_not_revoke_is_not_forgotten(
+    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint
+) -> None:
+    connector.complete(callback(connector))
+    endpoint.unwilling = 2
+    with pytest.raises(TokenEndpointUnavailable, match="inside QuickBooks"):
+        connector.disconnect(REALM)
+    tokens = plane.tokens.load(REALM)
+    assert tokens is not None
+    assert tokens.refresh_token.get_secret_value() in endpoint.valid
+    assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
+    assert connector.disconnect(REALM).status is ConnectionStatus.DISCONNECTED
+
+
 def test_an_unknown_company_cannot_be_disconnected(connector: Connector) -> None:
     with pytest.raises(BadInputError, match="not connected"):
         connector.disconnect(REALM)

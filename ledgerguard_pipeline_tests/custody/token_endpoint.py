@@ -45,6 +45,8 @@ class TokenEndpoint:
         self.realm = "9341453474484455"
         self.posts: list[str] = []
         self.revoked: list[str] = []
+        self.unwilling = 0
+        """So many revocations are answered 400 although the grant is alive."""
         self._rotate = True
         self._lock = threading.Lock()
         self._issued = 1
@@ -117,6 +119,9 @@ class TokenEndpoint:
             scripted = self.scripted.popleft() if self.scripted else None
             if scripted is not None:
                 return scripted
+            if self.unwilling:
+                self.unwilling -= 1
+                return Scripted(400, b"")
             self.revoked.append(token)
             if token not in self.valid:
                 return Scripted(400, b"")
