@@ -35,6 +35,12 @@ class Finding:
             Figure(what, _text(value, unit), f"at most {_text(most, unit)}", value <= most)
         )
 
+    def at_least(self, what: str, value: float, least: float, unit: str = "") -> None:
+        """A figure that reaches its goal by not being smaller."""
+        self.figures.append(
+            Figure(what, _text(value, unit), f"at least {_text(least, unit)}", value >= least)
+        )
+
     def exactly(self, what: str, value: int, wanted: int) -> None:
         """A count that has one right value."""
         self.figures.append(Figure(what, f"{value:,}", f"{wanted:,}", value == wanted))

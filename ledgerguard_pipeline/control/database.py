@@ -16,7 +16,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -29,7 +29,9 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
+    RowMapping,
     Table,
+    UpdateBase,
     create_engine,
     event,
     func,
@@ -59,7 +61,6 @@ PATIENCE_SECONDS = 15.0
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 _BEGIN = "ledgerguard_begin"
-_RELAXED = text("SET LOCAL synchronous_commit = off")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _abandoned: list[Engine] = []
 
@@ -84,8 +85,8 @@ class Database:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._turn = threading.Lock()
-        self._durable = _engine(self.url, synchronous="FULL")
-        self._relaxed = _engine(self.url, synchronous="NORMAL") if self.is_sqlite else self._durable
+        self._durable = _engine(self.url, durable=True)
+        self._relaxed = _engine(self.url, durable=False)
 
     def _own(self) -> None:
         if self._pid != os.getpid():
@@ -148,6 +149,24 @@ class Database:
                     "tried again."
                 ) from error
 
+    def write_one(
+        self, statement: UpdateBase, values: Mapping[str, object], *, durable: bool = True
+    ) -> Sequence[RowMapping]:
+        """One statement that is a transaction by itself, and the rows it returns.
+
+        On PostgreSQL it saves two trips to the server, for work that is done very often.
+
+        Raises:
+            ControlUnavailable: as ``write``.
+        """
+        if self.is_sqlite:
+            with self.write(None, durable=durable) as connection:
+                return connection.execute(statement, values).mappings().all()
+        self._own()
+        with self._mapped(), self._connected(durable=durable) as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            return alone.execute(statement, values).mappings().all()
+
     def _connected(self, lock: str | None = None, *, durable: bool = True) -> Connection:
         """A connection with what a transaction starts with; waits for a server that is away.
 
@@ -165,10 +184,8 @@ class Database:
                 self.clock.sleep(pause)
 
     def _opened(self, lock: str | None, *, durable: bool) -> Connection:
-        connection = self._durable.connect()
+        connection = (self._durable if durable else self._relaxed).connect()
         try:
-            if not durable:
-                connection.execute(_RELAXED)
             if lock is not None:
                 connection.execute(_LOCK, {"number": _lock_number(lock)})
         except BaseException:
@@ -272,7 +289,9 @@ def _private_file(path: Path) -> None:
         ) from error
 
 
-def _engine(url: URL, *, synchronous: str) -> Engine:
+def _engine(url: URL, *, durable: bool) -> Engine:
+    """Connections of their own for what need not be on disk at once: nothing is set per use."""
+    synchronous = "FULL" if durable else "NORMAL"
     if url.get_backend_name() != "sqlite":
         return create_engine(
             url,
@@ -281,7 +300,8 @@ def _engine(url: URL, *, synchronous: str) -> Engine:
             pool_size=5,
             max_overflow=20,
             connect_args={
-                "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC",
+                "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC"
+                f" -csynchronous_commit={'on' if durable else 'off'}",
                 "connect_timeout": 10,
             },
         )

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
+from ledgerguard_pipeline.control.claim import Claim
 from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.queued import (
@@ -20,7 +22,9 @@ from ledgerguard_pipeline.control.queued import (
     Backlog,
     EventStatus,
     QueuedEvent,
+    abandoned,
     queued_event,
+    ready,
 )
 from ledgerguard_pipeline.control.schema import webhook_events as events
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -39,6 +43,7 @@ LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 36
 LATENCY_SUM = "sum"
 
 _CHUNK = 500
+_WORN = f"handed out {MAX_ATTEMPTS} times; every run that had it died"
 _UNSETTLED = (*WAITING, EventStatus.PARKED)
 _REASON_LENGTH = 500
 
@@ -52,6 +57,7 @@ class EventInbox:
         self._database = database
         self._counters = counters
         self._mine = events.c.environment == environment.value
+        self._claim = Claim(database, self._mine, MAX_ATTEMPTS, _WORN)
 
     def due_realms(self) -> list[str]:
         """Companies with something to do now, longest waiting first."""
@@ -59,7 +65,7 @@ class EventInbox:
             now = self._database.now(connection)
             found = connection.execute(
                 select(events.c.realm_id)
-                .where(self._mine, _due(now))
+                .where(self._mine, or_(ready(now), abandoned(now)))
                 .group_by(events.c.realm_id)
                 .order_by(func.min(events.c.seq))
             )
@@ -75,44 +81,13 @@ class EventInbox:
     ) -> list[QueuedEvent]:
         """Hand out the due events of these companies, oldest first; nobody else gets them.
 
-        What was handed out ``MAX_ATTEMPTS`` times and never settled is parked instead.
+        What was handed out ``MAX_ATTEMPTS`` times and never settled is parked instead. It is one
+        statement, and not waited for on disk: an event whose lease a power cut takes back is due
+        again, which is what becomes of every lease that nobody settles.
         """
-        with self._database.write(None) as connection:
-            now = self._database.now(connection)
-            due = (
-                select(events)
-                .where(self._mine, _due(now), events.c.realm_id.in_(list(realms)))
-                .order_by(events.c.seq)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
-            found = list(connection.execute(due).mappings())
-            worn = [row["seq"] for row in found if row["attempts"] >= MAX_ATTEMPTS]
-            taken = [row["seq"] for row in found if row["attempts"] < MAX_ATTEMPTS]
-            for seqs in _chunks(worn):
-                connection.execute(
-                    update(events)
-                    .where(events.c.seq.in_(seqs))
-                    .values(
-                        status=EventStatus.PARKED.value, settled_at=now, lease_owner=None,
-                        lease_expires_at=None,
-                        reason=func.coalesce(
-                            events.c.reason,
-                            f"handed out {MAX_ATTEMPTS} times; every run that had it died",
-                        ),
-                    )
-                )  # fmt: skip
-            for seqs in _chunks(taken):
-                connection.execute(
-                    update(events)
-                    .where(events.c.seq.in_(seqs))
-                    .values(
-                        status=EventStatus.LEASED.value, lease_owner=owner,
-                        lease_expires_at=now + timedelta(seconds=ttl_seconds),
-                        attempts=events.c.attempts + 1,
-                    )
-                )  # fmt: skip
-        return self.held(owner)
+        found = map(queued_event, self._claim.take(owner, realms, limit, ttl_seconds))
+        taken = (each for each in found if each.status is EventStatus.LEASED)
+        return sorted(taken, key=attrgetter("seq"))
 
     def held(self, owner: str) -> list[QueuedEvent]:
         """The events this owner still holds, oldest first."""
@@ -321,14 +296,6 @@ def _settled(status: EventStatus, reason: str | None, now: datetime) -> dict[str
         "lease_owner": None,
         "lease_expires_at": None,
     }
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    """Pending and its time has come, or leased by somebody whose time is over."""
-    return or_(
-        and_(events.c.status == EventStatus.PENDING.value, events.c.due_at <= now),
-        and_(events.c.status == EventStatus.LEASED.value, events.c.lease_expires_at <= now),
-    )
 
 
 def _held(owner: str) -> tuple[ColumnElement[bool], ...]:

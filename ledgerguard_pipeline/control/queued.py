@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import ColumnElement, RowMapping, and_, literal
 
+from ledgerguard_pipeline.control.schema import webhook_events as events
 from ledgerguard_pipeline.events import ChangeEvent, Operation
 
 
@@ -67,6 +69,21 @@ class Backlog:
         if self.oldest_received_at is None:
             return 0.0
         return max(0.0, (self.now - self.oldest_received_at).total_seconds())
+
+
+def ready(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
+    """Pending, and its time has come."""
+    return and_(_in(EventStatus.PENDING), events.c.due_at <= now)
+
+
+def abandoned(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
+    """Leased by somebody whose time is over."""
+    return and_(_in(EventStatus.LEASED), events.c.lease_expires_at <= now)
+
+
+def _in(status: EventStatus) -> ColumnElement[bool]:
+    # Written into the statement: only then its index is known to fit.
+    return events.c.status == literal(status.value, literal_execute=True)
 
 
 def queued_event(row: RowMapping) -> QueuedEvent:

@@ -23,10 +23,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0004"
+REVISION = "0005"
 
 metadata = MetaData()
 
@@ -179,6 +180,8 @@ webhook_deliveries = Table(
     Index("webhook_deliveries_by_time", "environment", "received_at"),
 )
 
+_PENDING, _LEASED = text("status = 'pending'"), text("status = 'leased'")
+
 webhook_events = Table(
     "webhook_events",
     metadata,
@@ -204,6 +207,20 @@ webhook_events = Table(
     UniqueConstraint("environment", "event_key", name="webhook_events_once"),
     Index("webhook_events_due", "environment", "status", "realm_id", "due_at"),
     Index("webhook_events_by_owner", "lease_owner"),
+    Index(
+        "webhook_events_pending",
+        "environment",
+        "seq",
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
+    ),
+    Index(
+        "webhook_events_leased",
+        "environment",
+        "lease_expires_at",
+        sqlite_where=_LEASED,
+        postgresql_where=_LEASED,
+    ),
 )
 
 counters = Table(
