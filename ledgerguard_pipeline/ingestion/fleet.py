@@ -22,6 +22,7 @@ from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     OutOfTime,
     Throttled,
+    Transient,
 )
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.turn import Turns
@@ -143,11 +144,13 @@ class Fleet:
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this company's failure
             error = _typed(realm, cause)
             seconds = self._clock.monotonic() - started
-            return Visit(realm, _ending([error]), seconds, error=error)
+            ending = _ending([error], over=seconds >= self._pace.company)
+            return Visit(realm, ending, seconds, error=error)
         seconds = self._clock.monotonic() - started
         result = worked.result
         if worked.errors:
-            return Visit(realm, _ending(worked.errors), seconds, result, worked.errors[0])
+            ending = _ending(worked.errors, over=seconds >= self._pace.company)
+            return Visit(realm, ending, seconds, result, worked.errors[0])
         return Visit(realm, _good_ending(result), seconds, result)
 
 
@@ -163,8 +166,13 @@ def _good_ending(result: SyncResult) -> Ending:
     return Ending.SKIPPED if left_out else Ending.IDLE
 
 
-def _ending(errors: Sequence[LedgerGuardError]) -> Ending:
-    """What is worst decides: a real failure must not hide behind a shortage of time."""
+def _ending(errors: Sequence[LedgerGuardError], *, over: bool) -> Ending:
+    """What is worst decides: a real failure must not hide behind a shortage of time.
+
+    What might have gone well with more time is late where the time was over.
+    """
+    if over and all(isinstance(each, Transient) for each in errors):
+        return Ending.LATE
     if any(not isinstance(each, CompanyBusy | OutOfTime | Throttled) for each in errors):
         return Ending.FAILED
     if any(isinstance(each, CompanyBusy) for each in errors):
