@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData()
 
@@ -300,5 +300,16 @@ alert_told = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_try_at", UtcTime),
     Column("last_error", Text),
+    sqlite_with_rowid=False,
+)
+
+count_gaps = Table(
+    "count_gaps",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(19), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("counted", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
