@@ -143,7 +143,7 @@ def test_a_current_database_is_opened_without_alembic(settings: Settings) -> Non
     assert done.stdout.strip() == "[]"
 
 
-def test_processes_that_open_a_new_home_at_once_all_succeed(
+def test_eight_processes_that_open_a_new_home_at_once_migrate_it_once(
     settings: Settings, empty_url: str
 ) -> None:
     code = (
@@ -151,9 +151,15 @@ def test_processes_that_open_a_new_home_at_once_all_succeed(
         "from ledgerguard_pipeline.settings import load_settings;"
         "from ledgerguard_pipeline.control.plane import ControlPlane;"
         "import alembic.command\n"
+        "from ledgerguard_pipeline.control import migrate\n"
+        "upgrade = migrate._upgrade\n"
+        "def told(*arguments):\n"
+        "    os.write(1, b'migrated ')\n"
+        "    upgrade(*arguments)\n"
+        "migrate._upgrade = told\n"
         "settings = load_settings(ledgerguard_control_url=SecretStr(sys.argv[1]))\n"
         "children = []\n"
-        "for _ in range(4):\n"
+        "for _ in range(8):\n"
         "    child = os.fork()\n"
         "    if child == 0:\n"
         "        status = 1\n"
@@ -173,7 +179,7 @@ def test_processes_that_open_a_new_home_at_once_all_succeed(
         check=True,
         env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
     )
-    assert done.stdout.strip() == "[0, 0, 0, 0]", done.stderr
+    assert done.stdout.strip() == f"migrated {[0] * 8}", done.stderr
 
 
 def test_a_control_url_of_another_kind_is_refused(settings: Settings) -> None:
