@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ledgerguard_pipeline.control.budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.tokens import TokenLife
+from ledgerguard_pipeline.custody.phrases import names, span, were
 
 WARN_DAYS = (30, 14, 3)
 """Days before the end of a grant at which a warning changes its words."""
@@ -26,9 +27,6 @@ ERROR_CALLS = 10
 
 LATE_AFTER = 2.0
 """Intervals after which data is late: one run may fail or wait for another."""
-
-_NAMED = 5
-"""Entities a sentence names; status and page list all."""
 
 
 class HealthState(StrEnum):
@@ -60,6 +58,7 @@ class ReasonKind(StrEnum):
     NEVER_SYNCED = "never_synced"
     SYNC_LATE = "sync_late"
     QUARANTINE = "quarantine"
+    COUNTS_DIFFER = "counts_differ"
     CALL_BUDGET = "call_budget"
     WEBHOOK_LAG = "webhook_lag"
     PARKED_EVENTS = "parked_events"
@@ -117,6 +116,8 @@ class SyncFacts:
 
     entities: tuple[EntityFacts, ...] = ()
     quarantined: int = 0
+    count_gaps: tuple[CountGap, ...] = ()
+    """Where Intuit's count and Bronze differed when they were compared last."""
     key_missing: str | None = None
     """The key that seals its tokens, where it is not in the ring."""
     store_concerns: tuple[str, ...] = ()
@@ -242,7 +243,7 @@ def _refused(facts: SyncFacts) -> list[Reason]:
         return [Reason(HealthState.UNHEALTHY, text, ReasonKind.QUOTA_EXHAUSTED)]
     if facts.cooling_seconds > 0:
         text = (
-            f"QuickBooks asked to slow down (429): calls pause for {_span(facts.cooling_seconds)}. "
+            f"QuickBooks asked to slow down (429): calls pause for {span(facts.cooling_seconds)}. "
             "They go on by themselves; if this returns, lower LEDGERGUARD_MAX_REQUESTS_PER_MINUTE."
         )
         return [Reason(HealthState.DEGRADED, text, ReasonKind.THROTTLED)]
@@ -254,7 +255,7 @@ def _failures(company: Company, facts: SyncFacts) -> list[Reason]:
     failed = [each for each in facts.entities if each.error is not None]
     if failed:
         texts.append(
-            f"The last sync failed for {_names([each.entity for each in failed])}; the next one "
+            f"The last sync failed for {names([each.entity for each in failed])}; the next one "
             f"tries again. {failed[0].error}"
         )
     return [Reason(HealthState.DEGRADED, text, ReasonKind.SYNC_FAILED) for text in texts]
@@ -268,7 +269,7 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
     never = [each.entity for each in facts.entities if each.last_sync_at is None]
     if never:
         text = (
-            f"{_names(never)} {_were(never)} never loaded completely. The next run loads them; "
+            f"{names(never)} {were(never)} never loaded completely. The next run loads them; "
             "look at its errors if this stays."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
@@ -284,18 +285,18 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
             if each.last_sync_at is not None and each.late(now)
         }
         if late:
-            found.append(_late(late, len(synced), promised))
+            found.append(_late(late, len(facts.entities), promised))
     return found
 
 
 def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
     oldest = max(ages.values())
     state = HealthState.UNHEALTHY if oldest > max(86_400.0, 8 * promised) else HealthState.DEGRADED
-    who = "Every entity" if len(ages) == known > 1 else _names(list(ages))
+    everything = len(ages) == known > 1
+    who = "Every entity was" if everything else f"{names(list(ages))} {were(list(ages))}"
     text = (
-        f"{who} {_were([who] if len(ages) == known else list(ages))} last synced {_span(oldest)} "
-        f"ago; promised is every {_span(promised)}. Check that `ledgerguard up` runs and that its "
-        "runs succeed."
+        f"{who} last synced {span(oldest)} ago; promised is every {span(promised)}. Check that "
+        "`ledgerguard up` runs and that its runs succeed."
     )
     return Reason(state, text, ReasonKind.SYNC_LATE, state.value)
 
@@ -331,6 +332,13 @@ def _contents(facts: SyncFacts) -> list[Reason]:
                 ReasonKind.QUARANTINE,
             )
         )
+    if facts.count_gaps:
+        gaps = [f"{each.entity} {each.counted} and {each.held}" for each in facts.count_gaps]
+        text = (
+            f"Intuit's counts and Bronze's differ: {names(gaps)}. Run `ledgerguard sync "
+            "--reconcile`; the nightly run does the same."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.COUNTS_DIFFER))
     return found
 
 
@@ -363,7 +371,7 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
         found.append(
             Reason(
                 HealthState.DEGRADED,
-                f"A webhook event has been waiting for {_span(facts.webhook_age_seconds)}. Check "
+                f"A webhook event has been waiting for {span(facts.webhook_age_seconds)}. Check "
                 "that `ledgerguard up` runs and that the sensor webhook_events is on.",
                 ReasonKind.WEBHOOK_LAG,
             )
@@ -378,20 +386,3 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
             )
         )
     return found
-
-
-def _span(seconds: float) -> str:
-    for size, name in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} seconds"
-
-
-def _names(entities: Sequence[str]) -> str:
-    shown = ", ".join(entities[:_NAMED])
-    more = len(entities) - _NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _were(entities: Sequence[str]) -> str:
-    return "was" if len(entities) == 1 else "were"

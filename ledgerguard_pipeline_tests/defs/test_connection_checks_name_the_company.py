@@ -10,15 +10,15 @@ import pytest
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.tokens import TokenLife
 from ledgerguard_pipeline.custody.health import EntityFacts, SyncFacts, judge
-from ledgerguard_pipeline.defs.health_checks import (
+from ledgerguard_pipeline.defs.health_checks import build_connection_asset, build_health_checks
+from ledgerguard_pipeline.defs.health_reports import (
     BUDGET,
     CONNECTION,
     HEALTH,
     LAG,
     RECENT,
+    SHOWN,
     TOKEN_LIFE,
-    build_connection_asset,
-    build_health_checks,
 )
 from ledgerguard_pipeline.ingestion.standing import CallUse, Standing
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
@@ -146,3 +146,14 @@ def test_each_check_can_run_alone() -> None:
 
 def test_no_company_at_all_is_no_failure() -> None:
     assert all(each.passed for each in _check([]).values())
+
+
+def test_among_many_companies_those_that_fail_are_named() -> None:
+    many = [_standing(f"{9_341_453_474_480_000 + number}") for number in range(SHOWN + 10)]
+    dead = _standing(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
+    evaluations = _check([*many, dead])
+    told = {name for name in evaluations[HEALTH].metadata if name.endswith(": health")}
+    assert told == {f"{SECOND}: health"}
+    assert evaluations[HEALTH].metadata["companies that fail"].value == 1
+    assert evaluations[HEALTH].metadata["companies"].value == SHOWN + 11
+    assert not any(name.startswith("934") for name in evaluations[BUDGET].metadata)

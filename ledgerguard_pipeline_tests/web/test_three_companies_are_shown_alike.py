@@ -13,12 +13,11 @@ from ledgerguard_pipeline.cli.status import status
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.custody.health import ReasonKind
 from ledgerguard_pipeline.defs.health_checks import (
-    BUDGET,
-    HEALTH,
     build_connection_asset,
     build_health_checks,
     known_standings,
 )
+from ledgerguard_pipeline.defs.health_reports import BUDGET, HEALTH
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.ingestion.standing import read_standings
 from ledgerguard_pipeline.installation import Installation
