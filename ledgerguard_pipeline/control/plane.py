@@ -19,7 +19,6 @@ from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
 from ledgerguard_pipeline.control.counters import CounterStore
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.deliveries import DeliveryStore
-from ledgerguard_pipeline.control.gaps import CountGaps
 from ledgerguard_pipeline.control.inbox import EventInbox
 from ledgerguard_pipeline.control.keyring import Keyring
 from ledgerguard_pipeline.control.leases import LeaseStore
@@ -85,7 +84,6 @@ class ControlPlane:
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
         self.marks = SyncMarks(database, environment)
-        self.gaps = CountGaps(database, environment)
         self.alerts = AlertStore(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)

@@ -14,6 +14,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import Committed, Counted, SyncMark, SyncMarks
 from ledgerguard_pipeline.errors import BronzeError, ControlError
 from ledgerguard_pipeline.values import RealmId
@@ -62,9 +63,16 @@ class Marking:
             )
 
     def ended(
-        self, *, failed: Mapping[str, str], current: Collection[str], recount: Collection[str]
+        self,
+        *,
+        failed: Mapping[str, str],
+        current: Collection[str],
+        recount: Collection[str],
+        compared: Sequence[CountGap] = (),
     ) -> None:
-        """Note how a sync ended; ``recount`` are entities whose rows are counted in Bronze."""
+        """Note how a sync ended; ``recount`` are entities whose rows are counted in Bronze,
+        ``compared`` those that Intuit counted, equal or not.
+        """
         if self._marks is None:
             return
         counted: dict[str, Counted] = {}
@@ -72,6 +80,8 @@ class Marking:
             counted = self._count(recount) if recount else {}
         with self._tolerant():
             self._marks.ended(self._realm_id, failed=failed, current=current, counted=counted)
+            if compared:
+                self._marks.gaps.compared(self._realm_id, compared)
 
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
         rows = self._storage.counts(self._realm_id)

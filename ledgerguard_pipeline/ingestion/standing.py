@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from ledgerguard_pipeline.control.calls import CallUsage, forecast
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.marks import SyncMark
+from ledgerguard_pipeline.control.gaps import CountGap
+from ledgerguard_pipeline.control.marks import Extent, SyncMark
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import Backlog
 from ledgerguard_pipeline.control.refusals import Refusals
@@ -181,59 +182,72 @@ def read_verdicts(
 ) -> list[Verdict]:
     """Every company's health alone, by name, much faster than all there is to show of each.
 
-    The single entities are looked at only where not all are as promised: the others give no
-    reason, so two that stand for all (one per promise) lead to the same health.
+    The single entities are looked at only where they differ or failed. Where all of one promise
+    are fresh, or all are late, the first and the last of them lead to the same reasons.
 
     Raises:
         ControlUnavailable: the control plane cannot be read.
     """
     companies = control.companies.list()
     moment = control.now() if now is None else now
-    calm = _calm(control, settings, moment)
+    alike = _alike(control, settings, moment)
     others = [
         company.realm_id
         for company in companies
-        if company.status is ConnectionStatus.CONNECTED and company.realm_id not in calm
+        if company.status is ConnectionStatus.CONNECTED and alike.get(company.realm_id, ()) is None
     ]
     marks = control.marks.read(others) if others else {}
     reader = _Reader(_known(control, companies, None, marks), settings, moment)
+    # Where nothing may be called, the connection is the only reason.
     return [
-        # Where nothing may be called, the connection is the only reason.
-        reader.verdict(company, calm.get(company.realm_id, ()))
-        if company.realm_id in calm or company.status is not ConnectionStatus.CONNECTED
-        else reader.verdict(company)
+        reader.verdict(
+            company,
+            alike.get(company.realm_id, ()) if company.status is ConnectionStatus.CONNECTED else (),
+        )
         for company in companies
     ]
 
 
-def _calm(
+def _alike(
     control: ControlPlane, settings: Settings, now: datetime
-) -> dict[RealmId, tuple[EntityStanding, ...]]:
-    """Companies all of whose entities are fresh and read without error, with one entity for each
-    promise that stands for all.
+) -> dict[RealmId, tuple[EntityStanding, ...] | None]:
+    """Entities that stand for all of their company, or None where each has to be looked at.
+
+    A company without any mark is left out: it was never synced.
     """
     groups: dict[float, list[str]] = {}
     for each in settings.kept_entities:
         groups.setdefault(promised_seconds(each), []).append(each.name)
-    found: dict[RealmId, tuple[EntityStanding, ...]] = {}
-    for place, (promised, names) in enumerate(groups.items()):
-        calm = {
-            realm: EntityStanding(
-                names[0], extent.newest, 0, None, None, extent.quarantined, promised
-            )
-            for realm, extent in control.marks.extents(names).items()
-            if extent.synced == len(names)
-            and not extent.failed
-            and extent.oldest is not None
-            and (now - extent.oldest).total_seconds() <= LATE_AFTER * promised
-        }
-        if place == 0:
-            found = {realm: (each,) for realm, each in calm.items()}
+    read = {promised: control.marks.extents(names) for promised, names in groups.items()}
+    found: dict[RealmId, tuple[EntityStanding, ...] | None] = {}
+    for realm in {realm for extents in read.values() for realm in extents}:
+        standing: list[EntityStanding] = []
+        for promised, names in groups.items():
+            pair = _first_and_last(read[promised].get(realm), names, promised, now)
+            if pair is None:
+                break
+            standing.extend(pair)
         else:
-            found = {
-                realm: (*known, calm[realm]) for realm, known in found.items() if realm in calm
-            }
+            found[realm] = tuple(standing)
+            continue
+        found[realm] = None
     return found
+
+
+def _first_and_last(
+    extent: Extent | None, names: Sequence[str], promised: float, now: datetime
+) -> list[EntityStanding] | None:
+    """Two entities in the place of all that share a promise; None if these are not alike."""
+    if extent is None or extent.failed or extent.synced < len(names):
+        return None
+    ends = [each for each in (extent.oldest, extent.newest) if each is not None]
+    if len({(now - end).total_seconds() > 2 * promised for end in ends}) != 1:
+        return None
+    return [
+        EntityStanding(name, end, 0, None, None, extent.quarantined if place == 0 else 0, promised)
+        # Of one entity alone there is no second.
+        for place, (name, end) in enumerate(zip(names, ends, strict=False))
+    ]
 
 
 def _known(
@@ -253,6 +267,7 @@ def _known(
         refusals=control.refusals.read(realms),
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
         concerns=control.concerns.read(),
+        gaps=control.marks.gaps.read(realms),
     )
 
 
@@ -268,6 +283,7 @@ class _Known:
     refusals: Mapping[RealmId, Refusals]
     key_ids: frozenset[str]
     concerns: tuple[str, ...]
+    gaps: Mapping[RealmId, tuple[CountGap, ...]]
 
 
 class _Reader:
@@ -342,6 +358,9 @@ class _Reader:
                 for each in entities
             ),
             quarantined=sum(each.quarantined for each in entities),
+            count_gaps=tuple(
+                each for each in self._known.gaps.get(realm, ()) if each.entity in self._promises
+            ),
             key_missing=life.key_id if life is not None and sealed_elsewhere else None,
             store_concerns=self._known.concerns,
             all_calls_this_month=self._used,

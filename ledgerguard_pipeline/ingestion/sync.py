@@ -21,6 +21,7 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -179,7 +180,7 @@ class CompanySync:
     def _mark_end(self) -> None:
         """Which entities failed, which are current without a commit, which to count anew."""
         failed: dict[str, str] = {}
-        current, recount = [], []
+        current, recount, compared = [], [], []
         for load in self._loads.values():
             if load.error is not None:
                 failed[load.name] = str(load.error)
@@ -189,7 +190,10 @@ class CompanySync:
                     current.append(load.name)
                 if self.request.reconcile or load.walked:
                     recount.append(load.name)
-        self._marking.ended(failed=failed, current=current, recount=recount)
+                found = load.result
+                if found.expected is not None and found.stored is not None:
+                    compared.append(CountGap(load.name, found.expected, found.stored))
+        self._marking.ended(failed=failed, current=current, recount=recount, compared=compared)
 
     def _open(self) -> None:
         request = self.request
