@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -126,6 +127,64 @@ def test_refreshes_go_on_while_keys_change(
     assert endpoint.refreshes > 1
     assert {stored.refresh_token.get_secret_value()} == endpoint.valid
     assert running.keyring.newest() == rotations[-1].key_id
+
+
+def test_a_token_that_comes_while_a_key_is_dropped_is_sealed_with_the_new_one(
+    open_plane: OpenPlane,
+) -> None:
+    """The dangerous moment: sealed with the old key, stored after nobody has it any more."""
+    running, rotating = open_plane(), open_plane()
+    old = store_grant(running, "refresh-1")
+    (retired,) = running.keyring.key_ids
+    ring = rotating.keyring
+    ring.add_key()
+    for row in rotating.tokens.sealed():
+        rotating.tokens.rotate(row)
+    arriving = threading.Thread(target=running.tokens.replace, args=(REALM, old, old.version))
+
+    def drop(key_ids: Collection[str]) -> None:
+        arriving.start()
+        arriving.join(0.3)
+        assert arriving.is_alive(), "nothing is stored before the key is gone"
+        ring.drop_keys(key_ids)
+
+    assert rotating.tokens.retire([retired], drop) == {retired}
+    arriving.join()
+    stored = loaded(open_plane(), REALM)
+    assert (stored.version, stored.refresh_token) == (2, old.refresh_token)
+    assert [use.tokens for use in key_uses(rotating)] == [2]
+
+
+def test_a_token_sealed_before_a_rotation_and_stored_after_it_began_still_opens(
+    open_plane: OpenPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company is connected at the very moment; no row of it tells the rotation to wait."""
+    running, rotating = open_plane(), open_plane()
+    store_grant(running, "refresh-1")
+    grant = loaded(running, REALM)
+    seal, sealed, go_on = running.keyring.seal, threading.Event(), threading.Event()
+
+    def slowly(plain: str, context: str) -> str:
+        text = seal(plain, context)
+        if context.endswith("refresh_token"):
+            sealed.set()
+            assert go_on.wait(60)
+        return text
+
+    monkeypatch.setattr(running.keyring, "seal", slowly)
+    arriving = threading.Thread(target=running.tokens.replace, args=(OTHER, grant, None))
+    arriving.start()
+    assert sealed.wait(60)
+    rotation = threading.Thread(target=rotate_keys, args=(rotating,))
+    rotation.start()
+    rotation.join(1.0)
+    go_on.set()
+    arriving.join()
+    rotation.join()
+
+    later = open_plane()
+    assert loaded(later, OTHER).refresh_token == grant.refresh_token
+    assert rotate_keys(later).unopened == ()
 
 
 def test_two_rotations_at_once_take_turns(plane: ControlPlane) -> None:
