@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     ledgerguard_monthly_call_budget: int = Field(
         500_000,
         ge=1,
-        description="metered reads a month",
+        description="metered reads a month, all companies together",
     )
     ledgerguard_sweep_above: int = Field(
         20,
