@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from sqlalchemy import func, select, update
 
 from ledgerguard_pipeline.control.contracts import Limiter
@@ -51,7 +53,8 @@ def give_permits_to(plane: ControlPlane, realm: RealmId, holder: str) -> None:
     key = _key(realm, "permits")
     held = plane.redis.run(lambda client: client.zrange(key, 0, -1, withscores=True))
     plane.redis.run(lambda client: client.delete(key))
-    theirs = {f"{str(permit).partition('|')[0]}|{holder}": score for permit, score in held}
+    pairs = cast("list[tuple[str, float]]", held)
+    theirs = {f"{permit.partition('|')[0]}|{holder}": score for permit, score in pairs}
     plane.redis.run(lambda client: client.zadd(key, theirs))
 
 

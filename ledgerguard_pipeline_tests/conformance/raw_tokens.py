@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from redis import Redis
 from sqlalchemy import select, update
 
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -26,7 +29,8 @@ def overwrite(plane: ControlPlane, realm: RealmId, **values: str) -> None:
     """Put other texts in their place."""
     if plane.redis is not None:
         key = _key("sandbox", realm)
-        plane.redis.run(lambda client: client.hset(key, mapping=dict(values)))
+        for name, text in values.items():
+            plane.redis.run(partial(_set, key=key, name=name, text=text))
         return
     with plane.database.write("test") as connection:
         connection.execute(update(table).where(table.c.realm_id == realm).values(**values))
@@ -40,6 +44,10 @@ def move_to_production(plane: ControlPlane, realm: RealmId) -> None:
         return
     with plane.database.write("test") as connection:
         connection.execute(update(table).values(environment="production"))
+
+
+def _set(client: Redis, *, key: str, name: str, text: str) -> None:
+    client.hset(key, name, text)
 
 
 def _key(environment: str, realm: RealmId) -> str:
