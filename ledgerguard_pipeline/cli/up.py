@@ -83,6 +83,8 @@ def _redirect_port(settings: Settings) -> int:
 
 def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> None:
     home = settings.ledgerguard_home.absolute()
+    # Before the folder of logs makes it, open to others.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
     with Children(home / "logs", stop_signal) as children:
         _start_product(children, ports, variables, home)
