@@ -28,7 +28,7 @@ from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.custody.conftest import OTHER, REALM, store_grant
 from ledgerguard_pipeline_tests.custody.token_endpoint import TokenEndpoint
-from ledgerguard_pipeline_tests.stores import OpenPlane
+from ledgerguard_pipeline_tests.stores import OpenPlane, on_all_stores
 
 ROOT = Path(__file__).parents[2]
 POINTS = [
@@ -52,6 +52,7 @@ def loaded(plane: ControlPlane, realm: RealmId) -> Tokens:
     return tokens
 
 
+@on_all_stores
 def test_every_token_moves_to_a_new_key_and_the_old_one_is_dropped(
     plane: ControlPlane, open_plane: OpenPlane, store_settings: Settings
 ) -> None:
@@ -69,7 +70,19 @@ def test_every_token_moves_to_a_new_key_and_the_old_one_is_dropped(
     assert (store_settings.ledgerguard_home / KEY_FILE).read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "store_settings,point",
+    [
+        *(("sqlite", point) for point in POINTS),
+        # Where the tokens are makes a difference at these two only.
+        *(
+            (store, point)
+            for store in ("postgresql", "redis")
+            for point in ("after_token_resealed:3", "before_key_retired")
+        ),
+    ],
+    indirect=["store_settings"],
+)
 def test_a_rotation_killed_anywhere_loses_nothing_and_is_finished_by_the_next(
     store_settings: Settings, open_plane: OpenPlane, point: str
 ) -> None:
@@ -94,6 +107,7 @@ def test_a_rotation_killed_anywhere_loses_nothing_and_is_finished_by_the_next(
     assert files == [], "a draft would hold keys"
 
 
+@on_all_stores
 def test_refreshes_go_on_while_keys_change(
     open_plane: OpenPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint
 ) -> None:
@@ -285,7 +299,7 @@ def _swap(plane: ControlPlane, realm: RealmId, one: str, other: str) -> None:
 
 
 def _rotate_in_a_process(settings: Settings, *, crash_at: str) -> subprocess.CompletedProcess[str]:
-    url = settings.ledgerguard_control_url
+    url, redis = settings.ledgerguard_control_url, settings.ledgerguard_redis_url
     command = [sys.executable, "-m", "ledgerguard_pipeline.cli", "keys", "rotate", "--json"]
     return subprocess.run(
         command,
@@ -298,6 +312,7 @@ def _rotate_in_a_process(settings: Settings, *, crash_at: str) -> subprocess.Com
             "PYTHONPATH": str(ROOT),
             "LEDGERGUARD_HOME": str(settings.ledgerguard_home),
             "LEDGERGUARD_CONTROL_URL": url.get_secret_value() if url else "",
+            "LEDGERGUARD_REDIS_URL": redis.get_secret_value() if redis else "",
             "LEDGERGUARD_CRASH_AT": crash_at,
         },
     )
