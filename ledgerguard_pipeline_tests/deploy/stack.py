@@ -1,12 +1,14 @@
-"""What `deploy/celery` describes, really started: PostgreSQL, Redis, code server, daemon, workers.
+"""Installations really started: the embedded default, and what `deploy/celery` describes.
 
-Dagster's instance, its workspace and the workers' configuration are the files in `deploy/`, as
-they are; only the addresses come from here.
+Dagster's instance, its workspace, the workers' configuration and the commands of the processes are
+the project's files as they are; only the addresses come from here. PostgreSQL and Redis come out of wheels.
 """
 
 from __future__ import annotations
 
+import configparser
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -23,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from ledgerguard_pipeline.defs.home import prepare_dagster_home
 from ledgerguard_pipeline.sandbox.handle import SandboxHandle
 from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline_tests.postgres import postgres_database
@@ -31,6 +34,7 @@ from ledgerguard_pipeline_tests.redis_server import RedisProcess
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy"
 START_SECONDS = 120.0
+WORKERS = ("w1", "w2")
 
 Found = TypeVar("Found")
 
@@ -59,14 +63,14 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Stack:
-    """The processes of one installation on Celery. A context manager."""
+class Embedded:
+    """The embedded default: SQLite, runs as processes of the code server. A context manager."""
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, **settings: str) -> None:
         self.folder = folder
         self.sandbox = sandbox
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._more = settings
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._running: list[subprocess.Popen[bytes]] = []
         self._closing = ExitStack()
 
@@ -86,70 +90,49 @@ class Stack:
         self._closing.close()
 
     def _prepare(self) -> None:
-        databases = [self._closing.enter_context(postgres_database()) for _ in range(3)]
-        dagster, control, lake = (urlsplit(url) for url in databases)
-        redis = self._closing.enter_context(RedisProcess("--maxmemory-policy", "noeviction"))
-        socket_file = redis.url.removeprefix("unix://")
-        home = self.folder / "dagster"
-        home.mkdir()
-        shutil.copy(DEPLOY / "celery" / "dagster.yaml", home)
-        code_port = free_port()
-        place = parse_qs(dagster.query)["host"][0]
+        self.code_port = free_port()
         self.environment = {
             **{name: text for name, text in os.environ.items() if not _own(name)},
             "INTUIT_CLIENT_ID": self.sandbox.client_id,
             "INTUIT_CLIENT_SECRET": self.sandbox.client_secret,
             "INTUIT_BASE_URL": self.sandbox.base_url,
             "LEDGERGUARD_HOME": str(self.folder / "home"),
-            "LEDGERGUARD_CONTROL_URL": control.geturl(),
             "LEDGERGUARD_START_DATE": "2026-11-01",
-            "DAGSTER_HOME": str(home),
-            # The server listens on a Unix socket only; libpq finds it by this variable.
-            "PGHOST": place,
-            "DAGSTER_POSTGRES_HOST": "",
-            "DAGSTER_POSTGRES_PORT": "5432",
-            "DAGSTER_POSTGRES_DB": dagster.path.removeprefix("/"),
-            "DAGSTER_POSTGRES_USER": dagster.username or "postgres",
-            "DAGSTER_POSTGRES_PASSWORD": "",
-            "LEDGERGUARD_REDIS_URL": redis.url,
-            "DAGSTER_CELERY_BROKER_URL": f"redis+socket://{socket_file}?virtual_host=1",
-            "DAGSTER_CELERY_BACKEND_URL": f"redis+socket://{socket_file}?virtual_host=2",
-            "DAGSTER_RUN_SLOTS": "2",
+            "DAGSTER_HOME": str(self._dagster_home()),
             "DAGSTER_CODE_HOST": "127.0.0.1",
-            "DAGSTER_CODE_PORT": str(code_port),
+            "DAGSTER_CODE_PORT": str(self.code_port),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
+            **self._stores(),
+            **self._more,
         }
-        given = {"lake": lake.path.removeprefix("/"), "place": place}
-        self.environment |= {name: text.format(**given) for name, text in self._more.items()}
         # Here as well: the instance and the stores are looked at by the same addresses.
         self._closing.enter_context(environment(self.environment))
         self.settings: Settings = load_settings(_env_file=None)
         # Made before anybody else looks: the tables of Dagster's own.
-        reference = InstanceRef.from_dir(str(home))
+        reference = InstanceRef.from_dir(self.environment["DAGSTER_HOME"])
         self.instance = self._closing.enter_context(dg.DagsterInstance.from_ref(reference))
-        self.code_port = code_port
+
+    def _dagster_home(self) -> Path:
+        return prepare_dagster_home(self.folder / "home")
+
+    def _stores(self) -> dict[str, str]:
+        return {}
 
     def start(self) -> None:
-        """Code server and workers first, the daemon as soon as it has something to talk to."""
-        self.spawn(
-            "code",
-            *("dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(self.code_port)),
-            *("-m", "ledgerguard_pipeline.definitions"),
-        )
-        for name in ("w1", "w2"):
-            self.start_worker(name)
-        self._answering("code", lambda: listens(self.code_port))
-        self.spawn("daemon", "dagster-daemon", "run", "-w", str(DEPLOY / "workspace.yaml"))
+        """The code server, and the daemon as soon as it has something to talk to."""
+        self.start_code_server()
+        self._start_daemon()
 
-    def start_worker(self, name: str) -> None:
-        """One Celery worker of one slot, as its systemd unit starts it."""
-        self.workers[name] = self.spawn(
-            name,
-            *("celery", "-A", "dagster_celery.app", "worker", "--concurrency", "1"),
-            *("-n", f"{name}@%h", "--loglevel", "WARNING"),
-            PYTHONPATH=os.pathsep.join([str(DEPLOY / "celery"), str(PROJECT)]),
-        )
+    def start_code_server(self) -> subprocess.Popen[bytes]:
+        """The code server, leader of a group to which its runs belong."""
+        return self.spawn("code", *unit_command("code", self.code_port))
+
+    def _start_daemon(self) -> None:
+        code = self.processes["code"]
+        wait(lambda: code.poll() is not None or listens(self.code_port), START_SECONDS, "code")
+        assert code.poll() is None, self.log("code")
+        self.spawn("daemon", *unit_command("daemon"))
 
     def spawn(
         self, name: str, command: str, *arguments: str, **more: str
@@ -167,6 +150,7 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
+        self.processes[name] = process
         self._running.append(process)
         return process
 
@@ -178,10 +162,67 @@ class Stack:
         """Runs, newest first."""
         return self.instance.get_run_records(dg.RunsFilter(statuses=list(statuses)))
 
-    def _answering(self, name: str, ask: Callable[[], bool]) -> None:
-        process = self._running[0]
-        wait(lambda: process.poll() is not None or ask(), START_SECONDS, name)
-        assert process.poll() is None, self.log(name)
+
+class Stack(Embedded):
+    """The processes of one installation on Celery: PostgreSQL, Redis, DuckLake, two workers."""
+
+    def _dagster_home(self) -> Path:
+        home = self.folder / "dagster"
+        home.mkdir()
+        shutil.copy(DEPLOY / "celery" / "dagster.yaml", home)
+        return home
+
+    def _stores(self) -> dict[str, str]:
+        databases = [self._closing.enter_context(postgres_database()) for _ in range(3)]
+        dagster, control, lake = (urlsplit(url) for url in databases)
+        redis = self._closing.enter_context(RedisProcess("--maxmemory-policy", "noeviction"))
+        socket_file = redis.url.removeprefix("unix://")
+        place = parse_qs(dagster.query)["host"][0]
+        return {
+            "LEDGERGUARD_CONTROL_URL": control.geturl(),
+            "LEDGERGUARD_REDIS_URL": redis.url,
+            "LEDGERGUARD_BRONZE_URL": (
+                f"ducklake:postgres:host={place} dbname={lake.path.removeprefix('/')} "
+                f"user=postgres;data={self.folder / 'lake'}"
+            ),
+            # The server listens on a Unix socket only; libpq finds it by this variable.
+            "PGHOST": place,
+            "DAGSTER_POSTGRES_HOST": "",
+            "DAGSTER_POSTGRES_PORT": "5432",
+            "DAGSTER_POSTGRES_DB": dagster.path.removeprefix("/"),
+            "DAGSTER_POSTGRES_USER": dagster.username or "postgres",
+            "DAGSTER_POSTGRES_PASSWORD": "",
+            "DAGSTER_CELERY_BROKER_URL": f"redis+socket://{socket_file}?virtual_host=1",
+            "DAGSTER_CELERY_BACKEND_URL": f"redis+socket://{socket_file}?virtual_host=2",
+            "DAGSTER_RUN_SLOTS": "2",
+        }
+
+    def start(self) -> None:
+        """Code server and workers together, then the daemon."""
+        self.start_code_server()
+        for name in WORKERS:
+            self.start_worker(name)
+        self._start_daemon()
+
+    def start_worker(self, name: str) -> None:
+        """One Celery worker of one slot, as its systemd unit starts it."""
+        self.spawn(
+            name,
+            *unit_command("worker@", name=name),
+            PYTHONPATH=os.pathsep.join([str(DEPLOY / "celery"), str(PROJECT)]),
+        )
+
+
+def unit_command(unit: str, port: int = 4000, *, name: str = "1") -> list[str]:
+    """The command of a systemd unit in `deploy/`, with the paths of this checkout."""
+    path = DEPLOY / "celery" / "systemd" / f"ledgerguard-{unit}.service"
+    parsed = configparser.ConfigParser(strict=False, interpolation=None)
+    parsed.read(path, encoding="utf-8")
+    program, *arguments = shlex.split(parsed["Service"]["ExecStart"])
+    changed = {"/usr/local/lib/ledgerguard/deploy": str(DEPLOY), "%i": name, "%%h": "%h"}
+    for written, meant in changed.items():
+        arguments = [argument.replace(written, meant) for argument in arguments]
+    return [Path(program).name, *(str(port) if each == "4000" else each for each in arguments)]
 
 
 @contextmanager

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.control.inbox import EventStatus
 from ledgerguard_pipeline.defs.keys import REALM_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxProcess
 from ledgerguard_pipeline.values import parse_realm
-from ledgerguard_pipeline_tests.control.event_makers import delivery, event
-from ledgerguard_pipeline_tests.deploy.stack import Stack, kill, wait
+from ledgerguard_pipeline_tests.deploy.loading import (
+    await_status,
+    connect_all,
+    edit_and_await,
+    mid_run,
+)
+from ledgerguard_pipeline_tests.deploy.stack import WORKERS, Stack, kill, wait
 from ledgerguard_pipeline_tests.ingestion.company_books import differing
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -31,8 +33,6 @@ COMPANIES = 3
 KEPT = ("Account", "Customer", "Invoice", "Vendor")
 NOTICED_SECONDS = 90.0
 """Within which a killed run has to be known as such, on a machine that has other things to do."""
-
-_UNDER_WAY = dg.DagsterRunStatus.STARTED
 
 
 @pytest.fixture(scope="module")
@@ -53,53 +53,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def installation(stack: Stack) -> Iterator[Installation]:
     with Installation.open(stack.settings) as opened:
-        for realm in stack.sandbox.realms:
-            callback = urlsplit(stack.sandbox.consent(opened.connector.begin(), realm))
-            opened.connector.complete(dict(parse_qsl(callback.query)))
+        connect_all(stack, opened)
         yield opened
 
 
 @pytest.fixture(scope="module")
 def killed(stack: Stack, installation: Installation) -> dg.DagsterRun:
     """A run whose worker was killed with SIGKILL while it loaded; the worker is started again."""
-    run, process_id = wait(lambda: _mid_run(stack, installation), 120, "a run under way")
-    name = next(
-        name for name, process in stack.workers.items() if process.pid == os.getpgid(process_id)
-    )
-    kill(stack.workers[name], signal.SIGKILL)
-    stack.workers[name].wait(20)
+    run, process_id = wait(lambda: mid_run(stack, installation, len(KEPT)), 150, "a run under way")
+    group = os.getpgid(process_id)
+    name = next(name for name in WORKERS if stack.processes[name].pid == group)
+    kill(stack.processes[name], signal.SIGKILL)
+    stack.processes[name].wait(20)
     found = stack.instance.get_run_by_id(run.run_id)
     assert found is not None
-    assert found.status is _UNDER_WAY, "the run ended before its worker was killed"
+    assert found.status is dg.DagsterRunStatus.STARTED, "the run ended before its worker was killed"
     stack.start_worker(name)
     return found
-
-
-def _mid_run(stack: Stack, installation: Installation) -> tuple[dg.DagsterRun, int] | None:
-    """A run that has loaded something and not everything, and the process that works on it."""
-    for beat in installation.control.run_beats.list():
-        run = stack.instance.get_run_by_id(beat.run_id)
-        if run is None or run.status is not _UNDER_WAY:
-            continue
-        done = stack.instance.all_logs(
-            run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-        )
-        if 0 < len(done) < len(KEPT):
-            return run, int(beat.holder.split(":")[1])
-    return None
 
 
 def test_a_killed_workers_run_is_noticed_and_done_again(
     stack: Stack, killed: dg.DagsterRun
 ) -> None:
-    began = time.monotonic()
-
-    def failed() -> bool:
-        run = stack.instance.get_run_by_id(killed.run_id)
-        return run is not None and run.status is dg.DagsterRunStatus.FAILURE
-
-    wait(failed, NOTICED_SECONDS, "the news of the killed run")
-    print(f"noticed after {time.monotonic() - began:.1f} s")
+    await_status(stack, killed.run_id, dg.DagsterRunStatus.FAILURE, NOTICED_SECONDS)
 
     def repeated() -> bool:
         return any(
@@ -129,16 +105,7 @@ def test_the_next_event_of_the_company_arrives(
     stack: Stack, installation: Installation, killed: dg.DagsterRun
 ) -> None:
     realm = killed.tags[REALM_TAG]
-    edited = str(stack.sandbox.edit("update", "Customer", realm_id=realm, note="after")["id"])
-    installation.control.deliveries.accept(
-        [delivery([event("after-the-kill", realm=realm, entity="Customer", object_id=edited)])]
-    )
-
-    def settled() -> bool:
-        found = installation.control.inbox.list(realm=realm)
-        return bool(found) and found[0].status is EventStatus.DONE
-
-    wait(settled, 60, "the event in Bronze")
+    edit_and_await(stack, installation, realm)
     assert differing(installation, stack.sandbox, entity_types(KEPT), parse_realm(realm)) == {}
     (run,) = [
         record.dagster_run

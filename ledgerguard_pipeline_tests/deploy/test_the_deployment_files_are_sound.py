@@ -82,7 +82,7 @@ def settings_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def example() -> dict[str, str]:
     lines = (DEPLOY / "environment.example").read_text(encoding="utf-8").splitlines()
     pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
-    return {name: value for name, _, value in pairs}
+    return {name: value.strip('"') for name, _, value in pairs}
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
@@ -133,6 +133,8 @@ def test_the_example_environment_knows_every_variable() -> None:
     assert wanted <= names
     text = (DEPLOY / "celery" / "dagster_celery_config.py").read_text(encoding="utf-8")
     assert set(re.findall(r'environ\["(\w+)"\]', text)) <= names
+    # That folder belongs to the embedded default, which puts its own dagster.yaml there.
+    assert example()["DAGSTER_HOME"] != f"{example()['LEDGERGUARD_HOME']}/dagster"
     Settings.model_validate({
         name.lower(): value for name, value in example().items() if value and name in settings
     })  # fmt: skip
@@ -333,3 +335,24 @@ def test_everything_copied_into_the_image_exists_and_is_let_through() -> None:
     }
     assert copied == let_through
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_documented_commands_are_the_units_own() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    section = text.split("## From the embedded default to Celery on one machine")[1]
+    section = section.split("\n## ")[0]
+    told = re.findall(
+        r"^ *((?:PYTHONPATH=\S+ )?\.venv/bin/(?!ledgerguard doctor).+)$", section, re.MULTILINE
+    )
+    meant = []
+    for unit in UNITS:
+        if unit.suffix != ".service":
+            continue
+        text = unit.read_text(encoding="utf-8").replace("/usr/local/lib/ledgerguard/", "")
+        path = re.search(r"^Environment=(PYTHONPATH=\S+)$", text, re.MULTILINE)
+        command = re.search(r"^ExecStart=(.+)$", text, re.MULTILINE)
+        assert command is not None
+        line = f"{path[1]} {command[1]}" if path else command[1]
+        numbers = ("1", "2") if "%i" in line else ("",)
+        meant += [line.replace("%i", number).replace("%%", "%") for number in numbers]
+    assert sorted(told) == sorted(meant)
