@@ -1,4 +1,4 @@
-.PHONY: help demo test up check bench bench-events lock clean
+.PHONY: help demo test up check bench bench-events bench-fleet lock clean
 PYTHON ?= python3.11
 export PYTHON
 # Where this is set, every start of Python compiles every module again: seconds per command.
@@ -18,6 +18,8 @@ bench:  ## measure speed, calls and memory against the alternatives (ARGS="--mil
 	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
 bench-events:  ## measure webhooks: receiver, queue, event to row (ARGS="--write")
 	@scripts/setup dev && .venv/bin/python -m benchmarks.events $(ARGS)
+bench-fleet:  ## measure a thousand companies: runs, CPU, calls, memory (ARGS="--realms 100")
+	@scripts/setup dev && .venv/bin/python -m benchmarks.fleet $(ARGS)
 lock:  ## resolve pyproject.toml into the lock files again
 	@scripts/setup dev && scripts/lock
 clean:  ## remove the environment and caches, never .ledgerguard with its books and keys

@@ -22,11 +22,12 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """One run of a program: its output, seconds from start to exit, and peak memory in MB."""
+    """One run of a program: its output, seconds from start to exit, peak memory and CPU time."""
 
     output: str
     seconds: float
     peak_mb: float
+    cpu_seconds: float = 0.0
 
     def last_line(self) -> dict[str, object]:
         """The JSON object it wrote last."""
@@ -89,4 +90,5 @@ def run(
         words = log.read_text(errors="replace")[-1500:]
         raise BenchFailed(f"{' '.join(command[:4])} ended with {child.returncode}: {words}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Finished(output, seconds, usage.ru_maxrss / unit)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Finished(output, seconds, usage.ru_maxrss / unit, cpu_seconds)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.ingestion.service import IngestionService
     from ledgerguard_pipeline.ingestion.standing import Standing
 
+LOCK_WAIT_SECONDS = 60.0
+
 Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
 """Opens the Bronze file; the flag asks for read-only access."""
 
@@ -46,9 +48,15 @@ class Installation:
     """Settings, control plane, custody and Bronze of one home. A context manager; thread-safe."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, connect: Connect | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        connect: Connect | None = None,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
     ) -> None:
         prepare_for_loads()
+        self._lock_wait_seconds = lock_wait_seconds
         self.settings = settings
         self.clock = clock
         self._connect = connect
@@ -57,10 +65,18 @@ class Installation:
 
     @classmethod
     def open(
-        cls, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, connect: Connect | None = None
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        connect: Connect | None = None,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
     ) -> Installation:
-        """An installation of these settings; nothing is opened yet."""
-        return cls(settings, clock=clock, connect=connect)
+        """An installation of these settings; nothing is opened yet.
+
+        ``lock_wait_seconds`` is how long the embedded Bronze file is waited for.
+        """
+        return cls(settings, clock=clock, connect=connect, lock_wait_seconds=lock_wait_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +135,12 @@ class Installation:
         """The Bronze store of this environment; opened per use only."""
         from ledgerguard_pipeline.bronze.opening import open_bronze
 
-        return open_bronze(self.settings, clock=self.clock, connect=self._connect)
+        return open_bronze(
+            self.settings,
+            clock=self.clock,
+            connect=self._connect,
+            lock_wait_seconds=self._lock_wait_seconds,
+        )
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no 
     from ledgerguard_pipeline.ingestion.fleet import Visit
 
 FAILURES_NAMED = 100
+LOCK_WAIT_SECONDS = 600.0
+"""Two runs of a sweep take turns at the embedded Bronze file, and so do their threads."""
 
 
 class SweepConfig(dg.Config):
@@ -80,7 +82,10 @@ def _visits(stack: ExitStack, shard: Shard, run_id: str, batch: str | None) -> I
     from ledgerguard_pipeline.ingestion.run_beat import run_alive
     from ledgerguard_pipeline.installation import Installation
 
-    installation = stack.enter_context(Installation.open(current_settings()))
+    installation = stack.enter_context(
+        # Its own threads queue up before the file as well.
+        Installation.open(current_settings(), lock_wait_seconds=LOCK_WAIT_SECONDS)
+    )
     stack.enter_context(run_alive(installation.control.run_beats, run_id))
     sweeps = stack.enter_context(Sweeps(installation, run_id))
     entities = shard.task.entities(installation.settings.kept_entities)

@@ -396,7 +396,7 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
     assert made["purchase", cell]["rows_written"].value == 1
     table = told(one)
     assert (table["companies_changed"], table["companies_failed"]) == (1, 1)
-    (failure,) = table["failures"].records  # type: ignore[union-attr,attr-defined]  # a table
+    (failure,) = table["failures"].records  # type: ignore[attr-defined]  # a table
     assert failure.data["company"] == sandbox.realms[2]
     assert failure.data["what_to_do"]
 

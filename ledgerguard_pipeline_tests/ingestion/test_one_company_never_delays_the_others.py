@@ -97,13 +97,13 @@ def test_slow_and_failing_companies_leave_the_others_alone(
     fleet: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeping, "COMPANY_SECONDS", 1.5)
-    slow, broken, changed, idle = sandbox.realms
+    slow, broken, changed, idle = map(RealmId, sandbox.realms)
     sandbox.inject("hang", realm=slow, seconds=6.0, next=1)
     sandbox.inject("forbidden", realm=broken, next=100)
     sandbox.edit("update", "Vendor", realm_id=changed)
     with Sweeps(fleet, "run-1") as sweeps:
         order = []
-        visits = {}
+        visits: dict[RealmId, Visit] = {}
         for visit in sweeps.bringing_up_to_date(sweeps.connected(), CHANGING):
             order.append(visit.realm_id)
             visits[visit.realm_id] = visit
@@ -111,8 +111,9 @@ def test_slow_and_failing_companies_leave_the_others_alone(
     assert visits[slow].ending is Ending.LATE
     assert visits[slow].seconds < 5.0
     assert visits[broken].ending is Ending.FAILED
-    assert visits[broken].error is not None
-    assert visits[broken].error.realm_id == broken
+    error = visits[broken].error
+    assert error is not None
+    assert error.realm_id == broken
     assert visits[changed].ending is Ending.CHANGED
     assert visits[idle].ending is Ending.IDLE
     sandbox.clear_faults()

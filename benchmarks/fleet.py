@@ -1,0 +1,267 @@
+"""``python -m benchmarks.fleet``, which ``make bench-fleet`` starts: a load of many companies.
+
+Every run is a Dagster run of the job ``fleet_sweep`` in a process of its own, as a run worker
+starts it: its CPU time contains interpreter, imports and bookkeeping. The sandbox runs beside
+them on the same machine; its CPU time is told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+import msgspec
+import typer
+
+from benchmarks.connected import connect_all
+from benchmarks.document import write_down
+from benchmarks.environments import FOLDER, ROOT
+from benchmarks.goals import Finding, markdown
+from benchmarks.process import BenchFailed, Finished, clean_environment, run
+from benchmarks.receiver import settings_of
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.sandbox.process import SandboxProcess
+
+_WORKER = Path(__file__).parent / "clients" / "sweep.py"
+_IDLE_SECONDS = 600
+_EDITED_SHARE = 0.05
+_BUDGET = "1000000000"
+
+
+class _Said(msgspec.Struct):
+    status: str
+    events: int
+    table: dict[str, object] = {}
+
+
+class _Stats(msgspec.Struct):
+    calls: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One sweep over all companies."""
+
+    seconds: float
+    runs: int
+    events: int
+    cpu_seconds: float
+    sandbox_cpu_seconds: float
+    api_calls: int
+    peak_mb: float
+    endings: dict[str, int]
+    rows_written: int
+
+
+class Fleet:
+    """A sandbox of many companies and a home in which all of them are connected."""
+
+    def __init__(self, folder: Path, *, realms: int, shards: int) -> None:
+        self._folder = folder
+        self._shards = shards
+        self.realms = realms
+        self.sandbox = SandboxProcess(companies=realms, invoices=8)
+
+    def __enter__(self) -> Self:
+        began = time.perf_counter()
+        self.sandbox.start()
+        self.sandbox_seconds = time.perf_counter() - began
+        home = self._folder / "home"
+        self.settings = settings_of(home)
+        began = time.perf_counter()
+        with ControlPlane.open(self.settings) as control:
+            connect_all(control, self.sandbox.issue_tokens())
+        self.connected_seconds = time.perf_counter() - began
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.stop()
+
+    def sweep(self, task: str) -> Pass:
+        """One run per shard, all at once, as the daemon starts them.
+
+        Raises:
+            BenchFailed: a run failed, or not every company was visited.
+        """
+        self.sandbox.reset_stats()
+        before = self.sandbox_cpu()
+        began = time.perf_counter()
+        with ThreadPoolExecutor(self._shards) as pool:
+            done = list(pool.map(lambda shard: self._run(task, shard), range(self._shards)))
+        seconds = time.perf_counter() - began
+        said = [msgspec.json.decode(each.output.splitlines()[-1], type=_Said) for each in done]
+        for each in said:
+            if each.status != "SUCCESS":
+                raise BenchFailed(f"A run of {task} ended as {each.status}.")
+        tables = [each.table for each in said]
+        endings: dict[str, int] = {}
+        for table in tables:
+            for name, value in table.items():
+                if name.startswith("companies_"):
+                    ending = name.removeprefix("companies_")
+                    endings[ending] = endings.get(ending, 0) + int(str(value))
+        stats = msgspec.convert(self.sandbox.stats(), _Stats)
+        return Pass(
+            seconds=seconds,
+            runs=len(done),
+            events=sum(each.events for each in said),
+            cpu_seconds=sum(each.cpu_seconds for each in done),
+            sandbox_cpu_seconds=self.sandbox_cpu() - before,
+            api_calls=sum(sum(calls.values()) for calls in stats.calls.values()),
+            peak_mb=sum(each.peak_mb for each in done),
+            endings=endings,
+            rows_written=sum(int(str(table.get("rows_written", 0))) for table in tables),
+        )
+
+    def edit(self, share: float) -> int:
+        """Change one customer of every so many companies; how many companies."""
+        chosen = self.sandbox.realms[:: max(1, round(1 / share))]
+        for realm in chosen:
+            self.sandbox.edit("update", "Customer", realm_id=realm)
+        return len(chosen)
+
+    def sandbox_mb(self) -> float:
+        pages = Path(f"/proc/{self.sandbox.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+
+    def sandbox_cpu(self) -> float:
+        """CPU seconds of the sandbox so far."""
+        stat = Path(f"/proc/{self.sandbox.pid}/stat").read_text(encoding="utf-8")
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _run(self, task: str, shard: int) -> Finished:
+        folder = self._folder / f"{task}-{shard}"
+        folder.mkdir(exist_ok=True)
+        environment = {
+            **clean_environment(),
+            "PYTHONPATH": str(ROOT),
+            "INTUIT_CLIENT_ID": self.sandbox.client_id,
+            "INTUIT_CLIENT_SECRET": self.sandbox.client_secret,
+            "INTUIT_BASE_URL": self.sandbox.base_url,
+            "LEDGERGUARD_HOME": str(self._folder / "home"),
+            # The default is for a dozen companies; a fleet buys more calls of Intuit.
+            "LEDGERGUARD_MONTHLY_CALL_BUDGET": _BUDGET,
+        }
+        order = {"task": task, "shard": shard, "shards": self._shards}
+        return run(
+            [sys.executable, str(_WORKER)], environment=environment, folder=folder, order=order
+        )
+
+
+def measure(folder: Path, *, realms: int, shards: int) -> Iterator[Finding]:
+    """From nothing to loaded, an idle pass, and a pass in which a twentieth changed."""
+    with Fleet(folder, realms=realms, shards=shards) as fleet:
+        setting = Finding(
+            "fleet",
+            f"{realms:,} companies: sandbox and first load",
+            f"Small books of some 470 objects each; {shards} Dagster runs at a time on one "
+            "machine with the sandbox; nothing was connected before.",
+        )
+        setting.note("sandbox answering after", f"{fleet.sandbox_seconds:.1f} s")
+        setting.note("all companies connected after", f"{fleet.connected_seconds:.1f} s more")
+        first = fleet.sweep("first")
+        _note(setting, first, realms)
+        setting.exactly("companies loaded", first.endings.get("changed", 0), realms)
+        setting.note("rows a second", f"{first.rows_written / first.seconds:,.0f}")
+        setting.note("sandbox's memory", f"{fleet.sandbox_mb():.0f} MB")
+        yield setting
+
+        idle = Finding(
+            "fleet_idle",
+            f"{realms:,} companies: a pass in which nothing changed",
+            "Changes of all types of every company; CPU time without the sandbox's.",
+        )
+        swept = fleet.sweep("changes")
+        idle.at_most("all companies up to date after", swept.seconds, _IDLE_SECONDS, "s")
+        idle.exactly("API calls", swept.api_calls, realms)
+        cpu = swept.cpu_seconds / realms
+        idle.at_most("CPU time of a company", round(cpu * 1000), 1000, "ms")
+        _note(idle, swept, realms)
+        idle.exactly("companies visited", sum(swept.endings.values()), realms)
+        yield idle
+
+        edited = fleet.edit(_EDITED_SHARE)
+        busy = Finding(
+            "fleet_changed",
+            f"{realms:,} companies: a pass in which {edited:,} changed",
+            "One customer edited in each of them before the pass.",
+        )
+        swept = fleet.sweep("changes")
+        busy.exactly("companies changed", swept.endings.get("changed", 0), edited)
+        busy.exactly("rows written", swept.rows_written, edited)
+        _note(busy, swept, realms)
+        yield busy
+
+
+def _note(finding: Finding, swept: Pass, realms: int) -> None:
+    finding.note("time of the pass", f"{swept.seconds:.1f} s")
+    finding.note("Dagster runs", f"{swept.runs}")
+    finding.note("Dagster events", f"{swept.events:,}")
+    finding.note("API calls a company", f"{swept.api_calls / realms:.2f}")
+    finding.note(
+        "CPU time",
+        f"{swept.cpu_seconds:.1f} s, {swept.cpu_seconds / realms * 1000:.0f} ms a company",
+    )
+    finding.note("the sandbox's CPU time", f"{swept.sandbox_cpu_seconds:.1f} s")
+    finding.note(
+        "peak memory of the runs",
+        f"{swept.peak_mb:.0f} MB, {swept.peak_mb / realms * 1000:.0f} KB a company",
+    )
+    finding.note("endings", ", ".join(f"{n:,} {name}" for name, n in sorted(swept.endings.items())))
+
+
+def bench_fleet(
+    realms: Annotated[int, typer.Option(min=21, help="How many companies.")] = 1000,
+    shards: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Measure what many companies cost: runs, events, CPU time, calls and memory."""
+    found: list[Finding] = []
+    try:
+        with _folder() as folder:
+            for finding in measure(folder, realms=realms, shards=shards):
+                _tell(finding, found, quiet=as_json)
+    except (BenchFailed, LedgerGuardError) as error:
+        sys.stderr.write(f"bench-fleet: {error}\n")
+        raise typer.Exit(1) from None
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
+    if write:
+        command = f'make bench-fleet ARGS="--realms {realms} --shards {shards} --write"'
+        write_down("fleet figures", command, [*map(markdown, found)])
+
+
+def _tell(finding: Finding, found: list[Finding], *, quiet: bool) -> None:
+    found.append(finding)
+    if not quiet:
+        sys.stdout.write(f"\n{markdown(finding)}\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    FOLDER.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="fleet-", dir=FOLDER))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    typer.run(bench_fleet)
