@@ -132,8 +132,10 @@ class Connector:
             if tokens is not None:
                 self._revoke(realm, tokens)
                 crashpoint("after_revoke")
-                self._control.tokens.forget(realm)
+            # In this order: a company without tokens that counts as connected would be called.
             self._control.companies.mark(realm, ConnectionStatus.DISCONNECTED)
+            crashpoint("after_disconnect_marked")
+            self._control.tokens.forget(realm)
         _log.info("company_disconnected", realm_id=realm)
         return self._control.companies.require(realm)
 

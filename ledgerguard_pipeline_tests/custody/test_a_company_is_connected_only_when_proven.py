@@ -278,7 +278,9 @@ def test_an_unknown_company_cannot_be_disconnected(connector: Connector) -> None
         connector.disconnect(REALM)
 
 
-@pytest.mark.parametrize("point", ["after_connect_tokens", "after_revoke"])
+@pytest.mark.parametrize(
+    "point", ["after_connect_tokens", "after_revoke", "after_disconnect_marked"]
+)
 def test_a_crash_in_between_is_healed_by_doing_it_again(
     plane: ControlPlane,
     connector: Connector,
@@ -293,21 +295,24 @@ def test_a_crash_in_between_is_healed_by_doing_it_again(
         if name == point:
             raise CutError
 
-    if point == "after_revoke":
+    disconnecting = point != "after_connect_tokens"
+    if disconnecting:
         connector.complete(callback(connector))
         endpoint.codes.add("code-1")
     with monkeypatch.context() as patch:
         patch.setattr(module, "crashpoint", cut)
         params = callback(connector)
-        operation = {
-            "after_revoke": partial(connector.disconnect, REALM),
-            "after_connect_tokens": partial(connector.complete, params),
-        }[point]
+        operation = (
+            partial(connector.disconnect, REALM)
+            if disconnecting
+            else partial(connector.complete, params)
+        )
         with pytest.raises(CutError):
             operation()
     endpoint.codes.add("code-1")
-    if point == "after_revoke":
+    if disconnecting:
         assert connector.disconnect(REALM).status is ConnectionStatus.DISCONNECTED
+        assert plane.tokens.version(REALM) is None
     assert connector.complete(callback(connector)).status is ConnectionStatus.CONNECTED
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
 
