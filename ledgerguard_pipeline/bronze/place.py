@@ -20,6 +20,9 @@ from ledgerguard_pipeline.errors import BadInputError
 Written = TypeVar("Written")
 
 
+_REACHING = re.compile(r'"function_name":"((?:ducklake|postgres|pg_clear)\w*)"', re.IGNORECASE)
+
+
 def _always() -> None:
     """A file's lock cannot be lost while the file is open."""
 
@@ -88,6 +91,18 @@ class Place(Protocol):
 def first_line(error: Exception) -> str:
     """The telling part of a DuckDB message, without the echoed statement."""
     return str(error).partition("\n\nLINE ")[0].strip().replace("\n", " ").rstrip(".")[:500]
+
+
+def check_reach(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Let no statement reach past the lake: into its catalog, or into other databases.
+
+    Raises:
+        BadInputError: it calls a function that could.
+    """
+    row = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
+    found = _REACHING.search("" if row is None else str(row[0]))
+    if found is not None:
+        raise BadInputError(f"{found[1]} is refused: a query of Bronze reads its tables only.")
 
 
 def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:

@@ -76,5 +76,11 @@ def enter(place: Place, session: Session, environment: Environment) -> set[str]:
     return present
 
 
+def reenter(place: Place, session: Session) -> set[str]:
+    """As ``enter``, for a lake this process has checked before: it cannot be exchanged."""
+    session.connection.execute(tables.search_path(session.catalog))
+    return place.tables(session)
+
+
 def _capital(name: str) -> str:
     return name[:1].upper() + name[1:]

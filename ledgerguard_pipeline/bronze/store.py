@@ -25,8 +25,14 @@ from ledgerguard_pipeline.bronze.loads import (
     Walk,
 )
 from ledgerguard_pipeline.bronze.migration import take_over
-from ledgerguard_pipeline.bronze.place import Place, Session, check_statement, first_line
-from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare
+from ledgerguard_pipeline.bronze.place import (
+    Place,
+    Session,
+    check_reach,
+    check_statement,
+    first_line,
+)
+from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.together import SharedCommits
 from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
@@ -62,6 +68,7 @@ class BronzeStore:
         self.address = address
         self.environment = environment
         self._clock = clock
+        self._checked = False
         self._commits = SharedCommits(self._write)
         self._place = _place(address, connect, clock, lock_wait_seconds)
 
@@ -316,6 +323,8 @@ class BronzeStore:
                     f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
                 )
             check_statement(connection, statement)
+            if isinstance(self.address, LakeAddress):
+                check_reach(connection, statement)
             try:
                 result = connection.execute(statement)
                 columns = [str(column[0]) for column in result.description or ()]
@@ -363,13 +372,21 @@ class BronzeStore:
             yield None, set()
             return
         with self._place.reading() as session:
-            if has_schema(session):
-                yield session.connection, enter(self._place, session, self.environment)
+            if self._checked and session.lake:
+                yield session.connection, reenter(self._place, session)
+            elif has_schema(session):
+                present = enter(self._place, session, self.environment)
+                self._checked = True
+                yield session.connection, present
             else:
                 yield None, set()
 
     def _prepare(self, session: Session) -> set[str]:
-        return prepare(self._place, session, self.environment, self._clock.now())
+        if self._checked and session.lake:
+            return reenter(self._place, session)
+        present = prepare(self._place, session, self.environment, self._clock.now())
+        self._checked = True
+        return present
 
 
 def _place(address: Address, connect: Connect | None, clock: Clock, wait_seconds: float) -> Place:

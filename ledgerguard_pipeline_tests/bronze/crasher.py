@@ -1,4 +1,4 @@
-"""Commits the second load of a story in a process of its own: ``python crasher.py PATH``."""
+"""Commits the second load of a story in a process of its own: ``python crasher.py PLACE``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.bronze.make import after, load, record, reject, step, tombstone
+from ledgerguard_pipeline_tests.lakes import lake_address
 
 
 def second_commit(store: BronzeStore) -> None:
@@ -30,4 +31,10 @@ def second_commit(store: BronzeStore) -> None:
 
 
 if __name__ == "__main__":
-    second_commit(BronzeStore(Path(sys.argv[1]), Environment.SANDBOX))
+    where = sys.argv[1]
+    second_commit(
+        BronzeStore(
+            lake_address(where) if where.startswith("ducklake:") else Path(where),
+            Environment.SANDBOX,
+        )
+    )

@@ -11,7 +11,6 @@ from ledgerguard_pipeline.bronze import BronzeStore, tables
 from ledgerguard_pipeline.bronze.audit import audit
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests.bronze.conftest import ON_BOTH
 from ledgerguard_pipeline_tests.bronze.make import (
     OTHER_REALM,
     REALM,
@@ -23,7 +22,6 @@ from ledgerguard_pipeline_tests.bronze.make import (
 INVOICE = entity_type("Invoice")
 
 
-@ON_BOTH
 def test_parts_add_up_to_the_whole(store: BronzeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.commit([load(*(record(str(number)) for number in range(40)))])
     store.commit([load(record("7", updated=5), tombstone("8", updated=6, read=200), id="load-2")])
