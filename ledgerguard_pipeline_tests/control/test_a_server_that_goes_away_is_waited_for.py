@@ -110,6 +110,25 @@ def test_a_restart_during_work_costs_a_pause_and_loses_nothing(
         plane.leases.release(lease)
 
 
+def test_events_are_handed_out_and_counted_over_a_restart(
+    server: Server, settings: Settings
+) -> None:
+    clock = FakeClock()
+    with ControlPlane.open(server.settings(settings), clock=clock) as plane:
+        connect(plane, REALM)
+        plane.deliveries.accept([delivery([event("claimed")])])
+        assert plane.inbox.lease("nobody", realms=["1"]) == []
+        plane.counters.add("claims", "one")
+        server.process.stop()
+        server.process.start()
+        (taken,) = plane.inbox.lease("me", realms=[REALM])
+        server.process.stop()
+        server.process.start()
+        plane.counters.add("claims", "one")
+        assert plane.counters.read("claims") == {"one": 2.0}
+        assert plane.inbox.done("me", [taken.seq]) == 1
+
+
 def test_a_server_that_stays_away_is_a_transient_failure_that_changed_nothing(
     server: Server, settings: Settings
 ) -> None:
@@ -171,4 +190,4 @@ def test_a_delivery_is_refused_or_stored_while_the_server_goes_and_comes(
         with away(server), pytest.raises(ControlUnavailable):
             plane.deliveries.accept([delivery([event("refused")])])
         assert plane.deliveries.accept([delivery([event("refused")])])[0].fresh == 1
-        assert [each.event.event_id for each in plane.inbox.list()] == ["refused"]
+        assert "refused" in {each.event.event_id for each in plane.inbox.list()}
