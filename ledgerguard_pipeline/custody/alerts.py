@@ -200,7 +200,9 @@ def _hold(first: float, relapses: int) -> float:
 def news(signs: Signs, told: Mapping[str, ToldPoint]) -> News | None:
     """What a channel that knows ``told`` has to hear; None if nothing."""
     on = {slot: sign.finding for slot, sign in signs.items() if sign.on}
-    dead = any(finding.kind in DEAD for finding in on.values())
+    dead = {slot: finding for slot, finding in on.items() if finding.kind in DEAD}
+    # Also while a dead connection is back for a moment: what else there is waits for its end.
+    on = dead or on
     known = {slot for slot in on if slot in told and on[slot].grade in told[slot].grades}
     new = tuple(finding for slot, finding in on.items() if slot not in known)
     still = tuple(finding for slot, finding in on.items() if slot in known)

@@ -166,6 +166,18 @@ def test_what_follows_from_a_dead_connection_is_not_told() -> None:
     assert kinds(back.new) == ["quarantine"]
 
 
+def test_a_connection_that_is_back_for_a_moment_brings_nothing_else_up() -> None:
+    watch = Watch()
+    for _ in range(3):
+        watch.during(300, DEAD)
+        watch.during(600)
+    watch.during(300, DEAD)
+    assert watch.during(60, QUARANTINE) == []
+    assert set(watch.told) == {"needs_reauth"}
+    (back,) = watch.during(7200, QUARANTINE)
+    assert ([slot for slot, _ in back.over], kinds(back.new)) == (["needs_reauth"], ["quarantine"])
+
+
 def test_a_failed_run_speaks_for_the_failed_sync() -> None:
     watch = Watch()
     failed = found(ReasonKind.SYNC_FAILED)
