@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from ledgerguard_pipeline.control.calls import CallUsage, forecast
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.gaps import CountGap
-from ledgerguard_pipeline.control.marks import Extent, SyncMark
+from ledgerguard_pipeline.control.marks import SyncMark
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import Backlog
 from ledgerguard_pipeline.control.refusals import Refusals
 from ledgerguard_pipeline.control.tokens import TokenLife
-from ledgerguard_pipeline.custody.health import LATE_AFTER, EntityFacts, Health, SyncFacts, judge
+from ledgerguard_pipeline.custody.health import EntityFacts, Health, SyncFacts, judge
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
@@ -138,18 +138,6 @@ class Standing:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A company and its health, which is that of its ``Standing``; ``failed`` are the entities
-    whose last attempt failed.
-    """
-
-    company: Company
-    health: Health
-    failed: tuple[EntityStanding, ...]
-    calls: CallUse
-
-
 def promised_seconds(entity: EntityType) -> float:
     """How old the data of an entity may be, by its schedule."""
     return PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
@@ -172,93 +160,21 @@ def read_standings(
         wanted = frozenset(realms)
         companies = [company for company in companies if company.realm_id in wanted]
     moment = control.now() if now is None else now
-    known = _known(control, companies, realms, control.marks.read(realms))
-    reader = _Reader(known, settings, moment)
+    known = read_known(control, companies, realms, control.marks.read(realms))
+    reader = StandingReader(known, settings, moment)
     return [reader.standing(company) for company in companies]
 
 
-def read_verdicts(
-    control: ControlPlane, settings: Settings, *, now: datetime | None = None
-) -> list[Verdict]:
-    """Every company's health alone, by name, much faster than all there is to show of each.
-
-    The single entities are looked at only where they differ or failed. Where all of one promise
-    are fresh, or all are late, the first and the last of them lead to the same reasons.
-
-    Raises:
-        ControlUnavailable: the control plane cannot be read.
-    """
-    companies = control.companies.list()
-    moment = control.now() if now is None else now
-    alike = _alike(control, settings, moment)
-    others = [
-        company.realm_id
-        for company in companies
-        if company.status is ConnectionStatus.CONNECTED and alike.get(company.realm_id, ()) is None
-    ]
-    marks = control.marks.read(others) if others else {}
-    reader = _Reader(_known(control, companies, None, marks), settings, moment)
-    # Where nothing may be called, the connection is the only reason.
-    return [
-        reader.verdict(
-            company,
-            alike.get(company.realm_id, ()) if company.status is ConnectionStatus.CONNECTED else (),
-        )
-        for company in companies
-    ]
-
-
-def _alike(
-    control: ControlPlane, settings: Settings, now: datetime
-) -> dict[RealmId, tuple[EntityStanding, ...] | None]:
-    """Entities that stand for all of their company, or None where each has to be looked at.
-
-    A company without any mark is left out: it was never synced.
-    """
-    groups: dict[float, list[str]] = {}
-    for each in settings.kept_entities:
-        groups.setdefault(promised_seconds(each), []).append(each.name)
-    read = {promised: control.marks.extents(names) for promised, names in groups.items()}
-    found: dict[RealmId, tuple[EntityStanding, ...] | None] = {}
-    for realm in {realm for extents in read.values() for realm in extents}:
-        standing: list[EntityStanding] = []
-        for promised, names in groups.items():
-            pair = _first_and_last(read[promised].get(realm), names, promised, now)
-            if pair is None:
-                break
-            standing.extend(pair)
-        else:
-            found[realm] = tuple(standing)
-            continue
-        found[realm] = None
-    return found
-
-
-def _first_and_last(
-    extent: Extent | None, names: Sequence[str], promised: float, now: datetime
-) -> list[EntityStanding] | None:
-    """Two entities in the place of all that share a promise; None if these are not alike."""
-    if extent is None or extent.failed or extent.synced < len(names):
-        return None
-    ends = [each for each in (extent.oldest, extent.newest) if each is not None]
-    if len({(now - end).total_seconds() > 2 * promised for end in ends}) != 1:
-        return None
-    return [
-        EntityStanding(name, end, 0, None, None, extent.quarantined if place == 0 else 0, promised)
-        # Of one entity alone there is no second.
-        for place, (name, end) in enumerate(zip(names, ends, strict=False))
-    ]
-
-
-def _known(
+def read_known(
     control: ControlPlane,
     companies: Sequence[Company],
     realms: Sequence[RealmId] | None,
     marks: Mapping[RealmId, Mapping[str, SyncMark]],
-) -> _Known:
+) -> Known:
+    """Everything but the companies, in a number of statements that does not grow with them."""
     lives = control.tokens.lives(realms)
     sealing = {life.key_id for life in lives.values()}
-    return _Known(
+    return Known(
         lives=lives,
         marks=marks,
         usage=control.calls.usage(),
@@ -272,7 +188,7 @@ def _known(
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """What was read for all companies at once."""
 
     lives: Mapping[RealmId, TokenLife]
@@ -286,8 +202,10 @@ class _Known:
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
 
 
-class _Reader:
-    def __init__(self, known: _Known, settings: Settings, now: datetime) -> None:
+class StandingReader:
+    """Judges companies by what was read for all of them."""
+
+    def __init__(self, known: Known, settings: Settings, now: datetime) -> None:
         self._known = known
         self._now = now
         self._budget = settings.ledgerguard_monthly_call_budget
@@ -296,10 +214,13 @@ class _Reader:
         last_day = sum(each.last_day for each in known.usage.values())
         self._forecast = forecast(self._used, last_day, now)
 
-    def standing(self, company: Company) -> Standing:
+    def standing(
+        self, company: Company, stand_ins: tuple[EntityStanding, ...] | None = None
+    ) -> Standing:
+        """How it stands, by its kept entities or by others that stand for them."""
         realm = company.realm_id
         life = self._known.lives.get(realm)
-        entities = self._entities(realm)
+        entities = self._entities(realm) if stand_ins is None else stand_ins
         facts = self._facts(realm, life, entities)
         return Standing(
             company=company,
@@ -307,21 +228,6 @@ class _Reader:
             facts=facts,
             health=judge(company, life, facts, self._now),
             entities=entities,
-            calls=self._calls(realm),
-        )
-
-    def verdict(
-        self, company: Company, entities: tuple[EntityStanding, ...] | None = None
-    ) -> Verdict:
-        """By these entities, or by all of them."""
-        realm = company.realm_id
-        life = self._known.lives.get(realm)
-        looked_at = self._entities(realm) if entities is None else entities
-        facts = self._facts(realm, life, looked_at)
-        return Verdict(
-            company=company,
-            health=judge(company, life, facts, self._now),
-            failed=tuple(each for each in looked_at if each.error is not None),
             calls=self._calls(realm),
         )
 

@@ -10,7 +10,8 @@ from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.queued import QueuedEvent
 from ledgerguard_pipeline.custody.health import Reason
 from ledgerguard_pipeline.entities import ENTITIES
-from ledgerguard_pipeline.ingestion.standing import CallUse, EntityStanding, Standing, Verdict
+from ledgerguard_pipeline.ingestion.standing import CallUse, EntityStanding, Standing
+from ledgerguard_pipeline.ingestion.verdicts import Verdict
 from ledgerguard_pipeline.web.consent import CONNECT_PATH
 from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, CONFIRM_PATH
 
@@ -63,8 +64,13 @@ class Card:
 
     @property
     def late(self) -> int:
-        """Entity types that are older than promised, or were never loaded."""
+        """Entity types that are older than promised."""
         return sum(1 for each in self.entities if each.late)
+
+    @property
+    def unloaded(self) -> int:
+        """Entity types that were never loaded completely."""
+        return sum(1 for each in self.entities if each.last_sync_at is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ def company_names(verdicts: Iterable[Verdict]) -> dict[str, str]:
 
 def _line(each: EntityStanding, now: datetime) -> EntityLine:
     at = each.last_sync_at
-    late = at is None or (now - at).total_seconds() > 2 * each.promised_seconds
+    late = at is not None and (now - at).total_seconds() > 2 * each.promised_seconds
     table = _TABLES.get(each.entity, each.entity)
     return EntityLine(each.entity, table, at, each.rows, each.mode, each.error, late)
 

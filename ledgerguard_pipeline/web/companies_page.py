@@ -14,7 +14,8 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import EventStatus, QueuedEvent
 from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
-from ledgerguard_pipeline.ingestion.standing import Verdict, read_standings, read_verdicts
+from ledgerguard_pipeline.ingestion.standing import read_standings
+from ledgerguard_pipeline.ingestion.verdicts import Verdict, read_verdicts
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import described
@@ -118,8 +119,7 @@ class CompanyPages:
         company = control.companies.require(realm)
         now = control.now()
         standing = read_standings(control, self._settings, realms=[company.realm_id], now=now)[0]
-        failed = tuple(each for each in standing.entities if each.error is not None)
-        verdict = Verdict(standing.company, standing.health, failed, standing.calls)
+        verdict = Verdict.of(standing)
         latest = _latest(control, company.realm_id)
         parked = [each for each in latest if each.status is EventStatus.PARKED]
         frame = self._frame(visitor, now)

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.ingestion.standing import Standing, Verdict
+from ledgerguard_pipeline.ingestion.standing import Standing
+from ledgerguard_pipeline.ingestion.verdicts import Verdict
 from ledgerguard_pipeline.values import RealmId
 
 PAGE_SIZE = 20

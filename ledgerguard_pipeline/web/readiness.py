@@ -19,7 +19,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.ingestion.standing import read_verdicts
+from ledgerguard_pipeline.ingestion.verdicts import read_verdicts
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.web import described
 

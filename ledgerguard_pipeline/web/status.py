@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.ingestion.standing import Standing, Verdict, read_standings, read_verdicts
+from ledgerguard_pipeline.ingestion.standing import Standing, read_standings
+from ledgerguard_pipeline.ingestion.verdicts import Verdict, read_verdicts
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.listing import Listing, Wish, in_order, listing
