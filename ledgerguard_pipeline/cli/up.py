@@ -194,7 +194,7 @@ def _connect(sandbox_url: str, web_port: int) -> None:
 def _announce(ports: dict[str, int], *, webhooks: bool) -> None:
     say("")
     say(f"  Dagster:         http://localhost:{ports['dagster']}")
-    say(f"  Connect:         http://localhost:{ports['web']}/api/v1/auth/connect")
+    say(f"  Companies:       http://localhost:{ports['web']}")
     if webhooks:
         say(f"  Webhooks:        http://localhost:{ports['web']}/api/v1/webhooks/qbo")
     else:

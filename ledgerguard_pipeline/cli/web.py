@@ -18,7 +18,7 @@ def web(
         typer.Option(min=1, max=65535, help="Port; the redirect URI's if left out."),
     ] = None,
 ) -> None:
-    """Serve the connect link, the OAuth callback, webhooks and the health probe until Ctrl-C."""
+    """Serve the company page, the OAuth callback, webhooks, metrics and probes until Ctrl-C."""
     from ledgerguard_pipeline.settings import is_loopback, load_settings
 
     settings = load_settings()
@@ -28,7 +28,6 @@ def web(
     require_admin_token(settings, host)
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.web.app import create_app
-    from ledgerguard_pipeline.web.consent import CONNECT_PATH
     from ledgerguard_pipeline.web.serving import listen, serve
 
     redirect = urlsplit(settings.intuit_redirect_uri)
@@ -38,7 +37,7 @@ def web(
         with Installation.open(settings) as installation:
             app = create_app(installation, host=host)
             shown = sockets[0].getsockname()[1]
-            note(f"Connect a company at http://{host}:{shown}{CONNECT_PATH} (Ctrl-C stops).")
+            note(f"Companies are at http://{host}:{shown} (Ctrl-C stops).")
             # The server stops in order on SIGTERM and then raises it again for its caller.
             signal.signal(signal.SIGTERM, lambda *_: None)
             try:
