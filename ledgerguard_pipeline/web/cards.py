@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.queued import QueuedEvent
-from ledgerguard_pipeline.custody.health import Reason
+from ledgerguard_pipeline.custody.health import LATE_AFTER, Reason
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.ingestion.standing import CallUse, EntityStanding, Standing
 from ledgerguard_pipeline.ingestion.verdicts import Verdict
@@ -151,7 +151,7 @@ def company_names(verdicts: Iterable[Verdict]) -> dict[str, str]:
 
 def _line(each: EntityStanding, now: datetime) -> EntityLine:
     at = each.last_sync_at
-    late = at is not None and (now - at).total_seconds() > 2 * each.promised_seconds
+    late = at is not None and (now - at).total_seconds() > LATE_AFTER * each.promised_seconds
     table = _TABLES.get(each.entity, each.entity)
     return EntityLine(each.entity, table, at, each.rows, each.mode, each.error, late)
 
