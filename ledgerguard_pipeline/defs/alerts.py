@@ -18,7 +18,7 @@ from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM
 from ledgerguard_pipeline.defs.scope import current_settings
-from ledgerguard_pipeline.ingestion.standing import read_verdicts
+from ledgerguard_pipeline.ingestion.verdicts import read_verdicts
 from ledgerguard_pipeline.notify.channels import configured_channels
 from ledgerguard_pipeline.settings import Settings
 
@@ -60,7 +60,7 @@ def build_alert_sensors(
             named = realm_of(run)
             realm = named if named in known else INSTALLATION
             Announcer(control, (), Links.of(settings())).note_failed_run(
-                realm, failed_run(context, named)
+                realm, failed_run(context, "" if realm else named)
             )
 
     @dg.sensor(
@@ -115,7 +115,10 @@ def realm_of(run: dg.DagsterRun) -> str:
 
 
 def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
-    """The failure in words: the first failed step's, or why the run ended without one."""
+    """The failure in words: the first failed step's, or why the run ended without one.
+
+    ``realm`` is named where the message itself is not about that company.
+    """
     run = context.dagster_run
     told_by_step = []
     for event in context.get_step_failure_events():
@@ -124,7 +127,8 @@ def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
         if said is None and data.error is not None:
             # The class alone: a message of whatever library may hold anything.
             said = (data.error.cause or data.error).cls_name
-        told_by_step.append(f"{event.step_key}: {said or 'no reason was given'}")
+        step = str(event.step_key).rpartition("__")[2]  # qbo__bronze__invoice
+        told_by_step.append(f"{step}: {said or 'no reason was given'}")
     rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
     why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
     about = f" of company {realm}" if realm else ""
