@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
+from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type, entity_types
 from ledgerguard_pipeline.ingestion.results import EntityResult, Finding, SyncResult
+from ledgerguard_pipeline.ingestion.standing import read_standings
+from ledgerguard_pipeline.ingestion.verdicts import read_verdicts
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.values import Mode
+from ledgerguard_pipeline.values import Mode, RealmId
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -236,3 +239,31 @@ def test_the_answer_tells_what_was_found(
         "phantoms": 0,
         "walked": bool(lost),
     }
+
+
+def _reasons(installation: Installation) -> list[list[str]]:
+    """The kinds of reasons the company has, by each way to ask."""
+    control, settings = installation.control, installation.settings
+    judged = [
+        *(each.health for each in read_standings(control, settings)),
+        *(each.health for each in read_verdicts(control, settings)),
+    ]
+    return [[reason.kind.value for reason in health.reasons] for health in judged]
+
+
+def test_what_cannot_be_repaired_is_a_reason_of_health_until_it_is(
+    connected: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(connected)
+    assert _reasons(connected) == [[], []]
+    counts = BronzeStore.counts
+
+    def one_less(store: BronzeStore, realm_id: RealmId | None) -> dict[str, int]:
+        return {entity: rows - 1 for entity, rows in counts(store, realm_id).items()}
+
+    with monkeypatch.context() as miscounted:
+        miscounted.setattr(BronzeStore, "counts", one_less)
+        assert _of(_reconcile(connected, (INVOICE,)), INVOICE).complete is False
+    assert _reasons(connected) == [["counts_differ"], ["counts_differ"]]
+    _reconcile(connected, (INVOICE,))
+    assert _reasons(connected) == [[], []]
