@@ -37,6 +37,12 @@ _WORKER = Path(__file__).parent / "clients" / "sweep.py"
 _IDLE_SECONDS = 600
 _EDITED_SHARE = 0.05
 _BUDGET = "1000000000"
+_SCALE = {
+    "benchmarks.claims": "Claims a second on PostgreSQL",
+    "benchmarks.lake": "Commits into a DuckLake",
+    "benchmarks.celery_events": "From the webhook to the row on Celery",
+}
+"""Measurements of their own, and the heading for one that prints none."""
 
 
 class _Said(msgspec.Struct):
@@ -166,7 +172,7 @@ def measure(folder: Path, *, realms: int, shards: int) -> Iterator[Finding]:
         setting = Finding(
             "fleet",
             f"{realms:,} companies: sandbox and first load",
-            f"Small books of some 470 objects each; {shards} Dagster runs at a time on one "
+            f"Small books of some 470 objects each; Dagster runs at a time: {shards}, on one "
             "machine with the sandbox; nothing was connected before.",
         )
         setting.note("sandbox answering after", f"{fleet.sandbox_seconds:.1f} s")
@@ -224,7 +230,11 @@ def _note(finding: Finding, swept: Pass, realms: int) -> None:
 
 def bench_fleet(
     realms: Annotated[int, typer.Option(min=21, help="How many companies.")] = 1000,
-    shards: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    shards: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    scale: Annotated[
+        bool,
+        typer.Option("--scale", help="PostgreSQL claims, DuckLake commits and Celery as well."),
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
     ] = False,
@@ -239,11 +249,30 @@ def bench_fleet(
     except (BenchFailed, LedgerGuardError) as error:
         sys.stderr.write(f"bench-fleet: {error}\n")
         raise typer.Exit(1) from None
+    others = list(_others(quiet=as_json)) if scale else []
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
     if write:
-        command = f'make bench-fleet ARGS="--realms {realms} --shards {shards} --write"'
-        write_down("fleet figures", command, [*map(markdown, found)])
+        more = " --scale" if scale else ""
+        command = f'make bench-fleet ARGS="--realms {realms} --shards {shards}{more} --write"'
+        write_down("fleet figures", command, [*map(markdown, found), *others])
+
+
+def _others(*, quiet: bool) -> Iterator[str]:
+    """What the measurements of the parts that grow with the fleet print."""
+    for module, title in _SCALE.items():
+        with _folder() as folder:
+            done = run(
+                [sys.executable, "-m", module],
+                environment={**clean_environment(), "PYTHONPATH": str(ROOT)},
+                folder=folder,
+            )
+        text = done.output.strip()
+        told = text if text.startswith("### ") else f"### {title}\n\n{text}"
+        if not quiet:
+            sys.stdout.write(f"\n{told}\n")
+            sys.stdout.flush()
+        yield told
 
 
 def _tell(finding: Finding, found: list[Finding], *, quiet: bool) -> None:

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         description="more companies than this are synced by sweeps instead of a run each",
     )
     ledgerguard_sweep_shards: int = Field(
-        2,
+        1,
         ge=1,
         le=1_000,
         description="runs a sweep is cut into, each with its own part of the companies",

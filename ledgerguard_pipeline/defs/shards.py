@@ -22,7 +22,7 @@ class SweepPolicy:
     """From how many companies on sweeps replace runs of their own, and how they are cut."""
 
     above: int = 20
-    shards: int = 2
+    shards: int = 1
     minutes: int = 15
 
     @classmethod
