@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
 from ledgerguard_pipeline.addresses import LakeAddress, parse_bronze_url
-from ledgerguard_pipeline.bronze import BronzeStore, Load
-from ledgerguard_pipeline.bronze.attached import instances
-from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.values import Environment, Mode
+from ledgerguard_pipeline.bronze.attached import CATALOG, instances
+from ledgerguard_pipeline.bronze.tables import SCHEMA
 from ledgerguard_pipeline_tests.postgres import postgres_database
 
 
@@ -32,40 +28,11 @@ def empty_lake(data: Path) -> Iterator[str]:
             instances.drop(lake_address(lake))
 
 
-@contextmanager
-def laid_out_lake(data: Path) -> Iterator[str]:
-    """The address of a lake with its tables of bookkeeping and no row, to be copied."""
-    with empty_lake(data) as url:
-        nothing = Load(
-            load_id="none",
-            realm_id="1",
-            entity=entity_type("Invoice"),
-            mode=Mode.CDC,
-            run_id=None,
-            records=(),
-            started_at=datetime(2026, 1, 1, tzinfo=UTC),
-            marked=False,
-        )
-        BronzeStore(lake_address(url), Environment.SANDBOX).commit([nothing])
-        instances.drop(lake_address(url))
-        end_connections(url)
-        yield url
-
-
-@contextmanager
-def copied_lake(original: str) -> Iterator[str]:
-    """A lake of its own with the catalog of another; both keep their files in one folder."""
-    catalog = dict(lake_address(original).catalog)
-    name = f"t{uuid.uuid4().hex}"
-    with _administrator(catalog) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {catalog['dbname']}")
-    url = original.replace(f"/{catalog['dbname']}?", f"/{name}?")
-    try:
-        yield url
-    finally:
-        instances.drop(lake_address(url))
-        with _administrator(catalog) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def wipe(url: str) -> None:
+    """Make a lake empty again: quicker than a new one, because its instances stay attached."""
+    connection = instances.cursor(lake_address(url), read_only=False)
+    connection.execute(f"DROP SCHEMA IF EXISTS {CATALOG}.{SCHEMA} CASCADE")
+    connection.close()
 
 
 def _administrator(catalog: dict[str, str]) -> psycopg.Connection:
