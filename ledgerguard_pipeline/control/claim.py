@@ -57,7 +57,8 @@ class Claim:
         Raises:
             ControlUnavailable: nothing was handed out, or it comes back when its lease ends.
         """
-        given: dict[str, object] = {"owner": owner, "realms": list(realms), "most": limit}
+        given: dict[str, object] = {"owner": owner, "most": limit}
+        given["realms"] = list(realms) if self._database.is_sqlite else ",".join(realms)
         if self._servers_time:
             given["ttl"] = ttl_seconds
         else:
@@ -104,5 +105,6 @@ class Claim:
     def _of_realms(self) -> ColumnElement[bool]:
         if self._database.is_sqlite:
             return events.c.realm_id.in_(bindparam("realms", expanding=True))
-        # One parameter whatever their number: the text of the statement stays the same.
-        return events.c.realm_id == any_(bindparam("realms", type_=ARRAY(String)))
+        # One short parameter whatever their number: the text of the statement stays the same.
+        realms = func.string_to_array(bindparam("realms", type_=String), ",", type_=ARRAY(String))
+        return events.c.realm_id == any_(realms)

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, literal
+from sqlalchemy import ColumnElement, RowMapping, String, and_, literal_column
 
 from ledgerguard_pipeline.control.schema import webhook_events as events
 from ledgerguard_pipeline.events import ChangeEvent, Operation
@@ -83,7 +83,7 @@ def abandoned(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
 
 def _in(status: EventStatus) -> ColumnElement[bool]:
     # Written into the statement: only then its index is known to fit.
-    return events.c.status == literal(status.value, literal_execute=True)
+    return events.c.status == literal_column(f"'{status.value}'", String)
 
 
 def queued_event(row: RowMapping) -> QueuedEvent:
