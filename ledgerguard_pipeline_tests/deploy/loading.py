@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
@@ -22,9 +23,9 @@ def connect_all(stack: Embedded, installation: Installation) -> None:
 
 
 def mid_run(
-    stack: Embedded, installation: Installation, entities: int
+    stack: Embedded, installation: Installation, *, loaded: range
 ) -> tuple[dg.DagsterRun, int] | None:
-    """A run that has loaded some of its entities, and the process that works on it."""
+    """A run under way that has loaded so many entities, and the process that works on it."""
     for beat in installation.control.run_beats.list():
         run = stack.instance.get_run_by_id(beat.run_id)
         if run is None or run.status is not dg.DagsterRunStatus.STARTED:
@@ -32,7 +33,7 @@ def mid_run(
         done = stack.instance.all_logs(
             run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-        if 0 < len(done) < entities:
+        if len(done) in loaded:
             return run, int(beat.holder.split(":")[1])
     return None
 
@@ -62,5 +63,16 @@ def edit_and_await(stack: Embedded, installation: Installation, realm: str) -> N
     try:
         wait(settled, EVENT_SECONDS, "the event in Bronze")
     except AssertionError:
-        runs = [(each.dagster_run.job_name, each.dagster_run.status) for each in stack.runs()]
-        raise AssertionError(f"{told}, runs: {runs}, daemon: {stack.log('daemon')}") from None
+        raise AssertionError(f"{told}\n{_story(stack)}") from None
+
+
+def _story(stack: Embedded) -> str:
+    """What the runs did last, for a failing test."""
+    lines = []
+    for record in stack.runs():
+        run = record.dagster_run
+        lines.append(f"{run.job_name} {run.status.value}")
+        for entry in stack.instance.all_logs(run.run_id)[-4:]:
+            moment = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="seconds")
+            lines.append(f"  {moment} {entry.user_message or entry.dagster_event}"[:300])
+    return "\n".join(lines)

@@ -35,7 +35,7 @@ NOTICED_SECONDS = 90.0
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Embedded]:
     with (
-        SandboxProcess(invoices=40, latency_ms=300) as sandbox,
+        SandboxProcess(invoices=40) as sandbox,
         Embedded(tmp_path, sandbox, LEDGERGUARD_ENTITIES=",".join(KEPT)) as stack,
     ):
         stack.start()
@@ -48,14 +48,16 @@ def test_the_next_event_arrives_after_a_kill(
 ) -> None:
     with Installation.open(stack.settings) as installation:
         connect_all(stack, installation)
+        stack.sandbox.set(latency_ms=30_000)  # so the run is under way when it is killed
         run, process_id = wait(
-            lambda: mid_run(stack, installation, len(KEPT)), 150, "a run under way"
+            lambda: mid_run(stack, installation, loaded=range(1)), 150, "a run under way"
         )
         if with_its_code_server:
             kill(stack.processes["code"], signal.SIGKILL)
         else:
             os.kill(process_id, signal.SIGKILL)
         began = time.monotonic()
+        stack.sandbox.set(latency_ms=0)
         if with_its_code_server:
             stack.start_code_server()
         await_status(stack, run.run_id, dg.DagsterRunStatus.FAILURE, NOTICED_SECONDS)
