@@ -138,9 +138,10 @@ class Standing:
         }
 
 
-def promised_seconds(entity: EntityType) -> float:
-    """How old the data of an entity may be, by its schedule."""
-    return PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
+def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
+    """How old the data of an entity may be, by its schedule; rare sweeps promise less."""
+    usual = PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
+    return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
 
 
 def read_standings(
@@ -209,7 +210,10 @@ class StandingReader:
         self._known = known
         self._now = now
         self._budget = settings.ledgerguard_monthly_call_budget
-        self._promises = {each.name: promised_seconds(each) for each in settings.kept_entities}
+        minutes = settings.ledgerguard_sweep_minutes
+        self._promises = {
+            each.name: promised_seconds(each, minutes) for each in settings.kept_entities
+        }
         self._used = sum(each.month_to_date for each in known.usage.values())
         last_day = sum(each.last_day for each in known.usage.values())
         self._forecast = forecast(self._used, last_day, now)

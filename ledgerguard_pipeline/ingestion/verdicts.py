@@ -86,7 +86,8 @@ def _alike(
     """
     groups: dict[float, list[str]] = {}
     for each in settings.kept_entities:
-        groups.setdefault(promised_seconds(each), []).append(each.name)
+        promised = promised_seconds(each, settings.ledgerguard_sweep_minutes)
+        groups.setdefault(promised, []).append(each.name)
     read = {promised: control.marks.extents(names) for promised, names in groups.items()}
     found: dict[RealmId, tuple[EntityStanding, ...] | None] = {}
     for realm in {realm for extents in read.values() for realm in extents}:

@@ -1,0 +1,60 @@
+"""The measurement of many companies at its smallest: every company is loaded, seen and counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fleet import Pass, _note
+from benchmarks.goals import Finding, markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_small_fleet_comes_up_rests_and_changes() -> None:
+    command = [sys.executable, "-m", "benchmarks.fleet", "--realms", "21", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {
+        finding["key"]: {each["what"]: each for each in finding["figures"]}
+        for finding in json.loads(done.stdout)
+    }
+    assert found["fleet"]["companies loaded"]["measured"] == "21"
+    for figure in ("API calls", "companies visited"):
+        assert found["fleet_idle"][figure]["reached"] is True
+    assert int(found["fleet_idle"]["Dagster events"]["measured"]) < 30
+    for figure in ("companies changed", "rows written"):
+        assert found["fleet_changed"][figure]["reached"] is True
+
+
+def test_a_pass_is_told_as_a_whole_and_by_company() -> None:
+    finding = Finding("fleet", "Title", "How.")
+    swept = Pass(
+        seconds=12.34,
+        runs=2,
+        events=20,
+        cpu_seconds=50.0,
+        sandbox_cpu_seconds=3.0,
+        api_calls=100,
+        peak_mb=300.0,
+        endings={"idle": 99, "failed": 1},
+        rows_written=0,
+    )
+    _note(finding, swept, 100)
+    told = markdown(finding)
+    assert "50.0 s, 500 ms a company" in told
+    assert "1.00" in told
+    assert "1 failed, 99 idle" in told
+
+
+def test_too_few_companies_are_no_fleet() -> None:
+    command = [sys.executable, "-m", "benchmarks.fleet", "--realms", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
