@@ -77,6 +77,8 @@ class RedisServer:
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=ANSWER_SECONDS,
             health_check_interval=30,
+            # More threads than this never call at once; a pool that is full would refuse them.
+            max_connections=1_000,
             # The one layer of retries is ``run``: it knows the deadline.
             retry=Retry(NoBackoff(), 0),
         )
