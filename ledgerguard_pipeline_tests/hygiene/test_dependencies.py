@@ -59,13 +59,6 @@ def optional() -> set[str]:
     return declared(entry for extra in extras for entry in extra)
 
 
-def extras() -> set[str]:
-    """Distributions of the optional parts, all of which the development environment has."""
-    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    parts = described["project"]["optional-dependencies"].values()
-    return {name for part in parts for name in declared(part)}
-
-
 def imported(files: Iterable[Path]) -> set[str]:
     """Distributions whose modules the files import."""
     modules: set[str] = set()
