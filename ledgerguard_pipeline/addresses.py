@@ -11,7 +11,7 @@ _FILE = "duckdb:///"
 _LAKE = "ducklake:"
 _SHAPES = (
     "duckdb:///path/to/bronze.duckdb or "
-    "ducklake:postgres:host=db.example dbname=lake user=ledgerguard;data=/srv/lake "
+    "ducklake:postgres:host=db.example dbname=lake user=ledgerguard;data=/data/lake "
     "(data=s3://bucket/folder for object storage)"
 )
 
@@ -70,7 +70,7 @@ def parse_bronze_url(url: str, s3: S3Access | None = None) -> Address:
     if not separator or not data.strip():
         raise ConfigurationError(
             "LEDGERGUARD_BRONZE_URL names a DuckLake without its data path; add "
-            ";data=/srv/lake or ;data=s3://bucket/folder at its end."
+            ";data=/data/lake or ;data=s3://bucket/folder at its end."
         )
     catalog = _catalog(dsn)
     password = catalog.pop("password", None)

@@ -77,10 +77,10 @@ def test_a_copy_that_differs_is_not_kept(
     [
         ("duckdb:///elsewhere.duckdb", "into a DuckLake only"),
         ("ducklake:postgres:host=x dbname=y", "without its data path"),
-        ("ducklake:postgres:host=x;data=/srv/lake", "names no database"),
+        ("ducklake:postgres:host=x;data=/data/lake", "names no database"),
         ("ducklake:postgres:host=x dbname=y;data=s3://", "names no bucket"),
         ("ducklake:postgres:host=x dbname=y;data=gs://b/c", "a folder or s3://"),
-        ("ducklake:sqlite:x;data=/srv/lake", "must look like"),
+        ("ducklake:sqlite:x;data=/data/lake", "must look like"),
     ],
 )
 def test_where_it_cannot_go(
@@ -95,16 +95,16 @@ def test_where_it_cannot_go(
 @pytest.mark.parametrize(
     "url",
     [
-        "ducklake:postgres:host=db user=me password=hidden-word dbname=lake;data=/srv/lake",
-        "ducklake:postgres:postgresql://me:hidden-word@db/lake;data=/srv/lake",
-        "ducklake:postgresql://me:hidden-word@db/lake;data=/srv/lake",
+        "ducklake:postgres:host=db user=me password=hidden-word dbname=lake;data=/data/lake",
+        "ducklake:postgres:postgresql://me:hidden-word@db/lake;data=/data/lake",
+        "ducklake:postgresql://me:hidden-word@db/lake;data=/data/lake",
     ],
 )
 def test_all_spellings_mean_the_same_and_show_no_password(url: str) -> None:
     address = lake_address(url)
     assert dict(address.catalog) == {"host": "db", "user": "me", "dbname": "lake"}
     assert address.password == "hidden-word"
-    assert str(address) == "DuckLake db/lake with data in /srv/lake/"
+    assert str(address) == "DuckLake db/lake with data in /data/lake/"
     assert "hidden-word" not in repr(address)
 
 
