@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.counting import WHOLE, count_copies, count_versions, slices
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
@@ -114,8 +114,8 @@ def _by_size(
     in_parts: dict[EntityType, list[str]] = {}
     if entities:
         of_table = {entity.table: entity for entity in entities}
-        for table, rows in store.sql(tables.count_versions(of_table))[1]:
-            parts = tables.slices(int(str(rows)))
+        for table, rows in store.sql(count_versions(of_table))[1]:
+            parts = slices(int(str(rows)))
             if len(parts) == 1:
                 whole.append(of_table[str(table)])
             else:
@@ -126,7 +126,7 @@ def _by_size(
 def _count(entity: EntityType, realm_id: RealmId, part: str) -> str:
     return (
         f"SELECT 'count', '{entity.name}', *, NULL, NULL, NULL, NULL "
-        f"FROM ({tables.count_copies(entity.table, realm_id, part)})"
+        f"FROM ({count_copies(entity.table, realm_id, part)})"
     )
 
 
@@ -141,7 +141,7 @@ def _statement(
     run_id: str,
 ) -> str:
     mine = f"WHERE realm_id = '{realm_id}'"
-    counts = [_count(entity, realm_id, tables.WHOLE) for entity in counted]
+    counts = [_count(entity, realm_id, WHOLE) for entity in counted]
     counts += [
         f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
         f'NULL, NULL, NULL, NULL FROM bronze."{entity.table}_current" {mine}'

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Reject, RunId, State
@@ -137,6 +137,15 @@ class LoadMark:
     watermark: datetime | None
     started_at: datetime
     loaded_at: datetime
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Self:
+        """The mark of a row of Bronze, whose columns stand in the order of the fields."""
+        load_id, entity, mode, *rest = row
+        names = [field.name for field in fields(cls)][3:]
+        return cls(
+            load_id=load_id, entity=entity, mode=Mode(mode), **dict(zip(names, rest, strict=True))
+        )
 
 
 class Answer(NamedTuple):

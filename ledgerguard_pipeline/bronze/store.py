@@ -14,6 +14,7 @@ from ledgerguard_pipeline.addresses import Address, LakeAddress
 from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.commit import Committer
 from ledgerguard_pipeline.bronze.copying import Content
+from ledgerguard_pipeline.bronze.counting import living
 from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.loads import (
@@ -39,7 +40,7 @@ from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
-from ledgerguard_pipeline.values import Environment, Mode, RealmId, State
+from ledgerguard_pipeline.values import Environment, RealmId, State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,18 +137,7 @@ class BronzeStore:
             wanted = {one.table: one.name for one in ENTITIES if one.table in present}
             if connection is None or not wanted:
                 return {}
-            sizes = connection.execute(tables.count_versions(wanted)).fetchall()
-            parts: dict[str, list[tuple[str, str]]] = {}
-            for table, rows in sizes:
-                for part in tables.slices(int(rows)):
-                    parts.setdefault(part, []).append((wanted[table], table))
-            values = {} if realm is None else {"realm": str(realm)}
-            counts: dict[str, int] = {}
-            for part, group in parts.items():
-                statement = tables.count_current(group, realm=realm is not None, part=part)
-                for entity, count in connection.execute(statement, values).fetchall():
-                    counts[str(entity)] = counts.get(str(entity), 0) + int(count)
-            return counts
+            return living(connection, wanted, None if realm is None else str(realm))
 
     def count(self, entity: str, realm: RealmId | str | None = None) -> int:
         """Living objects of one entity type, ``Expense`` included."""
@@ -243,28 +233,7 @@ class BronzeStore:
             if connection is None:
                 return {}
             rows = connection.execute(tables.LAST_LOADS, {"realm": str(realm)}).fetchall()
-        marks = [
-            LoadMark(
-                load_id=row[0],
-                entity=row[1],
-                mode=Mode(row[2]),
-                run_id=row[3],
-                final=row[4],
-                fetched=row[5],
-                written=row[6],
-                deleted=row[7],
-                unchanged=row[8],
-                stale=row[9],
-                quarantined=row[10],
-                api_calls=row[11],
-                fetched_bytes=row[12],
-                watermark=row[13],
-                started_at=row[14],
-                loaded_at=row[15],
-            )
-            for row in rows
-        ]
-        return {mark.entity: mark for mark in marks}
+        return {mark.entity: mark for mark in map(LoadMark.of_row, rows)}
 
     def frame(
         self,

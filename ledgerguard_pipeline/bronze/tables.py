@@ -15,8 +15,6 @@ from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
 SCHEMA = "bronze"
 SCHEMA_VERSION = 1
-SLICE_ROWS = 200_000
-WHOLE = "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ REPLACED = {
 }
 """Tables that hold one row for each key in a file; a lake only adds, and the newest counts."""
 
-_GONE = "('deleted', 'merged')"
+GONE = "('deleted', 'merged')"
 _NAMES = ", ".join(column.name for column in VERSION_COLUMNS)
 _EXPOSED = ", ".join(
     "exact AS payload" if column.name == "payload" else column.name for column in VERSION_COLUMNS
@@ -165,7 +163,7 @@ def newest(table: str, *, realm: bool = False, until: bool = False) -> str:
 
 def current(table: str, *, realm: bool = False, until: bool = False) -> str:
     """The newest version of every object that is not deleted or merged."""
-    return f"{newest(table, realm=realm, until=until)} WHERE state NOT IN {_GONE}"
+    return f"{newest(table, realm=realm, until=until)} WHERE state NOT IN {GONE}"
 
 
 def derived_rows(derived: DerivedEntity, rows: str) -> str:
@@ -211,45 +209,12 @@ def content_of(table: str, catalog: str) -> str:
     )
 
 
-def forget_outdated(table: str) -> str:
-    """Delete rows of bookkeeping that newer ones replace."""
-    key, newest = REPLACED[table]
-    names = key.replace(" ", "").split(",")
-    same = " AND ".join(f"newer.{name} = older.{name}" for name in names)
-    return (
-        f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
-        f"WHERE {same} AND newer.{newest} > older.{newest})"
-    )
-
-
-def flush_lake(catalog: str) -> str:
-    return f"CALL ducklake_flush_inlined_data('{catalog}')"
-
-
-def merge_lake(catalog: str) -> str:
-    return f"CALL ducklake_merge_adjacent_files('{catalog}')"
-
-
-def expire_lake(catalog: str) -> str:
-    return f"CALL ducklake_expire_snapshots('{catalog}', older_than => ?)"
-
-
-def clean_lake(catalog: str) -> str:
-    """Delete files that only expired snapshots had, once they expired long enough ago."""
-    return f"CALL ducklake_cleanup_old_files('{catalog}', older_than => ?)"
-
-
-def sweep_lake(catalog: str) -> str:
-    """Delete old files that no snapshot ever had: a writer was killed before its commit."""
-    return f"CALL ducklake_delete_orphaned_files('{catalog}', older_than => ?)"
-
-
 def newest_headers(table: str) -> str:
     """Headers of the newest stored versions of the ids in ``incoming``, for one company."""
     return (
         "SELECT id, state, epoch_us(last_updated_at), sync_token, epoch_us(fetched_at), "
         "payload_sha256, merged_into, "
-        f"epoch_us(max(CASE WHEN state NOT IN {_GONE} THEN last_updated_at END) "
+        f"epoch_us(max(CASE WHEN state NOT IN {GONE} THEN last_updated_at END) "
         "OVER (PARTITION BY id)) "
         f"FROM {quoted(table)} WHERE realm_id = $realm AND id IN (SELECT id FROM incoming) "
         "QUALIFY row_number() OVER (PARTITION BY id ORDER BY loaded_at DESC) = 1"
@@ -272,46 +237,6 @@ def insert(table: str, columns: Sequence[str], rows: int) -> str:
     one = "(" + ", ".join("?" * len(columns)) + ")"
     names = ", ".join(quoted(column) for column in columns)
     return f"INSERT INTO {table} ({names}) VALUES " + ", ".join([one] * rows)
-
-
-def count_versions(tables: Iterable[str]) -> str:
-    """Rows per table, all companies; known without reading them."""
-    return " UNION ALL ".join(
-        f"SELECT '{table}', count(*) FROM {SCHEMA}.{quoted(table)}" for table in tables
-    )
-
-
-def slices(rows: int) -> list[str]:
-    """Conditions that cut a table of this many rows into parts small enough to be counted.
-
-    Grouping a million objects holds every id at once, in the memory of a run that holds pages
-    too; a part holds its own ids only, and the parts are read one after the other.
-    """
-    parts = 1 + rows // SLICE_ROWS
-    return [f"hash(id) % {parts} = {part}" for part in range(parts)] if parts > 1 else [WHOLE]
-
-
-def count_current(tables: Iterable[tuple[str, str]], *, realm: bool, part: str = WHOLE) -> str:
-    """Living objects per entity type; ``tables`` are pairs of entity name and table.
-
-    ``part`` is one of ``slices``.
-    """
-    where = f" WHERE {part}" + (" AND realm_id = $realm" if realm else "")
-    return " UNION ALL ".join(
-        f"SELECT '{entity}', count(*) FROM (SELECT arg_max(state, loaded_at) AS state "
-        f"FROM {quoted(table)}{where} GROUP BY realm_id, id) WHERE state NOT IN {_GONE}"
-        for entity, table in tables
-    )
-
-
-def count_copies(table: str, realm_id: str, part: str) -> str:
-    """Living objects of a company, and by how many rows they exceed their ids (it must be 0)."""
-    where = f"WHERE {part} AND realm_id = '{realm_id}'"
-    return (
-        f"SELECT count(*), count(*) - count(DISTINCT id) FROM {SCHEMA}.{quoted(table)} "
-        f"SEMI JOIN (SELECT id, max(loaded_at) AS loaded_at FROM {SCHEMA}.{quoted(table)} {where} "
-        f"GROUP BY id) USING (id, loaded_at) {where} AND state NOT IN {_GONE}"
-    )
 
 
 def count_rows(rows: str) -> str:
@@ -356,7 +281,7 @@ def latest_rows(
         "SELECT position FROM (SELECT id, arg_max(rowid, loaded_at) AS position, "
         "arg_max(state, loaded_at) AS state, "
         "arg_max_null(last_updated_at, loaded_at) AS last_updated_at "
-        f"FROM {quoted(table)}{where} GROUP BY realm_id, id) WHERE state NOT IN {_GONE}"
+        f"FROM {quoted(table)}{where} GROUP BY realm_id, id) WHERE state NOT IN {GONE}"
     )
     if derived is not None:
         picked = (

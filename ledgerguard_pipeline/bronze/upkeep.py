@@ -70,11 +70,11 @@ def maintain(place: Place, check: Callable[[Session], set[str]], now: datetime) 
 
     return Upkeep(
         outdated_rows=sum(step(partial(_forget, table)) for table in tables.REPLACED),
-        rows_to_files=step(lambda lake: _sum(lake, tables.flush_lake(lake.catalog), 2)),
-        files_merged=step(lambda lake: _sum(lake, tables.merge_lake(lake.catalog), 2)),
-        snapshots_expired=step(lambda lake: _rows(lake, tables.expire_lake(lake.catalog), before)),
-        files_deleted=step(lambda lake: _rows(lake, tables.clean_lake(lake.catalog), before))
-        + step(lambda lake: _rows(lake, tables.sweep_lake(lake.catalog), before)),
+        rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
+        files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
+        snapshots_expired=step(lambda lake: _rows(lake, _expire_lake(lake.catalog), before)),
+        files_deleted=step(lambda lake: _rows(lake, _clean_lake(lake.catalog), before))
+        + step(lambda lake: _rows(lake, _sweep_lake(lake.catalog), before)),
     )
 
 
@@ -84,7 +84,7 @@ def _checkpoint(session: Session, check: Callable[[Session], set[str]]) -> None:
 
 
 def _forget(table: str, session: Session) -> int:
-    row = session.connection.execute(tables.forget_outdated(table)).fetchone()
+    row = session.connection.execute(_outdated(table)).fetchone()
     return 0 if row is None else int(row[0])
 
 
@@ -94,3 +94,36 @@ def _sum(session: Session, statement: str, column: int) -> int:
 
 def _rows(session: Session, statement: str, before: datetime) -> int:
     return len(session.connection.execute(statement, [before]).fetchall())
+
+
+def _outdated(table: str) -> str:
+    """Delete rows of bookkeeping that newer ones replace."""
+    key, newest = tables.REPLACED[table]
+    names = key.replace(" ", "").split(",")
+    same = " AND ".join(f"newer.{name} = older.{name}" for name in names)
+    return (
+        f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
+        f"WHERE {same} AND newer.{newest} > older.{newest})"
+    )
+
+
+def _flush_lake(catalog: str) -> str:
+    return f"CALL ducklake_flush_inlined_data('{catalog}')"
+
+
+def _merge_lake(catalog: str) -> str:
+    return f"CALL ducklake_merge_adjacent_files('{catalog}')"
+
+
+def _expire_lake(catalog: str) -> str:
+    return f"CALL ducklake_expire_snapshots('{catalog}', older_than => ?)"
+
+
+def _clean_lake(catalog: str) -> str:
+    """Delete files that only expired snapshots had, once they expired long enough ago."""
+    return f"CALL ducklake_cleanup_old_files('{catalog}', older_than => ?)"
+
+
+def _sweep_lake(catalog: str) -> str:
+    """Delete old files that no snapshot ever had: a writer was killed before its commit."""
+    return f"CALL ducklake_delete_orphaned_files('{catalog}', older_than => ?)"

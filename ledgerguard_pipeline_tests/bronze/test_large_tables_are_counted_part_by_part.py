@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ledgerguard_pipeline.bronze import BronzeStore, tables
+from ledgerguard_pipeline.bronze import BronzeStore, counting
 from ledgerguard_pipeline.bronze.audit import audit
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.values import RealmId
@@ -29,8 +29,8 @@ def test_parts_add_up_to_the_whole(store: BronzeStore, monkeypatch: pytest.Monke
     (whole,) = audit(store, RealmId(REALM), [INVOICE]).values()
     counted = store.counts(), store.counts(REALM)
     assert (whole.stored, whole.duplicates, counted) == (39, 0, ({"Invoice": 41}, {"Invoice": 39}))
-    monkeypatch.setattr(tables, "SLICE_ROWS", 10)
-    assert len(tables.slices(42)) == 5
+    monkeypatch.setattr(counting, "SLICE_ROWS", 10)
+    assert len(counting.slices(42)) == 5
     assert audit(store, RealmId(REALM), [INVOICE]) == {"Invoice": whole}
     assert (store.counts(), store.counts(REALM)) == counted
 
@@ -44,6 +44,6 @@ def test_a_surplus_row_is_found_in_parts_too(
             "INSERT INTO bronze.bronze.invoice SELECT * FROM bronze.bronze.invoice WHERE id = '3'"
         )
     for rows in (1_000, 5):
-        monkeypatch.setattr(tables, "SLICE_ROWS", rows)
+        monkeypatch.setattr(counting, "SLICE_ROWS", rows)
         (found,) = audit(store, RealmId(REALM), [INVOICE]).values()
         assert (found.stored, found.duplicates) == (21, 1)

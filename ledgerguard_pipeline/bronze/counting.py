@@ -1,0 +1,69 @@
+"""Counting living objects, in parts where a table is large.
+
+Grouping a million objects holds every id at once, in the memory of a run that holds pages too. A
+part holds its own ids only, and the parts are read one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import duckdb
+
+from ledgerguard_pipeline.bronze.tables import GONE, SCHEMA, quoted
+
+SLICE_ROWS = 200_000
+WHOLE = "true"
+
+
+def living(
+    connection: duckdb.DuckDBPyConnection, entities: Mapping[str, str], realm: str | None
+) -> dict[str, int]:
+    """Living objects by entity name, of one company or all; ``entities`` are names by table."""
+    parts: dict[str, list[tuple[str, str]]] = {}
+    for table, rows in connection.execute(count_versions(entities)).fetchall():
+        for part in slices(int(rows)):
+            parts.setdefault(part, []).append((entities[table], table))
+    values = {} if realm is None else {"realm": realm}
+    counts: dict[str, int] = {}
+    for part, group in parts.items():
+        statement = count_current(group, realm=realm is not None, part=part)
+        for entity, count in connection.execute(statement, values).fetchall():
+            counts[str(entity)] = counts.get(str(entity), 0) + int(count)
+    return counts
+
+
+def count_versions(tables: Iterable[str]) -> str:
+    """Rows per table, all companies; known without reading them."""
+    return " UNION ALL ".join(
+        f"SELECT '{table}', count(*) FROM {SCHEMA}.{quoted(table)}" for table in tables
+    )
+
+
+def slices(rows: int) -> list[str]:
+    """Conditions that cut a table of this many rows into parts; of a small one, ``WHOLE``."""
+    parts = 1 + rows // SLICE_ROWS
+    return [f"hash(id) % {parts} = {part}" for part in range(parts)] if parts > 1 else [WHOLE]
+
+
+def count_current(tables: Iterable[tuple[str, str]], *, realm: bool, part: str = WHOLE) -> str:
+    """Living objects per entity type; ``tables`` are pairs of entity name and table.
+
+    ``part`` is one of ``slices``.
+    """
+    where = f" WHERE {part}" + (" AND realm_id = $realm" if realm else "")
+    return " UNION ALL ".join(
+        f"SELECT '{entity}', count(*) FROM (SELECT arg_max(state, loaded_at) AS state "
+        f"FROM {quoted(table)}{where} GROUP BY realm_id, id) WHERE state NOT IN {GONE}"
+        for entity, table in tables
+    )
+
+
+def count_copies(table: str, realm_id: str, part: str) -> str:
+    """Living objects of a company, and by how many rows they exceed their ids (it must be 0)."""
+    where = f"WHERE {part} AND realm_id = '{realm_id}'"
+    return (
+        f"SELECT count(*), count(*) - count(DISTINCT id) FROM {SCHEMA}.{quoted(table)} "
+        f"SEMI JOIN (SELECT id, max(loaded_at) AS loaded_at FROM {SCHEMA}.{quoted(table)} {where} "
+        f"GROUP BY id) USING (id, loaded_at) {where} AND state NOT IN {GONE}"
+    )
