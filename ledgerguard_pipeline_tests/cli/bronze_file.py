@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
+from ledgerguard_pipeline.addresses import Address
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import entity_type
@@ -22,7 +22,7 @@ REALM = RealmId("9341453474484455")
 _THEN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def make_bronze(path: Path, environment: Environment = Environment.SANDBOX) -> BronzeStore:
+def make_bronze(path: Address, environment: Environment = Environment.SANDBOX) -> BronzeStore:
     """Commit one customer whose name tries to be clever."""
     store = BronzeStore(path, environment)
     record = Record(

@@ -6,8 +6,11 @@ import duckdb
 import pytest
 from dagster_duckdb import DuckDBResource
 
-from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
 from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
+from ledgerguard_pipeline_tests.lakes import empty_lake
 
 
 @pytest.fixture
@@ -68,3 +71,20 @@ def test_an_option_name_cannot_carry_sql(file: Path) -> None:
         resource.get_connection(read_only=True) as connection,
     ):
         connection.execute("SELECT 1")
+
+
+def test_a_lake_is_reached_alike_and_its_address_stays_out_of_dagster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with empty_lake(tmp_path / "lake") as url:
+        monkeypatch.setenv("LEDGERGUARD_BRONZE_URL", url)
+        settings = load_settings(ledgerguard_home=tmp_path)
+        make_bronze(settings.bronze_address)
+        resource = BronzeDuckDB(database=database_of(settings))
+        assert "postgres" not in str(resource.database)
+        with resource.get_connection(read_only=True) as connection:
+            assert connection.execute("SELECT id FROM bronze.customer").fetchall() == [("1",)]
+        with resource.get_connection() as connection:
+            connection.execute("CREATE SCHEMA silver")
+            connection.execute("CREATE TABLE silver.t AS SELECT id FROM bronze.customer")
+            assert connection.execute("SELECT id FROM silver.t").fetchall() == [("1",)]
