@@ -37,7 +37,7 @@ def web(
         with Installation.open(settings) as installation:
             app = create_app(installation, host=host)
             shown = sockets[0].getsockname()[1]
-            note(f"Companies are at http://{host}:{shown} (Ctrl-C stops).")
+            note(f"Connect a company at http://{host}:{shown} (Ctrl-C stops).")
             # The server stops in order on SIGTERM and then raises it again for its caller.
             signal.signal(signal.SIGTERM, lambda *_: None)
             try:

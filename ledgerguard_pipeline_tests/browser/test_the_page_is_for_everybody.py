@@ -37,8 +37,7 @@ def fill(plane: ControlPlane) -> None:
     add(plane, 2, name="O'Hara Coffee", status=dead, error="Connect it with `ledgerguard connect`.")
     for place in range(3, 24):
         add(plane, place, synced=place % 2 == 0)
-    calls = {"entity": "Invoice", "purpose": "sync", "status": 200}
-    plane.calls.record(realm(0), metered=430_000, **calls)
+    plane.calls.record(realm(0), entity="Invoice", purpose="sync", status=200, metered=430_000)
     events = [event("e1", realm=realm(0)), event("e2", realm=realm(1), object_id=LONG[:60])]
     unreadable = [Unreadable(key="u" * 64, reason="no id", excerpt=LONG)]
     plane.deliveries.accept([delivery(events, unreadable)])
