@@ -9,8 +9,9 @@ what comes until the next one is near.
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.inbox import EventInbox
 
-WAIT_SECONDS = 4.5
-"""A little less than the daemon's five: it skips a round of a sensor that is still at work."""
+WAIT_SECONDS = 4.0
+"""Less than the daemon's five, which skips a round of a sensor that is still at work; a busy
+machine takes half a second to begin and to end a tick."""
 
 LOOK_SECONDS = 0.25
 GATHER_SECONDS = 2.0
