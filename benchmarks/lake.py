@@ -117,6 +117,7 @@ def measure(folder: Path, writers: int, commits: int, rows_each: int) -> str:
         realms = [str(9_000_000 + number) for number in range(writers)]
         told = run_writers(url, realms, commits, rows_each)
         out.append(told.row("each its own company", *audit(url, writers * commits * rows_each)))
+        failures = list(told.failed)
         singles = one_process(url)
         store = BronzeStore(parse_bronze_url(url), Environment.SANDBOX)
         began = time.perf_counter()
@@ -125,9 +126,10 @@ def measure(folder: Path, writers: int, commits: int, rows_each: int) -> str:
     with postgres_server() as server:
         url = f"ducklake:{server};data={folder / 'same'}"
         told = run_writers(url, ["9000001"] * writers, commits, rows_each)
+        failures += told.failed
         out.append(told.row("all the same rows", *audit(url, commits * rows_each)))
     out += ["", "| one commit of | times | median | rows/s |", "|---|---|---|---|", *singles]
-    return "\n".join([*out, "", kept])
+    return "\n".join([*out, "", kept, *(f"- {text}" for text in failures)])
 
 
 def main() -> None:

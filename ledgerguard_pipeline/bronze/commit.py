@@ -119,8 +119,8 @@ class Committer:
             insert_rows(connection, "_loads", _LOAD_COLUMNS, self._marks)
             self.outcomes = outcomes = self._with_quarantine(outcomes)
             crashpoint("before_bronze_commit")
-            self._session.ours()
-            connection.execute("COMMIT")
+            with self._session.committing():
+                connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(duckdb.Error):
                 connection.execute("ROLLBACK")

@@ -103,7 +103,7 @@ class DuckLake:
             with turn(self.address, self._names(realms), left) as mine:
                 connection = instances.cursor(self.address, read_only=False)
                 try:
-                    return work(Session(connection, CATALOG, lake=True, ours=mine.check))
+                    return work(Session(connection, CATALOG, lake=True, committing=mine.committing))
                 finally:
                     with contextlib.suppress(duckdb.Error):
                         connection.close()
@@ -181,7 +181,7 @@ class DuckLake:
 
     def _busy(self) -> BronzeBusy:
         return BronzeBusy(
-            f"Other writers of the same company kept {self.name} for {self._wait:g} s. Let them "
+            f"Other writers kept {self.name} for {self._wait:g} s. Let them "
             "finish and run this again; nothing is lost."
         )
 

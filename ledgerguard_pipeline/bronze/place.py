@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -23,23 +23,19 @@ Written = TypeVar("Written")
 _REACHING = re.compile(r'"function_name":"((?:ducklake|postgres|pg_clear)\w*)"', re.IGNORECASE)
 
 
-def _always() -> None:
-    """A file's lock cannot be lost while the file is open."""
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """An open store: its connection and the catalog name it goes by.
 
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
-    deletion conflicts with every insertion into the same table. ``ours`` is asked right before
+    deletion conflicts with every insertion into the same table. ``committing`` is held around
     COMMIT and raises where another writer may have taken over.
     """
 
     connection: duckdb.DuckDBPyConnection
     catalog: str
     lake: bool = False
-    ours: Callable[[], None] = _always
+    committing: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Place(Protocol):

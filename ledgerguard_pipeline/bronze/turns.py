@@ -3,8 +3,8 @@
 DuckLake lets two insertions into one table both succeed. Two writers of the same company would
 each find a version missing and each add it. So whoever writes a company holds a session lock
 for it from before its first read until after its commit. The lock lives on a connection of its
-own, because DuckLake begins new transactions by itself when it repeats a commit; ``check`` is
-asked right before COMMIT and fails if that connection is gone. A killed process gives its locks
+own, because DuckLake begins new transactions by itself when it repeats a commit; ``committing``
+fails right before COMMIT if that connection is gone. A killed process gives its locks
 back at once, a host that lost power after a minute and a half.
 
 A pooler that hands out connections by transaction (PgBouncer's mode ``transaction``) would
@@ -25,6 +25,8 @@ from ledgerguard_pipeline.addresses import LakeAddress
 _STRIPES = 1024
 """Different companies share a lock once in a thousand; PostgreSQL's lock table stays small."""
 _SPACE = 0x6C677264  # "lgrd": the first half of our two-part lock keys
+_COMMIT = _STRIPES
+"""The lock everybody holds while committing, beside those of companies."""
 CONNECT_SECONDS = 10
 _TAKE = (
     "SELECT pg_advisory_lock(%s, stripe) FROM "
@@ -42,9 +44,28 @@ class Turn:
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
 
-    def check(self) -> None:
-        """Raise ``psycopg.Error`` if the locks may be gone."""
-        self._connection.execute("SELECT 1")
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Prove that the locks are still held, and be the only one to commit to this lake.
+
+        DuckLake numbers commits optimistically: of several at once one wins and the others do
+        their part again. On busy cores that starved writers for a minute; in turns each needs
+        one repetition at most, and files are written before.
+
+        Raises:
+            TurnTaken: other writers' commits did not end in time.
+            psycopg.Error: the locks may be gone.
+        """
+        try:
+            self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [_SPACE, _COMMIT])
+        except errors.LockNotAvailable as error:
+            raise TurnTaken from error
+        try:
+            yield
+        finally:
+            # What is committed counts; a lost connection has given the lock back already.
+            with suppress(psycopg.Error):
+                self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_SPACE, _COMMIT])
 
 
 def stripes(names: Sequence[str]) -> list[int]:
