@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -37,12 +38,21 @@ _WORKER = Path(__file__).parent / "clients" / "sweep.py"
 _IDLE_SECONDS = 600
 _EDITED_SHARE = 0.05
 _BUDGET = "1000000000"
-_SCALE = {
+_PARTS = {
+    "benchmarks.page": "The company page of 500 companies",
     "benchmarks.claims": "Claims a second on PostgreSQL",
     "benchmarks.lake": "Commits into a DuckLake",
     "benchmarks.celery_events": "From the webhook to the row on Celery",
 }
 """Measurements of their own, and the heading for one that prints none."""
+
+
+class What(StrEnum):
+    """What to measure: sweeps of many companies, the parts that grow with them, or both."""
+
+    SWEEPS = "sweeps"
+    PARTS = "parts"
+    ALL = "all"
 
 
 class _Said(msgspec.Struct):
@@ -231,36 +241,39 @@ def _note(finding: Finding, swept: Pass, realms: int) -> None:
 def bench_fleet(
     realms: Annotated[int, typer.Option(min=21, help="How many companies.")] = 1000,
     shards: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
-    scale: Annotated[
-        bool,
-        typer.Option("--scale", help="PostgreSQL claims, DuckLake commits and Celery as well."),
-    ] = False,
+    what: Annotated[
+        What,
+        typer.Option(help="parts: the company page, PostgreSQL claims, DuckLake commits, Celery."),
+    ] = What.SWEEPS,
     write: Annotated[
         bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure what many companies cost: runs, events, CPU time, calls and memory."""
+    command = "make bench-fleet"
     found: list[Finding] = []
-    try:
-        with _folder() as folder:
-            for finding in measure(folder, realms=realms, shards=shards):
-                _tell(finding, found, quiet=as_json)
-    except (BenchFailed, LedgerGuardError) as error:
-        sys.stderr.write(f"bench-fleet: {error}\n")
-        raise typer.Exit(1) from None
-    others = list(_others(quiet=as_json)) if scale else []
+    if what is not What.PARTS:
+        try:
+            with _folder() as folder:
+                for finding in measure(folder, realms=realms, shards=shards):
+                    _tell(finding, found, quiet=as_json)
+        except (BenchFailed, LedgerGuardError) as error:
+            sys.stderr.write(f"bench-fleet: {error}\n")
+            raise typer.Exit(1) from None
+        if write:
+            arguments = f'ARGS="--realms {realms} --shards {shards} --write"'
+            write_down("fleet figures", f"{command} {arguments}", [*map(markdown, found)])
+    parts = [] if what is What.SWEEPS else list(_parts(quiet=as_json))
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
-    if write:
-        more = " --scale" if scale else ""
-        command = f'make bench-fleet ARGS="--realms {realms} --shards {shards}{more} --write"'
-        write_down("fleet figures", command, [*map(markdown, found), *others])
+    if write and parts:
+        write_down("part figures", f'{command} ARGS="--what parts --write"', parts)
 
 
-def _others(*, quiet: bool) -> Iterator[str]:
+def _parts(*, quiet: bool) -> Iterator[str]:
     """What the measurements of the parts that grow with the fleet print."""
-    for module, title in _SCALE.items():
+    for module, title in _PARTS.items():
         with _folder() as folder:
             done = run(
                 [sys.executable, "-m", module],
