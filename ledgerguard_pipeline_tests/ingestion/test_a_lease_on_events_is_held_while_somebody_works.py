@@ -51,7 +51,7 @@ def plane(home: Path, clock: FakeClock) -> Iterator[ControlPlane]:
 
 def test_it_beats_on_until_the_work_is_done_even_past_a_failing_beat() -> None:
     lease = CountingLease()
-    with beating(lease, seconds=0.001):  # type: ignore[arg-type]  # only beats are asked for
+    with beating(lease, seconds=0.001):
         assert lease.enough.wait(30)
     assert "event-lease" not in {thread.name for thread in threading.enumerate()}, "no longer"
 
