@@ -98,6 +98,7 @@ class Committer:
         self._now = now
         self._watermarks: dict[str, dict[str, datetime]] = {}
         self._marks: list[tuple[object, ...]] = []
+        self._expected: set[tuple[str, str, str, int]] = set()
         self._first: datetime | None = None
         self.outcomes: list[LoadOutcome] = []
 
@@ -135,8 +136,8 @@ class Committer:
 
     def _found(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Whether every load mark is there; others may have committed in between."""
-        expected = {(mark[0], mark[1], mark[2], mark[-1]) for mark in self._marks}
-        return expected <= set(connection.execute(tables.VERIFY_LOADS, [self._first]).fetchall())
+        found = connection.execute(tables.VERIFY_LOADS, [self._first]).fetchall()
+        return self._expected <= set(found)
 
     def _next_instant(self) -> datetime:
         # Versions are ordered by loaded_at, so it rises even where the wall clock steps back.
@@ -175,6 +176,7 @@ class Committer:
             new_fields=fields,
             living=_growth(chosen, stored),
         )
+        self._expected.add((outcome.load_id, realm, entity, microseconds(loaded_at)))
         self._marks.append(
             (
                 outcome.load_id,

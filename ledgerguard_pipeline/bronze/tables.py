@@ -334,7 +334,9 @@ READ_LAKE_TABLES = (
 FIND_CATALOG = "SELECT database_name FROM duckdb_databases() WHERE path = ?"
 FIND_SCHEMA = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
 LATEST_COMMIT = "SELECT max(loaded_at) FROM _loads"
-VERIFY_LOADS = "SELECT load_id, realm_id, entity, loaded_at FROM _loads WHERE loaded_at >= ?"
+VERIFY_LOADS = (
+    "SELECT load_id, realm_id, entity, epoch_us(loaded_at) FROM _loads WHERE loaded_at >= ?"
+)
 READ_FIELDS = "SELECT path, kind FROM _fields WHERE entity = ?"
 READ_QUARANTINE = (
     "SELECT id, reason, payload_sha256 FROM _quarantine "
