@@ -96,6 +96,10 @@ def test_every_surface_says_the_same_of_each(
     assert ready.json()["companies"] == {"healthy": 1, "degraded": 1, "unhealthy": 1}
     assert not any(realm in ready.text for realm in EXPECTED)
 
+    for realm, state in EXPECTED.items():
+        page = ask(app, f"/?state={state}").text
+        assert [each for each in EXPECTED if f'id="c{each}"' in page] == [realm]
+
     samples = {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(ask(app, METRICS_PATH).text)
