@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -26,6 +26,7 @@ PRODUCERS = CONSUMERS = 20
 PROCESSES = 4
 _TOGETHER = 20
 _LONGEST_SECONDS = 600.0
+_START_SECONDS = 60.0
 
 
 def queue(folder: Path, *, events: int) -> Finding:
@@ -50,11 +51,12 @@ def _measure(finding: Finding, name: str, settings: Settings, events: int) -> No
         plane.companies.put(a_company())
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(PROCESSES + 1)
-    with context.Pool(PROCESSES, initializer=_take, initargs=(ready,)) as pool:
-        share = pool.starmap_async(_work, [(settings, each, events) for each in range(PROCESSES)])
-        ready.wait(_LONGEST_SECONDS)
+    # Unlike a multiprocessing.Pool it notices a worker that died, instead of waiting for it.
+    with ProcessPoolExecutor(PROCESSES, context, _take, (ready,)) as pool:
+        shares = [pool.submit(_work, settings, each, events) for each in range(PROCESSES)]
+        ready.wait(_START_SECONDS)
         began = time.perf_counter()
-        found = share.get(_LONGEST_SECONDS)
+        found = [share.result(_LONGEST_SECONDS) for share in shares]
         seconds = time.perf_counter() - began
     processed = Counter(seq for seqs in found for seq in seqs)
     with ControlPlane.open(settings) as plane:
@@ -102,7 +104,7 @@ def _work(settings: Settings, process: int, events: int) -> list[int]:
                     return
                 time.sleep(0.05)
 
-        _ready[0].wait(_LONGEST_SECONDS)
+        _ready[0].wait(_START_SECONDS)
         with ThreadPoolExecutor(PRODUCERS + CONSUMERS) as pool:
             mine = range(process, PRODUCERS, PROCESSES)
             running = [pool.submit(produce, each) for each in mine]

