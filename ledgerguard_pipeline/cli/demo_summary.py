@@ -90,7 +90,8 @@ def _next_steps(story: Story) -> None:
     home = story.settings.ledgerguard_home
     say()
     say("Where to go next")
-    say("  make up         sandbox, web and Dagster together; then open http://localhost:3000")
+    say("  make up         everything together; then http://localhost:8000 shows the companies,")
+    say("                  http://localhost:3000 Dagster")
     say("                  -> Assets -> qbo / bronze / invoice -> Materialize")
     say("  Ask the books   " + question(str(home)))
     say("  Your own books  cp .env.example .env, fill in your Intuit keys, `ledgerguard doctor`")
