@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from pydantic import SecretStr
-
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from benchmarks import connected
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens import Tokens
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.process import FIRST_REALM, SandboxServer
 from ledgerguard_pipeline.sandbox.sharing import build_small_company, share_books
@@ -31,18 +27,5 @@ def _template() -> SandboxCompany:
 
 def connect_all(control: ControlPlane, sandbox: SandboxServer) -> list[RealmId]:
     """Store every company of the sandbox with its grant, as finished consents do."""
-    now = datetime.now(UTC)
-    for each in sandbox.issue_tokens():
-        realm = RealmId(each.realm)
-        control.companies.put(
-            Company(realm, control.environment, each.name, ConnectionStatus.CONNECTED, now)
-        )
-        grant = Tokens(
-            SecretStr(each.access_token),
-            SecretStr(each.refresh_token),
-            now + timedelta(seconds=each.expires_in),
-            now + timedelta(seconds=each.refresh_expires_in),
-            None,
-        )
-        control.tokens.replace(realm, grant, None)
+    connected.connect_all(control, sandbox.issue_tokens())
     return [RealmId(realm) for realm in sandbox.realms]
