@@ -85,7 +85,6 @@ class Installed:
         trace: TracebackType | None,
     ) -> None:
         self.control.close()
-        self.sandbox.stop()
         self._stop()
 
     def until(self, what: str, ask: Callable[[], Found | None]) -> Found:
