@@ -21,6 +21,16 @@ from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.postgres import postgres_database
 from ledgerguard_pipeline_tests.redis_server import redis_database
 
+__all__ = [  # the fixtures, for the conftest of a folder whose tests use them
+    "clock",
+    "migrated_database",
+    "migrated_file",
+    "open_plane",
+    "plane",
+    "settings",
+    "store_settings",
+]
+
 DATABASES = ("sqlite", "postgresql")
 """What keeps every contract."""
 

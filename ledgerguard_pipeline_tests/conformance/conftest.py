@@ -2,22 +2,4 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline_tests.stores import (
-    clock,
-    migrated_database,
-    migrated_file,
-    open_plane,
-    plane,
-    settings,
-    store_settings,
-)
-
-__all__ = [
-    "clock",
-    "migrated_database",
-    "migrated_file",
-    "open_plane",
-    "plane",
-    "settings",
-    "store_settings",
-]
+from ledgerguard_pipeline_tests.stores import *  # noqa: F403  # fixtures

@@ -16,25 +16,7 @@ from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.custody.token_endpoint import TokenEndpoint
-from ledgerguard_pipeline_tests.stores import (
-    clock,
-    migrated_database,
-    migrated_file,
-    open_plane,
-    plane,
-    settings,
-    store_settings,
-)
-
-__all__ = [
-    "clock",
-    "migrated_database",
-    "migrated_file",
-    "open_plane",
-    "plane",
-    "settings",
-    "store_settings",
-]
+from ledgerguard_pipeline_tests.stores import *  # noqa: F403  # fixtures
 
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")
