@@ -17,6 +17,9 @@ CUSTOMERS = 140
 VENDORS = 56
 EMPLOYEES = 18
 
+MASKED_SSN = "-".join("X" * digits for digits in (3, 2, 4))
+"""What Intuit answers instead of a social security number: an X for each digit, in its groups."""
+
 
 def address(index: int, id: str) -> Doc:
     city, state, code = CITIES[index % len(CITIES)]
@@ -137,7 +140,7 @@ def add_employees(desk: Desk) -> None:
         active = index % 8 != 7
         name = f"{first} {last}" + ("" if active else " (deleted)")
         doc: Doc = {
-            "SSN": "XXX-XX-XXXX",
+            "SSN": MASKED_SSN,
             "PrimaryAddr": address(index + 90, str(9_000 + index)),
             "BillableTime": index % 2 == 0,
             "BillRate": money(4_550 + 1_010 * index),
