@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -180,3 +181,8 @@ def test_download_addresses_are_the_same_at_every_build() -> None:
     first, again = (truth(build_company(invoices=1, now=NOW))["Attachable"].rows for _ in range(2))
     assert any(b"TempDownloadUri" in body for body in first.values())
     assert first == again
+
+
+def test_social_security_numbers_are_masked_as_intuit_masks_them(company: SandboxCompany) -> None:
+    for employee in every(company, "Employee"):
+        assert re.fullmatch(r"X{3}-X{2}-X{4}", str(employee["SSN"]))
