@@ -16,12 +16,18 @@ import msgspec
 from ledgerguard_pipeline.errors import BadInputError
 
 RealmId = NewType("RealmId", str)
-"""Intuit's company id: a decimal text of 10 to 19 digits (qualifies every object id)."""
+"""Intuit's company id: a decimal text of 1 to 20 digits (qualifies every object id).
+
+Newer companies have 15 to 19; ids of older companies are shorter, nine digits for example.
+"""
 
 LoadId = NewType("LoadId", str)
 RunId = NewType("RunId", str)
 
-_REALM = re.compile(r"[0-9]{10,19}", re.ASCII)
+REALM_FORM = r"[0-9]{1,20}"
+"""What every company id looks like, as a regular expression."""
+
+_REALM = re.compile(REALM_FORM, re.ASCII)
 
 
 class Environment(StrEnum):
@@ -105,11 +111,11 @@ def parse_realm(text: str) -> RealmId:
     """Check a company id typed or received from outside.
 
     Raises:
-        BadInputError: it is not 10 to 19 decimal digits.
+        BadInputError: it is not 1 to 20 decimal digits.
     """
     if _REALM.fullmatch(text) is None:
         raise BadInputError(
-            f"{text[:40]!r} is not a company id: QuickBooks realm ids have 10 to 19 digits. "
+            f"{text[:40]!r} is not a company id: QuickBooks realm ids have 1 to 20 digits. "
             "`ledgerguard companies` lists the connected ones."
         )
     return RealmId(text)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0006"
+REVISION = "0007"
 
 metadata = MetaData()
 
@@ -59,11 +59,14 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_Realm = String(20).with_variant(String(19), "sqlite")
+"""A company id; SQLite keeps to no length and still says the former one."""
+
 companies = Table(
     "companies",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("name", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("connected_at", UtcTime, nullable=False),
@@ -76,7 +79,7 @@ tokens = Table(
     "tokens",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("access_token", Text, nullable=False),
     Column("refresh_token", Text, nullable=False),
     Column("access_expires_at", UtcTime, nullable=False),
@@ -90,7 +93,7 @@ refresh_attempts = Table(
     "refresh_attempts",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("old_token_sha256", String(64), nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("tries", Integer, nullable=False),
@@ -150,7 +153,7 @@ call_counts = Table(
     "call_counts",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("month", String(7), primary_key=True),
     Column("entity", String(60), primary_key=True),
     Column("purpose", String(60), primary_key=True),
@@ -190,7 +193,7 @@ webhook_events = Table(
     Column("event_key", String(64), nullable=False),
     Column("event_id", String(200), nullable=False),
     Column("delivery_id", String(32), nullable=False),
-    Column("realm_id", String(19), nullable=False),
+    Column("realm_id", _Realm, nullable=False),
     Column("entity", String(60), nullable=False),
     Column("object_id", String(64), nullable=False),
     Column("operation", String(20), nullable=False),
@@ -237,7 +240,7 @@ sync_marks = Table(
     "sync_marks",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("entity", String(60), primary_key=True),
     Column("last_sync_at", UtcTime),
     Column("watermark", UtcTime),
@@ -257,7 +260,7 @@ call_slots = Table(
     Column("environment", String(16), primary_key=True),
     # Before the company, so that the latest calls of all companies lie together.
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("status", Integer, primary_key=True, autoincrement=False),
     Column("calls", BigInteger, nullable=False),
     Column("metered", BigInteger, nullable=False),
@@ -268,7 +271,7 @@ refusals = Table(
     "refusals",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("began_at", UtcTime, nullable=False),
     Column("last_at", UtcTime, nullable=False),
     Column("count", Integer, nullable=False),
@@ -280,7 +283,7 @@ alert_signs = Table(
     "alert_signs",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("signs", Text, nullable=False),
     Column("observed_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
@@ -291,7 +294,7 @@ alert_told = Table(
     metadata,
     Column("environment", String(16), primary_key=True),
     Column("channel", String(20), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("told", Text, nullable=False),
     Column("told_at", UtcTime),
     Column("version", BigInteger, nullable=False),
@@ -307,7 +310,7 @@ count_gaps = Table(
     "count_gaps",
     metadata,
     Column("environment", String(16), primary_key=True),
-    Column("realm_id", String(19), primary_key=True),
+    Column("realm_id", _Realm, primary_key=True),
     Column("entity", String(60), primary_key=True),
     Column("counted", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),

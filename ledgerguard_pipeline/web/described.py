@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledgerguard_pipeline.values import REALM_FORM
+
 Answers = dict[int | str, dict[str, Any]]
 
 _NOT_READY = "A setting is missing or wrong."
 _LATER = "Intuit did not answer; trying again may help."
-_REALM = {"type": "string", "pattern": "^[0-9]{10,19}$"}
+_REALM = {"type": "string", "pattern": f"^{REALM_FORM}$"}
 _LOCATION = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
 
 
@@ -218,7 +220,7 @@ _CLOUD_EVENT = {
         **dict.fromkeys(("specversion", "id", "source", "intuitentityid"), _TEXT),
         "type": {"type": "string", "examples": ["qbo.invoice.created.v1"]},
         "time": {"type": "string", "format": "date-time"},
-        "intuitaccountid": {"type": "string", "pattern": "^[0-9]{10,20}$"},
+        "intuitaccountid": {"type": "string", "pattern": f"^{REALM_FORM}$"},
         "data": {"type": "object"},
     },
     "required": ["id", "type", "intuitentityid", "intuitaccountid"],
@@ -226,7 +228,7 @@ _CLOUD_EVENT = {
 _NOTIFICATION = {
     "type": "object",
     "properties": {
-        "realmId": {"type": "string", "pattern": "^[0-9]{10,20}$"},
+        "realmId": {"type": "string", "pattern": f"^{REALM_FORM}$"},
         "dataChangeEvent": {
             "type": "object",
             "properties": {

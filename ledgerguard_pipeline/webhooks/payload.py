@@ -19,6 +19,7 @@ import msgspec
 
 from ledgerguard_pipeline.events import ChangeEvent, Operation, Unreadable, readable_type
 from ledgerguard_pipeline.qbo.payload import BOM, elements_of, members_of
+from ledgerguard_pipeline.values import REALM_FORM
 
 Shape = Literal["cloudevents", "legacy", "unknown"]
 
@@ -29,7 +30,7 @@ MOST_UNREADABLE = 100
 """Unreadable parts told one by one; the raw body, which is kept, has the rest."""
 
 _UNUSABLE = (msgspec.MsgspecError, RecursionError, ValueError)
-_REALM = re.compile(r"[0-9]{1,19}", re.ASCII)
+_REALM = re.compile(REALM_FORM, re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
 _OBJECT = re.compile(r"[A-Za-z0-9_\-]{1,64}", re.ASCII)
 _EVENT = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)

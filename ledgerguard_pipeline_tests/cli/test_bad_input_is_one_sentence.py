@@ -39,7 +39,7 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
         (["sync", "--entity", "x'; DROP TABLE--"], "is not a supported entity type"),
         (["sync", "--entity", ","], "No entity type was named"),
         (["sync", "--company", "../.."], "is not a company id"),
-        (["sync", "--company", "123"], "is not a company id"),
+        (["sync", "--company", "9" * 21], "is not a company id"),
         (["sync", "--company", "\u0661" * 12], "is not a company id"),
         (["disconnect", "nobody"], "is not a company id"),
         (["sync", "--since", "yesterday"], "is not a date"),
@@ -233,7 +233,7 @@ def test_a_wrong_client_secret_stops_before_a_run_is_made(
 
 
 def test_with_json_the_error_is_a_document_too(ledgerguard: Ledgerguard, home: Path) -> None:
-    outcome = ledgerguard("sync", "--json", "--company", "12")
+    outcome = ledgerguard("sync", "--json", "--company", "12x")
 
     assert_refused(outcome, "is not a company id")
     error = json.loads(outcome.out)["error"]

@@ -66,7 +66,7 @@ def test_the_loopback_exception_opens_one_origin_only(script: Script, clock: Dri
             session.request("GET", other, withhold_token=True)
 
 
-@pytest.mark.parametrize("realm", ["../../1", "abc", "123", "1" * 20, "1234567890/x", ""])
+@pytest.mark.parametrize("realm", ["../../1", "abc", "1" * 21, "1234567890/x", ""])
 def test_a_malformed_realm_never_becomes_a_path(realm: str) -> None:
     with pytest.raises(BadInputError):
         QBOClient("id", "secret", "http://localhost/cb", "sandbox", realm_id=realm)
