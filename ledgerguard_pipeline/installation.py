@@ -259,6 +259,7 @@ class Installation:
             tokens=tokens,
             gate=gate or self.control.guard,
             ledger=self.control.guard,
+            memory=self.control.capabilities,
             realm_id=realm_id,
             clock=self.clock,
             max_connections=self.settings.ledgerguard_max_concurrent_requests,

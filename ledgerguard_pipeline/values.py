@@ -121,6 +121,20 @@ def parse_realm(text: str) -> RealmId:
     return RealmId(text)
 
 
+def parse_environment(value: Environment | str) -> Environment:
+    """Check the name of an environment.
+
+    Raises:
+        BadInputError: it is neither of the two.
+    """
+    try:
+        return Environment(value)
+    except ValueError:
+        raise BadInputError(
+            f"{str(value)[:40]!r} is no environment: it is either sandbox or production."
+        ) from None
+
+
 def parse_instant(text: str) -> datetime:
     """Read an Intuit or ISO 8601 time and return it in UTC.
 

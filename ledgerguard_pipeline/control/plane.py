@@ -13,6 +13,7 @@ from ledgerguard_pipeline.control.alerts import AlertStore
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
+from ledgerguard_pipeline.control.capabilities import CapabilityStore
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.control.concerns import StoreConcerns
 from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
@@ -84,6 +85,7 @@ class ControlPlane:
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
         self.marks = SyncMarks(database, environment)
+        self.capabilities = CapabilityStore(database, environment)
         self.alerts = AlertStore(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)

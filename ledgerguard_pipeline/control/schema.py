@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0007"
+REVISION = "0008"
 
 metadata = MetaData()
 
@@ -314,5 +314,17 @@ count_gaps = Table(
     Column("entity", String(60), primary_key=True),
     Column("counted", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+capabilities = Table(
+    "capabilities",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("capability", String(40), primary_key=True),
+    Column("value", String(60), nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

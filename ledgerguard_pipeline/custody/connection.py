@@ -113,6 +113,8 @@ class Connector:
             # The version alone: old tokens whose key is lost must not hinder a new consent.
             store.replace(realm, tokens, store.version(realm))
             crashpoint("after_connect_tokens")
+            # Another edition or another person's rights may be behind the new consent.
+            self._control.capabilities.forget(realm)
             self._control.companies.put(company)
         _log.info("company_connected", realm_id=realm, environment=company.environment.value)
         return company

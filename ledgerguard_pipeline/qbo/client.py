@@ -7,11 +7,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import TracebackType
 from typing import Self, TypeVar
 
 from pydantic import SecretStr
 
+from ledgerguard_pipeline.capabilities import Capabilities, CapabilityMemory, OwnMemory
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType, entity_type
 from ledgerguard_pipeline.errors import (
@@ -37,20 +39,28 @@ from ledgerguard_pipeline.qbo.session import Parse, Session
 from ledgerguard_pipeline.qbo.statement import Query
 from ledgerguard_pipeline.qbo.stats import CallStats
 from ledgerguard_pipeline.qbo.sweep import Swept, read_sweep
-from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource
+from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource, as_secret
 from ledgerguard_pipeline.qbo.transport import Transport
 from ledgerguard_pipeline.qbo.walk import readable, walk
 from ledgerguard_pipeline.qbo.where import parse_where
-from ledgerguard_pipeline.values import Environment, RealmId, Record, parse_realm
+from ledgerguard_pipeline.values import (
+    Environment,
+    RealmId,
+    Record,
+    parse_environment,
+    parse_realm,
+)
 
 T = TypeVar("T")
+
+_Counted = tuple[dict[str, int | QBOAPIError], datetime, str | None]
 
 
 class QBOClient:
     """One app in one environment, speaking for one company. Thread-safe; a context manager.
 
-    Given a ``tokens`` source, ``gate`` and ``ledger`` it shares an installation's grants and
-    budgets; without them it keeps its own in memory.
+    Given a ``tokens`` source, ``gate``, ``ledger`` and ``memory`` it shares an installation's
+    grants, budgets and what was seen of its companies; without them it keeps its own.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class QBOClient:
         tokens: TokenSource | None = None,
         gate: CallGate | None = None,
         ledger: CallRecorder | None = None,
+        memory: CapabilityMemory | None = None,
         realm_id: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
         max_connections: int = 8,
@@ -76,7 +87,7 @@ class QBOClient:
             BadInputError: the environment or the realm is not one.
             ConfigurationError: ``base_url`` is plain http beyond loopback.
         """
-        self.environment = _environment(environment)
+        self.environment = parse_environment(environment)
         self._clock = clock
         self._max_connections = max_connections
         hosts = Hosts.of(self.environment, base_url)
@@ -84,6 +95,8 @@ class QBOClient:
         self._own = MemoryTokens(self._oauth, clock)
         self._consents = PendingConsents(clock)
         self._realm = parse_realm(realm_id) if realm_id is not None else None
+        seen = memory or OwnMemory(clock)
+        self._capabilities = lru_cache(1)(lambda realm: Capabilities(seen, realm, clock=clock))
         self._shares_tokens = tokens is not None
         self._shares_transport = transport is not None
         self._session = Session(
@@ -153,14 +166,23 @@ class QBOClient:
                 "the company with `ledgerguard connect` instead."
             )
         realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
-        refresh = None if refresh_token is None else _secret(refresh_token)
-        self._own.put(realm, Grant(_secret(access_token), refresh, expires_in, None, None))
+        refresh = None if refresh_token is None else as_secret(refresh_token)
+        self._own.put(realm, Grant(as_secret(access_token), refresh, expires_in, None, None))
         self._realm = realm
 
     @property
     def realm_id(self) -> RealmId | None:
         """The company this client speaks for."""
         return self._realm
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this company's API was seen to accept.
+
+        Raises:
+            BadInputError: no company is chosen.
+        """
+        return self._capabilities(self._require_realm())
 
     @property
     def max_connections(self) -> int:
@@ -355,12 +377,8 @@ class QBOClient:
     def _call(self, read: reads.Read, parse: Parse[T]) -> T:
         return self._session.call(self._require_realm(), read, parse)
 
-    def _count(
-        self, statements: Sequence[Query]
-    ) -> tuple[dict[str, int | QBOAPIError], datetime, str | None]:
-        def parse(
-            answer: Answer,
-        ) -> tuple[tuple[dict[str, int | QBOAPIError], datetime, str | None], int]:
+    def _count(self, statements: Sequence[Query]) -> _Counted:
+        def parse(answer: Answer) -> tuple[_Counted, int]:
             counts, rows = read_batch_counts(answer, statements)
             return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
 
@@ -379,16 +397,3 @@ class QBOClient:
                 "No company is chosen: pass realm_id, or call exchange_code or set_tokens first."
             )
         return self._realm
-
-
-def _environment(value: Environment | str) -> Environment:
-    try:
-        return Environment(value)
-    except ValueError:
-        raise BadInputError(
-            f"{str(value)[:40]!r} is no environment: it is either sandbox or production."
-        ) from None
-
-
-def _secret(value: str | SecretStr) -> SecretStr:
-    return value if isinstance(value, SecretStr) else SecretStr(value)

@@ -127,3 +127,8 @@ class MemoryTokens:
                 realm_id=realm,
             )
         return held
+
+
+def as_secret(value: str | SecretStr) -> SecretStr:
+    """A token given as text or already wrapped, wrapped."""
+    return value if isinstance(value, SecretStr) else SecretStr(value)

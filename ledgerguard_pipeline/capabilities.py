@@ -1,0 +1,192 @@
+"""What one company's API was seen to accept, remembered so that nobody finds it out twice.
+
+Companies differ: by edition, by country, by how far Intuit has rolled a change out. Which
+statements a company sorts, how many rows it hands out at once, which types change data capture
+covers there: none of it can be asked for, it shows only when a call is refused. What was seen is
+kept per company and entity type and holds for a day; then the better way is tried once more.
+
+It is a hint and never the truth about data: whoever forgets all of it makes some calls more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.errors import ControlError
+from ledgerguard_pipeline.values import RealmId
+
+LOOK_AGAIN_AFTER = timedelta(days=1)
+"""How long something seen is taken for true without being looked at again."""
+
+WHOLE_COMPANY = "*"
+"""Stands in the place of an entity's name for what is true of the company as a whole."""
+
+_RELOAD_SECONDS = 300.0
+
+_log = structlog.get_logger("ledgerguard_pipeline.qbo")
+
+
+class Capability(StrEnum):
+    """One thing that a company's API may or may not do, for one entity type or as a whole.
+
+    Where nothing is remembered, the best is assumed. Values are short texts, given here.
+    """
+
+    OFFERED = "offered"
+    """``no``: the company has no such objects; neither query nor change data capture serves it."""
+    QUERY = "query"
+    """``no``: objects of the type cannot be queried, only read by id or as changes."""
+    CHANGES = "changes"
+    """``no``: change data capture refuses the type."""
+    BATCHED_CHANGES = "batched-changes"
+    """``no``: a batch does not serve change data capture (of the whole company)."""
+    ORDER = "order"
+    """The form of ORDERBY that a walk of all objects may use."""
+    CHANGE_ORDER = "change-order"
+    """The form of ORDERBY that a walk by LastUpdatedTime may use."""
+    PAGE_ROWS = "page-rows"
+    """The most rows that one answer was seen to hold, as a number."""
+    CUSTOM_FIELDS = "custom-fields"
+    """What asking for all custom fields did: ``honoured``, ``ignored`` or ``refused``."""
+
+
+Subject = tuple[str, Capability]
+"""An entity's name (or ``WHOLE_COMPANY``) and what is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A value and when it was seen last, in UTC."""
+
+    value: str
+    seen_at: datetime
+
+
+class CapabilityMemory(Protocol):
+    """Where it is kept: the control plane, or a process for itself. Thread-safe."""
+
+    def read(self, realm: RealmId) -> Mapping[Subject, Seen]:
+        """Everything known of a company, however old."""
+        ...
+
+    def note(self, realm: RealmId, entity: str, capability: Capability, value: str) -> None:
+        """Remember what was seen just now."""
+        ...
+
+    def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:
+        """Remember it no more: the best was seen to work."""
+        ...
+
+    def forget(self, realm: RealmId) -> None:
+        """Drop everything known of a company."""
+        ...
+
+
+class OwnMemory:
+    """Remembers as long as the process lives: for clients without a control plane."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[RealmId, dict[Subject, Seen]] = {}
+
+    def read(self, realm: RealmId) -> Mapping[Subject, Seen]:
+        with self._lock:
+            return dict(self._seen.get(realm, {}))
+
+    def note(self, realm: RealmId, entity: str, capability: Capability, value: str) -> None:
+        with self._lock:
+            known = self._seen.setdefault(realm, {})
+            known[entity, capability] = Seen(value, self._clock.now())
+
+    def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:
+        with self._lock:
+            self._seen.get(realm, {}).pop((entity, capability), None)
+
+    def forget(self, realm: RealmId) -> None:
+        with self._lock:
+            self._seen.pop(realm, None)
+
+
+class Capabilities:
+    """What is known of one company; the same for all who read from it. Thread-safe.
+
+    What is remembered elsewhere is read once and again after some minutes; what is noted here
+    holds here at once. A memory that cannot be reached costs calls, never a sync.
+    """
+
+    def __init__(
+        self, memory: CapabilityMemory, realm_id: RealmId, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.realm_id = realm_id
+        self._memory = memory
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[Subject, Seen] = {}
+        self._read_at: float | None = None
+
+    def value(self, entity: str, capability: Capability) -> str | None:
+        """What is known, or None where nothing is or it is time to look again."""
+        seen = self.seen(entity, capability)
+        return None if seen is None or self.is_old(seen) else seen.value
+
+    def seen(self, entity: str, capability: Capability) -> Seen | None:
+        """What was seen last, however long ago."""
+        with self._lock:
+            self._refresh()
+            return self._known.get((entity, capability))
+
+    def is_old(self, seen: Seen) -> bool:
+        """Whether it is time to look again."""
+        return self._clock.now() - seen.seen_at >= LOOK_AGAIN_AFTER
+
+    def denied(self, entity: str, capability: Capability) -> bool:
+        """Whether the company was seen to lack it; False when it is time to look again."""
+        return self.value(entity, capability) == "no"
+
+    def note(self, entity: str, capability: Capability, value: str) -> None:
+        """Remember what a call has just shown."""
+        with self._lock:
+            self._refresh()
+            before = self._known.get((entity, capability))
+            self._known[entity, capability] = Seen(value, self._clock.now())
+            self._tolerantly(lambda: self._memory.note(self.realm_id, entity, capability, value))
+        if before is None or before.value != value:
+            _log.info(
+                "capability_seen",
+                realm_id=self.realm_id,
+                entity=entity,
+                capability=capability.value,
+                value=value,
+            )
+
+    def drop(self, entity: str, capability: Capability) -> None:
+        """A call has just shown that the best works; writes only where something else was known."""
+        with self._lock:
+            self._refresh()
+            if self._known.pop((entity, capability), None) is not None:
+                self._tolerantly(lambda: self._memory.drop(self.realm_id, entity, capability))
+
+    def _refresh(self) -> None:
+        now = self._clock.monotonic()
+        if self._read_at is not None and now - self._read_at < _RELOAD_SECONDS:
+            return
+        self._read_at = now
+        try:
+            self._known = dict(self._memory.read(self.realm_id))
+        except ControlError as error:
+            _log.warning("capabilities_not_read", realm_id=self.realm_id, reason=error.message)
+
+    def _tolerantly(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except ControlError as error:
+            _log.warning("capabilities_not_written", realm_id=self.realm_id, reason=error.message)
