@@ -6,13 +6,15 @@ Nothing here does I/O or knows of HTTP, SQL or Dagster; every other module may i
 from __future__ import annotations
 
 import re
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import msgspec
 
+from ledgerguard_pipeline import exact
 from ledgerguard_pipeline.errors import BadInputError
 
 RealmId = NewType("RealmId", str)
@@ -77,9 +79,13 @@ class Mode(StrEnum):
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One object as Intuit sent it: the exact bytes and the few header fields Bronze keys on.
 
-    ``payload`` is ``None`` only where Intuit sent no object (a tombstone). A msgspec struct, as
-    millions of them pass through a load: made in a tenth of a dataclass's time and never
-    visited by the cycle collector.
+    It reads as a mapping of Intuit's fields: ``record["TotalAmt"]`` is an exact ``Decimal``,
+    nested objects and lists are plain ones and the caller's own. Nothing is parsed before a
+    field is asked for. What Intuit left out is not in it; ``get`` serves fields that may be.
+
+    ``payload`` is ``None`` only where Intuit sent no object (a tombstone, which has no fields).
+    A msgspec struct, as millions of them pass through a load: made in a tenth of a dataclass's
+    time and never visited by the cycle collector.
     """
 
     id: str
@@ -93,6 +99,80 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     fetched_at: datetime
     event_id: str | None = None
     merged_into: str | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The object byte for byte as Intuit sent it; empty for a tombstone."""
+        return self.payload or b""
+
+    def __getitem__(self, key: str) -> Any:
+        return exact.value(self._members[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members
+
+    def __bool__(self) -> bool:
+        """Always true: a tombstone has no fields and is a record all the same."""
+        return True
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A field, or ``default`` where Intuit sent none."""
+        return self[key] if key in self._members else default
+
+    def keys(self) -> KeysView[str]:
+        """The names of the fields, in Intuit's order."""
+        return KeysView(self)
+
+    def values(self) -> ValuesView[Any]:
+        """The values of the fields."""
+        return ValuesView(self)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Names and values of the fields."""
+        return ItemsView(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields as a plain dict, the caller's own."""
+        return {key: exact.value(raw) for key, raw in self._members.items()}
+
+    @property
+    def _members(self) -> Mapping[str, msgspec.Raw]:
+        if self.payload is None:
+            return {}
+        try:
+            return exact.members(self.payload)
+        except ValueError as error:
+            raise ValueError(f"Record {self.id!r} has no fields to read: {error}.") from None
+
+    if not TYPE_CHECKING:  # a type checker finds a wrong name itself, unless it sees this
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(
+                f"A record has no attribute {name!r}. Intuit's fields are read by key, as in "
+                f"record[{name!r}] or record.get({name!r}); its own attributes are "
+                f"{', '.join(self.__struct_fields__)} and raw."
+            )
+
+    def __repr__(self) -> str:
+        """Without the payload, which is somebody's books and has no place in a log."""
+        return (
+            f"<Record {self.id} token={self.sync_token} {self.state.value} "
+            f"updated={self.last_updated_at} {len(self.raw)} bytes>"
+        )
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("id", self.id), ("state", self.state.value), ("bytes", len(self.raw))]
+
+
+Mapping.register(Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline import exact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +24,11 @@ HEADER = (
 )
 """The columns every frame starts with; the payload's top-level fields follow."""
 
-_decoder = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
-
 
 def parse_payload(text: str) -> dict[str, object]:
     """The top-level fields; empty for a text that is no JSON object (its row keeps its header)."""
     try:
-        document = _decoder.decode(text)
+        document = exact.value(text)
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -44,9 +44,11 @@ def test_every_number_is_a_decimal_of_its_own_text(store: BronzeStore) -> None:
         ]
     )
     frame = store.frame("Invoice")
-    for value, line, text in zip(frame["TotalAmt"], frame["Line"], AMOUNTS, strict=True):
-        assert value.as_tuple() == Decimal(text).as_tuple()
-        assert line[0]["Amount"].as_tuple() == Decimal(text).as_tuple()
+    # Only a positive exponent is written out: DuckDB would take Decimal("1E+2") for 1.00.
+    plain = [Decimal(100) if text == "1E+2" else Decimal(text) for text in AMOUNTS]
+    for value, line, expected in zip(frame["TotalAmt"], frame["Line"], plain, strict=True):
+        assert value.as_tuple() == expected.as_tuple()
+        assert line[0]["Amount"].as_tuple() == expected.as_tuple()
 
 
 def test_a_frame_has_the_header_then_the_fields_and_none_where_one_is_missing(
