@@ -12,12 +12,14 @@ LedgerGuardError
 │   ├── Throttled                 (Transient)  429
 │   ├── QuotaExhausted            (NeedsHuman) 429 that does not end: the app's month is used up
 │   ├── ServiceUnavailable        (Transient)  5xx, connection lost, unreadable answer
+│   │   └── AnswerTooSlow         (Transient)  504, 408: nothing came in time
 │   ├── AccessDenied              (NeedsHuman) 401 after a refresh, 403, wrong cluster
-│   ├── CompanyUnavailable        (NeedsHuman) 6190, locked out
+│   ├── CompanyUnavailable        (NeedsHuman) 6190, 7001 lapsed, locked out
 │   ├── NotFound                  (Terminal)   610
 │   ├── FeatureUnavailable        (Terminal)   5020, 5030: the edition lacks it
 │   ├── ChangesTooOld             (Terminal)   CDC beyond its 30 days
 │   ├── PoisonPage                (Terminal)   4002, 10000: one record fails a whole page
+│   │   └── AnswerTooBig          (Terminal)   10100: more than one answer can hold
 │   └── RequestRejected           (Terminal)   any other refusal
 ├── CallBudgetSpent               (NeedsHuman) optional work left out; not a failure
 ├── CustodyError                  keys and ciphertexts
@@ -39,11 +41,13 @@ LedgerGuardError
     └── OutOfTime                 (Transient)  the company's share of a sweep's time is used up
 
 ``Transient`` may succeed unchanged later; ``Terminal`` never will; ``NeedsHuman`` says what
-somebody has to do. Messages are one sentence on what happened and one on what to do; they
-carry ids, never secrets.
+somebody has to do. ``CompanyWide`` stops every entity type of a company alike. Messages are one
+sentence on what happened and one on what to do; they carry ids, never secrets.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 
 class Transient:
@@ -56,6 +60,28 @@ class Terminal:
 
 class NeedsHuman(Terminal):
     """Somebody has to act; the message says what to do."""
+
+
+class CompanyWide:
+    """The company or the whole installation is the reason, not one entity type."""
+
+
+class FailureKind(StrEnum):
+    """Who has to act on a failure."""
+
+    TRANSIENT = "transient"
+    """Nobody: the next attempt may succeed."""
+    TERMINAL = "terminal"
+    """Nobody can; the request or the data is the reason."""
+    NEEDS_HUMAN = "needs_human"
+    """Somebody; the message says what to do."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> FailureKind:
+        """The kind of an error; one that nobody foresaw may well go away."""
+        if isinstance(error, NeedsHuman):
+            return cls.NEEDS_HUMAN
+        return cls.TERMINAL if isinstance(error, Terminal) else cls.TRANSIENT
 
 
 class LedgerGuardError(Exception):
@@ -114,7 +140,7 @@ class BadInputError(LedgerGuardError, NeedsHuman):
     exit_code = 2
 
 
-class ConfigurationError(LedgerGuardError, NeedsHuman):
+class ConfigurationError(LedgerGuardError, NeedsHuman, CompanyWide):
     """A setting is missing or contradicts another; nothing was done."""
 
     exit_code = 2
@@ -124,11 +150,11 @@ class QBOAuthError(LedgerGuardError):
     """The OAuth grant of a company could not be used (RFC 6749, Intuit OAuth 2.0)."""
 
 
-class ReauthorizationRequired(QBOAuthError, NeedsHuman):
+class ReauthorizationRequired(QBOAuthError, NeedsHuman, CompanyWide):
     """The company's grant is dead; only a new consent helps."""
 
 
-class CredentialsRejected(QBOAuthError, NeedsHuman):
+class CredentialsRejected(QBOAuthError, NeedsHuman, CompanyWide):
     """Intuit refuses the app's client id or secret (``invalid_client``); grants are untouched."""
 
     exit_code = 2
@@ -140,15 +166,18 @@ class ConsentError(QBOAuthError, Terminal):
     exit_code = 2
 
 
-class TokenEndpointUnavailable(QBOAuthError, Transient):
+class TokenEndpointUnavailable(QBOAuthError, Transient, CompanyWide):
     """The token endpoint gave no usable answer; the stored grant is untouched."""
 
 
 class QBOAPIError(LedgerGuardError):
     """The Accounting API refused or failed a call."""
 
+    said: str | None = None
+    """What QuickBooks itself said, fit for a page: one line, no secret, no person."""
 
-class Throttled(QBOAPIError, Transient):
+
+class Throttled(QBOAPIError, Transient, CompanyWide):
     """HTTP 429; ``retry_after`` is in seconds, or None where Intuit named none."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, **where: object) -> None:
@@ -156,7 +185,7 @@ class Throttled(QBOAPIError, Transient):
         self.retry_after = retry_after
 
 
-class QuotaExhausted(QBOAPIError, NeedsHuman):
+class QuotaExhausted(QBOAPIError, NeedsHuman, CompanyWide):
     """429 that outlasts every pause: Intuit refuses the app's reads for the rest of the month."""
 
 
@@ -167,12 +196,16 @@ class ServiceUnavailable(QBOAPIError, Transient):
     """Seconds Intuit asked to wait (``Retry-After``), where it did."""
 
 
-class AccessDenied(QBOAPIError, NeedsHuman):
+class AnswerTooSlow(ServiceUnavailable):
+    """504, 408, 6002 or silence: Intuit is down, or so many rows take it too long."""
+
+
+class AccessDenied(QBOAPIError, NeedsHuman, CompanyWide):
     """401 after a refresh, 403, or a token used against the wrong realm or environment."""
 
 
-class CompanyUnavailable(QBOAPIError, NeedsHuman):
-    """The company is locked out or its subscription ended (6190, 140)."""
+class CompanyUnavailable(QBOAPIError, NeedsHuman, CompanyWide):
+    """The company is locked out or its subscription ended (6190, 7001 "lapsed", 140)."""
 
 
 class NotFound(QBOAPIError, Terminal):
@@ -191,6 +224,10 @@ class PoisonPage(QBOAPIError, Terminal):
     """4002 / repeated 10000: at least one record makes the whole answer fail."""
 
 
+class AnswerTooBig(PoisonPage):
+    """10100: the rows asked for do not fit into one answer; ask for fewer."""
+
+
 class RequestRejected(QBOAPIError, Terminal):
     """Any other refusal: the request itself is wrong."""
 
@@ -203,7 +240,7 @@ class CustodyError(LedgerGuardError):
     """Stored secrets could not be read or written."""
 
 
-class KeyUnavailable(CustodyError, NeedsHuman):
+class KeyUnavailable(CustodyError, NeedsHuman, CompanyWide):
     """No key of the ring opens a ciphertext, or the key file is damaged; fails closed."""
 
     exit_code = 2
@@ -227,7 +264,7 @@ class LostRace(ControlError, Transient):
     """Another process changed the row first; nothing was written, read it again."""
 
 
-class SchemaMismatch(ControlError, NeedsHuman):
+class SchemaMismatch(ControlError, NeedsHuman, CompanyWide):
     """The database was written by a newer version of this program."""
 
     exit_code = 2
@@ -245,7 +282,7 @@ class BronzeUnavailable(BronzeError, Transient):
     """The catalog database of the lake did not answer within the wait limit."""
 
 
-class WrongEnvironment(BronzeError, NeedsHuman):
+class WrongEnvironment(BronzeError, NeedsHuman, CompanyWide):
     """The Bronze store belongs to the other Intuit environment."""
 
     exit_code = 2

@@ -11,10 +11,11 @@ from typing import TypeVar
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import PoisonPage, RequestRejected
-from ledgerguard_pipeline.ingestion.salvage import salvaging
+from ledgerguard_pipeline.ingestion.salvage import BEYOND, salvaging
 from ledgerguard_pipeline.ingestion.walk import Fetch
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.reads import PROBE
 from ledgerguard_pipeline.qbo.statement import (
     CREATE_TIME,
     LAST_UPDATED_TIME,
@@ -145,7 +146,8 @@ class EntityReader:
                     self._order = max(self._order, level + 1)
 
     def _page(self, query: Query) -> Page:
-        return self._counted(lambda: self._client.query_page(self.entity, query))
+        purpose = PROBE if (query.start or 0) >= BEYOND else "query"
+        return self._counted(lambda: self._client.query_page(self.entity, query, purpose=purpose))
 
     def _counted(self, call: Callable[[], T]) -> T:
         with self._lock:

@@ -1,50 +1,56 @@
 """From a refusal in any of Intuit's dialects to one typed error.
 
 The accounting layer answers JSON ``Fault``, the gateway lower-case ``fault``, the oldest layer
-XML, a load balancer HTML or nothing; and HTTP 200 may carry a ``Fault``. The fault code decides
-first, the HTTP status second. Codes: Intuit's "Error codes" page.
+XML, a load balancer HTML or nothing; and HTTP 200 may carry a ``Fault``. What each means stands
+in ``fault_rules``; here it is read, and made fit to be shown: a fault may name a person or a token.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 
 import msgspec
 
-from ledgerguard_pipeline.errors import (
-    AccessDenied,
-    ChangesTooOld,
-    CompanyUnavailable,
-    FeatureUnavailable,
-    NotFound,
-    PoisonPage,
-    QBOAPIError,
-    RequestRejected,
-    ServiceUnavailable,
-    Throttled,
-)
+from ledgerguard_pipeline.errors import AccessDenied, QBOAPIError, ServiceUnavailable, Throttled
+from ledgerguard_pipeline.qbo.fault_rules import Refused, judge
 from ledgerguard_pipeline.qbo.payload import Members, members_of
-
-SYSTEM_FAILURE = "10000"
-"""An application error: worth one retry; the same again means a record Intuit cannot render."""
+from ledgerguard_pipeline.redaction import redact, without_persons
 
 _RENEWABLE_401 = frozenset({None, "100", "110", "3200", "3202"})
+_STALE = "5010"
+_STALE_WORDS = "Stale Object Error: somebody else edits the same object"
+"""Instead of Intuit's text, which names the person, in any language."""
+
 _XML_ERROR = re.compile(r"<Error\b([^>]*)>(.*?)</Error>", re.DOTALL | re.IGNORECASE)
 _XML_CODE = re.compile(r"\bcode\s*=\s*[\"']([^\"']{1,20})[\"']", re.IGNORECASE)
+_XML_KIND = re.compile(r"<Fault\b[^>]*\btype\s*=\s*[\"']([^\"']{1,40})[\"']", re.IGNORECASE)
 _XML_TEXT = re.compile(r"<(Message|Detail)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_TEXT_CODE = re.compile(r"\berrorCode\s*[=:]\s*(\d{1,6})\b", re.IGNORECASE)
+_TEXT_STATUS = re.compile(r"\bstatusCode\s*[=:]\s*(\d{3})\b", re.IGNORECASE)
+_READ = 20_000
+"""Characters of a body that is no JSON which are looked through."""
+
 _SECRETLIKE = re.compile(r"[A-Za-z0-9_\-.~+/=]{40,}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What Intuit said: its code without leading zeros, its text fit for a log."""
+    """What Intuit said: its code without leading zeros, its text fit for a log.
+
+    ``claimed`` is the HTTP status its text names, ``meaning`` the text before it was made fit: for
+    the rules alone, never to be shown.
+    """
 
     code: str | None
     kind: str
     text: str
+    claimed: int | None = None
+    meaning: str = ""
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +72,31 @@ def fault_in(members: Members) -> Fault | None:
     try:
         value = msgspec.json.decode(raw, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError):
-        return Fault(None, "", printable(raw.decode("utf-8", "replace")))
+        return _fault(None, "", [raw.decode("utf-8", "replace")])
     lowered = {key.casefold(): item for key, item in value.items()}
     errors = lowered.get("error")
     first = errors[0] if isinstance(errors, list) and errors else errors
     detail = {k.casefold(): v for k, v in first.items()} if isinstance(first, dict) else {}
     words = [str(detail[key]) for key in ("message", "detail") if detail.get(key)]
-    return Fault(
-        _code(detail.get("code")), str(lowered.get("type") or ""), printable(": ".join(words))
-    )
+    return _fault(detail.get("code"), str(lowered.get("type") or ""), words)
 
 
 def fault_of(body: bytes) -> Fault | None:
-    """The fault of a refusal's body: JSON, XML, or None for HTML, text and nothing."""
+    """The fault of a refusal's body: JSON, XML, a page that names an ``errorCode``; else None."""
     try:
         found = fault_in(members_of(body))
     except ValueError:
         found = None
     if found is not None:
         return found
-    text = body[:20_000].decode("utf-8", "replace")
+    text = body[:_READ].decode("utf-8", "replace")
     match = _XML_ERROR.search(text)
     if match is None:
-        return None
+        return _fault_of_page(text)
     code = _XML_CODE.search(match.group(1))
+    kind = _XML_KIND.search(text)
     words = [unescape(part) for _, part in _XML_TEXT.findall(match.group(2))]
-    return Fault(_code(code.group(1) if code else None), "", printable(": ".join(words)))
+    return _fault(code.group(1) if code else None, kind.group(1) if kind else "", words)
 
 
 def error_for(
@@ -103,20 +108,26 @@ def error_for(
     retry_after: float | None = None,
 ) -> QBOAPIError:
     """The typed error of a refusal; its message says what happened and what to do."""
-    code = fault.code if fault else None
-    said = fault.text if fault and fault.text else _glimpse(body)
-    kind, advice = _judge(status, fault)
+    glimpse = _glimpse(body)
+    said = (fault.text if fault else "") or printable(glimpse, 120)
+    kind, advice = judge(
+        Refused(status, text=glimpse)
+        if fault is None
+        else Refused(
+            status, fault.claimed, fault.code, fault.kind, fault.meaning or glimpse, fault.told
+        )
+    )
     message = f"QuickBooks answered {said or f'HTTP {status} without a reason'}. {advice}"
-    place = {
-        "realm_id": where.realm_id,
-        "entity": where.entity,
-        "fault_code": code,
-        "intuit_tid": where.intuit_tid,
-    }
-    if kind is Throttled:
-        return Throttled(message, retry_after=retry_after, status=status, **place)
-    error = kind(message, status=status, **place)
-    if isinstance(error, ServiceUnavailable):
+    error = kind(
+        message,
+        status=status,
+        realm_id=where.realm_id,
+        entity=where.entity,
+        fault_code=fault.code if fault else None,
+        intuit_tid=where.intuit_tid,
+    )
+    error.said = said or f"HTTP {status} without a reason"
+    if isinstance(error, ServiceUnavailable | Throttled):
         error.retry_after = retry_after
     return error
 
@@ -131,71 +142,37 @@ def renewable(error: QBOAPIError) -> bool:
 
 
 def printable(text: str, limit: int = 300) -> str:
-    """A foreign text made fit for a message: one line, short, nothing that looks like a token."""
-    return _SECRETLIKE.sub("[redacted]", _UNPRINTABLE.sub(" ", text)).strip()[:limit].rstrip(". ")
+    """A foreign text made fit for a message: one line, short, no token in it and no person."""
+    plain = without_persons(redact(_UNPRINTABLE.sub(" ", text)))
+    return _SECRETLIKE.sub("[redacted]", plain).strip()[:limit].rstrip(". ")
 
 
-_RETRY_LATER = "Nothing was stored; the next sync tries again."
-_FOREIGN_GRANT = (
-    "The token does not belong to this company: reconnect it with `ledgerguard connect`."
-)
-_NO_ACCESS = (
-    "The app has no access to this company: check INTUIT_ENV against the app's keys, then "
-    "reconnect with `ledgerguard connect`."
-)
-_LACKING = (
-    "The company's edition or permissions lack it; leave the type out with LEDGERGUARD_ENTITIES."
-)
-_BY_CODE: dict[str, tuple[type[QBOAPIError], str]] = {
-    "100": (AccessDenied, _FOREIGN_GRANT),
-    "110": (AccessDenied, _FOREIGN_GRANT),
-    "120": (AccessDenied, "The person who consented lost access: let an administrator reconnect."),
-    "130": (AccessDenied, "Company and environment do not match: check INTUIT_ENV."),
-    "140": (CompanyUnavailable, "The company is locked out; its administrator has to restore it."),
-    "150": (ServiceUnavailable, "The company is under maintenance. " + _RETRY_LATER),
-    "610": (NotFound, "The object is deleted or was made inactive."),
-    "3001": (Throttled, "The call limit is reached; calls for this company pause."),
-    "3100": (AccessDenied, _NO_ACCESS),
-    "3200": (AccessDenied, "The access token was refused."),
-    "3202": (AccessDenied, "The access token was refused."),
-    "4002": (PoisonPage, "One record of the page fails it: read smaller parts to find it."),
-    "5020": (FeatureUnavailable, _LACKING),
-    "5030": (FeatureUnavailable, _LACKING),
-    "6190": (CompanyUnavailable, "The QuickBooks subscription ended; its owner has to renew it."),
-    SYSTEM_FAILURE: (ServiceUnavailable, "An application error at Intuit. " + _RETRY_LATER),
-    "10100": (PoisonPage, "The answer is too big: read the range in smaller parts."),
-    "10200": (RequestRejected, "The company's data was reset: run `ledgerguard sync --full`."),
-}
+def _fault(code: object, kind: str, words: Sequence[str], *, told: bool = True) -> Fault:
+    """The fault of these words; where no code stands beside them, they may name it."""
+    meaning = ": ".join(words)
+    named = _TEXT_CODE.search(meaning)
+    known = _code(code) or _code(named.group(1) if named else None)
+    status = _TEXT_STATUS.search(meaning)
+    text = _STALE_WORDS if known == _STALE else printable(meaning)
+    return Fault(known, kind, text, int(status.group(1)) if status else None, meaning, told)
 
 
-def _judge(status: int, fault: Fault | None) -> tuple[type[QBOAPIError], str]:
-    code = fault.code if fault else None
-    if code == "500" and fault is not None:
-        if "older than" in fault.text and "cdc" in fault.text.casefold():
-            return ChangesTooOld, "Changes reach back 30 days only: run `ledgerguard sync --full`."
-        return RequestRejected, "Intuit does not support this request."
-    if code in _BY_CODE:
-        return _BY_CODE[code]
-    if status == 429:
-        return _BY_CODE["3001"]
-    if status == 401:
-        return _BY_CODE["3200"]
-    if status == 403:
-        return _BY_CODE["3100"]
-    system = fault is not None and fault.kind.casefold() in ("systemfault", "service")
-    if status >= 500 or status in (408, 425) or 300 <= status < 400:
-        return ServiceUnavailable, _RETRY_LATER
-    if status < 300 and (fault is None or system):
-        return ServiceUnavailable, _RETRY_LATER
-    return RequestRejected, "The request is wrong as it stands; repeating it cannot help."
+def _fault_of_page(text: str) -> Fault | None:
+    """What a page says that quotes the gateway; a page that quotes nothing is no fault."""
+    if not _TEXT_CODE.search(text) and not _TEXT_STATUS.search(text):
+        return None
+    return _fault(None, "", [_plain(text)], told=False)
 
 
 def _code(value: object) -> str | None:
     text = str(value).strip() if value is not None else ""
-    return (text.lstrip("0") or "0") if text.isdigit() else (text[:20] or None)
+    return (text.lstrip("0") or "0") if text.isdigit() else (printable(text, 20) or None)
 
 
 def _glimpse(body: bytes) -> str:
     """The start of a body that is no fault at all, tags removed, for the operator."""
-    text = re.sub(r"<[^>]*>", " ", body[:2_000].decode("utf-8", "replace"))
-    return printable(" ".join(text.split()), 120)
+    return _plain(body[:2_000].decode("utf-8", "replace"))
+
+
+def _plain(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())

@@ -24,6 +24,8 @@ MAX_BATCH = 25
 _LONG_STATEMENT = 4000
 _ID = re.compile(r"[A-Za-z0-9_\-]{1,64}", re.ASCII)
 _PATH = re.compile(r"/[a-z]+(?:/[A-Za-z0-9_\-]{1,64})?", re.ASCII)
+PROBE = "probe"
+"""The purpose of calls that ask whether anything is answered at all."""
 _POSTS = {"/query": "application/text", "/batch": "application/json"}
 
 
@@ -49,7 +51,9 @@ class _Items(msgspec.Struct, forbid_unknown_fields=True):
 @dataclass(frozen=True, slots=True)
 class Read:
     """One read of a company. ``entity`` and ``purpose`` are labels for logs and the ledger;
-    ``metered`` is how many calls Intuit charges for it.
+    ``metered`` is how many calls Intuit charges for it. ``ranged`` reads ask for a range of rows or
+    for several things at once, so smaller ones can be asked instead; a count, one object or a
+    probe cannot be made smaller.
     """
 
     path: str
@@ -58,6 +62,7 @@ class Read:
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     metered: int = 1
+    ranged: bool = False
 
     def __post_init__(self) -> None:
         if _PATH.fullmatch(self.path) is None:
@@ -101,9 +106,12 @@ class Read:
 def query(statement: Query, purpose: str = "query") -> Read:
     """One statement; a long one travels in the body, where no URL limit cuts it."""
     text, entity = statement.text, statement.entity.name
+    ranged = (
+        not statement.counting and statement.entity.kind is not Kind.SINGLETON and purpose != PROBE
+    )
     if len(text) > _LONG_STATEMENT:
-        return Read("/query", entity, purpose, body=text.encode())
-    return Read("/query", entity, purpose, {"query": text})
+        return Read("/query", entity, purpose, body=text.encode(), ranged=ranged)
+    return Read("/query", entity, purpose, {"query": text}, ranged=ranged)
 
 
 def entity(type: EntityType, id: str) -> Read:
@@ -121,7 +129,7 @@ def entity(type: EntityType, id: str) -> Read:
 
 def company_info(realm: RealmId) -> Read:
     """The company itself; the cheapest proof that a token fits a realm."""
-    return Read(f"/companyinfo/{realm}", "CompanyInfo", "probe")
+    return Read(f"/companyinfo/{realm}", "CompanyInfo", PROBE)
 
 
 def changes(types: Sequence[EntityType], since: datetime) -> Read:
@@ -133,7 +141,11 @@ def changes(types: Sequence[EntityType], since: datetime) -> Read:
     names = _covered(types)
     label = names if len(types) == 1 else f"{len(types)} types"
     return Read(
-        "/cdc", label, "changes", {"entities": names, "changedSince": instant_literal(since)}
+        "/cdc",
+        label,
+        "changes",
+        {"entities": names, "changedSince": instant_literal(since)},
+        ranged=True,
     )
 
 
@@ -153,6 +165,7 @@ def batch(statements: Sequence[Query], purpose: str = "batch") -> Read:
         purpose,
         body=msgspec.json.encode(items),
         metered=len(statements),
+        ranged=True,
     )
 
 
@@ -173,6 +186,7 @@ def sweep(statements: Sequence[Query], types: Sequence[EntityType], since: datet
         "sweep",
         body=msgspec.json.encode(_Items(items)),
         metered=len(items),
+        ranged=True,
     )
 
 

@@ -24,7 +24,8 @@ from ledgerguard_pipeline.errors import (
     Throttled,
 )
 from ledgerguard_pipeline.qbo.envelope import Answer
-from ledgerguard_pipeline.qbo.faults import SYSTEM_FAILURE, Where, renewable
+from ledgerguard_pipeline.qbo.fault_rules import PROCESSING_ERROR, SYSTEM_FAILURE
+from ledgerguard_pipeline.qbo.faults import Where, renewable
 from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.reads import Read
@@ -38,6 +39,9 @@ T = TypeVar("T")
 
 Parse = Callable[[Answer], tuple[T, int]]
 """Reads an answer; returns the value and how many rows it held."""
+
+_PERHAPS_A_RECORD = (SYSTEM_FAILURE, PROCESSING_ERROR)
+"""Server errors that a record may cause; elsewhere they pass."""
 
 _log = structlog.get_logger("ledgerguard_pipeline.qbo")
 
@@ -188,19 +192,26 @@ class Session:
         """What an error means for the company, or in the light of the attempts before it."""
         if isinstance(error, Throttled):
             self.cool_down(realm, error.retry_after)
-        if isinstance(error, ServiceUnavailable) and error.fault_code == SYSTEM_FAILURE:
+        if isinstance(error, ServiceUnavailable) and error.fault_code in _PERHAPS_A_RECORD:
             call.system_failures += 1
-            if call.system_failures > 1:
-                return PoisonPage(
-                    "QuickBooks failed twice on the same rows: one record of them cannot be "
-                    "rendered. Read the range in smaller parts to find it.",
-                    realm_id=error.realm_id,
-                    entity=error.entity,
-                    fault_code=error.fault_code,
-                    intuit_tid=error.intuit_tid,
-                    status=error.status,
-                )
+            # Where no rows were asked for, none can be at fault: it is an outage.
+            if call.read.ranged and call.system_failures > 1:
+                return _poisoned(error)
         return error
+
+
+def _poisoned(error: QBOAPIError) -> PoisonPage:
+    poison = PoisonPage(
+        "QuickBooks failed twice on the same rows: one record of them cannot be rendered. Read "
+        "the range in smaller parts to find it.",
+        realm_id=error.realm_id,
+        entity=error.entity,
+        fault_code=error.fault_code,
+        intuit_tid=error.intuit_tid,
+        status=error.status,
+    )
+    poison.said = error.said
+    return poison
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ def throttled(now: float) -> Answer:
 
 def unauthenticated(detail: str, now: float) -> Answer:
     """401 of the gateway: the bearer token is missing, malformed, expired or revoked."""
-    return gateway(401, "AuthenticationFailed", "3200", "AUTHENTICATION", detail, now)
+    answer = gateway(401, "AuthenticationFailed", "3200", "AUTHENTICATION", detail, now)
+    answer.headers["Www-Authenticate"] = 'Bearer realm="Intuit", error="invalid_token"'
+    return answer
 
 
 def forbidden(now: float) -> Answer:

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.sandbox.answers import (
 from ledgerguard_pipeline.sandbox.catalogue import queryable
 from ledgerguard_pipeline.sandbox.columns import fields
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.faults import item_refusal, other_company
+from ledgerguard_pipeline.sandbox.faults import HANDLE, item_refusal, other_company
 from ledgerguard_pipeline.sandbox.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.grants import TokenVerdict
 from ledgerguard_pipeline.sandbox.hazards import Disturber
@@ -92,11 +92,11 @@ class Api:
             case TokenVerdict.OTHER_COMPANY:
                 return other_company(now)
             case TokenVerdict.EXPIRED:
-                return unauthenticated("Token expired: AB01...", now)
+                return unauthenticated(f"Token expired: {HANDLE}", now)
             case TokenVerdict.REVOKED:
-                return unauthenticated("Token revoked: AB01...", now)
+                return unauthenticated(f"Token revoked: {HANDLE}", now)
             case _:
-                return unauthenticated("Token not found: AB01...", now)
+                return unauthenticated(f"Token not found: {HANDLE}", now)
 
     def answer(self, request: Request, target: Target, now: float) -> Answer:
         """Carry a call out against the company's books."""

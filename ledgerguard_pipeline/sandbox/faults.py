@@ -15,13 +15,14 @@ from ledgerguard_pipeline.sandbox.answers import (
     dumps,
     fault_member,
     forbidden,
+    gateway,
     html_page,
     refused,
     throttled,
     unauthenticated,
     xml_fault,
 )
-from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned
+from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned, unsupported
 
 
 class FaultKind(StrEnum):
@@ -47,6 +48,20 @@ class FaultKind(StrEnum):
     COMPANY_MAINTENANCE = "company_maintenance"
     FEATURE_MISSING = "feature_missing"
     """400 / 5020."""
+    SUBSCRIPTION_LAPSED = "subscription_lapsed"
+    """400 / 7001 of the gateway, as a lapsed company gets it."""
+    NO_DESTINATION = "no_destination"
+    """400 with an HTML page that quotes errorCode=007001: the gateway does not find the company."""
+    GATEWAY_500 = "gateway_500"
+    """500 / 3100 of the gateway: an outage under the code of a refusal."""
+    AUTHORIZATION_500 = "authorization_500"
+    """500 / 120 in XML: the same one layer below."""
+    RESOURCE_MISSING = "resource_missing"
+    """400 / 500 "Could not find resource", as paths that exist get it during an outage."""
+    TRY_AGAIN = "try_again"
+    """400 / 6000 that asks to try again."""
+    STALE_OBJECT = "stale_object"
+    """400 / 5010, which names the person who edits."""
     PROCESSING_ERROR = "processing_error"
     """400 / 4002, as a poison record gives."""
     FAULT_IN_200 = "fault_in_200"
@@ -152,6 +167,12 @@ class Faults:
         return None
 
 
+HANDLE = "AB01Q3cbFGkbcp7KEbwpHx6B6vE"
+"""How the gateway names the token it refuses: a secret inside an error text."""
+
+COLLEAGUE = "Wilhelmina Overbeeke-Ngata"
+"""Whom fault 5010 names; the person exists nowhere else."""
+
 _THROTTLE = "message=ThrottleExceeded; errorCode=003001; statusCode=429"
 _WORDS = {
     FaultKind.ERROR_500_HTML: (500, "Internal Server Error"),
@@ -183,6 +204,21 @@ _REFUSALS = {
         "5020", "Permission Denied Error", "Permission Denied Error : Feature Not Supported"
     ),
     FaultKind.PROCESSING_ERROR: poisoned(),
+    FaultKind.RESOURCE_MISSING: unsupported(
+        "Operation Could not find resource for relative : /v3/company/:realmid/query is not "
+        "supported."
+    ),
+    FaultKind.TRY_AGAIN: Refusal(
+        "6000",
+        "A business validation error has occurred while processing your request",
+        "Business Validation Error: An unexpected error occurred. Please try again",
+    ),
+    FaultKind.STALE_OBJECT: Refusal(
+        "5010",
+        "Stale Object Error",
+        f"Stale Object Error : You and {COLLEAGUE} were working on this at the same time. "
+        f"{COLLEAGUE} finished before you did, so your work was not saved.",
+    ),
 }
 
 
@@ -190,7 +226,7 @@ def item_refusal(rule: FaultRule) -> Refusal:
     """The Fault of one batch item; kinds without a code of their own mean throttled."""
     if rule.kind is FaultKind.UNAUTHORIZED:
         name = "message=AuthenticationFailed; errorCode=003200; statusCode=401"
-        return Refusal("3200", name, "Token expired: injected", kind="AuthenticationFault")
+        return Refusal("3200", name, f"Token expired: {HANDLE}", kind="AuthenticationFault")
     detail = "The request limit was reached.  Try again later"
     return _REFUSALS.get(rule.kind) or Refusal("3001", _THROTTLE, detail, kind="SERVICE")
 
@@ -240,10 +276,36 @@ _GATEWAY: dict[FaultKind, Callable[[float], Answer]] = {
     FaultKind.THROTTLE_XML: lambda now: xml_fault(
         429, "3001", "SERVICE", _THROTTLE, "The request limit was reached.  Try again later", now
     ),
-    FaultKind.UNAUTHORIZED: lambda now: unauthenticated("Token expired: injected", now),
+    FaultKind.UNAUTHORIZED: lambda now: unauthenticated(f"Token expired: {HANDLE}", now),
     FaultKind.UNAUTHORIZED_XML: other_company,
     FaultKind.WRONG_CLUSTER: lambda now: xml_fault(
         401, "130", "AUTHENTICATION", "Accessing Wrong Cluster", None, now
     ),
     FaultKind.FORBIDDEN: forbidden,
+    FaultKind.SUBSCRIPTION_LAPSED: lambda now: gateway(
+        400,
+        "Subscription for company has lapsed or Invalid destination URL is used. Sandbox company "
+        "works with Sandbox URL and Production company works with Production URL.",
+        "7001",
+        "SERVICE",
+        None,
+        now,
+    ),
+    FaultKind.NO_DESTINATION: lambda _now: html_page(
+        400,
+        "HTTP Status 400 - message=No destination found for given partition key; "
+        "errorCode=007001; statusCode=400",
+        "The request sent by the client was syntactically incorrect.",
+    ),
+    FaultKind.GATEWAY_500: lambda now: gateway(
+        500, "InternalServerError", "3100", "SERVICE", None, now
+    ),
+    FaultKind.AUTHORIZATION_500: lambda now: xml_fault(
+        500,
+        "120",
+        "AuthorizatonFault",
+        "Authorization Failure",
+        "AuthorizationFailure: Unknown Error during Authentication, statusCode: 500",
+        now,
+    ),
 }

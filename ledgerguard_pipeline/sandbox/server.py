@@ -89,7 +89,9 @@ class SandboxApp:
         rule = self._world.faults.strike(endpoint, "", frozenset())
         await self._wait(rule)
         now = self._world.now()
-        if rule is None or rule.kind in SPOILS:
+        if endpoint == "token" and self._world.switches.quota_spent == "everywhere":
+            answer = throttled(now)
+        elif rule is None or rule.kind in SPOILS:
             answer = self._oauth.answer(request, now)
         else:
             answer = instead(rule, now)
@@ -134,7 +136,10 @@ class SandboxApp:
         refusal = self._api.gate(request, target, now)
         if refusal is not None:
             return refusal
-        if self._world.limits.admit(target.realm, at, batch=target.endpoint == "batch"):
+        spent = self._world.switches.quota_spent != "no"
+        if not spent and self._world.limits.admit(
+            target.realm, at, batch=target.endpoint == "batch"
+        ):
             return None
         answer = throttled(now)
         if self._world.switches.retry_after_seconds is not None:

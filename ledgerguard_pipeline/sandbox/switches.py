@@ -40,6 +40,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     concurrent_requests: int | None = None
     retry_after_seconds: int | None = None
 
+    quota_spent: Literal["no", "api", "everywhere"] = "no"
+    """Whether the app's reads of the month are used up: 429 to every call of the API, and with
+    ``everywhere`` to every refresh and sign-in at the token endpoint too, as was seen once."""
+
     access_token_seconds: int = 3600
     rotate_after_seconds: int = 86400
     """0 rotates the refresh token every time."""

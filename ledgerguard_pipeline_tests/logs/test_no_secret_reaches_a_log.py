@@ -46,6 +46,8 @@ SHAPES = [
     f"token {JWE} was refused",
     f"cut off {JWE[:60]}",
     f"refresh with AB11700000000{CANARY}",
+    f"Token expired: AB01{CANARY}",
+    f"detail='Token revoked:\\nAB0{CANARY}'",
 ]
 
 HARMLESS = [
@@ -71,6 +73,21 @@ def test_a_secret_is_masked_in_every_shape_it_travels_in(text: str) -> None:
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_an_operator_needs_stays_readable(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You and {person} were working on this at the same time. {person} finished before you did",
+        "You and {person} are working on it",
+        'Stale: "at the same time. {person} finished before you did, so your work was not saved"',
+    ],
+)
+def test_the_person_whom_a_fault_names_is_left_out(text: str) -> None:
+    masked = redact(text.format(person="Wilhelmina Overbeeke-Ngata"))
+
+    assert masked == text.format(person="somebody")
+    assert redact(masked) == masked
 
 
 @pytest.mark.parametrize("text", SHAPES)

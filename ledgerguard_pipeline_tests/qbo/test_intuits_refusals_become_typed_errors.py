@@ -8,6 +8,7 @@ import pytest
 
 from ledgerguard_pipeline.errors import (
     AccessDenied,
+    AnswerTooBig,
     ChangesTooOld,
     CompanyUnavailable,
     FeatureUnavailable,
@@ -83,7 +84,7 @@ TOO_OLD = "Operation cdc with changedSince date 2026-01-01 which is older than f
         (403, xml("3001"), Throttled, "3001"),
         (429, b"", Throttled, None),
         (500, upper("10000", kind="SystemFault"), ServiceUnavailable, "10000"),
-        (500, upper("10100", kind="SystemFault"), PoisonPage, "10100"),
+        (500, upper("10100", kind="SystemFault"), AnswerTooBig, "10100"),
         (500, upper("10200", kind="SystemFault"), RequestRejected, "10200"),
         (503, b"<html>down</html>", ServiceUnavailable, None),
         (404, b"<html>not here</html>", RequestRejected, None),
@@ -94,7 +95,7 @@ TOO_OLD = "Operation cdc with changedSince date 2026-01-01 which is older than f
         (500, b'{"Fault":"odd"}', ServiceUnavailable, None),
     ],
 )
-def test_the_code_decides_first_and_the_status_second(
+def test_a_code_that_says_something_decides(
     status: int, body: bytes, expected: type[QBOAPIError], code: str | None
 ) -> None:
     error = error_of(status, body)
@@ -153,3 +154,33 @@ def test_errors_survive_the_way_between_processes() -> None:
 
     assert isinstance(copy, Throttled)
     assert (copy.retry_after, str(copy)) == (7.0, str(error))
+
+
+PERSON = "Wilhelmina Overbeeke-Ngata"
+HANDLE = "AB01Q3cbFGkbcp7"
+EDITED = f"You and {PERSON} were working on this at the same time. {PERSON} finished before you"
+GERMAN = f"{PERSON} hat diese Rechnung zugleich bearbeitet"
+
+
+@pytest.mark.parametrize(
+    "status, body, told",
+    [
+        (400, upper("5010", "Stale Object Error", EDITED), "Stale Object Error"),
+        (400, upper("5010", GERMAN, GERMAN), "somebody else edits"),
+        (400, upper("5010", "Stale Object Error", EDITED)[:-80], "Stale Object Error"),
+        (400, upper("6000", "A business validation error", EDITED), "business validation"),
+        (401, lower("3200", 401, f"Token expired: {HANDLE}"), "Token expired"),
+        (401, f"<html><p>Token revoked: {HANDLE}</p></html>".encode(), "Token revoked"),
+        (401, xml("100").replace(b"Auth &amp; more", HANDLE.encode()), ""),
+        (400, upper("9999", "Address refused: w.overbeeke@example.com"), "Address refused"),
+        (400, upper(HANDLE), ""),
+    ],
+)
+def test_a_message_names_no_person_and_no_token(status: int, body: bytes, told: str) -> None:
+    error = error_of(status, body)
+
+    assert told in str(error)
+    for secret in (HANDLE, PERSON, "Overbeeke", "w.overbeeke", "example.com"):
+        assert secret not in str(error)
+        assert secret not in (error.said or "")
+        assert secret not in repr(error.__dict__)

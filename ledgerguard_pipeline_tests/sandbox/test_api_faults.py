@@ -43,6 +43,13 @@ def caller(running: Caller) -> Iterator[Caller]:
         ("company_maintenance", 400, "application/json", '"code":"150"'),
         ("feature_missing", 400, "application/json", '"code":"5020"'),
         ("processing_error", 400, "application/json", '"code":"4002"'),
+        ("subscription_lapsed", 400, "application/json", "errorCode=007001; statusCode=400"),
+        ("no_destination", 400, "text/html", "errorCode=007001; statusCode=400"),
+        ("gateway_500", 500, "application/json", "errorCode=003100; statusCode=500"),
+        ("authorization_500", 500, "application/xml", '<Error code="120">'),
+        ("resource_missing", 400, "application/json", "Could not find resource"),
+        ("try_again", 400, "application/json", '"code":"6000"'),
+        ("stale_object", 400, "application/json", "Wilhelmina Overbeeke-Ngata"),
         ("fault_in_200", 200, "application/json", '{"Fault":{"Error":['),
         ("html_200", 200, "text/html", "Sign in"),
         ("empty_200", 200, "application/json", ""),
@@ -160,3 +167,17 @@ def test_the_log_says_which_fault_struck(caller: Caller) -> None:
     assert (cut.fault, cut.status) == ("reset", 0)
     assert (good.fault, good.status, good.rows, good.target) == ("", 200, 20, ROWS)
     assert good.endpoint == "query"
+
+
+def test_a_spent_quota_refuses_the_api_and_by_switch_the_token_endpoint_too(
+    caller: Caller,
+) -> None:
+    caller.server.set(quota_spent="api")
+    assert caller.get("query", query=ROWS).status_code == 429
+    assert caller.refresh("made up").status_code == 400
+
+    caller.server.set(quota_spent="everywhere")
+    assert caller.refresh("made up").status_code == 429
+
+    caller.server.set(quota_spent="no")
+    assert caller.get("query", query=ROWS).status_code == 200

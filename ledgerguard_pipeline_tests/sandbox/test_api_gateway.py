@@ -36,6 +36,8 @@ def test_a_missing_malformed_or_unknown_token_gets_the_gateways_401(
     assert error["message"] == "message=AuthenticationFailed; errorCode=003200; statusCode=401"
     assert (error["code"], body["fault"]["type"]) == ("3200", "AUTHENTICATION")
     assert isinstance(body["time"], int)
+    assert answer.headers["Www-Authenticate"] == 'Bearer realm="Intuit", error="invalid_token"'
+    assert token != "y" * 60 or error["detail"].startswith("Token not found: AB0")
     assert list(body) == [
         "warnings", "intuitObject", "fault", "report", "queryResponse", "batchItemResponse",
         "attachableResponse", "syncErrorResponse", "requestId", "time", "status", "cdcresponse",
