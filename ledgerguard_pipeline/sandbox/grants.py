@@ -81,6 +81,12 @@ class GrantBook:
         self._refresh[grant.refresh] = grant
         return self._issue(grant, now)
 
+    def adopt(self, realm: str, refresh_token: str, issued: float) -> None:
+        """Go on with a grant that another run of the sandbox issued (epoch seconds)."""
+        self._refresh[refresh_token] = _Grant(
+            realm, "com.intuit.quickbooks.accounting", issued, refresh_token, issued
+        )
+
     def exchange(self, code: str, redirect_uri: str, now: float) -> TokenSet:
         """Turn a code into a grant; a second exchange ends the grant of the first.
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "ledgerguard_pipeline"
 TESTS = ROOT / "ledgerguard_pipeline_tests"
 
-_BINARY = {".png", ".ico", ".gz", ".whl"}
+_BINARY = {".png", ".ico", ".gz", ".xz", ".whl"}
 
 
 @cache
