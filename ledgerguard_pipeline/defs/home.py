@@ -73,8 +73,9 @@ def dagster_instance(
 
 def _project_file(name: str) -> Path:
     package = Path(__file__).resolve().parents[1]
-    # Beside the package in a checkout, inside it in a wheel.
-    for folder in (package.parent, package):
+    # Inside the package in a wheel, beside it in a checkout. In this order, because what stands
+    # beside an installed package may be anybody's.
+    for folder in (package, package.parent):
         if (folder / name).is_file():
             return folder / name
     raise ConfigurationError(
