@@ -37,6 +37,7 @@ LedgerGuardError
 │   ├── ChannelUnavailable        (Transient)  no usable answer; tried again
 │   └── ChannelRejected           (NeedsHuman) the channel's address or password is wrong
 └── IngestionError                a sync that could not finish
+    ├── RightsInDoubt             (NeedsHuman) objects vanish from answers, single reads find them
     ├── CompanyBusy               (Transient)  somebody else syncs this company just now
     └── OutOfTime                 (Transient)  the company's share of a sweep's time is used up
 
@@ -309,6 +310,10 @@ class ChannelRejected(AlertError, NeedsHuman):
 
 class IngestionError(LedgerGuardError):
     """A sync could not finish for one company or entity; the next one continues."""
+
+
+class RightsInDoubt(IngestionError, NeedsHuman):
+    """Answers lack objects that are not deleted: the consenting person may have lost rights."""
 
 
 class CompanyBusy(IngestionError, Transient):

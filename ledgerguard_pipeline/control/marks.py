@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from ledgerguard_pipeline.control.database import Database
+from ledgerguard_pipeline.control.doubts import Doubts
 from ledgerguard_pipeline.control.gaps import CountGaps
 from ledgerguard_pipeline.control.schema import sync_marks as marks
 from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
@@ -99,6 +100,7 @@ class SyncMarks:
         self._environment = environment
         self._mine = marks.c.environment == environment.value
         self.gaps = CountGaps(database, environment)
+        self.doubts = Doubts(database, environment)
 
     def committed(self, realm: RealmId, parts: Sequence[Committed]) -> None:
         """Note a commit; one transaction for all entities of it."""

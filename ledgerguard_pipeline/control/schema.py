@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0008"
+REVISION = "0009"
 
 metadata = MetaData()
 
@@ -207,6 +207,7 @@ webhook_events = Table(
     Column("lease_expires_at", UtcTime),
     Column("reason", Text),
     Column("settled_at", UtcTime),
+    Column("missed_at", UtcTime),
     UniqueConstraint("environment", "event_key", name="webhook_events_once"),
     Index("webhook_events_due", "environment", "status", "realm_id", "due_at"),
     Index("webhook_events_by_owner", "lease_owner"),
@@ -326,5 +327,16 @@ capabilities = Table(
     Column("capability", String(40), primary_key=True),
     Column("value", String(60), nullable=False),
     Column("seen_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("found_at", UtcTime, nullable=False),
+    Column("looked_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

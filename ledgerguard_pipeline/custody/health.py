@@ -59,6 +59,7 @@ class ReasonKind(StrEnum):
     SYNC_LATE = "sync_late"
     QUARANTINE = "quarantine"
     COUNTS_DIFFER = "counts_differ"
+    RIGHTS_IN_DOUBT = "rights_in_doubt"
     CALL_BUDGET = "call_budget"
     WEBHOOK_LAG = "webhook_lag"
     PARKED_EVENTS = "parked_events"
@@ -118,6 +119,8 @@ class SyncFacts:
     quarantined: int = 0
     count_gaps: tuple[CountGap, ...] = ()
     """Where Intuit's count and Bronze differed when they were compared last."""
+    doubted: tuple[str, ...] = ()
+    """Types whose answers lack objects that are not deleted."""
     key_missing: str | None = None
     """The key that seals its tokens, where it is not in the ring."""
     store_concerns: tuple[str, ...] = ()
@@ -156,6 +159,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *_refused(facts),
             *_token_life(life, now),
             *_at_risk(facts),
+            *_rights(facts),
             *_failures(company, facts),
             *_freshness(facts, now),
             *_calls(company, facts),
@@ -248,6 +252,18 @@ def _refused(facts: SyncFacts) -> list[Reason]:
         )
         return [Reason(HealthState.DEGRADED, text, ReasonKind.THROTTLED)]
     return []
+
+
+def _rights(facts: SyncFacts) -> list[Reason]:
+    if not facts.doubted:
+        return []
+    text = (
+        f"QuickBooks' answers lack objects of {names(facts.doubted)} that are not deleted: the "
+        "consenting person may have lost rights. Nothing was deleted, and these types are not "
+        "read further. Let an administrator check that person's role in QuickBooks, or connect "
+        "the company again as an administrator; `ledgerguard sync --full` looks at once."
+    )
+    return [Reason(HealthState.UNHEALTHY, text, ReasonKind.RIGHTS_IN_DOUBT)]
 
 
 def _failures(company: Company, facts: SyncFacts) -> list[Reason]:

@@ -9,6 +9,7 @@ from functools import partial
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.ingestion.feed import Feed
 from ledgerguard_pipeline.ingestion.full import FullFeed, Opening
 from ledgerguard_pipeline.ingestion.incremental import ChangeFeed, QueryFeed
@@ -16,6 +17,7 @@ from ledgerguard_pipeline.ingestion.opening import Openings
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.ingestion.reconcile import Comparing, ReconcileFeed
+from ledgerguard_pipeline.ingestion.stopped import StoppedFeed
 from ledgerguard_pipeline.ingestion.stored import StoredCounts
 from ledgerguard_pipeline.ingestion.sweep import Sweep
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -73,6 +75,10 @@ class Feeds:
             )
         comparing.begin()
         return feeds
+
+    def stopped(self, plans: Sequence[tuple[EntityPlan, Doubt]]) -> list[Feed]:
+        """A feed per type that is left alone for now; it makes no call."""
+        return [StoppedFeed(plan, self._reader(plan), doubt) for plan, doubt in plans]
 
     def _reader(self, plan: EntityPlan) -> EntityReader:
         return EntityReader(self._client, plan.entity, clock=self._clock)

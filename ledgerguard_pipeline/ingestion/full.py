@@ -4,7 +4,7 @@ A type that fits into one page is one answer of the server and therefore consist
 A longer one is walked (see ``walk``) and then followed by the changes since before the walk
 began. If Bronze already held rows, the ids the walk did not meet are asked for by name; those
 that no longer exist become tombstones, which is how deletions older than change data capture
-are found.
+are found. What is merely not shown is no deletion yet (see ``absence``).
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class FullFeed:
     def portions(self) -> Iterator[Portion]:
         opening = self._opening.result()
         self.reader.calls += opening.calls
+        self._prove_emptied(opening.count)
         try:
             yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:
@@ -133,6 +134,15 @@ class FullFeed:
         self._resume, self._walk, self._rejected = None, None, 0
         yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
         self._complete(self.reader.count())
+
+    def _prove_emptied(self, count: int | None) -> None:
+        """A count of nothing is asked about before anything is read or written for it.
+
+        Raises:
+            RightsInDoubt: objects that Bronze holds are there.
+        """
+        if count == 0 and self._track_seen and self.plan.entity.identified:
+            self.reader.prove_gone(sorted(self._shelf.living(self._realm_id, self.plan.entity)))
 
     def _complete(self, expected: int | None) -> bool:
         stored = self._shelf.stored(self._realm_id, self.plan.entity)
@@ -229,7 +239,11 @@ class FullFeed:
         return records, rejects, time or began
 
     def _phantoms(self, unseen: Sequence[str], time: datetime) -> list[Record]:
-        """Rows Bronze holds alive that were not met: tombstones, or the row as it is now."""
+        """Rows Bronze holds alive that were not met: tombstones, or the row as it is now.
+
+        Raises:
+            RightsInDoubt: single reads of a sample do not confirm that they are gone.
+        """
         entity = self.plan.entity
         if not unseen or not entity.identified or entity.kind is Kind.SINGLETON:
             return []
@@ -240,6 +254,9 @@ class FullFeed:
             return []
         asked_at = alive.time or time
         there = {record.id for record in alive.records} | alive.unreadable
+        lost = [id for id in unseen if id not in there]
+        if lost:
+            self.reader.prove_gone(lost)
         state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
         gone = [
             Record(
@@ -253,8 +270,7 @@ class FullFeed:
                 request_id=alive.request_id,
                 fetched_at=asked_at,
             )
-            for id in unseen
-            if id not in there
+            for id in lost
         ]
         return [*alive.records, *gone]
 

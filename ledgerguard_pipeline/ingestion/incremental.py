@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 from ledgerguard_pipeline.errors import FeatureUnavailable, RequestRejected
+from ledgerguard_pipeline.ingestion.absence import fallen
 from ledgerguard_pipeline.ingestion.changes import EntityChanges, Outcome
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion, Shelf, Tally
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
@@ -71,7 +72,7 @@ class QueryFeed:
             self.reader.calls += 1  # shared by all entities of the sync
         # Types that every sync counts heal at the next one; for the others the watermark waits
         # until the count proved that no deletion went unseen.
-        hold = self._count_after and self.plan.entity.cdc
+        hold = self._count_after and (self.plan.entity.cdc or self._silent(first.count))
         rejected = 0
         watermark = None
         try:
@@ -96,6 +97,10 @@ class QueryFeed:
             return
         if hold:
             yield Portion((), watermark=watermark)
+
+    def _silent(self, count: int | None) -> bool:
+        """Whether the count says that most of what Bronze holds is gone: not to be built upon."""
+        return fallen(count, self._shelf.stored(self._realm_id, self.plan.entity))
 
     def _take_over(self) -> Iterator[Portion]:
         self._takeover = self._escalate()

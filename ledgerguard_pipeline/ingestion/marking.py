@@ -14,6 +14,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import Committed, Counted, SyncMark, SyncMarks
 from ledgerguard_pipeline.errors import BronzeError, ControlError
@@ -41,6 +42,23 @@ class Marking:
         with self._tolerant():
             if self._marks.watermarks(self._realm_id) != dict(watermarks):
                 self._marks.rebuilt(self._realm_id, read_marks(self._storage, self._realm_id))
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Types whose answers went silent about living objects."""
+        if self._marks is not None:
+            with self._tolerant():
+                return self._marks.doubts.read([self._realm_id]).get(self._realm_id, ())
+        return ()
+
+    def doubted(self, found: Collection[str], settled: Collection[str]) -> None:
+        """Note which types went silent, and of which all rows could be read again."""
+        if self._marks is None:
+            return
+        with self._tolerant():
+            if found:
+                self._marks.doubts.found(self._realm_id, found)
+            if settled:
+                self._marks.doubts.settled(self._realm_id, settled)
 
     def committed(self, loads: Sequence[Load], outcomes: Sequence[LoadOutcome]) -> None:
         """Note a commit of this company."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import PoisonPage, RequestRejected
+from ledgerguard_pipeline.ingestion.absence import prove_gone
 from ledgerguard_pipeline.ingestion.salvage import BEYOND, salvaging
 from ledgerguard_pipeline.ingestion.walk import Fetch
 from ledgerguard_pipeline.qbo.answers import Page
@@ -121,6 +122,14 @@ class EntityReader:
             living.time = page.time
             living.request_id = page.request_id
 
+    def prove_gone(self, ids: Sequence[str]) -> None:
+        """Return if single reads confirm that a sample of these objects is gone.
+
+        Raises:
+            RightsInDoubt: they do not; nothing may be deleted then.
+        """
+        prove_gone(self._client, self.entity, ids, called=self._called)
+
     def count(self) -> int | None:
         """Intuit's own count, or None where the type cannot be counted."""
         if not self.entity.countable:
@@ -150,6 +159,9 @@ class EntityReader:
         return self._counted(lambda: self._client.query_page(self.entity, query, purpose=purpose))
 
     def _counted(self, call: Callable[[], T]) -> T:
+        self._called()
+        return call()
+
+    def _called(self) -> None:
         with self._lock:
             self.calls += 1
-        return call()

@@ -177,6 +177,8 @@ class ReconcileFeed:
     def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Portion]:
         if comparison.held:
             self._known = set(self._shelf.living(self._realm_id, self.plan.entity))
+        if comparison.counted == 0 and self._known and self.plan.entity.identified:
+            self.reader.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted
         if self.plan.mode is not Mode.FULL:
             yield from self._through(self._catch_up(sweep))

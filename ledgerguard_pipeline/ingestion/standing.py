@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from ledgerguard_pipeline.control.calls import CallUsage, forecast
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import SyncMark
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -185,6 +186,7 @@ def read_known(
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
         concerns=control.concerns.read(),
         gaps=control.marks.gaps.read(realms),
+        doubts=control.marks.doubts.read(realms),
     )
 
 
@@ -201,6 +203,7 @@ class Known:
     key_ids: frozenset[str]
     concerns: tuple[str, ...]
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
+    doubts: Mapping[RealmId, tuple[Doubt, ...]]
 
 
 class StandingReader:
@@ -270,6 +273,11 @@ class StandingReader:
             quarantined=sum(each.quarantined for each in entities),
             count_gaps=tuple(
                 each for each in self._known.gaps.get(realm, ()) if each.entity in self._promises
+            ),
+            doubted=tuple(
+                each.entity
+                for each in self._known.doubts.get(realm, ())
+                if each.entity in self._promises
             ),
             key_missing=life.key_id if life is not None and sealed_elsewhere else None,
             store_concerns=self._known.concerns,

@@ -27,6 +27,7 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BronzeBusy,
     LedgerGuardError,
+    RightsInDoubt,
     WrongEnvironment,
 )
 from ledgerguard_pipeline.ingestion.affordable import affordable, skipped_result
@@ -34,10 +35,11 @@ from ledgerguard_pipeline.ingestion.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.feed import Portion
 from ledgerguard_pipeline.ingestion.feeds import Feeds
 from ledgerguard_pipeline.ingestion.marking import Marking
-from ledgerguard_pipeline.ingestion.plan import plan_entities
+from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.ingestion.stopped import SortedPlans, StoppedFeed, sort_out
 from ledgerguard_pipeline.ingestion.stored import StoredCounts
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import LoadId
@@ -67,6 +69,8 @@ class CompanySync:
         self._marking = Marking(marks, storage, request.realm_id)
         self._budget = budget
         self._skipped: dict[str, EntityResult] = {}
+        self._again: frozenset[str] = frozenset()
+        """Types that are read in full because their answers went silent before."""
         self.request = request
         self._client = client
         self._storage = storage
@@ -193,7 +197,27 @@ class CompanySync:
                 found = load.result
                 if found.expected is not None and found.stored is not None:
                     compared.append(CountGap(load.name, found.expected, found.stored))
+        self._mark_doubts()
         self._marking.ended(failed=failed, current=current, recount=recount, compared=compared)
+
+    def _mark_doubts(self) -> None:
+        """Which types went silent in this sync, and which answer again as they should."""
+        loads = [load for load in self._loads.values() if not isinstance(load.feed, StoppedFeed)]
+        silent = [load.name for load in loads if isinstance(load.error, RightsInDoubt)]
+        settled = [load.name for load in loads if load.name in self._again and load.completed]
+        self._marking.doubted(silent, settled)
+
+    def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
+        realm = self.request.realm_id
+        doubts = self._marking.doubts()
+        company = self._companies.get(realm) if doubts and self._companies is not None else None
+        return sort_out(
+            plans,
+            doubts,
+            self.request,
+            connected_at=None if company is None else company.connected_at,
+            now=self._clock.now(),
+        )
 
     def _open(self) -> None:
         request = self.request
@@ -216,7 +240,12 @@ class CompanySync:
             clock=self._clock,
         )
         chosen = feeds.reconciling if request.reconcile else feeds.bringing_up_to_date
-        for feed in chosen(plans):
+        sorted_out = self._sort_out(plans)
+        self._again = frozenset(plan.entity.name for plan in sorted_out.again)
+        begun = [*chosen(sorted_out.usual), *feeds.stopped(sorted_out.stopped)]
+        if sorted_out.again:
+            begun += feeds.bringing_up_to_date(sorted_out.again)
+        for feed in begun:
             self._loads[feed.plan.entity.name] = EntityLoad(request.realm_id, feed, feed.portions())
         for result in self._skipped.values():
             self._progress.finished(result)

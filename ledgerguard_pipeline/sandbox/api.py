@@ -212,6 +212,9 @@ class Api:
         if (entity.name, row.id) in self._world.switches.poison:
             raise poisoned()
         self._world.stats.metered(target.realm, 1)
+        silence = self._world.switches.silence
+        if silence is not None and silence.empties(shelf, row.id):
+            return document(b'"QueryResponse":{}', now)
         return document(b'"%b":%b' % (entity.answer_key.encode(), shelf.body(row)), now, rows=1)
 
     def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:

@@ -110,6 +110,12 @@ def _group(
     if any((entity.name, row.id) in switches.poison for row in rows):
         raise poisoned()
     graves = [grave for grave in shelf.graves.values() if grave.updated >= since]
+    if switches.silence is not None and (hidden := switches.silence.hidden(shelf, "cdc")):
+        rows, graves = [row for row in rows if row.id not in hidden], []
+    if switches.false_tombstones:
+        told = {id for name, id in switches.false_tombstones if name == entity.name}
+        graves += [Grave(row.id, int(since) + 1) for row in shelf.rows.values() if row.id in told]
+        rows = [row for row in rows if row.id not in told]
     graves.sort(key=lambda grave: (grave.updated, grave.id))
     return [shelf.body(row) for row in rows] + [
         _tombstone(grave) for grave in graves[: room - len(rows)]

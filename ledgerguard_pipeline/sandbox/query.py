@@ -21,6 +21,7 @@ from ledgerguard_pipeline.sandbox.grammar import Condition, SortKey, Statement
 from ledgerguard_pipeline.sandbox.orders import Orders, Selection
 from ledgerguard_pipeline.sandbox.refusals import invalid_query
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
+from ledgerguard_pipeline.sandbox.silence import Surface
 from ledgerguard_pipeline.sandbox.switches import Switches
 
 MAX_ROWS = 1000
@@ -71,6 +72,10 @@ class QueryEngine:
         if self._switches.tie_order == "alternating":
             self._orders.flipped = not self._orders.flipped
         selection = self._select(entity, shelf, statement.where, order, now)
+        if self._switches.silence is not None:
+            surface: Surface = "count" if statement.count else "query"
+            hidden = self._switches.silence.hidden(shelf, surface)
+            selection = Selection.of([row for row in selection.all() if row.id not in hidden])
         if statement.count:
             return Found(entity, (), selection.total, 1, count_only=True)
         if entity.name == "Preferences":  # does not page

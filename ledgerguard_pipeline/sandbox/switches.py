@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from ledgerguard_pipeline.sandbox.silence import Silence
+
 
 class Hazard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Edits made to the books after each query page that had rows (page-walk hazard).
@@ -65,6 +67,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     poison: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of records that make every answer containing them fail with 4002."""
     hazard: Hazard | None = None
+    silence: Silence | None = None
+    """Types whose objects answers leave out without a fault."""
+    false_tombstones: frozenset[tuple[str, str]] = frozenset()
+    """(entity, id) of living objects that change data capture reports as deleted."""
     clock_offset_seconds: float = 0.0
 
     def change(self, patch: dict[str, object]) -> None:

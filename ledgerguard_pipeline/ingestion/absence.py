@@ -1,0 +1,88 @@
+"""Silence proves nothing: what must be shown before an object counts as deleted.
+
+A grant whose person lost rights was seen to get empty answers instead of faults, for all kinds of
+transactions, while accounts went on working. So what an answer merely lacks is no deletion: a
+sample of it is read singly, and only error 610, which says of one object that it is gone, lets
+the deletions be written. A deletion that Intuit announces in so many words, by an event or by
+change data capture, still has to be confirmed by an answer that shows anything at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import (
+    AccessDenied,
+    FeatureUnavailable,
+    NotFound,
+    PoisonPage,
+    RequestRejected,
+    RightsInDoubt,
+)
+from ledgerguard_pipeline.qbo.client import QBOClient
+
+SAMPLE = 5
+"""Objects read singly before many are believed gone: each costs a call, and a person's rights
+hide all of a type or none."""
+
+GONE = "610"
+
+_CLOSED = 403
+
+
+def fallen(shown: int | None, held: int) -> bool:
+    """Whether Intuit shows nothing of a type any more, or less than half of what Bronze holds."""
+    return shown is not None and 2 * shown < held
+
+
+def prove_gone(
+    client: QBOClient,
+    entity: EntityType,
+    ids: Sequence[str],
+    *,
+    called: Callable[[], None] = lambda: None,
+) -> None:
+    """Return if single reads confirm that a sample of these objects is gone.
+
+    ``called`` is told of each read.
+
+    Raises:
+        RightsInDoubt: an object of the sample is there, or a read does not say that it is gone.
+        LedgerGuardError: a read failed for a reason of its own; nothing is known then.
+    """
+    for id in sample(ids):
+        called()
+        try:
+            client.get_entity(entity.name, id)
+        except NotFound as error:
+            if error.fault_code == GONE:
+                continue
+            why = "was answered without the object and without a fault"
+        except AccessDenied as error:
+            if error.status != _CLOSED:
+                raise
+            why = f"was refused ({error.message})"
+        except (FeatureUnavailable, RequestRejected, PoisonPage) as error:
+            why = f"was refused ({error.message})"
+        else:
+            why = "still finds it"
+        raise RightsInDoubt(doubt_text(entity, len(ids), id, why), entity=entity.name)
+
+
+def sample(ids: Sequence[str], size: int = SAMPLE) -> list[str]:
+    """Some of the ids, spread over all of them from the first to the last."""
+    ordered = sorted(ids, key=lambda id: (len(id), id))
+    if len(ordered) <= size:
+        return ordered
+    return [ordered[place * (len(ordered) - 1) // (size - 1)] for place in range(size)]
+
+
+def doubt_text(entity: EntityType, missing: int, id: str, why: str) -> str:
+    """What is told to people: what was seen, what it may mean, what to do."""
+    return (
+        f"QuickBooks' answers lack {missing} {entity.name} objects, but a single read of {id} "
+        f"{why}: the consenting person may have lost rights. Nothing was deleted and the type is "
+        "not read further. Let an administrator check that person's role in QuickBooks, or "
+        "connect the company again as an administrator."
+    )
