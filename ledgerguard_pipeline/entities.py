@@ -214,30 +214,32 @@ _BY_NAME = {entity.name.casefold(): entity for entity in ENTITIES}
 _DERIVED_BY_NAME = {entity.name.casefold(): entity for entity in DERIVED}
 
 
-def entity_type(name: str) -> EntityType:
+def entity_type(name: EntityType | str) -> EntityType:
     """Look up a type by Intuit's name, in any case; ``Expense`` resolves to its base type.
 
     Raises:
         BadInputError: no such type is supported.
     """
-    key = name.strip().casefold()
+    if isinstance(name, EntityType):
+        return name
+    key = str(name).strip().casefold()
     derived = _DERIVED_BY_NAME.get(key)
     found = _BY_NAME.get(derived.base.casefold() if derived else key)
     if found is None:
         known = ", ".join(sorted(entity.name for entity in ENTITIES))
-        raise BadInputError(f"{name[:60]!r} is not a supported entity type. Known: {known}.")
+        raise BadInputError(f"{str(name)[:60]!r} is not a supported entity type. Known: {known}.")
     return found
 
 
-def entity_types(names: Iterable[str] | None = None) -> tuple[EntityType, ...]:
-    """The types of these names in registry order without repeats; None means all.
+def entity_types(names: Iterable[EntityType | str] | None = None) -> tuple[EntityType, ...]:
+    """The types of these names in registry order without repeats; None means all, one name one.
 
     Raises:
         BadInputError: a name is unknown, or the selection is empty.
     """
     if names is None:
         return ENTITIES
-    wanted = {entity_type(name).name for name in names}
+    wanted = {entity_type(name).name for name in ([names] if isinstance(names, str) else names)}
     if not wanted:
         raise BadInputError("No entity type was named; leave the option out to take all.")
     return tuple(entity for entity in ENTITIES if entity.name in wanted)

@@ -187,15 +187,15 @@ class Reject:
     fetched_at: datetime
 
 
-def parse_realm(text: str) -> RealmId:
+def parse_realm(text: object) -> RealmId:
     """Check a company id typed or received from outside.
 
     Raises:
         BadInputError: it is not 1 to 20 decimal digits.
     """
-    if _REALM.fullmatch(text) is None:
+    if not isinstance(text, str) or _REALM.fullmatch(text) is None:
         raise BadInputError(
-            f"{text[:40]!r} is not a company id: QuickBooks realm ids have 1 to 20 digits. "
+            f"{str(text)[:40]!r} is not a company id: QuickBooks realm ids have 1 to 20 digits. "
             "`ledgerguard companies` lists the connected ones."
         )
     return RealmId(text)

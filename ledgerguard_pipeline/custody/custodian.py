@@ -27,7 +27,7 @@ from ledgerguard_pipeline.errors import (
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
-from ledgerguard_pipeline.qbo.tokens import EARLY_SECONDS, AccessToken
+from ledgerguard_pipeline.qbo.tokens import EARLY_SECONDS, AccessToken, Expiries
 from ledgerguard_pipeline.values import RealmId
 
 _REREAD_SECONDS = 5.0
@@ -109,6 +109,13 @@ class Custodian:
             KeyUnavailable: the stored tokens do not open.
         """
         return self._refresh(realm, rejected.version)
+
+    def expiries(self, realm: RealmId) -> Expiries:
+        """When the stored tokens of a company end; nothing is opened for it."""
+        life = self._control.tokens.lives([realm]).get(realm)
+        if life is None:
+            return Expiries()
+        return Expiries(life.access_expires_at, life.refresh_expires_at)
 
     def refused(self, realm: RealmId, rejected: AccessToken) -> None:
         """Pause a company whose calls Intuit refuses even with a token it gave just now.

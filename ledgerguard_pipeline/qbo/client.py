@@ -5,7 +5,8 @@ them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from types import TracebackType
@@ -13,16 +14,18 @@ from typing import Self, TypeVar
 
 from pydantic import SecretStr
 
+from ledgerguard_pipeline import entities as registry
+from ledgerguard_pipeline.arguments import instant, whole_number
 from ledgerguard_pipeline.capabilities import Capabilities, CapabilityMemory, OwnMemory
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.entities import EntityType, entity_type
+from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ChangesTooOld,
-    LedgerGuardError,
     QBOAPIError,
     Throttled,
 )
+from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo import reads
 from ledgerguard_pipeline.qbo.answers import Changes, Counts, Page
 from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages
@@ -30,22 +33,27 @@ from ledgerguard_pipeline.qbo.cdc import REACH_DAYS, read_changes
 from ledgerguard_pipeline.qbo.consent import PendingConsents
 from ledgerguard_pipeline.qbo.envelope import Answer
 from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder, LocalGate, NoRecorder
+from ledgerguard_pipeline.qbo.granted import Granted, check_app
 from ledgerguard_pipeline.qbo.hosts import Hosts
-from ledgerguard_pipeline.qbo.oauth import DEFAULT_ACCESS_SECONDS, Grant, OAuthEndpoint
+from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
 from ledgerguard_pipeline.qbo.pages import read_count, read_page, read_single
-from ledgerguard_pipeline.qbo.profile import CompanyProfile, ConnectionReport
+from ledgerguard_pipeline.qbo.profile import CompanyProfile
+from ledgerguard_pipeline.qbo.records import Records
 from ledgerguard_pipeline.qbo.retry import RetryPolicy
 from ledgerguard_pipeline.qbo.session import Parse, Session
 from ledgerguard_pipeline.qbo.statement import Query
 from ledgerguard_pipeline.qbo.stats import CallStats
 from ledgerguard_pipeline.qbo.sweep import Swept, read_sweep
-from ledgerguard_pipeline.qbo.tokens import MemoryTokens, TokenSource, as_secret
+from ledgerguard_pipeline.qbo.tokens import (
+    MemoryTokens,
+    TokenSource,
+)
+from ledgerguard_pipeline.qbo.tokenset import TokenSet
 from ledgerguard_pipeline.qbo.transport import Transport
 from ledgerguard_pipeline.qbo.walk import readable, walk
 from ledgerguard_pipeline.qbo.where import parse_where
 from ledgerguard_pipeline.values import (
     Environment,
-    RealmId,
     Record,
     parse_environment,
     parse_realm,
@@ -56,7 +64,7 @@ T = TypeVar("T")
 _Counted = tuple[dict[str, int | QBOAPIError], datetime, str | None]
 
 
-class QBOClient:
+class QBOClient(Granted):
     """One app in one environment, speaking for one company. Thread-safe; a context manager.
 
     Given a ``tokens`` source, ``gate``, ``ledger`` and ``memory`` it shares an installation's
@@ -71,6 +79,7 @@ class QBOClient:
         environment: Environment | str,
         *,
         base_url: str | None = None,
+        on_refresh: Callable[[TokenSet], object] | None = None,
         tokens: TokenSource | None = None,
         gate: CallGate | None = None,
         ledger: CallRecorder | None = None,
@@ -83,16 +92,21 @@ class QBOClient:
     ) -> None:
         """Nothing is sent yet. A ``transport`` given is shared with others and stays open.
 
+        ``base_url`` replaces every Intuit host; where it is left out, ``INTUIT_BASE_URL`` does if
+        it is set. ``on_refresh`` is called with each renewed set of tokens before it is used.
+
         Raises:
-            BadInputError: the environment or the realm is not one.
+            BadInputError: something of the app, the environment or the realm is not one.
             ConfigurationError: ``base_url`` is plain http beyond loopback.
         """
+        check_app(client_id, client_secret, redirect_uri)
         self.environment = parse_environment(environment)
         self._clock = clock
         self._max_connections = max_connections
-        hosts = Hosts.of(self.environment, base_url)
+        hosts = Hosts.of(self.environment, base_url or os.environ.get("INTUIT_BASE_URL") or None)
         self._oauth = OAuthEndpoint(client_id, client_secret, redirect_uri, hosts, clock=clock)
-        self._own = MemoryTokens(self._oauth, clock)
+        self._own = MemoryTokens(self._oauth, clock, on_refresh=on_refresh)
+        self._tokens = tokens or self._own
         self._consents = PendingConsents(clock)
         self._realm = parse_realm(realm_id) if realm_id is not None else None
         seen = memory or OwnMemory(clock)
@@ -102,7 +116,7 @@ class QBOClient:
         self._session = Session(
             transport or Transport(client_id, hosts, clock, max_connections=max_connections),
             hosts,
-            tokens or self._own,
+            self._tokens,
             gate or LocalGate(clock, concurrent=max_connections),
             ledger or NoRecorder(),
             clock,
@@ -121,59 +135,12 @@ class QBOClient:
         self.close()
 
     def close(self) -> None:
-        """Close the pooled connections; tokens held in memory are forgotten with the object."""
+        """Close the pooled connections; a later call opens new ones.
+
+        Tokens held in memory are forgotten with the object.
+        """
         if not self._shares_transport:
             self._session.close()
-
-    # Consent and tokens
-
-    def get_authorization_url(self) -> str:
-        """Where a person consents. The URL works for ten minutes, once."""
-        return self._oauth.authorization_url(self._consents.issue())
-
-    def exchange_code(self, auth_code: str, state: str, realm_id: str | None = None) -> Grant:
-        """Turn a callback's code into tokens and use them; ``realm_id`` comes with the callback.
-
-        Raises:
-            ConsentError: the state is not one of ours, or not any more; nothing was sent.
-            QBOAuthError: Intuit refused the code or the app.
-            BadInputError: no company is known.
-        """
-        realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
-        self._consents.consume(state)
-        grant = self._oauth.exchange(auth_code)
-        self._own.put(realm, grant)
-        self._realm = realm
-        return grant
-
-    def set_tokens(
-        self,
-        access_token: str | SecretStr,
-        refresh_token: str | SecretStr | None = None,
-        realm_id: str | None = None,
-        *,
-        expires_in: int = DEFAULT_ACCESS_SECONDS,
-    ) -> None:
-        """Use tokens that were obtained elsewhere; ``expires_in`` is in seconds from now.
-
-        Raises:
-            BadInputError: no company is known, or this client takes its tokens from a shared
-                source.
-        """
-        if self._shares_tokens:
-            raise BadInputError(
-                "This client takes its tokens from the installation; connect "
-                "the company with `ledgerguard connect` instead."
-            )
-        realm = parse_realm(realm_id) if realm_id is not None else self._require_realm()
-        refresh = None if refresh_token is None else as_secret(refresh_token)
-        self._own.put(realm, Grant(as_secret(access_token), refresh, expires_in, None, None))
-        self._realm = realm
-
-    @property
-    def realm_id(self) -> RealmId | None:
-        """The company this client speaks for."""
-        return self._realm
 
     @property
     def capabilities(self) -> Capabilities:
@@ -245,22 +212,25 @@ class QBOClient:
         time, request_id = times[0]
         return Counts(merged, time, request_id)
 
-    def changes(self, entities: Sequence[EntityType], since: datetime) -> Changes:
+    @also_called(types="entities", entity_types="entities")
+    def changes(self, entities: Sequence[EntityType | str], since: datetime | str) -> Changes:
         """What changed in these types since a time, by one change-data-capture call.
 
         Raises:
-            BadInputError: a type is not covered by it, or the time has no offset.
+            BadInputError: a type is not covered by it, or the time is none.
             ChangesTooOld: ``since`` lies more than 30 days back.
             QBOAPIError, QBOAuthError: the call failed.
         """
-        read = reads.changes(entities, since)
+        kinds = [registry.entity_type(each) for each in entities]
+        since = instant(since, "since")
+        read = reads.changes(kinds, since)
         if since < self._clock.now() - timedelta(days=REACH_DAYS):
             raise ChangesTooOld(
                 f"Changes since {since:%Y-%m-%d} are beyond the {REACH_DAYS} days QuickBooks "
                 "keeps: run `ledgerguard sync --full`.",
                 realm_id=self._realm,
             )
-        return self._call(read, lambda answer: read_changes(answer, entities))
+        return self._call(read, lambda answer: read_changes(answer, kinds))
 
     def sweep(
         self,
@@ -294,13 +264,14 @@ class QBOClient:
             QBOAPIError, QBOAuthError: the call failed.
         """
         realm = self._require_realm()
-        info = entity_type("CompanyInfo")
+        info = registry.entity_type("CompanyInfo")
         record = self._call(reads.company_info(realm), lambda answer: read_single(answer, info))
         return CompanyProfile.of(realm, record)
 
     # The everyday interface, by name
 
-    def get_entity(self, entity: str, id: str) -> Record:
+    @also_called(entity="entity_type", entity_id="id")
+    def get_entity(self, entity_type: EntityType | str, id: str | int) -> Record:
         """One object by id.
 
         Raises:
@@ -308,10 +279,13 @@ class QBOClient:
             BadInputError: no such type, or no possible id.
             QBOAPIError, QBOAuthError: the call failed.
         """
-        kind = entity_type(entity)
-        return self._call(reads.entity(kind, id), lambda answer: read_single(answer, kind))
+        kind = registry.entity_type(entity_type)
+        return self._call(reads.entity(kind, str(id)), lambda answer: read_single(answer, kind))
 
-    def query_entities(self, entity: str, where_clause: str | None = None) -> list[Record]:
+    @also_called(entity="entity_type")
+    def query_entities(
+        self, entity_type: EntityType | str, where_clause: str | None = None
+    ) -> list[Record]:
         """All objects that meet conditions such as ``TotalAmt > '100' AND Active = true``.
 
         A row that cannot be read is left out and logged.
@@ -321,56 +295,50 @@ class QBOClient:
             QBOAPIError, QBOAuthError: a call failed.
         """
         conditions = parse_where(where_clause or "")
-        pages = walk(self.query_page, entity_type(entity), where=conditions)
+        pages = walk(self.query_page, registry.entity_type(entity_type), where=conditions)
         return list(readable(pages))
 
-    def count_entities(self, entity: str, where_clause: str | None = None) -> int:
+    @also_called(entity="entity_type")
+    def count_entities(self, entity_type: EntityType | str, where_clause: str | None = None) -> int:
         """How many objects there are, inactive ones included.
 
         Raises:
             BadInputError: no such type, or the clause is not usable.
             QBOAPIError, QBOAuthError: the call failed.
         """
-        kind = entity_type(entity)
+        kind = registry.entity_type(entity_type)
         if not kind.countable:
             raise BadInputError(f"QuickBooks cannot count {kind.name}; a company has one.")
 
         statement = Query.count(kind, parse_where(where_clause or ""))
         return self._call(reads.query(statement, "count"), read_count)
 
+    @also_called(entity="entity_type")
     def get_all_entities(
-        self, entity: str, since: datetime | None = None, max_results: int | None = None
-    ) -> Iterator[Record]:
-        """Every object of a type, each once, whatever others edit meanwhile; memory stays flat.
+        self,
+        entity_type: EntityType | str,
+        since: datetime | str | None = None,
+        max_results: int | None = None,
+    ) -> Records:
+        """Every object of a type, each once, whatever others edit meanwhile.
 
-        ``since`` keeps to objects updated at or after it, ``max_results`` stops early. A row
-        that cannot be read is left out and logged.
+        ``since`` (a datetime or ISO 8601) keeps to objects updated at or after it,
+        ``max_results`` stops early. A loop reads page by page and memory stays flat; ``len`` or
+        an index reads and keeps them. A row that cannot be read is left out and logged.
 
         Raises:
-            BadInputError: no such type.
-            QBOAPIError, QBOAuthError: a call failed.
+            BadInputError: no such type, no usable time or number.
+            QBOAPIError, QBOAuthError: a call failed; raised where the records are read.
         """
-        pages = walk(self.query_page, entity_type(entity), since=since)
-        return itertools.islice(readable(pages), max_results)
+        kind = registry.entity_type(entity_type)
+        start = None if since is None else instant(since, "since")
+        most = None if max_results is None else whole_number(max_results, "max_results")
+        self._require_realm()
 
-    def get_connection_status(self) -> ConnectionReport:
-        """Whether a call works right now; never raises for a connection that does not."""
-        environment = self.environment.value
-        if self._realm is None:
-            return ConnectionReport(False, None, environment, error="No company is connected.")
-        started = self._clock.monotonic()
-        try:
-            name = self.company_info().name
-        except LedgerGuardError as error:
-            return ConnectionReport(False, self._realm, environment, error=str(error))
-        return ConnectionReport(
-            True,
-            self._realm,
-            environment,
-            name,
-            round((self._clock.monotonic() - started) * 1000, 1),
-            self._own.seconds_left(self._realm),
-        )
+        def read() -> Iterator[Record]:
+            return itertools.islice(readable(walk(self.query_page, kind, since=start)), most)
+
+        return Records(read)
 
     # Inside
 
@@ -390,10 +358,3 @@ class QBOClient:
             if isinstance(outcome, Throttled):
                 self._session.cool_down(self._require_realm(), outcome.retry_after)
                 return
-
-    def _require_realm(self) -> RealmId:
-        if self._realm is None:
-            raise BadInputError(
-                "No company is chosen: pass realm_id, or call exchange_code or set_tokens first."
-            )
-        return self._realm

@@ -35,13 +35,14 @@ class PendingConsents:
             self._pending[_digest(state)] = self._clock.monotonic() + self._ttl
         return state
 
-    def consume(self, state: str) -> None:
+    def consume(self, state: str | None) -> None:
         """Accept a state once.
 
         Raises:
             ConsentError: it was never issued, has expired, or came back before.
         """
-        presented = _digest(state)
+        # Whatever is no text was not issued here either.
+        presented = _digest(state if isinstance(state, str) else "")
         with self._lock:
             self._drop_expired()
             found = [known for known in self._pending if hmac.compare_digest(known, presented)]

@@ -225,7 +225,7 @@ def _grant_of(response: requests.Response) -> Grant:
     except (msgspec.MsgspecError, RecursionError):
         raise _unavailable("its answer is no token", response) from None
     if not body.access_token or not all(
-        token is None or _TOKEN.fullmatch(token)
+        token is None or is_token(token)
         for token in (body.access_token, body.refresh_token or None)
     ):
         # A header could not carry it, and the library's complaint would quote it.
@@ -237,6 +237,11 @@ def _grant_of(response: requests.Response) -> Grant:
         refresh_expires_in=body.x_refresh_token_expires_in,
         hard_expires_in=body.x_refresh_token_hard_expires_in,
     )
+
+
+def is_token(text: str) -> bool:
+    """Whether a header could carry it and Intuit could have given it."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def _refuse(response: requests.Response) -> NoReturn:

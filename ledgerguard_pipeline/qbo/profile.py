@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
-from ledgerguard_pipeline.values import RealmId, Record
+from ledgerguard_pipeline.qbo.tokens import Expiries
+from ledgerguard_pipeline.result import Result
+from ledgerguard_pipeline.values import Environment, RealmId, Record
+
+NO_COMPANY = (
+    "No company is chosen: set client.realm_id, or pass realm_id to exchange_code or set_tokens."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +33,49 @@ class CompanyProfile:
         return cls(realm, name, texts.get("Country"), record)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionReport:
+class ConnectionReport(Result):
     """Whether calls for a company work right now. Times in milliseconds and seconds."""
+
+    __slots__ = ()
 
     is_connected: bool
     realm_id: str | None
     environment: str
-    company_name: str | None = None
-    response_time_ms: float | None = None
-    access_token_seconds_left: float | None = None
-    error: str | None = None
+    company_name: str | None
+    response_time_ms: float | None
+    access_token_seconds_left: float | None
+    access_token_expiry: str | None
+    """ISO 8601, UTC; like the next one None where it is not known."""
+    refresh_token_expiry: str | None
+    error: str | None
+    """Why it is not connected, and what to do."""
+
+    @classmethod
+    def of(
+        cls,
+        realm: RealmId | None,
+        environment: Environment,
+        *,
+        company_name: str | None = None,
+        response_time_ms: float | None = None,
+        expiries: Expiries | None = None,
+        seconds_left: float | None = None,
+        error: str | None = None,
+    ) -> ConnectionReport:
+        """Put together what is known."""
+        ends = expiries or Expiries()
+        return cls(
+            is_connected=error is None,
+            realm_id=realm,
+            environment=environment.value,
+            company_name=company_name,
+            response_time_ms=response_time_ms,
+            access_token_seconds_left=seconds_left,
+            access_token_expiry=None if ends.access is None else ends.access.isoformat(),
+            refresh_token_expiry=None if ends.refresh is None else ends.refresh.isoformat(),
+            error=error,
+        )
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
-        return asdict(self)
+        return self.as_dict()

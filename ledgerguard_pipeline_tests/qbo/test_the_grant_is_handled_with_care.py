@@ -213,16 +213,30 @@ def test_states_are_random_and_kept_as_hashes_within_bounds(clock: DrivenClock) 
     assert not any(state.encode() in known for state in states for known in pending._pending)
 
 
-def test_a_code_without_a_company_is_refused_before_it_is_spent(script: Script) -> None:
+def test_a_code_without_a_company_gives_tokens_for_the_one_named_next(script: Script) -> None:
     with QBOClient("id", "secret", CALLBACK, "sandbox", base_url=script.url) as client:
         state = state_of(client.get_authorization_url())
-        with pytest.raises(BadInputError):
-            client.exchange_code("code-1", state)
+        script.then(reply(TOKENS))
+        client.exchange_code("code-1", state)
         assert client.realm_id is None
         assert client.get_connection_status().is_connected is False
-        script.then(reply(TOKENS))
-        client.exchange_code("code-1", state, REALM)
-    assert client.realm_id == REALM
+        with pytest.raises(BadInputError, match="realm_id"):
+            client.get_entity("Invoice", "1")
+        client.realm_id = REALM
+        script.then(reply({"CompanyInfo": {"Id": "1", "CompanyName": "Acme"}}))
+        assert client.get_connection_status().is_connected is True
+    assert script.requests[-1].headers["authorization"] == "Bearer access-2"
+
+
+def test_a_company_id_that_is_none_is_refused_before_the_code_is_spent(
+    client: QBOClient, script: Script
+) -> None:
+    state = state_of(client.get_authorization_url())
+    with pytest.raises(BadInputError):
+        client.exchange_code("code-1", state, "Acme")
+    assert script.requests == []
+    script.then(reply(TOKENS))
+    client.exchange_code("code-1", state, REALM)
 
 
 def test_tokens_without_a_refresh_token_work_until_they_end(

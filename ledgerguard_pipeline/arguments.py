@@ -1,0 +1,74 @@
+"""Moments and numbers that callers hand over, checked where they come in."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from ledgerguard_pipeline.errors import BadInputError
+
+_HERE = str(Path(__file__).parent) + "/"
+
+
+class NaiveTimeWarning(UserWarning):
+    """A time without an offset was taken as UTC."""
+
+
+def instant(value: object, what: str) -> datetime:
+    """A moment in UTC; ``what`` names the argument in messages.
+
+    A time without an offset is taken as UTC, with a ``NaiveTimeWarning`` at the caller's line;
+    a date is its first moment.
+
+    Raises:
+        BadInputError: it is no moment.
+    """
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise BadInputError(
+                f"{what}={value[:40]!r} is no time; write a datetime or ISO 8601, as in "
+                "2026-01-31T12:00:00+00:00."
+            ) from None
+    elif isinstance(value, datetime):
+        found = value
+    elif isinstance(value, date):
+        found = datetime.combine(value, time.min)
+    else:
+        raise BadInputError(
+            f"{what} is a datetime or an ISO 8601 text, not {type(value).__name__}."
+        )
+    if found.tzinfo is None:
+        warnings.warn(
+            f"{what}={found.isoformat()} has no UTC offset and is taken as UTC. Hand over an "
+            "aware datetime, as in datetime.now(UTC), to say so yourself.",
+            NaiveTimeWarning,
+            stacklevel=_levels_to_caller(),
+        )
+        return found.replace(tzinfo=UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise BadInputError(f"{what}={found.isoformat()} is no time in UTC.") from None
+
+
+def whole_number(value: object, what: str) -> int:
+    """A number of things, at least none; ``what`` names the argument in messages.
+
+    Raises:
+        BadInputError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadInputError(f"{what} is a whole number of at least 0, not {str(value)[:40]!r}.")
+    return value
+
+
+def _levels_to_caller() -> int:
+    """How far up the first line outside this package is, counted as ``warnings.warn`` does."""
+    frame, level = sys._getframe(1), 1  # noqa: SLF001  # the documented way to the caller
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, level = frame.f_back, level + 1
+    return level
