@@ -1,4 +1,7 @@
-"""QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster."""
+"""QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster.
+
+``docs/library.md`` shows how the names below are used.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,91 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.errors import IngestionError, QBOAPIError, QBOAuthError
+    from ledgerguard_pipeline.arguments import NaiveTimeWarning
+    from ledgerguard_pipeline.bronze.storage import DuckDBStorage
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.errors import (
+        BadInputError,
+        ConfigurationError,
+        IngestionError,
+        LedgerGuardError,
+        QBOAPIError,
+        QBOAuthError,
+        ReauthorizationRequired,
+    )
+    from ledgerguard_pipeline.ingestion.answers import BatchResult, ConnectionTest, StatusReport
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.library import CompanySummary, LedgerGuard
     from ledgerguard_pipeline.qbo.client import QBOClient
+    from ledgerguard_pipeline.qbo.profile import ConnectionReport
+    from ledgerguard_pipeline.qbo.records import Records
+    from ledgerguard_pipeline.qbo.tokenset import NewTokens, TokenSet
+    from ledgerguard_pipeline.values import Environment, Record
+    from ledgerguard_pipeline.webhooks.acted import WebhookResult
     from ledgerguard_pipeline.webhooks.handler import WebhookHandler
 
 __all__ = [
+    "BadInputError",
+    "BatchResult",
+    "BronzeStore",
+    "CompanySummary",
+    "ConfigurationError",
+    "ConnectionReport",
+    "ConnectionTest",
+    "DuckDBStorage",
+    "Environment",
     "IngestionError",
     "IngestionService",
+    "LedgerGuard",
+    "LedgerGuardError",
+    "NaiveTimeWarning",
+    "NewTokens",
     "QBOAPIError",
     "QBOAuthError",
     "QBOClient",
+    "ReauthorizationRequired",
+    "Record",
+    "Records",
+    "StatusReport",
+    "TokenSet",
     "WebhookHandler",
+    "WebhookResult",
 ]
 
 _HOMES = {
-    "IngestionError": "ledgerguard_pipeline.errors",
-    "IngestionService": "ledgerguard_pipeline.ingestion.service",
-    "QBOAPIError": "ledgerguard_pipeline.errors",
-    "QBOAuthError": "ledgerguard_pipeline.errors",
-    "QBOClient": "ledgerguard_pipeline.qbo.client",
-    "WebhookHandler": "ledgerguard_pipeline.webhooks.handler",
+    "arguments": ("NaiveTimeWarning",),
+    "bronze.storage": ("DuckDBStorage",),
+    "bronze.store": ("BronzeStore",),
+    "errors": (
+        "BadInputError",
+        "ConfigurationError",
+        "IngestionError",
+        "LedgerGuardError",
+        "QBOAPIError",
+        "QBOAuthError",
+        "ReauthorizationRequired",
+    ),
+    "ingestion.answers": ("BatchResult", "ConnectionTest", "StatusReport"),
+    "ingestion.service": ("IngestionService",),
+    "library": ("CompanySummary", "LedgerGuard"),
+    "qbo.client": ("QBOClient",),
+    "qbo.profile": ("ConnectionReport",),
+    "qbo.records": ("Records",),
+    "qbo.tokenset": ("NewTokens", "TokenSet"),
+    "values": ("Environment", "Record"),
+    "webhooks.acted": ("WebhookResult",),
+    "webhooks.handler": ("WebhookHandler",),
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
     """Import a public class when it is first asked for: importing the package stays cheap."""
-    home = _HOMES.get(name)
+    home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -311,6 +311,9 @@ class ChannelRejected(AlertError, NeedsHuman):
 class IngestionError(LedgerGuardError):
     """A sync could not finish for one company or entity; the next one continues."""
 
+    result: dict[str, object] | None = None
+    """The document of a run of which every entity failed, where there was one."""
+
 
 class RightsInDoubt(IngestionError, NeedsHuman):
     """Answers lack objects that are not deleted: the consenting person may have lost rights."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A moment as results tell it: ISO 8601 in UTC, ending in Z."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Result(dict[str, Any]):

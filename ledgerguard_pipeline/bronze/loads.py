@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Reject, RunId, State
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +156,9 @@ class Answer(NamedTuple):
 
     columns: list[str]
     rows: list[tuple[object, ...]]
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as a pandas DataFrame of Python objects: decimals stay decimals."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=self.columns, dtype=object)

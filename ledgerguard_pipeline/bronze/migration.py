@@ -27,7 +27,7 @@ _FILE = "ledgerguard_file"
 
 
 def take_over(
-    place: Place, path: Path, environment: Environment, clock: Clock
+    place: Place, path: Path, environment: Environment | None, clock: Clock
 ) -> dict[str, Content]:
     """Copy the file's store into the empty lake; what each table holds now.
 

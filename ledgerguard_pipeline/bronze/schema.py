@@ -22,9 +22,21 @@ def has_schema(session: Session) -> bool:
     return row is not None and row[0] > 0
 
 
-def prepare(place: Place, session: Session, environment: Environment, now: datetime) -> set[str]:
-    """Lay out a new store for this environment, or check an old one; return its tables."""
+def prepare(
+    place: Place, session: Session, environment: Environment | None, now: datetime
+) -> set[str]:
+    """Lay out a new store for this environment, or check an old one; return its tables.
+
+    Raises:
+        BronzeError: the store is new and nobody said whose it is to be.
+        WrongEnvironment, BronzeError: as ``enter``.
+    """
     if not has_schema(session):
+        if environment is None:
+            raise BronzeError(
+                f"{_capital(place.name)} is new and belongs to no Intuit environment yet: name "
+                "one when opening it, or let an IngestionService write first."
+            )
         connection = session.connection
         connection.execute("BEGIN TRANSACTION")
         try:
@@ -46,8 +58,8 @@ def prepare(place: Place, session: Session, environment: Environment, now: datet
     return enter(place, session, environment)
 
 
-def enter(place: Place, session: Session, environment: Environment) -> set[str]:
-    """Check that the store is ours, make ``bronze`` the search path, return the tables.
+def enter(place: Place, session: Session, environment: Environment | None) -> set[str]:
+    """Check that the store is ours (None takes any), make ``bronze`` the search path, return the tables.
 
     Raises:
         WrongEnvironment: it belongs to the other Intuit environment.
@@ -62,18 +74,23 @@ def enter(place: Place, session: Session, environment: Environment) -> set[str]:
             "LEDGERGUARD_BRONZE_URL elsewhere."
         )
     meta = dict(connection.execute(tables.READ_META).fetchall())
-    if meta.get("environment") != environment.value:
-        raise WrongEnvironment(
-            f"{_capital(place.name)} belongs to Intuit's {meta.get('environment')} environment, "
-            f"but INTUIT_ENV is {environment.value}. Use another LEDGERGUARD_HOME (or "
-            "LEDGERGUARD_BRONZE_URL) for each environment."
-        )
+    if environment is not None and meta.get("environment") != environment.value:
+        raise other_environment(place.name, str(meta.get("environment")), environment)
     if int(meta.get("schema_version", "0")) > tables.SCHEMA_VERSION:
         raise BronzeError(
             f"{_capital(place.name)} was written by a newer release (layout "
             f"{meta['schema_version']}, known {tables.SCHEMA_VERSION}); upgrade this program."
         )
     return present
+
+
+def other_environment(name: str, mine: str, asked: Environment) -> WrongEnvironment:
+    """The error of a store that belongs to the other environment."""
+    return WrongEnvironment(
+        f"{_capital(name)} belongs to Intuit's {mine} environment, but INTUIT_ENV is "
+        f"{asked.value} (or the client's environment is). Use a store for each environment: "
+        "another LEDGERGUARD_HOME, LEDGERGUARD_BRONZE_URL or db_path."
+    )
 
 
 def reenter(place: Place, session: Session) -> set[str]:

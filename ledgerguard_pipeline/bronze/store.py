@@ -60,7 +60,7 @@ class BronzeStore:
     def __init__(
         self,
         address: Address,
-        environment: Environment,
+        environment: Environment | None,
         *,
         clock: Clock = SYSTEM_CLOCK,
         lock_wait_seconds: float = 60.0,
@@ -68,6 +68,7 @@ class BronzeStore:
     ) -> None:
         self.address = address
         self.environment = environment
+        """Whose companies may be in it; None as long as nobody said (``bronze/storage.py``)."""
         self._clock = clock
         self._checked = False
         self._commits = SharedCommits(self._write)

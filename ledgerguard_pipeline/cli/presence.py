@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 def installed(settings: Settings) -> bool:
     """True once something was stored: opening the control plane would create it."""
-    if settings.ledgerguard_control_url is not None:
-        return True
-    from ledgerguard_pipeline.control.plane import DATABASE_FILE
+    from ledgerguard_pipeline.control.plane import exists
 
-    return (settings.ledgerguard_home / DATABASE_FILE).exists()
+    return exists(settings)
 
 
 def require_installed(settings: Settings) -> None:

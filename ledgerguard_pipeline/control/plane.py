@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 DATABASE_FILE = "control.db"
 
 
+def exists(settings: Settings) -> bool:
+    """Whether there is a control plane; opening one creates it."""
+    if settings.ledgerguard_control_url is not None:
+        return True
+    return (settings.ledgerguard_home / DATABASE_FILE).exists()
+
+
 class ControlPlane:
     """Companies, tokens, OAuth states, leases, the limiter, the call ledger and webhook events.
 

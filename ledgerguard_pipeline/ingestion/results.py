@@ -80,6 +80,11 @@ class EntityResult:
             return None
         return self.expected == self.stored
 
+    @property
+    def named_error(self) -> str:
+        """Why it failed, after its name."""
+        return f"{self.entity}: {self.error}"
+
     def to_json(self) -> dict[str, object]:
         """The entry of ``ledgerguard sync --json``."""
         entry: dict[str, object] = {
@@ -122,6 +127,11 @@ class SyncResult:
         return not self.errors and all(result.status != "failed" for result in self.results)
 
     @property
+    def failed(self) -> tuple[EntityResult, ...]:
+        """The entities that failed."""
+        return tuple(result for result in self.results if result.status == "failed")
+
+    @property
     def total_entities_written(self) -> int:
         """New versions of living objects over all entities."""
         return sum(result.written for result in self.results)
@@ -137,12 +147,16 @@ class SyncResult:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The document of ``ledgerguard sync --json`` and ``run_batch_ingestion``."""
+        """The document of ``ledgerguard sync --json`` and ``run_batch_ingestion``.
+
+        ``errors`` holds a sentence for every failure: of a company as a whole, and of each
+        entity, which then begins with its name.
+        """
         return {
             "total_entities_written": self.total_entities_written,
             "duration_seconds": round(self.duration_seconds, 3),
             "api_calls": self.api_calls,
             "metered_calls": self.metered_calls,
             "results": [result.to_json() for result in self.results],
-            "errors": list(self.errors),
+            "errors": [*self.errors, *(each.named_error for each in self.failed)],
         }

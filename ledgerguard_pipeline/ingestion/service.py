@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from ledgerguard_pipeline import entities as registry
+from ledgerguard_pipeline.arguments import instant
+from ledgerguard_pipeline.bronze.storage import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.control.marks import SyncMarks
-from ledgerguard_pipeline.errors import BadInputError, QBOAPIError, QBOAuthError
+from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
+from ledgerguard_pipeline.ingestion.alone import standing_alone
+from ledgerguard_pipeline.ingestion.answers import BatchResult, ConnectionTest, StatusReport
 from ledgerguard_pipeline.ingestion.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events import EventSync
 from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.standing import Standing
 from ledgerguard_pipeline.ingestion.sync import CompanySync
+from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import RealmId
 
@@ -40,6 +48,14 @@ class IngestionService:
         budget: CallBudget | None = None,
         standing: Callable[[], Standing | None] | None = None,
     ) -> None:
+        """Nothing is read yet.
+
+        Raises:
+            BadInputError: it is no client, or no store.
+            WrongEnvironment: the store belongs to the other Intuit environment.
+        """
+        _check_parts(client, storage)
+        serve(storage, client.environment)
         self._companies = companies
         self._marks = marks
         self._budget = budget
@@ -47,6 +63,7 @@ class IngestionService:
         self._client = client
         self._storage = storage
         self._clock = clock
+        self._failures: dict[str, str] = {}
 
     @property
     def realm_id(self) -> RealmId:
@@ -58,7 +75,8 @@ class IngestionService:
         realm = self._client.realm_id
         if realm is None:
             raise BadInputError(
-                "The client is connected to no company. Exchange a code or set tokens first."
+                "The client is connected to no company. Exchange a code or set tokens first, and "
+                "set client.realm_id."
             )
         return realm
 
@@ -90,63 +108,143 @@ class IngestionService:
             marks=self._marks,
         )
 
+    @also_called(entities="entity_types")
     def run_batch_ingestion(
         self,
-        entity_types: Sequence[str] | None = None,
-        since: datetime | None = None,
+        entity_types: Sequence[str] | str | None = None,
+        since: datetime | str | None = None,
         force_full_sync: bool = False,  # noqa: FBT001, FBT002  # the documented signature
         *,
         run_id: str | None = None,
-    ) -> dict[str, object]:
-        """Sync some or all entity types and return the document of ``ledgerguard sync --json``.
+    ) -> BatchResult:
+        """Sync some or all entity types and say what that did.
 
-        One failing entity is reported in its result and does not stop the others.
+        Each type is brought up to date from its own watermark; ``since`` (a datetime or ISO 8601)
+        reads changes from then on once more, ``force_full_sync`` reads everything. One failing
+        type is named in ``errors`` and does not stop the others.
 
         Raises:
-            BadInputError: an unknown entity, or a ``since`` in the future or without offset.
+            BadInputError: an unknown entity type, a ``since`` that is no time or in the future,
+                or the client has no company.
+            IngestionError: nothing could be done: every type failed (its ``result`` has each
+                one's reason), or Bronze could not be opened. ``__cause__`` is the first failure.
+            WrongEnvironment: the store belongs to the other Intuit environment.
         """
-        if since is not None and since.tzinfo is None:
-            raise BadInputError(f"since={since.isoformat()} has no UTC offset; add one.")
-        if since is not None and since > self._clock.now():
-            raise BadInputError(f"since={since.isoformat()} lies in the future.")
+        moment = None if since is None else instant(since, "since")
+        if moment is not None and moment > self._clock.now():
+            raise BadInputError(f"since={moment.isoformat()} lies in the future.")
         request = SyncRequest(
             realm_id=self.realm_id,
             entities=registry.entity_types(entity_types),
-            full=force_full_sync,
-            since=since,
+            full=bool(force_full_sync),
+            since=moment,
             run_id=run_id,
         )
-        with self.open_sync(request) as sync:
-            return sync.run().to_json()
+        with self._begun(request) as sync:
+            done = sync.run()
+        self._remember(done)
+        result = BatchResult(done.to_json())
+        if done.failed and all(each.status != "ok" for each in done.results):
+            cause = next(iter(sync.errors), None)
+            raise _nothing_done(done, result, cause) from cause
+        return result
 
-    def get_ingestion_status(self) -> dict[str, object]:
+    def get_ingestion_status(self) -> StatusReport:
         """How this company stands: what Bronze holds, how far each entity is, health and why.
 
         In an installation it is the verdict of ``ledgerguard status``, without any call. A
-        client used on its own asks Bronze, and Intuit whether it answers.
+        client used on its own asks Bronze, and Intuit whether it answers; what failed is known
+        from this object's own runs.
         """
         realm = self.realm_id
-        watermarks = self._storage.watermarks(realm)
-        status: dict[str, object] = {
-            "watermarks": {name: _iso(instant) for name, instant in watermarks.items()}
-        }
         standing = None if self._standing is None else self._standing()
         if standing is not None:
-            return standing.to_json() | status
-        return {
-            "realm_id": realm,
-            "is_connected": self.test_connection(),
-            "last_sync_time": _iso(max(watermarks.values(), default=None)),
-            "entity_counts": dict(self._storage.counts(realm)),
-        } | status
+            report = standing.to_json()
+            watermarks = self._storage.watermarks(realm)
+        else:
+            alone = standing_alone(
+                self._client, self._storage, realm, self._failures, self._clock.now()
+            )
+            report = alone.standing.to_json() | {"is_connected": alone.answered}
+            watermarks = dict(alone.watermarks)
+        told = {name: _iso(moment) for name, moment in watermarks.items()}
+        return StatusReport(report | {"watermarks": told})
 
-    def test_connection(self) -> bool:
-        """True when Intuit answers a CompanyInfo read for this company."""
+    def test_connection(self) -> ConnectionTest:
+        """Ask Intuit for the company's name; never raises for a connection that does not work.
+
+        Raises:
+            BadInputError: the client has no company.
+        """
+        realm = self.realm_id
+        report = self._client.get_connection_status()
+        return ConnectionTest(
+            success=report.is_connected,
+            realm_id=realm,
+            company_name=report.company_name,
+            response_time_ms=report.response_time_ms,
+            message=report.error or f"Connected to {report.company_name} (company {realm}).",
+        )
+
+    @contextmanager
+    def _begun(self, request: SyncRequest) -> Iterator[CompanySync]:
+        """A sync under way; that it cannot begin is a failure of everything."""
+        sync = self.open_sync(request)
         try:
-            self._client.company_info()
-        except (QBOAPIError, QBOAuthError):
-            return False
-        return True
+            sync.__enter__()
+        except LedgerGuardError as error:
+            if error.exit_code == 2:  # the store, a setting or what was asked is wrong
+                raise
+            raise IngestionError(
+                f"The ingestion could not begin, so nothing was done. {error.message}",
+                realm_id=request.realm_id,
+                status=error.status,
+                fault_code=error.fault_code,
+            ) from error
+        with closing(sync):
+            yield sync
+
+    def _remember(self, done: SyncResult) -> None:
+        for each in done.results:
+            self._failures.pop(each.entity, None)
+            if each.status == "failed":
+                self._failures[each.entity] = str(each.error)
+
+
+def _check_parts(client: object, storage: object) -> None:
+    if not isinstance(client, QBOClient):
+        raise BadInputError(
+            f"IngestionService reads through a QBOClient, not {type(client).__name__}."
+        )
+    if isinstance(storage, str | Path):
+        raise BadInputError(
+            "A path stands where a storage belongs: hand over DuckDBStorage(db_path=...) with it."
+        )
+    if not isinstance(storage, BronzeStore):
+        raise BadInputError(
+            f"IngestionService writes to a DuckDBStorage, not {type(storage).__name__}."
+        )
+
+
+def _nothing_done(
+    done: SyncResult, result: BatchResult, cause: LedgerGuardError | None
+) -> IngestionError:
+    failed = done.failed
+    what = (
+        f"None of the {len(failed)} entity types could be brought up to date"
+        if len(failed) > 1
+        else f"{failed[0].entity} could not be brought up to date"
+    )
+    error = IngestionError(
+        f"{what}. {failed[0].error if cause is None else cause.message}",
+        realm_id=failed[0].realm_id,
+        entity=failed[0].entity if len(failed) == 1 else None,
+        fault_code=None if cause is None else cause.fault_code,
+        intuit_tid=None if cause is None else cause.intuit_tid,
+        status=None if cause is None else cause.status,
+    )
+    error.result = result
+    return error
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -156,10 +156,17 @@ class Granted:
             self.environment,
             company_name=name,
             response_time_ms=speed,
-            expiries=self._expiries(self._realm),
+            expiries=self.expiries,
             seconds_left=self._own.seconds_left(self._realm),
             error=error,
         )
+
+    @property
+    def expiries(self) -> Expiries:
+        """When the tokens of this client's company end, as far as that is known."""
+        if self._realm is None or not isinstance(self._tokens, KnowsExpiries):
+            return Expiries()
+        return self._tokens.expiries(self._realm)
 
     @property
     def realm_id(self) -> RealmId | None:
@@ -184,11 +191,6 @@ class Granted:
             )
         self._own.place(realm)
         self._realm = realm
-
-    def _expiries(self, realm: RealmId) -> Expiries:
-        return (
-            self._tokens.expiries(realm) if isinstance(self._tokens, KnowsExpiries) else Expiries()
-        )
 
     def _require_realm(self) -> RealmId:
         if self._realm is None:

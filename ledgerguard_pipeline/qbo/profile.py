@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ledgerguard_pipeline.qbo.tokens import Expiries
-from ledgerguard_pipeline.result import Result
+from ledgerguard_pipeline.result import Result, iso
 from ledgerguard_pipeline.values import Environment, RealmId, Record
 
 NO_COMPANY = (
@@ -71,8 +71,8 @@ class ConnectionReport(Result):
             company_name=company_name,
             response_time_ms=response_time_ms,
             access_token_seconds_left=seconds_left,
-            access_token_expiry=None if ends.access is None else ends.access.isoformat(),
-            refresh_token_expiry=None if ends.refresh is None else ends.refresh.isoformat(),
+            access_token_expiry=iso(ends.access),
+            refresh_token_expiry=iso(ends.refresh),
             error=error,
         )
 

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import ReauthorizationRequired
 from ledgerguard_pipeline.qbo.oauth import Grant, OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokenset import TokenSet
+from ledgerguard_pipeline.result import iso
 from ledgerguard_pipeline.values import RealmId
 
 EARLY_SECONDS = 300.0
@@ -236,11 +237,7 @@ def _token_set(realm: RealmId | None, held: _Held) -> TokenSet:
     return TokenSet(
         access_token=held.access.value.get_secret_value(),
         refresh_token=None if held.refresh is None else held.refresh.get_secret_value(),
-        access_token_expiry=_iso(held.expiries.access),
-        refresh_token_expiry=_iso(held.expiries.refresh),
+        access_token_expiry=iso(held.expiries.access),
+        refresh_token_expiry=iso(held.expiries.refresh),
         realm_id=realm,
     )
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.webhooks.acted import WebhookResult
 from ledgerguard_pipeline.webhooks.payload import Delivered, parse
 from ledgerguard_pipeline.webhooks.signature import Verifier
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.qbo.client import QBOClient
 
-Payload = bytes | str | Mapping[str, object] | Sequence[object]
+Payload = bytes | bytearray | memoryview | str | Mapping[str, object] | Sequence[object]
 
 
 class WebhookHandler:
@@ -30,18 +31,39 @@ class WebhookHandler:
     """
 
     def __init__(self, verifier_token: str | SecretStr | None) -> None:
+        """Nothing is asked for.
+
+        Raises:
+            BadInputError: the token is no text.
+        """
+        given: object = verifier_token
+        if not isinstance(given, str | SecretStr | None):
+            # Not repeated: whatever it is, it may hold the token.
+            raise BadInputError(
+                "verifier_token is the text from the developer portal's page Webhooks, several "
+                f"separated by commas, not {type(given).__name__}."
+            )
         self._verifier = Verifier.of(verifier_token)
 
     def verify_webhook_signature(self, payload: bytes | str, signature: bytes | str | None) -> bool:
         """Whether Intuit signed exactly these bytes; ``signature`` is the header's value.
 
-        Never raises for what was sent. A ``str`` payload is taken as its UTF-8 bytes; a decoded
-        and re-encoded body may differ from what was signed, so hand over the raw bytes.
+        Never raises for what was sent, and takes the same time for every signature. A ``str``
+        payload is taken as its UTF-8 bytes.
+
+        Raises:
+            BadInputError: the payload is decoded JSON: no signature is over that, and every
+                genuine delivery would be refused.
         """
-        try:
-            return self._verifier.matching(_raw(payload), signature) is not None
-        except BadInputError:
-            return False
+        body: object = payload
+        if isinstance(body, str):
+            body = body.encode("utf-8", "surrogatepass")
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise BadInputError(
+                "A signature is over the bytes of the body as they came, not over "
+                f"{type(body).__name__}: hand over the raw body, before it is decoded."
+            )
+        return self._verifier.matching(bytes(body), signature) is not None
 
     def parse(self, payload: Payload) -> Delivered:
         """The events of a delivery in either shape, and the parts that cannot be read.
@@ -53,15 +75,18 @@ class WebhookHandler:
 
     def process_webhook(
         self, payload: Payload, qbo_client: QBOClient, storage: BronzeStore
-    ) -> dict[str, object]:
+    ) -> WebhookResult:
         """Bring what a verified delivery announces about the client's company into Bronze.
 
-        Events of other companies and of types that cannot be read by id are left out and
-        counted. Doing it twice changes nothing. ``status`` is ``success``, or ``error`` where an
-        entity failed; then the delivery should be answered so that Intuit sends it again.
+        Returns how many events that were, with the rest by key. Events of other companies and of
+        types that cannot be read by id are left out and counted. Doing it twice changes nothing.
+        ``status`` is ``success``, or ``error`` where an entity failed; then the delivery should
+        be answered so that Intuit sends it again.
 
         Raises:
-            BadInputError: the payload is no JSON data, or the client has no company.
+            BadInputError: the payload is no JSON data, the client has no company, or one of
+                them is something else altogether.
+            WrongEnvironment: the store belongs to the other Intuit environment.
         """
         from ledgerguard_pipeline.ingestion.event_lease import NoLease
         from ledgerguard_pipeline.ingestion.service import IngestionService
@@ -77,31 +102,39 @@ class WebhookHandler:
         ]
         with service.open_events(NoLease(mine)) as running:
             result = running.run()
-        return {
-            "status": "success" if result.ok else "error",
-            "events": len(events),
-            "processed": len(mine),
-            "ignored": len(events) - len(mine),
-            "unreadable": [each.reason for each in delivered.unreadable],
-            **result.to_json(),
-        }
+        failed = {each.entity for each in result.failed}
+        processed = sum(event.entity not in failed for event in mine)
+        return WebhookResult(
+            processed,
+            {
+                "status": "success" if result.ok else "error",
+                "events": len(events),
+                "processed": processed,
+                "failed": len(mine) - processed,
+                "ignored": len(events) - len(mine),
+                "unreadable": [each.reason for each in delivered.unreadable],
+                **result.to_json(),
+            },
+        )
 
     def generate_webhook_response(
         self,
         success: bool,  # noqa: FBT001  # as its users know it
         message: str | None = None,
-    ) -> dict[str, object]:
+    ) -> dict[str, str]:
         """The body to answer with: 200 for success; anything else makes Intuit send it again."""
-        response: dict[str, object] = {"status": "success" if success else "error"}
+        response = {"status": "success" if success else "error"}
         if message is not None:
             response["message"] = message
         return response
 
 
 def _raw(payload: Payload) -> bytes:
-    if isinstance(payload, bytes):
-        return payload
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload)
     try:
+        if not isinstance(payload, str | Mapping | Sequence):
+            raise TypeError
         text = payload if isinstance(payload, str) else json.dumps(payload)
         return text.encode()
     except (TypeError, ValueError, RecursionError):

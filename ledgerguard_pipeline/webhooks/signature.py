@@ -68,7 +68,7 @@ def shaped(signature: bytes | str | None) -> bytes | None:
             signature = signature.encode("ascii")
         except UnicodeEncodeError:
             return None
-    if signature is None or _SHAPE.fullmatch(signature.strip()) is None:
+    if not isinstance(signature, bytes) or _SHAPE.fullmatch(signature.strip()) is None:
         return None
     return signature.strip()
 

@@ -1,0 +1,291 @@
+"""An installation for notebooks and services: the companies it knows, their books and their sync.
+
+The command line, Dagster and this class work on the same home by the same code and rules, side
+by side: one refresh of a token serves all, and a company is synced by one of them at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ledgerguard_pipeline.bronze.loads import Answer
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.plane import exists
+from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
+from ledgerguard_pipeline.ingestion.answers import BatchResult, StatusReport
+from ledgerguard_pipeline.ingestion.service import IngestionService
+from ledgerguard_pipeline.ingestion.turn import Turns
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.result import Result, iso
+from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TURN_WAIT_SECONDS = 120.0
+"""How long a sync waits for another run of the same company."""
+
+
+class CompanySummary(Result):
+    """One company of an installation; the entry of ``ledgerguard companies --json``."""
+
+    __slots__ = ()
+
+    realm_id: str
+    name: str
+    environment: str
+    status: str
+    """``connected``, ``needs_reauth`` or ``disconnected``."""
+    is_connected: bool
+    connected_at: str
+    last_success_at: str | None
+
+    @classmethod
+    def of(cls, company: Company) -> CompanySummary:
+        """As plain JSON data."""
+        return cls(
+            realm_id=company.realm_id,
+            name=company.name,
+            environment=company.environment.value,
+            status=company.status.value,
+            is_connected=company.status is ConnectionStatus.CONNECTED,
+            connected_at=str(iso(company.connected_at)),
+            last_success_at=iso(company.last_success_at),
+        )
+
+
+class LedgerGuard:
+    """An opened installation. A context manager; nothing is created or called by opening it."""
+
+    def __init__(self, installation: Installation) -> None:
+        """``LedgerGuard.open()`` is the usual way.
+
+        Raises:
+            BadInputError: it is no installation.
+        """
+        given: object = installation
+        if not isinstance(given, Installation):
+            raise BadInputError("An installation is opened with LedgerGuard.open(home=...).")
+        self._installation = installation
+
+    @classmethod
+    def open(cls, home: str | Path | None = None, **settings: Any) -> Self:
+        """Open the installation in ``home``, or the one of the environment and ``.env``.
+
+        ``settings`` replace single settings by their names in lower case, as in
+        ``intuit_env="production"``.
+
+        Raises:
+            BadInputError: there is no setting of that name.
+            ConfigurationError: a setting is not usable.
+        """
+        unknown = sorted(settings.keys() - Settings.model_fields.keys())
+        if unknown:
+            raise BadInputError(
+                f"There is no setting {unknown[0]!r}. They are called as in .env.example, in lower "
+                "case, such as intuit_env; the folder is `home`."
+            )
+        if home is not None:
+            settings["ledgerguard_home"] = Path(home).expanduser()
+        return cls(Installation.open(load_settings(**settings)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        settings = self._installation.settings
+        return f"<LedgerGuard {settings.ledgerguard_home} ({settings.intuit_env.value})>"
+
+    def close(self) -> None:
+        """Close connections and the control plane."""
+        self._installation.close()
+
+    @property
+    def settings(self) -> Settings:
+        """What the installation is configured with."""
+        return self._installation.settings
+
+    @property
+    def companies(self) -> list[CompanySummary]:
+        """Every company ever connected, by name; empty where none was."""
+        return [CompanySummary.of(company) for company in self._companies()]
+
+    @property
+    def storage(self) -> BronzeStore:
+        """Bronze: ``frame``, ``sql``, ``counts``, ``snapshot`` and more, opened per use only."""
+        return self._installation.bronze
+
+    def client(self, realm_id: str | None = None) -> QBOClient:
+        """The client of a connected company, with the installation's tokens and budgets.
+
+        Raises:
+            BadInputError: no such company is connected, or there are several and none is named.
+            ReauthorizationRequired: its grant is dead; somebody has to connect it again.
+            ConfigurationError: the app's credentials are not set.
+        """
+        return self._installation.client(self._realm(realm_id))
+
+    def service(self, realm_id: str | None = None) -> IngestionService:
+        """The ingestion service of a connected company.
+
+        Raises:
+            BadInputError, ReauthorizationRequired, ConfigurationError: as ``client``.
+        """
+        return self._installation.service(self._realm(realm_id))
+
+    def sync(
+        self,
+        realm_id: str | None = None,
+        entity_types: Sequence[str] | str | None = None,
+        since: datetime | str | None = None,
+        *,
+        force_full_sync: bool = False,
+        wait_seconds: float = TURN_WAIT_SECONDS,
+    ) -> BatchResult:
+        """Bring a company up to date, or every connected one, in this process.
+
+        Another run of the same company is waited for, at most ``wait_seconds``. Without
+        ``entity_types`` all kept ones are synced.
+
+        Raises:
+            BadInputError: no company is connected, or an argument is not usable.
+            IngestionError: nothing could be done for any company (``CompanyBusy``: others
+                worked on it all the time). What fails for some is in ``errors``.
+            ReauthorizationRequired, ConfigurationError: as ``client``, for a company named.
+        """
+        kept = [each.name for each in self.settings.kept_entities]
+        chosen = kept if entity_types is None else entity_types
+        realms = self._connected() if realm_id is None else [self._realm(realm_id)]
+        done: list[BatchResult] = []
+        failures: list[LedgerGuardError] = []
+        for realm in realms:
+            try:
+                with self._turn(realm, wait_seconds):
+                    done.append(
+                        self._installation.service(realm).run_batch_ingestion(
+                            chosen, since, force_full_sync
+                        )
+                    )
+            except BadInputError:
+                raise
+            except LedgerGuardError as error:
+                if len(realms) == 1:
+                    raise
+                failures.append(error)
+        if not done:
+            raise IngestionError(
+                f"None of the {len(realms)} companies could be synced. {failures[0].message}"
+            ) from failures[0]
+        return _together(done, failures)
+
+    def status(self, realm_id: str | None = None) -> list[StatusReport]:
+        """How every company stands, or one; what ``ledgerguard status --json`` tells. No call.
+
+        Raises:
+            BadInputError: the company was never connected.
+        """
+        realms = (
+            [company.realm_id for company in self._companies()]
+            if realm_id is None
+            else [self._realm(realm_id)]
+        )
+        marks = self.storage.watermarks_of(realms)
+        reports = []
+        for realm in realms:
+            standing = self._installation.standing(realm)
+            if standing is not None:
+                told = {name: moment.isoformat() for name, moment in marks[realm].items()}
+                reports.append(StatusReport(standing.to_json() | {"watermarks": told}))
+        return reports
+
+    def sql(self, statement: str, limit: int | None = None) -> Answer:
+        """Run one reading statement over Bronze; ``.frame()`` of the answer is a DataFrame.
+
+        Raises:
+            BadInputError: it is not one reading statement, or nothing was loaded yet.
+        """
+        return self.storage.sql(statement, limit)
+
+    def frame(
+        self,
+        entity_type: str,
+        realm_id: str | None = None,
+        as_of: datetime | None = None,
+        *,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """The living objects of an entity type as a DataFrame with exact money.
+
+        Raises:
+            BadInputError: unknown entity type, or ``as_of`` without UTC offset.
+        """
+        return self.storage.frame(entity_type, realm_id, as_of, limit=limit)
+
+    def _companies(self) -> list[Company]:
+        if not exists(self.settings):
+            return []
+        return self._installation.control.companies.list()
+
+    def _connected(self) -> list[RealmId]:
+        found = [
+            company.realm_id
+            for company in self._companies()
+            if company.status is ConnectionStatus.CONNECTED
+        ]
+        if not found:
+            raise BadInputError(
+                f"No company is connected in {self.settings.ledgerguard_home}. Run `ledgerguard "
+                "connect` first, or open another home."
+            )
+        return found
+
+    def _realm(self, realm_id: str | None) -> RealmId:
+        if realm_id is not None:
+            realm = parse_realm(realm_id)
+            if realm not in {company.realm_id for company in self._companies()}:
+                raise BadInputError(
+                    f"Company {realm} is not connected in {self.settings.ledgerguard_home}.",
+                    realm_id=realm,
+                )
+            return realm
+        found = self._connected()
+        if len(found) > 1:
+            raise BadInputError(f"There are several companies: name one of {', '.join(found)}.")
+        return found[0]
+
+    @contextmanager
+    def _turn(self, realm: RealmId, wait_seconds: float) -> Iterator[None]:
+        control = self._installation.control
+        turns = Turns(control.leases, self.settings.intuit_env, clock=control.clock)
+        with turns.kept(), turns.of(realm, wait_seconds=wait_seconds):
+            yield
+
+
+def _together(done: Sequence[BatchResult], failures: Sequence[LedgerGuardError]) -> BatchResult:
+    return BatchResult(
+        total_entities_written=sum(each.total_entities_written for each in done),
+        duration_seconds=round(sum(each.duration_seconds for each in done), 3),
+        api_calls=sum(each.api_calls for each in done),
+        metered_calls=sum(each.metered_calls for each in done),
+        results=[entry for each in done for entry in each.results],
+        errors=[
+            *(str(error) for error in failures),
+            *(text for each in done for text in each.errors),
+        ],
+    )

@@ -1,0 +1,66 @@
+"""What became of a delivery: a number to count by, and everything else by key."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, Self
+
+
+class WebhookResult(int):
+    """How many events were acted upon; the rest is read by key, as in ``result["status"]``.
+
+    Keys: ``status`` (``success`` or ``error``), ``events`` (in the delivery), ``processed``,
+    ``failed``, ``ignored`` (other companies, or types that are not read by id), ``unreadable``
+    (reasons), and those of ``BatchResult``.
+    """
+
+    _told: dict[str, Any]
+
+    def __new__(cls, processed: int, told: Mapping[str, Any]) -> Self:
+        """A number with the document ``told`` beside it."""
+        made = super().__new__(cls, processed)
+        made._told = dict(told)
+        return made
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed: whether the delivery may be answered with 200."""
+        return bool(self._told["status"] == "success")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON data."""
+        return dict(self._told)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What stands under a key, or ``default``."""
+        return self._told.get(key, default)
+
+    def keys(self) -> KeysView[str]:
+        """The keys there are."""
+        return self._told.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """What stands under them."""
+        return self._told.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Keys and what stands under them."""
+        return self._told.items()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._told[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._told
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (int(self), self._told)
+
+
+Mapping.register(WebhookResult)
