@@ -47,6 +47,7 @@ class CompanySummary(Result):
     is_connected: bool
     connected_at: str
     last_success_at: str | None
+    last_error: str | None
 
     @classmethod
     def of(cls, company: Company) -> CompanySummary:
@@ -59,6 +60,7 @@ class CompanySummary(Result):
             is_connected=company.status is ConnectionStatus.CONNECTED,
             connected_at=str(iso(company.connected_at)),
             last_success_at=iso(company.last_success_at),
+            last_error=company.last_error,
         )
 
 
