@@ -230,6 +230,8 @@ class _Note:
         rows: int = 0,
         error: LedgerGuardError | None = None,
     ) -> None:
+        if error is None and not structlog.is_configured():
+            return  # a library in a program that set up no logging tells only what went wrong
         log = _log.info if error is None else _log.warning
         log(
             "qbo_request",

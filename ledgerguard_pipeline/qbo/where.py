@@ -25,12 +25,16 @@ _TOKEN = re.compile(
 _BARE_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+", re.ASCII)
 
 
-def parse_where(clause: str) -> tuple[Condition, ...]:
+def parse_where(clause: object) -> tuple[Condition, ...]:
     """The conditions of a clause such as ``TotalAmt > '100' AND Active = true``.
 
     Raises:
         BadInputError: it is not of that form, or names a time without an offset.
     """
+    if not isinstance(clause, str):
+        raise BadInputError(
+            f"A WHERE clause is a text such as \"TotalAmt > '100'\", not {type(clause).__name__}."
+        )
     text = clause.strip()
     if text[:6].casefold() == "where ":
         text = text[6:]
