@@ -52,6 +52,8 @@ class Capability(StrEnum):
     """The form of ORDERBY that a walk of all objects may use."""
     CHANGE_ORDER = "change-order"
     """The form of ORDERBY that a walk by LastUpdatedTime may use."""
+    TIE_ORDER = "tie-order"
+    """``no``: rows cannot be sorted by a time and, within one second, by Id."""
     PAGE_ROWS = "page-rows"
     """The most rows that one answer was seen to hold, as a number."""
     CUSTOM_FIELDS = "custom-fields"

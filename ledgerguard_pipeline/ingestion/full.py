@@ -27,10 +27,10 @@ from ledgerguard_pipeline.errors import (
 from ledgerguard_pipeline.ingestion.changes import EntityChanges, read_changes
 from ledgerguard_pipeline.ingestion.feed import Portion, Shelf, Tally
 from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
-from ledgerguard_pipeline.ingestion.reader import EntityReader, created, updated
-from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS, PageWalk
+from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.page_walk import PageWalk
 from ledgerguard_pipeline.values import (
     Mode,
     RealmId,
@@ -38,7 +38,6 @@ from ledgerguard_pipeline.values import (
     Reject,
     Source,
     State,
-    parse_instant,
 )
 
 CHUNK_PAGES = 8
@@ -91,6 +90,7 @@ class FullFeed:
         self._resume = resume
         self._track_seen = track_seen
         self._starting = threading.Lock()
+        self._pager = reader.snapshot()
         self._walk: PageWalk | None = None
         self._active = False
         self._rejected = 0
@@ -166,7 +166,7 @@ class FullFeed:
     def _whole(self, opening: Opening) -> Page | None:
         """The only page, if it surely holds every row."""
         page = opening.page
-        if page is None or self._resume is not None or page.rows >= PAGE_ROWS:
+        if page is None or self._resume is not None or page.full:
             return None
         return page if opening.count is None or page.rows >= opening.count else None
 
@@ -188,7 +188,7 @@ class FullFeed:
                 step = self._first_step(stretch.time, track_seen=track_seen)
             step = replace(
                 step,
-                cursor=stretch.covered_to.isoformat() if stretch.covered_to else None,
+                cursor=self._pager.cursor(stretch.covered_to),
                 rows=step.rows + len(stretch.records) + len(stretch.rejects),
             )
             full = pages >= CHUNK_PAGES or size >= CHUNK_BYTES
@@ -232,7 +232,7 @@ class FullFeed:
         records: list[Record] = []
         rejects: list[Reject] = []
         time: datetime | None = None
-        for stretch in PageWalk(self.reader.changed(since, None), self._pool, updated):
+        for stretch in self.reader.changed(since, None).walk(self._pool):
             records.extend(stretch.records)
             rejects.extend(stretch.rejects)
             time = time or stretch.time
@@ -292,16 +292,13 @@ class FullFeed:
             return self._walk
 
     def _start(self, count: int | None) -> PageWalk:
-        anchor, expected = None, count
-        if self._resume is not None:
-            cursor = self._resume.cursor
-            anchor = None if cursor is None else parse_instant(cursor)
-            expected = None if count is None else count - self._resume.rows
-        return PageWalk(
-            self.reader.snapshot(),
+        resume, expected = self._resume, count
+        if resume is not None and count is not None:
+            expected = count - resume.rows
+        self._pager = self.reader.snapshot()
+        return self._pager.walk(
             self._pool,
-            created,
-            anchor=anchor,
+            cursor=None if resume is None else resume.cursor,
             expected=expected,
             ahead=AHEAD_ACTIVE if self._active else AHEAD_WAITING,
         )

@@ -11,9 +11,8 @@ from ledgerguard_pipeline.ingestion.absence import fallen
 from ledgerguard_pipeline.ingestion.changes import EntityChanges, Outcome
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion, Shelf, Tally
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.reader import EntityReader, updated
+from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.ingestion.sweep import FirstPage
-from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS, PageWalk
 from ledgerguard_pipeline.values import Mode, RealmId
 
 Escalate = Callable[[], Feed]
@@ -56,7 +55,7 @@ class QueryFeed:
         if first is None or not first.done() or first.exception() is not None:
             return False
         page = first.result().page
-        return page is not None and page.rows < PAGE_ROWS
+        return page is not None and not page.full
 
     def activate(self) -> None:
         """Queries are read page by page; there is nothing to speed up."""
@@ -110,11 +109,11 @@ class QueryFeed:
 
     def _read(self, first: FirstPage) -> Iterator[Portion]:
         page = first.page
-        if page is not None and page.rows < PAGE_ROWS:
+        if page is not None and not page.full:
             watermark = page.time if self.plan.advances else None
             yield Portion(page.records, page.rejects, page.bytes, watermark)
             return
-        walk = PageWalk(self.reader.changed(self.plan.since, self.plan.until), self._pool, updated)
+        walk = self.reader.changed(self.plan.since, self.plan.until).walk(self._pool)
         began = None
         for stretch in walk:
             began = began or stretch.time

@@ -19,9 +19,9 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.full import Opening
-from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.page_size import PageSize
 from ledgerguard_pipeline.qbo.statement import Query
 
 ROWS_PER_BATCH = 900
@@ -73,16 +73,25 @@ class Openings:
             if isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
                 self.futures[entity.name].set_result(Opening(None, None, time, 1))
-            elif count is not None and count > ROWS_PER_BATCH:
+            elif count is not None and count > min(ROWS_PER_BATCH, self._rows(entity)):
                 self.futures[entity.name].set_result(Opening(count, None, time, 1))
             else:
                 small.append((entity, count))
         for batch in _filled(small):
             self._pool.submit(self._read, batch, time)
 
+    def _rows(self, entity: EntityType) -> int:
+        return PageSize(entity.name, self._client.capabilities).rows
+
+    def _statement(self, entity: EntityType) -> Query:
+        limit = None if entity.kind is Kind.SINGLETON else self._rows(entity)
+        return Query.select(entity, limit=limit)
+
     def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
         try:
-            pages = self._client.query_batch([(entity, _statement(entity)) for entity, _ in batch])
+            pages = self._client.query_batch(
+                [(entity, self._statement(entity)) for entity, _ in batch]
+            )
         except ONE_OF_THEM as error:
             pages = [error] * len(batch)
         except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
@@ -96,10 +105,6 @@ class Openings:
                 future.set_result(Opening(count, page, time, 1 + (count is not None)))
             else:
                 future.set_result(Opening(count, None, time, 1 + (count is not None)))
-
-
-def _statement(entity: EntityType) -> Query:
-    return Query.select(entity, limit=None if entity.kind is Kind.SINGLETON else PAGE_ROWS)
 
 
 def _filled(

@@ -9,19 +9,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import PoisonPage, RequestRejected
 from ledgerguard_pipeline.ingestion.absence import prove_gone
-from ledgerguard_pipeline.ingestion.salvage import BEYOND, salvaging
-from ledgerguard_pipeline.ingestion.walk import Fetch
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.reads import PROBE
+from ledgerguard_pipeline.qbo.pager import Pager
 from ledgerguard_pipeline.qbo.statement import (
-    CREATE_TIME,
     LAST_UPDATED_TIME,
     Condition,
-    Order,
     Query,
 )
 from ledgerguard_pipeline.values import Record
@@ -30,23 +26,6 @@ T = TypeVar("T")
 
 IDS_PER_QUERY = 100
 """Keeps ``Id IN (...)`` statements short enough for any URL limit."""
-
-_ORDERS: tuple[tuple[Order, ...], ...] = (
-    (Order(CREATE_TIME), Order("Id")),
-    (Order("Id"),),
-    (),
-)
-"""Best first; a type that refuses to be sorted by one is walked by the next."""
-
-
-def created(record: Record) -> datetime | None:
-    """The key of a full walk: it never changes in the life of an object."""
-    return record.created_at
-
-
-def updated(record: Record) -> datetime | None:
-    """The key of a walk over changes: it only ever grows."""
-    return record.last_updated_at
 
 
 @dataclass(slots=True)
@@ -69,31 +48,25 @@ class EntityReader:
         self._client = client
         self._clock = clock
         self._lock = threading.Lock()
-        self._order = 0
         self.calls = 0
 
-    def snapshot(self) -> Fetch:
-        """Pages of all rows in creation order."""
-        return salvaging(self._created_page, self.entity, self._clock)
+    def snapshot(self) -> Pager:
+        """Pages of all rows."""
+        return Pager(self._query_page, self.entity, self._client.capabilities, clock=self._clock)
 
-    def changed(self, since: datetime | None, until: datetime | None) -> Fetch:
+    def changed(self, since: datetime | None, until: datetime | None) -> Pager:
         """Pages of the rows last updated from ``since`` on and before ``until``."""
-        end = () if until is None else (Condition(LAST_UPDATED_TIME, "<", until),)
-
-        def page(anchor: datetime | None, start: int, limit: int) -> Page:
-            begin = anchor if anchor is not None else since
-            first = () if begin is None else (Condition(LAST_UPDATED_TIME, ">=", begin),)
-            return self._page(
-                Query.select(
-                    self.entity,
-                    (*first, *end),
-                    order=(Order(LAST_UPDATED_TIME), Order("Id")),
-                    start=start,
-                    limit=limit,
-                )
-            )
-
-        return salvaging(page, self.entity, self._clock)
+        where = [] if since is None else [Condition(LAST_UPDATED_TIME, ">=", since)]
+        if until is not None:
+            where.append(Condition(LAST_UPDATED_TIME, "<", until))
+        return Pager(
+            self._query_page,
+            self.entity,
+            self._client.capabilities,
+            where=where,
+            changes=True,
+            clock=self._clock,
+        )
 
     def alive(self, ids: Sequence[str]) -> Living:
         """Those of these objects that are alive now.
@@ -108,7 +81,7 @@ class EntityReader:
 
     def _look(self, ids: Sequence[str], living: Living) -> None:
         try:
-            page = self._page(Query.ids(self.entity, ids))
+            page = self._query_page(self.entity, Query.ids(self.entity, ids))
         except PoisonPage:
             # Who refuses to be shown is not gone.
             if len(ids) == 1:
@@ -139,24 +112,8 @@ class EntityReader:
         except RequestRejected:
             return None
 
-    def _created_page(self, anchor: datetime | None, start: int, limit: int) -> Page:
-        if self.entity.kind is Kind.SINGLETON:
-            return self._page(Query.select(self.entity, limit=None))
-        while True:
-            level = self._order
-            where = () if anchor is None else (Condition(CREATE_TIME, ">=", anchor),)
-            query = Query.select(self.entity, where, order=_ORDERS[level], start=start, limit=limit)
-            try:
-                return self._page(query)
-            except RequestRejected:
-                with self._lock:
-                    if level + 1 >= len(_ORDERS) or anchor is not None:
-                        raise
-                    self._order = max(self._order, level + 1)
-
-    def _page(self, query: Query) -> Page:
-        purpose = PROBE if (query.start or 0) >= BEYOND else "query"
-        return self._counted(lambda: self._client.query_page(self.entity, query, purpose=purpose))
+    def _query_page(self, entity: EntityType, query: Query) -> Page:
+        return self._counted(lambda: self._client.query_page(entity, query))
 
     def _counted(self, call: Callable[[], T]) -> T:
         self._called()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.qbo.statement import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject
 
 
@@ -15,7 +16,8 @@ from ledgerguard_pipeline.values import Record, Reject
 class Page:
     """The rows of one statement. ``rows`` counts all of them, ``rejects`` included.
 
-    ``time`` is the server's own time of the answer (UTC), ``bytes`` the size of its body.
+    ``time`` is the server's own time of the answer (UTC), ``bytes`` the size of its body,
+    ``limit`` how many rows were asked for in the end; None where it is as many as at first.
     """
 
     entity: EntityType
@@ -25,6 +27,12 @@ class Page:
     time: datetime
     request_id: str | None
     bytes: int
+    limit: int | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more rows than these."""
+        return self.rows >= (self.limit or MAX_ROWS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def read_batch_items(
                     time,
                     answer.where.intuit_tid,
                     size,
+                    statement.limit,
                 )
             )
     return outcomes, rows

@@ -294,9 +294,10 @@ class QBOClient(Granted):
             BadInputError: no such type, or the clause is not of that form.
             QBOAPIError, QBOAuthError: a call failed.
         """
-        conditions = parse_where(where_clause or "")
-        pages = walk(self.query_page, registry.entity_type(entity_type), where=conditions)
-        return list(readable(pages))
+        kind, conditions = registry.entity_type(entity_type), parse_where(where_clause or "")
+        known = self.capabilities
+        pages = walk(self.query_page, kind, where=conditions, capabilities=known)
+        return list(readable(kind, pages))
 
     @also_called(entity="entity_type")
     def count_entities(self, entity_type: EntityType | str, where_clause: str | None = None) -> int:
@@ -333,10 +334,11 @@ class QBOClient(Granted):
         kind = registry.entity_type(entity_type)
         start = None if since is None else instant(since, "since")
         most = None if max_results is None else whole_number(max_results, "max_results")
-        self._require_realm()
+        known = self.capabilities
 
         def read() -> Iterator[Record]:
-            return itertools.islice(readable(walk(self.query_page, kind, since=start)), most)
+            pages = walk(self.query_page, kind, since=start, capabilities=known)
+            return itertools.islice(readable(kind, pages), most)
 
         return Records(read)
 

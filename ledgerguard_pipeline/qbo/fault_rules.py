@@ -32,6 +32,8 @@ SYSTEM_FAILURE = "10000"
 
 PROCESSING_ERROR = "4002"
 
+TOO_BIG = "10100"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -141,7 +143,7 @@ _RULES: tuple[Rule, ...] = (
     Rule(Throttled, "The call limit is reached; calls for this company pause.", statuses=(429,)),
     Rule(Throttled, "The call limit is reached; calls for this company pause.", codes=("3001",)),
     # The two server errors that Intuit documents as the data's.
-    Rule(AnswerTooBig, "The answer is too big: read the range in smaller parts.", ("10100",)),
+    Rule(AnswerTooBig, "The answer is too big: read the range in smaller parts.", (TOO_BIG,)),
     Rule(
         RequestRejected,
         "The company's data was reset: run `ledgerguard sync --full`.",

@@ -52,8 +52,8 @@ class _Items(msgspec.Struct, forbid_unknown_fields=True):
 class Read:
     """One read of a company. ``entity`` and ``purpose`` are labels for logs and the ledger;
     ``metered`` is how many calls Intuit charges for it. ``ranged`` reads ask for a range of rows or
-    for several things at once, so smaller ones can be asked instead; a count, one object or a
-    probe cannot be made smaller.
+    for several things at once, so one of those may be the reason of a failure; a count, one object
+    or a probe asks for no rows. ``divisible`` ones can be asked again in smaller parts.
     """
 
     path: str
@@ -63,6 +63,7 @@ class Read:
     body: bytes | None = None
     metered: int = 1
     ranged: bool = False
+    divisible: bool = False
 
     def __post_init__(self) -> None:
         if _PATH.fullmatch(self.path) is None:
@@ -106,12 +107,16 @@ class Read:
 def query(statement: Query, purpose: str = "query") -> Read:
     """One statement; a long one travels in the body, where no URL limit cuts it."""
     text, entity = statement.text, statement.entity.name
-    ranged = (
-        not statement.counting and statement.entity.kind is not Kind.SINGLETON and purpose != PROBE
+    long = len(text) > _LONG_STATEMENT
+    return Read(
+        "/query",
+        entity,
+        purpose,
+        {} if long else {"query": text},
+        body=text.encode() if long else None,
+        ranged=statement.ranged and purpose != PROBE,
+        divisible=statement.divisible,
     )
-    if len(text) > _LONG_STATEMENT:
-        return Read("/query", entity, purpose, body=text.encode(), ranged=ranged)
-    return Read("/query", entity, purpose, {"query": text}, ranged=ranged)
 
 
 def entity(type: EntityType, id: str) -> Read:
@@ -146,6 +151,7 @@ def changes(types: Sequence[EntityType], since: datetime) -> Read:
         "changes",
         {"entities": names, "changedSince": instant_literal(since)},
         ranged=True,
+        divisible=True,
     )
 
 
@@ -166,6 +172,7 @@ def batch(statements: Sequence[Query], purpose: str = "batch") -> Read:
         body=msgspec.json.encode(items),
         metered=len(statements),
         ranged=True,
+        divisible=True,
     )
 
 
@@ -187,6 +194,7 @@ def sweep(statements: Sequence[Query], types: Sequence[EntityType], since: datet
         body=msgspec.json.encode(_Items(items)),
         metered=len(items),
         ranged=True,
+        divisible=True,
     )
 
 

@@ -16,6 +16,8 @@ import structlog
 
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
+    AnswerTooBig,
+    AnswerTooSlow,
     LedgerGuardError,
     PoisonPage,
     QBOAPIError,
@@ -54,6 +56,12 @@ class _Call:
     plan: Plan
     renewed: bool = False
     system_failures: int = 0
+    slow: int = 0
+
+    def gives_up_on(self, _error: AnswerTooSlow) -> bool:
+        """Whether to ask for less instead of asking again: a page at once, the rest once more."""
+        self.slow += 1
+        return self.read.divisible and (self.read.path == "/query" or self.slow > 1)
 
 
 class Session:
@@ -139,6 +147,8 @@ class Session:
                 _place(error, realm, read)
                 self._account(realm, read, 0, 0, self._clock.monotonic() - started)
                 note.write(self._clock.monotonic() - started, error=error)
+                if isinstance(error, AnswerTooSlow) and call.gives_up_on(error):
+                    raise _too_slow(error) from error
                 raise
         seconds = self._clock.monotonic() - started
         answer = self._answer(realm, read, response)
@@ -192,6 +202,8 @@ class Session:
         """What an error means for the company, or in the light of the attempts before it."""
         if isinstance(error, Throttled):
             self.cool_down(realm, error.retry_after)
+        if isinstance(error, AnswerTooSlow) and call.gives_up_on(error):
+            return _too_slow(error)
         if isinstance(error, ServiceUnavailable) and error.fault_code in _PERHAPS_A_RECORD:
             call.system_failures += 1
             # Where no rows were asked for, none can be at fault: it is an outage.
@@ -212,6 +224,20 @@ def _poisoned(error: QBOAPIError) -> PoisonPage:
     )
     poison.said = error.said
     return poison
+
+
+def _too_slow(error: AnswerTooSlow) -> AnswerTooBig:
+    smaller = AnswerTooBig(
+        "QuickBooks did not answer in time: so much at once may take it too long. Ask for it in "
+        "smaller parts.",
+        realm_id=error.realm_id,
+        entity=error.entity,
+        fault_code=error.fault_code,
+        intuit_tid=error.intuit_tid,
+        status=error.status,
+    )
+    smaller.said = error.said
+    return smaller
 
 
 @dataclass(frozen=True, slots=True)

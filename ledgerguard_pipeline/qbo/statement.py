@@ -13,11 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import BadInputError
 
 MAX_ROWS = 1000
 """Rows Intuit returns at most per statement; more is silently cut to this."""
+
+FEW_ROWS = 60
+"""Rows that are few enough for any answer: where they fail, their number is not the reason."""
+
+BEYOND = 100_000_000
+"""A position no company has rows at: asking there shows whether anything is answered at all."""
 
 Operator = Literal["=", "<", ">", "<=", ">=", "IN", "LIKE"]
 Scalar = str | bool | date | datetime
@@ -153,6 +159,20 @@ class Query:
         if not 1 <= len(ids) <= MAX_ROWS:
             raise BadInputError(f"{len(ids)} ids cannot be read at once: 1 to {MAX_ROWS} can.")
         return cls.select(entity, (Condition("Id", "IN", tuple(ids)),))
+
+    @property
+    def ranged(self) -> bool:
+        """Whether it asks for a range of rows, one of which may be the reason of a refusal."""
+        singleton = self.entity.kind is Kind.SINGLETON
+        return not self.counting and not singleton and (self.start or 1) < BEYOND
+
+    @property
+    def divisible(self) -> bool:
+        """Whether fewer of its rows could be asked for."""
+        named = next((item.value for item in self.where if item.name == "Id"), None)
+        if named is not None:
+            return isinstance(named, Sequence) and not isinstance(named, str) and len(named) > 1
+        return self.ranged and (self.limit or MAX_ROWS) > FEW_ROWS
 
     def but(self, *conditions: Condition) -> Query:
         """The same statement, narrowed by more conditions."""

@@ -125,6 +125,11 @@ class Transport(OAuth2Session):
             )
             with response:
                 return self._complete(response, limit)
+        except requests.ReadTimeout as error:
+            raise AnswerTooSlow(
+                "QuickBooks was connected and did not answer in time. Nothing was stored; the "
+                "next sync tries again."
+            ) from error
         except requests.RequestException as error:
             raise ServiceUnavailable(
                 f"QuickBooks gave no answer ({type(error).__name__}). Check the network; the "
@@ -157,6 +162,8 @@ class Transport(OAuth2Session):
                     raise requests.exceptions.ContentDecodingError("the body is too large")
                 if self._clock.monotonic() > limit:
                     raise requests.exceptions.ReadTimeout("the body did not end in time")
+        except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
+            raise requests.ReadTimeout(type(error).__name__) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise requests.exceptions.ConnectionError(type(error).__name__) from error
         response._content = b"".join(chunks)  # noqa: SLF001  # requests offers no setter

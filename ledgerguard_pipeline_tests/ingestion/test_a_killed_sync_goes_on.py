@@ -14,8 +14,8 @@ import pytest
 import ledgerguard_pipeline
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.full import CHUNK_PAGES
-from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.page_walk import PAGE_ROWS
 from ledgerguard_pipeline.sandbox.process import SandboxServer
 from ledgerguard_pipeline.settings import load_settings
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect

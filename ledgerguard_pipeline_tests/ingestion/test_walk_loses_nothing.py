@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import IngestionError, PoisonPage
-from ledgerguard_pipeline.ingestion.reader import created
-from ledgerguard_pipeline.ingestion.salvage import salvaging
-from ledgerguard_pipeline.ingestion.walk import PAGE_ROWS, Fetch, PageWalk
+from ledgerguard_pipeline.qbo.forms import CREATED
+from ledgerguard_pipeline.qbo.page_walk import PAGE_ROWS, Fetch, PageWalk
+from ledgerguard_pipeline.qbo.salvage import salvaging
 from ledgerguard_pipeline_tests.ingestion.live_table import EPOCH, INVOICE, Inline, LiveTable
 
 SIZES = (0, 1, 999, 1000, 1001, 1980, 1981, 12_000)
 
 
 def walked(table: LiveTable, *, ahead: int = 1, expected: int | None = None) -> list[str]:
-    walk = PageWalk(table.fetch, Inline(), created, ahead=ahead, expected=expected)
+    walk = PageWalk(table.fetch, Inline(), CREATED.key, ahead=ahead, expected=expected)
     return [record.id for stretch in walk for record in stretch.records]
 
 
@@ -97,7 +97,7 @@ def test_pages_fetched_by_many_threads_join_as_well() -> None:
     table.disturb = lambda live: live.delete(rng, 3)
     before = {str(number) for number in table.created}
     with ThreadPoolExecutor(8) as pool:
-        walk = PageWalk(table.fetch, pool, created, ahead=8, expected=12_000)
+        walk = PageWalk(table.fetch, pool, CREATED.key, ahead=8, expected=12_000)
         found = {record.id for stretch in walk for record in stretch.records}
     assert before & {str(number) for number in table.created} <= found
 
@@ -111,7 +111,7 @@ def test_more_deletions_than_the_overlap_are_repaired_from_the_last_value() -> N
 
     table.disturb = disturb
     before = set(table.created)
-    walk = PageWalk(table.fetch, Inline(), created, ahead=1)
+    walk = PageWalk(table.fetch, Inline(), CREATED.key, ahead=1)
     found = {int(record.id) for stretch in walk for record in stretch.records}
     assert walk.repairs > 0
     assert before & set(table.created) <= found
@@ -119,7 +119,7 @@ def test_more_deletions_than_the_overlap_are_repaired_from_the_last_value() -> N
 
 def test_a_walk_goes_on_from_the_value_where_an_earlier_one_was_killed() -> None:
     table = LiveTable.of(6000)
-    first = PageWalk(table.fetch, Inline(), created, expected=6000)
+    first = PageWalk(table.fetch, Inline(), CREATED.key, expected=6000)
     seen: set[str] = set()
     covered = None
     for number, stretch in enumerate(first):
@@ -128,7 +128,7 @@ def test_a_walk_goes_on_from_the_value_where_an_earlier_one_was_killed() -> None
         if number == 2:
             break
     pages_before = table.pages
-    rest = PageWalk(table.fetch, Inline(), created, anchor=covered)
+    rest = PageWalk(table.fetch, Inline(), CREATED.key, anchor=covered)
     seen |= {record.id for stretch in rest for record in stretch.records}
     assert len(seen) == 6000
     assert table.pages - pages_before == 4
@@ -163,7 +163,7 @@ def salvaged(table: LiveTable) -> Fetch:
 def test_records_intuit_cannot_serve_are_set_aside_and_all_others_read(poison: set[int]) -> None:
     table = LiveTable.of(2500)
     table.poison = poison
-    walk = PageWalk(salvaged(table), Inline(), created)
+    walk = PageWalk(salvaged(table), Inline(), CREATED.key)
     stretches = list(walk)
     found = {int(record.id) for stretch in stretches for record in stretch.records}
     assert found == set(range(2500)) - poison
@@ -198,7 +198,7 @@ def test_deletions_during_a_salvage_hide_no_row(
 
     table.disturb = disturb
     try:
-        walk = PageWalk(salvaged(table), Inline(), created)
+        walk = PageWalk(salvaged(table), Inline(), CREATED.key)
         found = {int(record.id) for stretch in walk for record in stretch.records}
     except IngestionError:
         return  # refusing to guess is no loss: the next sync tries again
@@ -223,7 +223,7 @@ def test_a_type_that_is_refused_without_any_rows_costs_two_calls() -> None:
 def test_the_covered_value_never_passes_an_undelivered_row() -> None:
     table = LiveTable.of(4000, per_second=700)
     delivered: set[int] = set()
-    for stretch in PageWalk(table.fetch, Inline(), created, expected=4000):
+    for stretch in PageWalk(table.fetch, Inline(), CREATED.key, expected=4000):
         delivered |= {int(record.id) for record in stretch.records}
         assert stretch.covered_to is not None
         least = int((stretch.covered_to - EPOCH).total_seconds())

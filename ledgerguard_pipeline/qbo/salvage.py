@@ -18,14 +18,12 @@ from datetime import datetime
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import IngestionError, PoisonPage
-from ledgerguard_pipeline.ingestion.walk import Fetch
 from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.page_walk import Fetch
+from ledgerguard_pipeline.qbo.statement import BEYOND
 from ledgerguard_pipeline.values import Reject, Source
 
 ATTEMPTS = 3
-BEYOND = 100_000_000
-"""A position no company has rows at."""
-
 MOST_POISON = 50
 """Refusing records in one page before the page is given up: something else is wrong then."""
 
@@ -38,22 +36,40 @@ def salvaging(fetch: Fetch, entity: EntityType, clock: Clock) -> Fetch:
             return fetch(anchor, start, limit)
         except PoisonPage as error:
             first = error
-        _blame_a_record(fetch, anchor, first)
-        for _ in range(ATTEMPTS):
-            page = _salvage(fetch, anchor, start, limit, first, entity, clock)
-            if page is not None:
-                return page
-        raise IngestionError(
-            "Rows kept moving while an unreadable record was being isolated; the next sync "
-            "tries again.",
-            entity=first.entity,
-            realm_id=first.realm_id,
-        )
+        blame_a_record(fetch, anchor, first)
+        return isolated(fetch, anchor, start, limit, first, entity, clock)
 
     return read
 
 
-def _blame_a_record(fetch: Fetch, anchor: datetime | None, refusal: PoisonPage) -> None:
+def isolated(
+    fetch: Fetch,
+    anchor: datetime | None,
+    start: int,
+    limit: int,
+    refusal: PoisonPage,
+    entity: EntityType,
+    clock: Clock,
+) -> Page:
+    """A page that was refused, without the records that are the reason; those are rejects.
+
+    Raises:
+        PoisonPage: there are too many of them.
+        IngestionError: rows kept moving meanwhile.
+    """
+    for _ in range(ATTEMPTS):
+        page = _salvage(fetch, anchor, start, limit, refusal, entity, clock)
+        if page is not None:
+            return page
+    raise IngestionError(
+        "Rows kept moving while an unreadable record was being isolated; the next sync "
+        "tries again.",
+        entity=refusal.entity,
+        realm_id=refusal.realm_id,
+    )
+
+
+def blame_a_record(fetch: Fetch, anchor: datetime | None, refusal: PoisonPage) -> None:
     """Return if a record may be the reason of a refusal.
 
     Raises:
