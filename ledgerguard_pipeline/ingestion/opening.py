@@ -12,12 +12,8 @@ from concurrent.futures import Executor, Future
 from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.errors import (
-    FeatureUnavailable,
-    PoisonPage,
-    QBOAPIError,
-    RequestRejected,
-)
+from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.full import Opening
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -26,9 +22,6 @@ from ledgerguard_pipeline.qbo.statement import Query
 
 ROWS_PER_BATCH = 900
 ITEMS_PER_BATCH = 25
-ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
-"""Refusals of a whole batch that one type may be the reason of: each is then read alone."""
-
 SMALL_UNCOUNTED = 50
 """Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
 
@@ -66,6 +59,7 @@ class Openings:
                 answer = self._client.count_batch(countable)
                 counts, time = dict(answer), answer.time
             except ONE_OF_THEM as error:
+                prove_answering(self._client, error)
                 counts = {entity.name: error for entity in countable}
         small: list[tuple[EntityType, int | None]] = []
         for entity in self._entities:
@@ -87,13 +81,16 @@ class Openings:
         limit = None if entity.kind is Kind.SINGLETON else self._rows(entity)
         return Query.select(entity, limit=limit)
 
+    def _pages(self, entities: Sequence[EntityType]) -> Sequence[Page | QBOAPIError]:
+        try:
+            return self._client.query_batch([(each, self._statement(each)) for each in entities])
+        except ONE_OF_THEM as error:
+            prove_answering(self._client, error)
+            return [error] * len(entities)
+
     def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
         try:
-            pages = self._client.query_batch(
-                [(entity, self._statement(entity)) for entity, _ in batch]
-            )
-        except ONE_OF_THEM as error:
-            pages = [error] * len(batch)
+            pages = self._pages([entity for entity, _ in batch])
         except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
             for entity, _ in batch:
                 self.futures[entity.name].set_exception(error)

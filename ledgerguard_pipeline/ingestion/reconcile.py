@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError
+from ledgerguard_pipeline.ingestion.apart import count_each
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion, Shelf, Tally
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
@@ -76,7 +77,7 @@ class Comparing:
 
     def _count(self) -> None:
         countable = [plan.entity for plan in self._plans if plan.entity.countable]
-        counts = dict(self._client.count_batch(countable)) if countable else {}
+        counts = count_each(self._client, countable) if countable else {}
         differing = [plan for plan in self._plans if self._differs(plan, counts)]
         # What was never loaded has no changes to catch up with; it is walked.
         sweep = Sweep(

@@ -14,11 +14,14 @@ from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.changes import Outcome, read_changes
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.qbo.answers import Changes, Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.page_size import PageSize
 from ledgerguard_pipeline.qbo.statement import LAST_UPDATED_TIME, Condition, Query
+from ledgerguard_pipeline.qbo.sweep import Swept
 from ledgerguard_pipeline.values import Mode
 
 SAME_CALL = timedelta(days=1)
@@ -81,10 +84,15 @@ class Sweep:
 
     def _together(self, captured: list[EntityPlan], queried: list[EntityPlan]) -> None:
         counted = [plan for plan in queried if plan.count_after and plan.entity.countable]
-        queries = [(plan.entity, _since(plan)) for plan in queried]
+        queries = [(plan.entity, self._since(plan)) for plan in queried]
         queries += [(plan.entity, Query.count(plan.entity)) for plan in counted]
         entities, since = _asked(captured)
-        answer = self._client.sweep(queries, entities, since)
+        try:
+            answer = self._client.sweep(queries, entities, since)
+        except ONE_OF_THEM as error:
+            # Every type is then asked on its own, and changes in a call of theirs.
+            prove_answering(self._client, error)
+            answer = Swept([error] * len(queries), None)
         pages, counts = answer.items[: len(queried)], answer.items[len(queried) :]
         rows = sum(page.rows for page in pages if isinstance(page, Page))
         changes = answer.changes if isinstance(answer.changes, Changes) else None
@@ -119,17 +127,18 @@ class Sweep:
             else:
                 future.set_result(outcome)
 
+    def _since(self, plan: EntityPlan) -> Query:
+        """The changes of a type as far as one answer holds them: then their order is no matter."""
+        conditions = [] if plan.since is None else [Condition(LAST_UPDATED_TIME, ">=", plan.since)]
+        if plan.until is not None:
+            conditions.append(Condition(LAST_UPDATED_TIME, "<", plan.until))
+        rows = PageSize(plan.entity.name, self._client.capabilities).rows
+        return Query.select(plan.entity, conditions, limit=rows)
+
 
 def _asked(captured: Sequence[EntityPlan]) -> tuple[list[EntityType], datetime | None]:
     instants = [plan.since for plan in captured if plan.since is not None]
     return [plan.entity for plan in captured], min(instants, default=None)
-
-
-def _since(plan: EntityPlan) -> Query:
-    conditions = [] if plan.since is None else [Condition(LAST_UPDATED_TIME, ">=", plan.since)]
-    if plan.until is not None:
-        conditions.append(Condition(LAST_UPDATED_TIME, "<", plan.until))
-    return Query.select(plan.entity, conditions)
 
 
 def _groups(captured: Sequence[EntityPlan]) -> list[list[EntityPlan]]:

@@ -112,6 +112,7 @@ class PageSize:
             self._rows, self._settled = self._good, True
 
     def _remember(self, rows: int | None) -> None:
+        rows = rows if rows is not None and rows < self._most else None
         if self._capabilities is None or (rows == self._noted and not self._again):
             return
         self._noted = rows

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.errors import ServiceUnavailable
+from ledgerguard_pipeline.errors import AnswerTooSlow, ServiceUnavailable
 from ledgerguard_pipeline.qbo.hosts import Hosts
 
 CONNECT_SECONDS = 10.0

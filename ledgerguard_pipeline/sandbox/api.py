@@ -14,6 +14,7 @@ from ledgerguard_pipeline.sandbox.answers import (
     html_page,
     refused,
     unauthenticated,
+    xml_fault,
 )
 from ledgerguard_pipeline.sandbox.catalogue import queryable
 from ledgerguard_pipeline.sandbox.columns import fields
@@ -23,7 +24,13 @@ from ledgerguard_pipeline.sandbox.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.grants import TokenVerdict
 from ledgerguard_pipeline.sandbox.hazards import Disturber
 from ledgerguard_pipeline.sandbox.query import Found, QueryEngine, project
-from ledgerguard_pipeline.sandbox.refusals import Refusal, not_found, poisoned, unsupported
+from ledgerguard_pipeline.sandbox.refusals import (
+    Refusal,
+    TimedOut,
+    not_found,
+    poisoned,
+    unsupported,
+)
 from ledgerguard_pipeline.sandbox.request import Request
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.world import World
@@ -122,6 +129,15 @@ class Api:
                         return self._batch(request, company, engine, now)
                     case _:
                         return self._read(request, company, target, now)
+            except TimedOut as refusal:
+                return xml_fault(
+                    refusal.status,
+                    refusal.code,
+                    refusal.kind,
+                    refusal.message,
+                    refusal.detail,
+                    now,
+                )
             except Refusal as refusal:
                 return refused(refusal, now)
 
@@ -182,6 +198,9 @@ class Api:
         if request.method != "POST":
             raise unsupported("Operation batch by GET is not supported.")
         items = batch.read_items(request.body)
+        most = self._world.switches.batch_limit
+        if most is not None and len(items) > most:
+            raise TimedOut
         if self._world.switches.batch_order == "reversed":
             items.reverse()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from ledgerguard_pipeline.sandbox.answers import dumps, fault_member
-from ledgerguard_pipeline.sandbox.refusals import Refusal, unsupported
+from ledgerguard_pipeline.sandbox.refusals import Refusal, TimedOut, unsupported
 
 MAX_ITEMS = 30
 
@@ -84,6 +84,8 @@ def answer_items(
                 member, rows = run_cdc(item.cdc.entities, item.cdc.changed_since)
             else:
                 raise unsupported(f"Operation {item.operation or 'unknown'} is not supported.")
+        except TimedOut:
+            raise
         except Refusal as fault:
             member, rows = fault_member(fault), 0
         name = b"" if item.id is None else b'"bId":' + dumps(item.id) + b","

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.sandbox.columns import Columns, Value, fields
 from ledgerguard_pipeline.sandbox.conditions import Test, folded, interval, test_of, wanted_ids
 from ledgerguard_pipeline.sandbox.grammar import Condition, SortKey, Statement
 from ledgerguard_pipeline.sandbox.orders import Orders, Selection
-from ledgerguard_pipeline.sandbox.refusals import invalid_query
+from ledgerguard_pipeline.sandbox.refusals import invalid_query, too_many
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.silence import Surface
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -65,6 +65,7 @@ class QueryEngine:
             raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
         for name in statement.fields:
             self._check_field(entity, shelf, name)
+        self._check_order(entity, statement)
         order = tuple(
             SortKey(_property(entity, shelf, key.prop)[0], key.descending)
             for key in statement.order
@@ -80,6 +81,9 @@ class QueryEngine:
             return Found(entity, (), selection.total, 1, count_only=True)
         if entity.name == "Preferences":  # does not page
             return Found(entity, selection.all(), selection.total, 1)
+        most = self._switches.page_limit
+        if statement.limit > most.get(entity.name, most.get("*", statement.limit)):
+            raise too_many(self._switches.page_limit_answer)
         limit = min(statement.limit, MAX_ROWS) + self._switches.extra_row
         rows = selection.page(statement.start - 1, limit)
         return Found(entity, rows, selection.total, statement.start)
@@ -88,6 +92,17 @@ class QueryEngine:
         """Rows updated at or after that time, oldest change first."""
         rows, keys = self._orders.by_time(shelf, "updated")
         return Selection(rows, bisect_left(keys, ceil(since)), len(rows))
+
+    def _check_order(self, entity: Queryable, statement: Statement) -> None:
+        if len(statement.order) > 1 and not self._switches.two_sort_keys:
+            raise invalid_query("Only one property is supported in ORDERBY")
+        for key in statement.order:
+            for scope in ("*", entity.name):
+                if any(
+                    name == scope and prop.lower() == key.prop.lower()
+                    for name, prop in self._switches.unsortable
+                ):
+                    raise invalid_query(f"property '{key.prop}' is not sortable")
 
     def _check_field(self, entity: Queryable, shelf: Shelf, name: str) -> None:
         top = name.split(".", maxsplit=1)[0]

@@ -54,3 +54,31 @@ def poisoned() -> Refusal:
         "Error processing query",
         "QueryProcessingError: To email address entered is invalid",
     )
+
+
+class TimedOut(Refusal):
+    """504 of the gateway, in XML whatever was asked for; it ends a batch as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "6002",
+            "message=GatewayTimeout; errorCode=006002; statusCode=504",
+            "The request took too long",
+            kind="SERVICE",
+            status=504,
+        )
+
+
+def too_many(answer: str) -> Refusal:
+    """What asking for more rows than an answer can hold gets."""
+    if answer == "too_slow":
+        return TimedOut()
+    if answer == "too_big":
+        return Refusal("10100", "Result set too big", "Reduce the number of rows asked for")
+    return Refusal(
+        "10000",
+        "An application error has occurred while processing your request",
+        "System Failure Error",
+        kind="SystemFault",
+        status=500,
+    )

@@ -57,6 +57,16 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     id_order: Literal["numeric", "lexical"] = "numeric"
     tie_order: Literal["id", "alternating"] = "id"
     """``alternating``: rows with equal sort keys change places from one query to the next."""
+    two_sort_keys: bool = True
+    """False: an ORDERBY with two keys is refused (4001)."""
+    unsortable: frozenset[tuple[str, str]] = frozenset()
+    """(entity or ``*``, property) that an ORDERBY may not name (4001)."""
+    page_limit: dict[str, int] = msgspec.field(default_factory=dict)
+    """By entity or ``*``: more rows than these are not handed out at once."""
+    page_limit_answer: Literal["too_slow", "too_big", "failure"] = "too_big"
+    """What asking for more gets: 504 with 6002 in XML, 400 / 10100, or 500 / 10000."""
+    batch_limit: int | None = None
+    """Batches of more items take too long: 504."""
     extra_row: bool = False
     """Serve one row more than asked for, as was seen once."""
     total_count: Literal["single", "always", "never"] = "single"

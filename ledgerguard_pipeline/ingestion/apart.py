@@ -1,0 +1,54 @@
+"""Batches that fall apart: what fails as a whole is asked for piece by piece.
+
+One type of a batch, or its size, can be the reason why all of it is refused or takes too long.
+None of the others may be dragged along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import (
+    AnswerTooBig,
+    FeatureUnavailable,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+)
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.fault_rules import TOO_BIG
+
+ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
+"""Refusals of a whole call that one of the types in it may be the reason of."""
+
+
+def prove_answering(client: QBOClient, error: QBOAPIError) -> None:
+    """Before many calls replace one that was too slow: is anything answered at all?
+
+    Raises:
+        QBOAPIError, QBOAuthError: Intuit is down, so asking piece by piece would only take longer.
+    """
+    if isinstance(error, AnswerTooBig) and error.fault_code != TOO_BIG:
+        client.company_info()
+
+
+def count_each(
+    client: QBOClient, entities: Sequence[EntityType]
+) -> Mapping[str, int | QBOAPIError]:
+    """Intuit's count of every type, or why it has none; a batch, or call by call.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a call failed for a reason that no single type is.
+    """
+    try:
+        return dict(client.count_batch(entities))
+    except ONE_OF_THEM as error:
+        prove_answering(client, error)
+    counts: dict[str, int | QBOAPIError] = {}
+    for entity in entities:
+        try:
+            counts[entity.name] = client.count_entities(entity.name)
+        except ONE_OF_THEM as error:
+            counts[entity.name] = error
+    return counts
