@@ -31,6 +31,7 @@ LedgerGuardError
 │   └── SchemaMismatch            (NeedsHuman) written by a newer version of this program
 ├── BronzeError                   the Bronze store
 │   ├── BronzeBusy                (Transient)  another process holds the file
+│   ├── BronzeUnusable            (NeedsHuman) the file or its log is damaged, or not readable
 │   ├── BronzeUnavailable         (Transient)  the lake's catalog database does not answer
 │   └── WrongEnvironment          (NeedsHuman) the file belongs to the other environment
 ├── AlertError                    an alert that did not reach its channel
@@ -281,6 +282,10 @@ class BronzeBusy(BronzeError, Transient):
 
 class BronzeUnavailable(BronzeError, Transient):
     """The catalog database of the lake did not answer within the wait limit."""
+
+
+class BronzeUnusable(BronzeError, NeedsHuman, CompanyWide):
+    """The Bronze file cannot be opened: it or its log is damaged, or this user may not."""
 
 
 class WrongEnvironment(BronzeError, NeedsHuman, CompanyWide):

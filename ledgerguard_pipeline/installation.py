@@ -14,12 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.custody.connection import Connector
 from ledgerguard_pipeline.custody.custodian import Custodian
-from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    BronzeUnusable,
+    LedgerGuardError,
+    ReauthorizationRequired,
+)
 from ledgerguard_pipeline.memory import prepare_for_loads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.gate import BoundedGate, CallGate
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.ingestion.standing import Standing
 
 LOCK_WAIT_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
 
 Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
 """Opens the Bronze file; the flag asks for read-only access."""
@@ -140,6 +148,7 @@ class Installation:
             clock=self.clock,
             connect=self._connect,
             lock_wait_seconds=self._lock_wait_seconds,
+            noticed=self._bronze_noticed,
         )
 
     def client(self, realm_id: RealmId) -> QBOClient:
@@ -239,6 +248,13 @@ class Installation:
         from ledgerguard_pipeline.ingestion.standing import read_standings
 
         return next(iter(read_standings(self.control, self.settings, realms=[realm_id])), None)
+
+    def _bronze_noticed(self, wrong: BronzeUnusable | None) -> None:
+        """Let every company's health say so; whoever asked for Bronze gets the error anyway."""
+        try:
+            self.control.bronze_trouble.found(None if wrong is None else wrong.message)
+        except LedgerGuardError as error:
+            _log.warning("bronze_trouble_not_noted", message=error.message)
 
     def _client(
         self,

@@ -22,11 +22,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
+import structlog
 
 from ledgerguard_pipeline.bronze import tables
+from ledgerguard_pipeline.bronze.damage import unusable
 from ledgerguard_pipeline.bronze.place import Session, Written, first_line
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
+
+Noticed = Callable[["BronzeUnusable | None"], None]
+"""Told when the file could not be opened, and when it could (again)."""
 
 Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
 """Supplies a connection for (Bronze file, read only?): to an in-memory DuckDB or to the file."""
@@ -44,6 +49,7 @@ _SETTINGS = {
 }
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 _HOLDER = re.compile(r"\(PID (\d+)\)")
+_log = structlog.get_logger(__name__)
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 
@@ -87,7 +93,13 @@ class BronzeFile:
     """Opens the file for one short piece of work at a time."""
 
     def __init__(
-        self, path: Path, *, connect: Connect, clock: Clock, lock_wait_seconds: float
+        self,
+        path: Path,
+        *,
+        connect: Connect,
+        clock: Clock,
+        lock_wait_seconds: float,
+        noticed: Noticed | None = None,
     ) -> None:
         self.path = path.resolve()
         self.name = f"the Bronze file {self.path}"
@@ -95,6 +107,9 @@ class BronzeFile:
         self._clock = clock
         self._wait = lock_wait_seconds
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
+        self._noticed = noticed
+        self._known_good = False
+        self._once = _WaitingOnce()
 
     def exists(self) -> bool:
         return self.path.exists()
@@ -115,6 +130,14 @@ class BronzeFile:
         """Do the work once, with the whole file held."""
         with self.session(read_only=False) as session:
             return work(session)
+
+    def waiting_once(self) -> AbstractContextManager[None]:
+        """Inside the block the file is waited for in vain only once.
+
+        Who asked after that, and every other thread of this store, is refused at once, until the
+        file is free again: a sync of forty types waits a minute, not forty.
+        """
+        return self._once.entered()
 
     def tables(self, session: Session) -> set[str]:
         """The tables of schema ``bronze``."""
@@ -146,6 +169,10 @@ class BronzeFile:
             try:
                 yield session
             except duckdb.Error as error:
+                damaged = unusable(self.path, error, opening=False)
+                if damaged is not None:
+                    self._notice(damaged)
+                    raise damaged from error
                 raise BronzeError(
                     f"DuckDB failed on {self.path}: {first_line(error)}. Nothing of this load "
                     "was kept; check free disk space, then run it again."
@@ -158,12 +185,17 @@ class BronzeFile:
             mutex.release()
 
     def _open(self, *, read_only: bool, deadline: float) -> Session:
-        pause = _FIRST_WAIT
+        pause, told = _FIRST_WAIT, False
+        if self._once.spent(read_only=read_only):
+            deadline = self._clock.monotonic()
         while True:
             connection: duckdb.DuckDBPyConnection | None = None
             try:
                 connection = self._connect(self.path, read_only)
-                return Session(connection, self._attach(connection, read_only=read_only))
+                session = Session(connection, self._attach(connection, read_only=read_only))
+                self._once.free(read_only=read_only)
+                self._notice(None)
+                return session
             except BaseException as error:
                 if connection is not None:
                     connection.close()
@@ -171,11 +203,18 @@ class BronzeFile:
                     raise
                 text = str(error)
                 if not any(mark in text for mark in _IN_USE):
-                    raise self._unusable(error) from error
+                    wrong = unusable(self.path, error, opening=True)
+                    self._notice(wrong)
+                    raise wrong from error
                 left = deadline - self._clock.monotonic()
+                found = _HOLDER.search(text)
+                holder = int(found[1]) if found else None
                 if left <= 0:
-                    holder = _HOLDER.search(text)
-                    raise self._busy(int(holder[1]) if holder else None) from error
+                    self._once.vain(read_only=read_only)
+                    raise self._busy(holder) from error
+                if not told:
+                    told = True
+                    self._tell(holder, left)
             self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
             pause = min(pause * 2, _LONGEST_WAIT)
 
@@ -196,14 +235,24 @@ class BronzeFile:
             connection.execute("SET enable_external_access = false")
         return catalog
 
-    def _busy(self, holder: int | None) -> BronzeBusy:
-        who = (
-            "another thread of this process"
-            if holder == os.getpid()
-            else f"process {holder}"
-            if holder is not None
-            else "another process"
+    def _tell(self, holder: int | None, seconds: float) -> None:
+        """Say at once who is waited for: a minute of silence looks like a hang."""
+        _log.warning(
+            f"waiting for {_who(holder)}, which holds the Bronze file",
+            path=str(self.path),
+            holder=holder,
+            at_most_seconds=round(seconds, 1),
         )
+
+    def _notice(self, wrong: BronzeUnusable | None) -> None:
+        """Pass on what changed; that the file opens is said once."""
+        if self._noticed is None or (wrong is None and self._known_good):
+            return
+        self._known_good = wrong is None
+        self._noticed(wrong)
+
+    def _busy(self, holder: int | None) -> BronzeBusy:
+        who = _who(holder)
         todo = (
             f"Close what process {holder} has open (a notebook or the duckdb shell, often; "
             f"`ps -p {holder}` tells)"
@@ -215,9 +264,46 @@ class BronzeFile:
             "run this again; nothing is lost. `ledgerguard snapshot PATH` makes copies to explore."
         )
 
-    def _unusable(self, error: duckdb.Error) -> BronzeError:
-        return BronzeError(
-            f"The Bronze file {self.path} cannot be opened: {first_line(error)}. Check the path, "
-            "its permissions and free disk space; a damaged file has to be replaced by a snapshot "
-            "or loaded anew with `ledgerguard sync --full`."
-        )
+
+class _WaitingOnce:
+    """Whether the file was waited for in vain inside ``entered``, by reader and by writer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._spent: set[bool] = set()
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Several threads may be inside at once; with the last one out patience returns."""
+        with self._lock:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._spent.clear()
+
+    def spent(self, *, read_only: bool) -> bool:
+        """Whether to try once only. A file that is read by others can still be read."""
+        with self._lock:
+            return read_only in self._spent
+
+    def vain(self, *, read_only: bool) -> None:
+        """It was waited for in vain."""
+        with self._lock:
+            if self._inside:
+                self._spent.add(read_only)
+
+    def free(self, *, read_only: bool) -> None:
+        """It was opened."""
+        with self._lock:
+            self._spent.discard(read_only)
+
+
+def _who(holder: int | None) -> str:
+    if holder is None:
+        return "another process"
+    return "another thread of this process" if holder == os.getpid() else f"process {holder}"

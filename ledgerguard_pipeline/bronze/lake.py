@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 
 import duckdb
@@ -111,6 +112,10 @@ class DuckLake:
         done = self._patiently(attempt, "writing")
         self._there = self._laid_out = True
         return done
+
+    def waiting_once(self) -> AbstractContextManager[None]:
+        """Writers of a lake wait for their own companies only."""
+        return nullcontext()
 
     def tables(self, session: Session) -> set[str]:
         """The tables, asked of the catalog directly: DuckDB's own listing opens every table."""

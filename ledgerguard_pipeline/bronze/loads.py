@@ -48,6 +48,21 @@ class Walk:
     began_at: datetime
     saved_at: datetime
 
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Self:
+        """The row of ``READ_WALK``."""
+        walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at = row
+        return cls(
+            walk_id=walk_id,
+            started_at=started_at,
+            cursor=cursor,
+            rows=rows,
+            done=done,
+            track_seen=track_seen,
+            began_at=began_at,
+            saved_at=saved_at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.bronze.file import Connect
+from ledgerguard_pipeline.bronze.file import Connect, Noticed
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.settings import Settings
@@ -14,8 +14,11 @@ def open_bronze(
     clock: Clock = SYSTEM_CLOCK,
     lock_wait_seconds: float = 60.0,
     connect: Connect | None = None,
+    noticed: Noticed | None = None,
 ) -> BronzeStore:
     """The store these settings name; nothing is opened before it is used.
+
+    ``noticed`` is told when a file cannot be opened, and when it can (again).
 
     Raises:
         ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` is not usable.
@@ -26,4 +29,5 @@ def open_bronze(
         clock=clock,
         lock_wait_seconds=lock_wait_seconds,
         connect=connect,
+        noticed=noticed,
     )

@@ -83,6 +83,10 @@ class Place(Protocol):
         """The tables of schema ``bronze``."""
         ...
 
+    def waiting_once(self) -> AbstractContextManager[None]:
+        """Inside the block whoever holds the store is waited for in vain only once."""
+        ...
+
 
 def first_line(error: Exception) -> str:
     """The telling part of a DuckDB message, without the echoed statement."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -15,7 +16,7 @@ from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.commit import Committer
 from ledgerguard_pipeline.bronze.copying import Content
 from ledgerguard_pipeline.bronze.counting import living
-from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, open_memory
+from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, Noticed, open_memory
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
@@ -65,6 +66,7 @@ class BronzeStore:
         clock: Clock = SYSTEM_CLOCK,
         lock_wait_seconds: float = 60.0,
         connect: Connect | None = None,
+        noticed: Noticed | None = None,
     ) -> None:
         self.address = address
         self.environment = environment
@@ -72,7 +74,7 @@ class BronzeStore:
         self._clock = clock
         self._checked = False
         self._commits = SharedCommits(self._write)
-        self._place = _place(address, connect, clock, lock_wait_seconds)
+        self._place = _place(address, connect, clock, lock_wait_seconds, noticed)
 
     @property
     def name(self) -> str:
@@ -82,6 +84,13 @@ class BronzeStore:
     def exists(self) -> bool:
         """False before anything was ever written."""
         return self._place.exists()
+
+    def waiting_once(self) -> AbstractContextManager[None]:
+        """Inside the block whoever holds the store is waited for in vain only once.
+
+        For a piece of work that opens it often, such as a sync of all entity types.
+        """
+        return self._place.waiting_once()
 
     def stamp(self) -> tuple[int, int] | None:
         """Differs after every commit; None where finding out is no cheaper than reading."""
@@ -187,7 +196,7 @@ class BronzeStore:
             if connection is None:
                 return {}
             rows = connection.execute(tables.READ_UNFINISHED_WALKS, [str(realm)]).fetchall()
-            return {str(row[0]): _walk(row[1:]) for row in rows}
+            return {str(row[0]): Walk.of_row(row[1:]) for row in rows}
 
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.
@@ -359,13 +368,23 @@ class BronzeStore:
         return present
 
 
-def _place(address: Address, connect: Connect | None, clock: Clock, wait_seconds: float) -> Place:
+def _place(
+    address: Address,
+    connect: Connect | None,
+    clock: Clock,
+    wait_seconds: float,
+    noticed: Noticed | None,
+) -> Place:
     if isinstance(address, LakeAddress):
         from ledgerguard_pipeline.bronze.lake import DuckLake
 
         return DuckLake(address, clock=clock, wait_seconds=wait_seconds)
     return BronzeFile(
-        address, connect=connect or open_memory, clock=clock, lock_wait_seconds=wait_seconds
+        address,
+        connect=connect or open_memory,
+        clock=clock,
+        lock_wait_seconds=wait_seconds,
+        noticed=noticed,
     )
 
 
@@ -375,18 +394,4 @@ def _type_of(entity: EntityType | str) -> EntityType:
 
 def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -> Walk | None:
     row = connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
-    return None if row is None else _walk(row)
-
-
-def _walk(row: tuple[Any, ...]) -> Walk:
-    walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at = row
-    return Walk(
-        walk_id=walk_id,
-        started_at=started_at,
-        cursor=cursor,
-        rows=rows,
-        done=done,
-        track_seen=track_seen,
-        began_at=began_at,
-        saved_at=saved_at,
-    )
+    return None if row is None else Walk.of_row(row)

@@ -44,15 +44,16 @@ def connected_companies(settings: Settings) -> list[Company]:
 
 
 def check_bronze(settings: Settings) -> None:
-    """Find out before anything is asked of Intuit that this home is the other environment's.
+    """Find out before anything is asked of Intuit that Bronze cannot be used.
 
     Raises:
+        BronzeUnusable: it cannot be opened; every company's health says so from now on.
         WrongEnvironment: Bronze belongs to the other environment.
         BronzeBusy: another process holds the file for long.
         BronzeUnavailable: the lake's database does not answer.
     """
-    from ledgerguard_pipeline.bronze.opening import open_bronze
+    from ledgerguard_pipeline.installation import Installation
 
-    store = open_bronze(settings)
-    if store.exists():
-        store.watermarks("")
+    with Installation.open(settings) as installation:
+        if installation.bronze.exists():
+            installation.bronze.watermarks("")

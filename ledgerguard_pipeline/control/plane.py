@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.alerts import AlertStore
+from ledgerguard_pipeline.control.bronze_trouble import BronzeTrouble
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.call_guard import CallGuard
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.capabilities import CapabilityStore
+from ledgerguard_pipeline.control.check_faults import CheckFaults
 from ledgerguard_pipeline.control.companies import CompanyStore
 from ledgerguard_pipeline.control.concerns import StoreConcerns
 from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
@@ -93,6 +95,8 @@ class ControlPlane:
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
         self.marks = SyncMarks(database, environment)
         self.capabilities = CapabilityStore(database, environment)
+        self.bronze_trouble = BronzeTrouble(database, environment)
+        self.check_faults = CheckFaults(database, environment)
         self.alerts = AlertStore(database, environment)
         self.counters = CounterStore(database, environment)
         self.inbox = EventInbox(database, environment, self.counters)

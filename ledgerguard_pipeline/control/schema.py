@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0009"
+REVISION = "0011"
 
 metadata = MetaData()
 
@@ -338,5 +339,27 @@ doubts = Table(
     Column("entity", String(60), primary_key=True),
     Column("found_at", UtcTime, nullable=False),
     Column("looked_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+check_faults = Table(
+    "check_faults",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("entity", String(60), primary_key=True),
+    Column("check_name", String(60), primary_key=True),
+    Column("severe", Boolean, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+bronze_trouble = Table(
+    "bronze_trouble",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )

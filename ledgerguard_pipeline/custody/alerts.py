@@ -37,7 +37,14 @@ DEAD = frozenset(
 )
 """No call is possible: everything else follows from it and is not worth a word."""
 
-COMMON = frozenset({ReasonKind.CALL_BUDGET, ReasonKind.QUOTA_EXHAUSTED, ReasonKind.TOKENS_AT_RISK})
+COMMON = frozenset(
+    {
+        ReasonKind.BRONZE_UNUSABLE,
+        ReasonKind.CALL_BUDGET,
+        ReasonKind.QUOTA_EXHAUSTED,
+        ReasonKind.TOKENS_AT_RISK,
+    }
+)
 """Concern the app or the installation, so all companies at once: told once, not per company."""
 
 _MINUTE = 60.0

@@ -47,6 +47,7 @@ class ReasonKind(StrEnum):
     NO_TOKENS = "no_tokens"
     KEY_MISSING = "key_missing"
     TOKENS_AT_RISK = "tokens_at_risk"
+    BRONZE_UNUSABLE = "bronze_unusable"
     GRANT_ENDED = "grant_ended"
     REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
     GRANT_ENDS = "grant_ends"
@@ -125,6 +126,8 @@ class SyncFacts:
     """The key that seals its tokens, where it is not in the ring."""
     store_concerns: tuple[str, ...] = ()
     """What may make the token store lose tokens, a sentence each."""
+    bronze_trouble: str | None = None
+    """Why Bronze cannot be opened, with what to do about it; None where it can."""
     all_calls_this_month: int = 0
     """Metered reads of all companies: what the budget limits."""
     monthly_budget: int | None = None
@@ -160,6 +163,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *_token_life(life, now),
             *_at_risk(facts),
             *_rights(facts),
+            *_bronze(facts),
             *_failures(company, facts),
             *_freshness(facts, now),
             *_calls(company, facts),
@@ -230,6 +234,12 @@ def _at_risk(facts: SyncFacts) -> list[Reason]:
         Reason(HealthState.DEGRADED, text, ReasonKind.TOKENS_AT_RISK)
         for text in facts.store_concerns
     ]
+
+
+def _bronze(facts: SyncFacts) -> list[Reason]:
+    if facts.bronze_trouble is None:
+        return []
+    return [Reason(HealthState.UNHEALTHY, facts.bronze_trouble, ReasonKind.BRONZE_UNUSABLE)]
 
 
 def _warning(left: timedelta) -> int | None:

@@ -9,6 +9,7 @@ from ledgerguard_pipeline.bronze.loads import LoadOutcome
 from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion
+from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import Mode, RealmId
 
@@ -93,7 +94,14 @@ class EntityLoad:
             load_ids=tuple(outcome.load_id for outcome in outcomes),
             new_fields=tuple(sorted({name for outcome in outcomes for name in outcome.new_fields})),
             finding=tally.finding,
+            covered=self._covered(),
         )
+
+    def _covered(self) -> Window | None:
+        if self._completed is None:
+            return None
+        whole = self.feed.mode is Mode.FULL
+        return Window(None if whole else self.feed.plan.since, self._completed.watermark)
 
 
 def _typed(cause: Exception) -> LedgerGuardError:

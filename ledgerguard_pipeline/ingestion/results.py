@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.values import Mode, RealmId
 
 Status = Literal["ok", "failed", "skipped"]
@@ -49,6 +50,7 @@ class EntityResult:
     and once in ``SyncResult``.
     ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
     what Bronze then held alive (quarantined rows included). ``finding`` is set by reconciling.
+    ``covered`` is the span of LastUpdatedTime that this load completed, where it left no gap.
     """
 
     realm_id: RealmId
@@ -72,6 +74,7 @@ class EntityResult:
     load_ids: tuple[str, ...] = ()
     new_fields: tuple[str, ...] = ()
     finding: Finding | None = None
+    covered: Window | None = None
 
     @property
     def complete(self) -> bool | None:

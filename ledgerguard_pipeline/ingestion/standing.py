@@ -185,6 +185,7 @@ def read_known(
         refusals=control.refusals.read(realms),
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
         concerns=control.concerns.read(),
+        bronze_trouble=control.bronze_trouble.read(),
         gaps=control.marks.gaps.read(realms),
         doubts=control.marks.doubts.read(realms),
     )
@@ -202,6 +203,7 @@ class Known:
     refusals: Mapping[RealmId, Refusals]
     key_ids: frozenset[str]
     concerns: tuple[str, ...]
+    bronze_trouble: str | None
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
     doubts: Mapping[RealmId, tuple[Doubt, ...]]
 
@@ -281,6 +283,7 @@ class StandingReader:
             ),
             key_missing=life.key_id if life is not None and sealed_elsewhere else None,
             store_concerns=self._known.concerns,
+            bronze_trouble=self._known.bronze_trouble,
             all_calls_this_month=self._used,
             monthly_budget=self._budget,
             recent_calls=usage.recent,

@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -82,6 +83,7 @@ class CompanySync:
         self._began = clock.monotonic()
         self._ended: float | None = None
         self._before = client.stats.snapshot()
+        self._waiting = ExitStack()
         # More threads than permits would only poll the store for permits this process holds.
         self._pool = ThreadPoolExecutor(
             client.max_connections, thread_name_prefix=f"qbo-{request.realm_id}"
@@ -94,9 +96,11 @@ class CompanySync:
             BronzeBusy: another process holds the Bronze file.
             WrongEnvironment: the Bronze file belongs to the other environment.
         """
+        self._waiting.enter_context(self._storage.waiting_once())
         try:
             self._open()
         except BaseException as error:
+            self._waiting.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             if self._companies is not None and isinstance(error, LedgerGuardError):
                 self._companies.stumble(
@@ -124,6 +128,7 @@ class CompanySync:
         if self._companies is not None and self._worked:
             self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
         self._mark_end()
+        self._waiting.close()
 
     def load(self, entity: EntityType) -> EntityResult:
         """Bring one entity up to date and return what happened; a second call returns the same.
