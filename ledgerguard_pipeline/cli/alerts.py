@@ -27,11 +27,11 @@ HOW_TO_SET = "Set LEDGERGUARD_ALERT_WEBHOOK_URL, LEDGERGUARD_ALERT_SLACK_URL or 
 @app.command("test")
 def try_out(as_json: Json = False) -> None:
     """Send a test message to each configured channel and say what came of it."""
+    from ledgerguard_pipeline.cli.running import settings_here
     from ledgerguard_pipeline.custody.alert_texts import trial_message
     from ledgerguard_pipeline.notify.channels import configured_channels
-    from ledgerguard_pipeline.settings import load_settings
 
-    settings = load_settings()
+    settings = settings_here()
     channels = configured_channels(settings)
     if not channels:
         raise ConfigurationError(f"No alert channel is configured. {HOW_TO_SET}")
@@ -62,9 +62,9 @@ def try_out(as_json: Json = False) -> None:
 @app.command("list")
 def list_told(as_json: Json = False) -> None:
     """List what each channel was told last, by company, and what it still has to hear."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    found = _told(load_settings())
+    found = _told(settings_here())
     if as_json:
         write_json({"told": [_json(each) for each in found]})
         return

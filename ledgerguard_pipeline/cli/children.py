@@ -43,7 +43,8 @@ class Children:
     """Starts processes, watches them, and stops all of them at the end of the block.
 
     Each child leads its own process group, so a Ctrl-C reaches only this process, which then
-    stops the children in reverse order of their start: first those that use the others.
+    stops the children in reverse order of their start: first those that use the others. Open files
+    of ``inherited`` descriptors stay open in them, so that a lock lasts as long as any of them.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Children:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        inherited: Sequence[int] = (),
         grace_seconds: float = _GRACE_SECONDS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -60,6 +62,7 @@ class Children:
         self._stop_signal = stop_signal
         self._environment = dict(os.environ if environment is None else environment)
         self._folder = folder
+        self._inherited = tuple(inherited)
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._children: list[Child] = []
@@ -90,6 +93,7 @@ class Children:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self._inherited,
             )
         child = Child(name, process, log)
         self._children.append(child)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def companies(as_json: Json = False) -> None:
     """List the companies of this installation."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    listed = connected_companies(load_settings())
+    listed = connected_companies(settings_here())
     if as_json:
         write_json({"companies": [company_json(company) for company in listed]})
         return
@@ -52,9 +52,9 @@ def disconnect(
     realm: Annotated[str, typer.Argument(help="The company's realm id.")], as_json: Json = False
 ) -> None:
     """Revoke a company's grant at Intuit, then forget its tokens; its books stay in Bronze."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     realm_id = parse_realm(realm)
     settings.credentials()
     require_installed(settings)

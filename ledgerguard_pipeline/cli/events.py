@@ -222,10 +222,10 @@ def delivery_json(delivery: StoredDelivery, *, bodies: bool) -> dict[str, object
 
 @contextmanager
 def _opened() -> Iterator[ControlPlane]:
+    from ledgerguard_pipeline.cli.running import settings_here
     from ledgerguard_pipeline.control.plane import ControlPlane
-    from ledgerguard_pipeline.settings import load_settings
 
-    settings = load_settings()
+    settings = settings_here()
     require_installed(settings)
     with ControlPlane.open(settings) as control:
         yield control
@@ -234,9 +234,9 @@ def _opened() -> Iterator[ControlPlane]:
 @contextmanager
 def _looked_at() -> Iterator[ControlPlane | None]:
     """The control plane, or None where there is none: looking must not create one."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    if not installed(load_settings()):
+    if not installed(settings_here()):
         yield None
         return
     with _opened() as control:

@@ -29,9 +29,9 @@ def sql(
     as_json: Json = False,
 ) -> None:
     """Ask Bronze one read-only question, e.g. "FROM bronze.invoice_current"."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     if not statement.strip():
         raise BadInputError('The statement is empty; try "SELECT count(*) FROM bronze.invoice".')
     store = existing_bronze(settings)
@@ -57,9 +57,9 @@ def snapshot(
     as_json: Json = False,
 ) -> None:
     """Write a consistent copy of Bronze for notebooks, which may then keep it open."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     if path.exists():
         raise BadInputError(f"{path} exists already; name a new file, nothing is overwritten.")
     if not path.absolute().parent.is_dir():

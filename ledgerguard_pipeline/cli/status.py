@@ -19,9 +19,9 @@ _COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bo
 
 def status(as_json: Json = False) -> None:
     """Show health, last sync, rows, token life and API calls of every company."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     found = standings(settings) if installed(settings) else []
     if as_json:
         write_json({"companies": [standing.to_json() for standing in found]})

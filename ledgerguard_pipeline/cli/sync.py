@@ -43,9 +43,9 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Load what is new or changed in QuickBooks into Bronze."""
-    from ledgerguard_pipeline.settings import load_settings
+    from ledgerguard_pipeline.cli.running import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     requests, month_to_date = check(
         settings, company, entity, full=full, since=since, reconcile=reconcile
     )

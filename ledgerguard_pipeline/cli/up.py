@@ -17,6 +17,7 @@ from ledgerguard_pipeline.cli.ports import (
     wait_until_answering,
     wait_until_listening,
 )
+from ledgerguard_pipeline.cli.running import marked, refuse_second
 from ledgerguard_pipeline.cli.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
@@ -63,6 +64,7 @@ def up(
     ports = {"web": web, "dagster": dagster_port}
     if use_sandbox:
         ports["sandbox"] = sandbox_port
+    refuse_second(_home(settings, sandbox=use_sandbox))
     require_free(ports)
     with StopSignal() as stop_signal:
         try:
@@ -74,6 +76,12 @@ def up(
             note("Stopped.")
 
 
+def _home(settings: Settings, *, sandbox: bool) -> Path:
+    from ledgerguard_pipeline.cli.embedded import sandbox_home
+
+    return sandbox_home(settings) if sandbox else settings.ledgerguard_home.absolute()
+
+
 def _redirect_port(settings: Settings) -> int:
     from ledgerguard_pipeline.settings import is_loopback
 
@@ -82,11 +90,14 @@ def _redirect_port(settings: Settings) -> int:
 
 
 def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> None:
-    home = settings.ledgerguard_home.absolute()
+    home = _home(settings, sandbox=False)
     # Before the folder of logs makes it, open to others.
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
-    with Children(home / "logs", stop_signal) as children:
+    with (
+        marked(home, ports, None) as mark,
+        Children(home / "logs", stop_signal, inherited=(mark,)) as children,
+    ):
         _start_product(children, ports, variables, home)
         _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
         children.watch()
@@ -95,19 +106,28 @@ def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> 
 def _run_with_sandbox(
     settings: Settings, stop_signal: StopSignal, ports: dict[str, int], invoices: int
 ) -> None:
-    from ledgerguard_pipeline.cli.embedded import Embedded, outer_environment, sandbox_home
+    from ledgerguard_pipeline.cli.embedded import ENVIRONMENT_FILE, Embedded, outer_environment
     from ledgerguard_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET
 
     url = f"http://127.0.0.1:{ports['sandbox']}"
-    home = sandbox_home(settings)
+    home = _home(settings, sandbox=True)
     embedded = Embedded(
         home, CLIENT_ID, CLIENT_SECRET, url, ports["web"], secrets.token_urlsafe(32)
     )
     variables = {**embedded.variables(settings), **_links(settings, ports)}
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with Children(
-        home / "logs", stop_signal, environment=outer_environment(), folder=home
-    ) as children:
+    file = home / ENVIRONMENT_FILE
+    with (
+        marked(home, ports, file) as mark,
+        Children(
+            home / "logs",
+            stop_signal,
+            environment=outer_environment(),
+            folder=home,
+            inherited=(mark,),
+        ) as children,
+    ):
+        embedded.write_environment_file(variables)
         command = serve_command(
             ports["sandbox"], invoices=invoices, webhook_url=embedded.webhook_url
         )
@@ -116,11 +136,11 @@ def _run_with_sandbox(
         _wait(children, f"{url}/_sandbox/health", "sandbox")
         _start_product(children, ports, variables, home)
         _connect(url, ports["web"])
-        file = embedded.write_environment_file(variables)
         _announce(ports, webhooks=True)
         port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
         say(f"  Edit its books:  ledgerguard sandbox edit create Invoice{port}")
-        say(f"  Other commands:  set -a; . {file}; set +a; ledgerguard status")
+        say("  Other commands:  ledgerguard status, in another terminal")
+        say(f"  In any folder:   set -a; . {file}; set +a; ledgerguard status")
         children.watch()
 
 

@@ -23,6 +23,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
+from ledgerguard_pipeline.defs.daemon_lock import hold_daemon_lock
+
 _KEPT_SHARDS = 8
 """Event logs are one file a run; a web server that shows many keeps the last few open."""
 
@@ -186,6 +188,7 @@ class PooledSqliteStorage(DagsterSqliteStorage):
         self.base_dir = base_dir
         self._inst_data = inst_data
         root = Path(base_dir)
+        hold_daemon_lock(root)
         self._run_storage = PooledRunStorage.from_local(str(root / "history"))
         self._event_log_storage = PooledEventLogStorage(str(root / "history" / "runs"))
         self._schedule_storage = SqliteScheduleStorage.from_local(str(root / "schedules"))
