@@ -15,8 +15,9 @@ from ledgerguard_pipeline.custody.alert_texts import Links
 from ledgerguard_pipeline.custody.alerts import INSTALLATION, AlertKind, Finding, findings_of
 from ledgerguard_pipeline.custody.announcer import Announcer, Observed, Tally
 from ledgerguard_pipeline.custody.health import HealthState
+from ledgerguard_pipeline.defs.coordinator import PARTITION_TAG, company_of
+from ledgerguard_pipeline.defs.failures import COMPANIES
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.partitions import REALM
 from ledgerguard_pipeline.defs.scope import current_settings
 from ledgerguard_pipeline.ingestion.verdicts import read_verdicts
 from ledgerguard_pipeline.notify.channels import configured_channels
@@ -26,8 +27,6 @@ OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
 TICK_SECONDS = 30
 
-PARTITION_TAG = f"dagster/partition/{REALM}"
-_RANGE_TAG = "dagster/asset_partition_range_start"
 _WILL_RETRY_TAG = "dagster/will_retry"
 _AD_HOC_JOB = "__ASSET_JOB"
 """What a click on Materialize runs; the next run may well be another job's."""
@@ -57,11 +56,13 @@ def build_alert_sensors(
             return
         with opened() as control:
             known = {company.realm_id for company in control.companies.list()}
-            named = realm_of(run)
-            realm = named if named in known else INSTALLATION
-            Announcer(control, (), Links.of(settings())).note_failed_run(
-                realm, failed_run(context, "" if realm else named)
-            )
+            announcer = Announcer(control, (), Links.of(settings()))
+            # A range typed by hand may span companies: those that failed are named, not the first.
+            for named in failed_companies(context) or [company_of(run.tags) or ""]:
+                realm = named if named in known else INSTALLATION
+                announcer.note_failed_run(
+                    realm, failed_run(context, named, named_already=bool(realm))
+                )
 
     @dg.sensor(
         name="company_alerts",
@@ -106,24 +107,29 @@ def told(tally: Tally) -> str:
     return "; ".join(parts) or "Nothing changed."
 
 
-def realm_of(run: dg.DagsterRun) -> str:
-    """The company a run was about, or an empty text."""
-    tags = run.tags
-    return (
-        tags.get(REALM_TAG) or tags.get(PARTITION_TAG) or tags.get(_RANGE_TAG, "").partition("|")[0]
-    )
+def failed_companies(context: dg.RunFailureSensorContext) -> list[str]:
+    """The companies whose steps failed, in the order of the steps; empty where none is named."""
+    found: dict[str, None] = {}
+    for event in context.get_step_failure_events():
+        found |= dict.fromkeys(_companies(event))
+    return list(found)
 
 
-def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
-    """The failure in words: the first failed step's, or why the run ended without one.
+def failed_run(
+    context: dg.RunFailureSensorContext, realm: str, *, named_already: bool = True
+) -> Finding:
+    """The failure in words: that of the company's first failed step, or why the run ended.
 
     ``realm`` is named where the message itself is not about that company.
     """
     run = context.dagster_run
     told_by_step = []
     for event in context.get_step_failure_events():
+        companies = _companies(event)
+        if companies and realm not in companies:
+            continue
         data = event.step_failure_data
-        said = data.user_failure_data.description if data.user_failure_data else None
+        said = _said(event, realm)
         if said is None and data.error is not None:
             # The class alone: a message of whatever library may hold anything.
             said = (data.error.cause or data.error).cls_name
@@ -131,7 +137,7 @@ def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
         told_by_step.append(f"{step}: {said or 'no reason was given'}")
     rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
     why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
-    about = f" of company {realm}" if realm else ""
+    about = f" of company {realm}" if realm and not named_already else ""
     return Finding(
         AlertKind.RUN_FAILED.value,
         HealthState.DEGRADED,
@@ -140,6 +146,21 @@ def failed_run(context: dg.RunFailureSensorContext, realm: str) -> Finding:
         subject=run.job_name,
         run_id=run.run_id,
     )
+
+
+def _companies(event: dg.DagsterEvent) -> list[str]:
+    failure = event.step_failure_data.user_failure_data
+    named = None if failure is None else failure.metadata.get(COMPANIES)
+    return [] if named is None else str(named.value).split(", ")
+
+
+def _said(event: dg.DagsterEvent, realm: str) -> str | None:
+    """What a step says of a company's failure; its own text where several failed in it."""
+    failure = event.step_failure_data.user_failure_data
+    if failure is None:
+        return None
+    own = failure.metadata.get(f"error of {realm}")
+    return failure.description if own is None else str(own.value)
 
 
 def still_failing(instance: dg.DagsterInstance, realm: str, finding: Finding) -> bool:

@@ -1,28 +1,35 @@
 """One asset per entity type, all made by one factory from the registry.
 
-An asset may cover many cells in one run: they are grouped by company, and a company that fails
-does not keep the others from being loaded. The figures of a load stand on the newest of its
-cells, so that sums over partitions stay true; the older cells point there.
+A backfill makes one run per cell, so every run is one company's: it can be queued, tagged, retried
+and blamed for itself. (``BackfillPolicy.single_run`` makes runs of one window of many companies.)
+A range typed by hand may still cover many cells: they are grouped by company, and a company that
+fails does not keep the others from being loaded. The figures of a load stand on the newest of its
+cells, so that sums over partitions stay true; the other cells it completed point there.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
+from dagster import DagsterEvent
 
+from ledgerguard_pipeline.control.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
+from ledgerguard_pipeline.defs.checks import (
+    Standing,
+    Told,
+    check_names,
+    check_specs,
+    faults_of,
+    judge,
+)
 from ledgerguard_pipeline.defs.columns import BRONZE_SCHEMA
 from ledgerguard_pipeline.defs.failures import failure_of
+from ledgerguard_pipeline.defs.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.keys import asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
 from ledgerguard_pipeline.defs.quickbooks import QuickBooks
-from ledgerguard_pipeline.defs.reports import (
-    Loaded,
-    Metadata,
-    check_results,
-    check_specs,
-    load_metadata,
-)
+from ledgerguard_pipeline.defs.reports import Loaded, Metadata, load_metadata
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
 
@@ -36,13 +43,10 @@ def build_assets(
     """The assets of these entities and of what is derived from them."""
     names = {entity.name for entity in entities}
     derived = [each for each in DERIVED if each.base in names]
-    with warnings.catch_warnings():
-        # BackfillPolicy is beta in 1.13; the package filters this too, but tests reset filters.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        return [
-            *(_entity_asset(entity, cells) for entity in entities),
-            *(_derived_asset(each, cells) for each in derived),
-        ]
+    return [
+        *(_entity_asset(entity, cells) for entity in entities),
+        *(_derived_asset(each, cells) for each in derived),
+    ]
 
 
 def _entity_asset(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -64,14 +68,21 @@ def _entity_asset(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg
             "quickbooks_entity": entity.name,
         },
         partitions_def=cells,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=check_specs(key),
     )
     def load_entity(
         context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
         return _materialize(
-            context, cells, key, lambda of: quickbooks.load(context, of, entity, duckdb)
+            context,
+            cells,
+            Work(
+                key,
+                check_names(),
+                lambda of: quickbooks.load(context, of, entity, duckdb),
+                lambda: quickbooks.faults(context, entity.name, duckdb),
+                entity.name,
+            ),
         )
 
     return load_entity
@@ -96,51 +107,91 @@ def _derived_asset(
             "quickbooks_entity": derived.base,
         },
         partitions_def=cells,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=check_specs(key, derived=True),
     )
     def look_at_view(
         context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
         return _materialize(
-            context, cells, key, lambda of: quickbooks.look(context, of, derived, duckdb)
+            context,
+            cells,
+            Work(
+                key,
+                check_names(derived=True),
+                lambda of: quickbooks.look(context, of, derived, duckdb),
+                lambda: quickbooks.faults(context, derived.name, duckdb),
+                derived.name,
+            ),
         )
 
     return look_at_view
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one step does: ``load`` for a company, then its ``checks`` by all companies' faults."""
+
+    key: dg.AssetKey
+    checks: Sequence[str]
+    load: Callable[[RealmCells], Loaded]
+    faults: Callable[[], Sequence[CheckFault] | None]
+    entity: str
+
+
 def _materialize(
-    context: dg.AssetExecutionContext,
-    cells: dg.MultiPartitionsDefinition,
-    key: dg.AssetKey,
-    load: Callable[[RealmCells], Loaded],
+    context: dg.AssetExecutionContext, cells: dg.MultiPartitionsDefinition, work: Work
 ) -> dg.MaterializeResult[None]:
     done: list[tuple[RealmCells, Loaded]] = []
     errors: list[LedgerGuardError] = []
     for company in by_realm(cells, context.partition_keys):
         try:
-            done.append((company, load(company)))
+            done.append((company, work.load(company)))
         except LedgerGuardError as error:  # the other companies go on
             errors.append(error)
-    if errors:
-        # The step fails, so Dagster records nothing for it: the companies that went well are
-        # recorded here.
-        for company, loaded in done:
-            for cell, metadata in _by_cell(company, loaded):
-                context.log_event(dg.AssetMaterialization(key, metadata=metadata, partition=cell))
-        raise failure_of(errors)
+    step, grid = context.get_step_execution_context(), Grid(context.instance, cells)
+    told = _told(work, [loaded for _, loaded in done])
     for company, loaded in done:
-        for cell, metadata in _by_cell(company, loaded):
-            context.add_asset_metadata(metadata, partition_key=cell)
+        newest = company.keys[-1]
+        found = {
+            cell: pointer(company.realm_id, newest)
+            for cell in grid.lacking(work.key, company.realm_id, loaded.covered, company.keys)
+        }
+        if errors:
+            # The step fails, so Dagster records nothing for it: the companies that went well are
+            # recorded here.
+            found |= _by_cell(company, loaded)
+        else:
+            for cell, metadata in _by_cell(company, loaded).items():
+                context.add_asset_metadata(metadata, partition_key=cell)
+        record(
+            step,
+            f"{step.step.key}-{company.realm_id}",
+            [
+                dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
+                for cell, metadata in found.items()
+            ],
+        )
+    if errors:
+        for each in told:
+            DagsterEvent.asset_check_evaluation(step, each.evaluation(work.key))
+        raise failure_of(errors)
     return dg.MaterializeResult(
-        asset_key=key, check_results=check_results([loaded for _, loaded in done], key)
+        asset_key=work.key, check_results=[each.result(work.key) for each in told]
     )
 
 
-def _by_cell(company: RealmCells, loaded: Loaded) -> list[tuple[dg.MultiPartitionKey, Metadata]]:
+def _told(work: Work, loads: Sequence[Loaded]) -> list[Told]:
+    verdicts = [verdict for loaded in loads for verdict in judge(loaded)]
+    faults = work.faults()
+    if faults is None:  # nothing is known of the other companies now
+        faults = faults_of(work.entity, verdicts)
+    standing = Standing.of(work.entity, faults, verdicts)
+    return [standing.told(check) for check in work.checks]
+
+
+def _by_cell(company: RealmCells, loaded: Loaded) -> dict[dg.MultiPartitionKey, Metadata]:
     *older, newest = company.keys
-    pointer: Metadata = {
-        "realm": dg.MetadataValue.text(company.realm_id),
-        "loaded_with": dg.MetadataValue.text(f"The figures of this load stand on {newest}."),
+    return {
+        **{cell: pointer(company.realm_id, newest) for cell in older},
+        newest: load_metadata(loaded),
     }
-    return [*((cell, pointer) for cell in older), (newest, load_metadata(loaded))]

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from ledgerguard_pipeline.defs.alerts import build_alert_sensors
+from ledgerguard_pipeline.defs.alerts import build_alert_sensors, open_control
 from ledgerguard_pipeline.defs.assets import build_assets
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
+from ledgerguard_pipeline.defs.check_sensor import build_check_sensor
 from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
 from ledgerguard_pipeline.defs.event_wait import await_due
 from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
@@ -66,6 +67,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies, policy),
             build_lost_runs_sensor(open_queue),
+            build_check_sensor(entities, open_control),
             *build_alert_sensors(),
             *build_webhook_sensors(
                 jobs, cells, entities, connected_companies, open_queue, policy, look=await_due

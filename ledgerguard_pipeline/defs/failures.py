@@ -6,6 +6,9 @@ import dagster as dg
 
 from ledgerguard_pipeline.errors import LedgerGuardError, NeedsHuman, Transient
 
+COMPANIES = "companies"
+"""The metadata of a failed step that names the companies it failed for."""
+
 
 def failure_of(errors: Sequence[LedgerGuardError]) -> dg.Failure:
     """The failure of a step: its first error in full, the others by their messages."""
@@ -19,7 +22,11 @@ def failure_of(errors: Sequence[LedgerGuardError]) -> dg.Failure:
         "intuit_tid": first.intuit_tid,
         "http_status": None if first.status is None else str(first.status),
         "also_failed": "\n".join(str(error) for error in errors[1:]) or None,
+        COMPANIES: ", ".join(dict.fromkeys(each.realm_id for each in errors if each.realm_id))
+        or None,
     }
+    if len(errors) > 1:
+        metadata |= {f"error of {each.realm_id}": str(each) for each in errors if each.realm_id}
     failure = dg.Failure(
         description=str(first),
         metadata={

@@ -2,11 +2,11 @@
 
 One process goes through the companies of its shard by the ordinary sync, so a company that has
 nothing new costs an API call and no event. Entities that changed are recorded as materialized in
-the company's current cell, as by a run of its own; what happened to each company stands in a
-table of the run, and in the marks every view of health reads.
+the company's current cell, as by a run of its own, and every entity once in each window; what
+happened to each company stands in a table of the run, and in the marks every view of health reads.
+Checks are reported once, over all companies.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,19 +14,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster import DagsterEvent
-from dagster._core.events import DagsterEventBatchMetadata
 
 from ledgerguard_pipeline.defs.failures import advice
+from ledgerguard_pipeline.defs.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
 from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
 from ledgerguard_pipeline.defs.reports import Metadata, result_metadata
 from ledgerguard_pipeline.defs.scope import current_settings, report
 from ledgerguard_pipeline.defs.shards import Shard, SweepTask, late_tag
+from ledgerguard_pipeline.defs.sweep_checks import SweepChecks
 from ledgerguard_pipeline.entities import EntityType, entity_type
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
     from ledgerguard_pipeline.ingestion.fleet import Visit
+    from ledgerguard_pipeline.installation import Installation
 
 FAILURES_NAMED = 100
 LOCK_WAIT_SECONDS = 600.0
@@ -49,12 +50,16 @@ def build_fleet_job() -> dg.JobDefinition:
     def sweep(context: dg.OpExecutionContext, config: SweepConfig) -> None:
         shard = Shard(SweepTask(config.task), config.shard, config.shards)
         cells = cell_partitions(current_settings())
-        tally = Tally()
+        tally, grid = Tally(), Grid(context.instance, cells)
         with ExitStack() as stack:
-            for visit in _visits(stack, shard, context.run.run_id, config.batch):
+            installation = _opened(stack, context.run.run_id)
+            checks = SweepChecks(installation, installation.settings.kept_entities)
+            for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
                 tally.add(visit)
-                _record(context, cells, visit)
+                _record(context, grid, cells, visit)
+                checks.add(visit)
                 report(visit.result)
+            checks.tell(context.get_step_execution_context())
         context.add_output_metadata(tally.metadata(shard))
         late = late_tag(tally.late)
         if late:
@@ -77,8 +82,7 @@ def build_fleet_job() -> dg.JobDefinition:
     return fleet_sweep
 
 
-def _visits(stack: ExitStack, shard: Shard, run_id: str, batch: str | None) -> Iterator["Visit"]:
-    from ledgerguard_pipeline.defs.sweeps import Sweeps
+def _opened(stack: ExitStack, run_id: str) -> "Installation":
     from ledgerguard_pipeline.ingestion.run_beat import run_alive
     from ledgerguard_pipeline.installation import Installation
 
@@ -87,6 +91,14 @@ def _visits(stack: ExitStack, shard: Shard, run_id: str, batch: str | None) -> I
         Installation.open(current_settings(), lock_wait_seconds=LOCK_WAIT_SECONDS)
     )
     stack.enter_context(run_alive(installation.control.run_beats, run_id))
+    return installation
+
+
+def _visits(
+    stack: ExitStack, installation: "Installation", shard: Shard, run_id: str, batch: str | None
+) -> Iterator["Visit"]:
+    from ledgerguard_pipeline.defs.sweeps import Sweeps
+
     sweeps = stack.enter_context(Sweeps(installation, run_id))
     entities = shard.task.entities(installation.settings.kept_entities)
     if shard.task is SweepTask.EVENTS:
@@ -100,28 +112,39 @@ def _visits(stack: ExitStack, shard: Shard, run_id: str, batch: str | None) -> I
 
 
 def _record(
-    context: dg.OpExecutionContext, cells: dg.MultiPartitionsDefinition, visit: "Visit"
+    context: dg.OpExecutionContext,
+    grid: Grid,
+    cells: dg.MultiPartitionsDefinition,
+    visit: "Visit",
 ) -> None:
-    """What changed, as materializations of the company's current cell, in one transaction."""
-    changed = visit.changed
-    if not changed:
-        return
-    cell = current_cell(cells, visit.realm_id)
-    realm: Metadata = {"realm": dg.MetadataValue.text(visit.realm_id)}
-    found = [
-        (key, realm | result_metadata(result))
-        for result in changed
-        for key in _keys(entity_type(result.entity))
-    ]
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-    step = context.get_step_execution_context()
-    batch = f"{context.run.run_id}-{visit.realm_id}"
-    for place, (key, metadata) in enumerate(found, start=1):
-        DagsterEvent.asset_materialization(
-            step,
-            dg.AssetMaterialization(key, metadata=metadata, partition=cell),
-            DagsterEventBatchMetadata(batch, is_end=place == len(found)),
-        )
+    """What changed, as materializations of the company's current cell, in one transaction.
+
+    With them the cells that were completed and never materialized: those of a first load, and
+    every entity's once when a window begins.
+    """
+    cell, changed = current_cell(cells, visit.realm_id), visit.changed
+    found = []
+    for result in visit.result.results:
+        news = result in changed
+        if not news and not grid.beyond_current(result.covered):
+            continue
+        for key in _keys(entity_type(result.entity)):
+            besides = (cell,) if news else ()
+            found += [
+                (key, pointer(visit.realm_id, cell), each)
+                for each in grid.lacking(key, visit.realm_id, result.covered, besides)
+            ]
+            if news:
+                realm: Metadata = {"realm": dg.MetadataValue.text(visit.realm_id)}
+                found.append((key, realm | result_metadata(result), cell))
+    record(
+        context.get_step_execution_context(),
+        visit.realm_id,
+        [
+            dg.AssetMaterialization(key, metadata=metadata, partition=partition)
+            for key, metadata, partition in found
+        ],
+    )
 
 
 def _keys(entity: EntityType) -> list[dg.AssetKey]:

@@ -93,7 +93,7 @@ def current_cell(cells: dg.MultiPartitionsDefinition, realm_id: str) -> dg.Multi
 def by_realm(cells: dg.MultiPartitionsDefinition, keys: Iterable[str]) -> Sequence[RealmCells]:
     """Group the cells of a run by company.
 
-    A backfill brings one company a run, but a range typed by hand may span several.
+    A backfill makes one run per cell; a range typed by hand may span cells and companies.
     """
     windows = windows_of(cells)
     first, last = windows.get_first_partition_key(), windows.get_last_partition_key()

@@ -1,6 +1,6 @@
 """The resource every entity asset uses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from ledgerguard_pipeline.control.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB
 from ledgerguard_pipeline.defs.failures import failure_of
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.reports import Loaded
-from ledgerguard_pipeline.defs.run_syncs import RunSyncs
+from ledgerguard_pipeline.defs.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.scope import current_settings
-from ledgerguard_pipeline.entities import ENTITIES, DerivedEntity, EntityType
+from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import parse_instant
 
@@ -81,7 +82,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         Raises:
             LedgerGuardError: it failed; other entities and companies are not affected.
         """
-        return self._syncs(context, bronze).load(cells, entity, selected_entities(context))
+        return self._syncs(context, bronze).load(cells, entity, selected(context))
 
     def look(
         self,
@@ -91,7 +92,13 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         bronze: BronzeDuckDB,
     ) -> Loaded:
         """What a derived entity shows of its base."""
-        return self._syncs(context, bronze).look(cells, entity, selected_entities(context))
+        return self._syncs(context, bronze).look(cells, entity, selected(context))
+
+    def faults(
+        self, context: dg.AssetExecutionContext, entity: str, bronze: BronzeDuckDB
+    ) -> list[CheckFault] | None:
+        """The failing checks of an entity in all companies; None if they cannot be read."""
+        return self._syncs(context, bronze).faults(entity)
 
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
@@ -126,7 +133,11 @@ class _Run:
 def _open_installation(bronze: BronzeDuckDB) -> "Installation":
     from ledgerguard_pipeline.installation import Installation
 
-    return Installation.open(current_settings(), connect=bronze.connector())
+    return Installation.open(
+        current_settings(),
+        connect=bronze.connector(),
+        lock_wait_seconds=bronze.lock_wait_seconds,
+    )
 
 
 def parse_since(text: str | None, *, now: datetime) -> datetime | None:
@@ -149,8 +160,8 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     return since
 
 
-def selected_entities(context: dg.AssetExecutionContext) -> Sequence[EntityType]:
-    """The entities this run will load, in registry order.
+def selected(context: dg.AssetExecutionContext) -> Selection:
+    """What this run will execute.
 
     A click on a few assets selects those; a retry from failure selects the failed steps only.
     """
@@ -161,4 +172,7 @@ def selected_entities(context: dg.AssetExecutionContext) -> Sequence[EntityType]
         for key in job.asset_layer.selected_asset_keys
         if steps is None or key.to_python_identifier() in steps
     }
-    return [entity for entity in ENTITIES if asset_key(entity) in keys]
+    return Selection(
+        tuple(entity for entity in ENTITIES if asset_key(entity) in keys),
+        tuple(derived for derived in DERIVED if asset_key(derived) in keys),
+    )

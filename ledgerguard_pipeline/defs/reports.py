@@ -1,19 +1,14 @@
-"""A load as the Dagster UI shows it: figures that plot, a sample, the data checks."""
+"""A load as the Dagster UI shows it: figures that plot, and a sample."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from ledgerguard_pipeline.bronze.audit import Audit
 from ledgerguard_pipeline.control.budget import BudgetUse
+from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.ingestion.results import EntityResult, Finding
-
-ACCOUNTED = "every_row_accounted_for"
-UNIQUE = "unique_per_company"
-COMPLETE = "complete_against_count"
-QUARANTINE = "quarantine_empty"
 
 SAMPLE_FIELDS = 8
 MEASURABLE_SECONDS = 0.05
@@ -32,44 +27,14 @@ class Loaded:
     """One company's load of one entity and what Bronze holds after it.
 
     ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
-    call budget as it stood when the load ended.
+    call budget as it stood when the load ended, ``covered`` the span that is complete by it.
     """
 
     realm_id: str
     result: EntityResult | None
     audit: Audit
     budget: BudgetUse | None = None
-
-
-def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetCheckSpec]:
-    """The checks every load reports; each carries the company in its metadata."""
-    specs = [
-        dg.AssetCheckSpec(
-            UNIQUE,
-            asset=key,
-            description="No (realm_id, id) appears twice in the current view.",
-        )
-    ]
-    if derived:
-        return specs
-    return [
-        dg.AssetCheckSpec(
-            ACCOUNTED,
-            asset=key,
-            description="Rows written, deleted, unchanged, stale and quarantined add up to rows fetched.",
-        ),
-        *specs,
-        dg.AssetCheckSpec(
-            COMPLETE,
-            asset=key,
-            description="Bronze holds as many objects as Intuit's COUNT(*), where it was asked.",
-        ),
-        dg.AssetCheckSpec(
-            QUARANTINE,
-            asset=key,
-            description="No record of this entity waits in bronze._quarantine.",
-        ),
-    ]
+    covered: Window | None = None
 
 
 def load_metadata(loaded: Loaded) -> Metadata:
@@ -110,7 +75,7 @@ def result_metadata(result: EntityResult) -> Metadata:
         rate = result.fetched / result.seconds
         metadata["rows_per_second"] = dg.MetadataValue.float(round(rate, 1))
     if result.finding is not None:
-        metadata |= _found(result.finding)
+        metadata |= finding_metadata(result.finding)
     if result.watermark is not None:
         metadata["watermark"] = dg.MetadataValue.timestamp(result.watermark)
     if result.note:
@@ -122,7 +87,7 @@ def result_metadata(result: EntityResult) -> Metadata:
     return metadata
 
 
-def _found(finding: Finding) -> Metadata:
+def finding_metadata(finding: Finding) -> Metadata:
     """What reconciling found, under the same names on every asset."""
     return {
         "counted_at_intuit": dg.MetadataValue.int(finding.counted),
@@ -176,89 +141,4 @@ def _scalars(payload: str | None) -> dict[str, str]:
         name: json.dumps(value) if isinstance(value, bool) else value
         for name, value in document.items()
         if isinstance(value, str | bool)
-    }
-
-
-def check_results(loads: Sequence[Loaded], key: dg.AssetKey) -> list[dg.AssetCheckResult]:
-    """One result per check over all companies of the run, with each one's figures."""
-    results = [_unique(loads, key)]
-    fetched = [(loaded, loaded.result) for loaded in loads if loaded.result is not None]
-    if len(fetched) == len(loads):
-        results += [_accounted(fetched, key), _complete(fetched, key), _quarantine(loads, key)]
-    return results
-
-
-def _unique(loads: Sequence[Loaded], key: dg.AssetKey) -> dg.AssetCheckResult:
-    duplicates = {loaded.realm_id: loaded.audit.duplicates for loaded in loads}
-    return dg.AssetCheckResult(
-        check_name=UNIQUE,
-        asset_key=key,
-        passed=not any(duplicates.values()),
-        metadata=_per_realm("duplicates", duplicates),
-    )
-
-
-def _accounted(
-    fetched: Sequence[tuple[Loaded, EntityResult]], key: dg.AssetKey
-) -> dg.AssetCheckResult:
-    missing = {
-        loaded.realm_id: result.fetched
-        - (result.written + result.deleted + result.unchanged + result.stale + result.quarantined)
-        for loaded, result in fetched
-    }
-    return dg.AssetCheckResult(
-        check_name=ACCOUNTED,
-        asset_key=key,
-        passed=not any(missing.values()),
-        metadata=_per_realm("unaccounted", missing),
-    )
-
-
-def _complete(
-    fetched: Sequence[tuple[Loaded, EntityResult]], key: dg.AssetKey
-) -> dg.AssetCheckResult:
-    metadata: Metadata = {}
-    passed = True
-    for loaded, result in fetched:
-        if result.expected is None or result.stored is None:
-            metadata[f"{loaded.realm_id}: counted"] = dg.MetadataValue.text(
-                "not in this run; changes since the watermark were applied"
-            )
-            continue
-        metadata[f"{loaded.realm_id}: expected"] = dg.MetadataValue.int(result.expected)
-        metadata[f"{loaded.realm_id}: stored"] = dg.MetadataValue.int(result.stored)
-        if result.finding is not None:
-            metadata |= {
-                f"{loaded.realm_id}: {name}": figure
-                for name, figure in _found(result.finding).items()
-            }
-        passed = passed and result.expected == result.stored
-    return dg.AssetCheckResult(
-        check_name=COMPLETE,
-        asset_key=key,
-        passed=passed,
-        metadata=metadata,
-        # The books may change between COUNT and the last page; the nightly reconcile decides.
-        severity=(
-            dg.AssetCheckSeverity.ERROR
-            if any(result.finding is not None for _, result in fetched)
-            else dg.AssetCheckSeverity.WARN
-        ),
-    )
-
-
-def _quarantine(loads: Sequence[Loaded], key: dg.AssetKey) -> dg.AssetCheckResult:
-    waiting = {loaded.realm_id: loaded.audit.quarantined for loaded in loads}
-    return dg.AssetCheckResult(
-        check_name=QUARANTINE,
-        asset_key=key,
-        passed=not any(waiting.values()),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=_per_realm("quarantined", waiting),
-    )
-
-
-def _per_realm(name: str, figures: dict[str, int]) -> Metadata:
-    return {
-        f"{realm_id}: {name}": dg.MetadataValue.int(figure) for realm_id, figure in figures.items()
     }

@@ -11,7 +11,7 @@ from ledgerguard_pipeline.control.inbox import EventStatus
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.fleet import Tally
 from ledgerguard_pipeline.defs.keys import FLEET_JOB
-from ledgerguard_pipeline.defs.partitions import current_cell
+from ledgerguard_pipeline.defs.partitions import current_cell, windows_of
 from ledgerguard_pipeline.defs.shards import Shard, SweepTask
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
@@ -71,7 +71,10 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
     assert first.success, first
     tables = ("customer", "expense", "purchase", "vendor")
     assert first.materializations().keys() == {
-        (table, str(current_cell(cells, realm))) for realm in sandbox.realms for table in tables
+        (table, f"{realm}|{window}")
+        for realm in sandbox.realms
+        for table in tables
+        for window in windows_of(cells).get_partition_keys()
     }
     assert told(first)["companies_changed"] == 3
 

@@ -49,10 +49,7 @@ CHART = {
         "jobMetadata",
     },
     "dagsterDaemon.runCoordinator": {"enabled", "type", "config"},
-    "dagsterDaemon.runCoordinator.config.queuedRunCoordinator": {
-        "maxConcurrentRuns", "tagConcurrencyLimits", "dequeueIntervalSeconds",
-        "dequeueNumWorkers", "dequeueUseThreads", "blockOpConcurrencyLimitedRuns",
-    },
+    "dagsterDaemon.runCoordinator.config.customRunCoordinator": {"module", "class", "config"},
 }  # fmt: skip
 
 
@@ -207,10 +204,12 @@ def snake(name: str) -> str:
 
 def test_the_cluster_queues_as_the_other_deployments_do() -> None:
     values = read(DEPLOY / "kubernetes" / "values.yaml")
-    queue = at(values, "dagsterDaemon.runCoordinator.config.queuedRunCoordinator")
+    queue = at(values, "dagsterDaemon.runCoordinator.config.customRunCoordinator")
     plain = read(INSTANCES[0])
     limits = at(plain, "run_coordinator.config.tag_concurrency_limits")
-    assert at(queue, "tagConcurrencyLimits") == limits
+    assert at(queue, "config.tag_concurrency_limits") == limits
+    for part in ("module", "class"):
+        assert at(queue, part) == at(plain, f"run_coordinator.{part}")
     assert at(values, "postgresql.postgresqlScheme") == at(
         plain, "storage.postgres.postgres_db.scheme"
     )
