@@ -115,7 +115,7 @@ def test_every_lint_exception_has_its_reason_beside_it() -> None:
 
 
 def test_scripts_are_executable_and_the_makefile_stays_small() -> None:
-    for name in ("setup", "lock", "check", "test", "system-packages"):
+    for name in ("setup", "lock", "check", "test", "pythons", "system-packages"):
         assert (ROOT / "scripts" / name).stat().st_mode & 0o111, name
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     targets = re.findall(
@@ -123,3 +123,29 @@ def test_scripts_are_executable_and_the_makefile_stays_small() -> None:
     )
     assert {"help", "demo", "test", "up"} <= set(targets)
     assert len(targets) <= 10
+
+
+def test_each_python_that_is_named_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [
+        text.rpartition(" ")[2]
+        for text in project["classifiers"]
+        if re.search(r":: [0-9]+\.[0-9]+$", text)
+    ]
+    script = (ROOT / "scripts" / "pythons").read_text(encoding="utf-8")
+    assert f"for version in {' '.join(named)}; do" in script
+    following = int(named[-1].rpartition(".")[2]) + 1
+    assert project["requires-python"] == f">={named[0]},<3.{following}"
+
+
+def test_findings_run_alone_and_pin_what_they_look_at() -> None:
+    scripts = sorted((ROOT / "findings").glob("*.sh"))
+    assert scripts
+    for path in scripts:
+        text = path.read_text(encoding="utf-8")
+        assert path.stat().st_mode & 0o111, path.name
+        assert text.startswith("#!/bin/sh\n# "), path.name
+        assert "# Output:" in text, path.name
+        assert "ledgerguard_pipeline" not in text.partition("set -eu")[2], path.name
+        (packages,) = re.findall(r'pip" install -q --disable-pip-version-check (.+)', text)
+        assert all(re.fullmatch(r"[\w-]+==[\w.]+", each) for each in packages.split()), path.name
