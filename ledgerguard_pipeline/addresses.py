@@ -10,7 +10,7 @@ from ledgerguard_pipeline.errors import ConfigurationError
 _FILE = "duckdb:///"
 _LAKE = "ducklake:"
 _SHAPES = (
-    "duckdb:///path/to/bronze.duckdb or "
+    "duckdb:///path/to/quickbooks.duckdb or "
     "ducklake:postgres:host=db.example dbname=lake user=ledgerguard;data=/data/lake "
     "(data=s3://bucket/folder for object storage)"
 )

@@ -197,6 +197,16 @@ ENTITIES: tuple[EntityType, ...] = (
 """Every type read from the API, in the order a first load serves them best."""
 # fmt: on
 
+
+def _last(name: str) -> str:
+    """The text of a member in DuckDB; of a key that stands twice the last counts, as everywhere.
+
+    ``json_extract_string(payload, '$.Name')`` would take the first.
+    """
+    place = f"list_position(list_reverse(json_keys(payload)), '{name}')"
+    return f"json_extract_string(payload, '$.*')[-{place}]"
+
+
 DERIVED: tuple[DerivedEntity, ...] = (
     DerivedEntity(
         "Expense",
@@ -205,8 +215,8 @@ DERIVED: tuple[DerivedEntity, ...] = (
         "Purchase",
         "Cash and card purchases: what the QuickBooks UI calls Expense. Checks and card "
         "credits are left out; the rows stay in Purchase.",
-        "json_extract_string(payload, '$.PaymentType') IN ('Cash', 'CreditCard') "
-        "AND coalesce(json_extract_string(payload, '$.Credit'), 'false') <> 'true'",
+        f"{_last('PaymentType')} IN ('Cash', 'CreditCard') "
+        f"AND coalesce({_last('Credit')}, 'false') <> 'true'",
     ),
 )
 

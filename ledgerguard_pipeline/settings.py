@@ -19,6 +19,12 @@ from ledgerguard_pipeline.redis_url import redis_address
 from ledgerguard_pipeline.values import Environment
 
 Cadence = Literal["monthly", "weekly", "daily"]
+BRONZE_FILE = "quickbooks.duckdb"
+"""DuckDB names a database after its file; the schema in it is ``bronze``."""
+
+FORMER_BRONZE_FILE = "bronze.duckdb"
+"""The name until 0.1.0: opened by hand, ``bronze.invoice`` could mean the database or the schema."""
+
 SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 """Spans that divide an hour or a day evenly, as a schedule needs them."""
 
@@ -294,11 +300,14 @@ class Settings(BaseSettings):
     def bronze_address(self) -> Address:
         """Where Bronze lives: a file, or a lake.
 
+        A home that version 0.1.0 made keeps its ``bronze.duckdb``.
+
         Raises:
             ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names neither.
         """
         if self.ledgerguard_bronze_url is None:
-            return self.ledgerguard_home / "bronze.duckdb"
+            former = self.ledgerguard_home / FORMER_BRONZE_FILE
+            return former if former.exists() else self.ledgerguard_home / BRONZE_FILE
         return parse_bronze_url(self.ledgerguard_bronze_url.get_secret_value(), self._s3())
 
     def bronze_address_of(self, url: str) -> Address:
@@ -320,7 +329,7 @@ class Settings(BaseSettings):
         if not isinstance(address, Path):
             raise ConfigurationError(
                 "This needs Bronze in a file; LEDGERGUARD_BRONZE_URL must look like "
-                "duckdb:///path/to/bronze.duckdb."
+                "duckdb:///path/to/quickbooks.duckdb."
             )
         return address
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _SLICE_BYTES = 32 * 1024 * 1024
 
+_NUL = "\0"
+"""JSON may say it as an escape, but a text of PostgreSQL, so of a lake's catalog, cannot hold it."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -38,13 +41,13 @@ class Batch:
 
 def collapse(load: Load) -> Batch:
     """Keep the newest of each object; what cannot be stored becomes a reject."""
-    batch = Batch(rejects=list(load.rejects))
+    batch = Batch(rejects=[_storable(reject) for reject in load.rejects])
     newest = batch.newest
     sha256 = hashlib.sha256
     for record in load.records:
         problem = _problem(record)
         if problem is not None:
-            batch.rejects.append(_reject(record, problem))
+            batch.rejects.append(_storable(_reject(record, problem)))
             continue
         payload = record.payload
         digest = None if payload is None else sha256(payload).hexdigest()
@@ -160,6 +163,10 @@ def _arrow(load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int) -
 def _problem(record: Record) -> str | None:
     if not record.id:
         return "a record without an Id"
+    if _NUL in record.id:
+        return "an Id with U+0000"
+    if record.sync_token is not None and _NUL in record.sync_token:
+        return "a SyncToken with U+0000"
     payload = record.payload
     if payload is None:
         return None if record.state.gone else "a living record without a payload"
@@ -171,6 +178,13 @@ def _problem(record: Record) -> str | None:
     if record.created_at is not None and record.created_at.tzinfo is None:
         return "a time without UTC offset"
     return None
+
+
+def _storable(reject: Reject) -> Reject:
+    """The same with U+0000 written out where it stands in the id."""
+    if reject.id is None or _NUL not in reject.id:
+        return reject
+    return replace(reject, id=reject.id.replace(_NUL, r"\u0000"))
 
 
 def _reject(record: Record, reason: str) -> Reject:

@@ -1,8 +1,8 @@
 """Every table and view of schema ``bronze`` and every statement that touches them.
 
 All SQL of the store stands here. Names inside views are unqualified on purpose: DuckDB resolves
-them in the view's own schema, so they work under any catalog name (a file called
-``bronze.duckdb`` opened by hand is a catalog ``bronze`` with a schema ``bronze``). No keys, no
+them in the view's own schema, so they work under any catalog name (DuckDB names it after the file; a
+``bronze.duckdb`` is a catalog ``bronze`` with a schema ``bronze``). No keys, no
 indexes, no sequences: a backend without them (DuckLake) can take the same statements.
 """
 

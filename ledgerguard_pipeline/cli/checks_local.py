@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.finding import Finding, advice, broken, good, misconfigured
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.settings import BRONZE_FILE, Settings
 from ledgerguard_pipeline.values import Environment
 
 _GIB = 1024**3
@@ -113,6 +114,7 @@ def bronze(settings: Settings) -> Finding:
     topic = "Bronze"
     try:
         from ledgerguard_pipeline.bronze.opening import open_bronze
+        from ledgerguard_pipeline.bronze.tables import SCHEMA
 
         address = settings.bronze_address
         store = open_bronze(settings, lock_wait_seconds=3)
@@ -122,4 +124,29 @@ def bronze(settings: Settings) -> Finding:
     except LedgerGuardError as error:
         verdict = misconfigured if error.exit_code == 2 else broken
         return verdict(topic, str(error), "See the message; nothing was changed.")
-    return good(topic, f"{address} ({settings.intuit_env}, {rows:,} current rows)")
+    text = f"{address} ({settings.intuit_env}, {rows:,} current rows)"
+    if isinstance(address, Path) and address.stem.casefold() == SCHEMA:
+        return _misnamed(settings, address, text)
+    return good(topic, text)
+
+
+def _misnamed(settings: Settings, path: Path, text: str) -> Finding:
+    """A file that is called like the schema in it, as homes of version 0.1.0 have one."""
+    better = path.with_name(BRONZE_FILE)
+    log = path.with_name(f"{path.name}.wal")
+    why = (
+        f"{text}. DuckDB calls this database `{path.stem}` after its file, like the schema in it; "
+        "other tools have to write `bronze.bronze.invoice` for that"
+    )
+    if better.exists():
+        return advice(
+            "Bronze",
+            f"{why}. {better} exists as well and is not used.",
+            f"Move the one that you do not want out of {path.parent}.",
+        )
+    moves = [f"mv {shlex.quote(str(path))} {shlex.quote(str(better))}"]
+    if log.exists():  # what the file does not hold yet
+        moves.append(f"mv {shlex.quote(str(log))} {shlex.quote(f'{better}.wal')}")
+    if settings.ledgerguard_bronze_url is not None:
+        moves.append(f"set LEDGERGUARD_BRONZE_URL to duckdb:///{better}")
+    return advice("Bronze", f"{why}.", f"To rename it, stop all services, then: {'; '.join(moves)}")

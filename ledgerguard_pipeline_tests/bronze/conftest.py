@@ -18,6 +18,7 @@ from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address, wipe
 
 ALWAYS_ON_LAKES = {
     "test_a_good_version_resolves_its_quarantine",
+    "test_an_id_with_nul_is_quarantined_and_later_loads_go_on",
     "test_a_new_walk_forgets_what_the_one_before_saw",
     "test_a_reject_is_kept_with_its_exact_bytes",
     "test_a_watermark_never_moves_back",

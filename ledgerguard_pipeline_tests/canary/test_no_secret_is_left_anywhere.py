@@ -136,7 +136,7 @@ def test_no_database_holds_a_secret_once_opened(told: Told) -> None:
     for path in told.home.rglob("*.db"):
         with closing(sqlite3.connect(path)) as connection:
             opened[path.name] = "\n".join(connection.iterdump()).encode()
-    with closing(duckdb.connect(str(told.home / "bronze.duckdb"), read_only=True)) as bronze:
+    with closing(duckdb.connect(str(told.home / "quickbooks.duckdb"), read_only=True)) as bronze:
         tables = bronze.execute(
             "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
         ).fetchall()

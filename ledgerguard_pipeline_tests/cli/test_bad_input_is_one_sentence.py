@@ -13,6 +13,7 @@ import pytest
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.settings import BRONZE_FILE
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard, Outcome
@@ -229,7 +230,7 @@ def test_a_wrong_client_secret_stops_before_a_run_is_made(
     assert connected.control.tokens.load(realm) == kept
     assert connected.control.companies.require(realm).status is ConnectionStatus.CONNECTED
     assert not (home / "dagster").exists()
-    assert not (home / "bronze.duckdb").exists()
+    assert not (home / BRONZE_FILE).exists()
 
 
 def test_with_json_the_error_is_a_document_too(ledgerguard: Ledgerguard, home: Path) -> None:

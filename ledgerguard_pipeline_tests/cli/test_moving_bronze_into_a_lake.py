@@ -111,7 +111,7 @@ def test_all_spellings_mean_the_same_and_show_no_password(url: str) -> None:
 def test_a_machine_without_the_extensions_is_told_what_to_install(
     ledgerguard: Ledgerguard, url: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_bronze(home / "bronze.duckdb")
+    make_bronze(home / "quickbooks.duckdb")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     told = ledgerguard("bronze", "migrate", "--to", url)
     assert told.code == 2

@@ -41,7 +41,7 @@ def test_a_file_is_checkpointed_and_no_file_is_no_work(
 ) -> None:
     monkeypatch.setenv("LEDGERGUARD_HOME", str(home))
     assert maintain_bronze() is None
-    store = make_bronze(home / "bronze.duckdb")
+    store = make_bronze(home / "quickbooks.duckdb")
     upkeep = maintain_bronze()
     assert upkeep is not None
     assert upkeep.checkpointed
