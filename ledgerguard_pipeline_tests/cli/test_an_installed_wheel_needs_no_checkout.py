@@ -76,7 +76,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     made.empty.mkdir()
     (made.site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     python = str(environment / "bin" / "python")
-    pip = [sys._base_executable, "-m", "pip", "--python", python, "install", "--no-deps"]
+    base = Path(sys.base_prefix, "bin", "python{}.{}".format(*sys.version_info[:2]))
+    pip = [str(base), "-m", "pip", "--python", python, "install", "--no-deps"]
     variables = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INDEX": "1"}
     subprocess.run([*pip, str(wheel)], check=True, capture_output=True, env=variables)
     return made
