@@ -241,6 +241,22 @@ def entity_type(name: EntityType | str) -> EntityType:
     return found
 
 
+def named(names: object) -> list[EntityType]:
+    """The types of these names in their order; a single name counts as a list of one.
+
+    Raises:
+        BadInputError: they are no names, or one is unknown.
+    """
+    if isinstance(names, EntityType | str):
+        return [entity_type(names)]
+    if not isinstance(names, Iterable):
+        raise BadInputError(
+            'Entity types are named in a list, as in ["Invoice", "Payment"], not by '
+            f"{type(names).__name__}."
+        )
+    return [entity_type(name) for name in names]
+
+
 def entity_types(names: Iterable[EntityType | str] | None = None) -> tuple[EntityType, ...]:
     """The types of these names in registry order without repeats; None means all, one name one.
 
@@ -249,7 +265,7 @@ def entity_types(names: Iterable[EntityType | str] | None = None) -> tuple[Entit
     """
     if names is None:
         return ENTITIES
-    wanted = {entity_type(name).name for name in ([names] if isinstance(names, str) else names)}
+    wanted = {entity.name for entity in named(names)}
     if not wanted:
         raise BadInputError("No entity type was named; leave the option out to take all.")
     return tuple(entity for entity in ENTITIES if entity.name in wanted)

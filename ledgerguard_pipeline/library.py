@@ -96,6 +96,8 @@ class LedgerGuard:
                 "case, such as intuit_env; the folder is `home`."
             )
         if home is not None:
+            if not isinstance(home, str | Path):
+                raise BadInputError(f"home is the path of a folder, not {type(home).__name__}.")
             settings["ledgerguard_home"] = Path(home).expanduser()
         return cls(Installation.open(load_settings(**settings)))
 

@@ -190,7 +190,7 @@ class QBOClient(Granted):
         self._rest_if_throttled(pages)
         return pages
 
-    def count_batch(self, entities: Sequence[EntityType]) -> Counts:
+    def count_batch(self, entities: Sequence[EntityType | str] | str) -> Counts:
         """Objects per type, inactive ones included, 25 types a call.
 
         Types Intuit cannot count are left out. ``time`` is the server's before the first count.
@@ -199,7 +199,8 @@ class QBOClient(Granted):
             QBOAPIError, QBOAuthError: a batch as a whole failed.
             BadInputError: none of the types can be counted.
         """
-        statements = [Query.count(entity) for entity in entities if entity.countable]
+        kinds = registry.named(entities)
+        statements = [Query.count(entity) for entity in kinds if entity.countable]
         if not statements:
             raise BadInputError("None of these types can be counted.")
         merged: dict[str, int | QBOAPIError] = {}
@@ -213,7 +214,7 @@ class QBOClient(Granted):
         return Counts(merged, time, request_id)
 
     @also_called(types="entities", entity_types="entities")
-    def changes(self, entities: Sequence[EntityType | str], since: datetime | str) -> Changes:
+    def changes(self, entities: Sequence[EntityType | str] | str, since: datetime | str) -> Changes:
         """What changed in these types since a time, by one change-data-capture call.
 
         Raises:
@@ -221,7 +222,7 @@ class QBOClient(Granted):
             ChangesTooOld: ``since`` lies more than 30 days back.
             QBOAPIError, QBOAuthError: the call failed.
         """
-        kinds = [registry.entity_type(each) for each in entities]
+        kinds = registry.named(entities)
         since = instant(since, "since")
         read = reads.changes(kinds, since)
         if since < self._clock.now() - timedelta(days=REACH_DAYS):

@@ -50,6 +50,9 @@ class Granted:
 
         def company_info(self) -> CompanyProfile: ...
 
+    def __repr__(self) -> str:
+        return f"<QBOClient {self.environment.value}, company {self._realm or 'not chosen'}>"
+
     def get_authorization_url(self) -> str:
         """Where a person consents. The URL works for ten minutes, once."""
         return self._oauth.authorization_url(self._consents.issue())
@@ -229,7 +232,8 @@ def _token(value: object, what: str) -> SecretStr:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not is_token(text):
         # Whatever it is, it may be a secret: it is not repeated.
-        raise BadInputError(f"{what} is not a token: hand over the text Intuit gave.")
+        saved = " Saved tokens are taken as set_tokens(**saved)." if isinstance(value, dict) else ""
+        raise BadInputError(f"{what} is not a token: hand over the text Intuit gave.{saved}")
     return SecretStr(text)
 
 

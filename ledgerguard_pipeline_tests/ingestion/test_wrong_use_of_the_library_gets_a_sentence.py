@@ -84,6 +84,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: client().set_tokens("a", access_token_expiry=3600), "not int"),  # type: ignore[arg-type]
     "a lifetime that is none": (
         lambda: client().set_tokens("a", expires_in="3600"), "number of seconds"),  # type: ignore[arg-type]
+    "all tokens for one": (lambda: client().set_tokens({"access_token": "a"}), r"\*\*saved"),  # type: ignore[arg-type]
     # Entities
     "no company chosen": (lambda: client().get_entity("Invoice", "1"), "set client.realm_id"),
     "no company chosen, lazily": (lambda: client().get_all_entities("Invoice"), "client.realm_id"),
@@ -103,6 +104,9 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: of_company().get_all_entities("Invoice", since="yesterday"), "since='yesterday'"),
     "changes of a type that is none": (
         lambda: of_company().changes(["Invoices"], FUTURE), "not a supported entity type"),
+    "changes of a number": (lambda: of_company().changes(7, FUTURE), "named in a list"),  # type: ignore[arg-type]
+    "counts of a type that is none": (
+        lambda: of_company().count_batch(["Invoices"]), "not a supported entity type"),
     # Storage and ingestion
     "a path for a storage": (
         lambda: IngestionService(of_company(), "books.duckdb"), "A path stands where a storage"),  # type: ignore[arg-type]
@@ -124,6 +128,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "types that are none": (
         lambda: service().run_batch_ingestion(["Invoice", "Nonsense"]), "'Nonsense' is not"),
     "no types": (lambda: service().run_batch_ingestion([]), "No entity type was named"),
+    "a number for types": (lambda: service().run_batch_ingestion(7), "named in a list"),  # type: ignore[arg-type]
     "a future": (lambda: service().run_batch_ingestion(since=FUTURE), "lies in the future"),
     "a since that is none": (lambda: service().run_batch_ingestion(since=7), "not int"),  # type: ignore[arg-type]
     "a service without a company": (
@@ -140,6 +145,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "a path for the handler's storage": (
         lambda: WebhookHandler("t").process_webhook(b"[]", of_company(), "b.duckdb"), "A path stands"),  # type: ignore[arg-type]
     # Installations
+    "a number for a home": (lambda: LedgerGuard.open(7), "path of a folder"),  # type: ignore[arg-type]
     "a setting that is none": (lambda: LedgerGuard.open(homee="x"), "no setting 'homee'"),
     "an installation by its path": (lambda: LedgerGuard("home"), r"LedgerGuard\.open"),  # type: ignore[arg-type]
     "an installation without companies": (
@@ -191,6 +197,8 @@ def test_a_client_of_an_installation_keeps_its_tokens_and_its_company(connected:
 def test_right_uses_of_other_kinds_are_taken(clean_environment: Path) -> None:
     assert app(environment=Environment.SANDBOX).environment is Environment.SANDBOX
     assert app(client_secret=SecretStr("s")).realm_id is None
+    assert repr(of_company()) == f"<QBOClient sandbox, company {REALM}>"
+    assert "not chosen" in repr(client())
     with DuckDBStorage(Path("~") / "no-such-folder" / "b.duckdb") as storage:
         assert "~" not in repr(storage)
         assert storage.counts() == {}
