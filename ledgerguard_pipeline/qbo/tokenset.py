@@ -24,13 +24,14 @@ class TokenSet(Result):
     """The company; None as long as none was named."""
 
     def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{key}={'***' if key in ('access_token', 'refresh_token') and value else value!r}"
-            for key, value in self.items()
-        )
+        shown = ", ".join(f"{key}={value!r}" for key, value in self.__rich_repr__())
         return f"{type(self).__name__}({shown})"
 
     __str__ = __repr__
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        secret = ("access_token", "refresh_token")
+        return [(key, "***" if key in secret and value else value) for key, value in self.items()]
 
 
 class NewTokens(TokenSet):

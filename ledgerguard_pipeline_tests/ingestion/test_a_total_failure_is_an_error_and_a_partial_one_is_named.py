@@ -7,8 +7,10 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_type_hints
 
 import duckdb
+import msgspec
 import pytest
 
 from ledgerguard_pipeline import (
@@ -164,6 +166,25 @@ def test_a_store_belongs_to_the_environment_that_wrote_first(
         IngestionService(other, DuckDBStorage(storage.address)).run_batch_ingestion("Term")
     with pytest.raises(WrongEnvironment, match="sandbox environment"):
         IngestionService(other, storage)
+
+
+def test_results_hold_the_keys_they_declare_with_values_of_that_kind(
+    service: IngestionService, client: QBOClient
+) -> None:
+    for result in (
+        service.run_batch_ingestion(TYPES),
+        service.get_ingestion_status(),
+        service.test_connection(),
+        client.get_connection_status(),
+        client.get_tokens(),
+    ):
+        for key, kind in get_type_hints(type(result)).items():
+            assert msgspec.convert(result[key], kind) == getattr(result, key) == result[key], key
+        assert set(result) <= set(dir(result))
+        with pytest.raises(KeyError, match="it has"):
+            result["nonsense"]
+        with pytest.raises(AttributeError, match="it has"):
+            _ = result.nonsense  # type: ignore[union-attr]  # the wrong use
 
 
 def test_old_and_new_names_of_arguments_read_the_same(

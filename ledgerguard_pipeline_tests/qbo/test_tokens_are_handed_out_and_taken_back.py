@@ -6,9 +6,11 @@ import json
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pprint import pformat
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from rich.pretty import pretty_repr
 
 from ledgerguard_pipeline import NaiveTimeWarning, QBOClient, TokenSet
 from ledgerguard_pipeline.errors import BadInputError, ConsentError, ReauthorizationRequired
@@ -141,7 +143,7 @@ def test_what_is_shown_of_tokens_is_masked(client: QBOClient) -> None:
         raise LookupError(saved)
     except LookupError:
         shown = traceback.format_exc()
-    for text in (repr(saved), str(saved), f"{saved}", shown):
+    for text in (repr(saved), str(saved), f"{saved}", shown, pretty_repr(saved), pformat(saved)):
         assert "secret" not in text
         assert REALM in text
 
