@@ -48,11 +48,16 @@ class ChangeEvent:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A part of a delivery that says nothing usable; ``excerpt`` is printable ASCII."""
+    """A part of a delivery that names no object to read; ``excerpt`` is printable ASCII.
+
+    ``realm_id`` and ``entity`` are what can be told of it, and empty otherwise.
+    """
 
     key: str
     reason: str
     excerpt: str
+    realm_id: str = ""
+    entity: str = ""
 
 
 def readable_type(name: str) -> EntityType | None:

@@ -10,6 +10,7 @@ from ledgerguard_pipeline.cli.presence import installed, nothing_connected
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.control.budget import SLOW_DOWN_AT
 from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.control.inbox import NO_COMPANY
 from ledgerguard_pipeline.custody.health import HealthState
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.standing import Standing, read_standings
@@ -84,6 +85,7 @@ def companies(settings: Settings) -> list[Finding]:
     try:
         with ControlPlane.open(settings) as control:
             found = read_standings(control, settings)
+            stray = control.inbox.backlog(NO_COMPANY).parked
     except LedgerGuardError as error:
         return [broken("companies", str(error), "See the message; nothing was changed.")]
     if not found:
@@ -93,7 +95,18 @@ def companies(settings: Settings) -> list[Finding]:
         well = [each for each in told if each.verdict is Verdict.GOOD]
         told = [each for each in told if each.verdict is not Verdict.GOOD]
         told.insert(0, good("companies", f"{len(well):,} of {len(found):,} are healthy."))
-    return [*told, _budget(found[0])]
+    return [*told, _stray(stray), _budget(found[0])]
+
+
+def _stray(parked: int) -> Finding:
+    topic = "webhook events"
+    if not parked:
+        return good(topic, "all that came could be read, or name their company.")
+    return advice(
+        topic,
+        f"{parked:,} parts of deliveries cannot be read and name no company.",
+        "See docs/operations.md#unreadable_events.",
+    )
 
 
 def _company(standing: Standing) -> Finding:

@@ -106,12 +106,38 @@ def redrive(
 
     realm = _realm(company)
     statuses = [EventStatus.IGNORED if ignored else EventStatus.PARKED]
+    from ledgerguard_pipeline.webhooks.payload import parse
+
     with _opened() as control:
         count = control.inbox.redrive(numbers or None, realm=realm, statuses=statuses)
+        unread = 0
+        if not ignored:
+            count += control.deliveries.reread(parse, realm, numbers or None)
+            unread = control.inbox.unreadable(realm, numbers or None)
     if as_json:
-        write_json({"redriven": count})
+        write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
+        return
+    say(f"{count:,} events are queued again.")
+    if unread:
+        say(
+            f"{unread:,} cannot be read by this version either and stay parked; a sync brings what "
+            "they were about, and `ledgerguard events dismiss` settles them."
+        )
+
+
+@app.command("dismiss")
+def dismiss(
+    numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "by hand",
+    as_json: Json = False,
+) -> None:
+    """Settle parked events that nobody needs, such as test events and junk."""
+    with _opened() as control:
+        count = control.inbox.dismiss(numbers, f"dismissed: {reason}")
+    if as_json:
+        write_json({"dismissed": count})
     else:
-        say(f"{count:,} events are queued again.")
+        say(f"{count:,} of {len(set(numbers)):,} events were parked and are dismissed now.")
 
 
 @app.command("park")

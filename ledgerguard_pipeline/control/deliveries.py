@@ -9,12 +9,23 @@ from __future__ import annotations
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
-from sqlalchemy import Connection, RowMapping, delete, exists, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    exists,
+    insert,
+    select,
+)
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.counters import CounterStore
@@ -52,6 +63,13 @@ class Delivery:
     shape: str
     events: Sequence[ChangeEvent] = ()
     unreadable: Sequence[Unreadable] = ()
+
+
+class Parsed(Protocol):
+    """What was read from the body of a delivery."""
+
+    events: list[ChangeEvent]
+    unreadable: list[Unreadable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +158,37 @@ class DeliveryStore:
         with self._database.read() as connection:
             return [_stored(row) for row in connection.execute(statement).mappings()]
 
+    def reread(
+        self, parse: Callable[[bytes], Parsed], realm: str | None, seqs: Collection[int] | None
+    ) -> int:
+        """Read deliveries again of which parts could not be read; a newer version may know how.
+
+        ``realm`` and ``seqs`` keep to unreadable parts of a company and of these numbers; what
+        stands beside them in their deliveries is read along. Events found now are queued.
+        Returns how many.
+        """
+        with self._database.write("inbox:reread") as connection:
+            now = self._database.now(connection)
+            active = self._active_realms(connection)
+            queued = 0
+            for row in connection.execute(self._unread(realm, seqs)).mappings().all():
+                parsed = parse(bytes(row["body"]))
+                delivery = Delivery(
+                    b"", {}, "", "", events=parsed.events, unreadable=parsed.unreadable
+                )
+                connection.execute(
+                    delete(events).where(
+                        self._unreadable(), events.c.delivery_id == row["delivery_id"]
+                    )
+                )
+                rows = {
+                    str(each["event_key"]): each
+                    for each in self._rows(row["delivery_id"], delivery, active, now)
+                }
+                fresh = self._queue(connection, rows)
+                queued += sum(rows[key]["status"] == EventStatus.PENDING.value for key in fresh)
+            return queued
+
     def purge(self, before: datetime) -> int:
         """Forget settled events and deliveries older than this; what waits or is parked stays."""
         settled = (EventStatus.DONE.value, EventStatus.IGNORED.value)
@@ -159,6 +208,22 @@ class DeliveryStore:
                 )
             )
             return gone.rowcount
+
+    def _unread(self, realm: str | None, seqs: Collection[int] | None) -> Select[tuple[str, bytes]]:
+        """Deliveries with unreadable parts that still wait for somebody."""
+        wanted = [self._unreadable(), events.c.status == EventStatus.PARKED.value]
+        if realm is not None:
+            wanted.append(events.c.realm_id == realm)
+        if seqs is not None:
+            wanted.append(events.c.seq.in_(sorted(seqs)))
+        named = select(events.c.delivery_id).where(*wanted)
+        return select(deliveries.c.delivery_id, deliveries.c.body).where(
+            deliveries.c.delivery_id.in_(named)
+        )
+
+    def _unreadable(self) -> ColumnElement[bool]:
+        """Parts of deliveries that name no object."""
+        return and_(events.c.environment == self._environment.value, events.c.object_id == "")
 
     def _active_realms(self, connection: Connection) -> frozenset[str]:
         found = connection.execute(
@@ -209,17 +274,19 @@ class DeliveryStore:
                 "settled_at": None if reason is None else now,
             }
         for each in delivery.unreadable:
+            foreign = each.realm_id != "" and each.realm_id not in active
+            status = EventStatus.IGNORED if foreign else EventStatus.PARKED
             yield {
                 **common,
                 "event_key": each.key,
                 "event_id": f"unreadable-{each.key[:32]}",
-                "realm_id": "",
-                "entity": "",
+                "realm_id": each.realm_id,
+                "entity": each.entity,
                 "object_id": "",
                 "operation": "",
                 "absorbed_id": None,
                 "occurred_at": None,
-                "status": EventStatus.PARKED.value,
+                "status": status.value,
                 "reason": f"{each.reason}: {each.excerpt}",
                 "settled_at": now,
             }

@@ -42,6 +42,9 @@ LATENCY_COUNTER = "event_seconds"
 LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 LATENCY_SUM = "sum"
 
+NO_COMPANY = RealmId("")
+"""Stands for the company of what names none."""
+
 _CHUNK = 500
 _WORN = f"handed out {MAX_ATTEMPTS} times; every run that had it died"
 _UNSETTLED = (*WAITING, EventStatus.PARKED)
@@ -164,6 +167,28 @@ class EventInbox:
                     )
                 )
 
+    def unreadable(self, realm: str | None = None, seqs: Collection[int] | None = None) -> int:
+        """How many parked parts of deliveries name no object, so that nothing can be read."""
+        chosen = [
+            self._mine,
+            events.c.status == EventStatus.PARKED.value,
+            events.c.object_id == "",
+        ]
+        if realm is not None:
+            chosen.append(events.c.realm_id == realm)
+        if seqs is not None:
+            chosen.append(events.c.seq.in_(sorted(seqs)))
+        with self._database.read() as connection:
+            found: int = connection.execute(
+                select(func.count()).select_from(events).where(*chosen)
+            ).scalar_one()
+            return found
+
+    def dismiss(self, seqs: Collection[int], reason: str) -> int:
+        """Settle parked events that nobody needs; returns how many there were."""
+        parked = events.c.status == EventStatus.PARKED.value
+        return self._settle(seqs, EventStatus.IGNORED, reason, parked)
+
     def park(self, seqs: Collection[int], reason: str) -> int:
         """Take waiting events out of the queue by hand; returns how many there were."""
         waiting = events.c.status.in_([status.value for status in WAITING])
@@ -231,7 +256,10 @@ class EventInbox:
         return Backlog({EventStatus(status): int(n) for status, n in counts}, oldest, now)
 
     def backlogs(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, Backlog]:
-        """How the queue stands, company by company, in one statement; none waits, none is named."""
+        """How the queue stands, company by company, in one statement; none waits, none is named.
+
+        Parts of deliveries that name no company stand under ``NO_COMPANY``.
+        """
         statement = (
             select(
                 events.c.realm_id,
@@ -243,7 +271,7 @@ class EventInbox:
             .group_by(events.c.realm_id, events.c.status)
         )
         if realms is not None:
-            statement = statement.where(events.c.realm_id.in_(realms))
+            statement = statement.where(events.c.realm_id.in_([*realms, NO_COMPANY]))
         counts: dict[RealmId, dict[EventStatus, int]] = {}
         oldest: dict[RealmId, datetime] = {}
         with self._database.read() as connection:

@@ -43,6 +43,7 @@ COMMON = frozenset(
         ReasonKind.CALL_BUDGET,
         ReasonKind.QUOTA_EXHAUSTED,
         ReasonKind.TOKENS_AT_RISK,
+        ReasonKind.UNREADABLE_EVENTS,
     }
 )
 """Concern the app or the installation, so all companies at once: told once, not per company."""

@@ -64,6 +64,7 @@ class ReasonKind(StrEnum):
     CALL_BUDGET = "call_budget"
     WEBHOOK_LAG = "webhook_lag"
     PARKED_EVENTS = "parked_events"
+    UNREADABLE_EVENTS = "unreadable_events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ class SyncFacts:
     webhook_age_seconds: float = 0.0
     """How long the oldest webhook event has been waiting."""
     parked_events: int = 0
+    stray_events: int = 0
+    """Parts of deliveries that cannot be read and name no company: it may be any."""
 
     @property
     def last_sync_at(self) -> datetime | None:
@@ -409,6 +412,17 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
                 f"{facts.parked_events} webhook events are parked. `ledgerguard events list "
                 "--status parked` shows why, `ledgerguard events redrive` tries them again.",
                 ReasonKind.PARKED_EVENTS,
+            )
+        )
+    if facts.stray_events:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"{facts.stray_events} parts of webhook deliveries cannot be read and name no "
+                "company; it may be any. `ledgerguard events list --status parked` shows them, "
+                "`ledgerguard events redrive` reads them again, `ledgerguard events dismiss` "
+                "settles what nobody needs. Syncs bring what they were about.",
+                ReasonKind.UNREADABLE_EVENTS,
             )
         )
     return found

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.control.calls import CallUsage, forecast
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.control.gaps import CountGap
+from ledgerguard_pipeline.control.inbox import NO_COMPANY
 from ledgerguard_pipeline.control.marks import SyncMark
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import Backlog
@@ -265,6 +266,7 @@ class StandingReader:
     ) -> SyncFacts:
         usage = self._known.usage.get(realm, CallUsage())
         backlog = self._known.backlogs.get(realm)
+        stray = self._known.backlogs.get(NO_COMPANY)
         run = self._known.refusals.get(realm)
         sealed_elsewhere = life is not None and life.key_id not in self._known.key_ids
         return SyncFacts(
@@ -293,6 +295,7 @@ class StandingReader:
             webhook_depth=0 if backlog is None else backlog.depth,
             webhook_age_seconds=0.0 if backlog is None else backlog.age_seconds,
             parked_events=0 if backlog is None else backlog.parked,
+            stray_events=0 if stray is None else stray.parked,
         )
 
 

@@ -214,7 +214,7 @@ class Deliveries:
 
     def _pack(self, events: Sequence[Event], now: float) -> _Open:
         switches, created = self.switches, self._now()
-        body = body_of(events, switches.shape, self._source)
+        body = body_of(events, switches, self._source)
         self._counts["deliveries"] += 1
         number = self._counts["deliveries"]
         rng = Random(f"{switches.seed}/delivery/{number}")

@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from ledgerguard_pipeline.sandbox.change import Change
+from ledgerguard_pipeline.sandbox.webhook_switches import WebhookSwitches
 
 _C, _U, _D, _M, _V, _E = "Create", "Update", "Delete", "Merge", "Void", "Emailed"
 
@@ -45,7 +46,6 @@ _PAST = {
     _U: "updated",
     _D: "deleted",
     _M: "merged",
-    _V: "voided",
     _E: "emailed",
 }
 _FRACTIONS = (0, 3, 9)
@@ -92,11 +92,11 @@ def event_of(
     )
 
 
-def body_of(events: Sequence[Event], shape: Literal["cloudevents", "legacy"], source: str) -> bytes:
+def body_of(events: Sequence[Event], switches: WebhookSwitches, source: str) -> bytes:
     """The bytes of one delivery."""
-    if shape == "legacy":
+    if switches.shape == "legacy":
         return msgspec.json.encode(_legacy(events))
-    return msgspec.json.encode([_cloud(event, source) for event in events])
+    return msgspec.json.encode([_cloud(event, switches, source) for event in events])
 
 
 def source_of(client_id: str) -> str:
@@ -105,19 +105,21 @@ def source_of(client_id: str) -> str:
     return f"intuit.{base64.urlsafe_b64encode(digest).decode()}"
 
 
-def _cloud(event: Event, source: str) -> dict[str, object]:
+def _cloud(event: Event, switches: WebhookSwitches, source: str) -> dict[str, object]:
+    word = switches.void_word if event.op == _V else _PAST[event.op]
+    no_id = {"deletedid": ""} if switches.empty_deleted_id else {}
     written: dict[str, object] = {
         "specversion": "1.0",
         "id": event.id,
         "source": source,
-        "type": f"qbo.{event.entity.lower()}.{_PAST[event.op]}.v1",
+        "type": f"qbo.{event.entity.lower()}.{word}.{switches.type_version}",
         "time": event.time,
         "intuitentityid": event.entity_id,
         "intuitaccountid": event.realm,
     }
-    if not event.terse:
+    if no_id or not event.terse:
         written["datacontenttype"] = "application/json"
-        written["data"] = {} if event.deleted_id is None else {"deletedid": event.deleted_id}
+        written["data"] = no_id if event.deleted_id is None else {"deletedid": event.deleted_id}
     return written
 
 

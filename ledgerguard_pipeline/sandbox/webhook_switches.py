@@ -27,6 +27,12 @@ class WebhookSwitches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
     """The verifier token: the key of the signature."""
     shape: Literal["cloudevents", "legacy"] = "cloudevents"
     content_type: str = "application/json"
+    type_version: str = "v1"
+    """What ends the ``type`` of a CloudEvent."""
+    void_word: Literal["void", "voided"] = "void"
+    """Intuit's list of 2026-08 says ``void``, older samples ``voided``."""
+    empty_deleted_id: bool = False
+    """Send ``deletedid`` with every event, empty where nothing was merged."""
     connected_only: bool = True
     """Only companies with a live grant have events, as at Intuit."""
     inactive_as: Literal["Update", "Delete"] = "Update"

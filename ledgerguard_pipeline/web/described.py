@@ -246,6 +246,22 @@ _NOTIFICATION = {
         },
     },
 }
+_DELIVERY = {
+    "anyOf": [
+        {"type": "array", "items": _CLOUD_EVENT},
+        {
+            "type": "object",
+            "properties": {"eventNotifications": {"type": "array", "items": _NOTIFICATION}},
+            "required": ["eventNotifications"],
+        },
+        {},
+    ]
+}
+_MEDIA_TYPES = (
+    "application/json",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+)
 WEBHOOK_REQUEST: dict[str, Any] = {
     "parameters": [
         {
@@ -259,22 +275,6 @@ WEBHOOK_REQUEST: dict[str, Any] = {
     "requestBody": {
         "description": "CloudEvents, or the older notifications. What carries a good signature is "
         "kept, whatever it is.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        {"type": "array", "items": _CLOUD_EVENT},
-                        {
-                            "type": "object",
-                            "properties": {
-                                "eventNotifications": {"type": "array", "items": _NOTIFICATION}
-                            },
-                            "required": ["eventNotifications"],
-                        },
-                        {},
-                    ]
-                }
-            }
-        },
+        "content": {name: {"schema": _DELIVERY} for name in _MEDIA_TYPES},
     },
 }

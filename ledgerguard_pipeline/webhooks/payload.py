@@ -4,7 +4,8 @@ Since July 2026 a delivery is a JSON array of CloudEvents, possibly of several c
 it was an object with ``eventNotifications`` (Intuit's "Webhooks" page and its notice of
 2025-11-12). Both are read whatever the app is set to. Nothing here raises for what was sent: a
 part that cannot be used is reported beside the others, so one bad event never costs its
-neighbours.
+neighbours. Whatever names a company, a type and an object is an event, however strange the rest
+of it: an event only ever causes a read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -34,7 +35,6 @@ _REALM = re.compile(REALM_FORM, re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
 _OBJECT = re.compile(r"[A-Za-z0-9_\-]{1,64}", re.ASCII)
 _EVENT = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
-_TYPE = re.compile(r"qbo\.([a-z]{1,60})\.([a-z]{1,30})(?:\.v[0-9]+)?", re.ASCII | re.IGNORECASE)
 _EXCERPT = 200
 
 _OPERATIONS = {
@@ -62,25 +62,12 @@ class _CloudEvent(msgspec.Struct, gc=False):
     data: msgspec.Raw = msgspec.Raw()
 
 
-class _Data(msgspec.Struct, gc=False):
-    deletedid: _Text = None
-
-
 class _Entity(msgspec.Struct, gc=False):
     name: _Text = None
     id: _Text = None
     operation: _Text = None
     lastUpdated: _Text = None  # noqa: N815  # Intuit's spelling
     deletedId: _Text = None  # noqa: N815  # the same
-
-
-class _Change(msgspec.Struct, gc=False):
-    entities: list[msgspec.Raw] = []
-
-
-class _Notification(msgspec.Struct, gc=False):
-    realmId: _Text = None  # noqa: N815  # Intuit's spelling
-    dataChangeEvent: _Change | None = None  # noqa: N815  # the same
 
 
 @dataclass(slots=True)
@@ -127,13 +114,19 @@ class _Reader:
         if self._full(raw):
             return
         try:
-            event = msgspec.json.decode(raw, type=_CloudEvent)
-            if event.type is None and b'"eventNotifications"' in raw:
-                self.notifications(members_of(raw).get("eventNotifications", b""))
-            else:
-                self._found.events.append(self._cloud_event(event))
+            event = _decoded(raw, _CloudEvent)
         except _UNUSABLE as error:
             self.reject(raw, f"the event cannot be read ({_first_line(error)})")
+            return
+        if event.type is None and b'"eventNotifications"' in raw:
+            self.notifications(members_of(raw).get("eventNotifications", b""))
+            return
+        realm, kind = _told(event.intuitaccountid, _REALM), _kind(event.type)
+        try:
+            self._found.events.append(self._cloud_event(event, kind))
+        except ValueError as error:
+            why = f"the event cannot be read ({_first_line(error)})"
+            self.reject(raw, why, realm, "" if kind is None else _known(kind[0]))
 
     def notifications(self, raw: bytes) -> None:
         self._found.shape = "legacy"
@@ -143,19 +136,20 @@ class _Reader:
             self.reject(raw, f"eventNotifications cannot be read ({_first_line(error)})")
             return
         for part in parts:
+            realm = ""
             try:
-                notification = msgspec.json.decode(part, type=_Notification)
-                realm = _text(notification.realmId, _REALM, "realmId")
-                change = notification.dataChangeEvent
-                if change is None:
-                    raise ValueError("it has no dataChangeEvent")
+                members = members_of(part)
+                realm = _text(_value(members.get("realmId", b"")), _REALM, "realmId")
+                changed = members_of(members.get("dataChangeEvent", b""))
+                entities = elements_of(changed.get("entities", b""))
             except _UNUSABLE as error:
-                self.reject(part, f"the notification cannot be read ({_first_line(error)})")
+                why = f"the notification cannot be read ({_first_line(error)})"
+                self.reject(part, why, realm)
                 continue
-            for entity in change.entities:
-                self._legacy(realm, bytes(entity))
+            for entity in entities:
+                self._legacy(realm, entity)
 
-    def reject(self, raw: bytes, reason: str) -> None:
+    def reject(self, raw: bytes, reason: str, realm: str = "", entity: str = "") -> None:
         """Report a part that cannot be used; the delivery's raw body keeps its bytes."""
         place = str(len(self._found.unreadable))
         if len(self._found.unreadable) > MOST_UNREADABLE:
@@ -163,7 +157,13 @@ class _Reader:
         if len(self._found.unreadable) == MOST_UNREADABLE:
             reason = "more parts of this delivery cannot be read; its raw body has them"
         self._found.unreadable.append(
-            Unreadable(_digest("unreadable", self._salt, place), _printable(reason), _excerpt(raw))
+            Unreadable(
+                _digest("unreadable", self._salt, place),
+                _printable(reason),
+                _excerpt(raw),
+                realm,
+                entity,
+            )
         )
 
     def _full(self, raw: bytes) -> bool:
@@ -173,24 +173,19 @@ class _Reader:
             self.reject(raw, f"more than {MOST_EVENTS} events in one delivery; sync the company")
         return True
 
-    def _cloud_event(self, event: _CloudEvent) -> ChangeEvent:
-        kind = event.type if isinstance(event.type, str) else ""
-        matched = _TYPE.fullmatch(kind)
-        if matched is None:
+    def _cloud_event(self, event: _CloudEvent, kind: tuple[str, str] | None) -> ChangeEvent:
+        if kind is None:
             raise ValueError("its type is not qbo.<entity>.<operation>")
-        name, word = matched.groups()
+        name, word = kind
         realm = _text(event.intuitaccountid, _REALM, "intuitaccountid")
         object_id = _object_id(event.intuitentityid, "intuitentityid")
         occurred_at = _instant(event.time)
-        absorbed = None
-        if bytes(event.data).startswith(b"{"):
-            deleted = msgspec.json.decode(event.data, type=_Data).deletedid
-            absorbed = None if deleted is None else _object_id(deleted, "deletedid")
+        absorbed = _absorbed(_member(bytes(event.data), "deletedid"))
         told = event.id if isinstance(event.id, str) and _EVENT.fullmatch(event.id) else None
         # The id alone should do (CloudEvents: source and id); with what it is about beside it, an
         # id used twice by mistake can cost a read, but never hide a change.
         key = _digest(
-            "cloudevent", str(event.source), str(event.id), realm, kind, object_id,
+            "cloudevent", str(event.source), str(event.id), realm, str(event.type), object_id,
             "" if event.id is not None else self._moment(event.time),
         )  # fmt: skip
         operation = _OPERATIONS.get(word.casefold(), Operation.OTHER)
@@ -199,16 +194,17 @@ class _Reader:
     def _legacy(self, realm: str, raw: bytes) -> None:
         if self._full(raw):
             return
+        named = ""
         try:
-            entity = msgspec.json.decode(raw, type=_Entity)
+            entity = _decoded(raw, _Entity)
+            named = _known(_told(entity.name, _NAME))
             name = _text(entity.name, _NAME, "name")
             object_id = _object_id(entity.id, "id")
-            absorbed = None
-            if entity.deletedId is not None:
-                absorbed = _object_id(entity.deletedId, "deletedId")
         except _UNUSABLE as error:
-            self.reject(raw, f"the entity cannot be read ({_first_line(error)})")
+            why = f"the entity cannot be read ({_first_line(error)})"
+            self.reject(raw, why, realm, named)
             return
+        absorbed = _absorbed(entity.deletedId)
         word = str(entity.operation)
         key = _digest(
             "legacy", realm, name.casefold(), object_id, word, absorbed or "",
@@ -234,17 +230,96 @@ def _event(
     occurred_at: datetime | None,
     absorbed: str | None,
 ) -> ChangeEvent:
-    known = readable_type(name)
     return ChangeEvent(
         key=key,
         event_id=told or f"made-{key[:32]}",
         realm_id=realm,
-        entity=name if known is None else known.name,
+        entity=_known(name),
         object_id=object_id,
         operation=operation,
         occurred_at=occurred_at,
         absorbed_id=absorbed,
     )
+
+
+_VALUE: msgspec.json.Decoder[_Text] = msgspec.json.Decoder(_Text)
+_Form = TypeVar("_Form", _CloudEvent, _Entity)
+
+
+def _decoded(raw: bytes, form: type[_Form]) -> _Form:
+    """The fields of an object; one of an unusable kind counts as missing.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    try:
+        return msgspec.json.decode(raw, type=form)
+    except _UNUSABLE:
+        members = members_of(raw)
+    told: dict[str, Any] = {
+        name: _value(members.get(name, b"")) for name in form.__struct_fields__ if name != "data"
+    }
+    if "data" in members:
+        told["data"] = msgspec.Raw(members["data"])
+    return form(**told)
+
+
+def _value(raw: bytes) -> _Text:
+    """A text, a number, a flag, or None for anything else."""
+    try:
+        told: _Text = _VALUE.decode(raw)
+    except _UNUSABLE:
+        return None
+    return told
+
+
+def _member(raw: bytes, name: str) -> _Text:
+    """A member of an object, whatever the case of its name; None where there is none."""
+    if not raw.startswith(b"{"):
+        return None
+    try:
+        members = members_of(raw)
+    except (ValueError, RecursionError):
+        return None
+    found = (value for key, value in members.items() if key.casefold() == name)
+    return _value(next(found, b""))
+
+
+def _kind(told: _Text) -> tuple[str, str] | None:
+    """Entity and operation of a CloudEvent's type; what follows, such as a version, is no matter.
+
+    Intuit documents ``qbo.<entity>.<operation>.v1``.
+    """
+    parts = str(told).strip().split(".") if isinstance(told, str) else []
+    at = next((place for place, part in enumerate(parts) if part.casefold() == "qbo"), -1) + 1
+    if at == 0:
+        at = next((place for place, part in enumerate(parts) if readable_type(part)), len(parts))
+    name = re.sub("[-_ ]", "", parts[at]) if at < len(parts) else ""
+    if _NAME.fullmatch(name) is None:
+        return None
+    return name, parts[at + 1] if at + 1 < len(parts) else ""
+
+
+def _known(name: str) -> str:
+    """The registry's spelling where it knows the type."""
+    known = readable_type(name)
+    return name if known is None else known.name
+
+
+def _absorbed(value: _Text) -> str | None:
+    """The object a merge ended; an empty or unusable id names none."""
+    try:
+        return _object_id(value, "deletedid")
+    except ValueError:
+        return None
+
+
+def _told(value: _Text, pattern: re.Pattern[str]) -> str:
+    """A text of this form, or nothing."""
+    try:
+        return _text(value, pattern, "")
+    except ValueError:
+        return ""
 
 
 def _text(value: _Text, pattern: re.Pattern[str], what: str) -> str:

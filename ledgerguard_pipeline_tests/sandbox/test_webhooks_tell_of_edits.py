@@ -80,7 +80,7 @@ def test_an_edit_arrives_signed_over_its_raw_bytes_with_intuits_headers(
         ("create", "Invoice", "invoice", "created"),
         ("update", "Invoice", "invoice", "updated"),
         ("delete", "Invoice", "invoice", "deleted"),
-        ("void", "Invoice", "invoice", "voided"),
+        ("void", "Invoice", "invoice", "void"),
         ("email", "Estimate", "estimate", "emailed"),
         ("deactivate", "Vendor", "vendor", "updated"),
         ("update", "TimeActivity", "timeactivity", "updated"),
