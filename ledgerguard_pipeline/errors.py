@@ -7,10 +7,12 @@ LedgerGuardError
 │   ├── ReauthorizationRequired   (NeedsHuman) the grant is dead: connect again
 │   ├── CredentialsRejected       (NeedsHuman) Intuit refuses this app's client id or secret
 │   ├── ConsentError              (Terminal)   denied, forged, expired or replayed consent
+│   │   └── ConfirmationFailed    (Terminal)   given, but the company cannot be read
 │   └── TokenEndpointUnavailable  (Transient)  no usable answer; the grant is untouched
 ├── QBOAPIError                   an answer (or none) of the Accounting API
 │   ├── Throttled                 (Transient)  429
-│   ├── QuotaExhausted            (NeedsHuman) 429 that does not end: the app's month is used up
+│   ├── QuotaExhausted            (NeedsHuman) 429 that does not end, or 429 to a refresh: the
+│   │                                          app's month is used up
 │   ├── ServiceUnavailable        (Transient)  5xx, connection lost, unreadable answer
 │   │   └── AnswerTooSlow         (Transient)  504, 408: nothing came in time
 │   ├── AccessDenied              (NeedsHuman) 401 after a refresh, 403, wrong cluster
@@ -168,8 +170,18 @@ class ConsentError(QBOAuthError, Terminal):
     exit_code = 2
 
 
+class ConfirmationFailed(ConsentError):
+    """Consent was given, but QuickBooks does not let the company be read; nothing stored."""
+
+    reason: str = ""
+    """What QuickBooks said and what to do, fit for a page."""
+
+
 class TokenEndpointUnavailable(QBOAuthError, Transient, CompanyWide):
     """The token endpoint gave no usable answer; the stored grant is untouched."""
+
+    why: str | None = None
+    """The cause alone, as a part of a sentence; None where Intuit was not asked at all."""
 
 
 class QBOAPIError(LedgerGuardError):
@@ -188,7 +200,12 @@ class Throttled(QBOAPIError, Transient, CompanyWide):
 
 
 class QuotaExhausted(QBOAPIError, NeedsHuman, CompanyWide):
-    """429 that outlasts every pause: Intuit refuses the app's reads for the rest of the month."""
+    """429 that outlasts every pause, or 429 of the token endpoint: Intuit refuses the app's reads
+    for the rest of the month.
+    """
+
+    retry_after: float | None = None
+    """Seconds Intuit asked to wait (``Retry-After``), where it did."""
 
 
 class ServiceUnavailable(QBOAPIError, Transient):

@@ -3,7 +3,8 @@
 The guard is gate and recorder of a client at once, because what opens and closes it is how calls
 end. Near the end of the budget it spaces calls out. When Intuit goes on answering 429 after full
 pauses, the quota of the month is used up: no call starts any more but one an hour that asks
-whether that is still so, for there is nothing to be gained by waiting at the gate.
+whether that is still so, for there is nothing to be gained by waiting at the gate. Where the token
+endpoint says so, it is so for all companies of the app, and they share the one call an hour.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.control.budget import CallBudget
 from ledgerguard_pipeline.control.calls import CallLedger
 from ledgerguard_pipeline.control.permits import Permit
-from ledgerguard_pipeline.control.refusals import RefusalLog, Refusals
-from ledgerguard_pipeline.errors import QuotaExhausted, Throttled
+from ledgerguard_pipeline.control.refusals import APP, RefusalLog, Refusals, exhausted
+from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.values import RealmId
 
 _REREAD_SECONDS = 15.0
@@ -64,6 +65,7 @@ class CallGuard:
         self._lock = threading.Lock()
         self._seen: dict[RealmId, _Seen] = {}
         self._next_start = 0.0
+        self._asking = threading.local()
 
     @contextmanager
     def permit(
@@ -76,7 +78,8 @@ class CallGuard:
             Throttled: the wait would end after ``deadline``; no call was counted.
             ControlUnavailable: the store cannot be used, so nothing may be called.
         """
-        self._check_quota(realm)
+        self._asking.for_app = self._check_quota(APP, realm)
+        self._check_quota(realm, realm)
         self._space_out(realm, deadline)
         with self._limiter.permit(realm, batch=batch, deadline=deadline) as permit:
             yield permit
@@ -87,10 +90,14 @@ class CallGuard:
         Raises:
             QuotaExhausted: this was one refusal too many to be a limit per minute.
         """
+        if self._asks_for_app():
+            run = self._refusals.note_app()
+            self._remember(APP, run)
+            raise exhausted(run, realm, app=True)
         run = self._refusals.note(realm)
         self._remember(realm, run)
         if run.resumes_at is not None:
-            raise _exhausted(realm, run)
+            raise exhausted(run, realm, app=False)
         self._limiter.cool_down(realm, seconds)
 
     def record(
@@ -98,17 +105,31 @@ class CallGuard:
     ) -> None:
         """Count one attempt; one that went through ends a run of refusals."""
         self._ledger.record(realm, entity=entity, purpose=purpose, status=status, metered=metered)
-        if 200 <= status < 300 and self._known(realm) is not None:
+        if not 200 <= status < 300:
+            return
+        if self._known(realm) is not None:
             self._refusals.clear(realm)
             self._remember(realm, None)
+        if self._asks_for_app():
+            self._refusals.clear(APP)
+            self._remember(APP, None)
 
-    def _check_quota(self, realm: RealmId) -> None:
-        run = self._known(realm)
+    def _check_quota(self, whose: RealmId, realm: RealmId) -> bool:
+        """Whether the call about to start is the one that asks if a quota is still spent."""
+        run = self._known(whose)
         if run is None or run.resumes_at is None:
-            return
-        if self._clock.now() < run.resumes_at or not self._refusals.probe(realm):
-            raise _exhausted(realm, run)
-        self._forget(realm)
+            return False
+        if self._clock.now() < run.resumes_at or not self._refusals.probe(whose):
+            raise exhausted(run, realm, app=whose == APP)
+        self._forget(whose)
+        return True
+
+    def _asks_for_app(self) -> bool:
+        """Whether this thread's call is the one that asks for the whole app.
+
+        Others' calls that were under way when the pause began say nothing about it.
+        """
+        return getattr(self._asking, "for_app", False)
 
     def _space_out(self, realm: RealmId, deadline: float | None) -> None:
         spacing = self._budget.use().spacing_seconds
@@ -143,14 +164,3 @@ class CallGuard:
     def _forget(self, realm: RealmId) -> None:
         with self._lock:
             self._seen.pop(realm, None)
-
-
-def _exhausted(realm: RealmId, run: Refusals) -> QuotaExhausted:
-    until = "later" if run.resumes_at is None else f"at {run.resumes_at:%Y-%m-%d %H:%M} UTC"
-    return QuotaExhausted(
-        f"QuickBooks has refused every call since {run.began_at:%Y-%m-%d %H:%M} UTC: the app's "
-        "monthly quota of reads is used up. Raise it in Intuit's developer portal; the next call "
-        f"asks again {until}, and loading then goes on where it stopped.",
-        realm_id=realm,
-        status=429,
-    )

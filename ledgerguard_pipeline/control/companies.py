@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, RowMapping, delete, select, update
 
 from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.schema import companies
-from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
+from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, FailureKind
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Environment, RealmId
 
 _ERROR_LIMIT = 500
@@ -38,6 +39,10 @@ class Company:
     last_success_at: datetime | None = None
     last_error: str | None = None
     response_time_ms: float | None = None
+    error_kind: FailureKind | None = None
+    """Who has to act on ``last_error``; None where nobody noted it."""
+    error_name: str = ""
+    """The error's name in ``errors.py``; empty where nobody noted it."""
 
 
 class CompanyStore:
@@ -64,6 +69,8 @@ class CompanyStore:
             "last_success_at": company.last_success_at,
             "last_error": company.last_error,
             "response_time_ms": company.response_time_ms,
+            "error_kind": company.error_kind,
+            "error_name": company.error_name or None,
         }
         with self._database.write(f"company:{company.realm_id}") as connection:
             connection.execute(self._database.upsert(companies, tuple(values)), values)
@@ -130,12 +137,7 @@ class CompanyStore:
 
     def mark(self, realm: RealmId, status: ConnectionStatus, error: str | None = None) -> None:
         """Set the status and why; ``error`` must hold no secret. Unknown realms are ignored."""
-        self._update(
-            realm,
-            durable=True,
-            status=status.value,
-            last_error=None if error is None else error[:_ERROR_LIMIT],
-        )
+        self._update(realm, durable=True, status=status.value, **_failed(error))
 
     def heartbeat(self, realm: RealmId, response_time_ms: float) -> None:
         """Note a successful call and how long it took; clears the last error."""
@@ -145,10 +147,10 @@ class CompanyStore:
             durable=False,
             last_success_at=now,
             response_time_ms=response_time_ms,
-            last_error=None,
+            **_failed(None),
         )
 
-    def stumble(self, realm: RealmId, error: str) -> None:
+    def stumble(self, realm: RealmId, error: Failure | str) -> None:
         """Note what failed while the connection stands; the next clean sync clears it.
 
         ``error`` must hold no secret. A company that is not connected keeps its own reason.
@@ -157,7 +159,7 @@ class CompanyStore:
             realm,
             companies.c.status == ConnectionStatus.CONNECTED.value,
             durable=False,
-            last_error=error[:_ERROR_LIMIT],
+            **_failed(error),
         )
 
     def forget(self, realm: RealmId) -> None:
@@ -173,6 +175,16 @@ class CompanyStore:
             connection.execute(statement.values(**values))
 
 
+def _failed(error: Failure | str | None) -> dict[str, str | None]:
+    """The columns of what failed, all of them, so that none is left of an earlier failure."""
+    failure = Failure(error) if isinstance(error, str) else error
+    return {
+        "last_error": None if failure is None else failure.text[:_ERROR_LIMIT],
+        "error_kind": None if failure is None else failure.kind,
+        "error_name": None if failure is None else failure.name or None,
+    }
+
+
 def _company(row: RowMapping) -> Company:
     return Company(
         realm_id=RealmId(row["realm_id"]),
@@ -183,4 +195,6 @@ def _company(row: RowMapping) -> Company:
         last_success_at=row["last_success_at"],
         last_error=row["last_error"],
         response_time_ms=row["response_time_ms"],
+        error_kind=None if row["error_kind"] is None else FailureKind(row["error_kind"]),
+        error_name=row["error_name"] or "",
     )

@@ -53,6 +53,14 @@ class TokenVault(Protocol):
         """The refresh whose outcome is not on record, if any."""
         ...
 
+    def note_reason(self, realm: RealmId, attempt: RefreshAttempt, reason: str) -> None:
+        """Write down why an attempt came to nothing; a later one for other tokens stays."""
+        ...
+
+    def attempts(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, RefreshAttempt]:
+        """Every refresh whose outcome is not on record, or those of some companies."""
+        ...
+
     def clear_attempt(self, realm: RealmId) -> None:
         """Drop the note."""
         ...

@@ -18,14 +18,19 @@ from ledgerguard_pipeline.control.database import Database
 from ledgerguard_pipeline.control.doubts import Doubts
 from ledgerguard_pipeline.control.gaps import CountGaps
 from ledgerguard_pipeline.control.schema import sync_marks as marks
+from ledgerguard_pipeline.errors import FailureKind
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
 
 _ERROR_LIMIT = 500
+_COMPANY, _ENTITY = "company", "entity"
 _KEY = ("environment", "realm_id", "entity")
 _COMMITTED = (*_KEY, "committed_at", "rows", "quarantined", "mode", "load_id")
-_COMPLETE = (*_COMMITTED, "last_sync_at", "watermark", "error", "failed_at")
-_CURRENT = (*_KEY, "last_sync_at", "error", "failed_at")
-_FAILED = (*_KEY, "error", "failed_at")
+_FAILURE = ("error", "failed_at", "error_kind", "error_name", "error_scope")
+_COMPLETE = (*_COMMITTED, "last_sync_at", "watermark", *_FAILURE)
+_CURRENT = (*_KEY, "last_sync_at", *_FAILURE)
+_FAILED = (*_KEY, *_FAILURE)
+_NO_FAILURE = dict.fromkeys(_FAILURE)
 _REBUILT = (*_COMMITTED, "last_sync_at", "watermark")
 _COUNTED = (*_KEY, "rows", "quarantined")
 
@@ -49,6 +54,8 @@ class SyncMark:
     load_id: str | None = None
     error: str | None = None
     failed_at: datetime | None = None
+    failure: Failure | None = None
+    """``error`` with who has to act; None after an attempt that did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +128,7 @@ class SyncMarks:
                     partial.append(values)
                 else:
                     complete.append(
-                        values
-                        | {"last_sync_at": now, "watermark": part.watermark}
-                        | {"error": None, "failed_at": None}
+                        values | {"last_sync_at": now, "watermark": part.watermark} | _NO_FAILURE
                     )
             self._save(connection, _COMPLETE, complete, add=("rows",))
             self._save(connection, _COMMITTED, partial, add=("rows",))
@@ -132,13 +137,13 @@ class SyncMarks:
         self,
         realm: RealmId,
         *,
-        failed: Mapping[str, str] | None = None,
+        failed: Mapping[str, Failure | str] | None = None,
         current: Collection[str] = (),
         counted: Mapping[str, Counted] | None = None,
     ) -> None:
         """Note how a sync ended, in one transaction.
 
-        ``failed`` are reasons by entity, without secrets; ``current`` the entities that are up to
+        ``failed`` are the failures by entity, or their bare reasons, without secrets; ``current`` the entities that are up to
         date although nothing had to be written; ``counted`` what Bronze was found to hold.
         """
         if not (failed or current or counted):
@@ -149,7 +154,7 @@ class SyncMarks:
                 connection,
                 _FAILED,
                 [
-                    self._key(realm, entity) | {"error": error[:_ERROR_LIMIT], "failed_at": now}
+                    self._key(realm, entity) | _failed(error, now)
                     for entity, error in sorted((failed or {}).items())
                 ],
             )
@@ -157,8 +162,7 @@ class SyncMarks:
                 connection,
                 _CURRENT,
                 [
-                    self._key(realm, entity)
-                    | {"last_sync_at": now, "error": None, "failed_at": None}
+                    self._key(realm, entity) | {"last_sync_at": now} | _NO_FAILURE
                     for entity in sorted(current)
                 ],
             )
@@ -258,6 +262,24 @@ class SyncMarks:
         return f"marks:{self._environment.value}:{realm}"
 
 
+def _failed(error: Failure | str, now: datetime) -> dict[str, object]:
+    failure = Failure(error) if isinstance(error, str) else error
+    return {
+        "error": failure.text[:_ERROR_LIMIT],
+        "failed_at": now,
+        "error_kind": failure.kind,
+        "error_name": failure.name or None,
+        "error_scope": _COMPANY if failure.company_wide else _ENTITY,
+    }
+
+
+def _failure(row: RowMapping) -> Failure | None:
+    if row["error"] is None:
+        return None
+    kind = None if row["error_kind"] is None else FailureKind(row["error_kind"])
+    return Failure(row["error"], kind, row["error_scope"] == _COMPANY, row["error_name"] or "")
+
+
 def _mark(row: RowMapping) -> SyncMark:
     return SyncMark(
         entity=row["entity"],
@@ -270,4 +292,5 @@ def _mark(row: RowMapping) -> SyncMark:
         load_id=row["load_id"],
         error=row["error"],
         failed_at=row["failed_at"],
+        failure=_failure(row),
     )

@@ -36,6 +36,7 @@ _INDEX = key("tokens")
 """The companies that have tokens, as ``environment:realm``."""
 
 _RETIRED = key("retired-keys")
+_REASON_LIMIT = 300
 
 _ENDS = ("access_expires_at", "refresh_expires_at", "hard_expires_at")
 
@@ -66,15 +67,25 @@ _NOTE = (
     CLOCK_LUA
     + """
 local given, call, old = ARGV[1], ARGV[2], ARGV[3]
-local noted = redis.call('HMGET', KEYS[1], 'old_token_sha256', 'tries', 'started_at', 'call')
-if noted[4] == call then return {noted[2], noted[3]} end
-local tries = noted[1] == old and noted[2] + 1 or 1
+local noted = redis.call('HMGET', KEYS[1], 'old_token_sha256', 'tries', 'started_at', 'call',
+  'reason')
+if noted[4] == call then return {noted[2], noted[3], noted[5] or ''} end
+local same = noted[1] == old
+local tries = same and noted[2] + 1 or 1
+if not same then redis.call('HDEL', KEYS[1], 'reason') end
 local now = text(clock(given))
 redis.call('HSET', KEYS[1], 'old_token_sha256', old, 'tries', text(tries), 'started_at', now,
   'call', call)
-return {text(tries), now}
+return {text(tries), now, same and noted[5] or ''}
 """
 )
+
+_REASON = """
+if redis.call('HGET', KEYS[1], 'old_token_sha256') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'reason', ARGV[2])
+end
+return 1
+"""
 
 _ROTATE = """
 local tokens, retired = KEYS[1], KEYS[2]
@@ -168,14 +179,7 @@ class RedisTokenStore:
 
     def lives(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, TokenLife]:
         """The life of every stored grant, or of those of some companies; needs no key."""
-        mine = [
-            (environment, realm)
-            for environment, realm in self._members()
-            if environment is self._environment
-        ]
-        if realms is not None:
-            chosen = frozenset(realms)
-            mine = [member for member in mine if member[1] in chosen]
+        mine = self._mine(realms)
         rows = self._fields(mine, *_ENDS, "refresh_token", "version")
         return {
             realm: TokenLife(
@@ -204,16 +208,33 @@ class RedisTokenStore:
         self._sealer.keyring.newest()
         args = [self._server.now_argument(), call_name(), current.refresh_sha256]
         keys = [self._keys(self._environment, realm)[1]]
-        tries, started = cast(tuple[str, str], self._server.durable_script(_NOTE, keys, args))
-        return RefreshAttempt(current.refresh_sha256, moment(started), int(tries))
+        noted = cast(tuple[str, str, str], self._server.durable_script(_NOTE, keys, args))
+        tries, started, reason = noted
+        return RefreshAttempt(current.refresh_sha256, moment(started), int(tries), reason or None)
+
+    def note_reason(self, realm: RealmId, attempt: RefreshAttempt, reason: str) -> None:
+        """Write down why an attempt came to nothing, for everybody who is asked about it."""
+        keys = [self._keys(self._environment, realm)[1]]
+        self._server.script(_REASON, keys, [attempt.old_token_sha256, reason[:_REASON_LIMIT]])
+
+    def attempts(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, RefreshAttempt]:
+        """Every refresh whose outcome is not on record, or those of some companies."""
+        mine = self._mine(realms)
+
+        def read(client: Redis) -> list[dict[str, str]]:
+            pipe = client.pipeline(transaction=False)
+            for environment, realm in mine:
+                pipe.hgetall(self._keys(environment, realm)[1])
+            return pipe.execute()
+
+        rows = self._server.run(read) if mine else []
+        return {realm: _attempt(row) for (_, realm), row in zip(mine, rows, strict=True) if row}
 
     def attempt(self, realm: RealmId) -> RefreshAttempt | None:
         """The refresh whose outcome is not on record, if any."""
         attempt = self._keys(self._environment, realm)[1]
         row = cast("dict[str, str]", self._server.run(lambda client: client.hgetall(attempt)))
-        if not row:
-            return None
-        return RefreshAttempt(row["old_token_sha256"], moment(row["started_at"]), int(row["tries"]))
+        return _attempt(row) if row else None
 
     def clear_attempt(self, realm: RealmId) -> None:
         """Drop the note: Intuit answered, and the answer was a definite no."""
@@ -321,6 +342,15 @@ class RedisTokenStore:
         parted = (member.partition(":") for member in sorted(found))
         return [(Environment(name), RealmId(realm)) for name, _, realm in parted]
 
+    def _mine(self, realms: Sequence[RealmId] | None) -> list[tuple[Environment, RealmId]]:
+        """Those of this environment, or those of them that are asked for."""
+        chosen = None if realms is None else frozenset(realms)
+        return [
+            (environment, realm)
+            for environment, realm in self._members()
+            if environment is self._environment and (chosen is None or realm in chosen)
+        ]
+
     def _fields(
         self, members: Sequence[tuple[Environment, RealmId]], *names: str
     ) -> list[list[str | None]]:
@@ -337,6 +367,15 @@ class RedisTokenStore:
     def _keys(self, environment: Environment, realm: RealmId) -> list[str]:
         company = f"{{{_member(environment, realm)}}}"
         return [key(company, "tokens"), key(company, "attempt")]
+
+
+def _attempt(row: Mapping[str, str]) -> RefreshAttempt:
+    return RefreshAttempt(
+        row["old_token_sha256"],
+        moment(row["started_at"]),
+        int(row["tries"]),
+        row.get("reason") or None,
+    )
 
 
 def _member(environment: Environment, realm: RealmId) -> str:

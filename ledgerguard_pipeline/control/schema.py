@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0011"
+REVISION = "0012"
 
 metadata = MetaData()
 
@@ -74,6 +74,8 @@ companies = Table(
     Column("last_success_at", UtcTime),
     Column("last_error", Text),
     Column("response_time_ms", Float),
+    Column("error_kind", String(16)),
+    Column("error_name", String(40)),
 )
 
 tokens = Table(
@@ -98,6 +100,7 @@ refresh_attempts = Table(
     Column("old_token_sha256", String(64), nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("reason", Text),
 )
 
 oauth_states = Table(
@@ -253,6 +256,9 @@ sync_marks = Table(
     Column("load_id", String(64)),
     Column("error", Text),
     Column("failed_at", UtcTime),
+    Column("error_kind", String(16)),
+    Column("error_name", String(40)),
+    Column("error_scope", String(8)),
     sqlite_with_rowid=False,
 )
 

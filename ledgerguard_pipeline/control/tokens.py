@@ -17,6 +17,8 @@ from ledgerguard_pipeline.control.sealing import SEALED_FIELDS, Sealer
 from ledgerguard_pipeline.errors import LostRace
 from ledgerguard_pipeline.values import Environment, RealmId
 
+_REASON_LIMIT = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -59,6 +61,8 @@ class RefreshAttempt:
     started_at: datetime
     tries: int
     """How often this same refresh token was tried without a usable answer."""
+    reason: str | None = None
+    """Why the last try that ended had none; without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +206,33 @@ class TokenStore:
                 "started_at": started,
                 "tries": tries,
             }
+            if not same:
+                values["reason"] = None
             connection.execute(self._database.upsert(refresh_attempts, tuple(values)), values)
-        return RefreshAttempt(current.refresh_sha256, started, tries)
+        reason = earlier.reason if earlier is not None and same else None
+        return RefreshAttempt(current.refresh_sha256, started, tries, reason)
+
+    def note_reason(self, realm: RealmId, attempt: RefreshAttempt, reason: str) -> None:
+        """Write down why an attempt came to nothing, for everybody who is asked about it."""
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            connection.execute(
+                update(refresh_attempts)
+                .where(
+                    self._my_attempts,
+                    refresh_attempts.c.realm_id == realm,
+                    refresh_attempts.c.old_token_sha256 == attempt.old_token_sha256,
+                )
+                .values(reason=reason[:_REASON_LIMIT])
+            )
+
+    def attempts(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, RefreshAttempt]:
+        """Every refresh whose outcome is not on record, or those of some companies."""
+        statement = select(refresh_attempts).where(self._my_attempts)
+        if realms is not None:
+            statement = statement.where(refresh_attempts.c.realm_id.in_(realms))
+        with self._database.read() as connection:
+            rows = connection.execute(statement).mappings()
+            return {RealmId(row["realm_id"]): _attempt(row) for row in rows}
 
     def attempt(self, realm: RealmId) -> RefreshAttempt | None:
         """The refresh whose outcome is not on record, if any."""
@@ -277,9 +306,7 @@ class TokenStore:
             self._my_attempts, refresh_attempts.c.realm_id == realm
         )
         row = connection.execute(statement).mappings().one_or_none()
-        if row is None:
-            return None
-        return RefreshAttempt(row["old_token_sha256"], row["started_at"], row["tries"])
+        return None if row is None else _attempt(row)
 
     def _clear(self, connection: Connection, realm: RealmId) -> None:
         connection.execute(
@@ -297,6 +324,10 @@ class TokenStore:
 
     def _lock(self, realm: RealmId, environment: Environment | None = None) -> str:
         return f"tokens:{(environment or self._environment).value}:{realm}"
+
+
+def _attempt(row: RowMapping) -> RefreshAttempt:
+    return RefreshAttempt(row["old_token_sha256"], row["started_at"], row["tries"], row["reason"])
 
 
 def _sealed_row(row: RowMapping) -> SealedRow:

@@ -33,6 +33,8 @@ DEAD = frozenset(
         ReasonKind.NO_TOKENS,
         ReasonKind.GRANT_ENDED,
         ReasonKind.KEY_MISSING,
+        ReasonKind.ACCESS_DENIED,
+        ReasonKind.COMPANY_UNAVAILABLE,
     }
 )
 """No call is possible: everything else follows from it and is not worth a word."""
@@ -41,6 +43,8 @@ COMMON = frozenset(
     {
         ReasonKind.BRONZE_UNUSABLE,
         ReasonKind.CALL_BUDGET,
+        ReasonKind.CREDENTIALS_REJECTED,
+        ReasonKind.MISCONFIGURED,
         ReasonKind.QUOTA_EXHAUSTED,
         ReasonKind.TOKENS_AT_RISK,
         ReasonKind.UNREADABLE_EVENTS,
@@ -53,6 +57,7 @@ _PATIENCE: dict[str, tuple[float, float]] = {
     # A failed run is told by its own alert, with a link; this is for syncs outside of Dagster.
     ReasonKind.SYNC_FAILED: (2 * _MINUTE, 5 * _MINUTE),
     # The first load is under way, or the schedule is about to catch up after a restart.
+    ReasonKind.REFRESH_FAILS: (5 * _MINUTE, 5 * _MINUTE),
     ReasonKind.NEVER_SYNCED: (30 * _MINUTE, 0.0),
     ReasonKind.SYNC_LATE: (3 * _MINUTE, 5 * _MINUTE),
     ReasonKind.WEBHOOK_LAG: (2 * _MINUTE, 5 * _MINUTE),

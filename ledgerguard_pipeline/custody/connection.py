@@ -22,12 +22,13 @@ from ledgerguard_pipeline.custody.turn import LEASE_SECONDS, refresh_lease
 from ledgerguard_pipeline.errors import (
     AccessDenied,
     BadInputError,
+    ConfirmationFailed,
     ConsentError,
-    NeedsHuman,
     QBOAPIError,
+    QuotaExhausted,
     ReauthorizationRequired,
-    Terminal,
     TokenEndpointUnavailable,
+    Transient,
 )
 from ledgerguard_pipeline.qbo.oauth import Grant, OAuthEndpoint
 from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
@@ -82,8 +83,10 @@ class Connector:
         company than before simply becomes one more.
 
         Raises:
-            ConsentError: denied, forged, expired or replayed; a code used twice; a token that
-                does not open the company.
+            ConsentError: denied, forged, expired or replayed; a code used twice.
+            ConfirmationFailed: QuickBooks does not let the company be read with the new token.
+            QBOAPIError: QuickBooks gave no usable answer when the company was to be read.
+            QuotaExhausted: the app's quota is used up.
             ConfigurationError: the company belongs to the other environment.
             CredentialsRejected: Intuit refuses the app's id or secret.
             TokenEndpointUnavailable: no usable answer. In all cases nothing was stored.
@@ -92,6 +95,10 @@ class Connector:
         self._control.companies.refuse_other_environment(realm, self._control.environment)
         try:
             grant = self._oauth.exchange(code)
+        except QuotaExhausted as error:
+            self._control.refusals.note_app(error.retry_after)
+            error.realm_id = realm
+            raise
         except ReauthorizationRequired as error:
             raise ConsentError(
                 f"Intuit did not accept the code of this sign-in: it was used before or is too "
@@ -199,16 +206,18 @@ class Connector:
             with self._client_factory(realm, _Unproven(grant)) as client:
                 return client.company_info().name
         except QBOAPIError as error:
-            if not isinstance(error, (Terminal, NeedsHuman)):
+            if isinstance(error, Transient | QuotaExhausted):
                 raise
-            raise ConsentError(
-                f"The new grant does not open company {realm} in {self._control.environment.value}:"
-                f" {error.message} {_AGAIN}",
+            failed = ConfirmationFailed(
+                f"Consent was given, but company {realm} cannot be read in "
+                f"{self._control.environment.value}: {error.message} {_AGAIN}",
                 realm_id=realm,
                 fault_code=error.fault_code,
                 intuit_tid=error.intuit_tid,
                 status=error.status,
-            ) from error
+            )
+            failed.reason = error.message
+            raise failed from error
 
     def _lease(self, realm: RealmId) -> AbstractContextManager[object]:
         return self._control.leases.holding(

@@ -23,6 +23,7 @@ from ledgerguard_pipeline.custody.refresh import PATIENCE_SECONDS, Refresher
 from ledgerguard_pipeline.custody.turn import LEASE_SECONDS, Turn
 from ledgerguard_pipeline.errors import (
     ControlUnavailable,
+    QuotaExhausted,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
 )
@@ -70,12 +71,13 @@ class Custodian:
         """The access token to use now, refreshed first if it ends within five minutes.
 
         While the old token still lives, a token endpoint or store that is down does not stop
-        anything: the old token is returned.
+        anything: the old token is returned. A spent quota is up to who lets calls start.
 
         Raises:
             BadInputError: the company was never connected.
             ReauthorizationRequired: its grant is dead; only a new consent helps.
             CredentialsRejected: Intuit refuses the app's id or secret.
+            QuotaExhausted: the app's quota is used up, and the old token has ended.
             TokenEndpointUnavailable: no usable answer, and the old token has ended.
             KeyUnavailable: the stored tokens do not open.
         """
@@ -88,7 +90,7 @@ class Custodian:
             return self._remember(realm, tokens)
         try:
             return self._refresh(realm, tokens.version)
-        except (TokenEndpointUnavailable, ControlUnavailable) as error:
+        except (TokenEndpointUnavailable, QuotaExhausted, ControlUnavailable) as error:
             if now >= tokens.access_expires_at:
                 raise
             _log.warning("refresh_postponed", realm_id=realm, reason=error.message)
@@ -105,6 +107,7 @@ class Custodian:
         Raises:
             ReauthorizationRequired: the grant is dead; only a new consent helps.
             CredentialsRejected: Intuit refuses the app's id or secret.
+            QuotaExhausted: the app's quota is used up.
             TokenEndpointUnavailable: no usable answer; the grant is kept.
             KeyUnavailable: the stored tokens do not open.
         """

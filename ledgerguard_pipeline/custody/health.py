@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from ledgerguard_pipeline.control.budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.tokens import TokenLife
+from ledgerguard_pipeline.custody.barred import barring_reason, bars, refresh_reasons
+from ledgerguard_pipeline.custody.facts import LATE_AFTER, EntityFacts, SyncFacts
 from ledgerguard_pipeline.custody.phrases import names, span, were
+from ledgerguard_pipeline.custody.reasons import Health, HealthState, Reason, ReasonKind
+
+__all__ = [
+    "LATE_AFTER",
+    "WARN_DAYS",
+    "EntityFacts",
+    "Health",
+    "HealthState",
+    "Reason",
+    "ReasonKind",
+    "SyncFacts",
+    "judge",
+]
 
 WARN_DAYS = (30, 14, 3)
 """Days before the end of a grant at which a warning changes its words."""
@@ -25,132 +37,6 @@ ERROR_RATE = 0.25
 ERROR_CALLS = 10
 """Fewer recent calls prove nothing about a rate."""
 
-LATE_AFTER = 2.0
-"""Intervals after which data is late: one run may fail or wait for another."""
-
-
-class HealthState(StrEnum):
-    """How a company stands; the worst of its reasons."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    """Data still flows, or will again by itself; somebody should look."""
-    UNHEALTHY = "unhealthy"
-    """Data does not flow until somebody acts."""
-
-
-class ReasonKind(StrEnum):
-    """What a reason is about. Each has a heading of that name in ``docs/operations.md``."""
-
-    DISCONNECTED = "disconnected"
-    NEEDS_REAUTH = "needs_reauth"
-    NO_TOKENS = "no_tokens"
-    KEY_MISSING = "key_missing"
-    TOKENS_AT_RISK = "tokens_at_risk"
-    BRONZE_UNUSABLE = "bronze_unusable"
-    GRANT_ENDED = "grant_ended"
-    REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
-    GRANT_ENDS = "grant_ends"
-    QUOTA_EXHAUSTED = "quota_exhausted"
-    THROTTLED = "throttled"
-    CALLS_FAIL = "calls_fail"
-    SLOW_ANSWERS = "slow_answers"
-    SYNC_FAILED = "sync_failed"
-    NEVER_SYNCED = "never_synced"
-    SYNC_LATE = "sync_late"
-    QUARANTINE = "quarantine"
-    COUNTS_DIFFER = "counts_differ"
-    RIGHTS_IN_DOUBT = "rights_in_doubt"
-    CALL_BUDGET = "call_budget"
-    WEBHOOK_LAG = "webhook_lag"
-    PARKED_EVENTS = "parked_events"
-    UNREADABLE_EVENTS = "unreadable_events"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One finding: how bad, and a sentence on what it is and what to do.
-
-    ``grade`` tells stages of one kind apart (days left, percent used): reaching the next stage
-    is news, another number in the text is not.
-    """
-
-    state: HealthState
-    text: str
-    kind: ReasonKind
-    grade: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The verdict with its reasons, worst first; a healthy company has none."""
-
-    state: HealthState
-    reasons: tuple[Reason, ...]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The reasons' sentences."""
-        return tuple(reason.text for reason in self.reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class EntityFacts:
-    """One entity type: when it was last up to date, how often that is promised, what failed.
-
-    ``error`` is why its last attempt failed; None after one that did not.
-    """
-
-    entity: str
-    last_sync_at: datetime | None
-    promised_seconds: float
-    error: str | None = None
-
-    def late(self, now: datetime) -> bool:
-        """Whether its data is older than twice what is promised, or was never there."""
-        if self.last_sync_at is None:
-            return True
-        return (now - self.last_sync_at).total_seconds() > LATE_AFTER * self.promised_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class SyncFacts:
-    """What the control plane knows of one company besides its connection."""
-
-    entities: tuple[EntityFacts, ...] = ()
-    quarantined: int = 0
-    count_gaps: tuple[CountGap, ...] = ()
-    """Where Intuit's count and Bronze differed when they were compared last."""
-    doubted: tuple[str, ...] = ()
-    """Types whose answers lack objects that are not deleted."""
-    key_missing: str | None = None
-    """The key that seals its tokens, where it is not in the ring."""
-    store_concerns: tuple[str, ...] = ()
-    """What may make the token store lose tokens, a sentence each."""
-    bronze_trouble: str | None = None
-    """Why Bronze cannot be opened, with what to do about it; None where it can."""
-    all_calls_this_month: int = 0
-    """Metered reads of all companies: what the budget limits."""
-    monthly_budget: int | None = None
-    recent_calls: int = 0
-    failed_calls: int = 0
-    """Of the recent ones: without answer, answered with a server error or without access."""
-    cooling_seconds: float = 0.0
-    """How long its calls still pause after a 429."""
-    quota_resumes_at: datetime | None = None
-    """Set while Intuit refuses every call; when the next one may ask again."""
-    webhook_depth: int = 0
-    webhook_age_seconds: float = 0.0
-    """How long the oldest webhook event has been waiting."""
-    parked_events: int = 0
-    stray_events: int = 0
-    """Parts of deliveries that cannot be read and name no company: it may be any."""
-
-    @property
-    def last_sync_at(self) -> datetime | None:
-        """When any entity was last brought up to date; each one's own time is in ``entities``."""
-        return max((each.last_sync_at for each in self.entities if each.last_sync_at), default=None)
-
 
 def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime) -> Health:
     """Weigh everything known about a company.
@@ -161,15 +47,19 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
     if dead is not None or life is None:
         reasons = [dead] if dead is not None else []
     else:
+        barred = barring_reason(company, facts)
         reasons = [
+            *([] if barred is None else [barred]),
             *_refused(facts),
             *_token_life(life, now),
+            *refresh_reasons(facts),
             *_at_risk(facts),
             *_rights(facts),
             *_bronze(facts),
-            *_failures(company, facts),
-            *_freshness(facts, now),
-            *_calls(company, facts),
+            *_failures(company, facts, barred),
+            # What nobody can load is late, and its calls fail, for that same reason.
+            *([] if barred is not None else _freshness(facts, now)),
+            *([] if barred is not None else _calls(company, facts)),
             *_contents(facts),
             *_budget(facts),
             *_webhooks(facts),
@@ -252,8 +142,13 @@ def _warning(left: timedelta) -> int | None:
 
 def _refused(facts: SyncFacts) -> list[Reason]:
     if facts.quota_resumes_at is not None:
+        what = (
+            "Intuit's token endpoint answers 429 to every refresh"
+            if facts.quota_of_app
+            else "QuickBooks refuses every call"
+        )
         text = (
-            "QuickBooks refuses every call: the app's monthly quota of reads is used up. Raise it "
+            f"{what}: the app's monthly quota of reads is used up. Raise it "
             f"in Intuit's developer portal; the next call asks again at "
             f"{facts.quota_resumes_at:%Y-%m-%d %H:%M} UTC."
         )
@@ -279,15 +174,26 @@ def _rights(facts: SyncFacts) -> list[Reason]:
     return [Reason(HealthState.UNHEALTHY, text, ReasonKind.RIGHTS_IN_DOUBT)]
 
 
-def _failures(company: Company, facts: SyncFacts) -> list[Reason]:
-    texts = [] if company.last_error is None else [company.last_error]
-    failed = [each for each in facts.entities if each.error is not None]
-    if failed:
-        texts.append(
-            f"The last sync failed for {names([each.entity for each in failed])}; the next one "
-            f"tries again. {failed[0].error}"
-        )
+def _failures(company: Company, facts: SyncFacts, barred: Reason | None) -> list[Reason]:
+    texts = [company.last_error] if company.last_error and barred is None else []
+    failed = [
+        each
+        for each in facts.entities
+        if each.error is not None and not (barred is not None and bars(each.failure))
+    ]
+    for human in (True, False):
+        some = [each for each in failed if _asks_somebody(each) is human]
+        if some:
+            next_step = "that does not go away by itself" if human else "the next one tries again"
+            texts.append(
+                f"The last sync failed for {names([each.entity for each in some])}; {next_step}. "
+                f"{some[0].error}"
+            )
     return [Reason(HealthState.DEGRADED, text, ReasonKind.SYNC_FAILED) for text in texts]
+
+
+def _asks_somebody(facts: EntityFacts) -> bool:
+    return facts.failure is not None and facts.failure.needs_human
 
 
 def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:

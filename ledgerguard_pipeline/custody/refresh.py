@@ -1,16 +1,21 @@
 """One refresh: noted before the call, stored before it is used, declared dead only for sure.
 
 What Intuit answers decides: ``invalid_grant`` is about this company's grant, ``invalid_client``
-about the app's own keys, anything else about the moment. Every function here runs in the company's
+about the app's own keys, 429 about its quota, anything else about the moment. Why it failed is
+written down beside the attempt, where every surface finds it. Every function here runs in the company's
 turn (``custody.turn``). Facts: Intuit's OAuth 2.0 FAQ; RFC 6749 section 5.2.
 """
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
+
 import structlog
 
 from ledgerguard_pipeline.control.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.refusals import APP, exhausted
 from ledgerguard_pipeline.control.tokens import RefreshAttempt, Tokens
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.custody.grants import tokens_of
@@ -19,6 +24,7 @@ from ledgerguard_pipeline.errors import (
     ControlUnavailable,
     CredentialsRejected,
     LostRace,
+    QuotaExhausted,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
 )
@@ -99,6 +105,7 @@ class Refresher:
         Raises:
             ReauthorizationRequired: the grant is dead; the company is marked so.
             CredentialsRejected: Intuit refuses the app's id or secret; the grant is untouched.
+            QuotaExhausted: the app's quota is used up; the grant is untouched.
             TokenEndpointUnavailable: no usable answer; the grant is kept.
             ControlUnavailable: the store is down; an answer is kept in memory until it is not.
         """
@@ -107,14 +114,18 @@ class Refresher:
             return self._persist(realm, unstored, turn)
         self._respect_refusal(realm)
         self._respect_pause(realm, tokens)
+        self._respect_quota(realm)
         noted = self._control.tokens.note_attempt(realm, tokens)
         try:
-            fresh = self._ask(tokens)
+            fresh = self._ask(realm, tokens)
         except ReauthorizationRequired as error:
             return self._dead(realm, tokens, error, interrupted=noted.tries > 1)
-        except CredentialsRejected:
-            # The app's own keys: no attempt on this grant took place.
+        except (CredentialsRejected, QuotaExhausted):
+            # The app's own keys or quota: no attempt on this grant took place.
             self._control.tokens.clear_attempt(realm)
+            raise
+        except TokenEndpointUnavailable as error:
+            self._note_reason(realm, noted, error)
             raise
         return self._persist(realm, _Unstored(fresh, tokens.version), turn)
 
@@ -125,28 +136,38 @@ class Refresher:
         accepts now is connected again; one it refuses a second time is never tried any more.
 
         Raises:
-            CredentialsRejected, TokenEndpointUnavailable, ControlUnavailable: as ``refresh``.
+            CredentialsRejected, QuotaExhausted, TokenEndpointUnavailable, ControlUnavailable: as
+                ``refresh``.
         """
         tokens = self._control.tokens.load(realm)
         if tokens is None or tokens.refresh_sha256 != noted.old_token_sha256:
             return None
         self._respect_refusal(realm)
+        self._respect_quota(realm)
         _know(tokens)
-        self._control.tokens.note_attempt(realm, tokens)
+        noted = self._control.tokens.note_attempt(realm, tokens)
         try:
-            fresh = self._ask(tokens)
+            fresh = self._ask(realm, tokens)
+        except TokenEndpointUnavailable as error:
+            self._note_reason(realm, noted, error)
+            raise
         except ReauthorizationRequired:
             self._control.tokens.clear_attempt(realm)
             return None
         return self._persist(realm, _Unstored(fresh, tokens.version), turn)
 
-    def _ask(self, tokens: Tokens) -> Tokens:
+    def _ask(self, realm: RealmId, tokens: Tokens) -> Tokens:
         try:
             grant = self._oauth.refresh(tokens.refresh_token)
+        except QuotaExhausted as error:
+            run = self._control.refusals.note_app(error.retry_after)
+            _log.error("quota_spent", realm_id=realm, resumes_at=str(run.resumes_at))
+            raise exhausted(run, realm, app=True) from error
         except CredentialsRejected as error:
             self._refusal = (self._clock.monotonic() + REFUSED_SECONDS, error)
             raise
         crashpoint("after_token_response")
+        self._quota_is_back()
         fresh = tokens_of(grant, self._control.now(), previous=tokens)
         _know(fresh)
         return fresh
@@ -194,10 +215,12 @@ class Refresher:
         latest = self._control.tokens.load(realm)
         if latest is not None and latest.version != tokens.version:
             return latest
+        said = f"HTTP {error.status}, {error.fault_code}"
         why = (
-            "An earlier refresh was cut off and Intuit no longer accepts the stored token."
+            "An earlier refresh was cut off and Intuit no longer accepts the stored token "
+            f"({said})."
             if interrupted
-            else "Intuit no longer accepts this company's grant: it was disconnected in "
+            else f"Intuit no longer accepts this company's grant ({said}): it was disconnected in "
             "QuickBooks, replaced or left unused too long."
         )
         advice = f"{why} Connect it again with `ledgerguard connect`; its rows stay."
@@ -225,11 +248,36 @@ class Refresher:
         )
         waited = (self._control.now() - attempt.started_at).total_seconds()
         if 0 <= waited < pause:
-            raise TokenEndpointUnavailable(
-                f"Refreshing this company's token failed {attempt.tries} times in a row; the "
-                f"next try is due in {pause - waited:.0f} s. The grant is kept.",
+            last = "" if attempt.reason is None else f", last because {attempt.reason}"
+            paused = TokenEndpointUnavailable(
+                f"Refreshing this company's token failed {attempt.tries} times in a row{last}; the "
+                f"next try is due in {math.ceil(pause - waited)} s. The grant is kept.",
                 realm_id=realm,
             )
+            paused.why = attempt.reason
+            raise paused
+
+    def _note_reason(
+        self, realm: RealmId, noted: RefreshAttempt, error: TokenEndpointUnavailable
+    ) -> None:
+        """For everybody else who is asked; the caller gets the error itself."""
+        _log.warning("refresh_failed", realm_id=realm, tries=noted.tries, reason=error.why)
+        with suppress(ControlUnavailable):
+            self._control.tokens.note_reason(realm, noted, error.why or error.message)
+
+    def _respect_quota(self, realm: RealmId) -> None:
+        """Once the token endpoint said that the app's quota is spent, one call an hour asks."""
+        run = self._control.refusals.app()
+        if run is None or run.resumes_at is None:
+            return
+        if self._control.now() < run.resumes_at or not self._control.refusals.probe(APP):
+            raise exhausted(run, realm, app=True)
+
+    def _quota_is_back(self) -> None:
+        """Tokens are given again, so nothing keeps the app's calls back any more."""
+        with suppress(ControlUnavailable):
+            if self._control.refusals.app() is not None:
+                self._control.refusals.clear(APP)
 
     def _respect_refusal(self, realm: RealmId) -> None:
         """What Intuit refuses for one company it refuses for all: the keys are the app's own."""

@@ -113,6 +113,8 @@ def _move(
         if there is None or there.access_expires_at < tokens.access_expires_at:
             target.replace(realm, tokens, known)
             if attempt is not None:
-                target.note_attempt(realm, tokens)
+                noted = target.note_attempt(realm, tokens)
+                if attempt.reason is not None:
+                    target.note_reason(realm, noted, attempt.reason)
         crashpoint("before_moved_token_is_forgotten")
         source.forget(realm)

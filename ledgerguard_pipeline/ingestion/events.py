@@ -31,6 +31,7 @@ from ledgerguard_pipeline.errors import (
     WrongEnvironment,
 )
 from ledgerguard_pipeline.events import ChangeEvent
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.event_lease import EventLease, beating
 from ledgerguard_pipeline.ingestion.event_reads import EntityRead, EventReader
 from ledgerguard_pipeline.ingestion.marking import Marking
@@ -162,8 +163,19 @@ class EventSync:
             if read.error is not None:
                 self._give_back(read, read.error)
         self._commit([read for read in reads.values() if read.error is None])
-        if self._companies is not None and len(self._errors) < len(reads):
-            self._companies.heartbeat(self._realm_id, self._response_time_ms())
+        if self._companies is not None:
+            self._note_end(self._companies, done=len(self._errors) < len(reads))
+
+    def _note_end(self, companies: CompanyStore, *, done: bool) -> None:
+        """Tell at once what no sync could load either."""
+        if done:
+            companies.heartbeat(self._realm_id, self._response_time_ms())
+            return
+        for error in self._errors.values():
+            failure = Failure.of(error)
+            if failure.needs_human and failure.company_wide:
+                companies.stumble(self._realm_id, failure)
+                return
 
     def _commit(self, reads: Sequence[EntityRead]) -> None:
         """All in one short transaction; if that fails, each for itself."""

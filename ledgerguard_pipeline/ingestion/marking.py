@@ -18,6 +18,7 @@ from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import Committed, Counted, SyncMark, SyncMarks
 from ledgerguard_pipeline.errors import BronzeError, ControlError
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import RealmId
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ class Marking:
     def ended(
         self,
         *,
-        failed: Mapping[str, str],
+        failed: Mapping[str, Failure],
         current: Collection[str],
         recount: Collection[str],
         compared: Sequence[CountGap] = (),

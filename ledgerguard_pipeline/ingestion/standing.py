@@ -20,10 +20,11 @@ from ledgerguard_pipeline.control.inbox import NO_COMPANY
 from ledgerguard_pipeline.control.marks import SyncMark
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.queued import Backlog
-from ledgerguard_pipeline.control.refusals import Refusals
-from ledgerguard_pipeline.control.tokens import TokenLife
+from ledgerguard_pipeline.control.refusals import APP, Refusals
+from ledgerguard_pipeline.control.tokens import RefreshAttempt, TokenLife
 from ledgerguard_pipeline.custody.health import EntityFacts, Health, SyncFacts, judge
 from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
 
@@ -51,6 +52,8 @@ class EntityStanding:
     promised_seconds: float = PROMISED_CDC_SECONDS
     failed_at: datetime | None = None
     """When ``error`` happened."""
+    failure: Failure | None = None
+    """``error`` with who has to act; None where nothing failed."""
 
     def to_json(self) -> dict[str, object]:
         """One entry of the company's ``entities``."""
@@ -62,7 +65,15 @@ class EntityStanding:
             "quarantined": self.quarantined,
             "mode": self.mode,
             "error": self.error,
+            "error_kind": None if self.failure is None else self.failure.kind,
+            "error_scope": self._scope,
         }
+
+    @property
+    def _scope(self) -> str | None:
+        if self.failure is None:
+            return None
+        return "company" if self.failure.company_wide else "entity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,7 @@ class Standing:
             "environment": company.environment.value,
             "health": self.health.state.value,
             "reasons": list(self.health.texts),
+            "reason_kinds": [reason.kind.value for reason in self.health.reasons],
             "is_connected": self.is_connected,
             "status": company.status.value,
             "last_sync_time": _iso(facts.last_sync_at),
@@ -189,6 +201,7 @@ def read_known(
         bronze_trouble=control.bronze_trouble.read(),
         gaps=control.marks.gaps.read(realms),
         doubts=control.marks.doubts.read(realms),
+        refreshes=control.tokens.attempts(realms),
     )
 
 
@@ -207,6 +220,7 @@ class Known:
     bronze_trouble: str | None
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
     doubts: Mapping[RealmId, tuple[Doubt, ...]]
+    refreshes: Mapping[RealmId, RefreshAttempt]
 
 
 class StandingReader:
@@ -267,11 +281,20 @@ class StandingReader:
         usage = self._known.usage.get(realm, CallUsage())
         backlog = self._known.backlogs.get(realm)
         stray = self._known.backlogs.get(NO_COMPANY)
-        run = self._known.refusals.get(realm)
+        app = self._known.refusals.get(APP)
+        of_app = app is not None and app.resumes_at is not None
+        run = app if of_app else self._known.refusals.get(realm)
         sealed_elsewhere = life is not None and life.key_id not in self._known.key_ids
         return SyncFacts(
             entities=tuple(
-                EntityFacts(each.entity, each.last_sync_at, each.promised_seconds, each.error)
+                EntityFacts(
+                    each.entity,
+                    each.last_sync_at,
+                    each.promised_seconds,
+                    each.error,
+                    each.failure,
+                    each.failed_at,
+                )
                 for each in entities
             ),
             quarantined=sum(each.quarantined for each in entities),
@@ -292,6 +315,8 @@ class StandingReader:
             failed_calls=usage.failed,
             cooling_seconds=self._known.cooling.get(realm, 0.0),
             quota_resumes_at=None if run is None else run.resumes_at,
+            quota_of_app=of_app,
+            refresh=self._known.refreshes.get(realm),
             webhook_depth=0 if backlog is None else backlog.depth,
             webhook_age_seconds=0.0 if backlog is None else backlog.age_seconds,
             parked_events=0 if backlog is None else backlog.parked,
@@ -309,6 +334,7 @@ def _entity(mark: SyncMark, promised: float) -> EntityStanding:
         quarantined=mark.quarantined,
         promised_seconds=promised,
         failed_at=mark.failed_at,
+        failure=mark.failure,
     )
 
 

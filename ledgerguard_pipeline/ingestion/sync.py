@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -26,11 +27,13 @@ from ledgerguard_pipeline.control.gaps import CountGap
 from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
+    AccessDenied,
     BronzeBusy,
     LedgerGuardError,
     RightsInDoubt,
     WrongEnvironment,
 )
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.affordable import affordable, skipped_result
 from ledgerguard_pipeline.ingestion.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.feed import Portion
@@ -103,8 +106,10 @@ class CompanySync:
             self._waiting.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             if self._companies is not None and isinstance(error, LedgerGuardError):
+                failure = Failure.of(error)
                 self._companies.stumble(
-                    self.request.realm_id, f"The last sync could not begin. {error}"
+                    self.request.realm_id,
+                    replace(failure, text=f"The last sync could not begin. {error}"),
                 )
             raise
         return self
@@ -188,11 +193,11 @@ class CompanySync:
 
     def _mark_end(self) -> None:
         """Which entities failed, which are current without a commit, which to count anew."""
-        failed: dict[str, str] = {}
+        failed: dict[str, Failure] = {}
         current, recount, compared = [], [], []
         for load in self._loads.values():
             if load.error is not None:
-                failed[load.name] = str(load.error)
+                failed[load.name] = self._failure(load.error)
             elif load.result is not None:
                 # What the company's edition lacks is up to date without any row.
                 if load.feed.plan.advances and not self.request.reconcile and not load.completed:
@@ -223,6 +228,10 @@ class CompanySync:
             connected_at=None if company is None else company.connected_at,
             now=self._clock.now(),
         )
+
+    def _failure(self, error: LedgerGuardError) -> Failure:
+        """Access that is refused while other types were loaded is a matter of that type."""
+        return Failure.of(error, alone=isinstance(error, AccessDenied) and self._worked)
 
     def _open(self) -> None:
         request = self.request

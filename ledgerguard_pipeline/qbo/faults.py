@@ -147,6 +147,12 @@ def printable(text: str, limit: int = 300) -> str:
     return _SECRETLIKE.sub("[redacted]", plain).strip()[:limit].rstrip(". ")
 
 
+def told_by(body: bytes, limit: int = 160) -> str:
+    """What a refusal's body says in any dialect, fit for a message; empty where it says nothing."""
+    fault = fault_of(body)
+    return (fault.text[:limit] if fault else "") or printable(_glimpse(body), limit)
+
+
 def _fault(code: object, kind: str, words: Sequence[str], *, told: bool = True) -> Fault:
     """The fault of these words; where no code stands beside them, they may name it."""
     meaning = ": ".join(words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -24,11 +25,14 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import (
     CredentialsRejected,
     QBOAuthError,
+    QuotaExhausted,
     ReauthorizationRequired,
     ServiceUnavailable,
     TokenEndpointUnavailable,
 )
+from ledgerguard_pipeline.qbo.faults import printable, told_by
 from ledgerguard_pipeline.qbo.hosts import Hosts
+from ledgerguard_pipeline.qbo.retry import retry_after_seconds
 from ledgerguard_pipeline.qbo.transport import Transport
 
 SCOPE = "com.intuit.quickbooks.accounting"
@@ -109,6 +113,7 @@ class OAuthEndpoint:
         Raises:
             ReauthorizationRequired: the code is unknown, used or expired (``invalid_grant``).
             CredentialsRejected: Intuit refuses the app's id or secret.
+            QuotaExhausted: 429, which here means that the app's quota is used up.
             TokenEndpointUnavailable: no usable answer.
         """
 
@@ -130,6 +135,7 @@ class OAuthEndpoint:
         Raises:
             ReauthorizationRequired: the refresh token is dead (``invalid_grant``).
             CredentialsRejected: Intuit refuses the app's id or secret.
+            QuotaExhausted: 429, which here means that the app's quota is used up; nothing changed.
             TokenEndpointUnavailable: no usable answer; the grant may or may not have rotated.
         """
         value = _plain(refresh_token)
@@ -198,7 +204,7 @@ class OAuthEndpoint:
             session.register_compliance_hook("refresh_token_response", check)
             try:
                 call(session, HTTPBasicAuth(self._client_id, _plain(self._secret)))
-            except QBOAuthError:
+            except (QBOAuthError, QuotaExhausted):
                 raise
             except (requests.RequestException, OAuth2Error, ValueError, Warning) as error:
                 # The library's own errors may quote the answer, so only their kind is passed on.
@@ -247,21 +253,31 @@ def is_token(text: str) -> bool:
 def _refuse(response: requests.Response) -> NoReturn:
     error = _error_of(response)
     place = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
+    if response.status_code == 429:
+        # It has no limit by the minute; what it refuses so is an app whose month is used up.
+        quota = QuotaExhausted(
+            f"Intuit's token endpoint answered {_said(response)}: the app's monthly quota of reads "
+            "is used up. Raise it in Intuit's developer portal; nothing was lost.",
+            status=429,
+            **place,
+        )
+        quota.retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
+        raise quota
     if error == "invalid_grant" and response.status_code in (400, 401):
         raise ReauthorizationRequired(
-            "Intuit no longer accepts this company's grant: connect it again with "
-            "`ledgerguard connect`.",
+            f"Intuit no longer accepts this company's grant ({_said(response)}): connect it again "
+            "with `ledgerguard connect`.",
             status=response.status_code,
             **place,
         )
     if error in ("invalid_client", "unauthorized_client") or response.status_code == 401:
         raise CredentialsRejected(
-            "Intuit refuses the app's client id or secret: check INTUIT_CLIENT_ID and "
-            "INTUIT_CLIENT_SECRET; connections are untouched.",
+            f"Intuit refuses the app's client id or secret ({_said(response)}): check "
+            "INTUIT_CLIENT_ID and INTUIT_CLIENT_SECRET; connections are untouched.",
             status=response.status_code,
             **place,
         )
-    raise _unavailable(f"it answered HTTP {response.status_code}", response)
+    raise _unavailable(f"it answered {_said(response)}", response)
 
 
 def _error_of(response: requests.Response) -> str | None:
@@ -270,16 +286,33 @@ def _error_of(response: requests.Response) -> str | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     error = body.get("error")
-    return error[:40] if isinstance(error, str) else None
+    return printable(error, 40) if isinstance(error, str) else None
+
+
+def _said(response: requests.Response) -> str:
+    """The status and what the answer says, fit for a message: no secret, no person."""
+    return f"HTTP {response.status_code}, {_words(response) or 'without a reason'}"
+
+
+def _words(response: requests.Response) -> str:
+    try:
+        body = msgspec.json.decode(response.content, type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError):
+        return told_by(response.content)
+    texts = [body[name] for name in ("error", "error_description") if body.get(name)]
+    found = ": ".join(text for text in texts if isinstance(text, str))
+    return printable(found, 160) if found else told_by(response.content)
 
 
 def _unavailable(why: str, response: requests.Response | None = None) -> TokenEndpointUnavailable:
-    return TokenEndpointUnavailable(
+    error = TokenEndpointUnavailable(
         f"Intuit's token endpoint gave no usable answer: {why}. The stored grant is kept; try "
         "again later.",
         status=response.status_code if response is not None else None,
         intuit_tid=response.headers.get("intuit_tid") if response is not None else None,
     )
+    error.why = why
+    return error
 
 
 def _plain(value: str | SecretStr) -> str:

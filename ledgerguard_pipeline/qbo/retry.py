@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import tenacity
@@ -88,3 +89,15 @@ class Plan:
         wait = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
         asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
         return max(wait, min(asked or 0.0, self._policy.longest_cool_down))
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Seconds from a ``Retry-After`` header in either of its forms (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
+    except ValueError:
+        return None

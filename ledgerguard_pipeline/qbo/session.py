@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import requests
@@ -31,7 +30,7 @@ from ledgerguard_pipeline.qbo.faults import Where, renewable
 from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.reads import Read
-from ledgerguard_pipeline.qbo.retry import Plan, RetryPolicy
+from ledgerguard_pipeline.qbo.retry import Plan, RetryPolicy, retry_after_seconds
 from ledgerguard_pipeline.qbo.stats import CallStats
 from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
 from ledgerguard_pipeline.qbo.transport import Transport
@@ -188,7 +187,7 @@ class Session:
             Where(realm, read.entity, headers.get("intuit_tid")),
             now,
             headers.get("Date"),
-            _retry_after(headers.get("Retry-After"), now.timestamp()),
+            retry_after_seconds(headers.get("Retry-After"), now.timestamp()),
         )
 
     def _account(self, realm: RealmId, read: Read, status: int, size: int, seconds: float) -> None:
@@ -281,15 +280,3 @@ class _Note:
 def _place(error: LedgerGuardError, realm: RealmId, read: Read) -> None:
     error.realm_id = error.realm_id or realm
     error.entity = error.entity or read.entity
-
-
-def _retry_after(value: str | None, now: float) -> float | None:
-    """Seconds from a ``Retry-After`` header in either of its forms (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(parsedate_to_datetime(value).timestamp() - now, 0.0)
-    except ValueError:
-        return None

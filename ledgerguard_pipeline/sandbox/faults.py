@@ -227,6 +227,9 @@ def item_refusal(rule: FaultRule) -> Refusal:
     if rule.kind is FaultKind.UNAUTHORIZED:
         name = "message=AuthenticationFailed; errorCode=003200; statusCode=401"
         return Refusal("3200", name, f"Token expired: {HANDLE}", kind="AuthenticationFault")
+    if rule.kind is FaultKind.FORBIDDEN:
+        name = "message=ApplicationAuthorizationFailed; errorCode=003100; statusCode=403"
+        return Refusal("3100", name, "", kind="SERVICE")
     detail = "The request limit was reached.  Try again later"
     return _REFUSALS.get(rule.kind) or Refusal("3001", _THROTTLE, detail, kind="SERVICE")
 

@@ -1,16 +1,23 @@
-"""Which page and status an error becomes. The pages are generic: details go to the log only."""
+"""Which page and status an error becomes. The pages are generic: details go to the log only.
+
+What QuickBooks itself answered is shown while connecting: whoever connects can act on it, and the
+client has made it fit for a page.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledgerguard_pipeline.errors import (
     BadInputError,
+    ConfirmationFailed,
     ConsentError,
     ControlError,
     KeyUnavailable,
     LedgerGuardError,
+    QBOAPIError,
     QBOAuthError,
+    QuotaExhausted,
     Transient,
 )
 
@@ -42,6 +49,13 @@ _LATER = Refusal(
     "Intuit could not be reached or gave no usable answer. Nothing was stored. Try again in a "
     "minute.",
 )
+_SPENT = Refusal(
+    503,
+    "The app's monthly quota is used up",
+    "Intuit answers nothing to this app until the month turns or its quota is raised in the "
+    "developer portal. Nothing was stored.",
+)
+_UNCONFIRMED = "Access was allowed, but QuickBooks does not let this company be read."
 _STORE = Refusal(
     503,
     "The company list cannot be read",
@@ -75,12 +89,19 @@ _CONFIGURATION = Refusal(
 
 def refusal(error: LedgerGuardError) -> Refusal:
     """The answer for an error raised while connecting; 4xx unless repeating may help."""
+    said = error.said if isinstance(error, QBOAPIError) else None
+    if isinstance(error, ConfirmationFailed):
+        again = "Nothing was stored; start again when that is done."
+        return replace(_CONSENT, advice=f"{_UNCONFIRMED} {error.reason} {again}")
     if isinstance(error, ConsentError):
         return _CONSENT
+    if isinstance(error, QuotaExhausted):
+        return _SPENT
     if isinstance(error, ControlError) and isinstance(error, Transient):
         return _STORE
     if isinstance(error, Transient):
-        return _LATER
+        answer = "" if said is None else f"QuickBooks answered {said}. "
+        return replace(_LATER, advice=answer + _LATER.advice)
     if error.exit_code == 2:
         return _CONFIGURATION
     if isinstance(error, QBOAuthError):

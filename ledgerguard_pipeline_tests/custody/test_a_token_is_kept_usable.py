@@ -38,7 +38,6 @@ UNUSABLE = [
     Scripted(200, b'{"token_type": "bearer", "access_token": "two\\nlines"}'),
     Scripted(200, b'{"token_type": "bearer", "access_token": "a", "refresh_token": "\\u00e9"}'),
     Scripted(500, b'{"access_token": "a", "refresh_token": "r", "token_type": "bearer"}'),
-    Scripted(429, b"{}"),
     Scripted(302, b""),
 ]
 

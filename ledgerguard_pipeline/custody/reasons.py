@@ -1,0 +1,76 @@
+"""What can be wrong with a company, and how bad it is: the words of every verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class HealthState(StrEnum):
+    """How a company stands; the worst of its reasons."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """Data still flows, or will again by itself; somebody should look."""
+    UNHEALTHY = "unhealthy"
+    """Data does not flow until somebody acts."""
+
+
+class ReasonKind(StrEnum):
+    """What a reason is about. Each has a heading of that name in ``docs/operations.md``."""
+
+    DISCONNECTED = "disconnected"
+    NEEDS_REAUTH = "needs_reauth"
+    NO_TOKENS = "no_tokens"
+    KEY_MISSING = "key_missing"
+    TOKENS_AT_RISK = "tokens_at_risk"
+    BRONZE_UNUSABLE = "bronze_unusable"
+    GRANT_ENDED = "grant_ended"
+    REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
+    GRANT_ENDS = "grant_ends"
+    REFRESH_FAILS = "refresh_fails"
+    ACCESS_DENIED = "access_denied"
+    COMPANY_UNAVAILABLE = "company_unavailable"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    MISCONFIGURED = "misconfigured"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    THROTTLED = "throttled"
+    CALLS_FAIL = "calls_fail"
+    SLOW_ANSWERS = "slow_answers"
+    SYNC_FAILED = "sync_failed"
+    NEVER_SYNCED = "never_synced"
+    SYNC_LATE = "sync_late"
+    QUARANTINE = "quarantine"
+    COUNTS_DIFFER = "counts_differ"
+    RIGHTS_IN_DOUBT = "rights_in_doubt"
+    CALL_BUDGET = "call_budget"
+    WEBHOOK_LAG = "webhook_lag"
+    PARKED_EVENTS = "parked_events"
+    UNREADABLE_EVENTS = "unreadable_events"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding: how bad, and a sentence on what it is and what to do.
+
+    ``grade`` tells stages of one kind apart (days left, percent used): reaching the next stage
+    is news, another number in the text is not.
+    """
+
+    state: HealthState
+    text: str
+    kind: ReasonKind
+    grade: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict with its reasons, worst first; a healthy company has none."""
+
+    state: HealthState
+    reasons: tuple[Reason, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The reasons' sentences."""
+        return tuple(reason.text for reason in self.reasons)
