@@ -25,7 +25,7 @@ from ledgerguard_pipeline.addresses import LakeAddress
 from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.attached import CATALOG, instances
 from ledgerguard_pipeline.bronze.place import Session, Written, first_line
-from ledgerguard_pipeline.bronze.turns import TurnTaken, connect, turn
+from ledgerguard_pipeline.bronze.turns import TurnTaken, connect, conninfo, turn
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
     BronzeBusy,
@@ -33,10 +33,12 @@ from ledgerguard_pipeline.errors import (
     BronzeUnavailable,
     ConfigurationError,
 )
+from ledgerguard_pipeline.postgres_answers import login_refused, passes, quotes_server
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 _LAYOUT = "the layout of the lake"
 _REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
+"""In a server that speaks English; others are asked for their SQLSTATE."""
 _CONFLICTS = ("conflict", "maximum retry count", "primary key", "unique", "concurrent")
 _LOST = ("connect", "terminat", "starting up", "shutting down", "recovery", 'query "rollback"')
 
@@ -44,6 +46,7 @@ _LOST = ("connect", "terminat", "starting up", "shutting down", "recovery", 'que
 class _Cause(Enum):
     CONFLICT = "another writer committed first"
     LOST = "its database did not answer"
+    REFUSED = "its database refuses the settings"
 
 
 class DuckLake:
@@ -77,9 +80,12 @@ class DuckLake:
         try:
             yield Session(connection, CATALOG, lake=True)
         except duckdb.Error as error:
-            if self._cause(error) is _Cause.LOST:
+            cause = self._cause(error)
+            if cause is _Cause.LOST:
                 instances.drop(self.address)
                 raise self._unavailable(error, "reading") from error
+            if cause is _Cause.REFUSED:
+                raise self._refused(error) from error
             raise BronzeError(f"DuckDB failed reading {self.name}: {first_line(error)}.") from error
         finally:
             with contextlib.suppress(duckdb.Error):
@@ -159,6 +165,8 @@ class DuckLake:
                 raise self._busy() from None
             except (duckdb.Error, psycopg.Error) as error:
                 cause = self._cause(error)
+                if cause is _Cause.REFUSED:
+                    raise self._refused(error) from error
                 if cause is None:
                     raise self._failed(error, doing) from error
                 if cause is _Cause.LOST:
@@ -173,16 +181,33 @@ class DuckLake:
 
     def _cause(self, error: duckdb.Error | psycopg.Error) -> _Cause | None:
         """Why it may succeed when it is done again; None where it would not."""
+        if isinstance(error, psycopg.Error):
+            return self._cause_by_state(error)
         text = str(error).lower()
         if any(mark in text for mark in _REFUSED):
-            return None
-        if isinstance(error, psycopg.Error):
-            lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-            return _Cause.LOST if lost else None
-        # DuckLake wraps what PostgreSQL said; a broken connection shows in either's words.
+            return _Cause.REFUSED
+        # DuckLake wraps what PostgreSQL said, in PostgreSQL's language; its own words are English.
         if any(mark in text for mark in _LOST):
-            return _Cause.LOST
-        return _Cause.CONFLICT if any(mark in text for mark in _CONFLICTS) else None
+            # Whether the server is away or does not let us in, it says itself.
+            asked = self._asked() if quotes_server(str(error)) else None
+            return _Cause.REFUSED if asked is _Cause.REFUSED else _Cause.LOST
+        if any(mark in text for mark in _CONFLICTS):
+            return _Cause.CONFLICT
+        return self._asked() if quotes_server(str(error)) else None
+
+    def _cause_by_state(self, error: psycopg.Error) -> _Cause | None:
+        if login_refused(error, conninfo(self.address)):
+            return _Cause.REFUSED
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return _Cause.LOST if lost or passes(error.sqlstate) else None
+
+    def _asked(self) -> _Cause | None:
+        """What the database says to a login of our own; None if it lets us in."""
+        try:
+            connect(self.address).close()
+        except psycopg.Error as error:
+            return self._cause_by_state(error)
+        return None
 
     def _busy(self) -> BronzeBusy:
         return BronzeBusy(
@@ -197,12 +222,15 @@ class DuckLake:
             "bring its PostgreSQL back and run this again."
         )
 
+    def _refused(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.name} cannot be used: {first_line(error)}. Correct LEDGERGUARD_BRONZE_URL."
+        )
+
     def _failed(self, error: Exception, doing: str) -> BronzeError | ConfigurationError:
         text = first_line(error)
-        if any(mark in text.lower() for mark in _REFUSED) or "DATA_PATH" in text:
-            return ConfigurationError(
-                f"{self.name} cannot be used: {text}. Correct LEDGERGUARD_BRONZE_URL."
-            )
+        if "DATA_PATH" in text:
+            return self._refused(error)
         return BronzeError(
             f"DuckDB failed {doing} {self.name}: {text}. Nothing of this load was kept; check "
             "the data path, then run it again."

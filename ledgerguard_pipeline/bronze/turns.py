@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
 from ledgerguard_pipeline.addresses import LakeAddress
 
@@ -79,15 +80,16 @@ def connect(address: LakeAddress) -> psycopg.Connection:
     Raises:
         psycopg.Error: it cannot be reached, or refuses.
     """
+    return psycopg.connect(conninfo(address), autocommit=True)
+
+
+def conninfo(address: LakeAddress) -> str:
+    """How the catalog's database is logged in to; holds the password."""
     parameters: dict[str, str | int] = {"connect_timeout": CONNECT_SECONDS}
     parameters.update(address.catalog)
     if address.password is not None:
         parameters["password"] = address.password
-    return psycopg.connect(
-        **parameters,  # type: ignore[arg-type]  # libpq parameters by their names
-        autocommit=True,
-        application_name="ledgerguard bronze",
-    )
+    return make_conninfo("", **parameters, application_name="ledgerguard bronze")
 
 
 @contextmanager

@@ -107,6 +107,8 @@ class Database:
         try:
             self._durable.connect().close()
         except DBAPIError as error:
+            if self._refused(error):
+                raise self._refusal(error) from error
             raise ControlUnreachable(
                 f"The PostgreSQL server at {self._shown} cannot be used: {_cause(error)}. Start "
                 "it, or correct LEDGERGUARD_CONTROL_URL."
@@ -189,10 +191,13 @@ class Database:
         while True:
             try:
                 return ask()
-            except OperationalError:
+            except OperationalError as error:
                 pause = next(pauses)
                 if self.is_sqlite or self.clock.monotonic() + pause > deadline:
                     raise
+                # One login that will be refused for ever is enough: servers lock accounts out.
+                if self._refused(error):
+                    raise self._refusal(error) from error
                 self.clock.sleep(pause)
 
     def _opened(self, lock: str | None, *, durable: bool) -> Connection:
@@ -268,6 +273,19 @@ class Database:
                 "was written; free disk space, stop a process that holds it, or check "
                 "LEDGERGUARD_CONTROL_URL, then try again."
             ) from error
+
+    def _refused(self, error: DBAPIError) -> bool:
+        """Whether the server is there and does not let us in, in whatever language it says so."""
+        from ledgerguard_pipeline.postgres_answers import login_refused  # loads the driver
+
+        uri = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return error.orig is not None and login_refused(error.orig, uri)
+
+    def _refusal(self, error: DBAPIError) -> ControlUnreachable:
+        return ControlUnreachable(
+            f"The PostgreSQL server at {self._shown} refuses the login: {_cause(error)}. Correct "
+            "user, password or database in LEDGERGUARD_CONTROL_URL; nothing was written."
+        )
 
     @property
     def _shown(self) -> str:
