@@ -118,6 +118,7 @@ def test_a_control_plane_that_starts_is_waited_for() -> None:
 
 
 def test_the_state_of_a_login_is_known_although_its_words_are_not() -> None:
+    conninfo = ""
     for sqlstate, sentence, severity in (*REFUSALS, *PASSING):
         with RefusingPostgres(sqlstate, sentence, severity) as server:
             conninfo = f"host=127.0.0.1 port={server.port} user=x password=y dbname=z"
