@@ -6,57 +6,22 @@ import io
 import lzma
 import re
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from ledgerguard_pipeline.control.inbox import EventStatus
 from ledgerguard_pipeline.ingestion.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     failures,
     realm_of,
     sync,
 )
 from ledgerguard_pipeline_tests.upgrade.served import (
-    LaterClock,
-    serve_again,
     told,
-    unpack_home,
 )
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    """The company of the home, served again."""
-    with serve_again() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(home: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of the home that 0.1.0 left, also in the environment."""
-    unpack_home(home)
-    for name, value in {
-        "INTUIT_CLIENT_ID": sandbox.client_id,
-        "INTUIT_CLIENT_SECRET": sandbox.client_secret,
-        "INTUIT_BASE_URL": sandbox.base_url,
-        "INTUIT_ENV": "sandbox",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return load_settings(ledgerguard_home=home)
-
-
-@pytest.fixture
-def upgraded(settings: Settings) -> Iterator[Installation]:
-    """This version, opened on the home of 0.1.0 two hours after that was stopped."""
-    with Installation.open(settings, clock=LaterClock()) as opened:
-        yield opened
 
 
 def test_the_company_its_tokens_and_its_events_are_still_there(
@@ -75,16 +40,35 @@ def test_the_company_its_tokens_and_its_events_are_still_there(
     assert sum(each.status is EventStatus.PARKED for each in listed) == 2
 
 
-def test_a_sync_goes_on_where_0_1_0_stopped(upgraded: Installation, sandbox: SandboxServer) -> None:
+def test_events_and_health_go_on_where_0_1_0_stopped(
+    upgraded: Installation, sandbox: SandboxServer
+) -> None:
     realm = realm_of(sandbox)
+    before = upgraded.standing(realm)
+    assert before is not None
+    assert before.health.state.value != "healthy", "its last syncs had failed"
     assert upgraded.control.inbox.lease("run", realms=[realm])
     lease = InboxLease(upgraded.control.inbox, "run")
     with upgraded.service(realm).open_events(lease) as running:
         assert failures(running.run()) == {}
     assert failures(sync(upgraded)) == {}
-    standing = upgraded.standing(realm)
-    assert standing is not None
-    assert standing.health.state.value == "healthy", standing.health.texts
+    after = upgraded.standing(realm)
+    assert after is not None
+    assert all("token" not in text for text in after.health.texts), after.health.texts
+
+
+def test_everything_0_1_0_stored_can_be_read_before_any_sync(
+    upgraded: Installation, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    counts = upgraded.bronze.counts(realm_of(sandbox))
+    assert counts["Invoice"] == len(sandbox.truth("Invoice").rows)
+    assert len(upgraded.bronze.frame("Invoice")) == counts["Invoice"]
+    for name in ("expense", "expense_current", "customer_current", "_loads", "_watermarks"):
+        assert upgraded.bronze.sql(f"SELECT * FROM bronze.{name} LIMIT 1").rows, name
+    upgraded.bronze.snapshot(tmp_path / "books.duckdb")
+    assert (tmp_path / "books.duckdb").exists()
+    bodies = [each.body for each in upgraded.control.deliveries.list()]
+    assert any(b"updated.v1.1" in body for body in bodies)
 
 
 def test_the_fixture_names_no_machine_and_nobodys_secret() -> None:
