@@ -86,6 +86,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     ``payload`` is ``None`` only where Intuit sent no object (a tombstone, which has no fields).
     A msgspec struct, as millions of them pass through a load: made in a tenth of a dataclass's
     time and never visited by the cycle collector.
+
+    ``whole`` is False for a living row that says only that its object changed: it carries a
+    status, calls itself sparse, or lacks members its type always has. Such a row is read again
+    before it is stored; Bronze refuses it.
     """
 
     id: str
@@ -99,6 +103,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     fetched_at: datetime
     event_id: str | None = None
     merged_into: str | None = None
+    whole: bool = True
 
     @property
     def raw(self) -> bytes:

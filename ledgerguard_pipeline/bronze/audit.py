@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ledgerguard_pipeline.bronze.counting import WHOLE, count_copies, count_versions, slices
+from ledgerguard_pipeline.bronze.counting import (
+    WHOLE,
+    count_copies,
+    count_doubled,
+    count_versions,
+    slices,
+)
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
@@ -38,6 +44,7 @@ class SampleRow:
 class Audit:
     """Rows of one entity and company in the current view, and how many wait in quarantine.
 
+    ``doubled`` rows show a version that another row shows already, for no reason that is known.
     ``loads`` are the loads of the asking run that were committed when this was read.
     """
 
@@ -46,6 +53,7 @@ class Audit:
     quarantined: int = 0
     sample: tuple[SampleRow, ...] = ()
     loads: frozenset[str] = frozenset()
+    doubled: int = 0
 
 
 def audit(
@@ -67,10 +75,10 @@ def audit(
         return found
     counts = {entity.name: (0, 0) for entity in there}
     whole, in_parts = _by_size(store, [one for one in there if isinstance(one, EntityType)])
-    _, rows = store.sql(_statement(realm_id, there, whole, run_id or ""))
-    for large, parts in in_parts.items():
-        for one in parts:
-            rows = [*rows, *store.sql(_count(large, realm_id, one))[1]]
+    noted = "_restatements" in present
+    _, rows = store.sql(_statement(realm_id, there, whole, run_id or "", noted=noted))
+    rows = [*rows, *_of_large(store, realm_id, in_parts, noted=noted)]
+    doubled: dict[str, int] = {}
     waiting: dict[str, int] = {}
     samples: dict[str, list[SampleRow]] = {}
     loads: dict[str, set[str]] = {}
@@ -79,6 +87,8 @@ def audit(
         if part == "count":
             living, surplus = counts[entity]
             counts[entity] = (living + int(str(number)), surplus + int(str(other)))
+        elif part == "doubled":
+            doubled[entity] = doubled.get(entity, 0) + int(str(number))
         elif part == "waiting":
             waiting[entity] = int(str(number))
         elif part == "load":
@@ -94,6 +104,7 @@ def audit(
             waiting.get(name, 0),
             tuple(samples.get(name, ())),
             frozenset(loads.get(name, ())),
+            doubled.get(name, 0),
         )
     return found
 
@@ -123,10 +134,29 @@ def _by_size(
     return whole, in_parts
 
 
+def _of_large(
+    store: Reader, realm_id: RealmId, in_parts: Mapping[EntityType, Sequence[str]], *, noted: bool
+) -> list[Sequence[object]]:
+    found: list[Sequence[object]] = []
+    for entity, parts in in_parts.items():
+        for one in parts:
+            found += store.sql(_count(entity, realm_id, one))[1]
+            if noted:
+                found += store.sql(_doubled(entity, realm_id, one))[1]
+    return found
+
+
 def _count(entity: EntityType, realm_id: RealmId, part: str) -> str:
     return (
         f"SELECT 'count', '{entity.name}', *, NULL, NULL, NULL, NULL "
         f"FROM ({count_copies(entity.table, realm_id, part)})"
+    )
+
+
+def _doubled(entity: EntityType, realm_id: RealmId, part: str) -> str:
+    return (
+        f"SELECT 'doubled', '{entity.name}', *, 0, NULL, NULL, NULL, NULL "
+        f"FROM ({count_doubled(entity.name, entity.table, realm_id, part)})"
     )
 
 
@@ -139,9 +169,12 @@ def _statement(
     entities: Sequence[EntityType | DerivedEntity],
     counted: Sequence[EntityType],
     run_id: str,
+    *,
+    noted: bool,
 ) -> str:
     mine = f"WHERE realm_id = '{realm_id}'"
     counts = [_count(entity, realm_id, WHOLE) for entity in counted]
+    counts += [_doubled(entity, realm_id, WHOLE) for entity in counted if noted]
     counts += [
         f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
         f'NULL, NULL, NULL, NULL FROM bronze."{entity.table}_current" {mine}'

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ledgerguard_pipeline.bronze.difference import Difference, difference, lacking
 from ledgerguard_pipeline.bronze.file import ROW_GROUP_ROWS
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.order import (
@@ -16,12 +19,17 @@ from ledgerguard_pipeline.bronze.order import (
     judge,
     microseconds,
     raised_floor,
+    same_version,
     version_of,
 )
-from ledgerguard_pipeline.values import Record, Reject
+from ledgerguard_pipeline.members import without_signed_links
+from ledgerguard_pipeline.values import Record, Reject, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Payloads = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Newest stored payloads of some ids."""
 
 _SLICE_BYTES = 32 * 1024 * 1024
 
@@ -37,6 +45,8 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
     unchanged: int = 0
     stale: int = 0
+    restated: dict[str, Difference] = field(default_factory=dict)
+    """Of those chosen: why they are written although Bronze holds their version."""
 
 
 def collapse(load: Load) -> Batch:
@@ -44,7 +54,8 @@ def collapse(load: Load) -> Batch:
     batch = Batch(rejects=[_storable(reject) for reject in load.rejects])
     newest = batch.newest
     sha256 = hashlib.sha256
-    for record in load.records:
+    for sent in load.records:
+        record = _kept(sent)
         problem = _problem(record)
         if problem is not None:
             batch.rejects.append(_storable(_reject(record, problem)))
@@ -60,7 +71,11 @@ def collapse(load: Load) -> Batch:
         if held is None:
             newest[record.id] = (record, version)
             continue
-        match judge(version, held[1]):
+        verdict = judge(version, held[1])
+        changes_form = held[0].source is Source.CDC and record.source is not Source.CDC
+        if verdict is Verdict.WRITE and same_version(version, held[1]) and not changes_form:
+            verdict, _ = _same(record, held[0].payload)
+        match verdict:
             case Verdict.WRITE:
                 newest[record.id] = (record, raised_floor(version, held[1]))
                 batch.stale += 1
@@ -71,19 +86,80 @@ def collapse(load: Load) -> Batch:
     return batch
 
 
-def decide(batch: Batch, stored: Mapping[str, Version]) -> list[tuple[Record, Version]]:
-    """Those versions that go on top of what is stored; the others are counted in ``batch``."""
+def decide(
+    batch: Batch, stored: Mapping[str, Version], payloads: Payloads, always: Sequence[bytes] = ()
+) -> list[tuple[Record, Version]]:
+    """Those versions that go on top of what is stored; the others are counted in ``batch``.
+
+    ``payloads`` reads stored payloads, asked only where a header cannot tell: the same version
+    with other bytes, or a row that lacks what its type has ``always``.
+    """
     chosen: list[tuple[Record, Version]] = []
+    doubtful: dict[str, Version] = {}
     for identity, (record, version) in batch.newest.items():
         held = stored.get(identity)
-        match Verdict.WRITE if held is None else judge(version, held):
-            case Verdict.WRITE:
-                chosen.append((record, version))
-            case Verdict.UNCHANGED:
-                batch.unchanged += 1
-            case Verdict.STALE:
-                batch.stale += 1
+        verdict = Verdict.WRITE if held is None else judge(version, held)
+        if verdict is not Verdict.WRITE:
+            batch.unchanged += verdict is Verdict.UNCHANGED
+            batch.stale += verdict is Verdict.STALE
+        elif held is None or version.gone:
+            chosen.append((record, version))
+        elif held.gone:
+            batch.restated[identity] = Difference.REVIVED
+            chosen.append((record, version))
+        elif same_version(version, held) or _lacks(record, always):
+            doubtful[identity] = version
+        else:
+            chosen.append((record, version))
+    if doubtful:
+        _look_closer(batch, doubtful, stored, payloads(list(doubtful)), chosen, always)
     return chosen
+
+
+def _look_closer(
+    batch: Batch,
+    doubtful: Mapping[str, Version],
+    stored: Mapping[str, Version],
+    payloads: Mapping[str, bytes],
+    chosen: list[tuple[Record, Version]],
+    always: Sequence[bytes],
+) -> None:
+    for identity, version in doubtful.items():
+        record, held = batch.newest[identity][0], payloads.get(identity)
+        if not same_version(version, stored[identity]):
+            # A shorter form never replaces a whole one.
+            if held is not None and _shorter(record, held, always):
+                batch.rejects.append(_reject(record, "members are missing that it always had"))
+            else:
+                chosen.append((record, version))
+            continue
+        verdict, why = _same(record, held)
+        if verdict is Verdict.WRITE:
+            batch.restated[identity] = why
+            chosen.append((record, version))
+        else:
+            batch.unchanged += 1
+
+
+def _same(record: Record, held: bytes | None) -> tuple[Verdict, Difference]:
+    """What to do with a version that is held with other bytes, and how they differ."""
+    if record.source is Source.CDC or held is None or record.payload is None:
+        # Only a query's form is kept, and change data capture shows no more than the version.
+        return Verdict.UNCHANGED, Difference.SAME
+    how = difference(held, record.payload)
+    kept = how in (Difference.SAME, Difference.NARROWED)
+    return (Verdict.UNCHANGED if kept else Verdict.WRITE), how
+
+
+def _lacks(record: Record, always: Sequence[bytes]) -> bool:
+    payload = record.payload
+    return payload is not None and not all(name in payload for name in always)
+
+
+def _shorter(record: Record, held: bytes, always: Sequence[bytes]) -> bool:
+    """Whether a row lacks a member that its type always has and that the stored one shows."""
+    missing = {f'"{name}"'.encode() for name in lacking(held, record.payload or b"")}
+    return not missing.isdisjoint(always)
 
 
 def id_table(ids: Sequence[str]) -> pa.Table:
@@ -160,6 +236,15 @@ def _arrow(load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int) -
     return pa.table(columns)
 
 
+def _kept(record: Record) -> Record:
+    """The record as it may be stored: signed links are credentials and change at each read."""
+    payload = record.payload
+    if payload is None:
+        return record
+    masked = without_signed_links(payload)
+    return record if masked is payload else msgspec.structs.replace(record, payload=masked)
+
+
 def _problem(record: Record) -> str | None:
     if not record.id:
         return "a record without an Id"
@@ -167,6 +252,8 @@ def _problem(record: Record) -> str | None:
         return "an Id with U+0000"
     if record.sync_token is not None and _NUL in record.sync_token:
         return "a SyncToken with U+0000"
+    if not record.whole:
+        return "only a part of the object was sent"
     payload = record.payload
     if payload is None:
         return None if record.state.gone else "a living record without a payload"

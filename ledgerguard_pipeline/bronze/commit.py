@@ -9,9 +9,10 @@ back before anybody is told that the data is safe.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import duckdb
 
@@ -24,13 +25,16 @@ from ledgerguard_pipeline.bronze.batch import (
     id_table,
     watermark_table,
 )
+from ledgerguard_pipeline.bronze.difference import Difference
 from ledgerguard_pipeline.bronze.drift import describe, new_fields
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome, WalkStep
 from ledgerguard_pipeline.bronze.order import Version, microseconds, sync_token_number
 from ledgerguard_pipeline.bronze.place import Session
 from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.bronze.versions import newest_payloads, note_restatements
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.members import always_there
 from ledgerguard_pipeline.values import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,6 +92,19 @@ def _growth(chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Versi
     return grown
 
 
+def _updates(
+    chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Version], batch: Batch
+) -> int:
+    """How many objects that were held alive changed; another name alone is no change."""
+    return sum(
+        not version.gone
+        and (held := stored.get(record.id)) is not None
+        and not held.gone
+        and batch.restated.get(record.id) is not Difference.RENAMED
+        for record, version in chosen
+    )
+
+
 class Committer:
     """One transaction over an open, initialised Bronze store."""
 
@@ -102,8 +119,10 @@ class Committer:
         self._first: datetime | None = None
         self.outcomes: list[LoadOutcome] = []
 
-    def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
-        """Write all loads.
+    def commit(
+        self, loads: Sequence[Load], before: Callable[[], None] | None = None
+    ) -> list[LoadOutcome]:
+        """Write all loads; ``before`` is done first, in the same transaction.
 
         Raises:
             BronzeError: DuckDB acknowledged the commit but the load marks are not there.
@@ -111,6 +130,8 @@ class Committer:
         connection = self._connection
         connection.execute("BEGIN TRANSACTION")
         try:
+            if before is not None:
+                before()
             self._first = first = self._next_instant()
             outcomes = [
                 _nothing(load) if load.quiet else self._write(load, first + position * _TICK)
@@ -150,12 +171,14 @@ class Committer:
         self._ensure_table(load)
         batch = collapse(load) if load.records or load.rejects else Batch()
         stored = self._stored(load, list(batch.newest)) if batch.newest else {}
-        chosen = decide(batch, stored)
+        payloads = partial(newest_payloads, self._connection, load)
+        chosen = decide(batch, stored, payloads, always_there(entity))
         if chosen:
             for rows in arrow_slices(load, chosen, microseconds(loaded_at)):
                 self._connection.register("incoming", rows)
                 self._connection.execute(tables.append(load.entity.table))
                 self._connection.unregister("incoming")
+        note_restatements(self._connection, load, batch.restated, loaded_at)
         fields = self._note_fields(load, chosen, loaded_at)
         swept_since = None
         if load.walk is not None:
@@ -175,6 +198,8 @@ class Committer:
             quarantined=len(batch.rejects),
             new_fields=fields,
             living=_growth(chosen, stored),
+            updated=_updates(chosen, stored, batch),
+            renamed=sum(why is Difference.RENAMED for why in batch.restated.values()),
         )
         self._expected.add((outcome.load_id, realm, entity, microseconds(loaded_at)))
         self._marks.append(

@@ -67,3 +67,21 @@ def count_copies(table: str, realm_id: str, part: str) -> str:
         f"SEMI JOIN (SELECT id, max(loaded_at) AS loaded_at FROM {SCHEMA}.{quoted(table)} {where} "
         f"GROUP BY id) USING (id, loaded_at) {where} AND state NOT IN {GONE}"
     )
+
+
+def count_doubled(entity: str, table: str, realm_id: str, part: str) -> str:
+    """By how many rows a company's versions exceed one each (it must be 0).
+
+    A version is one state of a living object: company, id, LastUpdatedTime and SyncToken. It has
+    a second row only for a reason that ``_restatements`` names: names of other objects changed,
+    Intuit states other values without a sign, shows more members than before, or the object was
+    gone in between.
+    """
+    mine = f"realm_id = '{realm_id}'"
+    return (
+        f"SELECT coalesce(sum(rows - 1), 0)::BIGINT FROM (SELECT count(*) AS rows "
+        f"FROM {SCHEMA}.{quoted(table)} ANTI JOIN (SELECT id, loaded_at "
+        f"FROM {SCHEMA}._restatements WHERE {mine} AND entity = '{entity}') USING (id, loaded_at) "
+        f"WHERE {part} AND {mine} AND state NOT IN {GONE} AND last_updated_at IS NOT NULL "
+        "GROUP BY id, last_updated_at, sync_token HAVING count(*) > 1)"
+    )

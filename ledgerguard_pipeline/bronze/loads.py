@@ -106,7 +106,9 @@ class LoadOutcome:
     ``new_fields`` names field paths (``Line[].Amount``) never seen before on an entity type that
     was loaded completely at least once; a known path of a new kind reads ``path:kind``.
     ``living`` is by how many living objects the entity grew (or shrank), ``waiting`` how many
-    unresolved records it has in quarantine once this is committed.
+    unresolved records it has in quarantine once this is committed. Of the ``written`` ones,
+    ``updated`` are new states of objects that were held alive, and ``renamed`` are rows in which
+    only the names of other objects differ (``CustomerRef.name``).
     """
 
     load_id: str
@@ -121,6 +123,8 @@ class LoadOutcome:
     new_fields: tuple[str, ...] = ()
     living: int = 0
     waiting: int = 0
+    updated: int = 0
+    renamed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 Two living states. The later ``LastUpdatedTime`` is newer. Where both are equal (or one is not
 known) the higher SyncToken, compared as a number, is newer; where that says nothing either,
-what was read later. Equal bytes are no new version whatever the headers say.
+what was read later. Equal bytes are no new version whatever the headers say, and where time and
+SyncToken are equal too, only bytes that say something else are one (``bronze/batch.py``).
 
 A tombstone and a living state. CDC tombstones carry the time of the deletion but no SyncToken;
 tombstones inferred from error 610 or from an id sweep carry no time at all. A living state wins
@@ -111,6 +112,16 @@ def judge(incoming: Version, stored: Version | None) -> Verdict:
     if incoming.sha256 == stored.sha256:
         return Verdict.UNCHANGED
     return Verdict.WRITE if _follows(incoming, stored) else Verdict.STALE
+
+
+def same_version(one: Version, other: Version) -> bool:
+    """Whether both show one version of a living object: equal LastUpdatedTime and SyncToken."""
+    return (
+        not one.gone
+        and not other.gone
+        and one.updated is not None
+        and (one.updated, one.token) == (other.updated, other.token)
+    )
 
 
 def raised_floor(incoming: Version, stored: Version | None) -> Version:

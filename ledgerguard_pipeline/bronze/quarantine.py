@@ -15,6 +15,7 @@ from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.batch import Batch
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.rows import insert_rows
+from ledgerguard_pipeline.members import without_signed_links
 
 _COLUMNS = (
     "realm_id",
@@ -56,7 +57,8 @@ def settle(
     }
     fresh: dict[tuple[str | None, str, str | None], tuple[object, ...]] = {}
     for reject in batch.rejects:
-        digest = None if reject.payload is None else hashlib.sha256(reject.payload).hexdigest()
+        payload = None if reject.payload is None else without_signed_links(reject.payload)
+        digest = None if payload is None else hashlib.sha256(payload).hexdigest()
         key = (reject.id, reject.reason, digest)
         if key in open_rows:
             connection.execute(
@@ -68,7 +70,7 @@ def settle(
                 entity,
                 reject.id,
                 reject.reason,
-                reject.payload,
+                payload,
                 digest,
                 reject.source.value,
                 reject.request_id,

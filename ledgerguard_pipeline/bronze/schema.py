@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import duckdb
@@ -25,7 +26,7 @@ def has_schema(session: Session) -> bool:
 def prepare(
     place: Place, session: Session, environment: Environment | None, now: datetime
 ) -> set[str]:
-    """Lay out a new store for this environment, or check an old one; return its tables.
+    """Lay out a new store for this environment, or check and upgrade an old one; its tables.
 
     Raises:
         BronzeError: the store is new and nobody said whose it is to be.
@@ -37,25 +38,51 @@ def prepare(
                 f"{_capital(place.name)} is new and belongs to no Intuit environment yet: name "
                 "one when opening it, or let an IngestionService write first."
             )
-        connection = session.connection
-        connection.execute("BEGIN TRANSACTION")
-        try:
-            connection.execute(tables.create_schema(session.catalog))
-            connection.execute(tables.search_path(session.catalog))
-            for statement in tables.create_system_tables():
-                connection.execute(statement)
-            meta = [
-                ("environment", environment.value),
-                ("schema_version", str(tables.SCHEMA_VERSION)),
-                ("created_at", now.isoformat()),
-            ]
-            insert_rows(connection, "_meta", ("key", "value"), meta)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                connection.execute("ROLLBACK")
-            raise
-    return enter(place, session, environment)
+        _in_one(session, lambda: _lay_out(session, environment, now))
+        return enter(place, session, environment)
+    present = enter(place, session, environment)
+    missing = tables.SYSTEM_TABLES.keys() - present
+    if missing or _layout(session.connection) < tables.SCHEMA_VERSION:
+        _in_one(session, lambda: _upgrade(session.connection, missing))
+        present |= missing
+    return present
+
+
+def _in_one(session: Session, work: Callable[[], None]) -> None:
+    connection = session.connection
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        work()
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _lay_out(session: Session, environment: Environment, now: datetime) -> None:
+    connection = session.connection
+    connection.execute(tables.create_schema(session.catalog))
+    connection.execute(tables.search_path(session.catalog))
+    for statement in tables.create_system_tables():
+        connection.execute(statement)
+    meta = [
+        ("environment", environment.value),
+        ("schema_version", str(tables.SCHEMA_VERSION)),
+        ("created_at", now.isoformat()),
+    ]
+    insert_rows(connection, "_meta", ("key", "value"), meta)
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection, missing: Collection[str]) -> None:
+    """From an older layout: tables are added, rows stay; healing them is each company's sync's."""
+    for statement in tables.create_system_tables(missing):
+        connection.execute(statement)
+    connection.execute(tables.SET_LAYOUT, [str(tables.SCHEMA_VERSION)])
+
+
+def _layout(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(dict(connection.execute(tables.READ_META).fetchall()).get("schema_version", "0"))
 
 
 def enter(place: Place, session: Session, environment: Environment | None) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from ledgerguard_pipeline.bronze.copying import Content
 from ledgerguard_pipeline.bronze.counting import living
 from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, Noticed, open_memory
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
+from ledgerguard_pipeline.bronze.healing_step import Healing
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
     Load,
@@ -38,10 +39,11 @@ from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare, reent
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.together import SharedCommits
 from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
+from ledgerguard_pipeline.bronze.versions import stored_versions
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
-from ledgerguard_pipeline.values import Environment, RealmId, State
+from ledgerguard_pipeline.values import Environment, RealmId
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +74,8 @@ class BronzeStore:
         self.environment = environment
         """Whose companies may be in it; None as long as nobody said (``bronze/storage.py``)."""
         self._clock = clock
-        self._checked = False
+        self._checked = self._laid_out = False
+        self._healed: set[str] = set()
         self._commits = SharedCommits(self._write)
         self._place = _place(address, connect, clock, lock_wait_seconds, noticed)
 
@@ -164,24 +167,21 @@ class BronzeStore:
         self, realm: RealmId | str, entity: EntityType | str, ids: Sequence[str]
     ) -> dict[str, StoredVersion]:
         """Newest versions, tombstones included, of those of ``ids`` that Bronze knows."""
-        table = _type_of(entity).table
+        kind = _type_of(entity)
+        return self.versions(realm, {kind: ids}).get(kind.name, {})
+
+    def versions(
+        self, realm: RealmId | str, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> dict[str, dict[str, StoredVersion]]:
+        """As ``current``, for several entity types in one read; by entity name."""
         with self._reading() as (connection, present):
-            if connection is None or table not in present or not ids:
+            if connection is None:
                 return {}
-            rows = connection.execute(
-                tables.stored_versions(table), {"realm": str(realm), "ids": list(ids)}
-            ).fetchall()
-        return {
-            str(identity): StoredVersion(
-                state=State(state),
-                last_updated_at=updated,
-                fetched_at=fetched,
-                sync_token=token,
-                merged_into=merged_into,
-                payload_sha256=digest,
-            )
-            for identity, state, updated, fetched, token, merged_into, digest in rows
-        }
+            return {
+                entity.name: stored_versions(connection, entity.table, str(realm), ids)
+                for entity, ids in wanted.items()
+                if ids and entity.table in present
+            }
 
     def walk(self, realm: RealmId | str, entity: EntityType | str) -> Walk | None:
         """The latest full walk of an entity type, finished or not."""
@@ -312,6 +312,12 @@ class BronzeStore:
                 raise BadInputError(f"DuckDB refused the query: {first_line(error)}.") from None
             return Answer(columns, rows)
 
+    def healing(self, realm: RealmId | str) -> Healing:
+        """What earlier releases left to be mended of a company; see ``bronze/healing.py``."""
+        return Healing(
+            self._place, self._reading, self._prepare, str(realm), self._clock, self._healed
+        )
+
     def snapshot(self, path: Path) -> Path:
         """Put a consistent copy at ``path``, replacing what is there in one step.
 
@@ -336,13 +342,7 @@ class BronzeStore:
         return maintain(self._place, self._prepare, self._clock.now())
 
     def take_over(self, file: Path) -> dict[str, Content]:
-        """Copy a Bronze file into this lake, all of it or nothing; see ``bronze/migration.py``.
-
-        Raises:
-            BadInputError: this is no lake, it holds something already, or there is no such file.
-            WrongEnvironment: the file belongs to the other environment.
-            BronzeError: the copy differs from the file; nothing was kept.
-        """
+        """Copy a Bronze file into this lake, all of it or nothing, see ``migration.take_over``."""
         return take_over(self._place, file, self.environment, self._clock)
 
     @contextlib.contextmanager
@@ -361,10 +361,10 @@ class BronzeStore:
                 yield None, set()
 
     def _prepare(self, session: Session) -> set[str]:
-        if self._checked and session.lake:
+        if self._laid_out and session.lake:
             return reenter(self._place, session)
         present = prepare(self._place, session, self.environment, self._clock.now())
-        self._checked = True
+        self._checked = self._laid_out = True
         return present
 
 

@@ -8,13 +8,14 @@ indexes, no sequences: a backend without them (DuckLake) can take the same state
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
 SCHEMA = "bronze"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 (release 0.2.0): rows are kept in one form; ``_restatements``, ``_set_aside``, ``_healing``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ VERSION_COLUMNS: tuple[Column, ...] = (
     Column("last_updated_at", "TIMESTAMPTZ", "MetaData.LastUpdatedTime."),
     Column("payload", "VARCHAR", "The object byte for byte as sent; NULL where none was sent."),
     Column("payload_sha256", "VARCHAR", "SHA-256 of the payload's bytes, hexadecimal."),
-    Column("source", "VARCHAR", "Kind of read: query, cdc, webhook, read or reconcile."),
+    Column("source", "VARCHAR", "What told of it: query, cdc, webhook, read or reconcile."),
     Column("event_id", "VARCHAR", "Webhook event that caused the read."),
     Column("request_id", "VARCHAR", "Intuit's intuit_tid of the answer."),
     Column("run_id", "VARCHAR", "Dagster run."),
@@ -73,6 +74,22 @@ SYSTEM_TABLES = {
         "saved_at TIMESTAMPTZ, load_id VARCHAR"
     ),
     "_walk_seen": "realm_id VARCHAR, entity VARCHAR, walk_id VARCHAR, id VARCHAR",
+    "_restatements": (
+        "realm_id VARCHAR, entity VARCHAR, id VARCHAR, why VARCHAR, load_id VARCHAR, "
+        "loaded_at TIMESTAMPTZ"
+    ),
+    "_set_aside": ", ".join(
+        (
+            "entity VARCHAR",
+            "why VARCHAR",
+            *(f"{column.name} {column.type}" for column in VERSION_COLUMNS),
+            "set_aside_at TIMESTAMPTZ",
+        )
+    ),
+    "_healing": (
+        "realm_id VARCHAR, step VARCHAR, entity VARCHAR, masked BIGINT, doubled BIGINT, "
+        "partial BIGINT, healed_at TIMESTAMPTZ"
+    ),
 }
 
 REPLACED = {
@@ -114,8 +131,12 @@ def checkpoint(catalog: str) -> str:
     return f"CHECKPOINT {quoted(catalog)}"
 
 
-def create_system_tables() -> list[str]:
-    return [f"CREATE TABLE {name} ({columns})" for name, columns in SYSTEM_TABLES.items()]
+def create_system_tables(names: Collection[str] = SYSTEM_TABLES.keys()) -> list[str]:
+    return [
+        f"CREATE TABLE {name} ({columns})"
+        for name, columns in SYSTEM_TABLES.items()
+        if name in names
+    ]
 
 
 def create_entity(entity: str, table: str, *, lake: bool) -> list[str]:
@@ -324,6 +345,7 @@ SAVE_WATERMARKS = (
     "SELECT realm_id, entity, watermark, load_id, loaded_at FROM incoming"
 )
 COUNT_WATERMARKS = "SELECT count(*) FROM _watermarks WHERE loaded_at = ?"
+SET_LAYOUT = "UPDATE _meta SET value = ? WHERE key = 'schema_version'"
 READ_META = "SELECT key, value FROM _meta"
 READ_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
 READ_LAKE_TABLES = (

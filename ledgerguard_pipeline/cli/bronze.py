@@ -1,17 +1,22 @@
-"""``ledgerguard bronze``: moving Bronze into a lake, and keeping it in order by hand."""
+"""``ledgerguard bronze``: checking Bronze, moving it into a lake, keeping it in order by hand."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.bronze.store import BronzeStore
 
 app = typer.Typer(
-    help="Move Bronze into a DuckLake, or keep it in order by hand.", no_args_is_help=True
+    help="Check Bronze, move it into a DuckLake, or keep it in order by hand.",
+    no_args_is_help=True,
 )
 
 
@@ -63,3 +68,56 @@ def maintain(as_json: Json = False) -> None:
         write_json(asdict(upkeep))
     else:
         say(str(upkeep))
+
+
+@app.command("check")
+def check(
+    company: Annotated[
+        list[str] | None, typer.Option("--company", help="Company id; all by default. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for doubled versions, objects held in part, and signed links; exit 1 if there are any.
+
+    Nothing is changed. The next sync of a company heals what an earlier release left, once;
+    `ledgerguard sync --reconcile` heals whenever it runs.
+    """
+    from ledgerguard_pipeline.cli.read import existing_bronze
+    from ledgerguard_pipeline.settings import load_settings
+
+    store = existing_bronze(load_settings())
+    realms = [parse_realm(text) for text in company or ()] or _companies(store)
+    found = {realm: store.healing(realm).flaws() for realm in realms}
+    sound = all(each.sound for flaws in found.values() for each in flaws)
+    if as_json:
+        write_json(
+            {
+                "sound": sound,
+                "companies": [
+                    {
+                        "realm_id": realm,
+                        "entities": [
+                            asdict(each) for each in flaws if not each.sound or each.set_aside
+                        ],
+                    }
+                    for realm, flaws in found.items()
+                ],
+            }
+        )
+    else:
+        for realm, flaws in found.items():
+            for each in flaws:
+                if not each.sound:
+                    say(
+                        f"{realm} {each.entity}: {each.doubled:,} doubled rows, "
+                        f"{each.partial:,} objects held in part, {each.linked:,} signed links."
+                    )
+        say("Every version is one row, whole." if sound else "Run `ledgerguard sync --reconcile`.")
+    if not sound:
+        raise typer.Exit(1)
+
+
+def _companies(store: BronzeStore) -> list[RealmId]:
+    """The companies Bronze holds."""
+    rows = store.sql("SELECT DISTINCT realm_id FROM bronze._watermarks ORDER BY 1").rows
+    return [parse_realm(str(row[0])) for row in rows]

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.standing import Standing
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.members import without_signed_links
 from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.web.app import create_waiting_app
 from ledgerguard_pipeline.web.serving import listen, serving
@@ -93,7 +94,8 @@ class Story:
         store = open_bronze(self.settings)
         objects = identical = surplus = 0
         for entity in self.settings.kept_entities:
-            truth = self.sandbox.truth(entity.name).bodies()
+            bodies = self.sandbox.truth(entity.name).bodies()
+            truth = {id: without_signed_links(body) for id, body in bodies.items()}
             _, rows = store.sql(f"SELECT id, payload FROM bronze.{entity.table}_current")
             stored = {str(id): str(payload).encode() for id, payload in rows}
             objects += len(truth)

@@ -33,6 +33,7 @@ _FAILED = (*_KEY, *_FAILURE)
 _NO_FAILURE = dict.fromkeys(_FAILURE)
 _REBUILT = (*_COMMITTED, "last_sync_at", "watermark")
 _COUNTED = (*_KEY, "rows", "quarantined")
+_PARTIAL = (*_KEY, "partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class SyncMark:
     ``last_sync_at`` is when everything up to its ``watermark`` was in Bronze; ``committed_at``
     when anything was last written, be it a part of a walk or the objects of webhook events.
     ``error`` is why the last attempt to bring it up to date failed; None after one that did not.
+    ``partial`` objects are held in part only: an earlier release stored what was sent of them.
     """
 
     entity: str
@@ -56,6 +58,7 @@ class SyncMark:
     failed_at: datetime | None = None
     failure: Failure | None = None
     """``error`` with who has to act; None after an attempt that did not fail."""
+    partial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Extent:
     oldest: datetime | None
     newest: datetime | None
     quarantined: int
+    partial: int
 
 
 class SyncMarks:
@@ -176,6 +180,26 @@ class SyncMarks:
                 ],
             )
 
+    def partial(self, realm: RealmId, found: Mapping[str, int]) -> None:
+        """How many objects Bronze holds in part only, by entity; of all others none."""
+        known = {
+            entity: mark.partial
+            for entity, mark in self.read([realm]).get(realm, {}).items()
+            if mark.partial
+        }
+        if known == dict(found):
+            return
+        counts = dict.fromkeys(known, 0) | dict(found)
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            self._save(
+                connection,
+                _PARTIAL,
+                [
+                    self._key(realm, entity) | {"partial": count}
+                    for entity, count in sorted(counts.items())
+                ],
+            )
+
     def rebuilt(self, realm: RealmId, found: Sequence[SyncMark]) -> None:
         """Replace what the marks say of Bronze by what was read there; failures are kept."""
         with self._database.write(self._lock(realm), durable=False) as connection:
@@ -227,16 +251,17 @@ class SyncMarks:
                 func.min(marks.c.last_sync_at),
                 func.max(marks.c.last_sync_at),
                 func.sum(marks.c.quarantined),
+                func.sum(marks.c.partial),
             )
             .where(self._mine, marks.c.entity.in_(sorted(entities)))
             .group_by(marks.c.realm_id)
         )
         with self._database.read() as connection:
             return {
-                RealmId(realm): Extent(count, synced, failed, oldest, newest, int(quarantined))
-                for realm, count, synced, failed, oldest, newest, quarantined in connection.execute(
-                    statement
+                RealmId(row[0]): Extent(
+                    row[1], row[2], row[3], row[4], row[5], int(row[6]), int(row[7])
                 )
+                for row in connection.execute(statement)
             }
 
     def forget(self, realm: RealmId) -> None:
@@ -293,4 +318,5 @@ def _mark(row: RowMapping) -> SyncMark:
         error=row["error"],
         failed_at=row["failed_at"],
         failure=_failure(row),
+        partial=row["partial"],
     )

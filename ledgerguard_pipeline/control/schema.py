@@ -252,6 +252,7 @@ sync_marks = Table(
     Column("committed_at", UtcTime),
     Column("rows", BigInteger, nullable=False, server_default="0"),
     Column("quarantined", BigInteger, nullable=False, server_default="0"),
+    Column("partial", BigInteger, nullable=False, server_default="0"),
     Column("mode", String(16)),
     Column("load_id", String(64)),
     Column("error", Text),

@@ -41,6 +41,8 @@ class SyncFacts:
 
     entities: tuple[EntityFacts, ...] = ()
     quarantined: int = 0
+    partial: int = 0
+    """Objects that Bronze holds in part only, stored so by an earlier release."""
     count_gaps: tuple[CountGap, ...] = ()
     """Where Intuit's count and Bronze differed when they were compared last."""
     doubted: tuple[str, ...] = ()

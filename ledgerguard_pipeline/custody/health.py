@@ -267,6 +267,12 @@ def _contents(facts: SyncFacts) -> list[Reason]:
                 ReasonKind.QUARANTINE,
             )
         )
+    if facts.partial:
+        text = (
+            f"{facts.partial} objects are in Bronze only in part and could not be read whole yet. "
+            "Every sync tries again; at once: `ledgerguard sync --reconcile`."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
     if facts.count_gaps:
         gaps = [f"{each.entity} {each.counted} and {each.held}" for each in facts.count_gaps]
         text = (

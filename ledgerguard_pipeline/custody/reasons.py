@@ -41,6 +41,7 @@ class ReasonKind(StrEnum):
     NEVER_SYNCED = "never_synced"
     SYNC_LATE = "sync_late"
     QUARANTINE = "quarantine"
+    PARTIAL_ROWS = "partial_rows"
     COUNTS_DIFFER = "counts_differ"
     RIGHTS_IN_DOUBT = "rights_in_doubt"
     CALL_BUDGET = "call_budget"

@@ -24,6 +24,7 @@ from ledgerguard_pipeline.values import Mode, RealmId
 LOADED = "every_company_loaded"
 ACCOUNTED = "every_row_accounted_for"
 UNIQUE = "unique_per_company"
+ONE_ROW = "one_row_per_version"
 COMPLETE = "complete_against_count"
 QUARANTINE = "quarantine_empty"
 
@@ -43,6 +44,10 @@ _DESCRIPTIONS = {
         "last load of every company."
     ),
     UNIQUE: "No (realm_id, id) appears twice in the current view.",
+    ONE_ROW: (
+        "No version (realm_id, id, last_updated_at, sync_token) has a second row, unless "
+        "bronze._restatements says why."
+    ),
     COMPLETE: (
         "Bronze holds as many objects of every company as Intuit's COUNT(*), when it was asked "
         "last."
@@ -164,10 +169,12 @@ def judge(loaded: Loaded) -> list[Verdict]:
     ]
     if loaded.result is None:
         return verdicts
+    doubled = f"{audit.doubled} rows double a version." if audit.doubled else None
     waiting = f"{audit.quarantined} records wait in quarantine." if audit.quarantined else None
     return [
         *judge_result(loaded.result),
         *verdicts,
+        Verdict(realm, ONE_ROW, doubled, figures={"doubled": dg.MetadataValue.int(audit.doubled)}),
         Verdict(
             realm,
             QUARANTINE,

@@ -64,6 +64,8 @@ def result_metadata(result: EntityResult) -> Metadata:
         "mode": dg.MetadataValue.text(result.mode.value),
         "rows_fetched": dg.MetadataValue.int(result.fetched),
         "rows_written": dg.MetadataValue.int(result.written),
+        "rows_updated": dg.MetadataValue.int(result.updated),
+        "rows_renamed": dg.MetadataValue.int(result.renamed),
         "rows_deleted": dg.MetadataValue.int(result.deleted),
         "rows_unchanged": dg.MetadataValue.int(result.unchanged),
         "rows_quarantined": dg.MetadataValue.int(result.quarantined),

@@ -4,7 +4,8 @@ Intuit caps an answer at 1000 objects and puts deletions last in each group, so 
 may hide deletions. Such an answer is asked again in parts, the largest group on its own; a type
 that fills an answer alone is left to a query and a count. One unreadable record or one type that
 change data capture refuses fails the whole call: halving finds the type, and only it falls back.
-A deletion is believed only after a read confirms that the object is gone.
+A deletion is believed only after a query confirms that the object is gone, and a living row only
+says that its object changed: it is stored as a query shows it (``whole.py`` says why).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
+from ledgerguard_pipeline.bronze.loads import StoredVersion
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     ChangesTooOld,
@@ -21,15 +25,12 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
-from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY
-from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes, Page
+from ledgerguard_pipeline.ingestion.whole import Known, Shown, ask, same_version, settle
+from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.statement import Query
-from ledgerguard_pipeline.values import Record, Reject
+from ledgerguard_pipeline.values import Record, Reject, Source
 
 CAP = 1000
-QUERIES_PER_BATCH = 9
-"""9 x 100 ids stay below the 1000 objects one answer may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,24 @@ class _Gathered:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
+def nothing_known(
+    wanted: Mapping[EntityType, Sequence[str]],  # noqa: ARG001  # a Known
+) -> Mapping[str, Mapping[str, StoredVersion]]:
+    """For who asks without a Bronze: every changed object is read."""
+    return {}
+
+
 def read_changes(
     client: QBOClient,
     entities: Sequence[EntityType],
     since: datetime,
     first: Changes | None = None,
+    *,
+    known: Known = nothing_known,
 ) -> dict[str, Outcome]:
     """Every entity's changes since an instant, by name. ``first`` is an answer already at hand.
+
+    ``known`` tells what Bronze holds, so that the same version is not read twice.
 
     Raises:
         LedgerGuardError: the call as a whole failed (no access, throttled, service down).
@@ -73,7 +85,7 @@ def read_changes(
         _sort_out(client, entities, since, first, gathered)
     else:
         _ask(client, entities, since, gathered)
-    gathered.outcomes.update(_confirmed(client, gathered.groups))
+    gathered.outcomes.update(_settled(client, gathered.groups, known))
     return gathered.outcomes
 
 
@@ -123,49 +135,68 @@ def _sort_out(
             gathered.outcomes[entity.name] = group.fault
 
 
-def _confirmed(
-    client: QBOClient, groups: Mapping[str, tuple[ChangeGroup, datetime]]
+def _settled(
+    client: QBOClient, groups: Mapping[str, tuple[ChangeGroup, datetime]], known: Known
 ) -> dict[str, Outcome]:
-    """Believe a tombstone only if a read no longer shows the object."""
-    asked: list[tuple[EntityType, Query]] = []
+    """What changed as queries show it: no row is stored in the form of this answer.
+
+    A tombstone is believed only if a query no longer shows the object. What Bronze holds in
+    this very version is not read again.
+    """
+    rows = {
+        group.entity: group.records
+        for group, _ in groups.values()
+        if group.records and group.entity.identified
+    }
+    held = known({entity: [row.id for row in found] for entity, found in rows.items()})
+    wanted: dict[EntityType, list[str]] = {}
     for group, _ in groups.values():
-        ids = sorted({tombstone.id for tombstone in group.tombstones})
-        if group.entity.identified and group.entity.kind is not Kind.SINGLETON:
-            asked.extend(
-                (group.entity, Query.ids(group.entity, ids[at : at + IDS_PER_QUERY]))
-                for at in range(0, len(ids), IDS_PER_QUERY)
-            )
-    alive: dict[str, dict[str, Record]] = {}
-    failed: dict[str, QBOAPIError] = {}
-    for (entity, _), page in zip(asked, _pages(client, asked), strict=True):
-        if isinstance(page, Page):
-            found = alive.setdefault(entity.name, {})
-            found.update({record.id: record for record in page.records})
-        elif not isinstance(page, RequestRejected):
-            failed[entity.name] = page
-    outcomes: dict[str, Outcome] = dict(failed)
+        versions = held.get(group.entity.name, {})
+        ids = [row.id for row in rows.get(group.entity, ()) if not _held(row, versions)]
+        if group.entity.kind is not Kind.SINGLETON:
+            ids += [tombstone.id for tombstone in group.tombstones]
+        if ids:
+            wanted[group.entity] = ids
+    shown = ask(client, wanted) if wanted else {}
+    outcomes: dict[str, Outcome] = {}
     for name, (group, time) in groups.items():
-        if name not in failed:
-            back = alive.get(name, {})
-            gone = [item for item in group.tombstones if item.id not in back]
-            buried = {item.id for item in gone}
-            live = [item for item in group.records if item.id not in buried]
-            outcomes[name] = EntityChanges(
-                (*live, *back.values(), *gone), tuple(group.rejects), time
-            )
+        found = shown.get(name, Shown(group.entity))
+        if found.error is not None:
+            outcomes[name] = found.error
+            continue
+        try:
+            outcomes[name] = _outcome(client, group, time, found, held.get(name, {}))
+        except QBOAPIError as error:
+            outcomes[name] = error
     return outcomes
 
 
-def _pages(
-    client: QBOClient, asked: Sequence[tuple[EntityType, Query]]
-) -> list[Page | QBOAPIError]:
-    if len(asked) == 1:
-        entity, query = asked[0]
-        try:
-            return [client.query_page(entity, query)]
-        except (RequestRejected, PoisonPage, FeatureUnavailable) as error:
-            return [error]
-    pages: list[Page | QBOAPIError] = []
-    for at in range(0, len(asked), QUERIES_PER_BATCH):
-        pages.extend(client.query_batch(asked[at : at + QUERIES_PER_BATCH]))
-    return pages
+def _outcome(
+    client: QBOClient,
+    group: ChangeGroup,
+    time: datetime,
+    shown: Shown,
+    held: Mapping[str, StoredVersion],
+) -> Outcome:
+    if not group.entity.identified and group.records:
+        return NotByChanges("its rows are read by query, and not by id")
+    single = group.entity.kind is Kind.SINGLETON
+    gone = [
+        row
+        for row in group.tombstones
+        if single or (row.id not in shown.alive and row.id not in shown.unreadable)
+    ]
+    back = [row for row in group.tombstones if row not in gone]
+    buried = {row.id for row in gone}
+    live = [row for row in group.records if row.id not in buried]
+    same = [row for row in live if _held(row, held)]
+    settled = settle(client, shown, [row for row in live if not _held(row, held)])
+    told = {row.id for row in live}
+    alive = [shown.alive[row.id] for row in back if row.id not in told and row.id in shown.alive]
+    read = [msgspec.structs.replace(row, source=Source.CDC) for row in (*settled.records, *alive)]
+    records = (*read, *(row for row in same if row.whole), *gone)
+    return EntityChanges(records, (*group.rejects, *settled.rejects), time)
+
+
+def _held(row: Record, versions: Mapping[str, StoredVersion]) -> bool:
+    return same_version(row, versions.get(row.id))

@@ -58,9 +58,11 @@ class EntityLoad:
         if portion.watermark is not None:
             self._completed = portion
 
-    def end(self, now: float) -> EntityResult:
-        """Everything of it is durable."""
-        self.result = self._summed_up(now)
+    def end(self, now: float, healed: str | None = None) -> EntityResult:
+        """Everything of it is durable; ``healed`` is what was mended before."""
+        result = self._summed_up(now)
+        notes = [note for note in (healed, result.note) if note]
+        self.result = replace(result, note="; ".join(notes) or None)
         return self.result
 
     def fail(self, cause: Exception, now: float) -> EntityResult:
@@ -81,6 +83,8 @@ class EntityLoad:
             fetched=sum(outcome.fetched for outcome in outcomes),
             written=sum(outcome.written for outcome in outcomes),
             deleted=sum(outcome.deleted for outcome in outcomes),
+            updated=sum(outcome.updated for outcome in outcomes),
+            renamed=sum(outcome.renamed for outcome in outcomes),
             unchanged=sum(outcome.unchanged for outcome in outcomes),
             stale=sum(outcome.stale for outcome in outcomes),
             quarantined=sum(outcome.quarantined for outcome in outcomes),

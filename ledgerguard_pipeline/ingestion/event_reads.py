@@ -1,17 +1,16 @@
 """Read the objects that events are about, in the fewest calls.
 
-One object is one read. Several are asked for by id, a hundred in a statement and up to nine
-hundred objects in a batch; where that would take more than one statement and all of it happened
-just now, a single change-data-capture call is asked first, and only what it did not show is then
-read by id. Nothing is believed gone because one answer does not show it: either an event says so
-as well, or it is asked a second time.
+Objects are queried by id, a single one too: by query an object has the form in which Bronze keeps
+it, and by a read of its id it may have another (``whole.py``). A statement holds a hundred of
+them, a batch up to nine hundred. Nothing is believed gone because one answer does not show it:
+either an event says so as well, or it is asked a second time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -19,7 +18,6 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     AccessDenied,
-    ChangesTooOld,
     FeatureUnavailable,
     LedgerGuardError,
     NotFound,
@@ -29,6 +27,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader, Living
 from ledgerguard_pipeline.ingestion.targets import Target
+from ledgerguard_pipeline.ingestion.whole import completed
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
@@ -38,12 +37,6 @@ IDS_PER_BATCH = 900
 """Stays below the 1000 objects one answer may hold."""
 
 STATEMENTS_PER_BATCH = 25
-
-CHANGES_REACH = timedelta(minutes=15)
-"""Older events would make a change-data-capture answer hold much that nobody asked for."""
-
-CHANGES_OVERLAP = timedelta(minutes=2)
-MOST_BY_CHANGES = 500
 
 _SPOILT = (PoisonPage, RequestRejected, FeatureUnavailable, AccessDenied)
 """One type, or one record, can be the reason why a whole call is refused."""
@@ -76,63 +69,8 @@ class EventReader:
         """
         reads = {target.entity.name: EntityRead(target.entity) for target in targets}
         open_targets = {(target.entity.name, target.object_id): target for target in targets}
-        if self._by_changes(targets):
-            self._ask_changes(open_targets, reads)
-        if len(targets) == 1 and targets[0].entity.kind is not Kind.SINGLETON:
-            self._ask_one(targets[0], reads)
-        else:
-            self._ask_by_id(open_targets, reads)
+        self._ask_by_id(open_targets, reads)
         return reads
-
-    def _by_changes(self, targets: Sequence[Target]) -> bool:
-        """Whether one change-data-capture call is cheaper: Intuit meters every statement."""
-        moments = [target.occurred_at for target in targets]
-        known = [moment for moment in moments if moment is not None]
-        return (
-            len(_statements(targets)) > 1
-            and len(targets) <= MOST_BY_CHANGES
-            and all(target.entity.cdc for target in targets)
-            and len(known) == len(targets)
-            and min(known) >= self._clock.now() - CHANGES_REACH
-        )
-
-    def _ask_changes(
-        self, open_targets: dict[tuple[str, str], Target], reads: dict[str, EntityRead]
-    ) -> None:
-        """Settle what the answer shows; it may be cut, so what it lacks proves nothing."""
-        moments = [target.occurred_at for target in open_targets.values()]
-        oldest = min(moment for moment in moments if moment is not None)
-        entities = [read.entity for read in reads.values()]
-        try:
-            changes = self._client.changes(entities, oldest - CHANGES_OVERLAP)
-        except (ChangesTooOld, *_SPOILT):
-            return
-        for name, group in changes.groups.items():
-            gone = {record.id for record in group.tombstones}
-            for record in (*group.records, *group.tombstones):
-                target = open_targets.get((name, record.id))
-                if target is None or (record.id in gone and not target.ended):
-                    continue
-                if record.state.gone != (record.id in gone):
-                    continue
-                del open_targets[name, record.id]
-                reads[name].records.append(_attributed(record, target))
-
-    def _ask_one(self, target: Target, reads: dict[str, EntityRead]) -> None:
-        read = reads[target.entity.name]
-        try:
-            record = self._client.get_entity(target.entity.name, target.object_id)
-        except NotFound as error:
-            read.records.append(_gone(target, self._clock.now(), error.intuit_tid))
-        except PoisonPage as error:
-            read.rejects.append(_reject(target, str(error), self._clock.now(), error.intuit_tid))
-        except FeatureUnavailable as error:
-            read.note = error.message
-        except (RequestRejected, AccessDenied) as error:
-            read.error = error
-        else:
-            read.bytes += len(record.payload or b"")
-            read.records.append(_attributed(record, target))
 
     def _ask_by_id(
         self, open_targets: dict[tuple[str, str], Target], reads: dict[str, EntityRead]
@@ -167,23 +105,30 @@ class EventReader:
     def _living(
         self, entity: EntityType, targets: Sequence[Target], answer: Page | QBOAPIError
     ) -> Living:
+        ids = [target.object_id for target in targets]
         if isinstance(answer, Page):
             found = Living(list(answer.records), _ids(answer.rejects))
             found.time, found.request_id = answer.time, answer.request_id
             return found
         if isinstance(answer, PoisonPage | RequestRejected):
             # One record or one statement spoilt it: asked alone, the others can be read.
-            reader = EntityReader(self._client, entity, clock=self._clock)
-            return reader.alive([target.object_id for target in targets])
+            try:
+                return self._again(entity, ids)
+            except RequestRejected:
+                # A type that cannot be queried has one form only.
+                return self._singly(entity, ids)
         raise answer
 
     def _take(self, read: EntityRead, targets: Sequence[Target], living: Living) -> None:
         entity = read.entity
         time = living.time or self._clock.now()
+        settled = completed(self._client, entity, living.records)
+        read.rejects.extend(settled.rejects)
+        living.unreadable |= _ids(settled.rejects)
         if entity.kind is Kind.SINGLETON:
-            read.records.extend(_attributed(record, targets[0]) for record in living.records)
+            read.records.extend(_attributed(record, targets[0]) for record in settled.records)
             return
-        shown = {record.id: record for record in living.records}
+        shown = {record.id: record for record in settled.records}
         missing = [
             target
             for target in targets
@@ -191,20 +136,37 @@ class EventReader:
         ]
         doubted = [target.object_id for target in missing if not target.ended]
         if doubted:
-            again = EntityReader(self._client, entity, clock=self._clock).alive(doubted)
-            shown |= {record.id: record for record in again.records}
-            living.unreadable |= again.unreadable
+            again = self._again(entity, doubted)
+            settled = completed(self._client, entity, again.records)
+            shown |= {record.id: record for record in settled.records}
+            read.rejects.extend(settled.rejects)
+            living.unreadable |= again.unreadable | _ids(settled.rejects)
             time = again.time or time
+        noted = _ids(read.rejects)
         for target in targets:
             record = shown.get(target.object_id)
             if record is not None:
                 read.bytes += len(record.payload or b"")
                 read.records.append(_attributed(record, target))
-            elif target.object_id in living.unreadable:
+            elif target.object_id not in living.unreadable:
+                read.records.append(_gone(target, time, living.request_id))
+            elif target.object_id not in noted:
                 why = "Intuit cannot serve this record"
                 read.rejects.append(_reject(target, why, time, living.request_id))
-            else:
-                read.records.append(_gone(target, time, living.request_id))
+
+    def _again(self, entity: EntityType, ids: Sequence[str]) -> Living:
+        return EntityReader(self._client, entity, clock=self._clock).alive(ids)
+
+    def _singly(self, entity: EntityType, ids: Sequence[str]) -> Living:
+        living = Living()
+        for id in ids:
+            try:
+                living.records.append(self._client.get_entity(entity.name, id))
+            except NotFound as error:
+                living.request_id = error.intuit_tid
+            except PoisonPage:
+                living.unreadable.add(id)
+        return living
 
 
 def _statements(targets: Iterable[Target]) -> list[tuple[EntityType, list[Target]]]:

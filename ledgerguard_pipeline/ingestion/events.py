@@ -231,6 +231,8 @@ class EventSync:
             fetched=outcome.fetched,
             written=outcome.written,
             deleted=outcome.deleted,
+            updated=outcome.updated,
+            renamed=outcome.renamed,
             unchanged=outcome.unchanged,
             stale=outcome.stale,
             quarantined=outcome.quarantined,

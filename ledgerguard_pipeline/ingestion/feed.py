@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ledgerguard_pipeline.bronze.loads import WalkStep
+from ledgerguard_pipeline.bronze.loads import StoredVersion, WalkStep
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
@@ -92,6 +92,12 @@ class Shelf(Protocol):
 
     def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
         """Ids of the objects Bronze held alive when this sync first asked."""
+        ...
+
+    def versions(
+        self, realm_id: RealmId, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions of some objects, by entity name and id."""
         ...
 
     def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:

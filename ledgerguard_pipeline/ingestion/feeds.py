@@ -43,12 +43,13 @@ class Feeds:
         self._pool = pool
         self._realm_id = realm_id
         self._clock = clock
+        self._known = partial(stored.versions, realm_id)
 
     def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[Feed]:
         """A feed per plan."""
         full = [plan.entity for plan in plans if plan.mode is Mode.FULL]
         openings = Openings(self._client, full, self._pool)
-        sweep = Sweep(self._client, plans, self._pool)
+        sweep = Sweep(self._client, plans, self._pool, known=self._known)
         feeds = [self._feed(plan, openings, sweep) for plan in plans]
         openings.begin()
         sweep.begin()
@@ -58,7 +59,7 @@ class Feeds:
         """A feed per plan that compares counts first and reads only what differs."""
         realm = self._realm_id
         held, quarantined = self._storage.counts(realm), self._storage.quarantined(realm)
-        comparing = Comparing(self._client, plans, held, quarantined, self._pool)
+        comparing = Comparing(self._client, plans, held, quarantined, self._pool, known=self._known)
         feeds: list[Feed] = []
         for plan in plans:
             reader = self._reader(plan)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from ledgerguard_pipeline.bronze.loads import Walk, WalkStep
 from ledgerguard_pipeline.entities import Kind
@@ -224,7 +225,8 @@ class FullFeed:
         entity = self.plan.entity
         if entity.cdc:
             self.reader.calls += 1
-            outcome = read_changes(self._client, [entity], since)[entity.name]
+            known = partial(self._shelf.versions, self._realm_id)
+            outcome = read_changes(self._client, [entity], since, known=known)[entity.name]
             if isinstance(outcome, EntityChanges):
                 return list(outcome.records), list(outcome.rejects), outcome.time
             if isinstance(outcome, QBOAPIError):

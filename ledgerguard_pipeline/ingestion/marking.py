@@ -61,6 +61,12 @@ class Marking:
             if settled:
                 self._marks.doubts.settled(self._realm_id, settled)
 
+    def partial(self, found: Mapping[str, int]) -> None:
+        """Note of how many objects, by entity, Bronze holds only a part."""
+        if self._marks is not None:
+            with self._tolerant():
+                self._marks.partial(self._realm_id, found)
+
     def committed(self, loads: Sequence[Load], outcomes: Sequence[LoadOutcome]) -> None:
         """Note a commit of this company."""
         if self._marks is None:

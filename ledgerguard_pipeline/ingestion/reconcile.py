@@ -23,6 +23,7 @@ from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.ingestion.results import Finding
 from ledgerguard_pipeline.ingestion.sweep import Sweep
+from ledgerguard_pipeline.ingestion.whole import Known
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode, RealmId
 
@@ -53,8 +54,11 @@ class Comparing:
         held: Mapping[str, int],
         quarantined: Mapping[str, int],
         pool: Executor,
+        *,
+        known: Known,
     ) -> None:
         self._client = client
+        self._known = known
         self._plans = tuple(plans)
         self._held = held
         self._quarantined = quarantined
@@ -81,7 +85,10 @@ class Comparing:
         differing = [plan for plan in self._plans if self._differs(plan, counts)]
         # What was never loaded has no changes to catch up with; it is walked.
         sweep = Sweep(
-            self._client, [plan for plan in differing if plan.mode is not Mode.FULL], self._pool
+            self._client,
+            [plan for plan in differing if plan.mode is not Mode.FULL],
+            self._pool,
+            known=self._known,
         )
         sweep.begin()
         for plan in self._plans:

@@ -45,7 +45,10 @@ class EntityResult:
     """The outcome for one entity type of one company.
 
     ``fetched`` counts objects as read (tombstones included), ``written`` new versions of living
-    objects in Bronze, ``deleted`` new tombstones (deletions and merges). ``api_calls`` are the HTTP
+    objects in Bronze, ``deleted`` new tombstones (deletions and merges). Of the written ones
+    ``updated`` are new states of objects that Bronze held, and ``renamed`` rows in which nothing
+    but the name of another object changed (``CustomerRef.name``): Intuit gives no sign of that,
+    so only a walk finds them, and no update was lost. ``api_calls`` are the HTTP
     calls that carried this entity; one shared by several entities counts for each of them here
     and once in ``SyncResult``.
     ``expected`` is Intuit's ``COUNT(*)`` where the sync had a reason to ask for it, ``stored``
@@ -75,6 +78,8 @@ class EntityResult:
     new_fields: tuple[str, ...] = ()
     finding: Finding | None = None
     covered: Window | None = None
+    updated: int = 0
+    renamed: int = 0
 
     @property
     def complete(self) -> bool | None:
@@ -96,6 +101,8 @@ class EntityResult:
             "mode": self.mode.value,
             "fetched": self.fetched,
             "written": self.written,
+            "updated": self.updated,
+            "renamed": self.renamed,
             "deleted": self.deleted,
             "unchanged": self.unchanged,
             "quarantined": self.quarantined,

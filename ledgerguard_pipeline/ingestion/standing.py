@@ -54,6 +54,8 @@ class EntityStanding:
     """When ``error`` happened."""
     failure: Failure | None = None
     """``error`` with who has to act; None where nothing failed."""
+    partial: int = 0
+    """Objects held in part only."""
 
     def to_json(self) -> dict[str, object]:
         """One entry of the company's ``entities``."""
@@ -63,6 +65,7 @@ class EntityStanding:
             "promised_seconds": self.promised_seconds,
             "rows": self.rows,
             "quarantined": self.quarantined,
+            "partial": self.partial,
             "mode": self.mode,
             "error": self.error,
             "error_kind": None if self.failure is None else self.failure.kind,
@@ -141,6 +144,7 @@ class Standing:
             "cooling_seconds": round(facts.cooling_seconds, 1),
             "quota_resumes_at": _iso(facts.quota_resumes_at),
             "quarantined": facts.quarantined,
+            "partial": facts.partial,
             "api_calls_this_month": self.calls.month_to_date,
             "api_calls_forecast": self.calls.forecast,
             "api_calls_all_companies": self.calls.all_companies,
@@ -298,6 +302,7 @@ class StandingReader:
                 for each in entities
             ),
             quarantined=sum(each.quarantined for each in entities),
+            partial=sum(each.partial for each in entities),
             count_gaps=tuple(
                 each for each in self._known.gaps.get(realm, ()) if each.entity in self._promises
             ),
@@ -335,6 +340,7 @@ def _entity(mark: SyncMark, promised: float) -> EntityStanding:
         promised_seconds=promised,
         failed_at=mark.failed_at,
         failure=mark.failure,
+        partial=mark.partial,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ledgerguard_pipeline.bronze.living import living_ids
-from ledgerguard_pipeline.bronze.loads import Walk
+from ledgerguard_pipeline.bronze.loads import StoredVersion, Walk
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.values import RealmId
@@ -52,6 +52,12 @@ class StoredCounts:
     def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:
         """Ids alive in Bronze that a walk did not meet."""
         return self._storage.unseen(realm_id, entity, walk_id)
+
+    def versions(
+        self, realm_id: RealmId, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions of some objects, by entity name and id. Safe in any thread."""
+        return self._storage.versions(realm_id, wanted) if wanted else {}
 
     def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
         """The walk of an entity that was unfinished when this sync first asked."""

@@ -15,8 +15,9 @@ from datetime import UTC, datetime, timedelta
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
-from ledgerguard_pipeline.ingestion.changes import Outcome, read_changes
+from ledgerguard_pipeline.ingestion.changes import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.whole import Known
 from ledgerguard_pipeline.qbo.answers import Changes, Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.page_size import PageSize
@@ -47,8 +48,17 @@ class FirstPage:
 class Sweep:
     """Resolves the changes of each CDC entity and the first page of each queried one."""
 
-    def __init__(self, client: QBOClient, plans: Sequence[EntityPlan], pool: Executor) -> None:
+    def __init__(
+        self,
+        client: QBOClient,
+        plans: Sequence[EntityPlan],
+        pool: Executor,
+        *,
+        known: Known = nothing_known,
+    ) -> None:
+        """``known`` tells what Bronze holds, so that the same version is not read twice."""
         self._client = client
+        self._known = known
         self._pool = pool
         self._captured = [plan for plan in plans if plan.mode is Mode.CDC]
         self._queried = [
@@ -118,7 +128,7 @@ class Sweep:
         entities, since = _asked(captured)
         if since is None:
             return
-        outcomes = read_changes(self._client, entities, since, first)
+        outcomes = read_changes(self._client, entities, since, first, known=self._known)
         for plan in captured:
             future = self.changes[plan.entity.name]
             outcome = outcomes[plan.entity.name]

@@ -38,6 +38,7 @@ from ledgerguard_pipeline.ingestion.affordable import affordable, skipped_result
 from ledgerguard_pipeline.ingestion.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.feed import Portion
 from ledgerguard_pipeline.ingestion.feeds import Feeds
+from ledgerguard_pipeline.ingestion.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.marking import Marking
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
@@ -45,6 +46,7 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.stopped import SortedPlans, StoppedFeed, sort_out
 from ledgerguard_pipeline.ingestion.stored import StoredCounts
+from ledgerguard_pipeline.ingestion.whole import completed
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import LoadId
 
@@ -83,6 +85,7 @@ class CompanySync:
         self._stored = StoredCounts(storage, request.entities)
         self._lock = threading.RLock()
         self._loads: dict[str, EntityLoad] = {}
+        self._healing: Healing | None = None
         self._began = clock.monotonic()
         self._ended: float | None = None
         self._before = client.stats.snapshot()
@@ -235,6 +238,16 @@ class CompanySync:
 
     def _open(self) -> None:
         request = self.request
+        self._healing = heal(
+            self._client,
+            self._storage,
+            request.realm_id,
+            clock=self._clock,
+            run_id=request.run_id,
+            again=request.reconcile,
+        )
+        if self._healing is not None:
+            self._marking.partial(self._healing.left)
         watermarks = self._watermarks
         if watermarks is None:
             watermarks = self._storage.watermarks(request.realm_id)
@@ -269,19 +282,24 @@ class CompanySync:
         load.feed.activate()
         try:
             if load.pending is None and load.untouched:
-                load.pending = next(load.portions, None)
+                load.pending = self._next(load)
             if load.pending is not None:
                 self._commit_together(load, load.pending)
-            for portion in load.portions:
+            while (portion := self._next(load)) is not None:
                 self._commit([(load, portion)])
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this entity's failure
             result = load.fail(cause, self._clock.monotonic())
         else:
-            result = load.end(self._clock.monotonic())
+            result = load.end(self._clock.monotonic(), self._healed(load.name))
         finally:
             load.feed.close()
         self._progress.finished(result)
         return result
+
+    def _healed(self, entity: str) -> str | None:
+        """What was mended of an entity type before it was synced."""
+        healed = None if self._healing is None else self._healing.done.get(entity)
+        return None if healed is None else str(healed)
 
     def _commit_together(self, load: EntityLoad, portion: Portion) -> None:
         """Commit an entity's first portion and those of all others that are complete already."""
@@ -305,9 +323,19 @@ class CompanySync:
                 raise
             self._commit([(load, portion)])
 
+    def _next(self, load: EntityLoad) -> Portion | None:
+        """The next portion, with every row that is not whole read again, by query."""
+        portion = next(load.portions, None)
+        if portion is None or all(record.whole for record in portion.records):
+            return portion
+        settled = completed(self._client, load.feed.plan.entity, portion.records)
+        return replace(
+            portion, records=settled.records, rejects=[*portion.rejects, *settled.rejects]
+        )
+
     def _read_ahead(self, load: EntityLoad) -> None:
         try:
-            load.pending = next(load.portions, None)
+            load.pending = self._next(load)
         except Exception as cause:  # noqa: BLE001  # the other entity's failure
             self._progress.finished(load.fail(cause, self._clock.monotonic()))
 

@@ -120,6 +120,15 @@ def _stand_in(
         return None
     shown, end = (names, extent.oldest) if oldest else (names[:1], extent.newest)
     return [
-        EntityStanding(name, end, 0, None, None, 0 if place else extent.quarantined, promised)
+        EntityStanding(
+            name,
+            end,
+            0,
+            None,
+            None,
+            0 if place else extent.quarantined,
+            promised,
+            partial=0 if place else extent.partial,
+        )
         for place, name in enumerate(shown)
     ]

@@ -8,7 +8,7 @@ one unreadable row becomes one ``Reject`` and the page goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -17,6 +17,7 @@ from functools import lru_cache
 import msgspec
 
 from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.members import always_there
 from ledgerguard_pipeline.qbo import scan
 from ledgerguard_pipeline.values import Record, Reject, Source, State, parse_instant
 
@@ -38,6 +39,7 @@ class _Header(msgspec.Struct, gc=False):
     MetaData: _Meta | None = None
     Active: bool | None = None
     status: str | None = None
+    sparse: msgspec.Raw = msgspec.Raw()
     TotalAmt: msgspec.Raw = msgspec.Raw()
     PrivateNote: msgspec.Raw = msgspec.Raw()
 
@@ -50,6 +52,7 @@ class _Loose(msgspec.Struct, gc=False):
     MetaData: _Meta | None = None
     Active: msgspec.Raw = msgspec.Raw()
     status: msgspec.Raw = msgspec.Raw()
+    sparse: msgspec.Raw = msgspec.Raw()
     TotalAmt: msgspec.Raw = msgspec.Raw()
     PrivateNote: msgspec.Raw = msgspec.Raw()
     SourceCurrencyCode: str | None = None
@@ -152,6 +155,7 @@ def _read_page(
     keep = rows.records.append
     source, request_id, fetched_at = origin.source, origin.request_id, origin.fetched_at
     active, plain = State.ACTIVE, entity.kind is not Kind.TRANSACTION
+    always = always_there(entity.name)
     for header, raw in zip(headers, raws, strict=True):
         payload = bytes(raw)
         if not (payload.isascii() or _is_utf8(payload)):
@@ -177,6 +181,7 @@ def _read_page(
             header.status is None
             and header.Active is not False
             and (plain or not _voided(header.TotalAmt, header.PrivateNote))
+            and _entire(header, payload, always)
         ):
             keep(
                 Record(
@@ -239,12 +244,20 @@ def _keep(
         origin.source,
         origin.request_id,
         origin.fetched_at,
+        whole=state.gone or _entire(header, payload, always_there(entity.name)),
     )
     (rows.tombstones if state.gone else rows.records).append(record)
 
 
+def _entire(header: _Header, payload: bytes, always: Sequence[bytes]) -> bool:
+    """Whether a living row shows its whole object, as far as the row itself can tell."""
+    if header.status is not None or bytes(header.sparse) in (b"true", b'"true"'):
+        return False
+    return all(name in payload for name in always)
+
+
 def _state(entity: EntityType, header: _Header) -> State:
-    if header.status == "Deleted":
+    if header.status is not None and header.status.casefold() == "deleted":
         # A user cannot delete a list object: the only way it vanishes is into another one.
         return State.MERGED if entity.kind is Kind.LIST else State.DELETED
     if header.Active is False and entity.soft_delete:
@@ -296,10 +309,18 @@ def _tolerant(payload: bytes, entity: EntityType) -> _Header:
         sync_token,
         loose.MetaData,
         Active=False if bytes(loose.Active) in (b"false", b'"false"') else None,
-        status="Deleted" if bytes(loose.status) == b'"Deleted"' else None,
+        status=_text_of(bytes(loose.status)),
+        sparse=loose.sparse,
         TotalAmt=loose.TotalAmt,
         PrivateNote=loose.PrivateNote,
     )
+
+
+def _text_of(raw: bytes) -> str | None:
+    """A text, or the bytes of whatever stands there instead; None where nothing does."""
+    if raw in (b"", b"null"):
+        return None
+    return _TEXT.decode(raw) if raw[:1] == b'"' else raw.decode()
 
 
 def _natural_id(loose: _Loose, entity: EntityType) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.sandbox import batch, cdc
@@ -33,6 +34,7 @@ from ledgerguard_pipeline.sandbox.refusals import (
 )
 from ledgerguard_pipeline.sandbox.request import Request
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
+from ledgerguard_pipeline.sandbox.showing import Endpoint, plain, shown
 from ledgerguard_pipeline.sandbox.world import World
 
 PREFIX = "/v3/company/"
@@ -163,11 +165,13 @@ class Api:
     ) -> batch.Member:
         statement = parse(text)
         found = engine.run(statement, now)
-        member = self._rendered(company, statement, found)
+        member = self._rendered(company, statement, found, now)
         self._disturber.after_page(self._world.switches.hazard, company, found, now)
         return member, len(found.rows)
 
-    def _rendered(self, company: SandboxCompany, statement: Statement, found: Found) -> bytes:
+    def _rendered(
+        self, company: SandboxCompany, statement: Statement, found: Found, now: float
+    ) -> bytes:
         """The ``QueryResponse`` member: prebuilt bodies joined, nothing re-rendered."""
         if found.count_only:
             return b'"QueryResponse":{"totalCount":%d}' % found.total
@@ -177,7 +181,7 @@ class Api:
         poison = self._world.switches.poison
         if poison and any((shelf.entity, row.id) in poison for row in found.rows):
             raise poisoned()
-        bodies = map(shelf.body, found.rows)
+        bodies = self._bodies(shelf, found.rows, statement, now)
         if statement.fields:
             bodies = map(lambda body: project(body, statement.fields), bodies)  # noqa: C417
         count = len(found.rows)
@@ -191,6 +195,16 @@ class Api:
             count,
             total if policy == "always" or (policy == "single" and single) else b"",
         )
+
+    def _bodies(
+        self, shelf: Shelf, rows: Sequence[Row], statement: Statement, now: float
+    ) -> Iterable[bytes]:
+        switches = self._world.switches
+        by_id = any(condition.prop.lower() == "id" for condition in statement.where)
+        endpoint: Endpoint = "by_id" if by_id else "query"
+        if plain(shelf, endpoint, switches):
+            return map(shelf.body, rows)
+        return (shown(shelf, row, endpoint, switches, now) for row in rows)
 
     def _batch(
         self, request: Request, company: SandboxCompany, engine: QueryEngine, now: float
@@ -234,7 +248,8 @@ class Api:
         silence = self._world.switches.silence
         if silence is not None and silence.empties(shelf, row.id):
             return document(b'"QueryResponse":{}', now)
-        return document(b'"%b":%b' % (entity.answer_key.encode(), shelf.body(row)), now, rows=1)
+        body = shown(shelf, row, "read", self._world.switches, now)
+        return document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
 
     def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:
         if shelf.entity == "ExchangeRate":

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.query import QueryEngine
 from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned, unsupported
 from ledgerguard_pipeline.sandbox.shelf import Grave
+from ledgerguard_pipeline.sandbox.showing import shown
 from ledgerguard_pipeline.sandbox.switches import Switches
 
 CAP = 1000
@@ -51,7 +52,7 @@ def changes(
     total = 0
     for entity in entities:
         room = CAP if switches.cdc_cap == "group" else left
-        bodies = _group(company, engine, switches, entity, start, room)
+        bodies = _group(company, engine, switches, entity, start, room, now)
         left -= len(bodies)
         total += len(bodies)
         groups.append(_member(entity, bodies))
@@ -104,6 +105,7 @@ def _group(
     entity: Queryable,
     since: float,
     room: int,
+    now: float,
 ) -> list[bytes]:
     shelf = company.shelves[entity.name]
     rows = engine.changed(shelf, since).page(0, room)
@@ -117,7 +119,7 @@ def _group(
         graves += [Grave(row.id, int(since) + 1) for row in shelf.rows.values() if row.id in told]
         rows = [row for row in rows if row.id not in told]
     graves.sort(key=lambda grave: (grave.updated, grave.id))
-    return [shelf.body(row) for row in rows] + [
+    return [shown(shelf, row, "cdc", switches, now) for row in rows] + [
         _tombstone(grave) for grave in graves[: room - len(rows)]
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ledgerguard_pipeline.sandbox import changing, creation, merging, removal
+from ledgerguard_pipeline.sandbox import changing, creation, merging, removal, renaming
 from ledgerguard_pipeline.sandbox.change import Change
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.editor import (
@@ -29,6 +29,7 @@ KINDS = (
     "deactivate",
     "reactivate",
     "merge",
+    "rename",
     "touch_balance",
     "burst",
 )
@@ -89,6 +90,7 @@ def edit(
     - ``email``: a document is sent to the customer or vendor; its EmailStatus says so.
     - ``deactivate``, ``reactivate``: list members.
     - ``merge``: ``id`` survives, ``loser`` goes.
+    - ``rename``: a list member is called ``note``; documents show it and tell no change.
     - ``touch_balance``: an account, customer or vendor gets a new LastUpdatedTime and keeps its
       SyncToken, as when a balance is computed again.
     - ``burst``: ``n`` random edits (of ``entity``, or of all kinds for ``"*"``).
@@ -152,15 +154,25 @@ def _change(
             changing.email(editor, entity, id)
         case "deactivate" | "reactivate":
             changing.set_active(editor, entity, id, active=kind == "reactivate")
-        case "merge":
-            if loser is None:
-                raise EditRefused("a merge needs a loser")
-            merging.merge(editor, entity, id, loser)
+        case "merge" | "rename":
+            _relist(editor, kind, entity, id, note=note, loser=loser)
         case _:
             if entity not in WITH_BALANCE:
                 raise EditRefused(f"{entity} objects have no balance")
             editor.row(entity, id)
             editor.touch(entity, id)
+
+
+def _relist(
+    editor: Editor, kind: str, entity: str, id: str, *, note: str | None, loser: str | None
+) -> None:
+    """What changes a member of a list and the documents that name it."""
+    if kind == "rename":
+        renaming.rename_member(editor, entity, id, note or f"Renamed {entity} {id}")
+    elif loser is None:
+        raise EditRefused("a merge needs a loser")
+    else:
+        merging.merge(editor, entity, id, loser)
 
 
 def _burst(company: SandboxCompany, entity: str, at: int, rng: Random, n: int) -> Edit:

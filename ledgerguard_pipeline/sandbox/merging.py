@@ -8,7 +8,7 @@ from ledgerguard_pipeline.sandbox.editor import Editor, EditRefused
 from ledgerguard_pipeline.sandbox.jsontext import Doc, load
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 
-_REFS = {
+REFS = {
     "Customer": ("CustomerRef",),
     "Vendor": ("VendorRef",),
     "Item": ("ItemRef",),
@@ -49,8 +49,8 @@ def merge(editor: Editor, entity: str, survivor: str, loser: str) -> None:
         raise EditRefused(f"{entity} {loser} is built into the sandbox's books")
     if kept.get("AccountType") != gone.get("AccountType") or kept.get("Type") != gone.get("Type"):
         raise EditRefused(f"{entity} {survivor} and {loser} are of different types")
-    for other, id, doc in list(_naming(editor, entity, loser)):
-        if _repoint(doc, entity, loser, _ref_of(kept, survivor)):
+    for other, id, doc in list(naming(editor, entity, loser)):
+        if _repoint(doc, entity, loser, ref_of(kept, survivor)):
             editor.save(other, id, doc)
     editor.settle()  # while the loser still stands below its parents, whose balances move too
     editor.bury(entity, loser, log=False)
@@ -59,12 +59,13 @@ def merge(editor: Editor, entity: str, survivor: str, loser: str) -> None:
     editor.log_merge(entity, survivor, loser)
 
 
-def _ref_of(doc: Doc, id: str) -> Doc:
+def ref_of(doc: Doc, id: str) -> Doc:
+    """A reference to a member of a list, with its name as documents show it."""
     name = doc.get("FullyQualifiedName") or doc.get("DisplayName") or doc["Name"]
     return {"value": id, "name": name}
 
 
-def _naming(editor: Editor, entity: str, loser: str) -> Iterator[tuple[str, str, Doc]]:
+def naming(editor: Editor, entity: str, loser: str) -> Iterator[tuple[str, str, Doc]]:
     """Objects that may name the loser. Rows rendered on demand are found by their numbers."""
     company = editor.company
     mark = f'"{loser}"'.encode()
@@ -87,7 +88,7 @@ def _repoint(node: object, entity: str, loser: str, to: Doc) -> bool:
             found |= _repoint(item, entity, loser, to)
     elif isinstance(node, dict):
         for key, value in node.items():
-            if key in _REFS[entity] and value.get("value") == loser:
+            if key in REFS[entity] and value.get("value") == loser:
                 node[key] = value | to if "name" in value else value | {"value": to["value"]}
                 found = True
             elif key == "EntityRef" and value.get("value") == loser:

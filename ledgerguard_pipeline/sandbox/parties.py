@@ -66,6 +66,7 @@ def add_customers(desk: Desk) -> None:
             "PreferredDeliveryMethod": "Print" if index % 2 else "Email",
             "IsProject": False,
             "ClientEntityId": "0",
+            "V4IDPseudonym": f"00{index:030x}",
             "GivenName": first,
             "FamilyName": last,
             "FullyQualifiedName": full,

@@ -192,7 +192,7 @@ def write_rates(desk: Desk) -> None:
 
 
 def write_attachables(desk: Desk) -> None:
-    """Files and notes on documents; the download address stays the same between reads."""
+    """Files and notes on documents; ``showing.py`` signs the download address anew each time."""
     company = desk.company
     purchases = list(company.shelves["Purchase"].rows)
     company.reserve("Attachable", 5_000_000_000_000_361_802)
@@ -228,7 +228,7 @@ def write_attachables(desk: Desk) -> None:
 
 
 def temporary_address(realm_id: str, id: str, at: int) -> str:
-    """A pre-signed looking address that depends on the object alone, so bytes stay equal."""
+    """A pre-signed looking address that depends on the object alone, for the switch ``fixed``."""
     signature = hashlib.sha256(f"{realm_id}/{id}/{at}".encode()).hexdigest()[:40]
     return (
         f"https://sandbox-quickbooks.api.intuit.com/download/{realm_id}/{id}"

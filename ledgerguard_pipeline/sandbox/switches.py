@@ -25,6 +25,17 @@ class Hazard(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     seed: int = 1
 
 
+class Stub(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A record shown as a stub: what changed, not how.
+
+    ``endpoints`` are those of ``showing.Endpoint``; ``shape`` is ``status`` (a status and the
+    time), ``sparse`` (called sparse) or ``short`` (a full header, and most members missing).
+    """
+
+    endpoints: frozenset[Literal["query", "by_id", "cdc", "read"]] = frozenset({"cdc"})
+    shape: Literal["status", "sparse", "short"] = "status"
+
+
 class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The defaults are Intuit's documented behaviour, or the likelier one where it is unknown.
 
@@ -73,6 +84,15 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """``single``: only where one page holds everything."""
     cdc_cap: Literal["request", "group"] = "request"
     batch_order: Literal["request", "reversed"] = "request"
+
+    read_form: Literal["read", "query"] = "read"
+    """Members a read of one object answers: those captured, or those of a query."""
+    cdc_form: Literal["query", "read", "own"] = "query"
+    """Members change data capture answers; ``own``: those of neither."""
+    links: Literal["fresh", "fixed"] = "fresh"
+    """Whether the download links of attachments are signed anew at each read."""
+    stubs: dict[str, Stub] = {}
+    """``Entity/id`` of records that are shown as stubs."""
 
     poison: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of records that make every answer containing them fail with 4002."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -56,6 +57,14 @@ def stored(installation: Installation, entity: EntityType, realm_id: RealmId) ->
     return held(installation, [entity], realm_id)[entity.name]
 
 
+def kept(bodies: dict[str, bytes]) -> dict[str, bytes]:
+    """The truth as Bronze keeps it: everything but the signed links of attachments."""
+    return {
+        id: re.sub(rb'("TempDownloadUri":)"[^"]*"', rb'\1"left out: a signed link"', body)
+        for id, body in bodies.items()
+    }
+
+
 def differing(
     installation: Installation,
     sandbox: SandboxHandle,
@@ -67,7 +76,7 @@ def differing(
     mine = held(installation, entities, realm)
     wrong: dict[str, list[str]] = {}
     for name, rows in mine.items():
-        truth = sandbox.truth(name, realm).bodies()
+        truth = kept(sandbox.truth(name, realm).bodies())
         ids = sorted(id for id in truth.keys() | rows.keys() if truth.get(id) != rows.get(id))
         if ids:
             wrong[name] = ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -78,6 +79,11 @@ def test_a_consent_through_the_real_pages_connects(
     assert status.response_time_ms is not None
 
 
+def but_links(body: bytes) -> bytes:
+    """The bytes without download links, which are signed anew at each read."""
+    return re.sub(rb'"TempDownloadUri":"[^"]*"', b"", body)
+
+
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 def test_every_type_is_read_completely_and_byte_for_byte(
     entity: EntityType, reader: QBOClient, shared_sandbox: SandboxServer
@@ -86,7 +92,9 @@ def test_every_type_is_read_completely_and_byte_for_byte(
 
     records = list(reader.get_all_entities(entity.name))
 
-    assert sorted(record.payload or b"" for record in records) == sorted(truth.bodies().values())
+    assert sorted(but_links(record.payload or b"") for record in records) == sorted(
+        map(but_links, truth.bodies().values())
+    )
     if entity.identified:
         assert {record.id for record in records} == set(truth.rows)
     if entity.countable:

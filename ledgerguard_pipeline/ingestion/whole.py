@@ -1,0 +1,254 @@
+"""Read objects whole, by query: the one form in which Bronze keeps them.
+
+Intuit answers different members for one version of an object by query and by a read of its id;
+which form change data capture has is not known, and its rows were seen to be mere stubs. So a
+row of another read, or one that is not whole by its own account, says only that its object
+changed. Here such objects are asked for by query: up to a hundred of a type in a statement,
+statements of several types in a batch. What a query shows is what is stored.
+
+Where the query does not show it, in this order: the row at hand, if it is whole (nothing may be
+lost, and one kind of read may lag behind another); a single read of the object; and where that
+shows no whole object either, quarantine. Types that cannot be queried are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ledgerguard_pipeline.bronze.loads import StoredVersion
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    FeatureUnavailable,
+    NotFound,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+)
+from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
+from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader
+from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.values import Record, Reject
+
+IDS_PER_BATCH = 900
+"""Stays below the 1000 objects one answer may hold."""
+
+STATEMENTS_PER_BATCH = 25
+
+_NO_QUERY = (RequestRejected, FeatureUnavailable)
+
+
+class Known(Protocol):
+    """What Bronze holds of some objects of one company."""
+
+    def __call__(
+        self, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions by entity name and id; unknown objects are left out."""
+        ...
+
+
+@dataclass(slots=True)
+class Shown:
+    """What queries show of the objects of one type that were asked for.
+
+    ``refused`` is set where Intuit does not answer such a query, ``error`` where it failed.
+    """
+
+    entity: EntityType
+    alive: dict[str, Record] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    time: datetime | None = None
+    request_id: str | None = None
+    refused: bool = False
+    error: QBOAPIError | None = None
+
+
+@dataclass(slots=True)
+class Settled:
+    """Records that may be stored and rows that go to quarantine; ``gone`` are those of them
+    that neither a query nor a read shows.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+
+def ask(client: QBOClient, wanted: Mapping[EntityType, Iterable[str]]) -> dict[str, Shown]:
+    """Query these objects, in as few calls as they fit into; by entity name.
+
+    One type's failure is its own. A record that Intuit cannot serve is found by halving.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a batch as a whole failed.
+    """
+    statements = [
+        (entity, ids[at : at + IDS_PER_QUERY])
+        for entity, ids in ((entity, sorted(set(ids))) for entity, ids in wanted.items())
+        for at in range(0, len(ids), IDS_PER_QUERY)
+    ]
+    found = {entity.name: Shown(entity) for entity, _ in statements}
+    for batch in _batches(statements):
+        queries = [(entity, _statement(entity, ids)) for entity, ids in batch]
+        for (entity, ids), answer in zip(batch, _pages(client, queries), strict=True):
+            _note(client, found[entity.name], ids, answer)
+    return found
+
+
+def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
+    """What to store for rows that say their objects changed, given what queries show.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a single read failed for another reason than the object.
+    """
+    settled = Settled()
+    for row in {row.id: row for row in rows}.values():
+        found = shown.alive.get(row.id)
+        if found is not None and found.whole:
+            settled.records.append(found)
+        elif row.id in shown.unreadable:
+            settled.rejects.append(_reject(row, "Intuit cannot serve this record"))
+        elif found is None and row.whole:
+            settled.records.append(row)
+        else:
+            _alone(client, shown.entity, row, found, settled)
+    return settled
+
+
+def completed(client: QBOClient, entity: EntityType, rows: Sequence[Record]) -> Settled:
+    """These rows of one type, with every row that is not whole read again.
+
+    Raises:
+        QBOAPIError, QBOAuthError: reading again failed; nothing is known then.
+    """
+    parts = [row for row in rows if not row.whole]
+    if not parts:
+        return Settled(list(rows))
+    shown = ask(client, {entity: [row.id for row in parts]})[entity.name]
+    if shown.error is not None:
+        raise shown.error
+    settled = settle(client, shown, parts)
+    settled.records[:0] = [row for row in rows if row.whole]
+    return settled
+
+
+def same_version(row: Record, held: StoredVersion | None) -> bool:
+    """Whether Bronze holds this very version of the object already, in the form it keeps."""
+    return (
+        held is not None
+        and held.payload_sha256 is not None
+        and not held.state.gone
+        and row.last_updated_at is not None
+        and held.last_updated_at == row.last_updated_at
+        and held.sync_token == row.sync_token
+    )
+
+
+def _alone(
+    client: QBOClient, entity: EntityType, row: Record, found: Record | None, settled: Settled
+) -> None:
+    """One object that no query shows whole, by a read of its id."""
+    accepted = found is not None and not _called_partial(found)
+    try:
+        read = client.get_entity(entity.name, row.id)
+    except NotFound:
+        if found is None:
+            settled.gone.add(row.id)
+        settled.rejects.append(
+            _reject(row, "it was told to have changed, but neither a query nor a read shows it")
+        )
+        return
+    except (*_NO_QUERY, PoisonPage, BadInputError):
+        read = None
+    if read is not None and read.whole:
+        settled.records.append(read)
+    elif found is not None and accepted and (read is None or not _called_partial(read)):
+        # Asked again it says the same: this object has no such member.
+        settled.records.append(msgspec.structs.replace(found, whole=True))
+    else:
+        settled.rejects.append(_reject(row, "only a part of it was sent, however it was asked for"))
+
+
+def _called_partial(record: Record) -> bool:
+    """Whether a row says of itself that it is not its whole object."""
+    try:
+        members = msgspec.json.decode(record.payload or b"{}", type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True
+    return "status" in members or bytes(members.get("sparse", b"")) in (b"true", b'"true"')
+
+
+def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QBOAPIError) -> None:
+    if isinstance(answer, Page):
+        shown.time, shown.request_id = answer.time, answer.request_id
+        if shown.entity.kind is Kind.SINGLETON:
+            # A company has one, whatever id was announced.
+            shown.alive.update((id, record) for record in answer.records for id in ids)
+        shown.alive.update((record.id, record) for record in answer.records)
+        shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
+    elif isinstance(answer, _NO_QUERY):
+        shown.refused = True
+    elif isinstance(answer, PoisonPage):
+        try:
+            living = EntityReader(client, shown.entity).alive(ids)
+        except QBOAPIError as error:
+            shown.error = error
+            return
+        shown.alive.update((record.id, record) for record in living.records)
+        shown.unreadable |= living.unreadable
+        shown.time, shown.request_id = living.time, living.request_id
+    else:
+        shown.error = answer
+
+
+def _statement(entity: EntityType, ids: Sequence[str]) -> Query:
+    if entity.kind is Kind.SINGLETON:
+        return Query.select(entity, limit=None)
+    return Query.ids(entity, ids)
+
+
+def _batches(
+    statements: Sequence[tuple[EntityType, list[str]]],
+) -> list[list[tuple[EntityType, list[str]]]]:
+    """Fill each batch as far as it goes, largest statements first."""
+    batches: list[list[tuple[EntityType, list[str]]]] = []
+    for statement in sorted(statements, key=lambda each: -len(each[1])):
+        for batch in batches:
+            ids = sum(len(each) for _, each in batch)
+            if len(batch) < STATEMENTS_PER_BATCH and ids + len(statement[1]) <= IDS_PER_BATCH:
+                batch.append(statement)
+                break
+        else:
+            batches.append([statement])
+    return batches
+
+
+def _pages(
+    client: QBOClient, asked: Sequence[tuple[EntityType, Query]]
+) -> Sequence[Page | QBOAPIError]:
+    """A batch, or call by call where it is refused as a whole or takes too long."""
+    if len(asked) > 1:
+        try:
+            return client.query_batch(asked)
+        except ONE_OF_THEM as error:
+            prove_answering(client, error)
+    return [_page(client, *each) for each in asked]
+
+
+def _page(client: QBOClient, entity: EntityType, query: Query) -> Page | QBOAPIError:
+    try:
+        return client.query_page(entity, query)
+    except ONE_OF_THEM as error:
+        return error
+
+
+def _reject(row: Record, reason: str) -> Reject:
+    return Reject(row.id, reason, row.payload, row.source, row.request_id, row.fetched_at)
