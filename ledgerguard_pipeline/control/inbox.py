@@ -38,6 +38,9 @@ LEASE_SECONDS = 120.0
 RETRY_SECONDS = (15.0, 60.0, 300.0, 900.0)
 """Pause before each further attempt."""
 
+SECOND_LOOK_SECONDS = 15.0
+"""Until an object that was not found is looked for again: what Intuit shows may lag behind."""
+
 LATENCY_COUNTER = "event_seconds"
 LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 LATENCY_SUM = "sum"
@@ -167,6 +170,28 @@ class EventInbox:
                     )
                 )
 
+    def postpone(self, owner: str, seqs: Collection[int], reason: str) -> None:
+        """Give events back whose objects were not found, to be looked for a second time.
+
+        It is no failure and costs no attempt.
+        """
+        with self._database.write(None) as connection:
+            now = self._database.now(connection)
+            for chunk in _chunks(seqs):
+                connection.execute(
+                    update(events)
+                    .where(self._mine, events.c.seq.in_(chunk), *_held(owner))
+                    .values(
+                        status=EventStatus.PENDING.value,
+                        attempts=case((events.c.attempts > 0, events.c.attempts - 1), else_=0),
+                        due_at=now + timedelta(seconds=SECOND_LOOK_SECONDS),
+                        missed_at=func.coalesce(events.c.missed_at, now),
+                        reason=reason[:_REASON_LENGTH],
+                        lease_owner=None,
+                        lease_expires_at=None,
+                    )
+                )
+
     def unreadable(self, realm: str | None = None, seqs: Collection[int] | None = None) -> int:
         """How many parked parts of deliveries name no object, so that nothing can be read."""
         chosen = [
@@ -215,7 +240,11 @@ class EventInbox:
         with self._database.write(None) as connection:
             now = self._database.now(connection)
             change = update(events).values(
-                status=EventStatus.PENDING.value, attempts=0, due_at=now, settled_at=None
+                status=EventStatus.PENDING.value,
+                attempts=0,
+                due_at=now,
+                settled_at=None,
+                missed_at=None,
             )
             if seqs is None:
                 return connection.execute(change.where(*chosen)).rowcount

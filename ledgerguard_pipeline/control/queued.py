@@ -43,6 +43,8 @@ class QueuedEvent:
     reason: str | None
     settled_at: datetime | None
     delivery_id: str
+    missed_at: datetime | None = None
+    """When its object was looked for first and not found, although nobody said it was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +112,5 @@ def queued_event(row: RowMapping) -> QueuedEvent:
         reason=row["reason"],
         settled_at=row["settled_at"],
         delivery_id=row["delivery_id"],
+        missed_at=row["missed_at"],
     )

@@ -4,7 +4,8 @@ Intuit caps an answer at 1000 objects and puts deletions last in each group, so 
 may hide deletions. Such an answer is asked again in parts, the largest group on its own; a type
 that fills an answer alone is left to a query and a count. One unreadable record or one type that
 change data capture refuses fails the whole call: halving finds the type, and only it falls back.
-A deletion is believed only after a query confirms that the object is gone, and a living row only
+A deletion is believed only after another answer confirms that the object is gone, by what it shows
+or by error 610 (``absence.py`` says why silence does not), and a living row only
 says that its object changed: it is stored as a query shows it (``whole.py`` says why).
 """
 
@@ -19,12 +20,16 @@ import msgspec
 from ledgerguard_pipeline.bronze.loads import StoredVersion
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
+    AccessDenied,
     ChangesTooOld,
     FeatureUnavailable,
+    NotFound,
     PoisonPage,
     QBOAPIError,
     RequestRejected,
+    RightsInDoubt,
 )
+from ledgerguard_pipeline.ingestion.absence import GONE, prove_gone
 from ledgerguard_pipeline.ingestion.whole import Known, Shown, ask, same_version, settle
 from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -49,7 +54,7 @@ class NotByChanges:
     reason: str
 
 
-Outcome = EntityChanges | NotByChanges | QBOAPIError
+Outcome = EntityChanges | NotByChanges | QBOAPIError | RightsInDoubt
 
 
 @dataclass(slots=True)
@@ -140,9 +145,14 @@ def _settled(
 ) -> dict[str, Outcome]:
     """What changed as queries show it: no row is stored in the form of this answer.
 
-    A tombstone is believed only if a query no longer shows the object. What Bronze holds in
-    this very version is not read again.
+    A tombstone is believed only if a query no longer shows the object but shows others, or if
+    single reads confirm it. What Bronze holds in this very version is not read again.
     """
+    gone = {
+        group.entity.name: group.tombstones[0].id
+        for group, _ in groups.values()
+        if _lone(group) and _is_gone(client, group)
+    }
     rows = {
         group.entity: group.records
         for group, _ in groups.values()
@@ -153,7 +163,7 @@ def _settled(
     for group, _ in groups.values():
         versions = held.get(group.entity.name, {})
         ids = [row.id for row in rows.get(group.entity, ()) if not _held(row, versions)]
-        if group.entity.kind is not Kind.SINGLETON:
+        if group.entity.kind is not Kind.SINGLETON and group.entity.name not in gone:
             ids += [tombstone.id for tombstone in group.tombstones]
         if ids:
             wanted[group.entity] = ids
@@ -165,10 +175,43 @@ def _settled(
             outcomes[name] = found.error
             continue
         try:
+            if name not in gone:
+                _prove(client, group, found)
             outcomes[name] = _outcome(client, group, time, found, held.get(name, {}))
-        except QBOAPIError as error:
+        except (QBOAPIError, RightsInDoubt) as error:
             outcomes[name] = error
     return outcomes
+
+
+def _lone(group: ChangeGroup) -> bool:
+    """One deletion and nothing else: a single read tells more than a query, for as many calls."""
+    return group.rows == len(group.tombstones) == 1 and _proves(group.entity)
+
+
+def _is_gone(client: QBOClient, group: ChangeGroup) -> bool:
+    """Whether a read says that the one object is deleted; any other answer is asked further."""
+    try:
+        client.get_entity(group.entity.name, group.tombstones[0].id)
+    except NotFound as error:
+        return error.fault_code == GONE
+    except (PoisonPage, RequestRejected, FeatureUnavailable, AccessDenied):
+        return False
+    return False
+
+
+def _prove(client: QBOClient, group: ChangeGroup, shown: Shown) -> None:
+    """Have deletions confirmed singly where the query that lacks them shows nothing else either.
+
+    Raises:
+        RightsInDoubt: an object of the sample is there, or a read does not say that it is gone.
+    """
+    lost = [row.id for row in group.tombstones if row.id not in shown.unreadable]
+    if lost and not shown.alive and _proves(group.entity):
+        prove_gone(client, group.entity, lost)
+
+
+def _proves(entity: EntityType) -> bool:
+    return entity.identified and entity.kind is not Kind.SINGLETON
 
 
 def _outcome(

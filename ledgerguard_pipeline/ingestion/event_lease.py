@@ -29,8 +29,17 @@ class EventLease(Protocol):
         """The events, in order of arrival."""
         ...
 
+    @property
+    def missed(self) -> frozenset[str]:
+        """Keys of events whose objects were looked for before and not found."""
+        ...
+
     def done(self, events: Collection[ChangeEvent]) -> None:
         """Their objects are durable in Bronze."""
+        ...
+
+    def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
+        """Their objects were not found: look for them a second time, later."""
         ...
 
     def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
@@ -60,9 +69,13 @@ class InboxLease:
         queued = inbox.held(owner)
         self._seqs = {each.event.key: each.seq for each in queued}
         self.events: Sequence[ChangeEvent] = [each.event for each in queued]
+        self.missed = frozenset(each.event.key for each in queued if each.missed_at is not None)
 
     def done(self, events: Collection[ChangeEvent]) -> None:
         self._inbox.done(self._owner, [self._seqs[event.key] for event in events])
+
+    def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
+        self._inbox.postpone(self._owner, [self._seqs[event.key] for event in events], reason)
 
     def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
         self._inbox.fail(self._owner, [self._seqs[event.key] for event in events], reason)
@@ -72,13 +85,20 @@ class InboxLease:
 
 
 class NoLease:
-    """Events that come from no queue: nobody else has them, and nobody wants to know."""
+    """Events that come from no queue: nobody else has them, and nobody wants to know.
+
+    Nobody comes back later either, so the second look at what is not found is taken at once.
+    """
 
     def __init__(self, events: Sequence[ChangeEvent]) -> None:
         self.events = events
+        self.missed = frozenset(event.key for event in events)
 
     def done(self, events: Collection[ChangeEvent]) -> None:
         """Nothing to acknowledge."""
+
+    def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
+        """Never asked for: every look is the last one."""
 
     def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
         """The caller sees it in the result."""

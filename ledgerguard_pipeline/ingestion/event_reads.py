@@ -3,11 +3,13 @@
 Objects are queried by id, a single one too: by query an object has the form in which Bronze keeps
 it, and by a read of its id it may have another (``whole.py``). A statement holds a hundred of
 them, a batch up to nine hundred. Nothing is believed gone because one answer does not show it:
-either an event says so as well, or it is asked a second time.
+either an event says so as well, or it is looked for a second time, some time later; and an answer
+that shows nothing at all proves nothing until single reads confirm it (``absence``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +27,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
+from ledgerguard_pipeline.ingestion.absence import GONE, prove_gone
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader, Living
 from ledgerguard_pipeline.ingestion.targets import Target
 from ledgerguard_pipeline.ingestion.whole import completed
@@ -52,6 +55,8 @@ class EntityRead:
     bytes: int = 0
     error: LedgerGuardError | None = None
     note: str | None = None
+    missed: list[Target] = field(default_factory=list)
+    """What no answer showed and no event calls gone: to be looked for again, later."""
 
 
 class EventReader:
@@ -68,9 +73,37 @@ class EventReader:
             LedgerGuardError: no call could be made at all (no access, throttled, service down).
         """
         reads = {target.entity.name: EntityRead(target.entity) for target in targets}
-        open_targets = {(target.entity.name, target.object_id): target for target in targets}
+        alone = {name for name, number in _numbers(targets).items() if number == 1}
+        gone = [
+            target
+            for target in targets
+            if target.entity.name in alone and self._is_gone(target, reads[target.entity.name])
+        ]
+        open_targets = {
+            (target.entity.name, target.object_id): target
+            for target in targets
+            if target not in gone
+        }
         self._ask_by_id(open_targets, reads)
         return reads
+
+    def _is_gone(self, target: Target, read: EntityRead) -> bool:
+        """Whether a read says that the one announced deletion of a type happened.
+
+        It costs what a statement would cost, and proves what a statement's silence does not.
+        """
+        if not target.ended or target.entity.kind is not Kind.TRANSACTION:
+            return False
+        try:
+            self._client.get_entity(target.entity.name, target.object_id)
+        except NotFound as error:
+            if error.fault_code != GONE:
+                return False
+            read.records.append(_gone(target, self._clock.now(), error.intuit_tid))
+            return True
+        except _SPOILT:
+            return False
+        return False
 
     def _ask_by_id(
         self, open_targets: dict[tuple[str, str], Target], reads: dict[str, EntityRead]
@@ -134,16 +167,15 @@ class EventReader:
             for target in targets
             if target.object_id not in shown and target.object_id not in living.unreadable
         ]
-        doubted = [target.object_id for target in missing if not target.ended]
-        if doubted:
-            again = self._again(entity, doubted)
-            settled = completed(self._client, entity, again.records)
-            shown |= {record.id: record for record in settled.records}
-            read.rejects.extend(settled.rejects)
-            living.unreadable |= again.unreadable | _ids(settled.rejects)
-            time = again.time or time
+        later = [target for target in missing if not target.ended and not target.missed]
+        gone = [target for target in missing if target.ended or target.missed]
+        if gone and (not shown or not all(target.ended for target in gone)):
+            prove_gone(self._client, entity, [target.object_id for target in gone])
+        read.missed.extend(later)
         noted = _ids(read.rejects)
         for target in targets:
+            if target in later:
+                continue
             record = shown.get(target.object_id)
             if record is not None:
                 read.bytes += len(record.payload or b"")
@@ -167,6 +199,10 @@ class EventReader:
             except PoisonPage:
                 living.unreadable.add(id)
         return living
+
+
+def _numbers(targets: Sequence[Target]) -> Counter[str]:
+    return Counter(target.entity.name for target in targets)
 
 
 def _statements(targets: Iterable[Target]) -> list[tuple[EntityType, list[Target]]]:

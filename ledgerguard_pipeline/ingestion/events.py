@@ -28,6 +28,7 @@ from ledgerguard_pipeline.errors import (
     BronzeBusy,
     IngestionError,
     LedgerGuardError,
+    RightsInDoubt,
     WrongEnvironment,
 )
 from ledgerguard_pipeline.events import ChangeEvent
@@ -81,7 +82,7 @@ class EventSync:
         self._began = clock.monotonic()
         self._ended: float | None = None
         self._events = [event for event in lease.events if event.realm_id == realm_id]
-        self._targets = coalesce(self._events)
+        self._targets = coalesce(self._events, lease.missed)
 
     def __enter__(self) -> Self:
         """Hold the events from here on."""
@@ -162,6 +163,10 @@ class EventSync:
         for read in reads.values():
             if read.error is not None:
                 self._give_back(read, read.error)
+        silent = [
+            read.entity.name for read in reads.values() if isinstance(read.error, RightsInDoubt)
+        ]
+        self._marking.doubted(silent, ())
         self._commit([read for read in reads.values() if read.error is None])
         if self._companies is not None:
             self._note_end(self._companies, done=len(self._errors) < len(reads))
@@ -196,7 +201,7 @@ class EventSync:
         self._marking.committed(loads, outcomes)
         crashpoint("before_event_ack")
         try:
-            self._lease.done(self._events_of({read.entity.name for read in reads}))
+            self._acknowledge(reads)
         except LedgerGuardError as error:
             # The rows are safe; the events come again when the lease ends and change nothing.
             for read in reads:
@@ -205,6 +210,15 @@ class EventSync:
         crashpoint("after_event_ack")
         for read, outcome in zip(reads, outcomes, strict=True):
             self._finish(read, outcome)
+
+    def _acknowledge(self, reads: Sequence[EntityRead]) -> None:
+        """What was found is done; what was not found has to be looked for once more, later."""
+        events = self._events_of({read.entity.name for read in reads})
+        later = {event.key for read in reads for target in read.missed for event in target.events}
+        self._lease.done([event for event in events if event.key not in later])
+        if later:
+            again = [event for event in events if event.key in later]
+            self._lease.postpone(again, "not found at the first look; looked for again")
 
     def _load(self, read: EntityRead) -> Load:
         return Load(
@@ -238,7 +252,7 @@ class EventSync:
             quarantined=outcome.quarantined,
             bytes=read.bytes,
             seconds=self._clock.monotonic() - self._began,
-            note=read.note or f"{events} events about {objects} objects",
+            note=read.note or _note(events, objects, len(read.missed)),
             load_ids=(outcome.load_id,),
             new_fields=outcome.new_fields,
         )
@@ -274,6 +288,11 @@ class EventSync:
         now = self._client.stats.snapshot()
         calls = now.http_calls - self._before.http_calls
         return (now.seconds - self._before.seconds) / calls * 1000 if calls else 0.0
+
+
+def _note(events: int, objects: int, missed: int) -> str:
+    told = f"{events} events about {objects} objects"
+    return f"{told}, {missed} of them not found yet" if missed else told
 
 
 def _typed(cause: Exception) -> LedgerGuardError:

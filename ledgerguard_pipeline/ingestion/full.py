@@ -24,6 +24,7 @@ from ledgerguard_pipeline.errors import (
     IngestionError,
     QBOAPIError,
     RequestRejected,
+    RightsInDoubt,
 )
 from ledgerguard_pipeline.ingestion.changes import EntityChanges, read_changes
 from ledgerguard_pipeline.ingestion.feed import Portion, Shelf, Tally
@@ -229,7 +230,7 @@ class FullFeed:
             outcome = read_changes(self._client, [entity], since, known=known)[entity.name]
             if isinstance(outcome, EntityChanges):
                 return list(outcome.records), list(outcome.rejects), outcome.time
-            if isinstance(outcome, QBOAPIError):
+            if isinstance(outcome, QBOAPIError | RightsInDoubt):
                 raise outcome
         records: list[Record] = []
         rejects: list[Reject] = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.errors import QBOAPIError, RightsInDoubt
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.changes import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
@@ -132,7 +132,7 @@ class Sweep:
         for plan in captured:
             future = self.changes[plan.entity.name]
             outcome = outcomes[plan.entity.name]
-            if isinstance(outcome, QBOAPIError):
+            if isinstance(outcome, QBOAPIError | RightsInDoubt):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,14 +17,16 @@ class Target:
     """One object and everything that was announced about it.
 
     ``ended`` tells that an event says the object is gone: should a read not find it, that is no
-    surprise. ``merged_into`` is the survivor of the merge that ended it. An event only ever
-    causes a read: what the read shows is what counts.
+    surprise. ``missed`` tells that it was looked for some time ago and not found: should that be
+    so again, it is gone. ``merged_into`` is the survivor of the merge that ended it. An event only
+    ever causes a read: what the read shows is what counts.
     """
 
     entity: EntityType
     object_id: str
     events: list[ChangeEvent] = field(default_factory=list)
     ended: bool = False
+    missed: bool = False
     merged_into: str | None = None
 
     @property
@@ -40,16 +42,18 @@ class Target:
         return min(known) if len(known) == len(moments) else None
 
 
-def coalesce(events: Iterable[ChangeEvent]) -> list[Target]:
+def coalesce(events: Iterable[ChangeEvent], missed: Collection[str] = frozenset()) -> list[Target]:
     """The objects these events are about, in order of first mention.
 
-    A merge concerns two: the survivor it names and the object that ended in it.
+    A merge concerns two: the survivor it names and the object that ended in it. ``missed`` are
+    keys of events whose objects were not found before.
     """
     found: dict[tuple[str, str], Target] = {}
 
     def target(entity: EntityType, object_id: str, event: ChangeEvent) -> Target:
         each = found.setdefault((entity.name, object_id), Target(entity, object_id))
         each.events.append(event)
+        each.missed = each.missed or event.key in missed
         return each
 
     for event in events:

@@ -265,7 +265,7 @@ class Api:
         if not id.isdigit():
             raise Refusal("2030", "Invalid ID", f"Invalid ID : {id} is not a valid id")
         row = shelf.rows.get(id)
-        if row is None:
+        if row is None or (shelf.entity, id) in self._world.switches.unseen:
             raise not_found(deleted=id in shelf.graves)
         return row
 

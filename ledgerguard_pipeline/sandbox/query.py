@@ -77,6 +77,9 @@ class QueryEngine:
             surface: Surface = "count" if statement.count else "query"
             hidden = self._switches.silence.hidden(shelf, surface)
             selection = Selection.of([row for row in selection.all() if row.id not in hidden])
+        if self._switches.unseen:
+            late = {id for name, id in self._switches.unseen if name == entity.name}
+            selection = Selection.of([row for row in selection.all() if row.id not in late])
         if statement.count:
             return Found(entity, (), selection.total, 1, count_only=True)
         if entity.name == "Preferences":  # does not page

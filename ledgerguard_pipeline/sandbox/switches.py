@@ -99,6 +99,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hazard: Hazard | None = None
     silence: Silence | None = None
     """Types whose objects answers leave out without a fault."""
+    unseen: frozenset[tuple[str, str]] = frozenset()
+    """(entity, id) of objects that are there and not shown yet: no query has them, and a read gives
+    error 610."""
     false_tombstones: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of living objects that change data capture reports as deleted."""
     clock_offset_seconds: float = 0.0

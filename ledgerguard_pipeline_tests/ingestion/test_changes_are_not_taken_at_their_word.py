@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from ledgerguard_pipeline.entities import EntityType, entity_types
-from ledgerguard_pipeline.errors import PoisonPage, QBOAPIError, RequestRejected
+from ledgerguard_pipeline.errors import NotFound, PoisonPage, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.changes import (
     EntityChanges,
     NotByChanges,
@@ -79,6 +79,11 @@ class Books:
             record(id, source=Source.QUERY) for id in cast("Sequence[str]", ids) if id in self.alive
         ]
         return Page(entity, found, [], len(found), NOW, "q", 0)
+
+    def get_entity(self, entity: str, id: str) -> Record:
+        if id not in self.alive:
+            raise NotFound("gone", entity=entity, fault_code="610")
+        return record(id, source=Source.READ)
 
     def query_batch(self, queries: Sequence[tuple[EntityType, Query]]) -> list[Page | QBOAPIError]:
         return [self.query_page(entity, query) for entity, query in queries]

@@ -26,6 +26,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     states,
     sync,
 )
+from ledgerguard_pipeline_tests.ingestion.test_events_become_rows import act, event
 
 INVOICE, TIME_ACTIVITY = entity_type("Invoice"), entity_type("TimeActivity")
 TYPES = entity_types(["Invoice", "Bill", "TimeActivity", "Account", "Customer"])
@@ -155,6 +156,46 @@ def test_connecting_anew_looks_at_once(loaded: Installation, sandbox: SandboxSer
     connect(loaded, sandbox)
     assert failures(sync(loaded, TYPES)) == {}
     assert troubles(loaded) == set()
+
+
+@pytest.mark.parametrize("read", ["served", "refused", "empty"])
+@pytest.mark.parametrize("victims", [1, 3])
+def test_false_tombstones_are_not_confirmed_by_a_silent_query(
+    loaded: Installation, sandbox: SandboxServer, read: str, victims: int
+) -> None:
+    ids = sorted(sandbox.truth("Invoice").bodies())[:victims]
+    sandbox.set(
+        silence={"entities": ["Invoice"], "answers": ["query", "count"], "read": read},
+        false_tombstones=[["Invoice", id] for id in ids],
+    )
+    told = failures(sync(loaded, TYPES))
+    assert list(told) == ["Invoice"]
+    assert "may have lost rights" in str(told["Invoice"])
+    assert tombstones(loaded) == []
+    assert ReasonKind.RIGHTS_IN_DOUBT in troubles(loaded)
+
+
+@pytest.mark.parametrize("operation", ["Delete", "Update"])
+@pytest.mark.parametrize("victims", [1, 3])
+def test_what_a_silent_query_lacks_after_an_event_is_not_deleted(
+    loaded: Installation, sandbox: SandboxServer, operation: str, victims: int
+) -> None:
+    ids = sorted(sandbox.truth("Invoice").bodies())[:victims]
+    sandbox.set(silence={"entities": ALL_TRANSACTIONS, "read": "refused"})
+    result = act(loaded, sandbox, *(event(sandbox, operation, "Invoice", id) for id in ids))
+    assert "may have lost rights" in str(failures(result)["Invoice"])
+    assert tombstones(loaded) == []
+    assert ReasonKind.RIGHTS_IN_DOUBT in troubles(loaded)
+
+
+def test_one_deletion_found_by_changes_costs_one_more_call(
+    loaded: Installation, sandbox: SandboxServer
+) -> None:
+    gone = str(sandbox.edit("delete", "Invoice")["id"])
+    sandbox.pop_log()
+    assert failures(sync(loaded, [INVOICE])) == {}
+    assert [call.endpoint for call in sandbox.pop_log()] == ["cdc", "read"]
+    assert states(loaded, INVOICE, realm_of(sandbox))[gone] == "deleted"
 
 
 @WAYS
