@@ -57,7 +57,13 @@ class Capability(StrEnum):
     PAGE_ROWS = "page-rows"
     """The most rows that one answer was seen to hold, as a number."""
     CUSTOM_FIELDS = "custom-fields"
-    """What asking for all custom fields did: ``honoured``, ``ignored`` or ``refused``."""
+    """``refused``: a query may not ask for all custom fields (of the whole company)."""
+    CUSTOM_FIELDS_BY_ID = "custom-fields-by-id"
+    """The same of a single read."""
+    CUSTOM_FIELDS_IN_BATCH = "custom-fields-in-batch"
+    """What asking for them did in a batch: ``honoured``, ``refused`` or ``unproven``."""
+    CUSTOM_FIELDS_HELD = "custom-fields-held"
+    """Which custom fields all rows of a type were read with: ``all`` or ``first-three``."""
 
 
 Subject = tuple[str, Capability]

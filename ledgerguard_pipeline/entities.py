@@ -48,7 +48,8 @@ class EntityType:
     change data capture covers it, ``soft_delete`` whether queries must name ``Active`` to show
     inactive rows, ``timestamps`` whether rows have CreateTime / LastUpdatedTime to filter and
     sort by, ``countable`` whether ``count(*)`` tells how many rows Bronze should hold alive,
-    ``webhook`` whether Intuit sends events, ``identified`` whether rows carry an Id to read by.
+    ``webhook`` whether Intuit sends events, ``identified`` whether rows carry an Id to read by,
+    ``custom_fields`` whether rows may carry more custom fields than a plain answer shows.
     """
 
     name: str
@@ -63,6 +64,7 @@ class EntityType:
     countable: bool = True
     webhook: bool = True
     identified: bool = True
+    custom_fields: bool = False
 
     @property
     def path(self) -> str:
@@ -85,6 +87,13 @@ class DerivedEntity:
     predicate: str
 
 
+_WITH_CUSTOM_FIELDS = frozenset(
+    {"Invoice", "Estimate", "SalesReceipt", "CreditMemo", "RefundReceipt"}
+    | {"Bill", "Purchase", "PurchaseOrder", "VendorCredit", "Customer", "Vendor"}
+)
+"""Sales forms, purchase forms, customers and vendors (Intuit's page on custom fields)."""
+
+
 def _transaction(
     name: str,
     table: str,
@@ -104,6 +113,7 @@ def _transaction(
         json_keys or (name,),
         cdc=cdc,
         webhook=webhook,
+        custom_fields=name in _WITH_CUSTOM_FIELDS,
     )
 
 
@@ -128,6 +138,7 @@ def _list(
         cdc=cdc,
         soft_delete=soft_delete,
         webhook=webhook,
+        custom_fields=name in _WITH_CUSTOM_FIELDS,
     )
 
 

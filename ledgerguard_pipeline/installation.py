@@ -281,4 +281,5 @@ class Installation:
             max_connections=self.settings.ledgerguard_max_concurrent_requests,
             policy=policy,
             transport=transport,
+            custom_fields=self.settings.ledgerguard_custom_fields,
         )

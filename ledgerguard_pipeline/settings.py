@@ -141,6 +141,10 @@ class Settings(BaseSettings):
         ge=1,
         description="metered reads a month, all companies together",
     )
+    ledgerguard_custom_fields: Literal["all", "first-three"] = Field(
+        "all",
+        description="custom fields read of forms, customers and vendors: all or first-three",
+    )
     ledgerguard_sweep_above: int = Field(
         20,
         ge=0,

@@ -62,7 +62,12 @@ class Sweep:
         self._pool = pool
         self._captured = [plan for plan in plans if plan.mode is Mode.CDC]
         self._queried = [
-            plan for plan in plans if plan.mode is Mode.QUERY and plan.since is not None
+            plan
+            for plan in plans
+            if plan.mode is Mode.QUERY
+            and plan.since is not None
+            # A batch may leave some of their custom fields out.
+            and not client.custom_fields.asked_of(plan.entity)
         ][: (BATCH_ITEMS - 1) // 2]
         self.changes: dict[str, Future[Outcome]] = {
             plan.entity.name: Future() for plan in self._captured

@@ -42,6 +42,7 @@ from ledgerguard_pipeline.ingestion.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.marking import Marking
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
+from ledgerguard_pipeline.ingestion.refill import Refill
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.ingestion.stopped import SortedPlans, StoppedFeed, sort_out
@@ -79,6 +80,7 @@ class CompanySync:
         """Types that are read in full because their answers went silent before."""
         self.request = request
         self._client = client
+        self._refill = Refill(client, remembers=marks is not None)
         self._storage = storage
         self._clock = clock
         self._progress = current_progress()
@@ -211,6 +213,7 @@ class CompanySync:
                 if found.expected is not None and found.stored is not None:
                     compared.append(CountGap(load.name, found.expected, found.stored))
         self._mark_doubts()
+        self._refill.ended([load for load in self._loads.values() if load.error is None])
         self._marking.ended(failed=failed, current=current, recount=recount, compared=compared)
 
     def _mark_doubts(self) -> None:
@@ -267,7 +270,7 @@ class CompanySync:
             clock=self._clock,
         )
         chosen = feeds.reconciling if request.reconcile else feeds.bringing_up_to_date
-        sorted_out = self._sort_out(plans)
+        sorted_out = self._sort_out(self._refill.planned(plans, request))
         self._again = frozenset(plan.entity.name for plan in sorted_out.again)
         begun = [*chosen(sorted_out.usual), *feeds.stopped(sorted_out.stopped)]
         if sorted_out.again:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from types import TracebackType
@@ -16,7 +17,12 @@ from pydantic import SecretStr
 
 from ledgerguard_pipeline import entities as registry
 from ledgerguard_pipeline.arguments import instant, whole_number
-from ledgerguard_pipeline.capabilities import Capabilities, CapabilityMemory, OwnMemory
+from ledgerguard_pipeline.capabilities import (
+    Capabilities,
+    Capability,
+    CapabilityMemory,
+    OwnMemory,
+)
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -29,8 +35,10 @@ from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo import reads
 from ledgerguard_pipeline.qbo.answers import Changes, Counts, Page
 from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages
+from ledgerguard_pipeline.qbo.batch_pages import BatchOfPages
 from ledgerguard_pipeline.qbo.cdc import REACH_DAYS, read_changes
 from ledgerguard_pipeline.qbo.consent import PendingConsents
+from ledgerguard_pipeline.qbo.custom_fields import INCLUDE, CustomFields, Wanted
 from ledgerguard_pipeline.qbo.envelope import Answer
 from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder, LocalGate, NoRecorder
 from ledgerguard_pipeline.qbo.granted import Granted, check_app
@@ -89,11 +97,13 @@ class QBOClient(Granted):
         max_connections: int = 8,
         policy: RetryPolicy | None = None,
         transport: Transport | None = None,
+        custom_fields: Wanted = "all",
     ) -> None:
         """Nothing is sent yet. A ``transport`` given is shared with others and stays open.
 
         ``base_url`` replaces every Intuit host; where it is left out, ``INTUIT_BASE_URL`` does if
-        it is set. ``on_refresh`` is called with each renewed set of tokens before it is used.
+        it is set. ``custom_fields`` tells whether all of them are asked for, or those of a plain
+        answer are enough. ``on_refresh`` is called with each renewed set of tokens before it is used.
 
         Raises:
             BadInputError: something of the app, the environment or the realm is not one.
@@ -111,6 +121,7 @@ class QBOClient(Granted):
         self._realm = parse_realm(realm_id) if realm_id is not None else None
         seen = memory or OwnMemory(clock)
         self._capabilities = lru_cache(1)(lambda realm: Capabilities(seen, realm, clock=clock))
+        self.custom_fields = CustomFields(custom_fields, lambda: self.capabilities)
         self._shares_tokens = tokens is not None
         self._shares_transport = transport is not None
         self._session = Session(
@@ -173,7 +184,11 @@ class QBOClient(Granted):
         if query.entity != entity or query.counting:
             raise BadInputError(f"The statement does not select {entity.name}.")
 
-        return self._call(reads.query(query, purpose), lambda answer: read_page(answer, entity))
+        return self.custom_fields.call(
+            reads.query(query, purpose),
+            lambda read: self._call(read, lambda answer: read_page(answer, entity)),
+            wanted=self.custom_fields.asked_of(entity),
+        )
 
     def query_batch(self, queries: Sequence[tuple[EntityType, Query]]) -> list[Page | QBOAPIError]:
         """Up to 25 statements in one call; what fails alone comes back as its error.
@@ -181,14 +196,9 @@ class QBOClient(Granted):
         Raises:
             QBOAPIError, QBOAuthError: the batch as a whole failed.
         """
-        statements = [query for _, query in queries]
         if any(query.entity != entity or query.counting for entity, query in queries):
             raise BadInputError("A batch of pages selects rows of the types it names.")
-        pages = self._call(
-            reads.batch(statements), lambda answer: read_batch_pages(answer, statements)
-        )
-        self._rest_if_throttled(pages)
-        return pages
+        return BatchOfPages(self.custom_fields, self._batch, self.query_page).read(queries)
 
     def count_batch(self, entities: Sequence[EntityType | str] | str) -> Counts:
         """Objects per type, inactive ones included, 25 types a call.
@@ -281,7 +291,12 @@ class QBOClient(Granted):
             QBOAPIError, QBOAuthError: the call failed.
         """
         kind = registry.entity_type(entity_type)
-        return self._call(reads.entity(kind, str(id)), lambda answer: read_single(answer, kind))
+        return self.custom_fields.call(
+            reads.entity(kind, str(id)),
+            lambda read: self._call(read, lambda answer: read_single(answer, kind)),
+            wanted=self.custom_fields.asked_of(kind),
+            capability=Capability.CUSTOM_FIELDS_BY_ID,
+        )
 
     @also_called(entity="entity_type")
     def query_entities(
@@ -347,6 +362,14 @@ class QBOClient(Granted):
 
     def _call(self, read: reads.Read, parse: Parse[T]) -> T:
         return self._session.call(self._require_realm(), read, parse)
+
+    def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
+        read = reads.batch(statements)
+        if include:
+            read = replace(read, params={**read.params, **INCLUDE})
+        pages = self._call(read, lambda answer: read_batch_pages(answer, statements))
+        self._rest_if_throttled(pages)
+        return pages
 
     def _count(self, statements: Sequence[Query]) -> _Counted:
         def parse(answer: Answer) -> tuple[_Counted, int]:

@@ -20,6 +20,7 @@ from ledgerguard_pipeline.sandbox.answers import (
 from ledgerguard_pipeline.sandbox.catalogue import queryable
 from ledgerguard_pipeline.sandbox.columns import fields
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.custom_fields import honoured, trimmed
 from ledgerguard_pipeline.sandbox.faults import HANDLE, item_refusal, other_company
 from ledgerguard_pipeline.sandbox.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.grants import TokenVerdict
@@ -124,6 +125,7 @@ class Api:
                             request.params.get("entities", ""),
                             request.params.get("changedSince", ""),
                             now,
+                            full=honoured(_include(request), self._world.switches.include_on_cdc),
                         )
                         self._world.stats.metered(target.realm, 1)
                         return document(found.member, now, rows=found.rows)
@@ -156,21 +158,22 @@ class Api:
         if not target.what.strip():
             missing = Refusal("500", "Unsupported Operation", "", kind="SystemFault")
             return document(fault_member(missing), now)
-        member, rows = self._run(company, engine, target.what, now)
+        full = honoured(_include(request), self._world.switches.include_on_query)
+        member, rows = self._run(company, engine, target.what, now, full=full)
         self._world.stats.metered(target.realm, 1)
         return document(member, now, rows=rows)
 
     def _run(
-        self, company: SandboxCompany, engine: QueryEngine, text: str, now: float
+        self, company: SandboxCompany, engine: QueryEngine, text: str, now: float, *, full: bool
     ) -> batch.Member:
         statement = parse(text)
         found = engine.run(statement, now)
-        member = self._rendered(company, statement, found, now)
+        member = self._rendered(company, statement, found, now, full=full)
         self._disturber.after_page(self._world.switches.hazard, company, found, now)
         return member, len(found.rows)
 
     def _rendered(
-        self, company: SandboxCompany, statement: Statement, found: Found, now: float
+        self, company: SandboxCompany, statement: Statement, found: Found, now: float, *, full: bool
     ) -> bytes:
         """The ``QueryResponse`` member: prebuilt bodies joined, nothing re-rendered."""
         if found.count_only:
@@ -181,7 +184,7 @@ class Api:
         poison = self._world.switches.poison
         if poison and any((shelf.entity, row.id) in poison for row in found.rows):
             raise poisoned()
-        bodies = self._bodies(shelf, found.rows, statement, now)
+        bodies = self._bodies(shelf, found.rows, statement, now, full=full)
         if statement.fields:
             bodies = map(lambda body: project(body, statement.fields), bodies)  # noqa: C417
         count = len(found.rows)
@@ -197,20 +200,24 @@ class Api:
         )
 
     def _bodies(
-        self, shelf: Shelf, rows: Sequence[Row], statement: Statement, now: float
+        self, shelf: Shelf, rows: Sequence[Row], statement: Statement, now: float, *, full: bool
     ) -> Iterable[bytes]:
         switches = self._world.switches
         by_id = any(condition.prop.lower() == "id" for condition in statement.where)
         endpoint: Endpoint = "by_id" if by_id else "query"
-        if plain(shelf, endpoint, switches):
-            return map(shelf.body, rows)
-        return (shown(shelf, row, endpoint, switches, now) for row in rows)
+        bodies: Iterable[bytes] = (
+            map(shelf.body, rows)
+            if plain(shelf, endpoint, switches)
+            else (shown(shelf, row, endpoint, switches, now) for row in rows)
+        )
+        return bodies if full else (trimmed(shelf.entity, body) for body in bodies)
 
     def _batch(
         self, request: Request, company: SandboxCompany, engine: QueryEngine, now: float
     ) -> Answer:
         if request.method != "POST":
             raise unsupported("Operation batch by GET is not supported.")
+        full = honoured(_include(request), self._world.switches.include_on_batch)
         items = batch.read_items(request.body)
         most = self._world.switches.batch_limit
         if most is not None and len(items) > most:
@@ -219,7 +226,9 @@ class Api:
             items.reverse()
 
         def run_cdc(entities: str, since: str) -> batch.Member:
-            found = cdc.changes(company, engine, self._world.switches, entities, since, now)
+            found = cdc.changes(
+                company, engine, self._world.switches, entities, since, now, full=False
+            )
             return found.member, found.rows
 
         def injected(what: str) -> Refusal | None:
@@ -228,7 +237,7 @@ class Api:
             return None if rule is None else item_refusal(rule)
 
         member, rows = batch.answer_items(
-            items, lambda text: self._run(company, engine, text, now), run_cdc, injected
+            items, lambda text: self._run(company, engine, text, now, full=full), run_cdc, injected
         )
         self._world.stats.metered(company.realm_id, len(items))
         return document(member, now, rows=rows)
@@ -248,7 +257,9 @@ class Api:
         silence = self._world.switches.silence
         if silence is not None and silence.empties(shelf, row.id):
             return document(b'"QueryResponse":{}', now)
+        full = honoured(_include(request), self._world.switches.include_on_read)
         body = shown(shelf, row, "read", self._world.switches, now)
+        body = body if full else trimmed(entity.name, body)
         return document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
 
     def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:
@@ -268,6 +279,10 @@ class Api:
         if row is None or (shelf.entity, id) in self._world.switches.unseen:
             raise not_found(deleted=id in shelf.graves)
         return row
+
+
+def _include(request: Request) -> str | None:
+    return request.params.get("include")
 
 
 def _rate(shelf: Shelf, params: dict[str, str]) -> Row:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.sandbox.answers import dumps
 from ledgerguard_pipeline.sandbox.catalogue import Queryable, queryable
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.custom_fields import trimmed
 from ledgerguard_pipeline.sandbox.literals import read_literal
 from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.query import QueryEngine
@@ -38,6 +39,8 @@ def changes(
     names: str,
     since: str,
     now: float,
+    *,
+    full: bool,
 ) -> Changes:
     """Answer one CDC request. The caller holds the company's lock.
 
@@ -53,6 +56,7 @@ def changes(
     for entity in entities:
         room = CAP if switches.cdc_cap == "group" else left
         bodies = _group(company, engine, switches, entity, start, room, now)
+        bodies = bodies if full else [trimmed(entity.name, body) for body in bodies]
         left -= len(bodies)
         total += len(bodies)
         groups.append(_member(entity, bodies))

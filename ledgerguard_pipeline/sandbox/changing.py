@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.creation import rename
+from ledgerguard_pipeline.sandbox.custom_fields import CARRIERS, custom_fields
 from ledgerguard_pipeline.sandbox.editor import WITH_BALANCE, Editor, EditRefused, inner
 from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, number
 from ledgerguard_pipeline.sandbox.kinds import TYPES
@@ -103,6 +104,19 @@ def _reprice_first_line(doc: Doc, lines: list[Doc], new: Num) -> None:
     for holder, key in [(line, "Amount") for line in subtotals] + [(doc, key) for key in keys]:
         if key in holder:
             holder[key] = number(plus(amount_of(holder, key), change))
+
+
+def fill_custom_fields(editor: Editor, entity: str, id: str) -> None:
+    """Give an object custom fields of each kind.
+
+    Raises:
+        EditRefused: objects of this type have none.
+    """
+    if entity not in CARRIERS:
+        raise EditRefused(f"{entity} objects have no custom fields")
+    doc = editor.read(entity, id)
+    doc["CustomField"] = custom_fields(int(id) + editor.row(entity, id).sync_token)
+    editor.save(entity, id, doc)
 
 
 def email(editor: Editor, entity: str, id: str) -> None:

@@ -30,6 +30,7 @@ KINDS = (
     "reactivate",
     "merge",
     "rename",
+    "custom_fields",
     "touch_balance",
     "burst",
 )
@@ -91,6 +92,7 @@ def edit(
     - ``deactivate``, ``reactivate``: list members.
     - ``merge``: ``id`` survives, ``loser`` goes.
     - ``rename``: a list member is called ``note``; documents show it and tell no change.
+    - ``custom_fields``: an object that can have them gets one of each kind.
     - ``touch_balance``: an account, customer or vendor gets a new LastUpdatedTime and keeps its
       SyncToken, as when a balance is computed again.
     - ``burst``: ``n`` random edits (of ``entity``, or of all kinds for ``"*"``).
@@ -154,6 +156,8 @@ def _change(
             changing.email(editor, entity, id)
         case "deactivate" | "reactivate":
             changing.set_active(editor, entity, id, active=kind == "reactivate")
+        case "custom_fields":
+            changing.fill_custom_fields(editor, entity, id)
         case "merge" | "rename":
             _relist(editor, kind, entity, id, note=note, loser=loser)
         case _:

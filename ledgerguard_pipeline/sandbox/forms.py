@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.sandbox.custom_fields import custom_fields
 from ledgerguard_pipeline.sandbox.desk import DAY, USD, Desk, Ref, head
 from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import WORK
@@ -46,7 +47,9 @@ def _form(desk: Desk, index: int, at: int, prefix: str, lines: int) -> tuple[Doc
     body, cents = sales_lines(desk, index, lines)
     customer = desk.buyers[(index * 5 + len(prefix)) % len(desk.buyers)]
     return {
-        "CustomField": [{"DefinitionId": "1", "Name": "Crew #", "Type": "StringType"}],
+        "CustomField": custom_fields(index)
+        if index % 4 == 1
+        else [{"DefinitionId": "1", "Name": "Crew #", "Type": "StringType"}],
         "DocNumber": f"{prefix}{1000 + index}",
         "TxnDate": day_text(at),
         "DepartmentRef": desk.departments[index % 4],

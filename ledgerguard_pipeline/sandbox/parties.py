@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.sandbox.custom_fields import custom_fields
 from ledgerguard_pipeline.sandbox.desk import DAY, PEOPLE, USD, Desk, ref
 from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import (
@@ -65,6 +66,7 @@ def add_customers(desk: Desk) -> None:
             "CurrencyRef": USD,
             "PreferredDeliveryMethod": "Print" if index % 2 else "Email",
             "IsProject": False,
+            **({"CustomField": custom_fields(index)} if index % 13 == 5 else {}),
             "ClientEntityId": "0",
             "V4IDPseudonym": f"00{index:030x}",
             "GivenName": first,
@@ -117,6 +119,7 @@ def add_vendors(desk: Desk) -> None:
             "CompanyName": name,
             "DisplayName": name,
             "PrintOnCheckName": name,
+            **({"CustomField": custom_fields(index)} if index % 13 == 5 else {}),
             "Active": active,
             "WebAddr": {"URI": f"https://vendor{index}.example.com/"},
         }

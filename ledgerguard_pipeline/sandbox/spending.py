@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.sandbox.custom_fields import custom_fields
 from ledgerguard_pipeline.sandbox.desk import DAY, TRANSACTIONS, USD, Desk
 from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import WORK
@@ -183,7 +184,7 @@ def write_purchases(desk: Desk) -> None:
             "TotalAmt": money(cents),
             **({"PrintStatus": "NotSet"} if kind == "Check" else {}),
             "PurchaseEx": _purchase_ex(code),
-            "CustomField": [],
+            "CustomField": custom_fields(index) if index % 5 == 1 else [],
             "TxnDate": day_text(at),
             "CurrencyRef": USD,
             "PrivateNote": f"«Receipt» #{index}",

@@ -36,6 +36,9 @@ class Stub(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     shape: Literal["status", "sparse", "short"] = "status"
 
 
+Inclusion = Literal["honoured", "ignored", "refused"]
+
+
 class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The defaults are Intuit's documented behaviour, or the likelier one where it is unknown.
 
@@ -99,6 +102,11 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hazard: Hazard | None = None
     silence: Silence | None = None
     """Types whose objects answers leave out without a fault."""
+    include_on_query: Inclusion = "honoured"
+    include_on_read: Inclusion = "honoured"
+    include_on_batch: Inclusion = "honoured"
+    include_on_cdc: Inclusion = "ignored"
+    """What ``include=enhancedAllCustomFields`` does on each endpoint; only query is documented."""
     unseen: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of objects that are there and not shown yet: no query has them, and a read gives
     error 610."""
