@@ -49,7 +49,9 @@ class EntityType:
     inactive rows, ``timestamps`` whether rows have CreateTime / LastUpdatedTime to filter and
     sort by, ``countable`` whether ``count(*)`` tells how many rows Bronze should hold alive,
     ``webhook`` whether Intuit sends events, ``identified`` whether rows carry an Id to read by,
-    ``custom_fields`` whether rows may carry more custom fields than a plain answer shows.
+    ``custom_fields`` whether rows may carry more custom fields than a plain answer shows,
+    ``optional`` whether only some companies have such objects at all, ``queried`` whether a query
+    is documented, ``day_times`` whether times of change may be bare dates.
     """
 
     name: str
@@ -65,6 +67,9 @@ class EntityType:
     webhook: bool = True
     identified: bool = True
     custom_fields: bool = False
+    optional: bool = False
+    queried: bool = True
+    day_times: bool = False
 
     @property
     def path(self) -> str:
@@ -166,10 +171,15 @@ ENTITIES: tuple[EntityType, ...] = (
         webhook=False, json_keys=("CreditCardPayment", "CreditCardPaymentTxn"),
     ),
     _transaction("TimeActivity", "time_activity", _S, "Hours worked.", cdc=False),
-    _transaction("InventoryAdjustment", "inventory_adjustment", _P,
-                 "Corrections of stock on hand.", webhook=False),
+    EntityType("InventoryAdjustment", "inventory_adjustment", Kind.TRANSACTION, _P,
+               "Corrections of stock on hand.", ("InventoryAdjustment",),
+               webhook=False, queried=False, day_times=True),
     _transaction("ReimburseCharge", "reimburse_charge", _S,
-                 "Billable expenses waiting to be invoiced.", webhook=False),
+                 "Billable expenses waiting to be invoiced.", webhook=False,
+                 json_keys=("ReimburseCharge", "ReimburseCarge")),
+    EntityType("ChangeOrder", "change_order", Kind.TRANSACTION, _S,
+               "Changes of estimates (Advanced and Enterprise Suite).", ("ChangeOrder",),
+               optional=True),
     EntityType("RecurringTransaction", "recurring_transaction", Kind.TEMPLATE, _S,
                "Templates that QuickBooks turns into transactions on schedule.",
                ("RecurringTransaction",), webhook=False),
@@ -192,6 +202,15 @@ ENTITIES: tuple[EntityType, ...] = (
           webhook=False),
     _list("TaxAgency", "tax_agency", "Tax authorities.", group=_T, cdc=False,
           soft_delete=False),
+    EntityType("TaxPayment", "tax_payment", Kind.TRANSACTION, _T,
+               "Payments to tax authorities (Australia, Canada, United Kingdom).",
+               ("TaxPayment",), webhook=False, optional=True),
+    EntityType("TaxClassification", "tax_classification", Kind.LIST, _T,
+               "How goods and services are classified for tax.", ("TaxClassification",),
+               cdc=False, timestamps=False, webhook=False, optional=True),
+    EntityType("JournalCode", "journal_code", Kind.LIST, Group.LISTS,
+               "Journals that entries belong to (France).", ("JournalCode",),
+               cdc=False, optional=True),
     _list("Budget", "budget", "Budgets with their monthly figures.", group=_C),
     EntityType("ExchangeRate", "exchange_rate", Kind.OTHER, _C,
                "Daily currency rates; rows may carry no Id (key: pair and date).",

@@ -18,6 +18,7 @@ from datetime import datetime
 import msgspec
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     AccessDenied,
@@ -104,13 +105,20 @@ def _ask(
             gathered.outcomes[entity.name] = NotByChanges("older than 30 days")
     except (PoisonPage, RequestRejected, FeatureUnavailable) as error:
         if len(entities) == 1:
-            gathered.outcomes[entities[0].name] = NotByChanges(f"refused: {error.message}")
+            gathered.outcomes[entities[0].name] = _refused(client, entities[0], error)
             return
         half = len(entities) // 2
         _ask(client, entities[:half], since, gathered)
         _ask(client, entities[half:], since, gathered)
     else:
         _sort_out(client, entities, since, changes, gathered)
+
+
+def _refused(client: QBOClient, entity: EntityType, error: QBOAPIError) -> NotByChanges:
+    """One type was refused; unless a record is the reason, so it will be next time."""
+    if not isinstance(error, PoisonPage):
+        client.capabilities.note(entity.name, Capability.CHANGES, "no")
+    return NotByChanges(f"refused: {error.message}")
 
 
 def _sort_out(
@@ -133,9 +141,10 @@ def _sort_out(
     for entity in entities:
         group = changes.groups[entity.name]
         if group.fault is None:
+            client.capabilities.drop(entity.name, Capability.CHANGES)
             gathered.groups[entity.name] = (group, changes.time)
         elif isinstance(group.fault, PoisonPage | RequestRejected | FeatureUnavailable):
-            gathered.outcomes[entity.name] = NotByChanges(f"refused: {group.fault.message}")
+            gathered.outcomes[entity.name] = _refused(client, entity, group.fault)
         else:
             gathered.outcomes[entity.name] = group.fault
 

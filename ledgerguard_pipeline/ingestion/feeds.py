@@ -13,6 +13,7 @@ from ledgerguard_pipeline.control.doubts import Doubt
 from ledgerguard_pipeline.ingestion.feed import Feed
 from ledgerguard_pipeline.ingestion.full import FullFeed, Opening
 from ledgerguard_pipeline.ingestion.incremental import ChangeFeed, QueryFeed
+from ledgerguard_pipeline.ingestion.offered import AbsentFeed
 from ledgerguard_pipeline.ingestion.opening import Openings
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
@@ -47,7 +48,7 @@ class Feeds:
 
     def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[Feed]:
         """A feed per plan."""
-        full = [plan.entity for plan in plans if plan.mode is Mode.FULL]
+        full = [plan.entity for plan in plans if plan.mode is Mode.FULL and plan.offered]
         openings = Openings(self._client, full, self._pool)
         sweep = Sweep(self._client, plans, self._pool, known=self._known)
         feeds = [self._feed(plan, openings, sweep) for plan in plans]
@@ -59,10 +60,16 @@ class Feeds:
         """A feed per plan that compares counts first and reads only what differs."""
         realm = self._realm_id
         held, quarantined = self._storage.counts(realm), self._storage.quarantined(realm)
-        comparing = Comparing(self._client, plans, held, quarantined, self._pool, known=self._known)
+        offered = [plan for plan in plans if plan.offered]
+        comparing = Comparing(
+            self._client, offered, held, quarantined, self._pool, known=self._known
+        )
         feeds: list[Feed] = []
         for plan in plans:
             reader = self._reader(plan)
+            if not plan.offered:
+                feeds.append(AbsentFeed(plan, reader))
+                continue
             feeds.append(
                 ReconcileFeed(
                     plan,
@@ -86,6 +93,8 @@ class Feeds:
 
     def _feed(self, plan: EntityPlan, openings: Openings, sweep: Sweep) -> Feed:
         reader = self._reader(plan)
+        if not plan.offered:
+            return AbsentFeed(plan, reader)
         if plan.mode is Mode.FULL:
             return self._full(plan, reader, openings.futures[plan.entity.name])
         return self._changes(plan, reader, sweep)

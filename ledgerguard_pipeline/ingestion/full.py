@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 
 from ledgerguard_pipeline.bronze.loads import Walk, WalkStep
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import (
     FeatureUnavailable,
@@ -26,9 +27,15 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
     RightsInDoubt,
 )
-from ledgerguard_pipeline.ingestion.changes import EntityChanges, read_changes
+from ledgerguard_pipeline.ingestion.changes import (
+    EntityChanges,
+    NotByChanges,
+    Outcome,
+    read_changes,
+)
 from ledgerguard_pipeline.ingestion.feed import Portion, Shelf, Tally
-from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
+from ledgerguard_pipeline.ingestion.offered import NOT_OFFERED
+from ledgerguard_pipeline.ingestion.plan import CDC_REACH, OVERLAP, EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -118,16 +125,27 @@ class FullFeed:
             self._walk.close()
 
     def portions(self) -> Iterator[Portion]:
-        opening = self._opening.result()
-        self.reader.calls += opening.calls
-        self._prove_emptied(opening.count)
+        opening = Opening(None, None, None)
         try:
+            if self.reader.lacks(Capability.QUERY):
+                raise self.reader.without_query()
+            opening = self._opening.result()
+            self.reader.calls += opening.calls
+            self._prove_emptied(opening.count)
             yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:
-            self.tally.note = "this company's edition has no such objects"
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
             # Nothing can have changed before the feature exists, so changes suffice from here.
             yield self._advancing(Portion((), watermark=opening.time))
             return
+        except RequestRejected as error:
+            expected = self.plan.entity.optional or not self.plan.entity.queried
+            if not expected or self._pager.answered or opening.page is not None:
+                raise
+            yield from self._without_query(error)
+            return
+        self.reader.offered(really=True)
         if opening.count is None:
             return
         if self._complete(opening.count) or self._complete(self.reader.count()):
@@ -136,6 +154,44 @@ class FullFeed:
         self._resume, self._walk, self._rejected = None, None, 0
         yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
         self._complete(self.reader.count())
+
+    def _without_query(self, refusal: RequestRejected) -> Iterator[Portion]:
+        """No query of the type is served: what changes and reads by id can tell.
+
+        Raises:
+            RequestRejected: the type was there before, or is one that every company has.
+        """
+        entity = self.plan.entity
+        if entity.optional and not self._track_seen:
+            # Never seen here, and what cannot even be counted is not there.
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
+            return
+        outcome = self._recent()
+        if isinstance(outcome, EntityChanges):
+            self.reader.note_without_query()
+            met = {record.id for record in outcome.records}
+            held = self._shelf.living(self._realm_id, entity) if self._track_seen else frozenset()
+            rest = self.reader.one_by_one(sorted(held - met), outcome.time)
+            self.tally.note = (
+                f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "
+                "known by id were read"
+            )
+            size = sum(len(record.payload or b"") for record in (*outcome.records, *rest))
+            portion = Portion((*outcome.records, *rest), outcome.rejects, size, outcome.time)
+            yield self._advancing(portion)
+            return
+        if isinstance(outcome, QBOAPIError):
+            raise outcome
+        raise refusal
+
+    def _recent(self) -> Outcome:
+        entity = self.plan.entity
+        if not entity.cdc or self.reader.lacks(Capability.CHANGES):
+            return NotByChanges("the company's change data capture does not cover the type")
+        self.reader.calls += 1
+        since, known = self.reader.now() - CDC_REACH, partial(self._shelf.versions, self._realm_id)
+        return read_changes(self._client, [entity], since, known=known)[entity.name]
 
     def _prove_emptied(self, count: int | None) -> None:
         """A count of nothing is asked about before anything is read or written for it.
@@ -284,7 +340,7 @@ class FullFeed:
         if opening.cancelled() or opening.exception() is not None:
             return
         result = opening.result()
-        if self._whole(result) is None:
+        if self._whole(result) is None and not self.reader.lacks(Capability.QUERY):
             self._walking(result.count)
 
     def _walking(self, count: int | None) -> PageWalk:

@@ -10,6 +10,7 @@ from ledgerguard_pipeline.errors import FeatureUnavailable, RequestRejected
 from ledgerguard_pipeline.ingestion.absence import fallen
 from ledgerguard_pipeline.ingestion.changes import EntityChanges, Outcome
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.offered import NOT_OFFERED
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.ingestion.sweep import FirstPage
@@ -80,13 +81,15 @@ class QueryFeed:
                 watermark = portion.watermark
                 yield replace(portion, watermark=None) if hold else portion
         except FeatureUnavailable:
-            self.tally.note = "this company's edition has no such objects"
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
             yield Portion(())
             return
         except RequestRejected:
             # A type that cannot be filtered by time is read whole.
             yield from self._take_over()
             return
+        self.reader.offered(really=True)
         if not self._count_after:
             return
         expected = first.count if first.count is not None else self.reader.count()
@@ -158,6 +161,7 @@ class ChangeFeed:
         outcome = self._outcome.result()
         self.reader.calls += 1  # shared by all entities of the sync
         if isinstance(outcome, EntityChanges):
+            self.reader.offered(really=True)
             watermark = outcome.time if self.plan.advances else None
             size = sum(len(record.payload or b"") for record in outcome.records)
             yield Portion(outcome.records, outcome.rejects, size, watermark)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from datetime import datetime
+from typing import TypeGuard
 
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.full import Opening
 from ledgerguard_pipeline.qbo.answers import Page
@@ -64,7 +65,9 @@ class Openings:
         small: list[tuple[EntityType, int | None]] = []
         for entity in self._entities:
             count = counts.get(entity.name)
-            if isinstance(count, QBOAPIError):
+            if _settles(count, entity):
+                self.futures[entity.name].set_exception(count)
+            elif isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
                 self.futures[entity.name].set_result(Opening(None, None, time, 1))
             elif count is not None and count > min(ROWS_PER_BATCH, self._rows(entity)):
@@ -102,6 +105,16 @@ class Openings:
                 future.set_result(Opening(count, page, time, 1 + (count is not None)))
             else:
                 future.set_result(Opening(count, None, time, 1 + (count is not None)))
+
+
+def _settles(
+    count: int | QBOAPIError | None, entity: EntityType
+) -> TypeGuard[FeatureUnavailable | RequestRejected]:
+    """Whether the refusal of the count tells all there is to know about querying the type."""
+    doubtful = entity.optional or not entity.queried
+    return isinstance(count, FeatureUnavailable) or (
+        doubtful and isinstance(count, RequestRejected)
+    )
 
 
 def _filled(

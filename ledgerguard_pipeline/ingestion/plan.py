@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.ingestion.request import SyncRequest, Window
@@ -17,6 +17,9 @@ from ledgerguard_pipeline.values import Mode
 
 CDC_REACH = timedelta(days=29)
 """One day inside Intuit's 30, so that a slow run does not fall over the edge."""
+
+DAY_TURNS = timedelta(hours=12)
+"""Behind UTC, where a day ends last."""
 
 OVERLAP = timedelta(minutes=5)
 """Re-read before every watermark: Intuit may show a commit minutes late. Costs no call, and
@@ -29,7 +32,9 @@ class EntityPlan:
 
     ``since`` already includes the overlap. ``advances`` tells whether success may move the
     watermark: only a read that leaves no gap behind it may. ``count_after`` asks for a
-    comparison with ``COUNT(*)``, because this way cannot see deletions.
+    comparison with ``COUNT(*)``, because this way cannot see deletions. What the company does
+    not offer is not asked for; ``look`` asks beside the plan whether change data capture takes
+    the type by now.
     """
 
     entity: EntityType
@@ -38,6 +43,8 @@ class EntityPlan:
     until: datetime | None = None
     advances: bool = True
     count_after: bool = False
+    offered: bool = True
+    look: bool = False
 
 
 def plan_entities(
@@ -62,7 +69,19 @@ def _plan(
         return _changes(entity, request.since, now, advances=contiguous, counted=False)
     if watermark is None:
         return EntityPlan(entity, Mode.FULL)
-    return _changes(entity, watermark - OVERLAP, now, advances=True, counted=True)
+    return _changes(entity, _since(entity, watermark, now), now, advances=True, counted=True)
+
+
+def _since(entity: EntityType, watermark: datetime, now: datetime) -> datetime:
+    """Where to go on reading.
+
+    A type whose changes are dated by the day is read from the start of the day before once the
+    day has turned (anywhere on earth): whatever was dated then and came late is met by that.
+    """
+    since = watermark - OVERLAP
+    if entity.day_times and (now - DAY_TURNS).date() > (watermark - DAY_TURNS).date():
+        since = datetime.combine((since - timedelta(days=1)).date(), time(), tzinfo=UTC)
+    return since
 
 
 def _window(entity: EntityType, window: Window) -> EntityPlan:

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import PoisonPage, RequestRejected
+from ledgerguard_pipeline.errors import NotFound, PoisonPage, RequestRejected
 from ledgerguard_pipeline.ingestion.absence import prove_gone
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -20,7 +22,7 @@ from ledgerguard_pipeline.qbo.statement import (
     Condition,
     Query,
 )
-from ledgerguard_pipeline.values import Record
+from ledgerguard_pipeline.values import Record, Source, State
 
 T = TypeVar("T")
 
@@ -67,6 +69,54 @@ class EntityReader:
             changes=True,
             clock=self._clock,
         )
+
+    def lacks(self, capability: Capability) -> bool:
+        """Whether the company was seen to refuse it for this type."""
+        return self._client.capabilities.denied(self.entity.name, capability)
+
+    def note_without_query(self) -> None:
+        """No query of the type is served."""
+        self._client.capabilities.note(self.entity.name, Capability.QUERY, "no")
+
+    def without_query(self) -> RequestRejected:
+        """The refusal that was met before, without asking for it again."""
+        return RequestRejected(
+            f"QuickBooks serves no query of {self.entity.name} in this company.",
+            realm_id=self._client.realm_id,
+            entity=self.entity.name,
+        )
+
+    def now(self) -> datetime:
+        """The local time, to reach back from."""
+        return self._clock.now()
+
+    def one_by_one(self, ids: Sequence[str], time: datetime) -> list[Record]:
+        """Objects read singly, for types without a query; those that are gone as tombstones."""
+        records: list[Record] = []
+        for id in ids:
+            try:
+                one = self._counted(partial(self._client.get_entity, self.entity.name, id))
+            except NotFound as error:
+                one = Record(
+                    id=id,
+                    sync_token=None,
+                    state=State.DELETED,
+                    created_at=None,
+                    last_updated_at=time,
+                    payload=None,
+                    source=Source.RECONCILE,
+                    request_id=error.intuit_tid,
+                    fetched_at=time,
+                )
+            records.append(one)
+        return records
+
+    def offered(self, *, really: bool) -> None:
+        """Remember whether the company has such objects at all."""
+        if really:
+            self._client.capabilities.drop(self.entity.name, Capability.OFFERED)
+        else:
+            self._client.capabilities.note(self.entity.name, Capability.OFFERED, "no")
 
     def alive(self, ids: Sequence[str]) -> Living:
         """Those of these objects that are alive now.

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError
+from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.apart import count_each
 from ledgerguard_pipeline.ingestion.feed import Feed, Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.offered import NOT_OFFERED
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.reader import EntityReader
 from ledgerguard_pipeline.ingestion.results import Finding
@@ -166,7 +168,13 @@ class ReconcileFeed:
         try:
             comparison = self._comparison.result()
         except FeatureUnavailable:
-            self.tally.note = "this company's edition has no such objects"
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
+            return
+        except RequestRejected:
+            if not self.reader.lacks(Capability.QUERY) and not self.plan.entity.optional:
+                raise
+            self.tally.note = "Intuit does not count these objects"
             return
         if comparison.counted is None:
             self.tally.note = "Intuit does not count these objects"

@@ -12,8 +12,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import QBOAPIError, RightsInDoubt
+from ledgerguard_pipeline.errors import LedgerGuardError, QBOAPIError, RightsInDoubt
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.changes import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
@@ -60,14 +61,11 @@ class Sweep:
         self._client = client
         self._known = known
         self._pool = pool
+        plans = [plan for plan in plans if plan.offered]
+        self._looks = [plan for plan in plans if plan.look]
         self._captured = [plan for plan in plans if plan.mode is Mode.CDC]
         self._queried = [
-            plan
-            for plan in plans
-            if plan.mode is Mode.QUERY
-            and plan.since is not None
-            # A batch may leave some of their custom fields out.
-            and not client.custom_fields.asked_of(plan.entity)
+            plan for plan in plans if plan.mode is Mode.QUERY and plan.since is not None
         ][: (BATCH_ITEMS - 1) // 2]
         self.changes: dict[str, Future[Outcome]] = {
             plan.entity.name: Future() for plan in self._captured
@@ -84,6 +82,20 @@ class Sweep:
             self._pool.submit(self._guarded, together, self._queried)
         for group in groups:
             self._pool.submit(self._guarded, group, [])
+        for plan in self._looks:
+            self._pool.submit(self._look, plan)
+
+    def _look(self, plan: EntityPlan) -> None:
+        """Whether change data capture takes a type that it refused a day ago."""
+        known, name = self._client.capabilities, plan.entity.name
+        try:
+            self._client.changes([plan.entity], plan.since or EARLIEST)
+        except ONE_OF_THEM:
+            known.note(name, Capability.CHANGES, "no")
+        except LedgerGuardError:
+            return  # nothing was said about the type
+        else:
+            known.drop(name, Capability.CHANGES)
 
     def _guarded(self, captured: list[EntityPlan], queried: list[EntityPlan]) -> None:
         try:
@@ -121,6 +133,12 @@ class Sweep:
         }
         for plan, page in zip(queried, pages, strict=True):
             usable = isinstance(page, Page) and not cut
+            if (
+                isinstance(page, Page)
+                and page.rows
+                and self._client.custom_fields.asked_of(plan.entity)
+            ):
+                usable = False  # a batch may leave some of their custom fields out
             name = plan.entity.name
             self.pages[name].set_result(
                 FirstPage(page if isinstance(page, Page) and usable else None, by_name.get(name))

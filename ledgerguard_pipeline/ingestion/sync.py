@@ -40,6 +40,7 @@ from ledgerguard_pipeline.ingestion.feed import Portion
 from ledgerguard_pipeline.ingestion.feeds import Feeds
 from ledgerguard_pipeline.ingestion.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.marking import Marking
+from ledgerguard_pipeline.ingestion.offered import as_offered
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.refill import Refill
@@ -256,7 +257,8 @@ class CompanySync:
             watermarks = self._storage.watermarks(request.realm_id)
         self._marking.opened(watermarks)
         planned = plan_entities(request, watermarks, self._clock.now())
-        plans, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
+        paid, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
+        plans = as_offered(paid, self._client.capabilities, everything=request.full)
         self._skipped = {
             plan.entity.name: skipped_result(request, plan, why) for plan, why in skipped
         }

@@ -80,6 +80,11 @@ class Ladder:
         """The form to ask in now."""
         return self._forms[self._at]
 
+    @property
+    def answered(self) -> bool:
+        """Whether a form was answered."""
+        return self._noted
+
     def down(self, refused: Form) -> bool:
         """A form was refused: take the next one; False where there is none left."""
         with self._lock:

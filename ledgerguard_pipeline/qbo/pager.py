@@ -80,6 +80,11 @@ class Pager:
             tied=self._tied_fetch,
         )
 
+    @property
+    def answered(self) -> bool:
+        """Whether any page was served."""
+        return self._ladder.answered
+
     def key(self, record: Record) -> datetime | None:
         """The value a walk goes by."""
         return self._ladder.form.key(record)

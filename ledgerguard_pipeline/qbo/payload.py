@@ -22,6 +22,7 @@ from ledgerguard_pipeline.qbo import scan
 from ledgerguard_pipeline.values import Record, Reject, Source, State, parse_instant
 
 BOM = b"\xef\xbb\xbf"
+_DATE_LENGTH = len("2024-05-07")
 _DEEP = (msgspec.MsgspecError, RecursionError)
 
 Members = Mapping[str, bytes]
@@ -60,14 +61,25 @@ class _Loose(msgspec.Struct, gc=False):
     AsOfDate: str | None = None
 
 
+class _Wrapper(msgspec.Struct, gc=False):
+    """What stands beside the object that a template wraps."""
+
+    status: str | None = None
+
+
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _HEADERS = msgspec.json.Decoder(list[_Header])
 _HEADER = msgspec.json.Decoder(_Header)
 _LOOSE = msgspec.json.Decoder(_Loose)
+_LOOSE_STATUS = msgspec.json.Decoder(_Wrapper)
 _TEXT = msgspec.json.Decoder(str)
 
-_instant = lru_cache(maxsize=65_536)(parse_instant)
+
+@lru_cache(maxsize=65_536)
+def _instant(text: str) -> datetime:
+    """A time, or the start of a day where Intuit tells no more than the date."""
+    return parse_instant(f"{text}T00:00:00Z" if len(text) == _DATE_LENGTH else text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +227,9 @@ def _read_row(payload: bytes, entity: EntityType, origin: Origin, rows: Rows) ->
         id = header.Id
         if not id:
             raise ValueError("its Id is empty")
+        if inner is not payload and header.status is None:
+            # A deleted template has its status beside the wrapped type, not in it.
+            header.status = _LOOSE_STATUS.decode(payload).status
         meta = header.MetaData or _Meta()
         created = _instant(meta.CreateTime) if meta.CreateTime is not None else None
         updated = _instant(meta.LastUpdatedTime) if meta.LastUpdatedTime is not None else None

@@ -23,9 +23,8 @@ class Records(Sequence[Record]):
         self._rest: Iterator[Record] | None = None
 
     def __iter__(self) -> Iterator[Record]:
-        if self._rest is None:
-            return self._read()
-        return self._keeping()
+        # Decided at the first step: ``list`` takes the length in between, which reads everything.
+        yield from self._read() if self._rest is None else self._keeping()
 
     def __len__(self) -> int:
         self._keep(None)

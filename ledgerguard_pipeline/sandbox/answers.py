@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
@@ -37,6 +38,14 @@ def document(members: bytes, now: float, *, rows: int = 0) -> Answer:
 def dumps(value: object) -> bytes:
     """Compact UTF-8 JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_META = re.compile(rb'"MetaData":\{[^{}]*"LastUpdatedTime":"(\d{4}-\d\d-\d\d)[^"]*"[^{}]*\}')
+
+
+def with_bare_date(body: bytes) -> bytes:
+    """A record whose MetaData has the date of its last change and nothing else."""
+    return _META.sub(rb'"MetaData":{"LastUpdatedTime":"\1"}', body)
 
 
 def fault_member(refusal: Refusal) -> bytes:

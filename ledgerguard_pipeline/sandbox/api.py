@@ -18,6 +18,7 @@ from ledgerguard_pipeline.sandbox.answers import (
     xml_fault,
 )
 from ledgerguard_pipeline.sandbox.catalogue import queryable
+from ledgerguard_pipeline.sandbox.cdc import answer_key
 from ledgerguard_pipeline.sandbox.columns import fields
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.custom_fields import honoured, trimmed
@@ -29,6 +30,7 @@ from ledgerguard_pipeline.sandbox.query import Found, QueryEngine, project
 from ledgerguard_pipeline.sandbox.refusals import (
     Refusal,
     TimedOut,
+    lacking,
     not_found,
     poisoned,
     unsupported,
@@ -192,7 +194,7 @@ class Api:
         single = found.start == 1 and count == found.total
         total = b',"totalCount":%d' % found.total
         return b'"QueryResponse":{"%b":[%b],"startPosition":%d,"maxResults":%d%b}' % (
-            found.entity.answer_key.encode(),
+            answer_key(found.entity, self._world.switches),
             b",".join(bodies),
             found.start,
             count,
@@ -249,6 +251,8 @@ class Api:
         entity = queryable(name) if name == name.lower() else None
         if request.method != "GET" or entity is None or entity.name not in company.shelves:
             raise unsupported(f"Operation {name or 'unknown'} is not supported.")
+        if entity.name in self._world.switches.not_offered:
+            raise lacking(entity.name)
         shelf = company.shelves[entity.name]
         row = self._row(company, shelf, request, ids)
         if (entity.name, row.id) in self._world.switches.poison:

@@ -41,7 +41,9 @@ _NUMBERS = (
     "UnitPrice", "QtyOnHand", "Rate", "DueDays", "Hours",
 )  # fmt: skip
 _FLAGS = ("Active", "SubAccount", "Job", "Taxable", "Adjustment")
-_NO_CDC = frozenset({"TimeActivity", "TaxCode", "TaxRate", "TaxAgency", "JournalCode"})
+_NO_CDC = frozenset(
+    {"TimeActivity", "TaxCode", "TaxRate", "TaxAgency", "JournalCode", "TaxClassification"}
+)
 _NAMES = "Name FullyQualifiedName"
 _PERSON = "DisplayName GivenName MiddleName FamilyName CompanyName PrintOnCheckName"
 
@@ -64,6 +66,8 @@ _TRANSACTIONS = {
     "TimeActivity": "TxnDate NameOf EmployeeRef VendorRef CustomerRef Hours BillableStatus",
     "InventoryAdjustment": "DocNumber TxnDate",
     "ReimburseCharge": "TxnDate Amount CustomerRef",
+    "ChangeOrder": "DocNumber TxnDate TotalAmt CustomerRef",
+    "TaxPayment": "PaymentDate PaymentAmount",
     "RecurringTransaction": "",
 }
 _LISTS = {
@@ -85,6 +89,8 @@ _OTHERS = {
     "TaxCode": "Name Active",
     "TaxRate": "Name Active",
     "TaxAgency": "DisplayName",
+    "TaxClassification": "Name Code",
+    "JournalCode": "Name",
     "ExchangeRate": "SourceCurrencyCode TargetCurrencyCode AsOfDate Rate",
     "CompanyInfo": "CompanyName LegalName",
     "Preferences": "",

@@ -15,7 +15,7 @@ from ledgerguard_pipeline.sandbox.custom_fields import trimmed
 from ledgerguard_pipeline.sandbox.literals import read_literal
 from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.query import QueryEngine
-from ledgerguard_pipeline.sandbox.refusals import Refusal, poisoned, unsupported
+from ledgerguard_pipeline.sandbox.refusals import Refusal, lacking, poisoned, unsupported
 from ledgerguard_pipeline.sandbox.shelf import Grave
 from ledgerguard_pipeline.sandbox.showing import shown
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -49,6 +49,11 @@ def changes(
             it does not reach, 4002 for a poison record.
     """
     entities = _entities(names)
+    for entity in entities:
+        if entity.name in switches.not_offered:
+            raise lacking(entity.name)
+        if entity.name in switches.cdc_refuses:
+            raise unsupported(f"Operation cdc is not supported for entity {entity.name}.")
     start = _since(since, now)
     left = CAP
     groups: list[bytes] = []
@@ -59,7 +64,7 @@ def changes(
         bodies = bodies if full else [trimmed(entity.name, body) for body in bodies]
         left -= len(bodies)
         total += len(bodies)
-        groups.append(_member(entity, bodies))
+        groups.append(_member(answer_key(entity, switches), bodies))
     inner = b'"CDCResponse":[{"QueryResponse":[' + b",".join(groups) + b"]}]"
     return Changes(inner, total)
 
@@ -139,9 +144,15 @@ def _tombstone(grave: Grave) -> bytes:
     )
 
 
-def _member(entity: Queryable, bodies: list[bytes]) -> bytes:
+def answer_key(entity: Queryable, switches: Switches) -> bytes:
+    """Under which key rows of a type are listed."""
+    if entity.name == "ReimburseCharge" and switches.misspelt_reimburse_charge:
+        return b"ReimburseCarge"
+    return entity.answer_key.encode()
+
+
+def _member(key: bytes, bodies: list[bytes]) -> bytes:
     if not bodies:
         return b"{}"
-    key = entity.answer_key.encode()
     rows = b",".join(bodies)
     return b'{"%b":[%b],"startPosition":1,"maxResults":%d}' % (key, rows, len(bodies))

@@ -71,6 +71,8 @@ TYPES: dict[str, SandboxType] = {
                 "TimeActivity",
                 "InventoryAdjustment",
                 "ReimburseCharge",
+                "ChangeOrder",
+                "TaxPayment",
             )
         ),
         SandboxType("RecurringTransaction", "template"),
@@ -91,6 +93,8 @@ TYPES: dict[str, SandboxType] = {
         SandboxType("TaxCode", "list"),
         SandboxType("TaxRate", "list"),
         SandboxType("TaxAgency", "list"),
+        SandboxType("TaxClassification", "list"),
+        SandboxType("JournalCode", "list"),
         SandboxType("Budget", "list", soft_delete=True),
         SandboxType("ExchangeRate", "other"),
         SandboxType("CompanyInfo", "singleton"),

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.sandbox.columns import Columns, Value, fields
 from ledgerguard_pipeline.sandbox.conditions import Test, folded, interval, test_of, wanted_ids
 from ledgerguard_pipeline.sandbox.grammar import Condition, SortKey, Statement
 from ledgerguard_pipeline.sandbox.orders import Orders, Selection
-from ledgerguard_pipeline.sandbox.refusals import invalid_query, too_many
+from ledgerguard_pipeline.sandbox.refusals import invalid_query, lacking, too_many
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.silence import Surface
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -63,6 +63,10 @@ class QueryEngine:
         shelf = None if entity is None else self._shelves.get(entity.name)
         if entity is None or shelf is None:
             raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
+        if entity.name in self._switches.no_query:
+            raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
+        if entity.name in self._switches.not_offered:
+            raise lacking(entity.name)
         for name in statement.fields:
             self._check_field(entity, shelf, name)
         self._check_order(entity, statement)

@@ -36,6 +36,11 @@ def unsupported(detail: str) -> Refusal:
     return Refusal("500", "Unsupported Operation", detail)
 
 
+def lacking(entity: str) -> Refusal:
+    """5030: the company's edition has no such feature."""
+    return Refusal("5030", "Feature Not Supported", f"Feature Not Supported Error : {entity}")
+
+
 def not_found(*, deleted: bool = False) -> Refusal:
     """610: there is no such object, or somebody deleted it."""
     why = (

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from ledgerguard_pipeline.sandbox.answers import dumps
+from ledgerguard_pipeline.sandbox.answers import dumps, with_bare_date
 from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -55,11 +55,13 @@ def shown(shelf: Shelf, row: Row, endpoint: Endpoint, switches: Switches, now: f
         body = _reshaped(body, _OWN, frozenset({"domain"}))
     if shelf.entity == "Attachable" and switches.links == "fresh":
         body = _signed(body, now)
-    return body
+    return with_bare_date(body) if shelf.entity in switches.day_times else body
 
 
 def plain(shelf: Shelf, endpoint: Endpoint, switches: Switches) -> bool:
     """Whether every record of a shelf is shown just as it lies there."""
+    if shelf.entity in switches.day_times:
+        return False
     if switches.stubs or (shelf.entity == "Attachable" and switches.links == "fresh"):
         return False
     form = {"read": switches.read_form, "cdc": switches.cdc_form}.get(endpoint, "query")

@@ -85,6 +85,17 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Serve one row more than asked for, as was seen once."""
     total_count: Literal["single", "always", "never"] = "single"
     """``single``: only where one page holds everything."""
+    cdc_refuses: frozenset[str] = frozenset()
+    """Entities that change data capture does not serve in these companies."""
+    no_query: frozenset[str] = frozenset()
+    """Entities without a query (4001), as InventoryAdjustment is documented."""
+    day_times: frozenset[str] = frozenset()
+    """Entities whose MetaData has a bare date and no CreateTime, as in InventoryAdjustment's
+    documented samples."""
+    misspelt_reimburse_charge: bool = False
+    """The key of ReimburseCharge rows as the documented sample of a query spells it."""
+    not_offered: frozenset[str] = frozenset()
+    """Entities these companies' edition lacks: 400 / 5030 wherever one is asked for."""
     cdc_cap: Literal["request", "group"] = "request"
     batch_order: Literal["request", "reversed"] = "request"
 

@@ -13,6 +13,7 @@ from typing import cast
 
 import pytest
 
+from ledgerguard_pipeline.capabilities import Capabilities, OwnMemory
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import NotFound, PoisonPage, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.changes import (
@@ -24,7 +25,7 @@ from ledgerguard_pipeline.ingestion.changes import (
 from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes, Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
-from ledgerguard_pipeline.values import Record, Source, State
+from ledgerguard_pipeline.values import RealmId, Record, Source, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALL = entity_types(["Invoice", "Customer", "Vendor", "Bill"])
@@ -55,6 +56,9 @@ class Books:
     refuses: dict[str, QBOAPIError] = field(default_factory=dict)
     cap: int = 1000
     asked: list[list[str]] = field(default_factory=list)
+    capabilities: Capabilities = field(
+        default_factory=lambda: Capabilities(OwnMemory(), RealmId("1"))
+    )
 
     def changes(self, entities: Sequence[EntityType], since: datetime) -> Changes:  # noqa: ARG002
         self.asked.append([entity.name for entity in entities])
