@@ -16,7 +16,8 @@ class SandboxType:
     ``kind`` is ``transaction`` (hard delete), ``list`` (inactive or merged, never deleted),
     ``template``, ``singleton`` or ``other``; ``soft_delete`` tells whether rows carry a
     meaningful ``Active``; ``voidable`` whether QuickBooks can void one; ``mergeable`` whether
-    its user interface can merge two.
+    its user interface can merge two; ``rare`` whether only some companies have such objects:
+    books that are built here hold none.
     """
 
     name: str
@@ -24,6 +25,7 @@ class SandboxType:
     soft_delete: bool = False
     voidable: bool = False
     mergeable: bool = False
+    rare: bool = False
 
     @property
     def deletable(self) -> bool:
@@ -71,10 +73,10 @@ TYPES: dict[str, SandboxType] = {
                 "TimeActivity",
                 "InventoryAdjustment",
                 "ReimburseCharge",
-                "ChangeOrder",
-                "TaxPayment",
             )
         ),
+        SandboxType("ChangeOrder", "transaction", rare=True),
+        SandboxType("TaxPayment", "transaction", rare=True),
         SandboxType("RecurringTransaction", "template"),
         *_lists(
             "Customer",
@@ -93,8 +95,8 @@ TYPES: dict[str, SandboxType] = {
         SandboxType("TaxCode", "list"),
         SandboxType("TaxRate", "list"),
         SandboxType("TaxAgency", "list"),
-        SandboxType("TaxClassification", "list"),
-        SandboxType("JournalCode", "list"),
+        SandboxType("TaxClassification", "list", rare=True),
+        SandboxType("JournalCode", "list", rare=True),
         SandboxType("Budget", "list", soft_delete=True),
         SandboxType("ExchangeRate", "other"),
         SandboxType("CompanyInfo", "singleton"),

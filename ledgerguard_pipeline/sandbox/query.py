@@ -63,10 +63,7 @@ class QueryEngine:
         shelf = None if entity is None else self._shelves.get(entity.name)
         if entity is None or shelf is None:
             raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
-        if entity.name in self._switches.no_query:
-            raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
-        if entity.name in self._switches.not_offered:
-            raise lacking(entity.name)
+        self._check_offered(entity)
         for name in statement.fields:
             self._check_field(entity, shelf, name)
         self._check_order(entity, statement)
@@ -99,6 +96,12 @@ class QueryEngine:
         """Rows updated at or after that time, oldest change first."""
         rows, keys = self._orders.by_time(shelf, "updated")
         return Selection(rows, bisect_left(keys, ceil(since)), len(rows))
+
+    def _check_offered(self, entity: Queryable) -> None:
+        if entity.name in self._switches.no_query:
+            raise invalid_query(f"Metadata not found for Entity:{entity.name}")
+        if entity.name in self._switches.not_offered:
+            raise lacking(entity.name)
 
     def _check_order(self, entity: Queryable, statement: Statement) -> None:
         if len(statement.order) > 1 and not self._switches.two_sort_keys:

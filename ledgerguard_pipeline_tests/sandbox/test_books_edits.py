@@ -46,7 +46,7 @@ def fails_to(
 
 
 def test_any_type_can_be_updated_and_moves_token_and_time(company: SandboxCompany) -> None:
-    for entity in TYPES:
+    for entity in (name for name, it in TYPES.items() if not it.rare):
         shelf = company.shelves[entity]
         id = next(iter(shelf.rows))
         before, body = shelf.rows[id], shelf.body(shelf.rows[id])
@@ -60,7 +60,7 @@ def test_any_type_can_be_updated_and_moves_token_and_time(company: SandboxCompan
 
 
 def test_any_type_but_singletons_can_be_created(company: SandboxCompany) -> None:
-    for entity in (name for name, it in TYPES.items() if it.kind != "singleton"):
+    for entity in (name for name, it in TYPES.items() if it.kind != "singleton" and not it.rare):
         known = set(company.shelves[entity].rows) | set(company.shelves[entity].graves)
         done = edit(company, "create", entity, None, AT)
         assert done.id is not None
@@ -70,7 +70,7 @@ def test_any_type_but_singletons_can_be_created(company: SandboxCompany) -> None
 
 
 def test_deleting_leaves_a_grave_and_sound_books(company: SandboxCompany) -> None:
-    for entity in (name for name, it in TYPES.items() if it.deletable):
+    for entity in (name for name, it in TYPES.items() if it.deletable and not it.rare):
         done = edit(company, "delete", entity, None, AT)
         assert done.id not in company.shelves[entity].rows
         assert company.shelves[entity].graves[str(done.id)].updated == AT, entity
