@@ -65,6 +65,8 @@ def trimmed(entity: str, body: bytes) -> bytes:
     if _ENHANCED not in body:
         return body
     members = {name: bytes(raw) for name, raw in _MEMBERS(body).items()}
+    if "CustomField" not in members:
+        return body  # a template, which wraps the form
     fields = [
         bytes(field)
         for field in _FIELDS(members.get("CustomField", b"[]"))

@@ -171,8 +171,8 @@ def test_what_merely_changed_since_the_last_sync_is_caught_up_without_a_walk(
     sandbox.pop_log()
     result = _reconcile(connected)
     calls = [call for call in sandbox.pop_log() if call.endpoint != "token"]
-    assert [call.endpoint for call in calls] == ["batch", "cdc", "query", "query"]
-    assert all("count(*)" in call.target.lower() for call in calls[2:])
+    assert [call.endpoint for call in calls] == ["batch", "cdc", "batch", "query", "query"]
+    assert all("count(*)" in call.target.lower() for call in calls[3:])
     for entity in (INVOICE, CUSTOMER):
         found = _of(result, entity)
         assert found.mode is Mode.CDC

@@ -131,7 +131,7 @@ def test_an_edit_a_delete_and_a_deactivation_show_up_as_changes(
 ) -> None:
     before = client.query_page(INVOICE, Query.select(INVOICE, limit=1)).time
     at = int(before.timestamp()) + 60
-    sandbox.set(clock_offset_seconds=120)
+    sandbox.set(clock_offset_seconds=120, read_form="query")
     edited, doomed = list(sandbox.truth("Invoice").rows)[:2]
     leaver = next(id for id, row in sandbox.truth("Customer").rows.items() if row.active)
     sandbox.edit("update", "Invoice", edited, note="edited", at=at)
