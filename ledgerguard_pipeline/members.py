@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+import msgspec
+
 SIGNED_LINKS = ("TempDownloadUri", "ThumbnailTempDownloadUri")
 """Attachable; the names are not used for anything else."""
 
@@ -78,6 +80,29 @@ _MARKS = tuple(name.encode() for name in SIGNED_LINKS)
 def always_there(entity: str) -> tuple[bytes, ...]:
     """Names, quoted as in JSON, that the bytes of a whole object of this type contain."""
     return tuple(f'"{name}"'.encode() for name in ALWAYS.get(entity, ()))
+
+
+def lacking(entity: str, payload: bytes) -> tuple[str, ...]:
+    """Members that whole objects of this type always have and this one has not.
+
+    Only members of the object itself count, not of what it holds. What is no JSON object lacks
+    all of them.
+    """
+    names = ALWAYS.get(entity, ())
+    try:
+        document = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return names
+    return tuple(name for name in names if name not in document)
+
+
+def called_sparse(payload: bytes) -> bool:
+    """Whether an object says of itself that it is not shown whole."""
+    try:
+        document = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return bytes(document.get("sparse", msgspec.Raw())) in (b"true", b'"true"')
 
 
 def without_signed_links(payload: bytes) -> bytes:

@@ -12,7 +12,7 @@ part is one transaction, so a kill repeats work and halves none.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -24,7 +24,7 @@ from ledgerguard_pipeline.bronze import healing_sql as sql
 from ledgerguard_pipeline.bronze.difference import Difference, difference
 from ledgerguard_pipeline.bronze.rows import insert_rows
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
-from ledgerguard_pipeline.members import without_signed_links
+from ledgerguard_pipeline.members import called_sparse, lacking, without_signed_links
 from ledgerguard_pipeline.qbo.payload import Origin, read_rows
 from ledgerguard_pipeline.values import Record, Source, State
 
@@ -74,6 +74,12 @@ class Part(NamedTuple):
     newest: bool
     called_partial: bool
     """It says so itself, by a status or ``sparse``."""
+    missing: tuple[str, ...]
+
+    @property
+    def surely(self) -> bool:
+        """False where a single member is missing: some objects have none, as a read confirmed."""
+        return self.called_partial or len(self.missing) > 1
 
 
 class _Row(NamedTuple):
@@ -283,9 +289,7 @@ def _part(
     if not rows.records or rows.records[0].whole or not isinstance(loaded_at, datetime):
         return None
     found = rows.records[0]
-    return Part(found, loaded_at, bool(newest), _called_partial(found))
-
-
-def _called_partial(record: Record) -> bool:
-    members: Mapping[str, object] = sql.members(record.payload or b"{}")
-    return "status" in members or members.get("sparse") in (True, "true")
+    missing, sparse = lacking(entity.name, found.payload or b""), called_sparse(payload.encode())
+    if not missing and not sparse:
+        return None  # a status alone is no lack
+    return Part(found, loaded_at, bool(newest), sparse or b'"status"' in payload.encode(), missing)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
 from ledgerguard_pipeline.bronze.tables import GONE, VERSION_COLUMNS, quoted
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.members import ALWAYS, SIGNED_LINKS
@@ -95,12 +92,3 @@ def keep_aside(entity: EntityType) -> str:
 def remove(entity: EntityType) -> str:
     """Take rows out of the history."""
     return f"DELETE FROM {quoted(entity.table)} WHERE {_ROWS}"
-
-
-def members(payload: bytes) -> Mapping[str, object]:
-    """The members of a stored payload; none where it is no object."""
-    try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -128,7 +128,7 @@ class Healing:
                     connection,
                     entity,
                     self._realm,
-                    partial=sum(part.newest for part in partial.get(entity, ())),
+                    partial=sum(part.newest and part.surely for part in partial.get(entity, ())),
                     upgraded="_healing" in present,
                 )
                 for entity in ENTITIES

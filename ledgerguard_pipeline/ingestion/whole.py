@@ -32,6 +32,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader
+from ledgerguard_pipeline.members import called_sparse, lacking
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
@@ -59,7 +60,7 @@ class Known(Protocol):
 class Shown:
     """What queries show of the objects of one type that were asked for.
 
-    ``refused`` is set where Intuit does not answer such a query, ``error`` where it failed.
+    Both stay empty where Intuit does not answer such a query; ``error`` is set where it failed.
     """
 
     entity: EntityType
@@ -67,7 +68,6 @@ class Shown:
     unreadable: set[str] = field(default_factory=set)
     time: datetime | None = None
     request_id: str | None = None
-    refused: bool = False
     error: QBOAPIError | None = None
 
 
@@ -112,8 +112,9 @@ def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
     settled = Settled()
     for row in {row.id: row for row in rows}.values():
         found = shown.alive.get(row.id)
-        if found is not None and found.whole:
-            settled.records.append(found)
+        if found is not None and (found.whole or _shows_all(shown.entity, found)):
+            # Asked for by its id it has all its type always has: a status alone is no lack.
+            settled.records.append(msgspec.structs.replace(found, whole=True))
         elif row.id in shown.unreadable:
             settled.rejects.append(_reject(row, "Intuit cannot serve this record"))
         elif found is None and row.whole:
@@ -156,7 +157,6 @@ def _alone(
     client: QBOClient, entity: EntityType, row: Record, found: Record | None, settled: Settled
 ) -> None:
     """One object that no query shows whole, by a read of its id."""
-    accepted = found is not None and not _called_partial(found)
     try:
         read = client.get_entity(entity.name, row.id)
     except NotFound:
@@ -168,22 +168,28 @@ def _alone(
         return
     except (*_NO_QUERY, PoisonPage, BadInputError):
         read = None
-    if read is not None and read.whole:
-        settled.records.append(read)
-    elif found is not None and accepted and (read is None or not _called_partial(read)):
-        # Asked again it says the same: this object has no such member.
+    if read is not None and (read.whole or _shows_all(entity, read)):
+        settled.records.append(msgspec.structs.replace(read, whole=True))
+    elif found is not None and all(
+        each is None or _believable(entity, each) for each in (found, read)
+    ):
+        # Asked again, in another way, it says the same: this object has no such member.
         settled.records.append(msgspec.structs.replace(found, whole=True))
     else:
         settled.rejects.append(_reject(row, "only a part of it was sent, however it was asked for"))
 
 
-def _called_partial(record: Record) -> bool:
-    """Whether a row says of itself that it is not its whole object."""
-    try:
-        members = msgspec.json.decode(record.payload or b"{}", type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+def _shows_all(entity: EntityType, record: Record) -> bool:
+    payload = record.payload or b""
+    return not lacking(entity.name, payload) and not called_sparse(payload)
+
+
+def _believable(entity: EntityType, record: Record) -> bool:
+    """Whether a row may be its whole object: it lacks nothing, or claims to be no part."""
+    payload = record.payload or b""
+    if not lacking(entity.name, payload):
         return True
-    return "status" in members or bytes(members.get("sparse", b"")) in (b"true", b'"true"')
+    return not called_sparse(payload) and b'"status"' not in payload
 
 
 def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QBOAPIError) -> None:
@@ -194,8 +200,6 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
             shown.alive.update((id, record) for record in answer.records for id in ids)
         shown.alive.update((record.id, record) for record in answer.records)
         shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
-    elif isinstance(answer, _NO_QUERY):
-        shown.refused = True
     elif isinstance(answer, PoisonPage):
         try:
             living = EntityReader(client, shown.entity).alive(ids)
@@ -205,7 +209,7 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
         shown.alive.update((record.id, record) for record in living.records)
         shown.unreadable |= living.unreadable
         shown.time, shown.request_id = living.time, living.request_id
-    else:
+    elif not isinstance(answer, _NO_QUERY):
         shown.error = answer
 
 

@@ -99,4 +99,4 @@ def failures(result: SyncResult) -> dict[str, str | None]:
 def rewind(installation: Installation, by: timedelta) -> None:
     """Let every watermark be older, as if the company had not been synced for so long."""
     with duckdb.connect(str(installation.settings.bronze_path)) as connection:
-        connection.execute("UPDATE bronze.bronze._watermarks SET watermark = watermark - ?", [by])
+        connection.execute("UPDATE bronze._watermarks SET watermark = watermark - ?", [by])
