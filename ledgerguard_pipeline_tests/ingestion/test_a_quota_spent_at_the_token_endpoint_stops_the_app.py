@@ -1,0 +1,63 @@
+"""A 429 to a token refresh stops every company of the app, asks once an hour and is told once."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.control.refusals import APP
+from ledgerguard_pipeline.custody.alerts import COMMON, findings_of
+from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
+from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import SyncResult
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.process import build_companies
+from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.clocks import HastyClock
+from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
+
+TYPES = entity_types(("Customer",))
+HOUR = 3_600.0
+
+
+def sync(installation: Installation, realm: RealmId) -> SyncResult:
+    with installation.service(realm).open_sync(SyncRequest(realm, TYPES)) as running:
+        return running.run()
+
+
+def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
+    sandbox_factory: SandboxFactory, settings: Settings
+) -> None:
+    sandbox = sandbox_factory(build_companies(2, seed=1, invoices=1))
+    first, second = map(RealmId, sandbox.realms)
+    clock = HastyClock()
+    base = settings.model_copy(update={"intuit_base_url": sandbox.base_url})
+    with Installation.open(base, clock=clock) as both:
+        for realm in (first, second):
+            connect(both, sandbox, realm)
+            assert sync(both, realm).ok
+        sandbox.set(quota_spent="everywhere")
+        clock.sleep(HOUR)
+
+        found_out = sync(both, first)
+        assert "429 of its token endpoint" in str(found_out.results[0].error)
+        sandbox.pop_log()
+        for realm in (first, second):
+            assert "monthly quota of reads is used up" in str(sync(both, realm).results[0].error)
+            standing = both.standing(realm)
+            assert standing is not None
+            assert standing.health.state is HealthState.UNHEALTHY
+            told = {each.kind for each in findings_of(standing.health.reasons)}
+            assert ReasonKind.QUOTA_EXHAUSTED in told & COMMON, "one alert for all companies"
+            assert ReasonKind.MISCONFIGURED not in told
+        assert sandbox.pop_log() == [], "no company is called"
+
+        clock.sleep(HOUR + 60)
+        assert not sync(both, second).ok
+        assert not sync(both, first).ok
+        assert [call.endpoint for call in sandbox.pop_log()] == ["token"], "one question an hour"
+
+        sandbox.set(quota_spent="no")
+        clock.sleep(HOUR + 60)
+        assert sync(both, first).ok
+        assert sync(both, second).ok
+        assert APP not in both.control.refusals.read()
