@@ -77,7 +77,9 @@ class CustomFields:
             return call(read)
         try:
             answer = call(replace(read, params={**read.params, **INCLUDE}))
-        except RequestRejected:
+        except RequestRejected as refusal:
+            if refusal.status != 400:
+                raise  # a parameter is refused as a bad request
             answer = call(read)
             known.note(WHOLE_COMPANY, capability, REFUSED)
             return answer

@@ -15,7 +15,7 @@ def second_commit(store: BronzeStore) -> None:
     store.commit(
         [
             load(
-                record("1", '{"v":2}', updated=9),
+                record("1", '{"Id":"1","SyncToken":"0","v":2}', updated=9),
                 *(record(f"{at}") for at in range(10, 3_000)),
                 id="load-2",
                 rejects=[reject("99")],

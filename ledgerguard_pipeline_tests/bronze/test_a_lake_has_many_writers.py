@@ -127,7 +127,9 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_repeated(
 ) -> None:
     lake.commit([load(record("1"))])
     deaf = lose_the_answer_of(monkeypatch, "COMMIT")
-    [outcome] = lake.commit([load(record("1", '{"v":2}', updated=9), id="load-2")])
+    [outcome] = lake.commit(
+        [load(record("1", '{"Id":"1","SyncToken":"0","v":2}', updated=9), id="load-2")]
+    )
     assert deaf == ["COMMIT"]
     assert outcome.written == 1
     marks = lake.sql("SELECT load_id, written FROM _loads ORDER BY loaded_at").rows

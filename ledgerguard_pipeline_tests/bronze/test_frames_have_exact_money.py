@@ -120,8 +120,8 @@ def test_a_limit_keeps_the_most_recently_updated(store: BronzeStore) -> None:
         [
             load(
                 tombstone("19", updated=99, read=999),
-                record("3", '{"v":1}', updated=50),
-                record("7", '{"v":1}', updated=None, read=500),
+                record("3", '{"Id":"3","SyncToken":"0","v":1}', updated=50),
+                record("7", '{"Id":"7","SyncToken":"0","v":1}', updated=None, read=500),
             )
         ]
     )

@@ -116,7 +116,15 @@ def test_unseen_names_what_the_walk_did_not_meet(store: BronzeStore) -> None:
             load(record("1"), entity="Bill"),
         ]
     )
-    store.commit([load(record("1"), record("2", '{"v":2}', updated=5), walk=step(rows=2))])
+    store.commit(
+        [
+            load(
+                record("1"),
+                record("2", '{"Id":"2","SyncToken":"0","v":2}', updated=5),
+                walk=step(rows=2),
+            )
+        ]
+    )
     store.commit([load(record("9"), rejects=[reject("3")], walk=step(rows=4, done=True))])
     assert store.unseen(REALM, "Invoice", "walk-1") == ["4", "5", "6"]
 
@@ -124,7 +132,7 @@ def test_unseen_names_what_the_walk_did_not_meet(store: BronzeStore) -> None:
 def test_unseen_leaves_out_what_something_else_brought_meanwhile(store: BronzeStore) -> None:
     store.commit([load(record("1"), record("2"), record("3"))])
     store.commit([load(record("1"), walk=step())])
-    store.commit([load(record("2", '{"v":2}', updated=5), record("4"))])
+    store.commit([load(record("2", '{"Id":"2","SyncToken":"0","v":2}', updated=5), record("4"))])
     assert store.unseen(REALM, "Invoice", "walk-1") == ["3"]
 
 

@@ -191,7 +191,7 @@ def test_a_file_that_is_no_database_is_named_and_left_alone(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, certainly" * 200)
     store = BronzeStore(path, Environment.SANDBOX)
-    with pytest.raises(BronzeError, match=r"bronze\.duckdb cannot be opened"):
+    with pytest.raises(BronzeError, match=r"bronze\.duckdb is damaged"):
         store.commit([load(record("1"))])
     assert path.read_bytes() == b"not a database, certainly" * 200
 

@@ -126,7 +126,7 @@ def test_even_a_denied_consent_uses_its_state_up(connector: Connector) -> None:
 def test_a_tampered_company_id_is_found_out_and_harms_no_other(
     plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint
 ) -> None:
-    with pytest.raises(ConsentError, match="does not open company 1234567890"):
+    with pytest.raises(ConsentError, match="company 1234567890 cannot be read"):
         connector.complete(callback(connector, realmId=str(OTHER)))
     assert plane.companies.get(OTHER) is None
     assert plane.tokens.version(OTHER) is None

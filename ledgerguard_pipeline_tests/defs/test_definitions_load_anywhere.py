@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parents[2]
 
 GROUPS = {
     "sales": {
-        "credit_memo", "customer", "estimate", "invoice", "payment", "recurring_transaction",
+        "change_order", "credit_memo", "customer", "estimate", "invoice", "payment", "recurring_transaction",
         "refund_receipt", "reimburse_charge", "sales_receipt", "time_activity",
     },
     "purchases": {
@@ -32,9 +32,9 @@ GROUPS = {
     "banking": {"account", "credit_card_payment", "deposit", "journal_entry", "transfer"},
     "lists": {
         "class", "company_currency", "customer_type", "department", "employee", "item",
-        "payment_method", "term",
+        "journal_code", "payment_method", "term",
     },
-    "tax": {"tax_agency", "tax_code", "tax_rate"},
+    "tax": {"tax_agency", "tax_classification", "tax_code", "tax_payment", "tax_rate"},
     "company": {
         "attachable", "budget", "company_info", "exchange_rate", "preferences",
     },

@@ -144,4 +144,6 @@ def test_together_the_schedules_cover_every_entity_once() -> None:
     changing = {entity.name for entity in ENTITIES if entity.cdc}
     queried = {entity.name for entity in ENTITIES if not entity.cdc}
     assert changing | queried == {entity.name for entity in ENTITIES}
-    assert queried == {"TimeActivity", "TaxCode", "TaxRate", "TaxAgency"}
+    assert queried == {
+        "TimeActivity", "TaxCode", "TaxRate", "TaxAgency", "TaxClassification", "JournalCode"
+    }  # fmt: skip

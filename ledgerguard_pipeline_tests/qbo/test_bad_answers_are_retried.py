@@ -163,15 +163,20 @@ def test_an_application_error_that_goes_away_was_none(client: QBOClient, script:
     assert client.query_page(INVOICE, STATEMENT).rows == 1
 
 
-@pytest.mark.parametrize("status, code", [(400, "4000"), (400, "4001"), (404, None)])
+@pytest.mark.parametrize(
+    "status, code, calls", [(400, "4000", 2), (400, "4001", 2), (404, None, 1)]
+)
 def test_a_refusal_is_not_repeated(
-    status: int, code: str | None, client: QBOClient, script: Script
+    status: int, code: str | None, calls: int, client: QBOClient, script: Script
 ) -> None:
-    script.then(reply({"Fault": {"Error": [{"Message": "no", "code": code}]}}, status))
+    refusal = reply({"Fault": {"Error": [{"Message": "no", "code": code}]}}, status)
+    script.then(*[refusal] * calls)
 
     with pytest.raises(RequestRejected) as caught:
         client.query_page(INVOICE, STATEMENT)
-    assert (len(script.requests), caught.value.fault_code) == (1, code)
+    # A bad request may be the fault of the parameter for custom fields: it is asked without it.
+    asked_for_all = ["include=" in request.target for request in script.requests]
+    assert (asked_for_all, caught.value.fault_code) == ([True, False][:calls], code)
 
 
 def test_connections_are_kept_and_reused(client: QBOClient, script: Script) -> None:

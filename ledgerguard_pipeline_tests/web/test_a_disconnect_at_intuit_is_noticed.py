@@ -55,7 +55,7 @@ def test_opening_it_again_and_again_asks_intuit_once(edge: Edge) -> None:
         ("?realmId=9341453474499999", 404),
         ("?realmId=<script>alert(1)</script>", 400),
         ("?realmId=9341453474484455&realmId=9341453474484456", 400),
-        ("?realmId=93414534744844550000", 400),
+        ("?realmId=934145347448445500001", 400),
     ],
 )
 def test_its_parameters_are_not_trusted(

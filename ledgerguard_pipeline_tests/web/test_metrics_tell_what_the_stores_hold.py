@@ -76,10 +76,9 @@ def test_the_way_of_an_event_is_told_from_delivery_to_bronze(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     realm = realm_of(sandbox)
-    id = min(sandbox.truth("Invoice").rows)
-    connected.control.deliveries.accept(
-        [delivery([event("e1", realm=realm, object_id=id), event("e2", realm=realm)])]
-    )
+    one, other = sorted(sandbox.truth("Invoice").rows)[:2]
+    events = [event("e1", realm=realm, object_id=one), event("e2", realm=realm, object_id=other)]
+    connected.control.deliveries.accept([delivery(events)])
     app = create_app(connected)
     before = told(ask(app, METRICS_PATH).text)
     assert before["ledgerguard_webhook_queue_depth", ()] == 2
