@@ -17,7 +17,8 @@ from ledgerguard_pipeline_tests.bronze.make import NOON, REALM, load, record, re
 
 TWICE = (
     b'{"Id":"1","Id":"2","SyncToken":"0","SyncToken":"7","TotalAmt":1.10,"TotalAmt":[2.20],'
-    b'"PaymentType":"Check","PaymentType":"Cash","Line":[{"Amount":1,"Amount":2}]}'
+    b'"PaymentType":"Check","PaymentType":"Cash","AccountRef":{"value":"35"},'
+    b'"TxnDate":"2026-11-01","MetaData":{},"Line":[{"Amount":1,"Amount":2}]}'
 )
 
 
@@ -39,8 +40,8 @@ def test_an_id_with_nul_is_quarantined_and_later_loads_go_on(store: BronzeStore)
 
 def test_an_id_with_nul_of_an_answer_reaches_the_quarantine(store: BronzeStore) -> None:
     origin = Origin(Source.QUERY, "tid-1", NOON)
-    rows = read_rows(rb'[{"Id":"1\u0000"},{"Id":"2"}]', entity_type("Invoice"), origin)
-    [outcome] = store.commit([load(*rows.records, rejects=rows.rejects)])
+    rows = read_rows(rb'[{"Id":"1\u0000"},{"Id":"2"}]', entity_type("ChangeOrder"), origin)
+    [outcome] = store.commit([load(*rows.records, rejects=rows.rejects, entity="ChangeOrder")])
     assert (outcome.written, outcome.quarantined) == (1, 1)
 
 
