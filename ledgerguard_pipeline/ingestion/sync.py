@@ -242,14 +242,18 @@ class CompanySync:
 
     def _open(self) -> None:
         request = self.request
-        self._healing = heal(
-            self._client,
-            self._storage,
-            request.realm_id,
-            clock=self._clock,
-            run_id=request.run_id,
-            again=request.reconcile,
-        )
+        try:
+            self._healing = heal(
+                self._client,
+                self._storage,
+                request.realm_id,
+                clock=self._clock,
+                run_id=request.run_id,
+                again=request.reconcile,
+            )
+        except BronzeBusy:
+            # Every commit meets the same holder and names it; the next sync heals.
+            self._healing = None
         if self._healing is not None:
             self._marking.partial(self._healing.left)
         watermarks = self._watermarks

@@ -25,7 +25,8 @@ _C, _U, _D, _M, _V, _E = "Create", "Update", "Delete", "Merge", "Void", "Emailed
 # fmt: off
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "Account": (_C, _U, _D, _M), "Bill": (_C, _U, _D), "BillPayment": (_C, _U, _D, _V),
-    "Budget": (_C, _U), "Class": (_C, _U, _D, _M), "CompanyCurrency": (_C, _U),
+    "Budget": (_C, _U), "ChangeOrder": (_C, _U, _D), "Class": (_C, _U, _D, _M),
+    "CompanyCurrency": (_C, _U), "JournalCode": (_C, _U),
     "CreditMemo": (_C, _U, _D, _V, _E), "Customer": (_C, _U, _D, _M),
     "Department": (_C, _U, _M), "Deposit": (_C, _U, _D), "Employee": (_C, _U, _D, _M),
     "Estimate": (_C, _U, _D, _E), "Invoice": (_C, _U, _D, _V, _E), "Item": (_C, _U, _D, _M),
