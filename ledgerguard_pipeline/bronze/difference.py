@@ -32,8 +32,14 @@ class Difference(StrEnum):
     """The object was held as gone and is alive in the state it had."""
 
 
+_FIELDS = "CustomField"
+
+
 def difference(held: bytes, incoming: bytes) -> Difference:
-    """How ``incoming`` differs from ``held``; only top-level members count as form.
+    """How ``incoming`` differs from ``held``; only top-level members and custom fields are form.
+
+    A plain answer shows the first three custom fields, and another setting or a company that
+    refuses to show all of them shows fewer of an object that nobody edited.
 
     Payloads that are no JSON objects differ in their values.
     """
@@ -45,9 +51,14 @@ def difference(held: bytes, incoming: bytes) -> Difference:
     one, other = _nameless(one), _nameless(other)
     if one == other:
         return Difference.RENAMED
+    fewer = _is_part(other.get(_FIELDS), one.get(_FIELDS))
+    if fewer or _is_part(one.get(_FIELDS), other.get(_FIELDS)):
+        one, other = {**one, _FIELDS: None}, {**other, _FIELDS: None}
     if any(one[name] != other[name] for name in one.keys() & other.keys()):
         return Difference.RESTATED
-    return Difference.NARROWED if one.keys() - other.keys() else Difference.WIDENED
+    if one.keys() - other.keys() or (fewer and not other.keys() - one.keys()):
+        return Difference.NARROWED
+    return Difference.WIDENED
 
 
 def lacking(held: bytes, incoming: bytes) -> frozenset[str]:
@@ -65,6 +76,13 @@ def _members(payload: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _is_part(fewer: Any, more: Any) -> bool:
+    """Whether one list of custom fields holds some of the other's and nothing else."""
+    if not isinstance(fewer, list) or not isinstance(more, list):
+        return False
+    return len(fewer) < len(more) and all(each in more for each in fewer)
 
 
 def _nameless(value: Any) -> Any:

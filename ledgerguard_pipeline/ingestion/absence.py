@@ -21,6 +21,7 @@ from ledgerguard_pipeline.errors import (
     RightsInDoubt,
 )
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import Record
 
 SAMPLE = 5
 """Objects read singly before many are believed gone: each costs a call, and a person's rights
@@ -54,20 +55,38 @@ def prove_gone(
     for id in sample(ids):
         called()
         try:
-            client.get_entity(entity.name, id)
-        except NotFound as error:
-            if error.fault_code == GONE:
-                continue
-            why = "was answered without the object and without a fault"
-        except AccessDenied as error:
-            if error.status != _CLOSED:
-                raise
-            why = f"was refused ({error.message})"
-        except (FeatureUnavailable, RequestRejected, PoisonPage) as error:
+            found = look(client, entity, id, missing=len(ids))
+        except (RequestRejected, PoisonPage) as error:
             why = f"was refused ({error.message})"
         else:
+            if isinstance(found, NotFound):
+                continue
             why = "still finds it"
         raise RightsInDoubt(doubt_text(entity, len(ids), id, why), entity=entity.name)
+
+
+def look(client: QBOClient, entity: EntityType, id: str, *, missing: int) -> Record | NotFound:
+    """The object as a single read shows it, or the error 610 that says it is gone.
+
+    ``missing`` objects of the type are looked for; a doubt names their number.
+
+    Raises:
+        RightsInDoubt: the read shows no object and does not say that it is gone either.
+        LedgerGuardError: the read failed for a reason of its own; nothing is known then.
+    """
+    try:
+        return client.get_entity(entity.name, id)
+    except NotFound as error:
+        if error.fault_code == GONE:
+            return error
+        why = "was answered without the object and without a fault"
+    except AccessDenied as error:
+        if error.status != _CLOSED:
+            raise
+        why = f"was refused ({error.message})"
+    except FeatureUnavailable as error:
+        why = f"was refused ({error.message})"
+    raise RightsInDoubt(doubt_text(entity, missing, id, why), entity=entity.name)
 
 
 def sample(ids: Sequence[str], size: int = SAMPLE) -> list[str]:

@@ -27,7 +27,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
-from ledgerguard_pipeline.ingestion.absence import GONE, prove_gone
+from ledgerguard_pipeline.ingestion.absence import GONE, look, prove_gone
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader, Living
 from ledgerguard_pipeline.ingestion.targets import Target
 from ledgerguard_pipeline.ingestion.whole import completed
@@ -193,11 +193,14 @@ class EventReader:
         living = Living()
         for id in ids:
             try:
-                living.records.append(self._client.get_entity(entity.name, id))
-            except NotFound as error:
-                living.request_id = error.intuit_tid
+                found = look(self._client, entity, id, missing=len(ids))
             except PoisonPage:
                 living.unreadable.add(id)
+                continue
+            if isinstance(found, NotFound):
+                living.request_id = found.intuit_tid
+            else:
+                living.records.append(found)
         return living
 
 

@@ -136,8 +136,10 @@ class FullFeed:
         except FeatureUnavailable:
             self.reader.offered(really=False)
             self.tally.note = NOT_OFFERED
-            # Nothing can have changed before the feature exists, so changes suffice from here.
-            yield self._advancing(Portion((), watermark=opening.time))
+            # Nothing can have changed before the feature exists, so changes suffice from here;
+            # of what Bronze holds already, changes up to now may be unread.
+            watermark = None if self._track_seen else opening.time
+            yield self._advancing(Portion((), watermark=watermark))
             return
         except RequestRejected as error:
             expected = self.plan.entity.optional or not self.plan.entity.queried

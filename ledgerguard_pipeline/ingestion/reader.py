@@ -13,7 +13,7 @@ from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import NotFound, PoisonPage, RequestRejected
-from ledgerguard_pipeline.ingestion.absence import prove_gone
+from ledgerguard_pipeline.ingestion.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.pager import Pager
@@ -91,24 +91,16 @@ class EntityReader:
         return self._clock.now()
 
     def one_by_one(self, ids: Sequence[str], time: datetime) -> list[Record]:
-        """Objects read singly, for types without a query; those that are gone as tombstones."""
+        """Objects read singly, for types without a query; those that are gone as tombstones.
+
+        Raises:
+            RightsInDoubt: a read shows no object and does not say that it is gone either.
+            QBOAPIError: a read failed; nothing is known then.
+        """
         records: list[Record] = []
         for id in ids:
-            try:
-                one = self._counted(partial(self._client.get_entity, self.entity.name, id))
-            except NotFound as error:
-                one = Record(
-                    id=id,
-                    sync_token=None,
-                    state=State.DELETED,
-                    created_at=None,
-                    last_updated_at=time,
-                    payload=None,
-                    source=Source.RECONCILE,
-                    request_id=error.intuit_tid,
-                    fetched_at=time,
-                )
-            records.append(one)
+            found = self._counted(partial(look, self._client, self.entity, id, missing=len(ids)))
+            records.append(_buried(id, found, time) if isinstance(found, NotFound) else found)
         return records
 
     def offered(self, *, really: bool) -> None:
@@ -172,3 +164,17 @@ class EntityReader:
     def _called(self) -> None:
         with self._lock:
             self.calls += 1
+
+
+def _buried(id: str, found: NotFound, time: datetime) -> Record:
+    return Record(
+        id=id,
+        sync_token=None,
+        state=State.DELETED,
+        created_at=None,
+        last_updated_at=time,
+        payload=None,
+        source=Source.RECONCILE,
+        request_id=found.intuit_tid,
+        fetched_at=time,
+    )

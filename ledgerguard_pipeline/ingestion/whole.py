@@ -30,6 +30,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
+from ledgerguard_pipeline.ingestion.absence import GONE
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader
 from ledgerguard_pipeline.members import called_sparse, lacking
@@ -74,7 +75,7 @@ class Shown:
 @dataclass(slots=True)
 class Settled:
     """Records that may be stored and rows that go to quarantine; ``gone`` are those of them
-    that neither a query nor a read shows.
+    that no query shows and a read says, by error 610, to be gone.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -159,8 +160,8 @@ def _alone(
     """One object that no query shows whole, by a read of its id."""
     try:
         read = client.get_entity(entity.name, row.id)
-    except NotFound:
-        if found is None:
+    except NotFound as error:
+        if found is None and error.fault_code == GONE:
             settled.gone.add(row.id)
         settled.rejects.append(
             _reject(row, "it was told to have changed, but neither a query nor a read shows it")

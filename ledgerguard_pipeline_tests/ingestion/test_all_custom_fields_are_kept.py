@@ -111,6 +111,26 @@ def test_a_company_that_refuses_is_read_plainly_and_in_full_once_it_allows(
     assert differing(connected, sandbox, TYPES) == {}
 
 
+def test_an_object_that_nobody_edited_keeps_its_fields_when_fewer_are_shown_of_it(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    some = entity_types(["Invoice", "Vendor"])
+    assert failures(sync(connected, some)) == {}
+    sandbox.set(include_on_query="refused", include_on_batch="refused", include_on_read="refused")
+    (invoices, vendors) = sync(connected, some, full=True).results
+    assert (invoices.written, vendors.written) == (0, 0)
+    plain = connected.settings.model_copy(update={"ledgerguard_custom_fields": "first-three"})
+    with Installation.open(plain) as installation:
+        assert sum(each.written for each in sync(installation, some, full=True).results) == 0
+    assert differing(connected, sandbox, some) == {}
+    for entity in some:
+        assert fields(connected, sandbox, entity.name) == 7
+        (count, ids) = connected.bronze.sql(
+            f"SELECT count(*), count(DISTINCT id) FROM bronze.{entity.table}"
+        )[1][0]
+        assert count == ids, "one row for each version"
+
+
 def test_switching_it_on_reads_these_types_once_more_and_no_others(
     connected: Installation, sandbox: SandboxServer
 ) -> None:

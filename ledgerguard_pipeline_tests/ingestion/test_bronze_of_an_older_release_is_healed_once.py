@@ -97,6 +97,18 @@ def test_a_stub_of_an_object_that_is_gone_becomes_a_deletion(
     assert differing(old, sandbox, KEPT) == {}
 
 
+def test_a_stub_that_a_silent_grant_shows_no_more_is_not_buried(
+    old: Installation, sandbox: SandboxServer
+) -> None:
+    two = sorted(stored(old, INVOICE, realm_of(sandbox)))[1]
+    sandbox.set(silence={"entities": ["Invoice"], "read": "empty"})
+    sync(old, KEPT)
+    assert states(old, INVOICE, realm_of(sandbox))[two] not in {"deleted", "merged"}
+    sandbox.set(silence=None)
+    assert failures(sync(old, KEPT)) == {}
+    assert differing(old, sandbox, KEPT) == {}
+
+
 def test_what_cannot_be_read_now_is_left_and_healed_by_the_next_sync(
     old: Installation, sandbox: SandboxServer
 ) -> None:

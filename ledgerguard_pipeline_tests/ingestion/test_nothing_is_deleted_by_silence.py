@@ -29,6 +29,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 from ledgerguard_pipeline_tests.ingestion.test_events_become_rows import act, event
 
 INVOICE, TIME_ACTIVITY = entity_type("Invoice"), entity_type("TimeActivity")
+ADJUSTMENT = entity_type("InventoryAdjustment")
 TYPES = entity_types(["Invoice", "Bill", "TimeActivity", "Account", "Customer"])
 SILENT = ["Invoice", "Bill", "TimeActivity"]
 ALL_TRANSACTIONS = [entity.name for entity in ENTITIES if entity.kind is Kind.TRANSACTION]
@@ -210,3 +211,45 @@ def test_objects_that_are_really_gone_are_deleted_however_many(
     assert result_of(result, TIME_ACTIVITY).deleted == len(ids)
     assert differing(loaded, sandbox, TYPES) == {}
     assert len(tombstones(loaded)) == len(ids)
+
+
+@pytest.fixture
+def adjusted(connected: Installation, sandbox: SandboxServer) -> Installation:
+    """A company whose adjustments cannot be queried, three of them loaded."""
+    sandbox.set(no_query=[ADJUSTMENT.name], day_times=[ADJUSTMENT.name])
+    for id in sorted(sandbox.truth(ADJUSTMENT.name).rows)[:3]:
+        sandbox.edit("update", ADJUSTMENT.name, id)
+    assert failures(sync(connected, [ADJUSTMENT])) == {}
+    assert len(held(connected, [ADJUSTMENT], realm_of(sandbox))[ADJUSTMENT.name]) >= 3
+    return connected
+
+
+@pytest.mark.parametrize("read", ["served", "refused", "empty"])
+def test_a_silent_grant_deletes_nothing_of_a_type_without_query(
+    adjusted: Installation, sandbox: SandboxServer, read: str
+) -> None:
+    before = held(adjusted, [ADJUSTMENT], realm_of(sandbox))
+    sandbox.set(silence={"entities": ALL_TRANSACTIONS, "read": read})
+    told = failures(sync(adjusted, [ADJUSTMENT], full=True))
+    assert held(adjusted, [ADJUSTMENT], realm_of(sandbox)) == before
+    if read == "served":
+        assert told == {}
+        return
+    assert "may have lost rights" in str(told[ADJUSTMENT.name])
+    assert ReasonKind.RIGHTS_IN_DOUBT in troubles(adjusted)
+    sandbox.set(silence=None)
+    assert failures(sync(adjusted, [ADJUSTMENT], full=True)) == {}
+    assert ReasonKind.RIGHTS_IN_DOUBT not in troubles(adjusted)
+
+
+@pytest.mark.parametrize("read", ["refused", "empty"])
+def test_an_event_deletes_nothing_of_a_type_without_query_that_a_read_does_not_call_gone(
+    adjusted: Installation, sandbox: SandboxServer, read: str
+) -> None:
+    before = held(adjusted, [ADJUSTMENT], realm_of(sandbox))
+    ids = sorted(before[ADJUSTMENT.name])
+    share = (len(ids) - 1) / len(sandbox.truth(ADJUSTMENT.name).rows)
+    sandbox.set(silence={"entities": ALL_TRANSACTIONS, "read": read, "share": share})
+    result = act(adjusted, sandbox, *(event(sandbox, "Delete", ADJUSTMENT.name, id) for id in ids))
+    assert "may have lost rights" in str(failures(result)[ADJUSTMENT.name])
+    assert held(adjusted, [ADJUSTMENT], realm_of(sandbox)) == before

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from ledgerguard_pipeline.capabilities import LOOK_AGAIN_AFTER, Capability
+from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.process import SandboxServer
 from ledgerguard_pipeline.settings import load_settings
@@ -16,6 +17,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
     realm_of,
+    rewind,
     sync,
 )
 
@@ -125,3 +127,20 @@ def test_a_full_sync_looks_at_everything_again(
     assert failures(sync(connected, full=True)) == {}
     assert differing(connected, sandbox) == {}
     assert denied(connected, sandbox, Capability.OFFERED) == {}
+
+
+def test_what_changed_before_a_type_was_refused_is_read_once_it_is_served_again(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    types = entity_types(["Class", "Customer"])
+    assert failures(sync(connected, types)) == {}
+    rewind(connected, timedelta(hours=2))
+    an_hour_ago = int((connected.clock.now() - timedelta(hours=1)).timestamp())
+    sandbox.edit("update", "Class", at=an_hour_ago)
+    sandbox.set(not_offered=["Class"])
+    assert failures(sync(connected, types, full=True)) == {}
+    sandbox.set(not_offered=[])
+    with a_day_later(connected) as later:
+        for _ in range(2):
+            assert failures(sync(later, types)) == {}
+        assert differing(later, sandbox, types) == {}
