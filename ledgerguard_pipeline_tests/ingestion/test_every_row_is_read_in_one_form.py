@@ -97,6 +97,22 @@ def test_a_row_that_is_not_whole_never_replaces_a_whole_one(
         assert rows(loaded, "invoice", id) == 2
 
 
+@pytest.mark.parametrize("answer", ["too_slow", "too_big", "failure"])
+def test_changes_and_events_load_where_pages_above_499_rows_are_refused(
+    loaded: Installation, sandbox: SandboxServer, answer: str
+) -> None:
+    sandbox.set(page_limit={"*": 499}, page_limit_answer=answer)
+    sandbox.edit("update", "Invoice")
+    sandbox.edit("update", "Vendor")
+    sandbox.pop_log()
+    assert failures(sync(loaded, FORMS)) == {}
+    assert len(sandbox.pop_log()) <= 3
+    assert differing(loaded, sandbox, FORMS) == {}
+    id = str(sandbox.edit("create", "Invoice")["id"])
+    act(loaded, sandbox, event(sandbox, "Create", "Invoice", id))
+    assert differing(loaded, sandbox, [INVOICE]) == {}
+
+
 @pytest.mark.parametrize("shape", ["status", "sparse"])
 def test_an_object_that_is_shown_in_part_everywhere_keeps_its_whole_row_and_is_reported(
     loaded: Installation, sandbox: SandboxServer, shape: str
