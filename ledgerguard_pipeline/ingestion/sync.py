@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -337,7 +338,8 @@ class CompanySync:
         portion = next(load.portions, None)
         if portion is None or all(record.whole for record in portion.records):
             return portion
-        settled = completed(self._client, load.feed.plan.entity, portion.records)
+        known = partial(self._stored.versions, self.request.realm_id)
+        settled = completed(self._client, load.feed.plan.entity, portion.records, known)
         return replace(
             portion, records=settled.records, rejects=[*portion.rejects, *settled.rejects]
         )
