@@ -30,7 +30,7 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     TokenEndpointUnavailable,
 )
-from ledgerguard_pipeline.qbo.faults import printable, told_by
+from ledgerguard_pipeline.qbo.faults import fault_of, printable, told_by
 from ledgerguard_pipeline.qbo.hosts import Hosts
 from ledgerguard_pipeline.qbo.retry import retry_after_seconds
 from ledgerguard_pipeline.qbo.transport import Transport
@@ -270,6 +270,9 @@ def _refuse(response: requests.Response) -> NoReturn:
             status=response.status_code,
             **place,
         )
+    if _is_outage(response):
+        # Whatever a failing server calls it, it says nothing about the app or the grant.
+        raise _unavailable(f"it answered {_said(response)}", response)
     if error in ("invalid_client", "unauthorized_client") or response.status_code == 401:
         raise CredentialsRejected(
             f"Intuit refuses the app's client id or secret ({_said(response)}): check "
@@ -278,6 +281,13 @@ def _refuse(response: requests.Response) -> NoReturn:
             **place,
         )
     raise _unavailable(f"it answered {_said(response)}", response)
+
+
+def _is_outage(response: requests.Response) -> bool:
+    """Whether a server failed: its own status, or the one a gateway's text passes on."""
+    fault = fault_of(response.content)
+    claimed = fault.claimed if fault is not None else None
+    return any(status is not None and status >= 500 for status in (response.status_code, claimed))
 
 
 def _error_of(response: requests.Response) -> str | None:

@@ -323,7 +323,8 @@ def _told(value: _Text, pattern: re.Pattern[str]) -> str:
 
 
 def _text(value: _Text, pattern: re.Pattern[str], what: str) -> str:
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    usable = isinstance(value, str | int) and not isinstance(value, bool)
+    text = str(value).strip() if usable else ""
     if pattern.fullmatch(text) is None:
         raise ValueError(f"its {what} is missing or not usable")
     return text

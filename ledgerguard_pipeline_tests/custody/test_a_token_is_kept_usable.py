@@ -215,6 +215,27 @@ def test_refused_app_credentials_harm_no_connection(
     assert custodian.current(REALM).version == 2, "no pause follows once the secret is right"
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_failing_token_endpoint_says_nothing_about_the_apps_credentials(
+    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, status: int
+) -> None:
+    store_grant(plane, "refresh-1")
+    endpoint.scripted.append(refusal("invalid_client", status))
+    with pytest.raises(TokenEndpointUnavailable, match="try again later"):
+        custodian.current(REALM)
+    assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
+
+
+def test_an_outage_that_a_gateway_passes_on_as_401_says_nothing_about_the_apps_credentials(
+    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+) -> None:
+    store_grant(plane, "refresh-1")
+    page = b"<html>message=Bad Gateway; errorCode=003100; statusCode=502</html>"
+    endpoint.scripted.append(Scripted(401, page, "text/html"))
+    with pytest.raises(TokenEndpointUnavailable, match="try again later"):
+        custodian.current(REALM)
+
+
 def test_intuit_is_asked_once_about_credentials_it_refuses_not_once_per_company(
     plane: ControlPlane, custodian: Custodian, oauth: OAuthEndpoint, endpoint: TokenEndpoint
 ) -> None:
