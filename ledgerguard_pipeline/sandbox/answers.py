@@ -29,9 +29,13 @@ class Answer:
     """True for bodies of the accounting layer, which follow the Accept header."""
 
 
-def document(members: bytes, now: float, *, rows: int = 0) -> Answer:
-    """A JSON answer of the accounting layer: these members and the time."""
-    body = b"{" + members + b',"time":"' + write_instant(now).encode() + b'"}'
+def document(members: bytes, now: float, *, rows: int = 0, exact: bool = True) -> Answer:
+    """A JSON answer of the accounting layer: these members and when the request began.
+
+    ``exact`` tells whether that time has milliseconds.
+    """
+    time = write_instant(now, exact=exact).encode()
+    body = b"{" + members + b',"time":"' + time + b'"}'
     return Answer(200, body, rows=rows, translatable=True)
 
 
@@ -59,9 +63,9 @@ def fault_member(refusal: Refusal) -> bytes:
     return b'"Fault":' + dumps({"Error": [error], "type": refusal.kind})
 
 
-def refused(refusal: Refusal, now: float) -> Answer:
+def refused(refusal: Refusal, now: float, *, exact: bool = True) -> Answer:
     """A ``Fault`` body of the accounting layer."""
-    answer = document(fault_member(refusal), now)
+    answer = document(fault_member(refusal), now, exact=exact)
     answer.status = refusal.status
     return answer
 

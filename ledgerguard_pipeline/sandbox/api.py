@@ -26,7 +26,7 @@ from ledgerguard_pipeline.sandbox.faults import HANDLE, item_refusal, other_comp
 from ledgerguard_pipeline.sandbox.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.grants import TokenVerdict
 from ledgerguard_pipeline.sandbox.hazards import Disturber
-from ledgerguard_pipeline.sandbox.query import Found, QueryEngine, project
+from ledgerguard_pipeline.sandbox.query import Found, QueryEngine, project, totalled
 from ledgerguard_pipeline.sandbox.refusals import (
     Refusal,
     TimedOut,
@@ -110,8 +110,15 @@ class Api:
             case _:
                 return unauthenticated(f"Token not found: {HANDLE}", now)
 
+    @property
+    def _exact(self) -> bool:
+        return self._world.switches.envelope_time == "milliseconds"
+
+    def _document(self, member: bytes, now: float, *, rows: int = 0) -> Answer:
+        return document(member, now, rows=rows, exact=self._exact)
+
     def answer(self, request: Request, target: Target, now: float) -> Answer:
-        """Carry a call out against the company's books."""
+        """Carry a call that began at ``now`` out against the company's books."""
         company = self._world.companies[target.realm]
         engine = self._world.engines[target.realm]
         with company.lock:
@@ -130,7 +137,7 @@ class Api:
                             full=honoured(_include(request), self._world.switches.include_on_cdc),
                         )
                         self._world.stats.metered(target.realm, 1)
-                        return document(found.member, now, rows=found.rows)
+                        return self._document(found.member, now, rows=found.rows)
                     case "batch":
                         return self._batch(request, company, engine, now)
                     case _:
@@ -145,7 +152,7 @@ class Api:
                     now,
                 )
             except Refusal as refusal:
-                return refused(refusal, now)
+                return refused(refusal, now, exact=self._exact)
 
     def _query(
         self,
@@ -159,11 +166,11 @@ class Api:
             raise unsupported(f"Operation query with {request.media_type} is not supported.")
         if not target.what.strip():
             missing = Refusal("500", "Unsupported Operation", "", kind="SystemFault")
-            return document(fault_member(missing), now)
+            return self._document(fault_member(missing), now)
         full = honoured(_include(request), self._world.switches.include_on_query)
         member, rows = self._run(company, engine, target.what, now, full=full)
         self._world.stats.metered(target.realm, 1)
-        return document(member, now, rows=rows)
+        return self._document(member, now, rows=rows)
 
     def _run(
         self, company: SandboxCompany, engine: QueryEngine, text: str, now: float, *, full: bool
@@ -190,15 +197,14 @@ class Api:
         if statement.fields:
             bodies = map(lambda body: project(body, statement.fields), bodies)  # noqa: C417
         count = len(found.rows)
-        policy = self._world.switches.total_count
-        single = found.start == 1 and count == found.total
+        told = totalled(self._world.switches.total_count, found)
         total = b',"totalCount":%d' % found.total
         return b'"QueryResponse":{"%b":[%b],"startPosition":%d,"maxResults":%d%b}' % (
             answer_key(found.entity, self._world.switches),
             b",".join(bodies),
             found.start,
             count,
-            total if policy == "always" or (policy == "single" and single) else b"",
+            total if told else b"",
         )
 
     def _bodies(
@@ -239,10 +245,14 @@ class Api:
             return None if rule is None else item_refusal(rule)
 
         member, rows = batch.answer_items(
-            items, lambda text: self._run(company, engine, text, now, full=full), run_cdc, injected
+            items,
+            lambda text: self._run(company, engine, text, now, full=full),
+            run_cdc,
+            injected,
+            id_last=self._world.switches.batch_id == "after",
         )
         self._world.stats.metered(company.realm_id, len(items))
-        return document(member, now, rows=rows)
+        return self._document(member, now, rows=rows)
 
     def _read(
         self, request: Request, company: SandboxCompany, target: Target, now: float
@@ -260,11 +270,11 @@ class Api:
         self._world.stats.metered(target.realm, 1)
         silence = self._world.switches.silence
         if silence is not None and silence.empties(shelf, row.id):
-            return document(b'"QueryResponse":{}', now)
+            return self._document(b'"QueryResponse":{}', now)
         full = honoured(_include(request), self._world.switches.include_on_read)
         body = shown(shelf, row, "read", self._world.switches, now)
         body = body if full else trimmed(entity.name, body)
-        return document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
+        return self._document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
 
     def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:
         if shelf.entity == "ExchangeRate":

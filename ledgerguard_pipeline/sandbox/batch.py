@@ -66,9 +66,12 @@ def answer_items(
     run_query: Callable[[str], Member],
     run_cdc: Callable[[str, str], Member],
     injected: Callable[[str], Refusal | None],
+    *,
+    id_last: bool = True,
 ) -> Member:
     """The ``BatchItemResponse`` member; a refused item carries a Fault, the others go on.
 
+    ``bId`` stands after the content of its item, as captured, or (``id_last`` false) before it.
     ``injected`` is asked with each statement or entity list for a Fault to give instead.
     """
     parts: list[bytes] = []
@@ -88,7 +91,7 @@ def answer_items(
             raise
         except Refusal as fault:
             member, rows = fault_member(fault), 0
-        name = b"" if item.id is None else b'"bId":' + dumps(item.id) + b","
-        parts.append(b"{" + name + member + b"}")
+        members = [member] if item.id is None else [member, b'"bId":' + dumps(item.id)]
+        parts.append(b"{" + b",".join(members if id_last else members[::-1]) + b"}")
         total += rows
     return b'"BatchItemResponse":[' + b",".join(parts) + b"]", total

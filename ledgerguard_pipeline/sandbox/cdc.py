@@ -12,8 +12,9 @@ from ledgerguard_pipeline.sandbox.answers import dumps
 from ledgerguard_pipeline.sandbox.catalogue import Queryable, queryable
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.custom_fields import trimmed
+from ledgerguard_pipeline.sandbox.header import DAY_DATED
 from ledgerguard_pipeline.sandbox.literals import read_literal
-from ledgerguard_pipeline.sandbox.pacific import write_time
+from ledgerguard_pipeline.sandbox.pacific import next_midnight, write_time
 from ledgerguard_pipeline.sandbox.query import QueryEngine
 from ledgerguard_pipeline.sandbox.refusals import Refusal, lacking, poisoned, unsupported
 from ledgerguard_pipeline.sandbox.shelf import Grave
@@ -60,11 +61,12 @@ def changes(
     total = 0
     for entity in entities:
         room = CAP if switches.cdc_cap == "group" else left
-        bodies = _group(company, engine, switches, entity, start, room, now)
+        bodies, living = _group(company, engine, switches, entity, start, room, now)
         bodies = bodies if full else [trimmed(entity.name, body) for body in bodies]
         left -= len(bodies)
         total += len(bodies)
-        groups.append(_member(answer_key(entity, switches), bodies))
+        bare = living == 0 and switches.tombstone_groups == "captured"
+        groups.append(_member(answer_key(entity, switches), bodies, bare=bare))
     inner = b'"CDCResponse":[{"QueryResponse":[' + b",".join(groups) + b"]}]"
     return Changes(inner, total)
 
@@ -115,9 +117,11 @@ def _group(
     since: float,
     room: int,
     now: float,
-) -> list[bytes]:
+) -> tuple[list[bytes], int]:
+    """What is listed of a type, and how many of it are living objects: they come first."""
     shelf = company.shelves[entity.name]
-    rows = engine.changed(shelf, since).page(0, room)
+    by_day = entity.name in DAY_DATED and switches.cdc_by_day
+    rows = engine.changed(shelf, next_midnight(since) if by_day else since).page(0, room)
     if any((entity.name, row.id) in switches.poison for row in rows):
         raise poisoned()
     graves = [grave for grave in shelf.graves.values() if grave.updated >= since]
@@ -128,9 +132,8 @@ def _group(
         graves += [Grave(row.id, int(since) + 1) for row in shelf.rows.values() if row.id in told]
         rows = [row for row in rows if row.id not in told]
     graves.sort(key=lambda grave: (grave.updated, grave.id))
-    return [shown(shelf, row, "cdc", switches, now) for row in rows] + [
-        _tombstone(grave) for grave in graves[: room - len(rows)]
-    ]
+    living = [shown(shelf, row, "cdc", switches, now) for row in rows]
+    return living + [_tombstone(grave) for grave in graves[: room - len(rows)]], len(rows)
 
 
 def _tombstone(grave: Grave) -> bytes:
@@ -151,8 +154,12 @@ def answer_key(entity: Queryable, switches: Switches) -> bytes:
     return entity.answer_key.encode()
 
 
-def _member(key: bytes, bodies: list[bytes]) -> bytes:
+def _member(key: bytes, bodies: list[bytes], *, bare: bool) -> bytes:
+    """A group with its counters; one of tombstones only (``bare``) has no ``startPosition``."""
     if not bodies:
         return b"{}"
     rows = b",".join(bodies)
+    if bare:
+        count = len(bodies)
+        return b'{"%b":[%b],"maxResults":%d,"totalCount":%d}' % (key, rows, count, count)
     return b'{"%b":[%b],"startPosition":1,"maxResults":%d}' % (key, rows, len(bodies))

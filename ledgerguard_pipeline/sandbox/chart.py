@@ -87,9 +87,11 @@ _ACCOUNTS: tuple[_Line, ...] = (
 def open_accounts(desk: Desk) -> None:
     """Open every account at the start of the books; one duplicate was merged away since."""
     company = desk.company
+    company.reserve("Account added", 1_150_040_001)
     names: dict[str, str] = {}
     for index, line in enumerate(_ACCOUNTS):
-        id = company.new_id("Account")
+        # As captured: what QuickBooks added itself has ids far above, and later ones are low again.
+        id = company.new_id("Account added" if line.role.startswith("expense_") else "Account")
         parent = desk.accounts.get(line.parent)
         full = f"{names[line.parent]}:{line.name}" if parent else line.name
         names[line.role] = full

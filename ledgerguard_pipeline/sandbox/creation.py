@@ -6,14 +6,15 @@ import re
 from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.desk import (
+    ADJUSTMENTS,
     PEOPLE,
     TRANSACTIONS,
     USD,
     balance_fields,
-    head,
     ref,
 )
 from ledgerguard_pipeline.sandbox.editor import WITH_BALANCE, Editor, EditRefused, inner
+from ledgerguard_pipeline.sandbox.header import head
 from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, number
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 from ledgerguard_pipeline.sandbox.ledger import minus, total
@@ -57,7 +58,7 @@ def create(
     if entity == "RecurringTransaction":
         id = editor.company.new_id(TRANSACTIONS)
         kind = next(iter(doc))
-        body = doc[kind] | head(id, editor.at, editor.at, 0)
+        body = doc[kind] | head("RecurringTransaction", id, editor.at, editor.at, 0)
         return editor.add(entity, id, {kind: body})
     id = _new_id(editor, entity)
     return _add(editor, entity, id, _cloned(editor, entity, id, like, doc))
@@ -75,6 +76,8 @@ def _can_clone(entity: str, doc: Doc) -> bool:
 
 
 def _new_id(editor: Editor, entity: str) -> str:
+    if entity == "InventoryAdjustment":
+        return editor.company.new_id(ADJUSTMENTS)
     if TYPES[entity].kind == "transaction":
         return editor.company.new_id(TRANSACTIONS)
     if entity in ("Customer", "Vendor", "Employee"):
@@ -83,7 +86,7 @@ def _new_id(editor: Editor, entity: str) -> str:
 
 
 def _add(editor: Editor, entity: str, id: str, doc: Doc) -> str:
-    return editor.add(entity, id, doc | head(id, editor.at, editor.at, 0))
+    return editor.add(entity, id, doc | head(entity, id, editor.at, editor.at, 0))
 
 
 def _cloned(editor: Editor, entity: str, id: str, like: str, doc: Doc) -> Doc:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from random import Random
 
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.header import head
 from ledgerguard_pipeline.sandbox.jsontext import Doc, dump, number
 from ledgerguard_pipeline.sandbox.ledger import NOTHING, minus, total
-from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.postings import postings
 from ledgerguard_pipeline.sandbox.shelf import Grave, Row
 
 DAY = 86_400
 TRANSACTIONS = "Transaction"
 """The id sequence all transactions of a company share."""
+ADJUSTMENTS = "InventoryAdjustment"
+"""The id sequence of inventory adjustments, as captured far above that of other transactions."""
 PEOPLE = "Name"
 """The id sequence customers, vendors and employees share."""
 USD: Doc = {"value": "USD", "name": "United States Dollar"}
@@ -24,17 +26,6 @@ Ref = dict[str, str]
 def ref(id: str, name: str) -> Ref:
     """A reference as Intuit writes it."""
     return {"value": id, "name": name}
-
-
-def head(id: str, created: int, updated: int, token: int) -> Doc:
-    """The fields every object starts with."""
-    return {
-        "domain": "QBO",
-        "sparse": False,
-        "Id": id,
-        "SyncToken": str(token),
-        "MetaData": {"CreateTime": write_time(created), "LastUpdatedTime": write_time(updated)},
-    }
 
 
 class Desk:
@@ -97,7 +88,7 @@ class Desk:
     ) -> str:
         """Put an object on its shelf; the header goes first. Returns its id."""
         updated = created if updated is None else max(created, updated)
-        body = dump(head(id, created, updated, token) | doc, ascii_only=ascii_only)
+        body = dump(head(entity, id, created, updated, token) | doc, ascii_only=ascii_only)
         self.company.shelves[entity].put(Row(id, created, updated, token, active, body))
         return id
 

@@ -11,10 +11,10 @@ from random import Random
 from ledgerguard_pipeline.sandbox.change import Change
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.desk import balance_fields
+from ledgerguard_pipeline.sandbox.header import stamp
 from ledgerguard_pipeline.sandbox.jsontext import Doc, Num, dump, load
 from ledgerguard_pipeline.sandbox.kinds import TYPES
 from ledgerguard_pipeline.sandbox.ledger import NOTHING, Posting, plus, reversed_legs
-from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.postings import postings
 from ledgerguard_pipeline.sandbox.shelf import Row
 
@@ -105,7 +105,7 @@ class Editor:
         body = inner(entity, doc)
         if "SyncToken" in body:
             body["SyncToken"] = str(token)
-        body["MetaData"]["LastUpdatedTime"] = write_time(updated)
+        body["MetaData"]["LastUpdatedTime"] = stamp(entity, updated)
         active = body.get("Active") is not False
         self.company.shelves[entity].put(Row(id, row.created, updated, token, active, dump(doc)))
         self._log(entity, id, op, updated, inactive=row.active and not active)

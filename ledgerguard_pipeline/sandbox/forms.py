@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.sandbox.custom_fields import custom_fields
-from ledgerguard_pipeline.sandbox.desk import DAY, USD, Desk, Ref, head
+from ledgerguard_pipeline.sandbox.desk import DAY, USD, Desk, Ref
+from ledgerguard_pipeline.sandbox.header import head
 from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import WORK
 from ledgerguard_pipeline.sandbox.pacific import day_text
@@ -29,8 +30,10 @@ def sales_lines(desk: Desk, index: int, count: int) -> tuple[list[Doc], int]:
                     **({"ClassRef": desk.classes[index % 5]} if index % 3 == 0 else {}),
                     "UnitPrice": money(cents),
                     "Qty": qty,
+                    "ItemAccountRef": {"value": desk.company.chart.items[item["value"]].income},
                     "TaxCodeRef": {"value": "NON"},
                 },
+                "CustomExtensions": [],
             }
         )
     lines.append(
@@ -212,7 +215,7 @@ def write_templates(desk: Desk) -> None:
         id = desk.company.new_id("Transaction")
         active = index % 7 != 6
         body = (
-            head(id, at, at + index, index % 2)
+            head("RecurringTransaction", id, at, at + index, index % 2)
             | {
                 "RecurringInfo": {
                     "Name": f"Template {index}: {kind}'s",

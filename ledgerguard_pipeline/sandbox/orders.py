@@ -1,4 +1,8 @@
-"""Sorted views of shelves, kept until the shelf changes."""
+"""Sorted views of shelves, kept until the shelf changes.
+
+Without ORDERBY QuickBooks answers transactions by LastUpdatedTime, newest first, and lists by
+name in byte order (captured 2019 to 2026).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+import msgspec
+
+from ledgerguard_pipeline.sandbox.catalogue import Queryable
+from ledgerguard_pipeline.sandbox.columns import fields
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.switches import Switches
+
+_NAMES = ("FullyQualifiedName", "DisplayName", "Name", "FileName")
+"""What a list is sorted by: the first of these that its objects have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +56,27 @@ class Orders:
         self.flipped = False
         """True while ties come in descending Id order."""
 
+    def by_default(self, entity: Queryable, shelf: Shelf) -> Sequence[Row]:
+        """The order of a query that asks for none."""
+        if self._switches.default_order == "id":
+            return self.by_id(shelf)
+
+        def arrange(_: list[Row]) -> tuple[Sequence[Row], array[int]]:
+            return self.defaulted(entity, shelf, self.by_id(shelf)), array("q")
+
+        return self._keep(shelf, f"default {self._switches.id_order} {self.flipped}", arrange)[0]
+
+    def defaulted(self, entity: Queryable, shelf: Shelf, rows: Sequence[Row]) -> list[Row]:
+        """Rows that come by Id in the order of a query that asks for none."""
+        if self._switches.default_order == "id":
+            return list(rows)
+        tied = list(reversed(rows)) if self.flipped else list(rows)
+        if entity.transaction:
+            return sorted(tied, key=attrgetter("updated"), reverse=True)
+        return sorted(tied, key=lambda row: _name(shelf.body(row)))
+
     def by_id(self, shelf: Shelf) -> Sequence[Row]:
-        """Ascending Id: Intuit's default order."""
+        """Ascending Id."""
         order = self._switches.id_order
         return self._keep(
             shelf, f"id {order}", lambda rows: (sorted(rows, key=self.id_key(rows)), array("q"))
@@ -83,3 +113,13 @@ class Orders:
             kept = (shelf.version, *arrange(list(shelf.rows.values())))
             self._kept[key] = kept
         return kept[1], kept[2]
+
+
+def _name(body: bytes) -> bytes:
+    """The bytes a list sorts by; empty for objects without a name."""
+    members = fields(body)
+    for name in _NAMES:
+        if name in members:
+            text = msgspec.json.decode(members[name])
+            return text.encode() if isinstance(text, str) else b""
+    return b""

@@ -56,11 +56,18 @@ def day_text(at: int, days: int = 0) -> str:
     return _date_text((at + offset) // _DAY + days)
 
 
-def write_instant(at: float) -> str:
-    """The ``time`` of an answer's envelope: with milliseconds, ``at`` in epoch seconds."""
+def next_midnight(at: float) -> float:
+    """The first Pacific midnight at or after a moment, in epoch seconds."""
+    whole = -int(-at // 1)
+    today = read_time(day_text(whole))
+    return today if today == at else read_time(day_text(whole, 1))
+
+
+def write_instant(at: float, *, exact: bool = True) -> str:
+    """The ``time`` of an answer's envelope, ``at`` in epoch seconds; ``exact``: milliseconds."""
     second, milli = divmod(round(at * 1000), 1000)
     whole = write_time(second)
-    return f"{whole[:19]}.{milli:03d}{whole[19:]}"
+    return f"{whole[:19]}.{milli:03d}{whole[19:]}" if exact else whole
 
 
 def read_time(text: str) -> float:

@@ -30,6 +30,8 @@ def address(index: int, id: str) -> Doc:
         "City": city,
         "CountrySubDivisionCode": state,
         "PostalCode": code,
+        # Where Intuit cannot place an address it says so in these words.
+        **({"Lat": "INVALID", "Long": "INVALID"} if index % 5 == 1 else {}),
     }
 
 

@@ -59,7 +59,9 @@ def _pattern(desk: Desk, index: int) -> Pattern:
         if number == 1 and index % 11 == 0:
             price = Num(_ODD_UNIT_PRICES[index // 11 % len(_ODD_UNIT_PRICES)])
         words = WORK[(index + number) % len(WORK)]
-        lines.append(_line(number, words, item, qty, price, amount, taxable=taxable))
+        line = _line(number, words, item, qty, price, amount, taxable=taxable)
+        line["SalesItemLineDetail"]["ItemAccountRef"] = {"value": last}
+        lines.append(line | {"CustomExtensions": []})
     before, between, after = _text(lines).split(_MARK)
     voided = _text([_void(line) for line in lines])
     return Pattern(before, between, after, fixed, last, sum(fixed.values()), taxable, voided)

@@ -43,6 +43,27 @@ class Found:
     count_only: bool = False
 
 
+_TOTALLED = frozenset(
+    {"Bill", "BillPayment", "Deposit", "Invoice", "JournalEntry", "PurchaseOrder"}
+)
+_NEVER_TOTALLED = frozenset(
+    {
+        "Account", "Customer", "Vendor", "Item", "CreditMemo", "Estimate", "Payment", "Purchase",
+        "SalesReceipt", "Employee",
+    }
+)  # fmt: skip
+
+
+def totalled(policy: str, found: Found) -> bool:
+    """Whether a page of rows carries ``totalCount``, by the switch of that name."""
+    if policy == "captured":
+        if found.entity.name in _TOTALLED:
+            return True
+        policy = "never" if found.entity.name in _NEVER_TOTALLED else "single"
+    single = found.start == 1 and len(found.rows) == found.total
+    return policy == "always" or (policy == "single" and single)
+
+
 class QueryEngine:
     """The query endpoint of one company. The caller holds the company's lock."""
 
@@ -128,7 +149,9 @@ class QueryEngine:
         now: float,
     ) -> Selection:
         today = any(None in condition.values for condition in where) and int(now)
-        key = (entity.name, where, order, self._switches.id_order, self._orders.flipped, today)
+        switches = self._switches
+        ways = (switches.default_order, switches.id_order, self._orders.flipped)
+        key = (entity.name, where, order, ways, today)
         kept = self._kept.pop(key, None)
         if kept is None or kept[0] != shelf.version:
             kept = (shelf.version, self._compute(entity, shelf, where, order, now))
@@ -184,9 +207,12 @@ class QueryEngine:
             ordered = len(order) == 1 or not self._orders.flipped
         elif spans:
             found = self._span(shelf, *spans.popitem())
+        elif lead is None:
+            found = Selection.of(self._orders.by_default(entity, shelf))
+            ordered = True
         else:
             found = Selection.of(self._orders.by_id(shelf))
-            ordered = not order or (lead == SortKey("Id"))
+            ordered = lead == SortKey("Id")
         for prop, span in spans.items():
             tests.append(_within(prop, span))
         if tests:
@@ -204,7 +230,10 @@ class QueryEngine:
         self, entity: Queryable, shelf: Shelf, rows: Sequence[Row], order: tuple[SortKey, ...]
     ) -> Selection:
         by_id = self._orders.id_key(rows)
-        result = sorted(rows, key=by_id, reverse=bool(order) and self._orders.flipped)
+        if not order:
+            by_default = self._orders.defaulted(entity, shelf, sorted(rows, key=by_id))
+            return Selection.of(by_default)
+        result = sorted(rows, key=by_id, reverse=self._orders.flipped)
         for key in reversed(order):
             if key.prop == "Id":
                 result.sort(key=by_id, reverse=key.descending)

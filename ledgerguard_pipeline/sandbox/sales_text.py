@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.sandbox.desk import Desk
+from ledgerguard_pipeline.sandbox.header import MODIFIER_TEXT
 from ledgerguard_pipeline.sandbox.jsontext import dump
 from ledgerguard_pipeline.sandbox.pacific import day_text, write_time
 from ledgerguard_pipeline.sandbox.sales_plan import BLOCK, FIRST_ID, SLOTS, VOIDED, SalesPlan
@@ -65,7 +66,7 @@ class SalesText:
         customer = self._customers[plan.buyer_of(block)]
         return (
             f'{{"domain":"QBO","sparse":false,"Id":"{row.id}","SyncToken":"{row.sync_token}",'
-            f'"MetaData":{{"CreateTime":"{write_time(row.created)}",'
+            f'"MetaData":{{"CreateTime":"{write_time(row.created)}",{MODIFIER_TEXT}'
             f'"LastUpdatedTime":"{write_time(row.updated)}"}},'
             f'"DocNumber":"{row.id}","TxnDate":"{day_text(row.created)}",'
             '"CurrencyRef":{"value":"USD"},'

@@ -103,7 +103,7 @@ class SandboxApp:
         self, request: Request, scope: Scope, receive: Receive, send: Send
     ) -> None:
         target = api.target_of(request)
-        at = time.monotonic()
+        at, began = time.monotonic(), self._world.now()
         self._world.stats.arrived(target.realm, target.endpoint, at)
         rule = self._world.faults.strike(target.endpoint, target.realm, target.entities)
         self._world.limits.begin(target.realm)
@@ -111,7 +111,7 @@ class SandboxApp:
             answer = self._before(request, target, rule, at)
             await self._wait(rule)
             if answer is None:
-                answer = self._api.answer(request, target, self._world.now())
+                answer = self._api.answer(request, target, began)
                 if answer.translatable and not request.wants_json:
                     answer.body, answer.content_type = translate(answer.body), XML
         finally:

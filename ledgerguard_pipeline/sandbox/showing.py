@@ -18,6 +18,12 @@ from typing import Literal
 import msgspec
 
 from ledgerguard_pipeline.sandbox.answers import dumps, with_bare_date
+from ledgerguard_pipeline.sandbox.header import (
+    DAY_DATED,
+    WITH_MODIFIER,
+    with_both_times,
+    without_modifier,
+)
 from ledgerguard_pipeline.sandbox.pacific import write_time
 from ledgerguard_pipeline.sandbox.shelf import Row, Shelf
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -55,12 +61,20 @@ def shown(shelf: Shelf, row: Row, endpoint: Endpoint, switches: Switches, now: f
         body = _reshaped(body, _OWN, frozenset({"domain"}))
     if shelf.entity == "Attachable" and switches.links == "fresh":
         body = _signed(body, now)
-    return with_bare_date(body) if shelf.entity in switches.day_times else body
+    if shelf.entity in switches.day_times:
+        return with_bare_date(body)
+    if shelf.entity in DAY_DATED & switches.full_times:
+        return with_both_times(body, row.created, row.updated)
+    if shelf.entity in WITH_MODIFIER and not switches.last_modified_by:
+        return without_modifier(body)
+    return body
 
 
 def plain(shelf: Shelf, endpoint: Endpoint, switches: Switches) -> bool:
     """Whether every record of a shelf is shown just as it lies there."""
-    if shelf.entity in switches.day_times:
+    if shelf.entity in switches.day_times | (DAY_DATED & switches.full_times):
+        return False
+    if shelf.entity in WITH_MODIFIER and not switches.last_modified_by:
         return False
     if switches.stubs or (shelf.entity == "Attachable" and switches.links == "fresh"):
         return False

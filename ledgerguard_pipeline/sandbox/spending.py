@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.sandbox.custom_fields import custom_fields
-from ledgerguard_pipeline.sandbox.desk import DAY, TRANSACTIONS, USD, Desk
+from ledgerguard_pipeline.sandbox.desk import ADJUSTMENTS, DAY, TRANSACTIONS, USD, Desk
 from ledgerguard_pipeline.sandbox.jsontext import ZERO, Doc, Num, money
 from ledgerguard_pipeline.sandbox.names import WORK
 from ledgerguard_pipeline.sandbox.pacific import day_text
@@ -161,7 +161,11 @@ _PURCHASES = (
     ("CreditCard", False, "54", "visa"),
     ("Cash", None, "54", "cash"),
     ("CreditCard", True, "11", "card"),
+    ("CreditCard", False, "1", "card"),
+    ("Cash", None, "31", "checking"),
 )
+_FEED_CARD = "1"
+"""A charge that a card's feed brought: nobody is named, unless a user does."""
 
 
 def write_purchases(desk: Desk) -> None:
@@ -179,7 +183,7 @@ def write_purchases(desk: Desk) -> None:
         doc: Doc = {
             "AccountRef": desk.accounts[role],
             "PaymentType": kind,
-            "EntityRef": entity,
+            **({} if code == _FEED_CARD and index % 3 else {"EntityRef": entity}),
             **({} if credit is None else {"Credit": credit}),
             "TotalAmt": money(cents),
             **({"PrintStatus": "NotSet"} if kind == "Check" else {}),
@@ -216,7 +220,7 @@ def write_orders_and_credits(desk: Desk) -> None:
                 "VendorRef": desk.suppliers[index % len(desk.suppliers)],
                 "APAccountRef": desk.accounts["payable"],
                 "TotalAmt": money(cents),
-                "Line": lines,
+                "Line": [_ordered(line) for line in lines],
             },
             at,
         )
@@ -239,10 +243,20 @@ def write_orders_and_credits(desk: Desk) -> None:
         )
 
 
+def _ordered(line: Doc) -> Doc:
+    """A line of a purchase order: how much of it has come, and no extensions."""
+    return line | {"Received": ZERO, "CustomExtensions": []}
+
+
 def write_stock_counts(desk: Desk) -> None:
-    """Inventory adjustments, valued at the items' unit cost."""
+    """Inventory adjustments of the last weeks, valued at the items' unit cost.
+
+    They are as recent as that because there is no query for them: change data capture, which
+    reaches 30 days back, is the only way to learn which ones a company has.
+    """
+    desk.company.reserve(ADJUSTMENTS, 1_455_000_081)
     for index in range(14):
-        at = desk.moment(index, 14, 25)
+        at = desk.end - DAY * 26 + index * (DAY * 3 // 2) + index * 1_237
         desk.transact(
             "InventoryAdjustment",
             {
@@ -262,4 +276,5 @@ def write_stock_counts(desk: Desk) -> None:
                 ],
             },
             at,
+            id=desk.company.new_id(ADJUSTMENTS),
         )

@@ -68,6 +68,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Sending a superseded refresh token ends the whole grant."""
     invalid_client_status: Literal[400, 401] = 401
 
+    default_order: Literal["captured", "id"] = "captured"
+    """Rows of a query without ORDERBY. ``captured``: transactions by LastUpdatedTime descending,
+    lists by name in byte order, what has neither by Id; ``id``: everything by Id."""
     id_order: Literal["numeric", "lexical"] = "numeric"
     tie_order: Literal["id", "alternating"] = "id"
     """``alternating``: rows with equal sort keys change places from one query to the next."""
@@ -83,15 +86,31 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Batches of more items take too long: 504."""
     extra_row: bool = False
     """Serve one row more than asked for, as was seen once."""
-    total_count: Literal["single", "always", "never"] = "single"
-    """``single``: only where one page holds everything."""
+    total_count: Literal["captured", "single", "always", "never"] = "captured"
+    """Which pages have one. ``single``: those that hold everything; ``captured``: all pages of
+    some types, none of others, and like ``single`` where no capture is known."""
+    envelope_time: Literal["milliseconds", "seconds"] = "milliseconds"
+    """How exact the ``time`` of an answer is; whole seconds are cut, not rounded."""
+    batch_id: Literal["after", "before"] = "after"
+    """Where ``bId`` stands in an item of a batch answer: as captured, or first."""
+    tombstone_groups: Literal["captured", "paged"] = "captured"
+    """Counters of a change data capture group of deletions only: ``maxResults`` and
+    ``totalCount`` as captured, or those of other groups."""
     cdc_refuses: frozenset[str] = frozenset()
     """Entities that change data capture does not serve in these companies."""
-    no_query: frozenset[str] = frozenset()
+    no_query: frozenset[str] = frozenset({"InventoryAdjustment"})
     """Entities without a query (4001), as InventoryAdjustment is documented."""
     day_times: frozenset[str] = frozenset()
-    """Entities whose MetaData has a bare date and no CreateTime, as in InventoryAdjustment's
-    documented samples."""
+    """More entities whose MetaData has a bare date and no CreateTime, as InventoryAdjustment's
+    documented samples have."""
+    full_times: frozenset[str] = frozenset()
+    """Entities whose MetaData has both times although their books have a bare date only: with
+    InventoryAdjustment here and out of ``no_query`` it is a type like others."""
+    cdc_by_day: bool = False
+    """Change data capture compares the bare dates of such entities, each as its Pacific midnight,
+    with ``changedSince``; what changed earlier on the same day is not told."""
+    last_modified_by: bool = True
+    """MetaData of invoices, bills and purchase orders names a user between its two times."""
     misspelt_reimburse_charge: bool = False
     """The key of ReimburseCharge rows as the documented sample of a query spells it."""
     not_offered: frozenset[str] = frozenset()

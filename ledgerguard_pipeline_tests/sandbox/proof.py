@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.header import DAY_DATED
 from ledgerguard_pipeline.sandbox.jsontext import Doc, load
 from ledgerguard_pipeline.sandbox.ledger import NOTHING, Ledger, minus, plus, total
-from ledgerguard_pipeline.sandbox.pacific import write_time
+from ledgerguard_pipeline.sandbox.pacific import day_text, write_time
 from ledgerguard_pipeline.sandbox.postings import postings
 from ledgerguard_pipeline.sandbox.shelf import Row
 
@@ -76,6 +77,9 @@ def assert_header(entity: str, row: Row, doc: Doc) -> None:
     if entity != "ExchangeRate":
         assert isinstance(doc["Id"], str)
         assert doc["Id"] == row.id
+        if entity in DAY_DATED:
+            assert doc["MetaData"] == {"LastUpdatedTime": day_text(row.updated)}
+            return
         assert doc["MetaData"]["CreateTime"] == write_time(row.created)
     if entity != "ExchangeRate" and row.id not in ("TAX", "NON"):
         assert doc["SyncToken"] == str(row.sync_token)

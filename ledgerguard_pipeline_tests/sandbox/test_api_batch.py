@@ -10,7 +10,7 @@ from ledgerguard_pipeline_tests.sandbox.caller import NOW, Caller, Json, calling
 
 @pytest.fixture
 def caller() -> Iterator[Caller]:
-    with calling(tiny_company(invoices=4)) as ready:
+    with calling(tiny_company(invoices=4), default_order="id") as ready:
         yield ready
 
 

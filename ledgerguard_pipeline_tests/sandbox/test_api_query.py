@@ -12,7 +12,7 @@ from ledgerguard_pipeline_tests.sandbox.caller import NOW, Caller, calling, put,
 
 @pytest.fixture(scope="module")
 def caller() -> Iterator[Caller]:
-    with calling(tiny_company(invoices=1203)) as ready:
+    with calling(tiny_company(invoices=1203), default_order="id") as ready:
         yield ready
 
 
@@ -61,7 +61,7 @@ def test_total_count_comes_and_goes_as_the_switch_says(
     try:
         assert ("totalCount" in caller.query(statement).json()["QueryResponse"]) is present
     finally:
-        caller.server.set(total_count="single")
+        caller.server.set(total_count="captured")
 
 
 def test_bodies_are_served_byte_for_byte() -> None:
@@ -142,7 +142,7 @@ def test_several_sort_keys_apply_in_turn() -> None:
     company = SandboxCompany("9130000000000003", "Sorted", seed=1)
     for id, name, balance in (("10", "b", 1), ("9", "B", 2), ("8", "a", 2), ("7", "c", 1)):
         put(company, "Vendor", id, DisplayName=name, Balance=balance)
-    with calling(company) as caller:
+    with calling(company, default_order="id") as caller:
         assert caller.ids("select * from Vendor") == ["7", "8", "9", "10"]
         assert caller.ids("select * from Vendor orderby DisplayName, Id desc") == [
             "8", "10", "9", "7",
@@ -250,7 +250,8 @@ def test_the_api_refuses_writes(caller: Caller) -> None:
 
 
 def test_a_page_with_a_poison_record_fails_and_its_neighbours_do_not() -> None:
-    with calling(tiny_company(invoices=30), poison=[["Invoice", "15"]]) as caller:
+    poison = [["Invoice", "15"]]
+    with calling(tiny_company(invoices=30), poison=poison, default_order="id") as caller:
         page = caller.query("select * from Invoice startposition 11 maxresults 10")
         assert page.status_code == 400
         assert page.json()["Fault"]["Error"][0]["code"] == "4002"

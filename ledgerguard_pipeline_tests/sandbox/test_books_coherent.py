@@ -102,6 +102,8 @@ def test_purchases_carry_the_internal_type_of_their_form(company: SandboxCompany
         ("CreditCard", False, "54"),
         ("Check", None, "3"),
         ("CreditCard", True, "11"),
+        ("CreditCard", False, "1"),
+        ("Cash", None, "31"),
     }
 
 
