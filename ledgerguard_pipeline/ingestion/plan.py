@@ -8,7 +8,7 @@ which shows no deletions; what was never loaded is walked in full.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
 from ledgerguard_pipeline.entities import EntityType, Kind
@@ -20,6 +20,9 @@ CDC_REACH = timedelta(days=29)
 
 DAY_TURNS = timedelta(hours=12)
 """Behind UTC, where a day ends last."""
+
+PACIFIC = timedelta(hours=8)
+"""Behind UTC, where Intuit's servers date; an hour less in summer."""
 
 OVERLAP = timedelta(minutes=5)
 """Re-read before every watermark: Intuit may show a commit minutes late. Costs no call, and
@@ -34,7 +37,8 @@ class EntityPlan:
     watermark: only a read that leaves no gap behind it may. ``count_after`` asks for a
     comparison with ``COUNT(*)``, because this way cannot see deletions. What the company does
     not offer is not asked for; ``look`` asks beside the plan whether change data capture takes
-    the type by now.
+    the type by now. ``whole_day`` says that ``since`` reaches back so far only because changes of
+    the type are dated by the day.
     """
 
     entity: EntityType
@@ -45,6 +49,7 @@ class EntityPlan:
     count_after: bool = False
     offered: bool = True
     look: bool = False
+    whole_day: bool = False
 
 
 def plan_entities(
@@ -69,18 +74,28 @@ def _plan(
         return _changes(entity, request.since, now, advances=contiguous, counted=False)
     if watermark is None:
         return EntityPlan(entity, Mode.FULL)
-    return _changes(entity, _since(entity, watermark, now), now, advances=True, counted=True)
+    since = _since(entity, watermark, now)
+    plan = _changes(entity, since, now, advances=True, counted=True)
+    return replace(plan, whole_day=since < watermark - OVERLAP)
 
 
 def _since(entity: EntityType, watermark: datetime, now: datetime) -> datetime:
     """Where to go on reading.
 
-    A type whose changes are dated by the day is read from the start of the day before once the
-    day has turned (anywhere on earth): whatever was dated then and came late is met by that.
+    Should Intuit compare the bare dates of a type whose changes are dated by the day, a change
+    counts as made at the start of its day. So the first sync of each hour reads such a type from
+    the start of the Pacific day of its watermark, and the first one after the day has turned
+    (anywhere on earth) from the start of the day before: whatever was dated then and came late is
+    met by that.
     """
     since = watermark - OVERLAP
-    if entity.day_times and (now - DAY_TURNS).date() > (watermark - DAY_TURNS).date():
-        since = datetime.combine((since - timedelta(days=1)).date(), time(), tzinfo=UTC)
+    if not entity.day_times:
+        return since
+    if (now - DAY_TURNS).date() > (watermark - DAY_TURNS).date():
+        return datetime.combine((since - timedelta(days=1)).date(), time(), tzinfo=UTC)
+    if now.replace(minute=0, second=0, microsecond=0) > watermark:
+        midnight_in_summer = time(hour=7)
+        return datetime.combine((since - PACIFIC).date(), midnight_in_summer, tzinfo=UTC)
     return since
 
 

@@ -2,7 +2,8 @@
 
 All types that change data capture covers are asked in one call. Where other types are due too,
 their queries and counts travel with it in one batch; if a company's batch does not serve change
-data capture, it is asked apart.
+data capture, it is asked apart. A type that is read from the start of the day lets the shared call
+reach as far back; where the day does not fit into an answer, it is asked apart too.
 """
 
 from __future__ import annotations
@@ -151,6 +152,13 @@ class Sweep:
         entities, since = _asked(captured)
         if since is None:
             return
+        whole_day = [plan for plan in captured if plan.whole_day]
+        if whole_day and len(whole_day) < len(captured):
+            first = first or self._reaching(entities, since)
+            if first is None or first.capped:
+                self._settle([plan for plan in captured if not plan.whole_day], None)
+                self._settle(whole_day, None)
+                return
         outcomes = read_changes(self._client, entities, since, first, known=self._known)
         for plan in captured:
             future = self.changes[plan.entity.name]
@@ -159,6 +167,13 @@ class Sweep:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+    def _reaching(self, entities: Sequence[EntityType], since: datetime) -> Changes | None:
+        """One answer since the start of a day, or None where it is refused for a part of it."""
+        try:
+            return self._client.changes(entities, since)
+        except ONE_OF_THEM:
+            return None
 
     def _since(self, plan: EntityPlan) -> Query:
         """The changes of a type as far as one answer holds them: then their order is no matter."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ledgerguard_pipeline.entities import ENTITIES, entity_type
-from ledgerguard_pipeline.ingestion.plan import OVERLAP, plan_entities
+from ledgerguard_pipeline.ingestion.changes import EntityChanges
+from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.sweep import Sweep
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.payload import Origin, read_rows
-from ledgerguard_pipeline.sandbox.answers import with_bare_date
+from ledgerguard_pipeline.sandbox.header import with_both_times
 from ledgerguard_pipeline.sandbox.process import SandboxServer
 from ledgerguard_pipeline.sandbox.shelf import Row
 from ledgerguard_pipeline.values import Mode, RealmId, Source, State
@@ -19,12 +22,14 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
     realm_of,
+    rewind,
     states,
     stored,
     sync,
 )
 
 ADJUSTMENT, CHARGE = entity_type("InventoryAdjustment"), entity_type("ReimburseCharge")
+INVOICE = entity_type("Invoice")
 TEMPLATE = entity_type("RecurringTransaction")
 OPTIONAL = [entity for entity in ENTITIES if entity.optional]
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
@@ -39,10 +44,7 @@ def health(installation: Installation, sandbox: SandboxServer) -> tuple[str, ...
 def test_adjustments_without_query_and_with_bare_dates_come_by_changes_and_by_id(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(no_query=["InventoryAdjustment"], day_times=["InventoryAdjustment"])
     ids = sorted(sandbox.truth("InventoryAdjustment").rows)
-    for id in ids[:2]:
-        sandbox.edit("update", "InventoryAdjustment", id)
     result = sync(connected)
     assert failures(result) == {}
     (only,) = [each for each in result.results if each.entity == "InventoryAdjustment"]
@@ -50,9 +52,8 @@ def test_adjustments_without_query_and_with_bare_dates_come_by_changes_and_by_id
     assert only.quarantined == 0
     realm = realm_of(sandbox)
     held = stored(connected, ADJUSTMENT, realm)
-    assert set(ids[:2]) <= set(held)
-    truth = sandbox.truth("InventoryAdjustment").bodies()
-    assert held == {id: with_bare_date(truth[id]) for id in held}
+    assert held == sandbox.truth("InventoryAdjustment").bodies()
+    assert sorted(held) == ids
     assert b"CreateTime" not in held[ids[0]]
 
     sandbox.edit("update", "InventoryAdjustment", ids[1], note="again on the same day")
@@ -71,14 +72,95 @@ def test_adjustments_without_query_and_with_bare_dates_come_by_changes_and_by_id
     assert health(connected, sandbox) == ()
 
 
+def test_adjustments_of_the_older_form_are_read_like_other_types(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(no_query=[], full_times=["InventoryAdjustment"])
+    assert failures(sync(connected)) == {}
+    shelf = sandbox.world.companies[sandbox.realm_id].shelves["InventoryAdjustment"]
+    rows = {
+        row.id: with_both_times(shelf.body(row), row.created, row.updated)
+        for row in shelf.rows.values()
+    }
+    assert stored(connected, ADJUSTMENT, realm_of(sandbox)) == rows
+    assert all(b"CreateTime" in body for body in rows.values())
+
+
+def test_a_change_that_counts_from_the_start_of_its_day_comes_within_the_hour(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(cdc_by_day=True)
+    assert failures(sync(connected)) == {}
+    (id, *_) = sorted(sandbox.truth("InventoryAdjustment").rows)
+    sandbox.edit("update", "InventoryAdjustment", id, note="counted once more")
+    rewind(connected, timedelta(hours=1, minutes=1))
+    assert failures(sync(connected, [ADJUSTMENT, INVOICE])) == {}
+    assert b"counted once more" in stored(connected, ADJUSTMENT, realm_of(sandbox))[id]
+
+
+def outcomes(
+    installation: Installation, sandbox: SandboxServer, since: datetime, day: datetime
+) -> tuple[dict[str, int], list[str]]:
+    """Objects told per type by one sweep that reads adjustments since ``day``, and its calls."""
+    plans = [
+        EntityPlan(ADJUSTMENT, Mode.CDC, since=day, whole_day=True),
+        EntityPlan(INVOICE, Mode.CDC, since=since),
+    ]
+    sandbox.pop_log()
+    client = installation.client(realm_of(sandbox))
+    with ThreadPoolExecutor(1) as pool:
+        sweep = Sweep(client, plans, pool)
+        sweep.begin()
+        told = {name: future.result() for name, future in sweep.changes.items()}
+    counts = {
+        name: len(each.records) if isinstance(each, EntityChanges) else -1
+        for name, each in told.items()
+    }
+    return counts, [call.target for call in sandbox.pop_log() if call.endpoint == "cdc"]
+
+
+def test_adjustments_since_the_start_of_the_day_come_with_the_shared_call_if_the_day_fits(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    now = datetime.now(UTC)
+    (id, *_) = sorted(sandbox.truth("InventoryAdjustment").rows)
+    sandbox.edit("update", "InventoryAdjustment", id, at=int(now.timestamp()) - 18_000)
+    recent, day = now - timedelta(minutes=1), now - timedelta(hours=6)
+    counts, calls = outcomes(connected, sandbox, recent, day)
+    assert counts["InventoryAdjustment"] == 1
+    assert len(calls) == 1
+
+    shelf = sandbox.world.companies[sandbox.realm_id].shelves["Invoice"]
+    (row, *_) = shelf.rows.values()
+    early, body = int(now.timestamp()) - 7_200, shelf.body(row)
+    for number in range(1000):
+        other = str(7_000_000 + number)
+        copied = body.replace(f'"Id":"{row.id}"'.encode(), f'"Id":"{other}"'.encode(), 1)
+        shelf.put(Row(other, early, early, 0, active=True, body=copied))
+    counts, calls = outcomes(connected, sandbox, recent, day)
+    assert counts == {"InventoryAdjustment": 1, "Invoice": 0}
+    assert calls[1:] == ["Invoice", "InventoryAdjustment"]
+    assert len(calls) == 3
+
+
+def test_the_first_sync_of_an_hour_reads_from_the_start_of_the_pacific_day() -> None:
+    def plan(watermark: datetime) -> tuple[datetime | None, bool]:
+        request = SyncRequest(RealmId("1"), (ADJUSTMENT,))
+        (only,) = plan_entities(request, {ADJUSTMENT.name: watermark}, NOW)
+        return only.since, only.whole_day
+
+    this_hour, last_hour = NOW + timedelta(minutes=1), NOW - timedelta(minutes=1)
+    assert plan(this_hour) == (this_hour - OVERLAP, False)
+    assert plan(last_hour) == (datetime(2026, 6, 10, 7, tzinfo=UTC), True)
+
+
 def test_once_the_day_has_turned_all_of_the_day_before_is_read_again() -> None:
     def since(watermark: datetime) -> datetime | None:
         request = SyncRequest(RealmId("1"), (ADJUSTMENT,))
         (plan,) = plan_entities(request, {ADJUSTMENT.name: watermark}, NOW)
         return plan.since
 
-    an_hour_ago, yesterday = NOW - timedelta(hours=1), NOW - timedelta(days=1)
-    assert since(an_hour_ago) == an_hour_ago - OVERLAP
+    yesterday = NOW - timedelta(days=1)
     assert since(yesterday) == datetime(2026, 6, 8, tzinfo=UTC)
 
 
