@@ -31,14 +31,7 @@ from ledgerguard_pipeline.errors import (
     RightsInDoubt,
 )
 from ledgerguard_pipeline.ingestion.absence import GONE, prove_gone
-from ledgerguard_pipeline.ingestion.whole import (
-    Known,
-    Shown,
-    ask,
-    nothing_known,
-    same_version,
-    settle,
-)
+from ledgerguard_pipeline.ingestion.whole import Known, Shown, ask, same_version, settle
 from ledgerguard_pipeline.qbo.answers import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Record, Reject, Source
@@ -69,6 +62,13 @@ Outcome = EntityChanges | NotByChanges | QBOAPIError | RightsInDoubt
 class _Gathered:
     groups: dict[str, tuple[ChangeGroup, datetime]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+
+def nothing_known(
+    wanted: Mapping[EntityType, Sequence[str]],  # noqa: ARG001  # a Known
+) -> Mapping[str, Mapping[str, StoredVersion]]:
+    """For who asks without a Bronze: every changed object is read."""
+    return {}
 
 
 def read_changes(

@@ -17,9 +17,9 @@ from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError, QBOAPIError, RightsInDoubt
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
-from ledgerguard_pipeline.ingestion.changes import Outcome, read_changes
+from ledgerguard_pipeline.ingestion.changes import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.whole import Known, nothing_known
+from ledgerguard_pipeline.ingestion.whole import Known
 from ledgerguard_pipeline.qbo.answers import Changes, Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.page_size import PageSize

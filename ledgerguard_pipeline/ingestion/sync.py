@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -338,8 +337,7 @@ class CompanySync:
         portion = next(load.portions, None)
         if portion is None or all(record.whole for record in portion.records):
             return portion
-        known = partial(self._stored.versions, self.request.realm_id)
-        settled = completed(self._client, load.feed.plan.entity, portion.records, known)
+        settled = completed(self._client, load.feed.plan.entity, portion.records)
         return replace(
             portion, records=settled.records, rejects=[*portion.rejects, *settled.rejects]
         )

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -56,13 +55,6 @@ class Known(Protocol):
     ) -> Mapping[str, Mapping[str, StoredVersion]]:
         """Newest versions by entity name and id; unknown objects are left out."""
         ...
-
-
-def nothing_known(
-    wanted: Mapping[EntityType, Sequence[str]],  # noqa: ARG001  # a Known
-) -> Mapping[str, Mapping[str, StoredVersion]]:
-    """For who asks without a Bronze: every changed object is read."""
-    return {}
 
 
 @dataclass(slots=True)
@@ -133,25 +125,13 @@ def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
     return settled
 
 
-def completed(
-    client: QBOClient, entity: EntityType, rows: Sequence[Record], known: Known = nothing_known
-) -> Settled:
+def completed(client: QBOClient, entity: EntityType, rows: Sequence[Record]) -> Settled:
     """These rows of one type, with every row that is not whole read again.
-
-    ``known`` tells what Bronze holds: an object that has no such member, as was found out when it
-    was stored, is not read again for ever.
 
     Raises:
         QBOAPIError, QBOAuthError: reading again failed; nothing is known then.
     """
     parts = [row for row in rows if not row.whole]
-    held = known({entity: [row.id for row in parts]}).get(entity.name, {}) if parts else {}
-    accepted = {row.id for row in parts if _accepted(entity, row, held.get(row.id))}
-    if accepted:
-        rows = [
-            msgspec.structs.replace(row, whole=True) if row.id in accepted else row for row in rows
-        ]
-        parts = [row for row in parts if row.id not in accepted]
     if not parts:
         return Settled(list(rows))
     shown = ask(client, {entity: [row.id for row in parts]})[entity.name]
@@ -171,16 +151,6 @@ def same_version(row: Record, held: StoredVersion | None) -> bool:
         and row.last_updated_at is not None
         and held.last_updated_at == row.last_updated_at
         and held.sync_token == row.sync_token
-    )
-
-
-def _accepted(entity: EntityType, row: Record, held: StoredVersion | None) -> bool:
-    """Whether Bronze took these very bytes for the whole object before, and may have been right."""
-    return (
-        held is not None
-        and same_version(row, held)
-        and held.payload_sha256 == sha256(row.raw).hexdigest()
-        and _believable(entity, row)
     )
 
 

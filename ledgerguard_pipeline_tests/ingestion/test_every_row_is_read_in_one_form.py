@@ -113,23 +113,6 @@ def test_changes_and_events_load_where_pages_above_499_rows_are_refused(
     assert differing(loaded, sandbox, [INVOICE]) == {}
 
 
-def test_an_object_that_has_no_more_members_is_not_read_again_by_each_full_walk(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    id = str(sandbox.edit("create", "Invoice")["id"])
-    everywhere = {"endpoints": ["cdc", "query", "by_id", "read"], "shape": "short"}
-    sandbox.set(stubs={f"Invoice/{id}": everywhere})
-    sync(connected, [INVOICE])
-    assert stored(connected, INVOICE, realm_of(sandbox))[id] is not None
-    sandbox.pop_log()
-    assert failures(sync(connected, [INVOICE], full=True)) == {}
-    calls = sandbox.pop_log()
-    asked = [call.target for call in calls if call.target in (f"Invoice/{id}", f"invoice/{id}")]
-    asked += [call.target for call in calls if f"'{id}'" in call.target]
-    assert asked == []
-    assert rows(connected, "invoice", id) == 1
-
-
 @pytest.mark.parametrize("shape", ["status", "sparse"])
 def test_an_object_that_is_shown_in_part_everywhere_keeps_its_whole_row_and_is_reported(
     loaded: Installation, sandbox: SandboxServer, shape: str
