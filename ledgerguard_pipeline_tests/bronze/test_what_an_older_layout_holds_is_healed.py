@@ -53,6 +53,8 @@ def leave_as_0_1_0_did(store: BronzeStore) -> None:
         for table in NEW_TABLES:
             bronze.execute(f"DROP TABLE {table}")
         bronze.execute("UPDATE _meta SET value = '1' WHERE key = 'schema_version'")
+    # The new release opens it for the first time.
+    store._laid_out = store._checked = False
 
 
 def _copy(
