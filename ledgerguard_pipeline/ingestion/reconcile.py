@@ -172,7 +172,9 @@ class ReconcileFeed:
             self.tally.note = NOT_OFFERED
             return
         except RequestRejected:
-            if not self.reader.lacks(Capability.QUERY) and not self.plan.entity.optional:
+            # What was learned of a type is forgotten after a day; what is documented is not.
+            entity = self.plan.entity
+            if entity.queried and not entity.optional and not self.reader.lacks(Capability.QUERY):
                 raise
             self.tally.note = "Intuit does not count these objects"
             return
