@@ -72,6 +72,11 @@ class EntityType:
     day_times: bool = False
 
     @property
+    def surely_queried(self) -> bool:
+        """Whether every company answers queries of the type; elsewhere a refusal is an outcome."""
+        return self.queried and not self.optional
+
+    @property
     def path(self) -> str:
         """The URL path segment of a single read."""
         return self.name.lower()

@@ -16,8 +16,10 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
+from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.fault_rules import TOO_BIG
+from ledgerguard_pipeline.qbo.statement import Query
 
 ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
 """Refusals of a whole call that one of the types in it may be the reason of."""
@@ -31,6 +33,33 @@ def prove_answering(client: QBOClient, error: QBOAPIError) -> None:
     """
     if isinstance(error, AnswerTooBig) and error.fault_code != TOO_BIG:
         client.company_info()
+
+
+def read_each(
+    client: QBOClient,
+    queries: Sequence[tuple[EntityType, Query]],
+    *,
+    spoiling: tuple[type[QBOAPIError], ...] = ONE_OF_THEM,
+) -> Sequence[Page | QBOAPIError]:
+    """The page of every statement, or why it has none; a batch, or call by call.
+
+    ``spoiling`` are the refusals that a single statement may be the reason of.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a call failed for a reason that no single statement is.
+    """
+    if len(queries) > 1:
+        try:
+            return client.query_batch(queries)
+        except spoiling as error:
+            prove_answering(client, error)
+    pages: list[Page | QBOAPIError] = []
+    for entity, query in queries:
+        try:
+            pages.append(client.query_page(entity, query))
+        except spoiling as error:
+            pages.append(error)
+    return pages
 
 
 def count_each(

@@ -28,6 +28,8 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.absence import GONE, look, prove_gone
+from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, read_each
+from ledgerguard_pipeline.ingestion.packing import packed
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader, Living
 from ledgerguard_pipeline.ingestion.targets import Target
 from ledgerguard_pipeline.ingestion.whole import completed
@@ -36,12 +38,7 @@ from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
 from ledgerguard_pipeline.values import Record, Reject, Source, State
 
-IDS_PER_BATCH = 900
-"""Stays below the 1000 objects one answer may hold."""
-
-STATEMENTS_PER_BATCH = 25
-
-_SPOILT = (PoisonPage, RequestRejected, FeatureUnavailable, AccessDenied)
+_SPOILT = (*ONE_OF_THEM, AccessDenied)
 """One type, or one record, can be the reason why a whole call is refused."""
 
 
@@ -108,8 +105,11 @@ class EventReader:
     def _ask_by_id(
         self, open_targets: dict[tuple[str, str], Target], reads: dict[str, EntityRead]
     ) -> None:
-        for batch in _batches(_statements(open_targets.values())):
-            for (entity, targets), answer in zip(batch, self._answers(batch), strict=True):
+        statements = _statements(open_targets.values())
+        for batch in packed(statements, lambda statement: len(statement[1])):
+            queries = [(entity, _query(entity, targets)) for entity, targets in batch]
+            answers = read_each(self._client, queries, spoiling=_SPOILT)
+            for (entity, targets), answer in zip(batch, answers, strict=True):
                 read = reads[entity.name]
                 try:
                     self._take(read, targets, self._living(entity, targets, answer))
@@ -117,23 +117,6 @@ class EventReader:
                     read.note = error.message
                 except LedgerGuardError as error:
                     read.error = error
-
-    def _answers(
-        self, batch: Sequence[tuple[EntityType, list[Target]]]
-    ) -> Sequence[Page | QBOAPIError]:
-        queries = [(entity, _query(entity, targets)) for entity, targets in batch]
-        if len(queries) > 1:
-            try:
-                return self._client.query_batch(queries)
-            except _SPOILT:
-                pass
-        return [self._alone(entity, query) for entity, query in queries]
-
-    def _alone(self, entity: EntityType, query: Query) -> Page | QBOAPIError:
-        try:
-            return self._client.query_page(entity, query)
-        except _SPOILT as error:
-            return error
 
     def _living(
         self, entity: EntityType, targets: Sequence[Target], answer: Page | QBOAPIError
@@ -217,22 +200,6 @@ def _statements(targets: Iterable[Target]) -> list[tuple[EntityType, list[Target
         for group in by_entity.values()
         for at in range(0, len(group), IDS_PER_QUERY)
     ]
-
-
-def _batches(
-    statements: Sequence[tuple[EntityType, list[Target]]],
-) -> list[list[tuple[EntityType, list[Target]]]]:
-    """Fill each batch as far as it goes, largest statements first."""
-    batches: list[list[tuple[EntityType, list[Target]]]] = []
-    for statement in sorted(statements, key=lambda each: -len(each[1])):
-        for batch in batches:
-            ids = sum(len(targets) for _, targets in batch)
-            if len(batch) < STATEMENTS_PER_BATCH and ids + len(statement[1]) <= IDS_PER_BATCH:
-                batch.append(statement)
-                break
-        else:
-            batches.append([statement])
-    return batches
 
 
 def _query(entity: EntityType, targets: Sequence[Target]) -> Query:

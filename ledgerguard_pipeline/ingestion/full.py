@@ -142,8 +142,7 @@ class FullFeed:
             yield self._advancing(Portion((), watermark=watermark))
             return
         except RequestRejected as error:
-            expected = self.plan.entity.optional or not self.plan.entity.queried
-            if not expected or self._pager.answered or opening.page is not None:
+            if self.plan.entity.surely_queried or self._pager.answered or opening.page is not None:
                 raise
             yield from self._without_query(error)
             return

@@ -16,13 +16,12 @@ from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.full import Opening
+from ledgerguard_pipeline.ingestion.packing import ROWS_PER_BATCH, packed
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.page_size import PageSize
 from ledgerguard_pipeline.qbo.statement import Query
 
-ROWS_PER_BATCH = 900
-ITEMS_PER_BATCH = 25
 SMALL_UNCOUNTED = 50
 """Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
 
@@ -74,7 +73,7 @@ class Openings:
                 self.futures[entity.name].set_result(Opening(count, None, time, 1))
             else:
                 small.append((entity, count))
-        for batch in _filled(small):
+        for batch in packed(small, _weight):
             self._pool.submit(self._read, batch, time)
 
     def _rows(self, entity: EntityType) -> int:
@@ -111,25 +110,11 @@ def _settles(
     count: int | QBOAPIError | None, entity: EntityType
 ) -> TypeGuard[FeatureUnavailable | RequestRejected]:
     """Whether the refusal of the count tells all there is to know about querying the type."""
-    doubtful = entity.optional or not entity.queried
     return isinstance(count, FeatureUnavailable) or (
-        doubtful and isinstance(count, RequestRejected)
+        not entity.surely_queried and isinstance(count, RequestRejected)
     )
 
 
-def _filled(
-    small: Sequence[tuple[EntityType, int | None]],
-) -> list[list[tuple[EntityType, int | None]]]:
-    """Pack entities into batches, first fit, largest first."""
-    batches: list[tuple[int, list[tuple[EntityType, int | None]]]] = []
-    weighed = [
-        (SMALL_UNCOUNTED if count is None else count, entity, count) for entity, count in small
-    ]
-    for weight, entity, count in sorted(weighed, key=lambda item: -item[0]):
-        for at, (filled, members) in enumerate(batches):
-            if filled + weight <= ROWS_PER_BATCH and len(members) < ITEMS_PER_BATCH:
-                batches[at] = (filled + weight, [*members, (entity, count)])
-                break
-        else:
-            batches.append((weight, [(entity, count)]))
-    return [members for _, members in batches]
+def _weight(counted: tuple[EntityType, int | None]) -> int:
+    _, count = counted
+    return SMALL_UNCOUNTED if count is None else count

@@ -173,8 +173,7 @@ class ReconcileFeed:
             return
         except RequestRejected:
             # What was learned of a type is forgotten after a day; what is documented is not.
-            entity = self.plan.entity
-            if entity.queried and not entity.optional and not self.reader.lacks(Capability.QUERY):
+            if self.plan.entity.surely_queried and not self.reader.lacks(Capability.QUERY):
                 raise
             self.tally.note = "Intuit does not count these objects"
             return

@@ -31,18 +31,14 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.absence import GONE
-from ledgerguard_pipeline.ingestion.apart import ONE_OF_THEM, prove_answering
+from ledgerguard_pipeline.ingestion.apart import read_each
+from ledgerguard_pipeline.ingestion.packing import packed
 from ledgerguard_pipeline.ingestion.reader import IDS_PER_QUERY, EntityReader
 from ledgerguard_pipeline.members import called_sparse, lacking
 from ledgerguard_pipeline.qbo.answers import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.statement import Query
 from ledgerguard_pipeline.values import Record, Reject
-
-IDS_PER_BATCH = 900
-"""Stays below the 1000 objects one answer may hold."""
-
-STATEMENTS_PER_BATCH = 25
 
 _NO_QUERY = (RequestRejected, FeatureUnavailable)
 
@@ -97,9 +93,9 @@ def ask(client: QBOClient, wanted: Mapping[EntityType, Iterable[str]]) -> dict[s
         for at in range(0, len(ids), IDS_PER_QUERY)
     ]
     found = {entity.name: Shown(entity) for entity, _ in statements}
-    for batch in _batches(statements):
+    for batch in packed(statements, lambda statement: len(statement[1])):
         queries = [(entity, _statement(entity, ids)) for entity, ids in batch]
-        for (entity, ids), answer in zip(batch, _pages(client, queries), strict=True):
+        for (entity, ids), answer in zip(batch, read_each(client, queries), strict=True):
             _note(client, found[entity.name], ids, answer)
     return found
 
@@ -218,41 +214,6 @@ def _statement(entity: EntityType, ids: Sequence[str]) -> Query:
     if entity.kind is Kind.SINGLETON:
         return Query.select(entity, limit=None)
     return Query.ids(entity, ids)
-
-
-def _batches(
-    statements: Sequence[tuple[EntityType, list[str]]],
-) -> list[list[tuple[EntityType, list[str]]]]:
-    """Fill each batch as far as it goes, largest statements first."""
-    batches: list[list[tuple[EntityType, list[str]]]] = []
-    for statement in sorted(statements, key=lambda each: -len(each[1])):
-        for batch in batches:
-            ids = sum(len(each) for _, each in batch)
-            if len(batch) < STATEMENTS_PER_BATCH and ids + len(statement[1]) <= IDS_PER_BATCH:
-                batch.append(statement)
-                break
-        else:
-            batches.append([statement])
-    return batches
-
-
-def _pages(
-    client: QBOClient, asked: Sequence[tuple[EntityType, Query]]
-) -> Sequence[Page | QBOAPIError]:
-    """A batch, or call by call where it is refused as a whole or takes too long."""
-    if len(asked) > 1:
-        try:
-            return client.query_batch(asked)
-        except ONE_OF_THEM as error:
-            prove_answering(client, error)
-    return [_page(client, *each) for each in asked]
-
-
-def _page(client: QBOClient, entity: EntityType, query: Query) -> Page | QBOAPIError:
-    try:
-        return client.query_page(entity, query)
-    except ONE_OF_THEM as error:
-        return error
 
 
 def _reject(row: Record, reason: str) -> Reject:
