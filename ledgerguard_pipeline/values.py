@@ -198,6 +198,11 @@ def parse_realm(text: object) -> RealmId:
     Raises:
         BadInputError: it is not 1 to 20 decimal digits.
     """
+    if isinstance(text, int):
+        raise BadInputError(
+            f"{text!r} is not a company id but a number: QuickBooks realm ids are text. "
+            f'Write it in quotes, as in "{text}".'
+        )
     if not isinstance(text, str) or _REALM.fullmatch(text) is None:
         raise BadInputError(
             f"{str(text)[:40]!r} is not a company id: QuickBooks realm ids have 1 to 20 digits. "

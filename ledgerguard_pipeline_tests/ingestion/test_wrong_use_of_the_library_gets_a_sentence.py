@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no redirect": (lambda: app(redirect_uri=None), "redirect_uri is missing"),
     "plain http": (lambda: app(base_url="http://example.com"), "must be an https URL"),
     "a company id of letters": (lambda: app(realm_id="Acme"), "not a company id"),
-    "a company id of another type": (lambda: set_realm(123146096291789), "not a company id"),
+    "a company id of another type": (lambda: set_realm(123146096291789), "in quotes"),
     "no company id": (lambda: set_realm(None), "not a company id"),
     # Consent and tokens
     "a state that is none": (lambda: client().exchange_code("c", None, REALM), "unknown, expired"),  # type: ignore[arg-type]

@@ -73,6 +73,7 @@ def body(*events: object) -> bytes:
         {"time": {"seconds": 1}},
         {"time": "2026-11-20T10:00:00Z"},
         {"source": ["x"]},
+        {"intuitentityid": " 12 ", "intuitaccountid": f"{REALM} "},
         {"intuitentityid": 12},
         {"intuitaccountid": int(REALM)},
     ],
