@@ -16,7 +16,7 @@ from ledgerguard_pipeline.bronze import tables
 from ledgerguard_pipeline.bronze.commit import Committer
 from ledgerguard_pipeline.bronze.copying import Content
 from ledgerguard_pipeline.bronze.counting import living
-from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, Noticed, open_memory
+from ledgerguard_pipeline.bronze.file import Connect, Noticed
 from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.healing_step import Healing
 from ledgerguard_pipeline.bronze.loads import (
@@ -28,15 +28,11 @@ from ledgerguard_pipeline.bronze.loads import (
     Walk,
 )
 from ledgerguard_pipeline.bronze.migration import take_over
-from ledgerguard_pipeline.bronze.place import (
-    Place,
-    Session,
-    check_reach,
-    check_statement,
-    first_line,
-)
+from ledgerguard_pipeline.bronze.place import Session, first_line
+from ledgerguard_pipeline.bronze.place_choice import place_at
 from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.snapshot import write_snapshot
+from ledgerguard_pipeline.bronze.sql_guard import check_reach, check_statement
 from ledgerguard_pipeline.bronze.together import SharedCommits
 from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
 from ledgerguard_pipeline.bronze.versions import stored_versions
@@ -77,7 +73,7 @@ class BronzeStore:
         self._checked = self._laid_out = False
         self._healed: set[str] = set()
         self._commits = SharedCommits(self._write)
-        self._place = _place(address, connect, clock, lock_wait_seconds, noticed)
+        self._place = place_at(address, connect, clock, lock_wait_seconds, noticed)
 
     @property
     def name(self) -> str:
@@ -366,26 +362,6 @@ class BronzeStore:
         present = prepare(self._place, session, self.environment, self._clock.now())
         self._checked = self._laid_out = True
         return present
-
-
-def _place(
-    address: Address,
-    connect: Connect | None,
-    clock: Clock,
-    wait_seconds: float,
-    noticed: Noticed | None,
-) -> Place:
-    if isinstance(address, LakeAddress):
-        from ledgerguard_pipeline.bronze.lake import DuckLake
-
-        return DuckLake(address, clock=clock, wait_seconds=wait_seconds)
-    return BronzeFile(
-        address,
-        connect=connect or open_memory,
-        clock=clock,
-        lock_wait_seconds=wait_seconds,
-        noticed=noticed,
-    )
 
 
 def _type_of(entity: EntityType | str) -> EntityType:

@@ -111,6 +111,6 @@ def _json(told: Told) -> dict[str, object]:
 
 
 def _slots(told: Told) -> list[str]:
-    from ledgerguard_pipeline.custody.alert_texts import read_told
+    from ledgerguard_pipeline.custody.alert_records import read_told
 
     return sorted(read_told(told.told))

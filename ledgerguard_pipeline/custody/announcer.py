@@ -20,16 +20,8 @@ import structlog
 
 from ledgerguard_pipeline.control.holder import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.custody.alert_texts import (
-    Links,
-    company_news,
-    message_id,
-    mood,
-    read_signs,
-    read_told,
-    signs_text,
-    told_text,
-)
+from ledgerguard_pipeline.custody.alert_records import read_signs, read_told, signs_text, told_text
+from ledgerguard_pipeline.custody.alert_texts import Links, company_news, message_id, mood
 from ledgerguard_pipeline.custody.alerts import (
     COMMON,
     INSTALLATION,

@@ -88,7 +88,8 @@ class Sweeps:
 
     def events(self, batch: str) -> "Iterator[Visit]":
         """The webhook events leased under ``batch``, company by company."""
-        from ledgerguard_pipeline.ingestion.event_lease import InboxLease, beating
+        from ledgerguard_pipeline.control.lease_heartbeat import beating
+        from ledgerguard_pipeline.ingestion.event_lease import InboxLease
         from ledgerguard_pipeline.ingestion.fleet import Pace, Worked
 
         lease = InboxLease(self._installation.control.inbox, batch)

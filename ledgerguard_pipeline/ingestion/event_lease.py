@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-import structlog
-
 from ledgerguard_pipeline.control.inbox import EventInbox
-from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.control.lease_heartbeat import RUN_LEASE_SECONDS
 from ledgerguard_pipeline.events import ChangeEvent
-
-RUN_LEASE_SECONDS = 45.0
-"""Shorter than the lease a run is launched under: once it works, it can tell that it lives."""
-
-BEATS_PER_LEASE = 4
-
-_log = structlog.get_logger(__name__)
 
 
 class EventLease(Protocol):
@@ -48,14 +37,6 @@ class EventLease(Protocol):
 
     def beat(self) -> None:
         """Somebody still works on them."""
-        ...
-
-
-class Renewable(Protocol):
-    """Something that ends by itself unless somebody renews it now and then."""
-
-    def beat(self) -> object:
-        """Renew it."""
         ...
 
 
@@ -105,27 +86,3 @@ class NoLease:
 
     def beat(self) -> None:
         """Nothing to hold on to."""
-
-
-@contextmanager
-def beating(
-    lease: Renewable, *, seconds: float = RUN_LEASE_SECONDS / BEATS_PER_LEASE
-) -> Iterator[None]:
-    """Hold the lease for as long as the block lasts, from a thread of its own."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(seconds):
-            try:
-                lease.beat()
-            except LedgerGuardError as error:
-                # Three more beats fit into the lease; should it end, the work is done again.
-                _log.warning("lease_not_renewed", message=str(error))
-
-    thread = threading.Thread(target=beat, name="lease-beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

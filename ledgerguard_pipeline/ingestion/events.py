@@ -21,6 +21,7 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.companies import CompanyStore
+from ledgerguard_pipeline.control.lease_heartbeat import beating
 from ledgerguard_pipeline.control.marks import SyncMarks
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
@@ -33,7 +34,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.events import ChangeEvent
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.ingestion.event_lease import EventLease, beating
+from ledgerguard_pipeline.ingestion.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.event_reads import EntityRead, EventReader
 from ledgerguard_pipeline.ingestion.marking import Marking
 from ledgerguard_pipeline.ingestion.progress import current_progress

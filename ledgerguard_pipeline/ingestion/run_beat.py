@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ledgerguard_pipeline.control.lease_heartbeat import BEATS_PER_LEASE, beating
 from ledgerguard_pipeline.control.run_beats import BEAT_SECONDS, RunBeats
-from ledgerguard_pipeline.ingestion.event_lease import BEATS_PER_LEASE, beating
 
 
 class RunBeat:

@@ -17,9 +17,9 @@ import structlog
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.contracts import Leases
 from ledgerguard_pipeline.control.holder import this_process
+from ledgerguard_pipeline.control.lease_heartbeat import beating
 from ledgerguard_pipeline.control.leases import Lease
 from ledgerguard_pipeline.errors import CompanyBusy, ControlError
-from ledgerguard_pipeline.ingestion.event_lease import beating
 from ledgerguard_pipeline.values import Environment, RealmId
 
 TURN_SECONDS = 60.0

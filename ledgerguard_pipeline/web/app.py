@@ -22,7 +22,6 @@ from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.companies_page import CompanyPages, companies_router
 from ledgerguard_pipeline.web.consent import (
-    CALLBACK_PATH,
     Observer,
     callback_router,
     connect_router,
@@ -39,10 +38,11 @@ from ledgerguard_pipeline.web.door import AdminDoor
 from ledgerguard_pipeline.web.forms import FormReader
 from ledgerguard_pipeline.web.guard import Guard, require_admin_token
 from ledgerguard_pipeline.web.metrics import metrics_router
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import CALLBACK_PATH, HOME_PATH, SIGN_IN_PATH
 from ledgerguard_pipeline.web.readiness import READY_PATH, Readiness, readiness_router
 from ledgerguard_pipeline.web.sessions import Keys, Sessions
-from ledgerguard_pipeline.web.signing_in import SIGN_IN_PATH, SignIn, sign_in_router
+from ledgerguard_pipeline.web.signing_in import SignIn, sign_in_router
 from ledgerguard_pipeline.web.status import StatusApi, status_router
 from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH, style_router
 from ledgerguard_pipeline.web.visitors import reads_pages

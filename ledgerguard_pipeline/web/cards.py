@@ -12,8 +12,7 @@ from ledgerguard_pipeline.custody.health import LATE_AFTER, Reason
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.ingestion.standing import CallUse, EntityStanding, Standing
 from ledgerguard_pipeline.ingestion.verdicts import Verdict
-from ledgerguard_pipeline.web.consent import CONNECT_PATH
-from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, CONFIRM_PATH
+from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
 
 MOST_FAILURES = 20
 

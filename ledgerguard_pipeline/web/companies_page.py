@@ -20,15 +20,19 @@ from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.cards import card, company_names, event_lines, failures
-from ledgerguard_pipeline.web.consent import CONNECT_PATH
 from ledgerguard_pipeline.web.dagster_links import DagsterLinks
-from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, named_realm
 from ledgerguard_pipeline.web.listing import WORST_FIRST, Listing, Wish, in_order, listing
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import (
+    COMPANY_PATH,
+    CONNECT_PATH,
+    HOME_PATH,
+    SIGN_OUT_PATH,
+    named_realm,
+)
 from ledgerguard_pipeline.web.refusals import page_refusal
 from ledgerguard_pipeline.web.rendering import render
 from ledgerguard_pipeline.web.sessions import Sessions
-from ledgerguard_pipeline.web.signing_in import SIGN_OUT_PATH
 from ledgerguard_pipeline.web.visitors import Visitor
 
 LATEST_EVENTS = 12

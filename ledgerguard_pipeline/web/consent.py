@@ -14,13 +14,11 @@ from ledgerguard_pipeline.control.companies import Company
 from ledgerguard_pipeline.errors import ConsentError, LedgerGuardError
 from ledgerguard_pipeline.settings import is_loopback
 from ledgerguard_pipeline.web import described
-from ledgerguard_pipeline.web.pages import HOME_PATH, connected, page
+from ledgerguard_pipeline.web.pages import connected, page
+from ledgerguard_pipeline.web.paths import CALLBACK_PATH, CONNECT_PATH, HOME_PATH
 from ledgerguard_pipeline.web.refusals import refusal
 from ledgerguard_pipeline.web.sessions import Sessions
 from ledgerguard_pipeline.web.visitors import Visitor
-
-CONNECT_PATH = "/api/v1/auth/connect"
-CALLBACK_PATH = "/api/v1/auth/callback"
 
 _log = structlog.get_logger(__name__)
 

@@ -19,9 +19,8 @@ from ledgerguard_pipeline.control.companies import Company, CompanyStore, Connec
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import RealmId, parse_realm
 from ledgerguard_pipeline.web import described
-from ledgerguard_pipeline.web.consent import CONNECT_PATH
-from ledgerguard_pipeline.web.disconnecting import CONFIRM_PATH
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import CONFIRM_PATH, CONNECT_PATH, HOME_PATH
 from ledgerguard_pipeline.web.rates import ClientRates
 from ledgerguard_pipeline.web.refusals import refusal
 

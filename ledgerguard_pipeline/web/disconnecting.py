@@ -12,19 +12,22 @@ from starlette.concurrency import run_in_threadpool
 
 from ledgerguard_pipeline.control.companies import Company, CompanyStore, ConnectionStatus
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
-from ledgerguard_pipeline.values import RealmId, parse_realm
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.bodies import BodyRefused
 from ledgerguard_pipeline.web.forms import FormReader
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import (
+    COMPANY_PATH,
+    CONFIRM_PATH,
+    DISCONNECT_PATH,
+    HOME_PATH,
+    named_realm,
+)
 from ledgerguard_pipeline.web.refusals import Refusal, disconnect_refusal
 from ledgerguard_pipeline.web.rendering import render
 from ledgerguard_pipeline.web.sessions import Sessions
 from ledgerguard_pipeline.web.visitors import Visitor, reads_pages
-
-COMPANY_PATH = "/companies/{realm}"
-CONFIRM_PATH = "/companies/{realm}/disconnect"
-DISCONNECT_PATH = "/api/v1/auth/disconnect/{realm}"
 
 _HOME = ("All companies", HOME_PATH)
 _log = structlog.get_logger(__name__)
@@ -145,15 +148,6 @@ def disconnect_router(desk: Disconnecting) -> APIRouter:
         responses=described.DISCONNECT, openapi_extra=described.DISCONNECT_REQUEST,
     )  # fmt: skip
     return router
-
-
-def named_realm(request: Request) -> RealmId:
-    """The company an address names.
-
-    Raises:
-        BadInputError: it is no company id.
-    """
-    return parse_realm(str(request.path_params["realm"]))
 
 
 def _refused(request: Request, error: LedgerGuardError) -> Response:

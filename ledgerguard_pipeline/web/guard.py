@@ -20,7 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from ledgerguard_pipeline.errors import ConfigurationError, LedgerGuardError
 from ledgerguard_pipeline.settings import Settings, is_loopback
 from ledgerguard_pipeline.web.door import AdminDoor, Admission, basic, bearer
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import HOME_PATH
 from ledgerguard_pipeline.web.refusals import refusal
 from ledgerguard_pipeline.web.sessions import Sessions
 from ledgerguard_pipeline.web.signing_in import SignIn

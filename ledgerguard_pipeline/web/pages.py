@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from ledgerguard_pipeline.web.rendering import render
 
-HOME_PATH = "/"
-
 
 def page(title: str, *paragraphs: str, action: tuple[str, str] | None = None) -> str:
     """A whole HTML document; ``action`` is (label, local path)."""

@@ -12,13 +12,11 @@ from ledgerguard_pipeline.web import described
 from ledgerguard_pipeline.web.bodies import BodyRefused
 from ledgerguard_pipeline.web.door import AdminDoor
 from ledgerguard_pipeline.web.forms import TOKEN_FIELD, FormReader
-from ledgerguard_pipeline.web.pages import HOME_PATH, page
+from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH
 from ledgerguard_pipeline.web.rendering import render
 from ledgerguard_pipeline.web.sessions import Sessions
 from ledgerguard_pipeline.web.visitors import Visitor
-
-SIGN_IN_PATH = "/sign-in"
-SIGN_OUT_PATH = "/sign-out"
 
 _LONGEST_NEXT = 500
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard_pipeline.custody.alert_texts import read_signs, read_told, signs_text, told_text
+from ledgerguard_pipeline.custody.alert_records import read_signs, read_told, signs_text, told_text
 from ledgerguard_pipeline.custody.alerts import (
     AlertKind,
     Finding,

@@ -11,7 +11,7 @@ from ledgerguard_pipeline.custody.alert_texts import COMPANY_PATH, RUNBOOK, Link
 from ledgerguard_pipeline.custody.alerts import AlertKind, Finding, News
 from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
 from ledgerguard_pipeline.settings import load_settings
-from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH as SERVED_PATH
+from ledgerguard_pipeline.web.paths import COMPANY_PATH as SERVED_PATH
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE, ROOT, python_files
 
 KINDS = [*ReasonKind, *AlertKind]

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ledgerguard_pipeline.control.lease_heartbeat import BEATS_PER_LEASE, RUN_LEASE_SECONDS, beating
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import ControlUnavailable
 from ledgerguard_pipeline.events import ChangeEvent
-from ledgerguard_pipeline.ingestion.event_lease import (
-    BEATS_PER_LEASE,
-    RUN_LEASE_SECONDS,
-    InboxLease,
-    NoLease,
-    beating,
-)
+from ledgerguard_pipeline.ingestion.event_lease import InboxLease, NoLease
 from ledgerguard_pipeline.settings import load_settings
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.control.event_makers import REALM, event, queue

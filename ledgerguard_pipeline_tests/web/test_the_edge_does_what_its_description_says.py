@@ -18,14 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
-from ledgerguard_pipeline.web.consent import CALLBACK_PATH, CONNECT_PATH
 from ledgerguard_pipeline.web.departures import DEPARTURE_PATH
-from ledgerguard_pipeline.web.disconnecting import COMPANY_PATH, CONFIRM_PATH, DISCONNECT_PATH
 from ledgerguard_pipeline.web.metrics import METRICS_PATH
-from ledgerguard_pipeline.web.pages import HOME_PATH
+from ledgerguard_pipeline.web.paths import (
+    CALLBACK_PATH,
+    COMPANY_PATH,
+    CONFIRM_PATH,
+    CONNECT_PATH,
+    DISCONNECT_PATH,
+    HOME_PATH,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+)
 from ledgerguard_pipeline.web.readiness import READY_PATH
 from ledgerguard_pipeline.web.serving import listen, serving
-from ledgerguard_pipeline.web.signing_in import SIGN_IN_PATH, SIGN_OUT_PATH
 from ledgerguard_pipeline.web.status import COMPANIES_PATH, STATUS_PATH
 from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH
 from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH

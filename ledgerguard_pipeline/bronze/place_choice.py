@@ -1,0 +1,28 @@
+"""Which backend an address means."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.addresses import Address, LakeAddress
+from ledgerguard_pipeline.bronze.file import BronzeFile, Connect, Noticed, open_memory
+from ledgerguard_pipeline.bronze.place import Place
+from ledgerguard_pipeline.clock import Clock
+
+
+def place_at(
+    address: Address,
+    connect: Connect | None,
+    clock: Clock,
+    wait_seconds: float,
+    noticed: Noticed | None,
+) -> Place:
+    if isinstance(address, LakeAddress):
+        from ledgerguard_pipeline.bronze.lake import DuckLake
+
+        return DuckLake(address, clock=clock, wait_seconds=wait_seconds)
+    return BronzeFile(
+        address,
+        connect=connect or open_memory,
+        clock=clock,
+        lock_wait_seconds=wait_seconds,
+        noticed=noticed,
+    )
