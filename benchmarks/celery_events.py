@@ -26,12 +26,12 @@ import typer
 from benchmarks.environments import FOLDER
 from benchmarks.goals import Finding, markdown, percentile
 from benchmarks.process import BenchFailed
-from ledgerguard_pipeline.control.inbox import EventStatus, QueuedEvent
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus, QueuedEvent
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxProcess
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.deploy.stack import Stack, free_port, listens, wait
 

@@ -25,11 +25,11 @@ from typing import Annotated
 import typer
 
 from benchmarks.goals import Finding, markdown, percentile
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.deliveries import Delivery
+from ledgerguard_pipeline.change_events import ChangeEvent, Operation
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.events import ChangeEvent, Operation
-from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 from ledgerguard_pipeline.values import Environment, RealmId
 
 CONSUMERS = 8

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from benchmarks.goals import Finding
 from benchmarks.receiver import REALM, a_company, settings_of
-from ledgerguard_pipeline.control.deliveries import Delivery
+from ledgerguard_pipeline.change_events import ChangeEvent, Operation
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.events import ChangeEvent, Operation
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 
 PRODUCERS = CONSUMERS = 20
 PROCESSES = 4

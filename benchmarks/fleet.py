@@ -24,7 +24,6 @@ from typing import Annotated, Self
 import msgspec
 import typer
 
-from benchmarks.connected import connect_all
 from benchmarks.document import write_down
 from benchmarks.environments import FOLDER, ROOT
 from benchmarks.goals import Finding, markdown
@@ -32,7 +31,8 @@ from benchmarks.process import BenchFailed, Finished, clean_environment, run
 from benchmarks.receiver import settings_of
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.sandbox.process import SandboxProcess
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
+from ledgerguard_pipeline_tests.connect_many import connect_all
 
 _WORKER = Path(__file__).parent / "clients" / "sweep.py"
 _IDLE_SECONDS = 600

@@ -22,12 +22,12 @@ from benchmarks.goals import Finding, percentile
 from benchmarks.process import BenchFailed, clean_environment
 from benchmarks.receiver import settings_of
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.cli.ports import free_port
-from ledgerguard_pipeline.control.inbox import EventStatus, QueuedEvent
+from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus, QueuedEvent
 from ledgerguard_pipeline.defs.keys import WEBHOOK_JOB
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 
 TYPES = (
     "Invoice", "Payment", "Customer", "Vendor", "Item", "Account", "Bill", "Purchase",

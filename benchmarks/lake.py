@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks.event_queue import postgres_server
 from benchmarks.lake_writer import ENTITIES, URL_VARIABLE, a_load, rows
-from ledgerguard_pipeline.addresses import parse_bronze_url
 from ledgerguard_pipeline.bronze import BronzeStore
+from ledgerguard_pipeline.config.bronze_url import parse_bronze_url
 from ledgerguard_pipeline.values import Environment
 
 _LONGEST_SECONDS = 3600.0

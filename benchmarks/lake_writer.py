@@ -8,8 +8,8 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from ledgerguard_pipeline.addresses import parse_bronze_url
 from ledgerguard_pipeline.bronze import BronzeStore, Load
+from ledgerguard_pipeline.config.bronze_url import parse_bronze_url
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.values import Environment, Mode, Record, Source, State

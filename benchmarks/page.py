@@ -29,13 +29,13 @@ from pydantic import SecretStr
 from benchmarks.environments import FOLDER
 from benchmarks.goals import Finding, markdown, percentile
 from benchmarks.receiver import settings_of
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.marks import Committed
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.company_state.sync_state import Committed
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens import Tokens
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment, Mode, RealmId
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.serving import listen, serving
@@ -173,7 +173,7 @@ def _grow_old(plane: ControlPlane) -> None:
     """Let every mark be from last night."""
     from sqlalchemy import update
 
-    from ledgerguard_pipeline.control.schema import sync_marks
+    from ledgerguard_pipeline.control.storage.schema import sync_marks
 
     with plane.database.write(None) as connection:
         connection.execute(

@@ -15,10 +15,10 @@ from statistics import median
 from benchmarks.environments import ROOT
 from benchmarks.goals import Finding, percentile
 from benchmarks.process import BenchFailed, clean_environment, run
-from ledgerguard_pipeline.cli.ports import free_port, wait_until_answering
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.cli.local.ports import free_port, wait_until_answering
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline.values import Environment, parse_realm
 
 REALM = parse_realm("9341453474484455")

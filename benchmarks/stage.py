@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.environments import FOLDER, ROOT
 from benchmarks.process import Finished, clean_environment, run
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.sandbox.process import SandboxProcess
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 
 CONTENDERS = Path(__file__).parent / "contenders"
 _LIFTED = {

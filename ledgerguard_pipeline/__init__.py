@@ -21,16 +21,20 @@ if TYPE_CHECKING:
         QBOAuthError,
         ReauthorizationRequired,
     )
-    from ledgerguard_pipeline.ingestion.answers import BatchResult, ConnectionTest, StatusReport
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.ingestion.service_results import (
+        BatchResult,
+        ConnectionTest,
+        StatusReport,
+    )
     from ledgerguard_pipeline.library import CompanySummary, LedgerGuard
     from ledgerguard_pipeline.qbo.client import QBOClient
-    from ledgerguard_pipeline.qbo.profile import ConnectionReport
+    from ledgerguard_pipeline.qbo.oauth.company_profile import ConnectionReport
+    from ledgerguard_pipeline.qbo.oauth.token_set import NewTokens, TokenSet
     from ledgerguard_pipeline.qbo.records import Records
-    from ledgerguard_pipeline.qbo.tokenset import NewTokens, TokenSet
     from ledgerguard_pipeline.values import Environment, Record
-    from ledgerguard_pipeline.webhooks.acted import WebhookResult
     from ledgerguard_pipeline.webhooks.handler import WebhookHandler
+    from ledgerguard_pipeline.webhooks.outcome import WebhookResult
 
 __all__ = [
     "BadInputError",
@@ -73,15 +77,15 @@ _HOMES = {
         "QBOAuthError",
         "ReauthorizationRequired",
     ),
-    "ingestion.answers": ("BatchResult", "ConnectionTest", "StatusReport"),
+    "ingestion.service_results": ("BatchResult", "ConnectionTest", "StatusReport"),
     "ingestion.service": ("IngestionService",),
     "library": ("CompanySummary", "LedgerGuard"),
     "qbo.client": ("QBOClient",),
-    "qbo.profile": ("ConnectionReport",),
+    "qbo.oauth.company_profile": ("ConnectionReport",),
     "qbo.records": ("Records",),
-    "qbo.tokenset": ("NewTokens", "TokenSet"),
+    "qbo.oauth.token_set": ("NewTokens", "TokenSet"),
     "values": ("Environment", "Record"),
-    "webhooks.acted": ("WebhookResult",),
+    "webhooks.outcome": ("WebhookResult",),
     "webhooks.handler": ("WebhookHandler",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

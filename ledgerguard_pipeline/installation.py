@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from ledgerguard_pipeline.auth.connect import Connector
+from ledgerguard_pipeline.auth.token_provider import Custodian
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.custody.connection import Connector
-from ledgerguard_pipeline.custody.custodian import Custodian
 from ledgerguard_pipeline.errors import (
     BadInputError,
     BronzeUnusable,
     LedgerGuardError,
     ReauthorizationRequired,
 )
-from ledgerguard_pipeline.memory import prepare_for_loads
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.gate import BoundedGate, CallGate
-from ledgerguard_pipeline.qbo.hosts import Hosts
-from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
-from ledgerguard_pipeline.qbo.retry import RetryPolicy
-from ledgerguard_pipeline.qbo.tokens import TokenSource
-from ledgerguard_pipeline.qbo.transport import CONNECT_SECONDS, READ_SECONDS, Transport
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
+from ledgerguard_pipeline.qbo.oauth.token_source import TokenSource
+from ledgerguard_pipeline.qbo.transport.gate import BoundedGate, CallGate
+from ledgerguard_pipeline.qbo.transport.hosts import Hosts
+from ledgerguard_pipeline.qbo.transport.http import CONNECT_SECONDS, READ_SECONDS, Transport
+from ledgerguard_pipeline.qbo.transport.retry import RetryPolicy
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     import duckdb
 
     from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.health.company_status import Standing
     from ledgerguard_pipeline.ingestion.service import IngestionService
-    from ledgerguard_pipeline.ingestion.standing import Standing
 
 LOCK_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
@@ -141,7 +141,7 @@ class Installation:
     @cached_property
     def bronze(self) -> BronzeStore:
         """The Bronze store of this environment; opened per use only."""
-        from ledgerguard_pipeline.bronze.opening import open_bronze
+        from ledgerguard_pipeline.bronze.open_store import open_bronze
 
         return open_bronze(
             self.settings,
@@ -245,7 +245,7 @@ class Installation:
 
     def standing(self, realm_id: RealmId) -> Standing | None:
         """How a company stands; None if it was never connected."""
-        from ledgerguard_pipeline.ingestion.standing import read_standings
+        from ledgerguard_pipeline.health.company_status import read_standings
 
         return next(iter(read_standings(self.control, self.settings, realms=[realm_id])), None)
 

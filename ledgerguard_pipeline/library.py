@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ledgerguard_pipeline.bronze.loads import Answer
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import exists
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
-from ledgerguard_pipeline.ingestion.answers import BatchResult, StatusReport
+from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
 from ledgerguard_pipeline.ingestion.service import IngestionService
-from ledgerguard_pipeline.ingestion.turn import Turns
+from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusReport
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
-from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:

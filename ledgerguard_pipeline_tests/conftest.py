@@ -13,14 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
-from ledgerguard_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     # Imported where it is opened: tests of single modules start without all the others.
-    from ledgerguard_pipeline.control.companies import Company
+    from ledgerguard_pipeline.control.company_state.companies import Company
     from ledgerguard_pipeline.installation import Installation
 
 OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_", "AWS_")

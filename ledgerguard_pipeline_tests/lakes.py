@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 
-from ledgerguard_pipeline.addresses import LakeAddress, parse_bronze_url
-from ledgerguard_pipeline.bronze.attached import CATALOG, instances
-from ledgerguard_pipeline.bronze.tables import SCHEMA
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.statements import SCHEMA
+from ledgerguard_pipeline.config.bronze_url import LakeAddress, parse_bronze_url
 from ledgerguard_pipeline_tests.postgres import postgres_database
 
 

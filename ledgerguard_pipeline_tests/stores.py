@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.control.database import Database
-from ledgerguard_pipeline.control.migrate import migrate
+from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
-from ledgerguard_pipeline.control.schema import metadata
-from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.migrate import migrate
+from ledgerguard_pipeline.control.storage.schema import metadata
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.postgres import postgres_database
 from ledgerguard_pipeline_tests.redis_server import redis_database

@@ -12,10 +12,10 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.home import dagster_instance
+from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.keys import FLEET_JOB
-from ledgerguard_pipeline.settings import load_settings
 
 
 def main() -> None:

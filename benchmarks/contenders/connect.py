@@ -6,9 +6,9 @@ import json
 import sys
 from urllib.parse import parse_qsl, urlsplit
 
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 
 order = json.load(sys.stdin)
 settings = load_settings()

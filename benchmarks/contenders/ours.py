@@ -11,12 +11,12 @@ import pandas  # noqa: F401, ICN001
 import pyarrow  # noqa: F401, ICN001
 
 import ledgerguard_pipeline.bronze.store  # noqa: F401
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.service import IngestionService  # noqa: F401
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.logs import configure_logging
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.observability.logs import configure_logging
 from ledgerguard_pipeline.values import parse_realm
 
 order = json.load(sys.stdin)

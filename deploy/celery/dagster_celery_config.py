@@ -23,7 +23,7 @@ imports = (
     "ledgerguard_pipeline.installation",
     "ledgerguard_pipeline.bronze.store",
     "ledgerguard_pipeline.ingestion.service",
-    "ledgerguard_pipeline.ingestion.events",
+    "ledgerguard_pipeline.ingestion.events.event_sync",
 )
 
 # Python gives little memory back; after so many runs a fresh process takes the place.

@@ -11,8 +11,8 @@ from ledgerguard_pipeline.bronze.loads import (
     Walk,
     WalkStep,
 )
+from ledgerguard_pipeline.bronze.statements import VERSION_COLUMNS, Column
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.bronze.tables import VERSION_COLUMNS, Column
 
 __all__ = [
     "VERSION_COLUMNS",

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledgerguard_pipeline.bronze.schema import other_environment
+from ledgerguard_pipeline.bronze.layout import other_environment
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import BadInputError

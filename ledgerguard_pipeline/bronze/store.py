@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ledgerguard_pipeline.addresses import Address, LakeAddress
-from ledgerguard_pipeline.bronze import tables
-from ledgerguard_pipeline.bronze.commit import Committer
-from ledgerguard_pipeline.bronze.copying import Content
-from ledgerguard_pipeline.bronze.counting import living
-from ledgerguard_pipeline.bronze.file import Connect, Noticed
-from ledgerguard_pipeline.bronze.frames import HEADER, build_frame, empty_headers
-from ledgerguard_pipeline.bronze.healing_step import Healing
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.backends.base import Session, first_line
+from ledgerguard_pipeline.bronze.backends.choose import place_at
+from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
+from ledgerguard_pipeline.bronze.backends.sql_guard import check_reach, check_statement
+from ledgerguard_pipeline.bronze.layout import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
     Load,
@@ -27,16 +25,18 @@ from ledgerguard_pipeline.bronze.loads import (
     StoredVersion,
     Walk,
 )
-from ledgerguard_pipeline.bronze.migration import take_over
-from ledgerguard_pipeline.bronze.place import Session, first_line
-from ledgerguard_pipeline.bronze.place_choice import place_at
-from ledgerguard_pipeline.bronze.schema import enter, has_schema, prepare, reenter
-from ledgerguard_pipeline.bronze.snapshot import write_snapshot
-from ledgerguard_pipeline.bronze.sql_guard import check_reach, check_statement
-from ledgerguard_pipeline.bronze.together import SharedCommits
-from ledgerguard_pipeline.bronze.upkeep import Upkeep, maintain
-from ledgerguard_pipeline.bronze.versions import stored_versions
+from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content
+from ledgerguard_pipeline.bronze.maintenance.healing_step import Healing
+from ledgerguard_pipeline.bronze.maintenance.migration import take_over
+from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
+from ledgerguard_pipeline.bronze.maintenance.upkeep import Upkeep, maintain
+from ledgerguard_pipeline.bronze.read.counts import living
+from ledgerguard_pipeline.bronze.read.frames import HEADER, build_frame, empty_headers
+from ledgerguard_pipeline.bronze.write.commit import Committer
+from ledgerguard_pipeline.bronze.write.group_commit import SharedCommits
+from ledgerguard_pipeline.bronze.write.versions import stored_versions
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -53,7 +53,7 @@ class BronzeStore:
     a conflict or a lost connection for as long, then raises ``BronzeBusy`` or
     ``BronzeUnavailable``. Every method raises ``WrongEnvironment`` for a store of the other
     Intuit environment and ``BronzeError`` for one it cannot use. Reading where nothing was ever
-    written finds nothing. ``connect`` may supply a file's connections, see ``bronze/file.py``.
+    written finds nothing. ``connect`` may supply a file's connections, see ``bronze/backends/duckdb_file.py``.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class BronzeStore:
         """Write all loads in one transaction and prove that they are there.
 
         A version is written only if its bytes differ from the newest stored one and it is not
-        older (``bronze/order.py`` has the rules); repeating a load changes no version. On any
+        older (``bronze/write/version_order.py`` has the rules); repeating a load changes no version. On any
         error nothing of any load is kept. What several threads commit at the same time may share
         a transaction; their errors stay apart.
         """
@@ -125,7 +125,7 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
-            rows = connection.execute(tables.READ_WATERMARKS, [str(realm)]).fetchall()
+            rows = connection.execute(statements.READ_WATERMARKS, [str(realm)]).fetchall()
             return {str(entity): watermark for entity, watermark in rows}
 
     def watermarks_of(self, realms: Sequence[RealmId | str]) -> dict[str, dict[str, datetime]]:
@@ -133,7 +133,7 @@ class BronzeStore:
         found: dict[str, dict[str, datetime]] = {str(realm): {} for realm in realms}
         with self._reading() as (connection, _):
             if connection is not None and found:
-                statement = tables.READ_WATERMARKS_OF
+                statement = statements.READ_WATERMARKS_OF
                 for realm, entity, watermark in connection.execute(
                     statement, [list(found)]
                 ).fetchall():
@@ -150,13 +150,15 @@ class BronzeStore:
 
     def count(self, entity: str, realm: RealmId | str | None = None) -> int:
         """Living objects of one entity type, ``Expense`` included."""
-        base, derived = entity_type(entity), tables.derived_entity(entity)
-        rows = tables.all_rows(base.table, ("id",), derived, realm=realm is not None, until=False)
+        base, derived = entity_type(entity), statements.derived_entity(entity)
+        rows = statements.all_rows(
+            base.table, ("id",), derived, realm=realm is not None, until=False
+        )
         with self._reading() as (connection, present):
             if connection is None or base.table not in present:
                 return 0
             values = {} if realm is None else {"realm": str(realm)}
-            row = connection.execute(tables.count_rows(rows), values).fetchone()
+            row = connection.execute(statements.count_rows(rows), values).fetchone()
             return int(row[0]) if row else 0
 
     def current(
@@ -191,7 +193,7 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
-            rows = connection.execute(tables.READ_UNFINISHED_WALKS, [str(realm)]).fetchall()
+            rows = connection.execute(statements.READ_UNFINISHED_WALKS, [str(realm)]).fetchall()
             return {str(row[0]): Walk.of_row(row[1:]) for row in rows}
 
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
@@ -215,7 +217,7 @@ class BronzeStore:
             if kind.table not in present:
                 return []
             rows = connection.execute(
-                tables.unseen(kind.table),
+                statements.unseen(kind.table),
                 {
                     "realm": str(realm),
                     "entity": kind.name,
@@ -230,7 +232,7 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
-            rows = connection.execute(tables.COUNT_QUARANTINE, [str(realm)]).fetchall()
+            rows = connection.execute(statements.COUNT_QUARANTINE, [str(realm)]).fetchall()
             return {str(entity): int(count) for entity, count in rows}
 
     def last_loads(self, realm: RealmId | str) -> dict[str, LoadMark]:
@@ -238,7 +240,7 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
-            rows = connection.execute(tables.LAST_LOADS, {"realm": str(realm)}).fetchall()
+            rows = connection.execute(statements.LAST_LOADS, {"realm": str(realm)}).fetchall()
         return {mark.entity: mark for mark in map(LoadMark.of_row, rows)}
 
     def frame(
@@ -264,7 +266,7 @@ class BronzeStore:
         """
         if as_of is not None and as_of.tzinfo is None:
             raise BadInputError("`as_of` needs a UTC offset, as in 2026-03-31T23:59:59+00:00.")
-        base, derived = entity_type(entity), tables.derived_entity(entity)
+        base, derived = entity_type(entity), statements.derived_entity(entity)
         values: dict[str, object] = {}
         if realm_id is not None:
             values["realm"] = str(realm_id)
@@ -272,9 +274,11 @@ class BronzeStore:
             values["until"] = as_of
         realm, until = realm_id is not None, as_of is not None
         statement = (
-            tables.all_rows(base.table, HEADER, derived, realm=realm, until=until)
+            statements.all_rows(base.table, HEADER, derived, realm=realm, until=until)
             if limit is None
-            else tables.latest_rows(base.table, HEADER, derived, limit, realm=realm, until=until)
+            else statements.latest_rows(
+                base.table, HEADER, derived, limit, realm=realm, until=until
+            )
         )
         with self._reading() as (connection, present):
             if connection is None or base.table not in present:
@@ -309,7 +313,7 @@ class BronzeStore:
             return Answer(columns, rows)
 
     def healing(self, realm: RealmId | str) -> Healing:
-        """What earlier releases left to be mended of a company; see ``bronze/healing.py``."""
+        """What earlier releases left to be mended of a company; see ``bronze/maintenance/healing.py``."""
         return Healing(
             self._place, self._reading, self._prepare, str(realm), self._clock, self._healed
         )
@@ -326,7 +330,7 @@ class BronzeStore:
     def maintain(self) -> Upkeep:
         """Merge small files, expire old snapshots and delete what no snapshot needs.
 
-        A DuckDB file is checkpointed. Safe at any time; see ``bronze/upkeep.py``.
+        A DuckDB file is checkpointed. Safe at any time; see ``bronze/maintenance/upkeep.py``.
 
         Raises:
             BadInputError: nothing was loaded yet.
@@ -369,5 +373,5 @@ def _type_of(entity: EntityType | str) -> EntityType:
 
 
 def _read_walk(connection: duckdb.DuckDBPyConnection, realm: str, entity: str) -> Walk | None:
-    row = connection.execute(tables.READ_WALK, [realm, entity]).fetchone()
+    row = connection.execute(statements.READ_WALK, [realm, entity]).fetchone()
     return None if row is None else Walk.of_row(row)

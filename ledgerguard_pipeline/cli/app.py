@@ -8,24 +8,22 @@ from typing import Annotated
 
 import typer
 
-from ledgerguard_pipeline.cli import (
+from ledgerguard_pipeline.cli.commands import (
     alerts,
     bench,
     bronze,
     companies,
     connect,
-    demo,
-    doctor,
     events,
     keys,
-    read,
-    sandbox,
+    sql,
     status,
     sync,
-    up,
     web,
 )
-from ledgerguard_pipeline.cli.failure import report
+from ledgerguard_pipeline.cli.doctor import command
+from ledgerguard_pipeline.cli.errors import report
+from ledgerguard_pipeline.cli.local import demo, sandbox, up
 from ledgerguard_pipeline.cli.options import JSON_FLAG
 
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
@@ -63,7 +61,7 @@ def _root(
 ) -> None:
     import logging
 
-    from ledgerguard_pipeline.logs import configure_logging
+    from ledgerguard_pipeline.observability.logs import configure_logging
 
     # On a terminal the bars tell what happens; elsewhere every request leaves a line on stderr.
     told = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
@@ -72,7 +70,7 @@ def _root(
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-app.command("doctor")(doctor.doctor)
+app.command("doctor")(command.doctor)
 app.command("connect")(connect.connect)
 app.command("disconnect")(companies.disconnect)
 app.command("companies")(companies.companies)
@@ -81,8 +79,8 @@ app.command("status")(status.status)
 app.add_typer(events.app, name="events")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
-app.command("sql")(read.sql)
-app.command("snapshot")(read.snapshot)
+app.command("sql")(sql.sql)
+app.command("snapshot")(sql.snapshot)
 app.add_typer(bronze.app, name="bronze")
 app.command("web")(web.web)
 app.command("up")(up.up)

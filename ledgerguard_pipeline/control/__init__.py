@@ -1,0 +1,1 @@
+"""Everything the processes of an installation share besides Bronze."""

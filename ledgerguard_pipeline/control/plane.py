@@ -9,36 +9,36 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.alerts import AlertStore
-from ledgerguard_pipeline.control.bronze_trouble import BronzeTrouble
-from ledgerguard_pipeline.control.budget import CallBudget
-from ledgerguard_pipeline.control.call_guard import CallGuard
-from ledgerguard_pipeline.control.calls import CallLedger
-from ledgerguard_pipeline.control.capabilities import CapabilityStore
-from ledgerguard_pipeline.control.check_faults import CheckFaults
-from ledgerguard_pipeline.control.companies import CompanyStore
-from ledgerguard_pipeline.control.concerns import StoreConcerns
-from ledgerguard_pipeline.control.contracts import Leases, Limiter, TokenVault
-from ledgerguard_pipeline.control.counters import CounterStore
-from ledgerguard_pipeline.control.database import Database
-from ledgerguard_pipeline.control.deliveries import DeliveryStore
-from ledgerguard_pipeline.control.inbox import EventInbox
-from ledgerguard_pipeline.control.keyring import Keyring
-from ledgerguard_pipeline.control.leases import LeaseStore
-from ledgerguard_pipeline.control.limiter import Budgets, CallLimiter
-from ledgerguard_pipeline.control.marks import SyncMarks
-from ledgerguard_pipeline.control.migrate import migrate
-from ledgerguard_pipeline.control.refusals import RefusalLog
-from ledgerguard_pipeline.control.run_beats import RunBeats
-from ledgerguard_pipeline.control.states import StateStore
-from ledgerguard_pipeline.control.token_home import check_token_home
-from ledgerguard_pipeline.control.tokens import TokenStore
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
+from ledgerguard_pipeline.control.company_state.bronze_trouble import BronzeTrouble
+from ledgerguard_pipeline.control.company_state.capabilities import CapabilityStore
+from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
+from ledgerguard_pipeline.control.company_state.companies import CompanyStore
+from ledgerguard_pipeline.control.company_state.counters import CounterStore
+from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
+from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
+from ledgerguard_pipeline.control.protocols import Leases, Limiter, TokenVault
+from ledgerguard_pipeline.control.rate_limits.call_guard import CallGuard
+from ledgerguard_pipeline.control.rate_limits.call_ledger import CallLedger
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
+from ledgerguard_pipeline.control.rate_limits.sql_limiter import Budgets, CallLimiter
+from ledgerguard_pipeline.control.rate_limits.throttle_log import RefusalLog
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.migrate import migrate
+from ledgerguard_pipeline.control.tokens.durability_warnings import StoreConcerns
+from ledgerguard_pipeline.control.tokens.keyring import Keyring
+from ledgerguard_pipeline.control.tokens.location import check_token_home
+from ledgerguard_pipeline.control.tokens.oauth_states import StateStore
+from ledgerguard_pipeline.control.tokens.sql_store import TokenStore
+from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryStore
+from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox
 from ledgerguard_pipeline.errors import ConfigurationError
-from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.control.redis_server import RedisServer
+    from ledgerguard_pipeline.control.storage.redis_server import RedisServer
 
 DATABASE_FILE = "control.db"
 
@@ -80,9 +80,9 @@ class ControlPlane:
             self.leases = LeaseStore(database)
             self.limiter = CallLimiter(database, environment, budgets)
         else:
-            from ledgerguard_pipeline.control.redis_leases import RedisLeaseStore
-            from ledgerguard_pipeline.control.redis_limiter import RedisCallLimiter
-            from ledgerguard_pipeline.control.redis_tokens import RedisTokenStore
+            from ledgerguard_pipeline.control.leases.redis_store import RedisLeaseStore
+            from ledgerguard_pipeline.control.rate_limits.redis_limiter import RedisCallLimiter
+            from ledgerguard_pipeline.control.tokens.redis_store import RedisTokenStore
 
             self.tokens = RedisTokenStore(redis, keyring, environment)
             self.leases = RedisLeaseStore(redis)
@@ -128,7 +128,7 @@ class ControlPlane:
             migrate(database)
             redis = None
             if address is not None:
-                from ledgerguard_pipeline.control.redis_server import RedisServer
+                from ledgerguard_pipeline.control.storage.redis_server import RedisServer
 
                 redis = RedisServer(address.get_secret_value(), clock=clock)
                 undo.callback(redis.close)

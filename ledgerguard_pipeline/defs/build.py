@@ -2,39 +2,39 @@
 
 import dagster as dg
 
-from ledgerguard_pipeline.defs.alerts import build_alert_sensors, open_control
-from ledgerguard_pipeline.defs.assets import build_assets
-from ledgerguard_pipeline.defs.bronze_duckdb import BronzeDuckDB, database_of
-from ledgerguard_pipeline.defs.check_sensor import build_check_sensor
-from ledgerguard_pipeline.defs.companies import connected_companies, left_out_now
-from ledgerguard_pipeline.defs.event_wait import await_due
-from ledgerguard_pipeline.defs.fleet_schedules import build_fleet_schedules
-from ledgerguard_pipeline.defs.health_checks import (
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.defs.bronze.assets import build_assets
+from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, database_of
+from ledgerguard_pipeline.defs.bronze.maintenance import (
+    build_maintenance_job,
+    build_maintenance_schedule,
+    maintain_bronze,
+)
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
+from ledgerguard_pipeline.defs.connected_companies import connected_companies, left_out_now
+from ledgerguard_pipeline.defs.fleet.schedules import build_fleet_schedules
+from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
+from ledgerguard_pipeline.defs.jobs import build_jobs
+from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors, open_control
+from ledgerguard_pipeline.defs.monitoring.check_sensor import build_check_sensor
+from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_connection_asset,
     build_health_checks,
     build_health_job,
     build_health_schedule,
     known_standings,
 )
-from ledgerguard_pipeline.defs.jobs import build_jobs
-from ledgerguard_pipeline.defs.keepalive import (
+from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import build_lost_runs_sensor
+from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
     build_keep_alive_job,
     build_keep_alive_schedule,
     keep_companies_alive,
 )
-from ledgerguard_pipeline.defs.lost_runs import build_lost_runs_sensor
-from ledgerguard_pipeline.defs.maintenance import (
-    build_maintenance_job,
-    build_maintenance_schedule,
-    maintain_bronze,
-)
 from ledgerguard_pipeline.defs.partitions import cell_partitions
-from ledgerguard_pipeline.defs.quickbooks import QuickBooks
-from ledgerguard_pipeline.defs.schedules import build_schedules
-from ledgerguard_pipeline.defs.sensors import build_new_company_sensor
-from ledgerguard_pipeline.defs.shards import SweepPolicy
-from ledgerguard_pipeline.defs.webhook_sensor import build_webhook_sensors, open_queue
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
+from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
+from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
+from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors, open_queue
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:

@@ -8,7 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
-from ledgerguard_pipeline.defs.fleet import build_fleet_job
+from ledgerguard_pipeline.defs.fleet.job import build_fleet_job
 from ledgerguard_pipeline.defs.keys import (
     ALL_JOB,
     CHANGES_JOB,

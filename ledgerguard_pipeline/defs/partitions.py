@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.ingestion.request import Window
-from ledgerguard_pipeline.settings import Settings
 
 REALM = "realm"
 WINDOW = "window"

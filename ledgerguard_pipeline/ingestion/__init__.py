@@ -1,0 +1,1 @@
+"""Bringing Bronze up to date: what to read, how, and how to be sure."""

@@ -24,8 +24,8 @@ from ledgerguard_pipeline.errors import (
     Throttled,
     Transient,
 )
+from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
-from ledgerguard_pipeline.ingestion.turn import Turns
 from ledgerguard_pipeline.values import RealmId
 
 THREADS = 24

@@ -12,18 +12,18 @@ from ledgerguard_pipeline.arguments import instant
 from ledgerguard_pipeline.bronze.storage import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.budget import CallBudget
-from ledgerguard_pipeline.control.companies import CompanyStore
-from ledgerguard_pipeline.control.marks import SyncMarks
+from ledgerguard_pipeline.control.company_state.companies import CompanyStore
+from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
-from ledgerguard_pipeline.ingestion.alone import standing_alone
-from ledgerguard_pipeline.ingestion.answers import BatchResult, ConnectionTest, StatusReport
-from ledgerguard_pipeline.ingestion.event_lease import EventLease
-from ledgerguard_pipeline.ingestion.events import EventSync
+from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.ingestion.company_sync.sync import CompanySync
+from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
+from ledgerguard_pipeline.ingestion.events.event_sync import EventSync
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
-from ledgerguard_pipeline.ingestion.standing import Standing
-from ledgerguard_pipeline.ingestion.sync import CompanySync
+from ledgerguard_pipeline.ingestion.service_results import BatchResult, ConnectionTest, StatusReport
+from ledgerguard_pipeline.ingestion.standalone_status import standing_alone
 from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import RealmId

@@ -32,34 +32,34 @@ from ledgerguard_pipeline.errors import (
     Throttled,
 )
 from ledgerguard_pipeline.keywords import also_called
-from ledgerguard_pipeline.qbo import reads
-from ledgerguard_pipeline.qbo.answers import Changes, Counts, Page
-from ledgerguard_pipeline.qbo.batch import read_batch_counts, read_batch_pages
-from ledgerguard_pipeline.qbo.batch_pages import BatchOfPages
-from ledgerguard_pipeline.qbo.cdc import REACH_DAYS, read_changes
-from ledgerguard_pipeline.qbo.consent import PendingConsents
-from ledgerguard_pipeline.qbo.custom_fields import INCLUDE, CustomFields, Wanted
-from ledgerguard_pipeline.qbo.envelope import Answer
-from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder, LocalGate, NoRecorder
-from ledgerguard_pipeline.qbo.granted import Granted, check_app
-from ledgerguard_pipeline.qbo.hosts import Hosts
-from ledgerguard_pipeline.qbo.oauth import OAuthEndpoint
-from ledgerguard_pipeline.qbo.pages import read_count, read_page, read_single
-from ledgerguard_pipeline.qbo.profile import CompanyProfile
-from ledgerguard_pipeline.qbo.records import Records
-from ledgerguard_pipeline.qbo.retry import RetryPolicy
-from ledgerguard_pipeline.qbo.session import Parse, Session
-from ledgerguard_pipeline.qbo.statement import Query
-from ledgerguard_pipeline.qbo.stats import CallStats
-from ledgerguard_pipeline.qbo.sweep import Swept, read_sweep
-from ledgerguard_pipeline.qbo.tokens import (
+from ledgerguard_pipeline.qbo.answers.batch import read_batch_counts, read_batch_pages
+from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept, read_sweep
+from ledgerguard_pipeline.qbo.answers.cdc import REACH_DAYS, read_changes
+from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.pages import read_count, read_page, read_single
+from ledgerguard_pipeline.qbo.answers.values import Changes, Counts, Page
+from ledgerguard_pipeline.qbo.authorization import Granted, check_app
+from ledgerguard_pipeline.qbo.oauth.company_profile import CompanyProfile
+from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
+from ledgerguard_pipeline.qbo.oauth.pending_consents import PendingConsents
+from ledgerguard_pipeline.qbo.oauth.token_set import TokenSet
+from ledgerguard_pipeline.qbo.oauth.token_source import (
     MemoryTokens,
     TokenSource,
 )
-from ledgerguard_pipeline.qbo.tokenset import TokenSet
-from ledgerguard_pipeline.qbo.transport import Transport
-from ledgerguard_pipeline.qbo.walk import readable, walk
-from ledgerguard_pipeline.qbo.where import parse_where
+from ledgerguard_pipeline.qbo.paging.batch_pages import BatchOfPages
+from ledgerguard_pipeline.qbo.paging.every_object import readable, walk
+from ledgerguard_pipeline.qbo.queries import read_requests
+from ledgerguard_pipeline.qbo.queries.custom_fields import INCLUDE, CustomFields, Wanted
+from ledgerguard_pipeline.qbo.queries.statement import Query
+from ledgerguard_pipeline.qbo.queries.where import parse_where
+from ledgerguard_pipeline.qbo.records import Records
+from ledgerguard_pipeline.qbo.session import Parse, Session
+from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder, LocalGate, NoRecorder
+from ledgerguard_pipeline.qbo.transport.hosts import Hosts
+from ledgerguard_pipeline.qbo.transport.http import Transport
+from ledgerguard_pipeline.qbo.transport.retry import RetryPolicy
+from ledgerguard_pipeline.qbo.transport.stats import CallStats
 from ledgerguard_pipeline.values import (
     Environment,
     Record,
@@ -185,7 +185,7 @@ class QBOClient(Granted):
             raise BadInputError(f"The statement does not select {entity.name}.")
 
         return self.custom_fields.call(
-            reads.query(query, purpose),
+            read_requests.query(query, purpose),
             lambda read: self._call(read, lambda answer: read_page(answer, entity)),
             wanted=self.custom_fields.asked_of(entity),
         )
@@ -215,8 +215,8 @@ class QBOClient(Granted):
             raise BadInputError("None of these types can be counted.")
         merged: dict[str, int | QBOAPIError] = {}
         times: list[tuple[datetime, str | None]] = []
-        for at in range(0, len(statements), reads.MAX_BATCH):
-            counts, time, request_id = self._count(statements[at : at + reads.MAX_BATCH])
+        for at in range(0, len(statements), read_requests.MAX_BATCH):
+            counts, time, request_id = self._count(statements[at : at + read_requests.MAX_BATCH])
             merged |= counts
             times.append((time, request_id))
         self._rest_if_throttled(list(merged.values()))
@@ -234,7 +234,7 @@ class QBOClient(Granted):
         """
         kinds = registry.named(entities)
         since = instant(since, "since")
-        read = reads.changes(kinds, since)
+        read = read_requests.changes(kinds, since)
         if since < self._clock.now() - timedelta(days=REACH_DAYS):
             raise ChangesTooOld(
                 f"Changes since {since:%Y-%m-%d} are beyond the {REACH_DAYS} days QuickBooks "
@@ -260,9 +260,9 @@ class QBOClient(Granted):
         statements = [query for _, query in queries]
         captured = entities if since is not None else []
         read = (
-            reads.sweep(statements, captured, since)
+            read_requests.sweep(statements, captured, since)
             if captured and since is not None
-            else reads.batch(statements, "sweep")
+            else read_requests.batch(statements, "sweep")
         )
         swept = self._call(read, lambda answer: read_sweep(answer, statements, captured))
         self._rest_if_throttled([*swept.items, swept.changes])
@@ -276,7 +276,9 @@ class QBOClient(Granted):
         """
         realm = self._require_realm()
         info = registry.entity_type("CompanyInfo")
-        record = self._call(reads.company_info(realm), lambda answer: read_single(answer, info))
+        record = self._call(
+            read_requests.company_info(realm), lambda answer: read_single(answer, info)
+        )
         return CompanyProfile.of(realm, record)
 
     # The everyday interface, by name
@@ -292,7 +294,7 @@ class QBOClient(Granted):
         """
         kind = registry.entity_type(entity_type)
         return self.custom_fields.call(
-            reads.entity(kind, str(id)),
+            read_requests.entity(kind, str(id)),
             lambda read: self._call(read, lambda answer: read_single(answer, kind)),
             wanted=self.custom_fields.asked_of(kind),
             capability=Capability.CUSTOM_FIELDS_BY_ID,
@@ -328,7 +330,7 @@ class QBOClient(Granted):
             raise BadInputError(f"QuickBooks cannot count {kind.name}; a company has one.")
 
         statement = Query.count(kind, parse_where(where_clause or ""))
-        return self._call(reads.query(statement, "count"), read_count)
+        return self._call(read_requests.query(statement, "count"), read_count)
 
     @also_called(entity="entity_type")
     def get_all_entities(
@@ -360,11 +362,11 @@ class QBOClient(Granted):
 
     # Inside
 
-    def _call(self, read: reads.Read, parse: Parse[T]) -> T:
+    def _call(self, read: read_requests.Read, parse: Parse[T]) -> T:
         return self._session.call(self._require_realm(), read, parse)
 
     def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
-        read = reads.batch(statements)
+        read = read_requests.batch(statements)
         if include:
             read = replace(read, params={**read.params, **INCLUDE})
         pages = self._call(read, lambda answer: read_batch_pages(answer, statements))
@@ -376,7 +378,7 @@ class QBOClient(Granted):
             counts, rows = read_batch_counts(answer, statements)
             return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
 
-        return self._call(reads.batch(statements, "count"), parse)
+        return self._call(read_requests.batch(statements, "count"), parse)
 
     def _rest_if_throttled(self, outcomes: Sequence[object]) -> None:
         """An item of a batch that hit a limit rests the company like any 429."""

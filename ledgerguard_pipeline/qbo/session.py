@@ -24,16 +24,16 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from ledgerguard_pipeline.qbo.envelope import Answer
-from ledgerguard_pipeline.qbo.fault_rules import PROCESSING_ERROR, SYSTEM_FAILURE
-from ledgerguard_pipeline.qbo.faults import Where, renewable
-from ledgerguard_pipeline.qbo.gate import CallGate, CallRecorder
-from ledgerguard_pipeline.qbo.hosts import Hosts
-from ledgerguard_pipeline.qbo.reads import Read
-from ledgerguard_pipeline.qbo.retry import Plan, RetryPolicy, retry_after_seconds
-from ledgerguard_pipeline.qbo.stats import CallStats
-from ledgerguard_pipeline.qbo.tokens import AccessToken, TokenSource
-from ledgerguard_pipeline.qbo.transport import Transport
+from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.fault_rules import PROCESSING_ERROR, SYSTEM_FAILURE
+from ledgerguard_pipeline.qbo.answers.faults import Where, renewable
+from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken, TokenSource
+from ledgerguard_pipeline.qbo.queries.read_requests import Read
+from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder
+from ledgerguard_pipeline.qbo.transport.hosts import Hosts
+from ledgerguard_pipeline.qbo.transport.http import Transport
+from ledgerguard_pipeline.qbo.transport.retry import Plan, RetryPolicy, retry_after_seconds
+from ledgerguard_pipeline.qbo.transport.stats import CallStats
 from ledgerguard_pipeline.values import RealmId
 
 T = TypeVar("T")

@@ -12,16 +12,16 @@ import msgspec
 import typer
 import uvicorn
 
-from ledgerguard_pipeline.sandbox.edit_command import edit
-from ledgerguard_pipeline.sandbox.process import (
+from ledgerguard_pipeline.sandbox.api.world import World
+from ledgerguard_pipeline.sandbox.serve.edit_command import edit
+from ledgerguard_pipeline.sandbox.serve.server_process import (
     Announcement,
     build_companies,
     listen,
     web_server,
 )
 from ledgerguard_pipeline.sandbox.switches import Switches
-from ledgerguard_pipeline.sandbox.webhook_switches import WebhookSwitches
-from ledgerguard_pipeline.sandbox.world import World
+from ledgerguard_pipeline.sandbox.webhooks.switches import WebhookSwitches
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

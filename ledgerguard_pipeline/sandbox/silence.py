@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from ledgerguard_pipeline.sandbox.refusals import Refusal
-from ledgerguard_pipeline.sandbox.shelf import Shelf
+from ledgerguard_pipeline.sandbox.answers.refusals import Refusal
+from ledgerguard_pipeline.sandbox.books.entity_table import Shelf
 
 Surface = Literal["query", "count", "cdc"]
 

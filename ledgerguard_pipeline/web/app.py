@@ -14,39 +14,39 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
-from ledgerguard_pipeline.control.companies import Company
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import ConfigurationError
-from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline.web import described
-from ledgerguard_pipeline.web.companies_page import CompanyPages, companies_router
-from ledgerguard_pipeline.web.consent import (
-    Observer,
-    callback_router,
-    connect_router,
-    waiting_callback_router,
-)
-from ledgerguard_pipeline.web.departures import (
+from ledgerguard_pipeline.web import openapi
+from ledgerguard_pipeline.web.company_pages.json_api import StatusApi, status_router
+from ledgerguard_pipeline.web.company_pages.routes import CompanyPages, companies_router
+from ledgerguard_pipeline.web.connections.disconnect import Disconnecting, disconnect_router
+from ledgerguard_pipeline.web.connections.intuit_disconnect import (
     DEPARTURE_PATH,
     LEAD,
     Departures,
     departure_router,
 )
-from ledgerguard_pipeline.web.disconnecting import Disconnecting, disconnect_router
-from ledgerguard_pipeline.web.door import AdminDoor
-from ledgerguard_pipeline.web.forms import FormReader
-from ledgerguard_pipeline.web.guard import Guard, require_admin_token
-from ledgerguard_pipeline.web.metrics import metrics_router
-from ledgerguard_pipeline.web.pages import page
+from ledgerguard_pipeline.web.connections.oauth_callback import (
+    Observer,
+    callback_router,
+    connect_router,
+    waiting_callback_router,
+)
+from ledgerguard_pipeline.web.html.message_page import page
+from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH, style_router
+from ledgerguard_pipeline.web.ops.metrics import metrics_router
+from ledgerguard_pipeline.web.ops.readiness import READY_PATH, Readiness, readiness_router
 from ledgerguard_pipeline.web.paths import CALLBACK_PATH, HOME_PATH, SIGN_IN_PATH
-from ledgerguard_pipeline.web.readiness import READY_PATH, Readiness, readiness_router
-from ledgerguard_pipeline.web.sessions import Keys, Sessions
-from ledgerguard_pipeline.web.signing_in import SignIn, sign_in_router
-from ledgerguard_pipeline.web.status import StatusApi, status_router
-from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH, style_router
-from ledgerguard_pipeline.web.visitors import reads_pages
-from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH, WebhookReceiver, webhook_router
+from ledgerguard_pipeline.web.security.admin_token import AdminDoor
+from ledgerguard_pipeline.web.security.forms import FormReader
+from ledgerguard_pipeline.web.security.guard import Guard, require_admin_token
+from ledgerguard_pipeline.web.security.request_origin import reads_pages
+from ledgerguard_pipeline.web.security.sessions import Keys, Sessions
+from ledgerguard_pipeline.web.security.sign_in import SignIn, sign_in_router
+from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH, WebhookReceiver, webhook_router
 
 HEALTH_PATH = "/healthz"
 
@@ -186,7 +186,7 @@ def _application(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
         lifespan=lifespan, redirect_slashes=False,
     )  # fmt: skip
     app.add_api_route(
-        HEALTH_PATH, _healthy, methods=["GET"], response_model=None, responses=described.HEALTHY
+        HEALTH_PATH, _healthy, methods=["GET"], response_model=None, responses=openapi.HEALTHY
     )
     app.add_exception_handler(HTTPException, _plain_refusal)
     return app

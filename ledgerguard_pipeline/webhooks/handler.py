@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.webhooks.acted import WebhookResult
-from ledgerguard_pipeline.webhooks.payload import Delivered, parse
+from ledgerguard_pipeline.webhooks.outcome import WebhookResult
+from ledgerguard_pipeline.webhooks.parse import Delivered, parse
 from ledgerguard_pipeline.webhooks.signature import Verifier
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class WebhookHandler:
                 them is something else altogether.
             WrongEnvironment: the store belongs to the other Intuit environment.
         """
-        from ledgerguard_pipeline.ingestion.event_lease import NoLease
+        from ledgerguard_pipeline.ingestion.events.event_lease import NoLease
         from ledgerguard_pipeline.ingestion.service import IngestionService
 
         service = IngestionService(qbo_client, storage)

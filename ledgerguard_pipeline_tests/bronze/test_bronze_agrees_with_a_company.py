@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.bronze.order import (
+from ledgerguard_pipeline.bronze.write.version_order import (
     Verdict,
     Version,
     judge,
@@ -24,7 +24,7 @@ from ledgerguard_pipeline.bronze.order import (
     version_of,
 )
 from ledgerguard_pipeline.values import Environment, Record
-from ledgerguard_pipeline_tests.bronze.make import load, record, tombstone
+from ledgerguard_pipeline_tests.bronze.records import load, record, tombstone
 
 
 class Company:

@@ -8,7 +8,7 @@ import pytest
 from ledgerguard_pipeline.bronze import VERSION_COLUMNS, BronzeStore
 from ledgerguard_pipeline.errors import BadInputError, BronzeError, WrongEnvironment
 from ledgerguard_pipeline.values import Environment
-from ledgerguard_pipeline_tests.bronze.make import REALM, load, record, tombstone
+from ledgerguard_pipeline_tests.bronze.records import REALM, load, record, tombstone
 
 CONTRACT = [
     ("realm_id", "VARCHAR"),

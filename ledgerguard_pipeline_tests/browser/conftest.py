@@ -18,9 +18,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.serving import listen, serving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.browser.conftest import Edge, Window
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ledgerguard_pipeline.control.companies import ConnectionStatus
+from ledgerguard_pipeline.change_events import Unreadable
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.events import Unreadable
 from ledgerguard_pipeline_tests.browser.accessibility import findings, weak_contrasts
 from ledgerguard_pipeline_tests.browser.conftest import Edge, Window
-from ledgerguard_pipeline_tests.control.event_makers import delivery, event
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.web.companies import add, realm
 
 pytestmark = pytest.mark.browser

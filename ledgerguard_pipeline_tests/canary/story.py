@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from ledgerguard_pipeline import redaction
+from ledgerguard_pipeline.observability import redaction
 
 
 def _never(value: str | None) -> None:
@@ -26,9 +26,9 @@ if __name__ == "__main__":  # the tests beside this import its words, and keep t
     redaction.register_secret = _never
 
 from ledgerguard_pipeline.cli.app import run  # noqa: E402
+from ledgerguard_pipeline.config.settings import load_settings  # noqa: E402
 from ledgerguard_pipeline.installation import Installation  # noqa: E402
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle  # noqa: E402
-from ledgerguard_pipeline.settings import load_settings  # noqa: E402
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle  # noqa: E402
 from ledgerguard_pipeline.web.app import create_app  # noqa: E402
 from ledgerguard_pipeline.web.serving import listen, serving  # noqa: E402
 from ledgerguard_pipeline.webhooks.signature import sign  # noqa: E402

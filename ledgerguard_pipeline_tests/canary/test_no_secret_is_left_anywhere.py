@@ -24,8 +24,8 @@ from urllib.parse import quote
 import duckdb
 import pytest
 
-from ledgerguard_pipeline.control.keyring import new_key
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.control.tokens.keyring import new_key
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.canary.story import FORGED, WRONG_SECRET
 
 CLIENT_SECRET = "cAnArY-client-secret-0123456789abcdefghij"

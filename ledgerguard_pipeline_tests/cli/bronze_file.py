@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ledgerguard_pipeline.addresses import Address
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.config.bronze_url import Address
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.values import (
     Environment,

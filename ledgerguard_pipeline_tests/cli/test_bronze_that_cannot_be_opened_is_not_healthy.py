@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.bronze.damage import wal_of
-from ledgerguard_pipeline.custody.alerts import COMMON, findings_of
-from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
+from ledgerguard_pipeline.alerts.policy import COMMON, findings_of
+from ledgerguard_pipeline.bronze.backends.damage import wal_of
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import BronzeUnusable
-from ledgerguard_pipeline.ingestion.standing import read_standings
-from ledgerguard_pipeline.ingestion.verdicts import read_verdicts
+from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
+from ledgerguard_pipeline.health.summary import read_verdicts
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.ingestion.company_books import differing
 

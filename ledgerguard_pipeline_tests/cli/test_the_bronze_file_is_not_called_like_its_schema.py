@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 

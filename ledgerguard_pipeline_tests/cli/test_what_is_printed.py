@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from ledgerguard_pipeline.cli.failure import describe, report
+from ledgerguard_pipeline.cli.errors import describe, report
 from ledgerguard_pipeline.cli.options import parse_since
 from ledgerguard_pipeline.cli.output import printable, write_json
 from ledgerguard_pipeline.errors import BadInputError, ServiceUnavailable

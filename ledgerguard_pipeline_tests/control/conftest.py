@@ -1,4 +1,4 @@
-"""What one kind of store does its own way; what they share is in ``conformance``."""
+"""Every kind of store: what they share is tested on each of them, the rest on its own."""
 
 from __future__ import annotations
 

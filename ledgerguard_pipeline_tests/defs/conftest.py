@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.defs.home import dagster_instance
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions
-from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline.values import Environment, RealmId
 
 FIRST = "9341453474484455"

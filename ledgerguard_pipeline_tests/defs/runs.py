@@ -11,11 +11,11 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import ALL_JOB, asset_key
 from ledgerguard_pipeline.defs.partitions import REALM, WINDOW
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.settings import Settings
 
 
 def key_of(name: str) -> dg.AssetKey:

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 
-from ledgerguard_pipeline.control.inbox import EventStatus, QueuedEvent
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus, QueuedEvent
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline_tests.control.event_makers import delivery, event
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.deploy.stack import Embedded, wait
 
 EVENT_SECONDS = 120.0

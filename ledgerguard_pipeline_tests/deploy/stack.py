@@ -25,9 +25,9 @@ from urllib.parse import parse_qs, urlsplit
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from ledgerguard_pipeline.defs.home import prepare_dagster_home
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle
-from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.defs.instance.home import prepare_dagster_home
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 from ledgerguard_pipeline_tests.postgres import postgres_database
 from ledgerguard_pipeline_tests.redis_server import RedisProcess
 

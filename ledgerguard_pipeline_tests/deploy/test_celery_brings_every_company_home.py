@@ -16,7 +16,7 @@ import pytest
 from ledgerguard_pipeline.defs.keys import REALM_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxProcess
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.deploy.loading import (
     await_status,

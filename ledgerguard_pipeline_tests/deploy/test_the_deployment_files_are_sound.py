@@ -21,8 +21,8 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_k8s.launcher import K8sRunLauncher
 from dagster_postgres import DagsterPostgresStorage
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.settings import Settings
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from ledgerguard_pipeline.custody.alert_texts import COMPANY_PATH, RUNBOOK, Links, company_news
-from ledgerguard_pipeline.custody.alerts import AlertKind, Finding, News
-from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.alerts.messages import COMPANY_PATH, RUNBOOK, Links, company_news
+from ledgerguard_pipeline.alerts.policy import AlertKind, Finding, News
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.web.paths import COMPANY_PATH as SERVED_PATH
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE, ROOT, python_files
 

@@ -27,12 +27,12 @@ from ledgerguard_pipeline import (
     StatusReport,
     WebhookResult,
 )
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.books import build_company
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.sandbox.shelf import Row
+from ledgerguard_pipeline.sandbox.books.entity_table import Row
+from ledgerguard_pipeline.sandbox.seed.build import build_company
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
-from ledgerguard_pipeline.settings import load_settings
 from ledgerguard_pipeline.webhooks.signature import sign
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.docs.examples import Places, python_blocks, run

@@ -12,7 +12,7 @@ from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.handle import SandboxHandle
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.entities import ENTITIES, entity_types
 from ledgerguard_pipeline.errors import BronzeBusy
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import Settings
-from ledgerguard_pipeline_tests.bronze.holder import Holder
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.bronze.backends.holding_process import Holder
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.control.refusals import APP
-from ledgerguard_pipeline.custody.alerts import COMMON, findings_of
-from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
+from ledgerguard_pipeline.alerts.policy import COMMON, findings_of
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.rate_limits.throttle_log import APP
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import build_companies
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.sandbox.serve.server_process import build_companies
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
 

@@ -21,10 +21,10 @@ from ledgerguard_pipeline import (
     QBOClient,
     ReauthorizationRequired,
 )
-from ledgerguard_pipeline.bronze.file import BronzeFile
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import AccessDenied, BronzeBusy, WrongEnvironment
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Environment
 
 CALLBACK = "http://localhost:8000/api/v1/auth/callback"

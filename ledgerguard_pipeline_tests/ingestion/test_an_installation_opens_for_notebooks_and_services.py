@@ -8,9 +8,9 @@ import pytest
 
 from ledgerguard_pipeline import BadInputError, IngestionError, LedgerGuard, Record
 from ledgerguard_pipeline.errors import CompanyBusy
-from ledgerguard_pipeline.ingestion.turn import Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 
 
 def test_opening_creates_nothing_and_knows_no_company(tmp_path: Path) -> None:

@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from ledgerguard_pipeline.control.deliveries import Delivery
-from ledgerguard_pipeline.control.inbox import EventStatus
-from ledgerguard_pipeline.defs import sweeps as sweeping
-from ledgerguard_pipeline.defs.sweeps import Sweeps
+from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.defs.fleet import sweeps as sweeping
+from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, OutOfTime, Throttled
+from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
 from ledgerguard_pipeline.ingestion.fleet import Ending, Fleet, Limits, Pace, Visit, Worked
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
-from ledgerguard_pipeline.ingestion.turn import Turns
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode, RealmId
-from ledgerguard_pipeline_tests.control.event_makers import delivery, event
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
 KEPT = entity_types(["Customer", "Invoice", "Vendor", "Purchase"])

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from ledgerguard_pipeline.control.companies import ConnectionStatus
-from ledgerguard_pipeline.control.tokens import Tokens
-from ledgerguard_pipeline.custody import refresh as module
-from ledgerguard_pipeline.custody.custodian import Custodian
-from ledgerguard_pipeline.custody.health import WARN_DAYS
+from ledgerguard_pipeline.auth import refresh as module
+from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -18,11 +18,11 @@ from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     ReauthorizationRequired,
 )
+from ledgerguard_pipeline.health.rules import WARN_DAYS
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer, build_companies
-from ledgerguard_pipeline.settings import Settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, build_companies
 from ledgerguard_pipeline.values import Environment, Mode, RealmId
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
 

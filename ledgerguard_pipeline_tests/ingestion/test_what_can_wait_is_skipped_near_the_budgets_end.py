@@ -10,7 +10,7 @@ import pytest
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, sync
 

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.errors import (
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline_tests.qbo.scripted import (
     DrivenClock,
     Received,

@@ -11,7 +11,7 @@ import structlog
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import PoisonPage, RequestRejected, ServiceUnavailable
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline_tests.qbo.scripted import (
     DrivenClock,
     Script,

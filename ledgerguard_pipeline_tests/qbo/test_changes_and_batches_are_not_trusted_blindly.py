@@ -15,10 +15,10 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     ServiceUnavailable,
 )
-from ledgerguard_pipeline.qbo import reads
-from ledgerguard_pipeline.qbo.answers import Page
+from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries import read_requests
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Source, State
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Script, reply
 
@@ -180,7 +180,7 @@ def test_batch_items_are_matched_by_their_id_and_fail_alone(
     "types,label", [([INVOICE, INVOICE], "Invoice"), ([INVOICE, ITEM], "2 types")]
 )
 def test_a_batch_is_logged_by_what_it_asks_for(types: list[EntityType], label: str) -> None:
-    assert reads.batch([Query.select(each) for each in types]).entity == label
+    assert read_requests.batch([Query.select(each) for each in types]).entity == label
 
 
 def test_a_token_refused_inside_a_batch_is_renewed_and_the_batch_repeated(

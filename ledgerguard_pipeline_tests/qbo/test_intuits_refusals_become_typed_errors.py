@@ -21,7 +21,7 @@ from ledgerguard_pipeline.errors import (
     Throttled,
     Transient,
 )
-from ledgerguard_pipeline.qbo.faults import Where, error_for, fault_of, printable, renewable
+from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_of, printable, renewable
 
 WHERE = Where("9341453474484455", "Invoice", "1-tid")
 

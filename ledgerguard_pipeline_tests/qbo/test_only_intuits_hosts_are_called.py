@@ -6,8 +6,8 @@ from oauthlib.oauth2 import OAuth2Error
 
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.hosts import Hosts
-from ledgerguard_pipeline.qbo.transport import Transport
+from ledgerguard_pipeline.qbo.transport.hosts import Hosts
+from ledgerguard_pipeline.qbo.transport.http import Transport
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Script, reply
 

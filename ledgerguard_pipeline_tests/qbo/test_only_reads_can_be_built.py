@@ -13,9 +13,9 @@ import pytest
 import ledgerguard_pipeline.qbo as package
 from ledgerguard_pipeline.entities import ENTITIES, Kind, entity_type
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.qbo import reads
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries import read_requests
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.qbo.conftest import REALM
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Received, Script, Writer, reply
@@ -24,24 +24,24 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FOLDER = Path(str(package.__file__)).parent
 CDC_TYPES = [entity for entity in ENTITIES if entity.cdc]
 
-EXAMPLES: dict[str, Callable[[], list[reads.Read]]] = {
+EXAMPLES: dict[str, Callable[[], list[read_requests.Read]]] = {
     "query": lambda: [
-        *(reads.query(Query.select(entity)) for entity in ENTITIES),
-        reads.query(Query.ids(ENTITIES[0], [str(n) for n in range(1000)])),
+        *(read_requests.query(Query.select(entity)) for entity in ENTITIES),
+        read_requests.query(Query.ids(ENTITIES[0], [str(n) for n in range(1000)])),
     ],
-    "entity": lambda: [reads.entity(entity, "1") for entity in ENTITIES],
-    "company_info": lambda: [reads.company_info(RealmId(REALM))],
-    "changes": lambda: [reads.changes(CDC_TYPES, NOW)],
-    "sweep": lambda: [reads.sweep([Query.count(ENTITIES[0])], CDC_TYPES, NOW)],
-    "batch": lambda: [reads.batch([Query.count(entity) for entity in ENTITIES[:25]])],
+    "entity": lambda: [read_requests.entity(entity, "1") for entity in ENTITIES],
+    "company_info": lambda: [read_requests.company_info(RealmId(REALM))],
+    "changes": lambda: [read_requests.changes(CDC_TYPES, NOW)],
+    "sweep": lambda: [read_requests.sweep([Query.count(ENTITIES[0])], CDC_TYPES, NOW)],
+    "batch": lambda: [read_requests.batch([Query.count(entity) for entity in ENTITIES[:25]])],
 }
 
 
 def test_every_builder_of_requests_is_known_here() -> None:
     builders = {
         name
-        for name, function in inspect.getmembers(reads, inspect.isfunction)
-        if function.__module__ == reads.__name__ and not name.startswith("_")
+        for name, function in inspect.getmembers(read_requests, inspect.isfunction)
+        if function.__module__ == read_requests.__name__ and not name.startswith("_")
     }
 
     assert builders == set(EXAMPLES)
@@ -62,7 +62,7 @@ def test_every_request_of_a_builder_is_a_read(name: str) -> None:
 
 
 def test_requests_are_built_in_one_module_and_sent_in_one() -> None:
-    for file in FOLDER.glob("*.py"):
+    for file in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call):
                 continue
@@ -95,7 +95,7 @@ def test_a_request_that_could_write_cannot_be_built(
     path: str, body: bytes | None, params: dict[str, str]
 ) -> None:
     with pytest.raises(BadInputError):
-        reads.Read(path, "Invoice", "test", params, body)
+        read_requests.Read(path, "Invoice", "test", params, body)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_request_that_could_write_cannot_be_built(
 )
 def test_an_id_cannot_become_part_of_a_path(id: str) -> None:
     with pytest.raises(BadInputError):
-        reads.entity(entity_type("Invoice"), id)
+        read_requests.entity(entity_type("Invoice"), id)
 
 
 def test_every_public_method_of_the_client_only_reads(
@@ -159,6 +159,6 @@ def test_every_public_method_of_the_client_only_reads(
 def test_singletons_are_read_without_an_id() -> None:
     for entity in ENTITIES:
         if entity.kind is Kind.SINGLETON:
-            assert reads.entity(entity, "anything at all").params == {
+            assert read_requests.entity(entity, "anything at all").params == {
                 "query": f"SELECT * FROM {entity.name}"
             }

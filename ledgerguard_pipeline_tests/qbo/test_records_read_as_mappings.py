@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ledgerguard_pipeline import exact
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.qbo.payload import Origin, read_rows
-from ledgerguard_pipeline.sandbox.books import build_company
+from ledgerguard_pipeline.qbo.answers.payload import Origin, read_rows
+from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.values import Record, Source, State
 
 ROW = (

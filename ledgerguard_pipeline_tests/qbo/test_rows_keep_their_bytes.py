@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgerguard_pipeline.entities import EntityType, entity_type
-from ledgerguard_pipeline.qbo import scan
-from ledgerguard_pipeline.qbo.payload import Origin, Rows, members_of, read_rows
+from ledgerguard_pipeline.qbo.answers import json_scan
+from ledgerguard_pipeline.qbo.answers.payload import Origin, Rows, members_of, read_rows
 from ledgerguard_pipeline.values import Source, State
 
 ORIGIN = Origin(Source.QUERY, "1-tid", datetime(2026, 11, 22, tzinfo=UTC))
@@ -205,7 +205,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
 def test_the_lenient_scan_agrees_with_the_fast_path(value: dict[str, object]) -> None:
     text = json.dumps(value).encode()
 
-    assert scan.members(text) == members_of(text)
+    assert json_scan.members(text) == members_of(text)
 
 
 @pytest.mark.bench

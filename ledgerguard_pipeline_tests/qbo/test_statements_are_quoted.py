@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.qbo.statement import (
+from ledgerguard_pipeline.qbo.queries.statement import (
     LAST_UPDATED_TIME,
     Condition,
     Order,
     Query,
     instant_literal,
 )
-from ledgerguard_pipeline.qbo.where import parse_where
-from ledgerguard_pipeline.sandbox.grammar import parse
+from ledgerguard_pipeline.qbo.queries.where import parse_where
+from ledgerguard_pipeline.sandbox.query.grammar import parse
 
 INVOICE = entity_type("Invoice")
 CUSTOMER = entity_type("Customer")

@@ -20,12 +20,12 @@ from ledgerguard_pipeline.errors import (
     ReauthorizationRequired,
 )
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.gate import LocalGate
-from ledgerguard_pipeline.qbo.retry import RetryPolicy
-from ledgerguard_pipeline.qbo.statement import Condition, Query
-from ledgerguard_pipeline.qbo.walk import walk
-from ledgerguard_pipeline.sandbox.handle import Truth
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.qbo.paging.every_object import walk
+from ledgerguard_pipeline.qbo.queries.statement import Condition, Query
+from ledgerguard_pipeline.qbo.transport.gate import LocalGate
+from ledgerguard_pipeline.qbo.transport.retry import RetryPolicy
+from ledgerguard_pipeline.sandbox.serve.client import Truth
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Hazard, Switches
 from ledgerguard_pipeline.values import State
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock

@@ -21,9 +21,9 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     Throttled,
 )
+from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_of, renewable
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.faults import Where, error_for, fault_of, renewable
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Script, Writer, reply
 
 INVOICE = entity_type("Invoice")

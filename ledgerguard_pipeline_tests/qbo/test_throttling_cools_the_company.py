@@ -11,8 +11,8 @@ import pytest
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import Throttled
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.qbo.gate import LocalGate
-from ledgerguard_pipeline.qbo.statement import Query
+from ledgerguard_pipeline.qbo.queries.statement import Query
+from ledgerguard_pipeline.qbo.transport.gate import LocalGate
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.qbo.conftest import REALM
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Script, Writer, reply

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 
-from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.pacific import write_time
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.sandbox.shelf import Row
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.books.entity_table import Row
+from ledgerguard_pipeline.sandbox.books.pacific_time import write_time
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 
 REALM = "9130000000000001"

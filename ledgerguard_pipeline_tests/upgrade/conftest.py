@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import Settings, load_settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.upgrade.served import LaterClock, serve_again, unpack_home
 
 

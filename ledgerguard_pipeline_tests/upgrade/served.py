@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ledgerguard_pipeline.sandbox.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.sandbox.shelf import Grave, Row
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.books.entity_table import Grave, Row
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline_tests.clocks import HastyClock
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.settings import load_settings
 from ledgerguard_pipeline_tests.ingestion.company_books import failures, sync
 from ledgerguard_pipeline_tests.upgrade.served import LaterClock
 

@@ -8,10 +8,10 @@ import re
 import tarfile
 from pathlib import Path
 
-from ledgerguard_pipeline.control.inbox import EventStatus
-from ledgerguard_pipeline.ingestion.event_lease import InboxLease
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     failures,
     realm_of,

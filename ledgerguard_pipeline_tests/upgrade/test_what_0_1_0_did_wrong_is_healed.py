@@ -11,7 +11,7 @@ import pytest
 
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
 from ledgerguard_pipeline_tests.upgrade.served import told

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.marks import Committed
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.company_state.sync_state import Committed
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens import Tokens
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.values import Mode, RealmId
 

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import pytest
 
-from ledgerguard_pipeline.control.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.settings import Settings, load_settings
 from ledgerguard_pipeline.values import Environment, RealmId
 
 AUTHORIZE = "https://appcenter.intuit.com/connect/oauth2?state=s"

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.control.companies import ConnectionStatus
-from ledgerguard_pipeline.control.inbox import EventStatus
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.ingestion.event_lease import InboxLease
+from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.books import build_company
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.sandbox.seed.build import build_company
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId, parse_realm
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, sync
 from ledgerguard_pipeline_tests.postgres import postgres_database
 from ledgerguard_pipeline_tests.web.browser import ask
-from ledgerguard_pipeline_tests.web.receiving import TOKEN, receiving
+from ledgerguard_pipeline_tests.web.webhooks.receiving import TOKEN, receiving
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events, legacy
 
 AGES = ("7", "310687", "380042956", "9341453474484455", "18446744073709551615")

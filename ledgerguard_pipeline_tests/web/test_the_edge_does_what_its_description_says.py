@@ -18,8 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
-from ledgerguard_pipeline.web.departures import DEPARTURE_PATH
-from ledgerguard_pipeline.web.metrics import METRICS_PATH
+from ledgerguard_pipeline.web.company_pages.json_api import COMPANIES_PATH, STATUS_PATH
+from ledgerguard_pipeline.web.connections.intuit_disconnect import DEPARTURE_PATH
+from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH
+from ledgerguard_pipeline.web.ops.metrics import METRICS_PATH
+from ledgerguard_pipeline.web.ops.readiness import READY_PATH
 from ledgerguard_pipeline.web.paths import (
     CALLBACK_PATH,
     COMPANY_PATH,
@@ -30,11 +33,8 @@ from ledgerguard_pipeline.web.paths import (
     SIGN_IN_PATH,
     SIGN_OUT_PATH,
 )
-from ledgerguard_pipeline.web.readiness import READY_PATH
 from ledgerguard_pipeline.web.serving import listen, serving
-from ledgerguard_pipeline.web.status import COMPANIES_PATH, STATUS_PATH
-from ledgerguard_pipeline.web.styles import ICON_PATH, STYLE_PATH
-from ledgerguard_pipeline.web.webhooks import WEBHOOK_PATH
+from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
 from ledgerguard_pipeline.webhooks.signature import HEADER, sign
 from ledgerguard_pipeline_tests.web.conftest import Edge
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard_pipeline.events import ChangeEvent, Operation
-from ledgerguard_pipeline.webhooks import payload
-from ledgerguard_pipeline.webhooks.payload import parse
+from ledgerguard_pipeline.change_events import ChangeEvent, Operation
+from ledgerguard_pipeline.webhooks import parse as payload
+from ledgerguard_pipeline.webhooks.parse import parse
 from ledgerguard_pipeline_tests.webhooks.deliveries import REALM, Change, cloud_events, legacy
 
 

@@ -9,24 +9,28 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.cli.checks_running import companies
-from ledgerguard_pipeline.cli.finding import Verdict
-from ledgerguard_pipeline.control.deliveries import Delivery
-from ledgerguard_pipeline.control.inbox import EventStatus
+from ledgerguard_pipeline.alerts.policy import COMMON
+from ledgerguard_pipeline.change_events import Operation
+from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies
+from ledgerguard_pipeline.cli.doctor.finding import Verdict
+from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.custody.alerts import COMMON
-from ledgerguard_pipeline.custody.health import HealthState, ReasonKind
-from ledgerguard_pipeline.events import Operation
-from ledgerguard_pipeline.ingestion.event_lease import InboxLease
-from ledgerguard_pipeline.ingestion.standing import read_standings
+from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
+from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
-from ledgerguard_pipeline.settings import load_settings
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline.webhooks.payload import parse
-from ledgerguard_pipeline_tests.control.event_makers import OTHER_REALM, REALM, connect
+from ledgerguard_pipeline.webhooks.parse import parse
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
+    OTHER_REALM,
+    REALM,
+    connect,
+)
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, sync
-from ledgerguard_pipeline_tests.web.receiving import TOKEN, receiving
+from ledgerguard_pipeline_tests.web.webhooks.receiving import TOKEN, receiving
 
 
 def cloud(**members: object) -> dict[str, Any]:

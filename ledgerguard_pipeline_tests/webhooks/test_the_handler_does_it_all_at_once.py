@@ -9,7 +9,7 @@ import ledgerguard_pipeline
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.webhooks.handler import WebhookHandler
 from ledgerguard_pipeline.webhooks.signature import sign
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, realm_of, states, sync

@@ -1,0 +1,1 @@
+"""What is worth an alert, what was already sent, and sending it."""

@@ -1,0 +1,282 @@
+"""Seeing and telling: from how companies stand to messages on every channel.
+
+``observe`` remembers what is wrong, ``tell`` brings each channel up to date. Both may run in any
+number of processes at once and die at any moment: each change is told once per channel, except
+where a process dies between a channel's yes and writing it down; then it is told again after two
+minutes, under the same message id. A channel that fails does not hold up the others, and catches
+up by itself: what it hears then is how things are by then.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from ledgerguard_pipeline.alerts.channels.configured import Channel
+from ledgerguard_pipeline.alerts.channels.message import Message, Mood, plain
+from ledgerguard_pipeline.alerts.messages import Links, company_news, message_id, mood
+from ledgerguard_pipeline.alerts.policy import (
+    COMMON,
+    INSTALLATION,
+    AlertKind,
+    Finding,
+    News,
+    news,
+    revise,
+)
+from ledgerguard_pipeline.alerts.stored_state import read_signs, read_told, signs_text, told_text
+from ledgerguard_pipeline.control.leases.process_identity import this_process
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable
+from ledgerguard_pipeline.observability.redaction import redact
+
+ONE_BY_ONE = 5
+"""More companies than this at once are told in one message: nobody reads five hundred."""
+
+START_SECONDS = 25.0
+"""No message is begun after this; with one that times out a tick stays below Dagster's sixty."""
+WAIT_SECONDS = 50.0
+
+_FIRST_RETRY = 20.0
+_LONGEST_RETRY = 900.0
+
+_log = structlog.get_logger(__name__)
+
+StillFailing = Callable[[str, Finding], bool]
+"""Whether no later run of the job (of that company) has succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is wrong with one company at the moment; nothing, for a healthy one."""
+
+    realm_id: str
+    name: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What telling came to, by channel: messages taken, and why one was not."""
+
+    sent: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Announcer:
+    """Watches over the companies of one control plane on behalf of some channels."""
+
+    def __init__(self, control: ControlPlane, channels: Sequence[Channel], links: Links) -> None:
+        self._control = control
+        self._store = control.alerts
+        self._channels = channels
+        self._links = links
+
+    def observe(
+        self, companies: Sequence[Observed], still_failing: StillFailing, at: datetime
+    ) -> None:
+        """Note how all companies stand; ``at`` is the store's time when they were looked at.
+
+        Companies that are not listed are forgotten.
+        """
+        current = {each.realm_id: list(each.findings) for each in companies}
+        current[INSTALLATION] = _common(current.values())
+        known = self._store.signs()
+        gone = set(known) - set(current)
+        gone |= {each.realm_id for each in self._store.told()} - set(current)
+        if gone:
+            self._store.forget(gone)
+        # Dagster is asked before the store is locked.
+        failing = {
+            realm: [
+                sign.finding
+                for sign in read_signs(text).values()
+                if sign.finding.kind == AlertKind.RUN_FAILED
+                and sign.present
+                and still_failing(realm, sign.finding)
+            ]
+            for realm, text in known.items()
+        }
+
+        def change(stored: Mapping[str, str]) -> dict[str, str | None]:
+            changed: dict[str, str | None] = {}
+            for realm, found in current.items():
+                before = stored.get(realm)
+                if before is None and not found:
+                    continue
+                signs = read_signs(before)
+                asked = {each.slot: each for each in failing.get(realm, ())}
+                # Runs that failed since they were asked about are failing as well.
+                asked |= {
+                    slot: sign.finding
+                    for slot, sign in signs.items()
+                    if sign.finding.kind == AlertKind.RUN_FAILED
+                    and sign.present
+                    and sign.finding.run_id not in _run_ids(known.get(realm))
+                }
+                after = signs_text(revise(signs, [*found, *asked.values()], at))
+                if after != before:
+                    changed[realm] = after
+            return changed
+
+        self._store.revise(change, at)
+
+    def note_failed_run(self, realm: str, finding: Finding) -> None:
+        """Note a run that failed; it is over when a later run of its job succeeds."""
+        at = self._control.now()
+
+        def change(stored: Mapping[str, str]) -> dict[str, str | None]:
+            signs = read_signs(stored.get(realm))
+            present = [sign.finding for sign in signs.values() if sign.present]
+            kept = [each for each in present if each.slot != finding.slot]
+            after = signs_text(revise(signs, [*kept, finding], at))
+            return {} if after == stored.get(realm) else {realm: after}
+
+        self._store.revise(change, at)
+
+    def tell(self) -> Tally:
+        """Bring every channel up to date; channels side by side, and none can fail the caller."""
+        tally = Tally()
+        threads = [
+            threading.Thread(
+                target=self._tell, args=(channel, tally), name=f"alerts-{channel.name}", daemon=True
+            )
+            for channel in self._channels
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_SECONDS)
+        return tally
+
+    def _tell(self, channel: Channel, tally: Tally) -> None:
+        try:
+            _Telling(self._control, channel, self._links, tally).run()
+        except Exception as error:  # noqa: BLE001  # alerts must never break what they watch
+            tally.failed[channel.name] = type(error).__name__
+            # Not the logger's own traceback: unconfigured, it prints local variables.
+            trace = redact(traceback.format_exc())
+            _log.error("alert_failed", channel=channel.name, trace=trace)
+
+
+class _Telling:
+    """One channel's turn."""
+
+    def __init__(self, control: ControlPlane, channel: Channel, links: Links, tally: Tally) -> None:
+        self._control = control
+        self._store = control.alerts
+        self._channel = channel
+        self._links = links
+        self._tally = tally
+        self._owner = f"{this_process()}/{secrets.token_hex(8)}"[-64:]
+        self._attempts: dict[str, int] = {}
+
+    def run(self) -> None:
+        told = {each.realm_id: each for each in self._store.told(self._channel.name)}
+        found: dict[str, News] = {}
+        versions: dict[str, int] = {}
+        # A company told of whose signs are gone meanwhile is one where all is over.
+        for realm, text in {**dict.fromkeys(told, "{}"), **self._store.signs()}.items():
+            known = told.get(realm)
+            if known is not None and known.busy_until is not None:
+                continue
+            heard = news(read_signs(text), {} if known is None else read_told(known.told))
+            if heard is not None:
+                found[realm] = heard
+                versions[realm] = 0 if known is None else known.version
+                self._attempts[realm] = 0 if known is None else known.attempts
+        if not found:
+            return
+        taken = self._store.claim(self._channel.name, self._owner, versions)
+        self._deliver({realm: found[realm] for realm in sorted(taken)}, versions)
+
+    def _deliver(self, found: Mapping[str, News], versions: Mapping[str, int]) -> None:
+        portions = [list(found)] if len(found) > ONE_BY_ONE else [[realm] for realm in found]
+        names: dict[str, str] = {
+            each.realm_id: each.name for each in self._control.companies.list()
+        }
+        began = self._control.clock.monotonic()
+        while portions:
+            if self._control.clock.monotonic() - began > START_SECONDS:
+                break
+            realms = portions[0]
+            message = self._message(realms, found, versions, names)
+            try:
+                remark = self._channel.send(message)
+            except AlertError as error:
+                self._put_back(realms, error)
+                portions.pop(0)
+                break
+            except Exception as error:
+                self._put_back(realms, ChannelUnavailable(f"{type(error).__name__} in sending."))
+                portions.pop(0)
+                raise
+            portions.pop(0)
+            self._store.confirm(
+                self._channel.name,
+                self._owner,
+                {realm: told_text(found[realm].told) for realm in realms},
+            )
+            self._tally.sent[self._channel.name] = self._tally.sent.get(self._channel.name, 0) + 1
+            _log.info("alert_sent", channel=self._channel.name, title=message.title, remark=remark)
+        left = [realm for realms in portions for realm in realms]
+        if left:
+            self._store.put_back(self._channel.name, self._owner, left)
+
+    def _put_back(self, realms: Sequence[str], error: AlertError) -> None:
+        text = plain(error.message)
+        attempts = max(self._attempts[realm] for realm in realms)
+        wait = min(_FIRST_RETRY * float(1 << min(attempts, 10)), _LONGEST_RETRY)
+        asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
+        self._store.put_back(
+            self._channel.name,
+            self._owner,
+            realms,
+            error=text,
+            retry_seconds=max(wait, asked or 0.0),
+        )
+        self._tally.failed[self._channel.name] = text
+        _log.warning("alert_not_sent", channel=self._channel.name, error=text)
+
+    def _message(
+        self,
+        realms: Sequence[str],
+        found: Mapping[str, News],
+        versions: Mapping[str, int],
+        names: Mapping[str, str],
+    ) -> Message:
+        moods = [mood(found[realm]) for realm in realms]
+        order = list(Mood)
+        environment = self._control.environment.value
+        return Message(
+            id=message_id(
+                self._channel.name, environment, {realm: versions[realm] for realm in realms}
+            ),
+            at=self._control.now(),
+            mood=min(moods, key=order.index),
+            environment=environment,
+            companies=tuple(
+                company_news(realm, names.get(realm, realm), found[realm], self._links)
+                for realm in realms
+            ),
+        )
+
+
+def _common(current: Iterable[list[Finding]]) -> list[Finding]:
+    """Take what concerns all companies at once out of each, and return it once."""
+    common: dict[str, Finding] = {}
+    for findings in current:
+        for finding in [each for each in findings if each.kind in COMMON]:
+            findings.remove(finding)
+            common.setdefault(finding.slot, finding)
+    return list(common.values())
+
+
+def _run_ids(text: str | None) -> set[str]:
+    return {sign.finding.run_id for sign in read_signs(text).values()}

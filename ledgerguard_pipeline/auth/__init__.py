@@ -1,0 +1,1 @@
+"""The grants of companies: connecting, refreshing, keeping alive, rotating keys."""

@@ -1,0 +1,89 @@
+"""Daily care for grants nobody uses: Intuit ends a refresh token after 100 idle days.
+
+Every use extends it, so one refresh of a company that was not called for some days keeps it for
+ever (up to Intuit's five years). Grants that Intuit refused are asked about once more here, because
+it refuses living ones too during some of its outages.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, Care, Cared
+from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
+from ledgerguard_pipeline.errors import LedgerGuardError, ReauthorizationRequired
+from ledgerguard_pipeline.health.rules import WARN_DAYS
+
+_log = structlog.get_logger(__name__)
+
+
+def keep_alive(
+    control: ControlPlane, custodian: Custodian, *, idle_days: int = IDLE_DAYS
+) -> list[Cared]:
+    """Refresh every company that was idle for so many days; whatever one fails at stays its own.
+
+    A token that ends within the first warning is refreshed however lately it was used.
+    """
+    lives = control.tokens.lives()
+    outcomes = []
+    for company in control.companies.list():
+        if company.status is ConnectionStatus.DISCONNECTED:
+            continue
+        life = lives.get(company.realm_id)
+        try:
+            care, detail = _care(control, custodian, company, life, idle_days), None
+        except ReauthorizationRequired as error:
+            care, detail = Care.DIED, error.message
+        except LedgerGuardError as error:
+            care, detail = Care.FAILED, error.message
+        except Exception as error:  # noqa: BLE001  # the next company must not suffer from it
+            care, detail = Care.FAILED, f"An unexpected {type(error).__name__} stopped it."
+            _log.exception("keep_alive_failed", realm_id=company.realm_id)
+        outcomes.append((company, care, detail))
+    return _dated(control, outcomes)
+
+
+def _care(
+    control: ControlPlane,
+    custodian: Custodian,
+    company: Company,
+    life: TokenLife | None,
+    idle_days: int,
+) -> Care:
+    if company.status is ConnectionStatus.NEEDS_REAUTH:
+        return Care.REVIVED if custodian.confirm(company.realm_id) else Care.NEEDS_CONSENT
+    if life is not None and not _due(life, control.now(), idle_days):
+        return Care.IN_USE
+    # Whoever refreshed it since the look above saves the call.
+    return Care.RENEWED if custodian.keep_alive(company.realm_id) else Care.IN_USE
+
+
+def _due(life: TokenLife, now: datetime, idle_days: int) -> bool:
+    if now - life.access_expires_at >= timedelta(days=idle_days):
+        return True
+    end = life.refresh_expires_at
+    return end is not None and end - now <= timedelta(days=WARN_DAYS[0])
+
+
+def _dated(control: ControlPlane, outcomes: list[tuple[Company, Care, str | None]]) -> list[Cared]:
+    lives = control.tokens.lives()
+    told = []
+    for company, care, detail in outcomes:
+        life = lives.get(company.realm_id)
+        told.append(
+            Cared(
+                company.realm_id,
+                company.name,
+                care,
+                None if life is None else life.refresh_expires_at,
+                None if life is None else life.hard_expires_at,
+                detail,
+            )
+        )
+        _log.info("company_kept_alive", realm_id=company.realm_id, outcome=care.value)
+    return told

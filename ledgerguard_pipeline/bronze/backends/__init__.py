@@ -1,0 +1,1 @@
+"""Where Bronze is kept: a DuckDB file or a DuckLake, behind one protocol."""

@@ -1,0 +1,237 @@
+"""Bronze on DuckLake: catalog in PostgreSQL, data files in a folder or an object store.
+
+Many hosts write at once. Writers of one company take turns (``bronze/backends/writer_locks.py``); writers of
+different companies commit side by side, because a commit only adds rows: DuckLake lets
+insertions pass each other and refuses insertions beside deletions in one table. What little is
+updated (the quarantine) and the first creation of a table can meet such a refusal; the whole
+work is then done again from its first read, with jitter, until the wait limit is over.
+
+A lost connection is handled alike. Where it broke during COMMIT nobody knows whether the commit
+counts; the repeated work looks for its own load marks first (``bronze/write/commit.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
+
+import duckdb
+import psycopg
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.backends.base import Session, Written, first_line
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.backends.writer_locks import TurnTaken, connect, conninfo, turn
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.config.bronze_url import LakeAddress
+from ledgerguard_pipeline.errors import (
+    BronzeBusy,
+    BronzeError,
+    BronzeUnavailable,
+    ConfigurationError,
+)
+from ledgerguard_pipeline.postgres_answers import login_refused, passes, quotes_server
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_LAYOUT = "the layout of the lake"
+_REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
+"""In a server that speaks English; others are asked for their SQLSTATE."""
+_CONFLICTS = ("conflict", "maximum retry count", "primary key", "unique", "concurrent")
+_LOST = ("connect", "terminat", "starting up", "shutting down", "recovery", 'query "rollback"')
+
+
+class _Cause(Enum):
+    CONFLICT = "another writer committed first"
+    LOST = "its database did not answer"
+    REFUSED = "its database refuses the settings"
+
+
+class DuckLake:
+    """One lake; nothing is opened before the first use."""
+
+    def __init__(self, address: LakeAddress, *, clock: Clock, wait_seconds: float) -> None:
+        self.address = address
+        self.name = str(address)
+        self._clock = clock
+        self._wait = wait_seconds
+        self._random = random.Random()  # noqa: S311  # jitter, not a secret
+        self._there = False
+        self._laid_out = False
+
+    def exists(self) -> bool:
+        """False while the catalog's database holds no lake.
+
+        Raises:
+            ConfigurationError: the database refuses the settings.
+            BronzeUnavailable: it did not answer within the wait limit.
+        """
+        return self._there or self._patiently(self._look, "reading")
+
+    def stamp(self) -> None:
+        """Nothing cheaper than a read tells."""
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot of the lake for the block."""
+        connection = self._patiently(self._begin_reading, "reading")
+        try:
+            yield Session(connection, CATALOG, lake=True)
+        except duckdb.Error as error:
+            cause = self._cause(error)
+            if cause is _Cause.LOST:
+                instances.drop(self.address)
+                raise self._unavailable(error, "reading") from error
+            if cause is _Cause.REFUSED:
+                raise self._refused(error) from error
+            raise BronzeError(f"DuckDB failed reading {self.name}: {first_line(error)}.") from error
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """For one's own tables beside Bronze's; conflicts are the caller's to repeat."""
+        connection = self._patiently(self._begin_writing, "writing")
+        try:
+            yield Session(connection, CATALOG, lake=True)
+        except duckdb.Error as error:
+            raise self._failed(error, "writing") from error
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:
+        """Do the work, again and again if need be, until it is committed."""
+
+        def attempt(left: float) -> Written:
+            with turn(self.address, self._names(realms), left) as mine:
+                connection = instances.cursor(self.address, read_only=False)
+                try:
+                    return work(Session(connection, CATALOG, lake=True, committing=mine.committing))
+                finally:
+                    with contextlib.suppress(duckdb.Error):
+                        connection.close()
+
+        done = self._patiently(attempt, "writing")
+        self._there = self._laid_out = True
+        return done
+
+    def waiting_once(self) -> AbstractContextManager[None]:
+        """Writers of a lake wait for their own companies only."""
+        return nullcontext()
+
+    def tables(self, session: Session) -> set[str]:
+        """The tables, asked of the catalog directly: DuckDB's own listing opens every table."""
+        found = session.connection.execute(statements.READ_LAKE_TABLES).fetchall()
+        return {str(row[0]) for row in found}
+
+    def _names(self, realms: Sequence[str]) -> list[str]:
+        # Until the lake is known to be laid out, everybody waits for whoever does it.
+        return [*realms] if self._laid_out else [*realms, _LAYOUT]
+
+    def _look(self, _left: float) -> bool:
+        with connect(self.address) as connection:
+            row = connection.execute(
+                "SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = 'ducklake_metadata' "
+                "AND schemaname = ANY (current_schemas(false))"
+            ).fetchone()
+        self._there = row is not None
+        return self._there
+
+    def _begin_writing(self, _left: float) -> duckdb.DuckDBPyConnection:
+        return instances.cursor(self.address, read_only=False)
+
+    def _begin_reading(self, _left: float) -> duckdb.DuckDBPyConnection:
+        connection = instances.cursor(self.address, read_only=True)
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(statements.FIND_SCHEMA, [CATALOG, statements.SCHEMA]).fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _patiently(self, attempt: Callable[[float], Written], doing: str) -> Written:
+        deadline = self._clock.monotonic() + self._wait
+        pause = _FIRST_WAIT
+        while True:
+            left = deadline - self._clock.monotonic()
+            try:
+                return attempt(max(left, 0.001))
+            except TurnTaken:
+                raise self._busy() from None
+            except (duckdb.Error, psycopg.Error) as error:
+                cause = self._cause(error)
+                if cause is _Cause.REFUSED:
+                    raise self._refused(error) from error
+                if cause is None:
+                    raise self._failed(error, doing) from error
+                if cause is _Cause.LOST:
+                    instances.drop(self.address)
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    if cause is _Cause.CONFLICT:
+                        raise self._busy() from error
+                    raise self._unavailable(error, doing) from error
+            self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
+            pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _cause(self, error: duckdb.Error | psycopg.Error) -> _Cause | None:
+        """Why it may succeed when it is done again; None where it would not."""
+        if isinstance(error, psycopg.Error):
+            return self._cause_by_state(error)
+        text = str(error).lower()
+        if any(mark in text for mark in _REFUSED):
+            return _Cause.REFUSED
+        # DuckLake wraps what PostgreSQL said, in PostgreSQL's language; its own words are English.
+        if any(mark in text for mark in _LOST):
+            # Whether the server is away or does not let us in, it says itself.
+            asked = self._asked() if quotes_server(str(error)) else None
+            return _Cause.REFUSED if asked is _Cause.REFUSED else _Cause.LOST
+        if any(mark in text for mark in _CONFLICTS):
+            return _Cause.CONFLICT
+        return self._asked() if quotes_server(str(error)) else None
+
+    def _cause_by_state(self, error: psycopg.Error) -> _Cause | None:
+        if login_refused(error, conninfo(self.address)):
+            return _Cause.REFUSED
+        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return _Cause.LOST if lost or passes(error.sqlstate) else None
+
+    def _asked(self) -> _Cause | None:
+        """What the database says to a login of our own; None if it lets us in."""
+        try:
+            connect(self.address).close()
+        except psycopg.Error as error:
+            return self._cause_by_state(error)
+        return None
+
+    def _busy(self) -> BronzeBusy:
+        return BronzeBusy(
+            f"Other writers kept {self.name} for {self._wait:g} s. Let them "
+            "finish and run this again; nothing is lost."
+        )
+
+    def _unavailable(self, error: Exception, doing: str) -> BronzeUnavailable:
+        return BronzeUnavailable(
+            f"{self.name} (LEDGERGUARD_BRONZE_URL) did not answer for {self._wait:g} s while "
+            f"{doing}: {first_line(error)}. Nothing of this load was kept, so nothing is lost; "
+            "bring its PostgreSQL back and run this again."
+        )
+
+    def _refused(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.name} cannot be used: {first_line(error)}. Correct LEDGERGUARD_BRONZE_URL."
+        )
+
+    def _failed(self, error: Exception, doing: str) -> BronzeError | ConfigurationError:
+        text = first_line(error)
+        if "DATA_PATH" in text:
+            return self._refused(error)
+        return BronzeError(
+            f"DuckDB failed {doing} {self.name}: {text}. Nothing of this load was kept; check "
+            "the data path, then run it again."
+        )

@@ -1,0 +1,117 @@
+"""Whose turn it is to write a company: advisory locks in the catalog's PostgreSQL.
+
+DuckLake lets two insertions into one table both succeed. Two writers of the same company would
+each find a version missing and each add it. So whoever writes a company holds a session lock
+for it from before its first read until after its commit. The lock lives on a connection of its
+own, because DuckLake begins new transactions by itself when it repeats a commit; ``committing``
+fails right before COMMIT if that connection is gone. A killed process gives its locks
+back at once, a host that lost power after a minute and a half.
+
+A pooler that hands out connections by transaction (PgBouncer's mode ``transaction``) would
+break session locks: connect to the server itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+
+from ledgerguard_pipeline.config.bronze_url import LakeAddress
+
+_STRIPES = 1024
+"""Different companies share a lock once in a thousand; PostgreSQL's lock table stays small."""
+_SPACE = 0x6C677264  # "lgrd": the first half of our two-part lock keys
+_COMMIT = _STRIPES
+"""The lock everybody holds while committing, beside those of companies."""
+CONNECT_SECONDS = 10
+_TAKE = (
+    "SELECT pg_advisory_lock(%s, stripe) FROM "
+    "(SELECT stripe FROM unnest(%s::int[]) AS stripe ORDER BY stripe) AS ordered"
+)
+
+
+class TurnTaken(Exception):
+    """Somebody else held a company for longer than the caller wanted to wait."""
+
+
+class Turn:
+    """The right to write some companies, for as long as its connection lives."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Prove that the locks are still held, and be the only one to commit to this lake.
+
+        DuckLake numbers commits optimistically: of several at once one wins and the others do
+        their part again. On busy cores that starved writers for a minute; in turns each needs
+        one repetition at most, and files are written before.
+
+        Raises:
+            TurnTaken: other writers' commits did not end in time.
+            psycopg.Error: the locks may be gone.
+        """
+        try:
+            self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [_SPACE, _COMMIT])
+        except errors.LockNotAvailable as error:
+            raise TurnTaken from error
+        try:
+            yield
+        finally:
+            # What is committed counts; a lost connection has given the lock back already.
+            with suppress(psycopg.Error):
+                self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_SPACE, _COMMIT])
+
+
+def stripes(names: Sequence[str]) -> list[int]:
+    """Lock numbers of these names, each once, in the order in which everybody takes them."""
+    return sorted({int(hashlib.sha256(name.encode()).hexdigest(), 16) % _STRIPES for name in names})
+
+
+def connect(address: LakeAddress) -> psycopg.Connection:
+    """A plain connection to the catalog's database.
+
+    Raises:
+        psycopg.Error: it cannot be reached, or refuses.
+    """
+    return psycopg.connect(conninfo(address), autocommit=True)
+
+
+def conninfo(address: LakeAddress) -> str:
+    """How the catalog's database is logged in to; holds the password."""
+    parameters: dict[str, str | int] = {"connect_timeout": CONNECT_SECONDS}
+    parameters.update(address.catalog)
+    if address.password is not None:
+        parameters["password"] = address.password
+    return make_conninfo("", **parameters, application_name="ledgerguard bronze")
+
+
+@contextmanager
+def turn(address: LakeAddress, names: Sequence[str], wait_seconds: float) -> Iterator[Turn]:
+    """Hold the locks of these names for the block.
+
+    Raises:
+        TurnTaken: another writer did not give one back in time.
+        psycopg.Error: the catalog's database cannot be reached.
+    """
+    connection = connect(address)
+    try:
+        milliseconds = max(1, int(wait_seconds * 1000))
+        connection.execute(
+            f"SET lock_timeout = {milliseconds}; SET tcp_keepalives_idle = 60; "
+            "SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+        )
+        try:
+            connection.execute(_TAKE, [_SPACE, stripes(names)])
+        except errors.LockNotAvailable as error:
+            raise TurnTaken from error
+        yield Turn(connection)
+    finally:
+        with suppress(psycopg.Error):
+            connection.close()

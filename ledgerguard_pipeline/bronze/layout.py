@@ -1,0 +1,130 @@
+"""Who may use a Bronze store: it knows its environment and the version of its layout."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
+from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
+from ledgerguard_pipeline.values import Environment
+
+
+def has_schema(session: Session) -> bool:
+    """False for a place nothing was loaded into yet."""
+    row = session.connection.execute(
+        statements.FIND_SCHEMA, [session.catalog, statements.SCHEMA]
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def prepare(
+    place: Place, session: Session, environment: Environment | None, now: datetime
+) -> set[str]:
+    """Lay out a new store for this environment, or check and upgrade an old one; its tables.
+
+    Raises:
+        BronzeError: the store is new and nobody said whose it is to be.
+        WrongEnvironment, BronzeError: as ``enter``.
+    """
+    if not has_schema(session):
+        if environment is None:
+            raise BronzeError(
+                f"{_capital(place.name)} is new and belongs to no Intuit environment yet: name "
+                "one when opening it, or let an IngestionService write first."
+            )
+        _in_one(session, lambda: _lay_out(session, environment, now))
+        return enter(place, session, environment)
+    present = enter(place, session, environment)
+    missing = statements.SYSTEM_TABLES.keys() - present
+    if missing or _layout(session.connection) < statements.SCHEMA_VERSION:
+        _in_one(session, lambda: _upgrade(session.connection, missing))
+        present |= missing
+    return present
+
+
+def _in_one(session: Session, work: Callable[[], None]) -> None:
+    connection = session.connection
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        work()
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _lay_out(session: Session, environment: Environment, now: datetime) -> None:
+    connection = session.connection
+    connection.execute(statements.create_schema(session.catalog))
+    connection.execute(statements.search_path(session.catalog))
+    for statement in statements.create_system_tables():
+        connection.execute(statement)
+    meta = [
+        ("environment", environment.value),
+        ("schema_version", str(statements.SCHEMA_VERSION)),
+        ("created_at", now.isoformat()),
+    ]
+    insert_rows(connection, "_meta", ("key", "value"), meta)
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection, missing: Collection[str]) -> None:
+    """From an older layout: tables are added, rows stay; healing them is each company's sync's."""
+    for statement in statements.create_system_tables(missing):
+        connection.execute(statement)
+    connection.execute(statements.SET_LAYOUT, [str(statements.SCHEMA_VERSION)])
+
+
+def _layout(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(dict(connection.execute(statements.READ_META).fetchall()).get("schema_version", "0"))
+
+
+def enter(place: Place, session: Session, environment: Environment | None) -> set[str]:
+    """Check that the store is ours (None takes any), make ``bronze`` the search path, return the tables.
+
+    Raises:
+        WrongEnvironment: it belongs to the other Intuit environment.
+        BronzeError: it is no Bronze store, or of a newer layout than this program knows.
+    """
+    connection = session.connection
+    connection.execute(statements.search_path(session.catalog))
+    present = place.tables(session)
+    if "_meta" not in present:
+        raise BronzeError(
+            f"{_capital(place.name)} has a schema `bronze` that is not a Bronze store; point "
+            "LEDGERGUARD_BRONZE_URL elsewhere."
+        )
+    meta = dict(connection.execute(statements.READ_META).fetchall())
+    if environment is not None and meta.get("environment") != environment.value:
+        raise other_environment(place.name, str(meta.get("environment")), environment)
+    if int(meta.get("schema_version", "0")) > statements.SCHEMA_VERSION:
+        raise BronzeError(
+            f"{_capital(place.name)} was written by a newer release (layout "
+            f"{meta['schema_version']}, known {statements.SCHEMA_VERSION}); upgrade this program."
+        )
+    return present
+
+
+def other_environment(name: str, mine: str, asked: Environment) -> WrongEnvironment:
+    """The error of a store that belongs to the other environment."""
+    return WrongEnvironment(
+        f"{_capital(name)} belongs to Intuit's {mine} environment, but INTUIT_ENV is "
+        f"{asked.value} (or the client's environment is). Use a store for each environment: "
+        "another LEDGERGUARD_HOME, LEDGERGUARD_BRONZE_URL or db_path."
+    )
+
+
+def reenter(place: Place, session: Session) -> set[str]:
+    """As ``enter``, for a lake this process has checked before: it cannot be exchanged."""
+    session.connection.execute(statements.search_path(session.catalog))
+    return place.tables(session)
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

@@ -1,0 +1,1 @@
+"""Bronze as a whole: copies, moving into a lake, keeping a lake in order."""

@@ -1,0 +1,86 @@
+"""Moving a Bronze file into a lake: one transaction, verified before it counts.
+
+The file is held open read-only meanwhile, so nobody can add to it; everything is copied, then
+both sides are counted, the hashes of all their values are added up and compared, and every
+payload's SHA-256 is computed anew from the copied bytes. Only then is it committed. A move that
+is interrupted leaves the lake empty (at most files without owner, which the upkeep deletes) and
+may simply be started again. The file itself is never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, open_memory
+from ledgerguard_pipeline.bronze.layout import enter, has_schema
+from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content, contents, copy_tables
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.crashpoints import crashpoint
+from ledgerguard_pipeline.errors import BadInputError, BronzeError
+from ledgerguard_pipeline.values import Environment
+
+_TURN = "the move into the lake"
+_FILE = "ledgerguard_file"
+
+
+def take_over(
+    place: Place, path: Path, environment: Environment | None, clock: Clock
+) -> dict[str, Content]:
+    """Copy the file's store into the empty lake; what each table holds now.
+
+    Raises:
+        BadInputError: the place is no lake, or holds something; or there is no such file.
+        WrongEnvironment: the file belongs to the other environment.
+        BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``, or the copy differs.
+    """
+    if isinstance(place, BronzeFile):
+        raise BadInputError("Bronze can be moved into a DuckLake only; give --to ducklake:...")
+    if not path.exists():
+        raise BadInputError(f"There is no Bronze file at {path} to move.")
+    file = BronzeFile(path, connect=open_memory, clock=clock, lock_wait_seconds=5.0)
+    # Holding the file's own session keeps every writer out until the copy counts.
+    with file.reading() as original:
+        present = enter(file, original, environment)
+        return place.write((_TURN,), lambda lake: _copy(place, lake, path, present))
+
+
+def _copy(place: Place, lake: Session, path: Path, present: set[str]) -> dict[str, Content]:
+    if has_schema(lake):
+        raise BadInputError(
+            f"{place.name} holds a Bronze store already; a file can only be moved into an empty "
+            "one. Choose another database, or drop that one."
+        )
+    connection = lake.connection
+    source = f"{_FILE}_{os.urandom(4).hex()}"
+    target = str(path.resolve()).replace("'", "''")
+    connection.execute(f"ATTACH '{target}' AS {source} (READ_ONLY)")
+    try:
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            names = copy_tables(connection, source, lake.catalog, present, to_lake=True)
+            held = [name for name in names if name in present]
+            found = contents(connection, lake.catalog, held)
+            _compare(contents(connection, source, held), found)
+            crashpoint("before_bronze_commit")
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                connection.execute("ROLLBACK")
+            raise
+        _compare(found, contents(connection, lake.catalog, held))
+    finally:
+        connection.execute(f"DETACH {source}")
+    return found
+
+
+def _compare(wanted: dict[str, Content], found: dict[str, Content]) -> None:
+    different = [name for name in wanted if wanted[name] != found[name]]
+    # What was damaged in the file stays as it is; only the copy must not add to it.
+    if different:
+        raise BronzeError(
+            f"The copy of {', '.join(different)} differs from the file, so nothing was moved; "
+            "check the disk, then try again."
+        )

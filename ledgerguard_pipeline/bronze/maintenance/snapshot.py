@@ -1,0 +1,96 @@
+"""Consistent copies of Bronze in a file of their own, for notebooks and backups."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, attach_new
+from ledgerguard_pipeline.bronze.maintenance.copy_tables import copy_tables
+from ledgerguard_pipeline.errors import BadInputError
+
+_PIECE = 1024 * 1024
+_COPY = "ledgerguard_copy"
+
+
+def write_snapshot(place: Place, path: Path, check: Callable[[Session], set[str]]) -> Path:
+    """Write a copy beside the target, then rename it into place.
+
+    ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it.
+
+    Raises:
+        BadInputError: the target is unusable, or there is nothing to copy.
+    """
+    target = path.absolute()
+    if not place.exists():
+        raise BadInputError(
+            f"Nothing was loaded into {place.name} yet; run `ledgerguard sync` first."
+        )
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInputError(f"{target} is no file in an existing directory; name one.")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        if isinstance(place, BronzeFile):
+            _copy_file(place, target, partial, check)
+        else:
+            _copy_lake(place, partial, check)
+        # A write-ahead log beside an older copy must not be replayed into the new one.
+        target.with_name(target.name + ".wal").unlink(missing_ok=True)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+        partial.with_name(partial.name + ".wal").unlink(missing_ok=True)
+    return target
+
+
+def _copy_file(
+    file: BronzeFile, target: Path, partial: Path, check: Callable[[Session], set[str]]
+) -> None:
+    """Copy the checkpointed file while nobody else can write."""
+    if target.resolve() == file.path or (target.exists() and target.samefile(file.path)):
+        raise BadInputError("A snapshot needs another path than the Bronze file itself.")
+    # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
+    with contextlib.ExitStack() as handles, file.session(read_only=False) as session:
+        check(session)
+        session.connection.execute(statements.checkpoint(session.catalog))
+        source = handles.enter_context(file.path.open("rb"))
+        _copy(source.fileno(), partial)
+
+
+def _copy_lake(lake: Place, partial: Path, check: Callable[[Session], set[str]]) -> None:
+    """Read one snapshot of the lake into a new file; its writers go on meanwhile."""
+
+    def work(session: Session) -> None:
+        present = check(session)
+        connection = session.connection
+        partial.unlink(missing_ok=True)
+        # The instance is shared by the threads of this process: the name must be ours alone.
+        copy = f"{_COPY}_{os.urandom(4).hex()}"
+        attach_new(connection, partial, copy)
+        try:
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                copy_tables(connection, session.catalog, copy, present, to_lake=False)
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            connection.execute(statements.search_path(session.catalog))
+            connection.execute(f"DETACH {copy}")
+
+    lake.write((), work)
+
+
+def _copy(source: int, partial: Path) -> None:
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as copy, os.fdopen(source, "rb", closefd=False) as original:
+        shutil.copyfileobj(original, copy, _PIECE)
+        copy.flush()
+        os.fsync(copy.fileno())

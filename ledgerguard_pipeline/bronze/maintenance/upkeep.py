@@ -1,0 +1,129 @@
+"""Keeping a lake small and quick while its writers go on.
+
+Every commit leaves a snapshot, and small ones rows in the catalog or small files. From time to
+time those become files, small files become large ones, snapshots nobody can be reading any more
+are forgotten and files that belong to none are deleted. What a killed writer left behind belongs
+to no snapshot. ``keep`` protects readers and writers that are under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile
+
+KEEP = timedelta(days=1)
+"""How long a snapshot and a file without owner stay: longer than any read or load takes."""
+_TURN = "the upkeep of the lake"
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was done; all zero where there was nothing to do."""
+
+    outdated_rows: int = 0
+    """Rows of bookkeeping that newer ones replace."""
+    rows_to_files: int = 0
+    """Rows moved from the catalog into files."""
+    files_merged: int = 0
+    snapshots_expired: int = 0
+    files_deleted: int = 0
+    checkpointed: bool = False
+    """A file instead of a lake: DuckDB was asked to write everything into it."""
+
+    def __str__(self) -> str:
+        if self.checkpointed:
+            return "Bronze is a DuckDB file, which keeps itself in order; it was checkpointed."
+        return (
+            f"{self.rows_to_files:,} rows moved from the catalog into files, "
+            f"{self.files_merged:,} small files merged, {self.snapshots_expired:,} snapshots "
+            f"expired, {self.files_deleted:,} files deleted, {self.outdated_rows:,} outdated "
+            "rows of bookkeeping removed."
+        )
+
+
+def maintain(place: Place, check: Callable[[Session], set[str]], now: datetime) -> Upkeep:
+    """Do all of it, one short transaction after the other; safe beside writers and readers.
+
+    ``check`` refuses a store that is not ours.
+
+    Raises:
+        BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``; what was done before
+            stays done, the next time goes on.
+    """
+    if isinstance(place, BronzeFile):
+        place.write((), lambda session: _checkpoint(session, check))
+        return Upkeep(checkpointed=True)
+    before = now - KEEP
+
+    def step(work: Callable[[Session], int]) -> int:
+        def checked(session: Session) -> int:
+            check(session)
+            return work(session)
+
+        return place.write((_TURN,), checked)
+
+    return Upkeep(
+        outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED),
+        rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
+        files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
+        snapshots_expired=step(lambda lake: _rows(lake, _expire_lake(lake.catalog), before)),
+        files_deleted=step(lambda lake: _rows(lake, _clean_lake(lake.catalog), before))
+        + step(lambda lake: _rows(lake, _sweep_lake(lake.catalog), before)),
+    )
+
+
+def _checkpoint(session: Session, check: Callable[[Session], set[str]]) -> None:
+    check(session)
+    session.connection.execute(statements.checkpoint(session.catalog))
+
+
+def _forget(table: str, session: Session) -> int:
+    row = session.connection.execute(_outdated(table)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _sum(session: Session, statement: str, column: int) -> int:
+    return sum(int(row[column]) for row in session.connection.execute(statement).fetchall())
+
+
+def _rows(session: Session, statement: str, before: datetime) -> int:
+    return len(session.connection.execute(statement, [before]).fetchall())
+
+
+def _outdated(table: str) -> str:
+    """Delete rows of bookkeeping that newer ones replace."""
+    key, newest = statements.REPLACED[table]
+    names = key.replace(" ", "").split(",")
+    same = " AND ".join(f"newer.{name} = older.{name}" for name in names)
+    return (
+        f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
+        f"WHERE {same} AND newer.{newest} > older.{newest})"
+    )
+
+
+def _flush_lake(catalog: str) -> str:
+    return f"CALL ducklake_flush_inlined_data('{catalog}')"
+
+
+def _merge_lake(catalog: str) -> str:
+    return f"CALL ducklake_merge_adjacent_files('{catalog}')"
+
+
+def _expire_lake(catalog: str) -> str:
+    return f"CALL ducklake_expire_snapshots('{catalog}', older_than => ?)"
+
+
+def _clean_lake(catalog: str) -> str:
+    """Delete files that only expired snapshots had, once they expired long enough ago."""
+    return f"CALL ducklake_cleanup_old_files('{catalog}', older_than => ?)"
+
+
+def _sweep_lake(catalog: str) -> str:
+    """Delete old files that no snapshot ever had: a writer was killed before its commit."""
+    return f"CALL ducklake_delete_orphaned_files('{catalog}', older_than => ?)"

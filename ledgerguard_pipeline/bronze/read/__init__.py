@@ -1,0 +1,1 @@
+"""Reading Bronze: frames, counts, live ids, figures for checks."""

@@ -1,0 +1,285 @@
+"""From records to what a load writes: one newest version per object, in Arrow form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledgerguard_pipeline.bronze.backends.duckdb_file import ROW_GROUP_ROWS
+from ledgerguard_pipeline.bronze.loads import Load
+from ledgerguard_pipeline.bronze.write.differences import Difference, difference, lacking
+from ledgerguard_pipeline.bronze.write.version_order import (
+    Verdict,
+    Version,
+    judge,
+    microseconds,
+    raised_floor,
+    same_version,
+    version_of,
+)
+from ledgerguard_pipeline.members import without_signed_links
+from ledgerguard_pipeline.values import Record, Reject, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Payloads = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Newest stored payloads of some ids."""
+
+_SLICE_BYTES = 32 * 1024 * 1024
+
+_NUL = "\0"
+"""JSON may say it as an escape, but a text of PostgreSQL, so of a lake's catalog, cannot hold it."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """A load's records while they are being sorted out; the counts add up to all of them."""
+
+    newest: dict[str, tuple[Record, Version]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    unchanged: int = 0
+    stale: int = 0
+    restated: dict[str, Difference] = field(default_factory=dict)
+    """Of those chosen: why they are written although Bronze holds their version."""
+
+
+def collapse(load: Load) -> Batch:
+    """Keep the newest of each object; what cannot be stored becomes a reject."""
+    batch = Batch(rejects=[_storable(reject) for reject in load.rejects])
+    newest = batch.newest
+    sha256 = hashlib.sha256
+    for sent in load.records:
+        record = _kept(sent)
+        problem = _problem(record)
+        if problem is not None:
+            batch.rejects.append(_storable(_reject(record, problem)))
+            continue
+        payload = record.payload
+        digest = None if payload is None else sha256(payload).hexdigest()
+        try:
+            version = version_of(record, digest)
+        except TypeError:
+            batch.rejects.append(_reject(record, "a time without UTC offset"))
+            continue
+        held = newest.get(record.id)
+        if held is None:
+            newest[record.id] = (record, version)
+            continue
+        verdict = judge(version, held[1])
+        changes_form = held[0].source is Source.CDC and record.source is not Source.CDC
+        if verdict is Verdict.WRITE and same_version(version, held[1]) and not changes_form:
+            verdict, _ = _same(record, held[0].payload)
+        match verdict:
+            case Verdict.WRITE:
+                newest[record.id] = (record, raised_floor(version, held[1]))
+                batch.stale += 1
+            case Verdict.UNCHANGED:
+                batch.unchanged += 1
+            case Verdict.STALE:
+                batch.stale += 1
+    return batch
+
+
+def decide(
+    batch: Batch, stored: Mapping[str, Version], payloads: Payloads, always: Sequence[bytes] = ()
+) -> list[tuple[Record, Version]]:
+    """Those versions that go on top of what is stored; the others are counted in ``batch``.
+
+    ``payloads`` reads stored payloads, asked only where a header cannot tell: the same version
+    with other bytes, or a row that lacks what its type has ``always``.
+    """
+    chosen: list[tuple[Record, Version]] = []
+    doubtful: dict[str, Version] = {}
+    for identity, (record, version) in batch.newest.items():
+        held = stored.get(identity)
+        verdict = Verdict.WRITE if held is None else judge(version, held)
+        if verdict is not Verdict.WRITE:
+            batch.unchanged += verdict is Verdict.UNCHANGED
+            batch.stale += verdict is Verdict.STALE
+        elif held is None or version.gone:
+            chosen.append((record, version))
+        elif held.gone:
+            batch.restated[identity] = Difference.REVIVED
+            chosen.append((record, version))
+        elif same_version(version, held) or _lacks(record, always):
+            doubtful[identity] = version
+        else:
+            chosen.append((record, version))
+    if doubtful:
+        _look_closer(batch, doubtful, stored, payloads(list(doubtful)), chosen, always)
+    return chosen
+
+
+def _look_closer(
+    batch: Batch,
+    doubtful: Mapping[str, Version],
+    stored: Mapping[str, Version],
+    payloads: Mapping[str, bytes],
+    chosen: list[tuple[Record, Version]],
+    always: Sequence[bytes],
+) -> None:
+    for identity, version in doubtful.items():
+        record, held = batch.newest[identity][0], payloads.get(identity)
+        if not same_version(version, stored[identity]):
+            # A shorter form never replaces a whole one.
+            if held is not None and _shorter(record, held, always):
+                batch.rejects.append(_reject(record, "members are missing that it always had"))
+            else:
+                chosen.append((record, version))
+            continue
+        verdict, why = _same(record, held)
+        if verdict is Verdict.WRITE:
+            batch.restated[identity] = why
+            chosen.append((record, version))
+        else:
+            batch.unchanged += 1
+
+
+def _same(record: Record, held: bytes | None) -> tuple[Verdict, Difference]:
+    """What to do with a version that is held with other bytes, and how they differ."""
+    if record.source is Source.CDC or held is None or record.payload is None:
+        # Only a query's form is kept, and change data capture shows no more than the version.
+        return Verdict.UNCHANGED, Difference.SAME
+    how = difference(held, record.payload)
+    kept = how in (Difference.SAME, Difference.NARROWED)
+    return (Verdict.UNCHANGED if kept else Verdict.WRITE), how
+
+
+def _lacks(record: Record, always: Sequence[bytes]) -> bool:
+    payload = record.payload
+    return payload is not None and not all(name in payload for name in always)
+
+
+def _shorter(record: Record, held: bytes, always: Sequence[bytes]) -> bool:
+    """Whether a row lacks a member that its type always has and that the stored one shows."""
+    missing = {f'"{name}"'.encode() for name in lacking(held, record.payload or b"")}
+    return not missing.isdisjoint(always)
+
+
+def id_table(ids: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"id": pa.array(ids, pa.string())})
+
+
+def watermark_table(
+    moved: Mapping[tuple[str, str], tuple[datetime, str]], loaded_at: datetime
+) -> pa.Table:
+    """Watermarks by company and entity, each with the load that moved it."""
+    import pyarrow as pa
+
+    text, instant = pa.string(), pa.timestamp("us", "UTC")
+    return pa.table(
+        {
+            "realm_id": pa.array([realm for realm, _ in moved], text),
+            "entity": pa.array([entity for _, entity in moved], text),
+            "watermark": pa.array([mark for mark, _ in moved.values()], instant),
+            "load_id": pa.array([load_id for _, load_id in moved.values()], text),
+            "loaded_at": pa.array([loaded_at] * len(moved), instant),
+        }
+    )
+
+
+def arrow_slices(
+    load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: int
+) -> Iterator[pa.Table]:
+    """The rows to append, in slices of one row group or 32 MB, whichever is smaller."""
+    start, size = 0, 0
+    for position, (record, _) in enumerate(chosen):
+        size += len(record.payload or b"")
+        if size >= _SLICE_BYTES or position - start + 1 >= ROW_GROUP_ROWS:
+            yield _arrow(load, chosen[start : position + 1], loaded_at)
+            start, size = position + 1, 0
+    if start < len(chosen):
+        yield _arrow(load, chosen[start:], loaded_at)
+
+
+def _arrow(load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int) -> pa.Table:
+    import pyarrow as pa
+
+    text = pa.string()
+    instant = pa.timestamp("us", "UTC")
+    count = len(rows)
+    records = [record for record, _ in rows]
+    versions = [version for _, version in rows]
+
+    def constant(value: object, kind: pa.DataType) -> pa.Array:
+        return pa.repeat(pa.scalar(value, kind), count)
+
+    created = [
+        None if record.created_at is None else microseconds(record.created_at) for record in records
+    ]
+    columns: dict[str, pa.Array] = {
+        "realm_id": constant(str(load.realm_id), text),
+        "id": pa.array([record.id for record in records], text),
+        "sync_token": pa.array([record.sync_token for record in records], text),
+        "state": pa.array([version.state for version in versions], text),
+        "merged_into": pa.array([record.merged_into for record in records], text),
+        "created_at": pa.array(created, instant),
+        "last_updated_at": pa.array([version.updated for version in versions], instant),
+        "payload": pa.array([record.payload for record in records], text),
+        "payload_sha256": pa.array([version.sha256 for version in versions], text),
+        "source": pa.array([record.source for record in records], text),
+        "event_id": pa.array([record.event_id for record in records], text),
+        "request_id": pa.array([record.request_id for record in records], text),
+        "run_id": constant(None if load.run_id is None else str(load.run_id), text),
+        "load_id": constant(str(load.load_id), text),
+        "fetched_at": pa.array([version.fetched for version in versions], instant),
+        "loaded_at": constant(loaded_at, instant),
+    }
+    return pa.table(columns)
+
+
+def _kept(record: Record) -> Record:
+    """The record as it may be stored: signed links are credentials and change at each read."""
+    payload = record.payload
+    if payload is None:
+        return record
+    masked = without_signed_links(payload)
+    return record if masked is payload else msgspec.structs.replace(record, payload=masked)
+
+
+def _problem(record: Record) -> str | None:
+    if not record.id:
+        return "a record without an Id"
+    if _NUL in record.id:
+        return "an Id with U+0000"
+    if record.sync_token is not None and _NUL in record.sync_token:
+        return "a SyncToken with U+0000"
+    if not record.whole:
+        return "only a part of the object was sent"
+    payload = record.payload
+    if payload is None:
+        return None if record.state.gone else "a living record without a payload"
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            return "the payload is not UTF-8"
+    if record.created_at is not None and record.created_at.tzinfo is None:
+        return "a time without UTC offset"
+    return None
+
+
+def _storable(reject: Reject) -> Reject:
+    """The same with U+0000 written out where it stands in the id."""
+    if reject.id is None or _NUL not in reject.id:
+        return reject
+    return replace(reject, id=reject.id.replace(_NUL, r"\u0000"))
+
+
+def _reject(record: Record, reason: str) -> Reject:
+    return Reject(
+        id=record.id or None,
+        reason=reason,
+        payload=record.payload,
+        source=record.source,
+        request_id=record.request_id,
+        fetched_at=record.fetched_at,
+    )

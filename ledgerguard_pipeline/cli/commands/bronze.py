@@ -1,0 +1,123 @@
+"""``ledgerguard bronze``: checking Bronze, moving it into a lake, keeping it in order by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import say, write_json
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+
+app = typer.Typer(
+    help="Check Bronze, move it into a DuckLake, or keep it in order by hand.",
+    no_args_is_help=True,
+)
+
+
+@app.command("migrate")
+def migrate(
+    to: Annotated[
+        str,
+        typer.Option("--to", help="Where to: ducklake:postgres:...;data=...", show_default=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
+
+    The file stays as it is. Stop the services first: what is loaded into the file afterwards is
+    not in the lake (a later sync from the lake's watermarks brings it there as well).
+    """
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    settings = load_settings()
+    source = settings.bronze_path
+    lake = BronzeStore(settings.bronze_address_of(to), settings.intuit_env)
+    found = lake.take_over(source)
+    rows = sum(content.rows for content in found.values())
+    if as_json:
+        write_json(
+            {
+                "from": str(source),
+                "to": lake.name,
+                "rows": rows,
+                "tables": {name: content.rows for name, content in sorted(found.items())},
+                "verified": True,
+            }
+        )
+        return
+    say(f"Moved {rows:,} rows in {len(found)} tables from {source} into {lake.name}.")
+    say("Counts, hashes of all values and the SHA-256 of every payload agree.")
+    say("Now set LEDGERGUARD_BRONZE_URL to what you gave as --to, on every host, and start again.")
+
+
+@app.command("maintain")
+def maintain(as_json: Json = False) -> None:
+    """Do now what the scheduled job `bronze_maintenance` does every day."""
+    from ledgerguard_pipeline.cli.commands.sql import existing_bronze
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    upkeep = existing_bronze(load_settings()).maintain()
+    if as_json:
+        write_json(asdict(upkeep))
+    else:
+        say(str(upkeep))
+
+
+@app.command("check")
+def check(
+    company: Annotated[
+        list[str] | None, typer.Option("--company", help="Company id; all by default. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for doubled versions, objects held in part, and signed links; exit 1 if there are any.
+
+    Nothing is changed. The next sync of a company heals what an earlier release left, once;
+    `ledgerguard sync --reconcile` heals whenever it runs.
+    """
+    from ledgerguard_pipeline.cli.commands.sql import existing_bronze
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    store = existing_bronze(load_settings())
+    realms = [parse_realm(text) for text in company or ()] or _companies(store)
+    found = {realm: store.healing(realm).flaws() for realm in realms}
+    sound = all(each.sound for flaws in found.values() for each in flaws)
+    if as_json:
+        write_json(
+            {
+                "sound": sound,
+                "companies": [
+                    {
+                        "realm_id": realm,
+                        "entities": [
+                            asdict(each) for each in flaws if not each.sound or each.set_aside
+                        ],
+                    }
+                    for realm, flaws in found.items()
+                ],
+            }
+        )
+    else:
+        for realm, flaws in found.items():
+            for each in flaws:
+                if not each.sound:
+                    say(
+                        f"{realm} {each.entity}: {each.doubled:,} doubled rows, "
+                        f"{each.partial:,} objects held in part, {each.linked:,} signed links."
+                    )
+        say("Every version is one row, whole." if sound else "Run `ledgerguard sync --reconcile`.")
+    if not sound:
+        raise typer.Exit(1)
+
+
+def _companies(store: BronzeStore) -> list[RealmId]:
+    """The companies Bronze holds."""
+    rows = store.sql("SELECT DISTINCT realm_id FROM bronze._watermarks ORDER BY 1").rows
+    return [parse_realm(str(row[0])) for row in rows]

@@ -1,0 +1,283 @@
+"""``ledgerguard events``: the queue of webhook events, and the deliveries they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.installed import installed, require_installed
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import console, say, table, write_json
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.control.webhook_queue.deliveries import StoredDelivery
+    from ledgerguard_pipeline.control.webhook_queue.queue import Backlog, EventStatus, QueuedEvent
+
+app = typer.Typer(
+    help="Look at webhook events; queue them again, or take them out of the queue.",
+    no_args_is_help=True,
+)
+
+_STATUSES = ("pending", "leased", "done", "parked", "ignored")
+_OUTCOMES = ("queued", "duplicate", "quarantined")
+
+Company = Annotated[str | None, typer.Option(help="Only events of this company (realm id).")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="Newest at most.")]
+Numbers = Annotated[
+    list[int] | None, typer.Argument(help="Numbers of events as `list` shows them.")
+]
+
+
+@app.command("list")
+def list_events(
+    status: Annotated[
+        str | None, typer.Option(help=f"Only events that are {', '.join(_STATUSES)}.")
+    ] = None,
+    company: Company = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List webhook events, newest first, and how the queue stands."""
+    wanted = _status(status)
+    realm = _realm(company)
+    found: list[QueuedEvent] = []
+    backlog: Backlog | None = None
+    with _looked_at() as control:
+        if control is not None:
+            found = control.inbox.list(status=wanted, realm=realm, limit=limit)
+            backlog = control.inbox.backlog(realm)
+    counts = {} if backlog is None else {key.value: n for key, n in backlog.by_status.items()}
+    depth = 0 if backlog is None else backlog.depth
+    age = 0.0 if backlog is None else round(backlog.age_seconds, 1)
+    if as_json:
+        write_json(
+            {
+                "queue_depth": depth,
+                "queue_age_seconds": age,
+                "counts": counts,
+                "events": [event_json(each) for each in found],
+            }
+        )
+        return
+    told = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "none yet"
+    say(f"Events: {told}; {depth:,} waiting, the oldest for {age:,.0f} s.")
+    if found:
+        columns = ("no", "received", "company", "entity", "id", "operation", "status", "tries",
+                   "reason")  # fmt: skip
+        console().print(
+            table(
+                columns,
+                (
+                    (
+                        str(each.seq),
+                        each.received_at,
+                        each.event.realm_id or None,
+                        each.event.entity or None,
+                        each.event.object_id or None,
+                        each.event.operation.value,
+                        each.status.value,
+                        each.attempts,
+                        each.reason,
+                    )
+                    for each in found
+                ),
+                numeric=frozenset({"no", "tries"}),
+            )
+        )
+
+
+@app.command("redrive")
+def redrive(
+    numbers: Numbers = None,
+    company: Company = None,
+    ignored: Annotated[
+        bool, typer.Option("--ignored", help="Ignored events instead of parked ones.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Queue parked events again: those named, those of a company, or all."""
+    from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+
+    realm = _realm(company)
+    statuses = [EventStatus.IGNORED if ignored else EventStatus.PARKED]
+    from ledgerguard_pipeline.webhooks.parse import parse
+
+    with _opened() as control:
+        count = control.inbox.redrive(numbers or None, realm=realm, statuses=statuses)
+        unread = 0
+        if not ignored:
+            count += control.deliveries.reread(parse, realm, numbers or None)
+            unread = control.inbox.unreadable(realm, numbers or None)
+    if as_json:
+        write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
+        return
+    say(f"{count:,} events are queued again.")
+    if unread:
+        say(
+            f"{unread:,} cannot be read by this version either and stay parked; a sync brings what "
+            "they were about, and `ledgerguard events dismiss` settles them."
+        )
+
+
+@app.command("dismiss")
+def dismiss(
+    numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "by hand",
+    as_json: Json = False,
+) -> None:
+    """Settle parked events that nobody needs, such as test events and junk."""
+    with _opened() as control:
+        count = control.inbox.dismiss(numbers, f"dismissed: {reason}")
+    if as_json:
+        write_json({"dismissed": count})
+    else:
+        say(f"{count:,} of {len(set(numbers)):,} events were parked and are dismissed now.")
+
+
+@app.command("park")
+def park(
+    numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "by hand",
+    as_json: Json = False,
+) -> None:
+    """Take waiting events out of the queue until somebody queues them again."""
+    with _opened() as control:
+        count = control.inbox.park(numbers, f"parked: {reason}")
+    if as_json:
+        write_json({"parked": count})
+    else:
+        say(f"{count:,} of {len(set(numbers)):,} events were waiting and are parked now.")
+
+
+@app.command("deliveries")
+def list_deliveries(
+    outcome: Annotated[
+        str | None, typer.Option(help=f"Only those that were {', '.join(_OUTCOMES)}.")
+    ] = None,
+    limit: Limit = 50,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="With --json: the raw bodies too, base64.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the deliveries themselves: what came, when, and what became of it."""
+    from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryOutcome
+
+    if outcome is not None and outcome not in _OUTCOMES:
+        raise BadInputError(f"{outcome[:40]!r} is no outcome; it is {' or '.join(_OUTCOMES)}.")
+    wanted = None if outcome is None else DeliveryOutcome(outcome)
+    found: list[StoredDelivery] = []
+    with _looked_at() as control:
+        if control is not None:
+            found = control.deliveries.list(outcome=wanted, limit=limit)
+    if as_json:
+        write_json({"deliveries": [delivery_json(each, bodies=bodies) for each in found]})
+        return
+    if not found:
+        say("No delivery is kept.")
+        return
+    console().print(
+        table(
+            ("received", "from", "shape", "outcome", "events", "new", "unreadable", "bytes"),
+            (
+                (
+                    each.received_at,
+                    each.client,
+                    each.shape,
+                    each.outcome.value,
+                    each.events,
+                    each.fresh_events,
+                    each.unreadable,
+                    len(each.body),
+                )
+                for each in found
+            ),
+            numeric=frozenset({"events", "new", "unreadable", "bytes"}),
+        )
+    )
+
+
+def event_json(queued: QueuedEvent) -> dict[str, object]:
+    """The JSON form of an event."""
+    event = queued.event
+    return {
+        "no": queued.seq,
+        "event_id": event.event_id,
+        "realm_id": event.realm_id,
+        "entity": event.entity,
+        "id": event.object_id,
+        "operation": event.operation.value,
+        "absorbed_id": event.absorbed_id,
+        "occurred_at": event.occurred_at,
+        "received_at": queued.received_at,
+        "status": queued.status.value,
+        "attempts": queued.attempts,
+        "due_at": queued.due_at,
+        "settled_at": queued.settled_at,
+        "reason": queued.reason,
+        "delivery_id": queued.delivery_id,
+    }
+
+
+def delivery_json(delivery: StoredDelivery, *, bodies: bool) -> dict[str, object]:
+    """The JSON form of a delivery."""
+    import base64
+
+    document: dict[str, object] = {
+        "delivery_id": delivery.delivery_id,
+        "received_at": delivery.received_at,
+        "outcome": delivery.outcome.value,
+        "shape": delivery.shape,
+        "events": delivery.events,
+        "fresh_events": delivery.fresh_events,
+        "unreadable": delivery.unreadable,
+        "client": delivery.client,
+        "headers": dict(delivery.headers),
+        "bytes": len(delivery.body),
+    }
+    if bodies:
+        document["body"] = base64.b64encode(delivery.body).decode()
+    return document
+
+
+@contextmanager
+def _opened() -> Iterator[ControlPlane]:
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    settings = settings_here()
+    require_installed(settings)
+    with ControlPlane.open(settings) as control:
+        yield control
+
+
+@contextmanager
+def _looked_at() -> Iterator[ControlPlane | None]:
+    """The control plane, or None where there is none: looking must not create one."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    if not installed(settings_here()):
+        yield None
+        return
+    with _opened() as control:
+        yield control
+
+
+def _realm(company: str | None) -> RealmId | None:
+    return None if company is None else parse_realm(company)
+
+
+def _status(name: str | None) -> EventStatus | None:
+    from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+
+    if name is None:
+        return None
+    if name not in _STATUSES:
+        raise BadInputError(f"{name[:40]!r} is no status; it is one of {', '.join(_STATUSES)}.")
+    return EventStatus(name)

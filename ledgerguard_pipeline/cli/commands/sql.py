@@ -1,0 +1,104 @@
+"""``ledgerguard sql`` and ``ledgerguard snapshot``: reading Bronze without disturbing the writer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.config.settings import Settings
+
+_SHOWN_ROWS = 1000
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help='One statement, e.g. "SELECT count(*) ...".')],
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Rows at most ({_SHOWN_ROWS} in a table, all with --json)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask Bronze one read-only question, e.g. "FROM bronze.invoice_current"."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    settings = settings_here()
+    if not statement.strip():
+        raise BadInputError('The statement is empty; try "SELECT count(*) FROM bronze.invoice".')
+    store = existing_bronze(settings)
+    wanted = limit if limit is not None or as_json else _SHOWN_ROWS + 1
+    columns, rows = store.sql(statement, wanted)
+    names = _distinct(columns)
+    if as_json:
+        write_json(
+            {
+                "columns": names,
+                "rows": [dict(zip(names, row, strict=True)) for row in rows],
+            }
+        )
+        return
+    more = limit is None and len(rows) > _SHOWN_ROWS
+    console().print(table(names, rows[:_SHOWN_ROWS] if more else rows))
+    if more:
+        note(f"Only the first {_SHOWN_ROWS:,} rows are shown; --limit or --json gives more.")
+
+
+def snapshot(
+    path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    as_json: Json = False,
+) -> None:
+    """Write a consistent copy of Bronze for notebooks, which may then keep it open."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    settings = settings_here()
+    if path.exists():
+        raise BadInputError(f"{path} exists already; name a new file, nothing is overwritten.")
+    if not path.absolute().parent.is_dir():
+        raise BadInputError(f"The folder of {path} does not exist; make it first.")
+    if path.name.split(".")[0].lower() == "bronze":
+        # DuckDB names a database after its file, and bronze.invoice would then mean two things.
+        raise BadInputError(
+            f"A copy called {path.name} could not be asked for bronze.invoice, because DuckDB "
+            "would name the whole file bronze as well; choose another name, such as books.duckdb."
+        )
+    existing_bronze(settings).snapshot(path)
+    size = path.stat().st_size
+    if as_json:
+        write_json({"path": str(path), "bytes": size})
+    else:
+        say(f"Wrote {path} ({size / 1_000_000:,.1f} MB).")
+
+
+def existing_bronze(settings: Settings) -> BronzeStore:
+    """The Bronze store, if there is one; reading never creates it.
+
+    Raises:
+        BadInputError: nothing was loaded yet.
+    """
+    from ledgerguard_pipeline.bronze.open_store import open_bronze
+
+    store = open_bronze(settings)
+    if not store.exists():
+        raise BadInputError(
+            f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."
+        )
+    return store
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Column names made unique, so that a JSON row loses no value."""
+    seen: Counter[str] = Counter()
+    names = []
+    for column in columns:
+        seen[column] += 1
+        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
+    return names

@@ -1,0 +1,84 @@
+"""``ledgerguard status``: how every company stands, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline.cli.installed import installed, nothing_connected
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import console, moment, printable, say, table, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ledgerguard_pipeline.config.settings import Settings
+    from ledgerguard_pipeline.health.company_status import EntityStanding, Standing
+
+_COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
+
+
+def status(as_json: Json = False) -> None:
+    """Show health, last sync, rows, token life and API calls of every company."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    settings = settings_here()
+    found = standings(settings) if installed(settings) else []
+    if as_json:
+        write_json({"companies": [standing.to_json() for standing in found]})
+    elif not found:
+        say(nothing_connected())
+    else:
+        for standing in found:
+            show(standing)
+
+
+def standings(settings: Settings) -> list[Standing]:
+    """Every company of this environment; no network, no Bronze.
+
+    Raises:
+        KeyUnavailable: the key ring is damaged.
+    """
+    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.health.company_status import read_standings
+
+    with ControlPlane.open(settings) as control:
+        return read_standings(control, settings)
+
+
+def show(standing: Standing) -> None:
+    """Print one company for people."""
+    from rich.text import Text
+
+    company, health, life = standing.company, standing.health, standing.life
+    facts, calls = standing.facts, standing.calls
+    state = health.state.value
+    heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
+    heading.append(state, style=_COLOURS[state])
+    console().print(heading)
+    for text in health.texts:
+        say(f"  - {text}")
+    speed = company.response_time_ms
+    say(f"  last sync      {moment(facts.last_sync_at)}")
+    say(f"  access token   until {moment(None if life is None else life.access_expires_at)}")
+    say(f"  refresh token  until {moment(None if life is None else life.refresh_expires_at)}")
+    say(f"  last answer    {'-' if speed is None else f'{speed:,.0f} ms'}")
+    say(
+        f"  metered calls  {calls.month_to_date:,} this month, {calls.forecast:,} expected; all "
+        f"companies {calls.all_companies:,} of {calls.budget or 0:,}, {calls.all_forecast:,} "
+        "expected"
+    )
+    depth, age = facts.webhook_depth, facts.webhook_age_seconds
+    waiting = f", the oldest for {age:,.0f} s" if depth else ""
+    say(f"  webhooks       {depth:,} events waiting{waiting}")
+    shown = [each for each in standing.entities if each.rows or each.error]
+    say(f"  rows           {standing.rows:,} in {len(standing.entity_counts)} entity types")
+    if shown:
+        console().print(_entities(shown))
+
+
+def _entities(shown: list[EntityStanding]) -> Table:
+    rows = [
+        (each.entity, each.rows, each.last_sync_at, "failed" if each.error else "")
+        for each in shown
+    ]
+    return table(("entity", "rows", "last sync", ""), rows, numeric=frozenset({"rows"}))

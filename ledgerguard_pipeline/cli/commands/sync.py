@@ -1,0 +1,210 @@
+"""``ledgerguard sync``: bring companies up to date through the same Dagster job the UI runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.installed import check_bronze, nothing_connected, require_installed
+from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
+from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
+    from ledgerguard_pipeline.control.plane import ControlPlane
+    from ledgerguard_pipeline.installation import Installation
+
+
+def sync(
+    company: Annotated[
+        list[str] | None, typer.Option(help="Realm id; repeat for several. All if left out.")
+    ] = None,
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(help="Entity type such as Invoice; repeat for several. All if left out."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Walk everything again.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read changes from this date or ISO date-time on (UTC if no offset)."),
+    ] = None,
+    reconcile: Annotated[
+        bool,
+        typer.Option(
+            "--reconcile", help="Compare Intuit's counts with Bronze; read only what differs."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Load what is new or changed in QuickBooks into Bronze."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    settings = settings_here()
+    requests, month_to_date = check(
+        settings, company, entity, full=full, since=since, reconcile=reconcile
+    )
+    result = execute(settings, requests, month_to_date=month_to_date, quiet=as_json)
+    if as_json:
+        write_json(result.to_json())
+    elif result.misconfigured is None:
+        show(result)
+    if result.misconfigured is not None:
+        # One cause, one sentence: what every entity failed at is a setting of this installation.
+        note(f"ledgerguard: {result.misconfigured.message}")
+        raise typer.Exit(2)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def check(
+    settings: Settings,
+    companies: list[str] | None,
+    entities: list[str] | None,
+    *,
+    full: bool,
+    since: str | None,
+    reconcile: bool = False,
+) -> tuple[list[SyncRequest], int]:
+    """Check all that was typed and configured; one request per company, and calls this month.
+
+    Whatever is wrong is found here, before a Dagster run is made.
+
+    Raises:
+        BadInputError: something typed is not usable, or a company is not connected.
+        ConfigurationError: the app's credentials are not set.
+        KeyUnavailable: the tokens cannot be opened.
+        CredentialsRejected: a token had to be refreshed and Intuit refuses the app's secret.
+        WrongEnvironment: Bronze belongs to the other environment.
+    """
+    realms = [parse_realm(text) for text in dict.fromkeys(companies or ())]
+    types = parse_entities(entities, settings.kept_entities)
+    if full and since is not None:
+        raise BadInputError(
+            "--full reads everything and --since only a part of it; give one of the two."
+        )
+    if reconcile and (full or since is not None):
+        raise BadInputError(
+            "--reconcile decides itself what to read; give it without --full and --since."
+        )
+    instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
+    settings.credentials()
+    require_installed(settings)
+    # Before the companies: a home of the other environment has none of this one's.
+    check_bronze(settings)
+    from ledgerguard_pipeline.installation import Installation
+
+    with Installation.open(settings) as installation:
+        control = installation.control
+        chosen = _chosen(control, realms)
+        for realm in chosen:
+            _check_tokens(installation, realm)
+        month_to_date = control.calls.total_month_to_date()
+    requests = [
+        SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
+    ]
+    return requests, month_to_date
+
+
+def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
+    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+
+    for realm in realms:
+        company = control.companies.require(realm)
+        if company.status is not ConnectionStatus.CONNECTED:
+            raise BadInputError(
+                f"{company.name} is not connected any more ({company.status.value}); run "
+                "`ledgerguard connect` and choose it again.",
+                realm_id=realm,
+            )
+    if realms:
+        return realms
+    known = control.companies.list()
+    ready = [each.realm_id for each in known if each.status is ConnectionStatus.CONNECTED]
+    for each in known:
+        if each.status is ConnectionStatus.NEEDS_REAUTH:
+            note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
+    if not ready:
+        raise BadInputError(nothing_connected())
+    return ready
+
+
+def _check_tokens(installation: Installation, realm: RealmId) -> None:
+    """Stop for what every company suffers from: a lost key, or keys Intuit refuses.
+
+    Whatever else is wrong with one company's grant its own run reports; the others go on.
+    """
+    from ledgerguard_pipeline.errors import CredentialsRejected, KeyUnavailable, LedgerGuardError
+
+    try:
+        installation.custodian.current(realm)
+    except (CredentialsRejected, KeyUnavailable):
+        raise
+    except LedgerGuardError as error:
+        note(f"{realm}: {error}")
+
+
+def execute(
+    settings: Settings, requests: list[SyncRequest], *, month_to_date: int = 0, quiet: bool = False
+) -> SyncResult:
+    """Run the Dagster job once per company, with progress on stderr unless ``quiet``."""
+    from ledgerguard_pipeline.defs.in_process_run import run_sync
+
+    if quiet:
+        return run_sync(settings, requests)
+    from ledgerguard_pipeline.cli.progress import watching
+    from ledgerguard_pipeline.ingestion.progress import use_progress
+
+    budget = settings.ledgerguard_monthly_call_budget
+    with watching(month_to_date=month_to_date, budget=budget) as sink, use_progress(sink):
+        return run_sync(settings, requests)
+
+
+def show(result: SyncResult) -> None:
+    """Print what the sync did: one row per entity that moved, and one sentence of totals."""
+    told = [each for each in result.results if each.fetched or each.status != "ok"]
+    if told:
+        columns = ("realm", "entity", "mode", "fetched", "written", "deleted", "calls", "outcome")
+        numeric = frozenset({"fetched", "written", "deleted", "calls"})
+        console().print(table(columns, map(_row, told), numeric=numeric))
+    for error in result.errors:
+        say(f"Failed: {error}")
+    failed = sum(each.status == "failed" for each in result.results)
+    skipped = sum(each.status == "skipped" for each in result.results)
+    checked = len(result.results) - skipped
+    say(
+        f"{result.total_entities_written:,} versions written, {checked} "
+        f"{'entity' if checked == 1 else 'entities'} checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
+        + (f", {failed} FAILED" if failed else "")
+        + (f", {skipped} skipped" if skipped else "")
+        + "."
+    )
+
+
+def _row(each: EntityResult) -> tuple[object, ...]:
+    return (
+        each.realm_id,
+        each.entity,
+        each.mode.value,
+        each.fetched,
+        each.written,
+        each.deleted,
+        each.api_calls,
+        _outcome(each),
+    )
+
+
+def _outcome(each: EntityResult) -> str:
+    if each.status == "failed":
+        return f"failed: {each.error}"
+    if each.status == "skipped":
+        return f"skipped: {each.note}"
+    found = each.finding
+    if found is None or not (found.missing or found.phantoms):
+        return "ok" if each.note is None else f"ok: {each.note}"
+    return f"repaired: {found.missing:,} missing, {found.phantoms:,} phantom"

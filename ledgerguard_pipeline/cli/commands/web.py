@@ -1,0 +1,49 @@
+"""``ledgerguard web``: the edge that connects companies and takes webhooks, on its own."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ledgerguard_pipeline.cli.output import note
+
+
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port; the redirect URI's if left out."),
+    ] = None,
+) -> None:
+    """Serve the company page, the OAuth callback, webhooks, metrics and probes until Ctrl-C."""
+    from ledgerguard_pipeline.config.settings import is_loopback, load_settings
+
+    settings = load_settings()
+    settings.credentials()
+    from ledgerguard_pipeline.web.security.guard import require_admin_token
+
+    require_admin_token(settings, host)
+    from ledgerguard_pipeline.installation import Installation
+    from ledgerguard_pipeline.web.app import create_app
+    from ledgerguard_pipeline.web.serving import listen, serve
+
+    redirect = urlsplit(settings.intuit_redirect_uri)
+    own = redirect.port if is_loopback(redirect.hostname) else None
+    sockets = listen(host, port or own or 8000)
+    try:
+        with Installation.open(settings) as installation:
+            app = create_app(installation, host=host)
+            shown = sockets[0].getsockname()[1]
+            note(f"Connect a company at http://{host}:{shown} (Ctrl-C stops).")
+            # The server stops in order on SIGTERM and then raises it again for its caller.
+            signal.signal(signal.SIGTERM, lambda *_: None)
+            try:
+                serve(app, sockets)
+            except KeyboardInterrupt:
+                note("Stopped.")
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,1 @@
+"""``ledgerguard doctor``: one file per subject it checks."""

@@ -1,0 +1,98 @@
+"""``ledgerguard doctor``: what is set, what works, and the next step where something does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from ledgerguard_pipeline.cli.doctor.finding import Finding, Verdict, exit_code, good, misconfigured
+from ledgerguard_pipeline.cli.doctor.masked_settings import masked_settings
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import console, say, table, write_json
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
+
+_MARKS = {
+    Verdict.GOOD: "ok  ",
+    Verdict.ADVICE: "note",
+    Verdict.BROKEN: "FAIL",
+    Verdict.MISCONFIGURED: "FAIL",
+}
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check settings, keys, network, clock, files and companies; changes nothing."""
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    settings: Settings | None = None
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        findings = [misconfigured("settings", error.message, "Correct the variables named.")]
+    else:
+        findings = _examine(settings)
+    code = exit_code(findings)
+    if as_json:
+        write_json(
+            {
+                "ok": code == 0,
+                "settings": {} if settings is None else masked_settings(settings),
+                "findings": [finding.to_json() for finding in findings],
+            }
+        )
+    else:
+        _show(settings, findings)
+    if code:
+        raise typer.Exit(code)
+
+
+def _examine(settings: Settings) -> list[Finding]:
+    from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies, dagster
+    from ledgerguard_pipeline.cli.doctor.intuit import intuit_findings
+    from ledgerguard_pipeline.cli.doctor.local import local_findings
+    from ledgerguard_pipeline.cli.doctor.schema import control_plane, is_current
+    from ledgerguard_pipeline.cli.doctor.servers import server_findings
+    from ledgerguard_pipeline.cli.doctor.web_and_alerts import (
+        admin_token,
+        alerts,
+        web_port,
+        webhooks,
+    )
+
+    schema = control_plane(settings)
+    return [
+        good("settings", f"valid, for the {settings.intuit_env} environment"),
+        *intuit_findings(settings, SYSTEM_CLOCK),
+        *server_findings(settings),
+        schema,
+        *local_findings(settings),
+        web_port(settings),
+        admin_token(settings),
+        webhooks(settings),
+        *alerts(settings),
+        *dagster(settings),
+        *(companies(settings) if is_current(schema) else ()),
+    ]
+
+
+def _show(settings: Settings | None, findings: list[Finding]) -> None:
+    if settings is not None:
+        console().print(
+            table(("variable", "value"), masked_settings(settings).items(), title="Settings")
+        )
+        say()
+    for finding in findings:
+        say(f"{_MARKS[finding.verdict]}  {finding.topic}: {finding.text}")
+        if finding.next_step is not None:
+            say(f"      -> {finding.next_step}")
+    say()
+    wrong = sum(_MARKS[finding.verdict] == "FAIL" for finding in findings)
+    say(
+        "Everything needed is in place."
+        if wrong == 0
+        else f"{wrong} thing{'s' if wrong > 1 else ''} to repair, marked FAIL above."
+    )

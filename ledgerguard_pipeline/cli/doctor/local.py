@@ -1,0 +1,152 @@
+"""What ``ledgerguard doctor`` can find out without any network, and without writing anything."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ledgerguard_pipeline.cli.doctor.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.config.settings import BRONZE_FILE, Settings
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.values import Environment
+
+_GIB = 1024**3
+_LOW_DISK = 5 * _GIB
+_NO_DISK = _GIB // 2
+
+
+def local_findings(settings: Settings) -> list[Finding]:
+    """Every local check, in the order somebody would repair them."""
+    return [
+        redirect(settings),
+        home(settings),
+        keys(settings),
+        disk(settings),
+        dagster_home(settings),
+        bronze(settings),
+    ]
+
+
+def redirect(settings: Settings) -> Finding:
+    """Intuit accepts only https redirect URIs, and no bare addresses, for production keys."""
+    topic, uri = "redirect URI", settings.intuit_redirect_uri
+    production = settings.intuit_env is Environment.PRODUCTION
+    if production and urlsplit(uri).scheme != "https":
+        return misconfigured(
+            topic,
+            f"{uri} is plain http, which Intuit refuses for production apps.",
+            "Put the web server behind TLS and set INTUIT_REDIRECT_URI to its https address.",
+        )
+    return good(topic, f"{uri} (it must be listed in the app's keys at Intuit, exactly so)")
+
+
+def home(settings: Settings) -> Finding:
+    """The home must be ours alone; it is made at first use."""
+    topic, path = "home", settings.ledgerguard_home
+    if not path.exists():
+        return good(topic, f"{path} does not exist yet; the first connection makes it.")
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        return misconfigured(
+            topic,
+            f"{path} is not a folder this user can write.",
+            "Give it to the user that runs ledgerguard, or set LEDGERGUARD_HOME.",
+        )
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return advice(
+            topic, f"{path} is open to other users (mode {mode:04o}).", f"chmod 700 {path}"
+        )
+    return good(topic, f"{path} (mode {mode:04o})")
+
+
+def keys(settings: Settings) -> Finding:
+    """The key ring opens, and its file is readable by its owner only."""
+    from ledgerguard_pipeline.control.tokens.keyring import Keyring
+
+    topic = "encryption key"
+    try:
+        ring = Keyring.open(settings)
+    except LedgerGuardError as error:
+        return misconfigured(topic, error.message, "See the message; nothing was changed.")
+    if not ring.key_ids:
+        return good(topic, "none yet; the first connection makes a key file (mode 0600).")
+    return good(topic, f"{len(ring.key_ids)} in the ring, newest {ring.key_ids[0]}")
+
+
+def disk(settings: Settings) -> Finding:
+    """Room for the books: Bronze grows by one version per change."""
+    path = settings.ledgerguard_home.absolute()
+    while not path.exists():
+        path = path.parent
+    free = shutil.disk_usage(path).free
+    text = f"{free / _GIB:,.1f} GiB free at {path}"
+    if free < _NO_DISK:
+        return broken("disk", text, "Free some space; loads fail whole when it runs out.")
+    if free < _LOW_DISK:
+        return advice("disk", text, "A million invoices take about 2 GiB; make room in time.")
+    return good("disk", text)
+
+
+def dagster_home(settings: Settings) -> Finding:
+    """Where Dagster keeps its runs: one place for the UI, the daemon and this command."""
+    topic, own = "Dagster home", settings.ledgerguard_home.absolute() / "dagster"
+    named = os.environ.get("DAGSTER_HOME")
+    if named and Path(named) != own:
+        return advice(
+            topic,
+            f"DAGSTER_HOME is {named}, but ledgerguard keeps its runs in {own}.",
+            f"Use DAGSTER_HOME={own} for Dagster's own commands, or they will not see these runs.",
+        )
+    if own.exists() and not os.access(own, os.W_OK | os.X_OK):
+        return misconfigured(
+            topic,
+            f"{own} cannot be written by this user.",
+            "Give it to the user that runs ledgerguard.",
+        )
+    return good(topic, str(own) if own.exists() else f"{own} (made at the first sync)")
+
+
+def bronze(settings: Settings) -> Finding:
+    """The store opens and belongs to this environment."""
+    topic = "Bronze"
+    try:
+        from ledgerguard_pipeline.bronze.open_store import open_bronze
+        from ledgerguard_pipeline.bronze.statements import SCHEMA
+
+        address = settings.bronze_address
+        store = open_bronze(settings, lock_wait_seconds=3)
+        if not store.exists():
+            return good(topic, f"{address} does not exist yet; the first sync makes it.")
+        rows = sum(store.counts(None).values())
+    except LedgerGuardError as error:
+        verdict = misconfigured if error.exit_code == 2 else broken
+        return verdict(topic, str(error), "See the message; nothing was changed.")
+    text = f"{address} ({settings.intuit_env}, {rows:,} current rows)"
+    if isinstance(address, Path) and address.stem.casefold() == SCHEMA:
+        return _misnamed(settings, address, text)
+    return good(topic, text)
+
+
+def _misnamed(settings: Settings, path: Path, text: str) -> Finding:
+    """A file that is called like the schema in it, as homes of version 0.1.0 have one."""
+    better = path.with_name(BRONZE_FILE)
+    log = path.with_name(f"{path.name}.wal")
+    why = (
+        f"{text}. DuckDB calls this database `{path.stem}` after its file, like the schema in it; "
+        "other tools have to write `bronze.bronze.invoice` for that"
+    )
+    if better.exists():
+        return advice(
+            "Bronze",
+            f"{why}. {better} exists as well and is not used.",
+            f"Move the one that you do not want out of {path.parent}.",
+        )
+    moves = [f"mv {shlex.quote(str(path))} {shlex.quote(str(better))}"]
+    if log.exists():  # what the file does not hold yet
+        moves.append(f"mv {shlex.quote(str(log))} {shlex.quote(f'{better}.wal')}")
+    if settings.ledgerguard_bronze_url is not None:
+        moves.append(f"set LEDGERGUARD_BRONZE_URL to duckdb:///{better}")
+    return advice("Bronze", f"{why}.", f"To rename it, stop all services, then: {'; '.join(moves)}")

@@ -1,0 +1,155 @@
+"""What ``ledgerguard doctor`` finds out about the ways in and out: web edge, webhooks, alerts."""
+
+from __future__ import annotations
+
+import http.client
+from urllib.parse import urlsplit
+
+from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
+from ledgerguard_pipeline.cli.doctor.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.config.settings import Settings, is_loopback
+from ledgerguard_pipeline.errors import ChannelRejected, LedgerGuardError
+
+WEB_PORT = 8000
+"""Where the web edge listens unless the redirect URI names another port of this machine."""
+
+_SHORTEST_TOKEN = 20
+_SECONDS = 3.0
+
+
+def admin_token(settings: Settings) -> Finding:
+    """Beyond loopback nothing but webhook, callback and probes opens without the token."""
+    topic = "admin token"
+    token = settings.ledgerguard_admin_token
+    public = settings.ledgerguard_public_url or settings.intuit_redirect_uri
+    host = urlsplit(public).hostname
+    if token is not None and len(token.get_secret_value()) < _SHORTEST_TOKEN:
+        return advice(
+            topic, "is so short that it can be guessed.",
+            "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
+        )  # fmt: skip
+    if token is not None:
+        return good(topic, "is set.")
+    if is_loopback(host):
+        return good(topic, "not needed: the web edge serves this machine only.")
+    return misconfigured(
+        topic,
+        f"is not set, but people reach the web edge as {host}: it will open no page there, and it "
+        "refuses to listen beyond loopback.",
+        "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
+    )
+
+
+def web_port(settings: Settings) -> Finding:
+    """Intuit sends people back to the redirect URI: the web edge has to be what answers there."""
+    topic, parts = "web edge", urlsplit(settings.intuit_redirect_uri)
+    if not is_loopback(parts.hostname):
+        return good(
+            topic,
+            f"behind a proxy at {parts.hostname}; it must pass {parts.path or '/'} on to the web "
+            f"edge (port {WEB_PORT} unless `ledgerguard web --port` says otherwise).",
+        )
+    if parts.port is None:
+        return misconfigured(
+            topic,
+            f"the redirect URI names no port, so Intuit sends people to port "
+            f"{443 if parts.scheme == 'https' else 80}, but the web edge listens on {WEB_PORT}.",
+            f"Set INTUIT_REDIRECT_URI to http://localhost:{WEB_PORT}{parts.path} here and at "
+            "Intuit.",
+        )
+    answer = _health(parts.hostname or "localhost", parts.port)
+    if answer is None:
+        return good(topic, f"does not run; port {parts.port} is free for it.")
+    if answer:
+        return good(topic, f"answers on port {parts.port}.")
+    return broken(
+        topic,
+        f"something else answers on port {parts.port}, where Intuit sends people back to.",
+        "Stop that program, or choose another port in INTUIT_REDIRECT_URI, here and at Intuit.",
+    )
+
+
+def _health(host: str, port: int) -> bool | None:
+    """True if the web edge answers, False if something else does, None if nothing."""
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection.connect()
+    except OSError:
+        return None
+    try:
+        connection.request("GET", "/healthz")
+        with connection.getresponse() as answer:
+            return answer.status == 200 and b'"ok"' in answer.read(200)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def webhooks(settings: Settings) -> Finding:
+    """Without a verifier token no delivery is accepted."""
+    topic, token = "webhooks", settings.intuit_webhook_verifier_token
+    count = 0
+    if token is not None:
+        count = len([part for part in token.get_secret_value().split(",") if part.strip()])
+    if count == 0:
+        return advice(
+            topic,
+            "no verifier token is set, so deliveries are refused; changes arrive by schedule only.",
+            "Copy the verifier token of the app's webhooks page at Intuit into "
+            "INTUIT_WEBHOOK_VERIFIER_TOKEN.",
+        )
+    if count == 1:
+        return good(topic, "the verifier token is set.")
+    return advice(
+        topic,
+        f"{count} verifier tokens are accepted.",
+        "When the metric ledgerguard_webhook_old_token_total stands still, take the old one out.",
+    )
+
+
+def alerts(settings: Settings) -> list[Finding]:
+    """Each channel is connected to (mail: signed in); nothing is sent."""
+    from ledgerguard_pipeline.alerts.channels.configured import configured_channels
+
+    topic = "alerts"
+    try:
+        channels = configured_channels(settings)
+    except LedgerGuardError as error:
+        return [misconfigured(topic, error.message, "Correct it in .env.")]
+    if not channels:
+        return [advice(topic, "nobody is told when something goes wrong.", HOW_TO_SET)]
+    found = []
+    for channel in channels:
+        about = f"{topic}: {channel.name}"
+        try:
+            channel.probe()
+        except ChannelRejected as error:
+            found.append(misconfigured(about, error.message, "Then run `ledgerguard alerts test`."))
+        except LedgerGuardError as error:
+            found.append(broken(about, error.message, "Then run `ledgerguard alerts test`."))
+        else:
+            found.append(good(about, "can be reached; `ledgerguard alerts test` sends a message."))
+    return [*found, *_alert_advice(settings)]
+
+
+def _alert_advice(settings: Settings) -> list[Finding]:
+    found = []
+    webhook = settings.ledgerguard_alert_webhook_url
+    if webhook is not None and settings.ledgerguard_alert_webhook_secret is None:
+        found.append(
+            advice(
+                "alerts: webhook",
+                "its messages are not signed, so its receiver cannot tell who sent them.",
+                "Set LEDGERGUARD_ALERT_WEBHOOK_SECRET, and check the signature there.",
+            )
+        )
+    if settings.ledgerguard_dagster_url is None:
+        found.append(
+            advice(
+                "alerts: links",
+                "messages about failed runs have no link to the run.",
+                "Set LEDGERGUARD_DAGSTER_URL to where people open Dagster.",
+            )
+        )
+    return found

@@ -1,0 +1,154 @@
+"""One ``ledgerguard up`` per home, and where it runs: for a second one and for other terminals.
+
+The mark is a file in the home, locked for as long as ``up`` or any process it started lives. The
+kernel gives the lock back whatever ends them, so a mark that was left behind keeps nobody out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
+
+MARK = "up.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An ``up`` that runs: its process, the port of each server, and what its commands need."""
+
+    pid: int
+    ports: Mapping[str, int]
+    environment_file: Path | None = None
+
+    def __str__(self) -> str:
+        at = {"dagster": "Dagster", "web": "companies"}
+        named = [
+            f"{name} at http://localhost:{self.ports[what]}"
+            for what, name in at.items()
+            if what in self.ports
+        ]
+        return ", ".join([f"process {self.pid}", *named])
+
+
+def running_in(home: Path) -> Running | None:
+    """The ``up`` that runs in this home, or None."""
+    try:
+        with (home / MARK).open("rb") as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _read(mark.read())
+    except OSError:
+        pass
+    return None
+
+
+def refuse_second(home: Path) -> None:
+    """Refuse to start where one runs: two would take each other's tokens and events.
+
+    Raises:
+        BadInputError: an ``up`` or a Dagster daemon works in this home.
+    """
+    from ledgerguard_pipeline.defs.instance.daemon_lock import daemon_of
+    from ledgerguard_pipeline.defs.instance.home import dagster_home
+
+    running = running_in(home)
+    if running is not None:
+        raise BadInputError(
+            f"`ledgerguard up` runs in {home} already: {running}. Stop it with Ctrl-C in its "
+            "terminal, or give this one another LEDGERGUARD_HOME."
+        )
+    daemon = daemon_of(dagster_home(home))
+    if daemon is not None:
+        raise BadInputError(
+            f"A Dagster daemon runs in {dagster_home(home)} already: process {daemon}. Stop it, "
+            "or give this installation another LEDGERGUARD_HOME."
+        )
+
+
+@contextmanager
+def marked(home: Path, ports: Mapping[str, int], environment_file: Path | None) -> Iterator[int]:
+    """Mark this home as taken for the block; the descriptor is for processes to inherit.
+
+    Raises:
+        BadInputError: another ``up`` took it a moment ago.
+    """
+    handle = os.open(home / MARK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refuse_second(home)
+            raise BadInputError(f"`ledgerguard up` is starting in {home} already.") from None
+        file = None if environment_file is None else str(environment_file)
+        about = {"pid": os.getpid(), "ports": dict(ports), "environment_file": file}
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(about).encode())
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def settings_here() -> Settings:
+    """The settings of the installation that a command is about.
+
+    Where nothing is configured and ``up`` runs its sandbox, that is the sandbox's: a second
+    terminal shows what runs in the first.
+
+    Raises:
+        ConfigurationError: a variable is not usable.
+    """
+    from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
+    from ledgerguard_pipeline.cli.installed import installed
+    from ledgerguard_pipeline.cli.output import note
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    settings = load_settings()
+    home = sandbox_home(settings)
+    elsewhere = home != settings.ledgerguard_home.absolute()
+    if settings.intuit_client_id or (elsewhere and installed(settings)):
+        return settings
+    running = running_in(home)
+    if running is None or running.environment_file is None:
+        return settings
+    variables = _variables(running.environment_file)
+    if not variables:
+        return settings
+    os.environ.update(variables)
+    note(f"The sandbox of `ledgerguard up`: {running}.")
+    return load_settings()
+
+
+def _read(content: bytes) -> Running | None:
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        about = json.loads(content)
+        file = about["environment_file"]
+        return Running(
+            int(about["pid"]),
+            {str(what): int(port) for what, port in about["ports"].items()},
+            None if file is None else Path(file),
+        )
+    # Between taking the lock and writing; whoever asks then is told at least that much.
+    return Running(0, {})
+
+
+def _variables(file: Path) -> dict[str, str]:
+    """The assignments of an environment file as ``Embedded`` writes it."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (word.partition("=") for line in lines for word in shlex.split(line))
+    return {name: value for name, equals, value in pairs if equals}

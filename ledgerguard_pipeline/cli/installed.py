@@ -1,0 +1,59 @@
+"""Looking at an installation without creating one: asking must leave no files behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledgerguard_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
+    from ledgerguard_pipeline.control.company_state.companies import Company
+
+
+def installed(settings: Settings) -> bool:
+    """True once something was stored: opening the control plane would create it."""
+    from ledgerguard_pipeline.control.plane import exists
+
+    return exists(settings)
+
+
+def require_installed(settings: Settings) -> None:
+    """Refuse work that needs a connected company where none can be.
+
+    Raises:
+        BadInputError: nothing was ever stored here.
+    """
+    if not installed(settings):
+        raise BadInputError(nothing_connected())
+
+
+def nothing_connected() -> str:
+    """What to tell somebody who has connected no company."""
+    return "No company is connected yet. Run `ledgerguard connect` (or `ledgerguard demo`) first."
+
+
+def connected_companies(settings: Settings) -> list[Company]:
+    """All companies ever connected and not forgotten; empty without an installation."""
+    if not installed(settings):
+        return []
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    with ControlPlane.open(settings) as control:
+        return control.companies.list()
+
+
+def check_bronze(settings: Settings) -> None:
+    """Find out before anything is asked of Intuit that Bronze cannot be used.
+
+    Raises:
+        BronzeUnusable: it cannot be opened; every company's health says so from now on.
+        WrongEnvironment: Bronze belongs to the other environment.
+        BronzeBusy: another process holds the file for long.
+        BronzeUnavailable: the lake's database does not answer.
+    """
+    from ledgerguard_pipeline.installation import Installation
+
+    with Installation.open(settings) as installation:
+        if installation.bronze.exists():
+            installation.bronze.watermarks("")

@@ -1,0 +1,1 @@
+"""``up``, ``demo`` and ``sandbox``: the whole product on this machine."""

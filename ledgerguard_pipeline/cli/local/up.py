@@ -1,0 +1,233 @@
+"""``ledgerguard up``: everything that keeps the books current, started and stopped together."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ledgerguard_pipeline.cli.home_lock import marked, refuse_second
+from ledgerguard_pipeline.cli.local.child_processes import (
+    Children,
+    StopRequested,
+    StopSignal,
+    python,
+)
+from ledgerguard_pipeline.cli.local.ports import (
+    free_port,
+    require_free,
+    wait_until_answering,
+    wait_until_listening,
+)
+from ledgerguard_pipeline.cli.local.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
+from ledgerguard_pipeline.cli.output import note, say
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
+
+_DEFINITIONS = "ledgerguard_pipeline.definitions"
+_START_SECONDS = 120.0
+_WORKSPACE = """\
+load_from:
+  - grpc_server:
+      host: 127.0.0.1
+      port: {port}
+      location_name: {name}
+"""
+
+
+def up(
+    sandbox: Annotated[
+        bool | None,
+        typer.Option(
+            "--sandbox/--no-sandbox",
+            help="Use the embedded sandbox company; by default if no credentials are set.",
+        ),
+    ] = None,
+    web_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: the redirect URI's, or 8000.")
+    ] = None,
+    dagster_port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    sandbox_port: Annotated[int, typer.Option(min=1, max=65535)] = SANDBOX_PORT,
+    invoices: Annotated[
+        int, typer.Option(min=0, help="Size of the sandbox company, in invoices.")
+    ] = 500,
+) -> None:
+    """Start web server, Dagster (and the sandbox, if no credentials are set) until Ctrl-C."""
+    from ledgerguard_pipeline.config.settings import load_settings
+
+    settings = load_settings()
+    use_sandbox = sandbox if sandbox is not None else not settings.intuit_client_id
+    if not use_sandbox:
+        settings.credentials()
+    web = web_port or _redirect_port(settings)
+    ports = {"web": web, "dagster": dagster_port}
+    if use_sandbox:
+        ports["sandbox"] = sandbox_port
+    refuse_second(_home(settings, sandbox=use_sandbox))
+    require_free(ports)
+    with StopSignal() as stop_signal:
+        try:
+            if use_sandbox:
+                _run_with_sandbox(settings, stop_signal, ports, invoices)
+            else:
+                _run(settings, stop_signal, ports)
+        except StopRequested:
+            note("Stopped.")
+
+
+def _home(settings: Settings, *, sandbox: bool) -> Path:
+    from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
+
+    return sandbox_home(settings) if sandbox else settings.ledgerguard_home.absolute()
+
+
+def _redirect_port(settings: Settings) -> int:
+    from ledgerguard_pipeline.config.settings import is_loopback
+
+    parts = urlsplit(settings.intuit_redirect_uri)
+    return parts.port or 8000 if is_loopback(parts.hostname) else 8000
+
+
+def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> None:
+    home = _home(settings, sandbox=False)
+    # Before the folder of logs makes it, open to others.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
+    with (
+        marked(home, ports, None) as mark,
+        Children(home / "logs", stop_signal, inherited=(mark,)) as children,
+    ):
+        _start_product(children, ports, variables, home)
+        _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
+        children.watch()
+
+
+def _run_with_sandbox(
+    settings: Settings, stop_signal: StopSignal, ports: dict[str, int], invoices: int
+) -> None:
+    from ledgerguard_pipeline.cli.embedded_sandbox import (
+        ENVIRONMENT_FILE,
+        Embedded,
+        outer_environment,
+    )
+    from ledgerguard_pipeline.sandbox.api.world import CLIENT_ID, CLIENT_SECRET
+
+    url = f"http://127.0.0.1:{ports['sandbox']}"
+    home = _home(settings, sandbox=True)
+    embedded = Embedded(
+        home, CLIENT_ID, CLIENT_SECRET, url, ports["web"], secrets.token_urlsafe(32)
+    )
+    variables = {**embedded.variables(settings), **_links(settings, ports)}
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = home / ENVIRONMENT_FILE
+    with (
+        marked(home, ports, file) as mark,
+        Children(
+            home / "logs",
+            stop_signal,
+            environment=outer_environment(),
+            folder=home,
+            inherited=(mark,),
+        ) as children,
+    ):
+        embedded.write_environment_file(variables)
+        command = serve_command(
+            ports["sandbox"], invoices=invoices, webhook_url=embedded.webhook_url
+        )
+        signing = {WEBHOOK_TOKEN_VARIABLE: embedded.verifier_token}
+        children.start("sandbox", command, {**variables, **signing})
+        _wait(children, f"{url}/_sandbox/health", "sandbox")
+        _start_product(children, ports, variables, home)
+        _connect(url, ports["web"])
+        _announce(ports, webhooks=True)
+        port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
+        say(f"  Edit its books:  ledgerguard sandbox edit create Invoice{port}")
+        say("  Other commands:  ledgerguard status, in another terminal")
+        say(f"  In any folder:   set -a; . {file}; set +a; ledgerguard status")
+        children.watch()
+
+
+def _links(settings: Settings, ports: dict[str, int]) -> dict[str, str]:
+    """Where pages and alerts point to, unless somebody said how these servers are reached."""
+    if settings.ledgerguard_dagster_url is not None:
+        return {}
+    return {"LEDGERGUARD_DAGSTER_URL": f"http://localhost:{ports['dagster']}"}
+
+
+def _start_product(
+    children: Children, ports: dict[str, int], variables: dict[str, str], home: Path
+) -> None:
+    """The web edge; then the code location once, and Dagster's web server and daemon on it."""
+    command = python("-m", "ledgerguard_pipeline.cli", "web", "--port", str(ports["web"]))
+    children.start("web", command, variables)
+    from ledgerguard_pipeline.defs.instance.home import prepare_dagster_home
+    from ledgerguard_pipeline.defs.keys import CODE_LOCATION
+
+    dagster_home = prepare_dagster_home(home)
+    variables = {**variables, "DAGSTER_HOME": str(dagster_home)}
+    code_port = free_port()
+    workspace = dagster_home / "up-workspace.yaml"
+    workspace.write_text(_WORKSPACE.format(port=code_port, name=CODE_LOCATION), encoding="utf-8")
+    children.start("code", _code_server(code_port), variables)
+    _wait(children, f"http://localhost:{ports['web']}/healthz", "web")
+    wait_until_listening(code_port, "code", seconds=_START_SECONDS, still_running=children.check)
+    shown = ("-w", str(workspace))
+    children.start(
+        "dagster",
+        python("-m", "dagster_webserver", "-p", str(ports["dagster"]), *shown),
+        variables,
+    )
+    children.start("daemon", python("-m", "dagster._daemon", "run", *shown), variables)
+    _wait(children, f"http://127.0.0.1:{ports['dagster']}/server_info", "dagster")
+
+
+def _code_server(port: int) -> list[str]:
+    return python(
+        *("-m", "dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port)),
+        *("-m", _DEFINITIONS, "--use-python-environment-entry-point"),
+    )
+
+
+def _wait(children: Children, url: str, what: str) -> None:
+    note(f"Starting {what} ...")
+    wait_until_answering(url, what, seconds=_START_SECONDS, still_running=children.check)
+
+
+def _connect(sandbox_url: str, web_port: int) -> None:
+    """Give the UI a company to click on: the same consent a person would give."""
+    import requests
+
+    from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
+
+    handle = SandboxHandle(sandbox_url, "", "", [])
+    with requests.Session() as session:
+        session.trust_env = False
+        link = session.get(
+            f"http://localhost:{web_port}/api/v1/auth/connect", allow_redirects=False, timeout=30
+        )
+        answer = session.get(handle.consent(link.headers["Location"]), timeout=60)
+    if answer.status_code != 200:
+        raise LedgerGuardError(
+            f"The sandbox company could not be connected (HTTP {answer.status_code}); the log of "
+            "the web server says why."
+        )
+    note("Connected the sandbox company.")
+
+
+def _announce(ports: dict[str, int], *, webhooks: bool) -> None:
+    say("")
+    say(f"  Dagster:         http://localhost:{ports['dagster']}")
+    say(f"  Companies:       http://localhost:{ports['web']}")
+    if webhooks:
+        say(f"  Webhooks:        http://localhost:{ports['web']}/api/v1/webhooks/qbo")
+    else:
+        say("  Webhooks:        off; set INTUIT_WEBHOOK_VERIFIER_TOKEN to receive them")
+    if "sandbox" in ports:
+        say(f"  Sandbox:         http://localhost:{ports['sandbox']}")
+    say("  Ctrl-C stops everything.")

@@ -1,0 +1,1 @@
+"""What the control plane remembers of each company."""

@@ -1,0 +1,202 @@
+"""What alerts have to remember, so that each change is told once, by whichever process.
+
+Two things: the signs of each company as they were last seen (what is wrong, since when), and per
+channel what it was told last. Their contents belong to ``alerts.policy``; here they are texts.
+A process claims what it is going to tell; another one that comes to the same conclusion at the
+same moment finds the claim or the newer version. A claim whose owner died ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, update
+
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import alert_signs, alert_told
+from ledgerguard_pipeline.values import Environment
+
+CLAIM_SECONDS = 120.0
+"""Longer than telling everything of one claim may take; see ``alerts.dispatcher``."""
+
+_ERROR_LIMIT = 500
+
+Change = Callable[[Mapping[str, str]], Mapping[str, str | None]]
+"""From the stored signs by company to those that changed; None removes a company's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a channel knows of a company; ``version`` 0 means nothing yet."""
+
+    channel: str
+    realm_id: str
+    told: str
+    told_at: datetime | None
+    version: int
+    attempts: int
+    """Failed attempts since the last success."""
+    busy_until: datetime | None
+    """Claimed by a process until then, or not to be tried before."""
+    last_error: str | None
+
+
+class AlertStore:
+    """Signs and what was told, of one environment; thread-safe."""
+
+    def __init__(self, database: Database, environment: Environment) -> None:
+        self._database = database
+        self._environment = environment
+        self._lock = f"alerts:{environment.value}"
+
+    def signs(self) -> dict[str, str]:
+        """The signs by company; the installation's own stand under the empty id."""
+        statement = select(alert_signs.c.realm_id, alert_signs.c.signs).where(
+            alert_signs.c.environment == self._environment.value
+        )
+        with self._database.read() as connection:
+            return {row.realm_id: row.signs for row in connection.execute(statement)}
+
+    def revise(self, change: Change, at: datetime) -> None:
+        """Bring the signs up to what was seen at ``at``, alone among all processes.
+
+        Companies that somebody saw later than that are left alone. Nothing is written, and no
+        lock taken, where nothing changed.
+        """
+        if not change(self.signs()):
+            return
+        mine = alert_signs.c.environment == self._environment.value
+        with self._database.write(self._lock) as connection:
+            rows = connection.execute(select(alert_signs).where(mine)).mappings().all()
+            later = {row["realm_id"] for row in rows if row["observed_at"] > at}
+            changed = change({row["realm_id"]: row["signs"] for row in rows})
+            for realm, signs in sorted(changed.items()):
+                if realm in later:
+                    continue
+                if signs is None:
+                    connection.execute(
+                        delete(alert_signs).where(mine, alert_signs.c.realm_id == realm)
+                    )
+                    continue
+                values = {
+                    "environment": self._environment.value,
+                    "realm_id": realm,
+                    "signs": signs,
+                    "observed_at": at,
+                }
+                connection.execute(self._database.upsert(alert_signs, tuple(values)), values)
+
+    def told(self, channel: str | None = None) -> list[Told]:
+        """What every channel, or one, was told last."""
+        statement = select(alert_told).where(alert_told.c.environment == self._environment.value)
+        if channel is not None:
+            statement = statement.where(alert_told.c.channel == channel)
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            rows = connection.execute(statement).mappings()
+            return [_told(row, now) for row in rows]
+
+    def claim(self, channel: str, owner: str, versions: Mapping[str, int]) -> set[str]:
+        """Take these companies' news for one channel; those that nobody else has or had.
+
+        ``versions`` is what the caller's news are based on: a company that was told something
+        since is not taken.
+        """
+        taken: set[str] = set()
+        with self._database.write(self._lock) as connection:
+            now = self._database.now(connection)
+            for realm, version in sorted(versions.items()):
+                if version == 0:
+                    connection.execute(
+                        self._database.insert_new(alert_told).values(
+                            environment=self._environment.value, channel=channel, realm_id=realm,
+                            told="{}", version=0, attempts=0,
+                        )
+                    )  # fmt: skip
+                free = or_(alert_told.c.claim.is_(None), alert_told.c.claim_ends_at <= now)
+                due = or_(alert_told.c.next_try_at.is_(None), alert_told.c.next_try_at <= now)
+                found = connection.execute(
+                    update(alert_told)
+                    .where(self._row(channel), alert_told.c.realm_id == realm)
+                    .where(alert_told.c.version == version, free, due)
+                    .values(claim=owner, claim_ends_at=now + timedelta(seconds=CLAIM_SECONDS))
+                )
+                if found.rowcount == 1:
+                    taken.add(realm)
+        return taken
+
+    def confirm(self, channel: str, owner: str, told: Mapping[str, str]) -> None:
+        """Note what the channel took; what is no longer claimed by ``owner`` stays as it is."""
+        with self._database.write(self._lock) as connection:
+            now = self._database.now(connection)
+            for realm, text in sorted(told.items()):
+                connection.execute(
+                    update(alert_told)
+                    .where(self._row(channel), alert_told.c.realm_id == realm)
+                    .where(alert_told.c.claim == owner)
+                    .values(
+                        told=text, told_at=now, version=alert_told.c.version + 1, claim=None,
+                        claim_ends_at=None, attempts=0, next_try_at=None, last_error=None,
+                    )
+                )  # fmt: skip
+
+    def put_back(
+        self,
+        channel: str,
+        owner: str,
+        realms: Collection[str],
+        *,
+        error: str | None = None,
+        retry_seconds: float = 0.0,
+    ) -> None:
+        """Give claimed news back untold; with an ``error`` that counts as an attempt."""
+        with self._database.write(self._lock) as connection:
+            now = self._database.now(connection)
+            values: dict[str, object] = {"claim": None, "claim_ends_at": None}
+            if error is not None:
+                values |= {
+                    "attempts": alert_told.c.attempts + 1,
+                    "next_try_at": now + timedelta(seconds=retry_seconds),
+                    "last_error": error[:_ERROR_LIMIT],
+                }
+            for realm in sorted(realms):
+                connection.execute(
+                    update(alert_told)
+                    .where(self._row(channel), alert_told.c.realm_id == realm)
+                    .where(alert_told.c.claim == owner)
+                    .values(**values)
+                )
+
+    def forget(self, realms: Collection[str]) -> None:
+        """Drop everything about companies that are no longer known."""
+        with self._database.write(self._lock) as connection:
+            for realm in sorted(realms):
+                for table in (alert_signs, alert_told):
+                    connection.execute(
+                        delete(table).where(
+                            table.c.environment == self._environment.value,
+                            table.c.realm_id == realm,
+                        )
+                    )
+
+    def _row(self, channel: str) -> ColumnElement[bool]:
+        return and_(
+            alert_told.c.environment == self._environment.value, alert_told.c.channel == channel
+        )
+
+
+def _told(row: RowMapping, now: datetime) -> Told:
+    times = [moment for moment in (row["claim_ends_at"], row["next_try_at"]) if moment is not None]
+    busy = max(times, default=None)
+    return Told(
+        channel=row["channel"],
+        realm_id=row["realm_id"],
+        told=row["told"],
+        told_at=row["told_at"],
+        version=row["version"],
+        attempts=row["attempts"],
+        busy_until=busy if busy is not None and busy > now else None,
+        last_error=row["last_error"],
+    )

@@ -1,0 +1,94 @@
+"""What each company's API was seen to accept, shared by all processes of an installation.
+
+Written when a call was refused or a better way worked again, so almost never; read once per sync.
+A power cut may lose the last rows: then it is found out once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import delete, select
+
+from ledgerguard_pipeline.capabilities import Capability, Seen, Subject
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import capabilities
+from ledgerguard_pipeline.values import Environment, RealmId
+
+_COLUMNS = ("environment", "realm_id", "entity", "capability", "value", "seen_at")
+
+
+class CapabilityStore:
+    """The companies of the environment the plane was opened for.
+
+    Times are the store's. A capability written by a newer version of this program is left alone.
+    """
+
+    def __init__(self, database: Database, environment: Environment) -> None:
+        self._database = database
+        self._environment = environment
+        self._mine = capabilities.c.environment == environment.value
+
+    def read(self, realm: RealmId) -> Mapping[Subject, Seen]:
+        """Everything known of a company, however old, in one statement.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached.
+        """
+        statement = select(capabilities).where(self._mine, capabilities.c.realm_id == realm)
+        known = {each.value for each in Capability}
+        with self._database.read() as connection:
+            return {
+                (row.entity, Capability(row.capability)): Seen(row.value, row.seen_at)
+                for row in connection.execute(statement)
+                if row.capability in known
+            }
+
+    def note(self, realm: RealmId, entity: str, capability: Capability, value: str) -> None:
+        """Remember what was seen just now.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached; nothing was written.
+        """
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            connection.execute(
+                self._database.upsert(capabilities, _COLUMNS),
+                {
+                    "environment": self._environment.value,
+                    "realm_id": realm,
+                    "entity": entity,
+                    "capability": capability.value,
+                    "value": value,
+                    "seen_at": self._database.now(connection),
+                },
+            )
+
+    def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:
+        """Remember it no more: the best was seen to work.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached; nothing was written.
+        """
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            connection.execute(
+                delete(capabilities).where(
+                    self._mine,
+                    capabilities.c.realm_id == realm,
+                    capabilities.c.entity == entity,
+                    capabilities.c.capability == capability.value,
+                )
+            )
+
+    def forget(self, realm: RealmId) -> None:
+        """Drop everything known of a company, as when it is connected anew.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached; nothing was written.
+        """
+        with self._database.write(self._lock(realm)) as connection:
+            connection.execute(
+                delete(capabilities).where(self._mine, capabilities.c.realm_id == realm)
+            )
+
+    def _lock(self, realm: RealmId) -> str:
+        return f"capabilities:{self._environment.value}:{realm}"

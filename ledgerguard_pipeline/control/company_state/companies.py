@@ -1,0 +1,200 @@
+"""The companies of one environment and how their connection stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, RowMapping, delete, select, update
+
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import companies
+from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, FailureKind
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.values import Environment, RealmId
+
+_ERROR_LIMIT = 500
+
+
+class ConnectionStatus(StrEnum):
+    """Whether a company may be called."""
+
+    CONNECTED = "connected"
+    NEEDS_REAUTH = "needs_reauth"
+    """Its grant is dead; only a new consent helps. Its schedules pause, others go on."""
+    DISCONNECTED = "disconnected"
+    """Somebody disconnected it on purpose; its tokens are forgotten, its rows are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """One connected QuickBooks company."""
+
+    realm_id: RealmId
+    environment: Environment
+    name: str
+    status: ConnectionStatus
+    connected_at: datetime
+    last_success_at: datetime | None = None
+    last_error: str | None = None
+    response_time_ms: float | None = None
+    error_kind: FailureKind | None = None
+    """Who has to act on ``last_error``; None where nobody noted it."""
+    error_name: str = ""
+    """The error's name in ``errors.py``; empty where nobody noted it."""
+
+
+class CompanyStore:
+    """Companies of the environment the plane was opened for; the other one's are invisible."""
+
+    def __init__(self, database: Database, environment: Environment) -> None:
+        self._database = database
+        self._environment = environment
+        self._mine = companies.c.environment == environment.value
+
+    def put(self, company: Company) -> None:
+        """Add or replace a company.
+
+        Raises:
+            ConfigurationError: it belongs to the other environment.
+        """
+        self.refuse_other_environment(company.realm_id, company.environment)
+        values = {
+            "environment": company.environment.value,
+            "realm_id": company.realm_id,
+            "name": company.name,
+            "status": company.status.value,
+            "connected_at": company.connected_at,
+            "last_success_at": company.last_success_at,
+            "last_error": company.last_error,
+            "response_time_ms": company.response_time_ms,
+            "error_kind": company.error_kind,
+            "error_name": company.error_name or None,
+        }
+        with self._database.write(f"company:{company.realm_id}") as connection:
+            connection.execute(self._database.upsert(companies, tuple(values)), values)
+
+    def refuse_other_environment(self, realm: RealmId, environment: Environment) -> None:
+        """Stop before a company or token of one Intuit environment is used in the other.
+
+        Raises:
+            ConfigurationError: ``environment`` is not the plane's, or the realm is known as a
+                company of the other one.
+        """
+        if environment is not self._environment:
+            raise ConfigurationError(
+                f"This is a {environment.value} company, but INTUIT_ENV is "
+                f"{self._environment.value}. Set INTUIT_ENV={environment.value}, or connect "
+                f"a {self._environment.value} company.",
+                realm_id=realm,
+            )
+        statement = select(companies.c.environment).where(
+            companies.c.realm_id == realm, companies.c.environment != self._environment.value
+        )
+        with self._database.read() as connection:
+            other = connection.execute(statement).scalar_one_or_none()
+        if other is not None:
+            raise ConfigurationError(
+                f"This company is connected as a {other} company, but INTUIT_ENV is "
+                f"{self._environment.value}. Set INTUIT_ENV={other}, or use another "
+                "LEDGERGUARD_HOME for the other environment.",
+                realm_id=realm,
+            )
+
+    def get(self, realm: RealmId) -> Company | None:
+        """The company, or None if it was never connected."""
+        statement = select(companies).where(self._mine, companies.c.realm_id == realm)
+        with self._database.read() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return None if row is None else _company(row)
+
+    def require(self, realm: RealmId) -> Company:
+        """The company.
+
+        Raises:
+            BadInputError: it was never connected.
+            ConfigurationError: it is a company of the other environment.
+        """
+        company = self.get(realm)
+        if company is None:
+            self.refuse_other_environment(realm, self._environment)
+            raise BadInputError(
+                "This company is not connected. Run `ledgerguard connect` and choose it; "
+                "`ledgerguard companies` lists the connected ones.",
+                realm_id=realm,
+            )
+        return company
+
+    def list(self, status: ConnectionStatus | None = None) -> list[Company]:
+        """All companies by name, or those of one status."""
+        statement = select(companies).where(self._mine)
+        if status is not None:
+            statement = statement.where(companies.c.status == status.value)
+        statement = statement.order_by(companies.c.name, companies.c.realm_id)
+        with self._database.read() as connection:
+            return [_company(row) for row in connection.execute(statement).mappings()]
+
+    def mark(self, realm: RealmId, status: ConnectionStatus, error: str | None = None) -> None:
+        """Set the status and why; ``error`` must hold no secret. Unknown realms are ignored."""
+        self._update(realm, durable=True, status=status.value, **_failed(error))
+
+    def heartbeat(self, realm: RealmId, response_time_ms: float) -> None:
+        """Note a successful call and how long it took; clears the last error."""
+        now = self._database.time()
+        self._update(
+            realm,
+            durable=False,
+            last_success_at=now,
+            response_time_ms=response_time_ms,
+            **_failed(None),
+        )
+
+    def stumble(self, realm: RealmId, error: Failure | str) -> None:
+        """Note what failed while the connection stands; the next clean sync clears it.
+
+        ``error`` must hold no secret. A company that is not connected keeps its own reason.
+        """
+        self._update(
+            realm,
+            companies.c.status == ConnectionStatus.CONNECTED.value,
+            durable=False,
+            **_failed(error),
+        )
+
+    def forget(self, realm: RealmId) -> None:
+        """Remove the company's row; its tokens and Bronze rows are not touched."""
+        with self._database.write(f"company:{realm}") as connection:
+            connection.execute(delete(companies).where(self._mine, companies.c.realm_id == realm))
+
+    def _update(
+        self, realm: RealmId, *only: ColumnElement[bool], durable: bool, **values: object
+    ) -> None:
+        statement = update(companies).where(self._mine, companies.c.realm_id == realm, *only)
+        with self._database.write(f"company:{realm}", durable=durable) as connection:
+            connection.execute(statement.values(**values))
+
+
+def _failed(error: Failure | str | None) -> dict[str, str | None]:
+    """The columns of what failed, all of them, so that none is left of an earlier failure."""
+    failure = Failure(error) if isinstance(error, str) else error
+    return {
+        "last_error": None if failure is None else failure.text[:_ERROR_LIMIT],
+        "error_kind": None if failure is None else failure.kind,
+        "error_name": None if failure is None else failure.name or None,
+    }
+
+
+def _company(row: RowMapping) -> Company:
+    return Company(
+        realm_id=RealmId(row["realm_id"]),
+        environment=Environment(row["environment"]),
+        name=row["name"],
+        status=ConnectionStatus(row["status"]),
+        connected_at=row["connected_at"],
+        last_success_at=row["last_success_at"],
+        last_error=row["last_error"],
+        response_time_ms=row["response_time_ms"],
+        error_kind=None if row["error_kind"] is None else FailureKind(row["error_kind"]),
+        error_name=row["error_name"] or "",
+    )

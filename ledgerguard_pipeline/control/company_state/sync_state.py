@@ -1,0 +1,322 @@
+"""Marks: how far each entity of each company is, so that nobody has to open Bronze to know.
+
+Bronze is the truth. The marks are a copy, written after each commit, that can be made anew from
+Bronze at any time; a reader of them never waits for a loader. A process that dies between its
+commit and its mark leaves the mark one commit behind: the next sync sees that the watermarks
+differ and makes the company's marks anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, delete, func, select
+
+from ledgerguard_pipeline.control.company_state.count_gaps import CountGaps
+from ledgerguard_pipeline.control.company_state.doubted_types import Doubts
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import sync_marks as marks
+from ledgerguard_pipeline.errors import FailureKind
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
+
+_ERROR_LIMIT = 500
+_COMPANY, _ENTITY = "company", "entity"
+_KEY = ("environment", "realm_id", "entity")
+_COMMITTED = (*_KEY, "committed_at", "rows", "quarantined", "mode", "load_id")
+_FAILURE = ("error", "failed_at", "error_kind", "error_name", "error_scope")
+_COMPLETE = (*_COMMITTED, "last_sync_at", "watermark", *_FAILURE)
+_CURRENT = (*_KEY, "last_sync_at", *_FAILURE)
+_FAILED = (*_KEY, *_FAILURE)
+_NO_FAILURE = dict.fromkeys(_FAILURE)
+_REBUILT = (*_COMMITTED, "last_sync_at", "watermark")
+_COUNTED = (*_KEY, "rows", "quarantined")
+_PARTIAL = (*_KEY, "partial")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncMark:
+    """How far one entity type of one company is.
+
+    ``last_sync_at`` is when everything up to its ``watermark`` was in Bronze; ``committed_at``
+    when anything was last written, be it a part of a walk or the objects of webhook events.
+    ``error`` is why the last attempt to bring it up to date failed; None after one that did not.
+    ``partial`` objects are held in part only: an earlier release stored what was sent of them.
+    """
+
+    entity: str
+    last_sync_at: datetime | None = None
+    watermark: datetime | None = None
+    committed_at: datetime | None = None
+    rows: int = 0
+    quarantined: int = 0
+    mode: Mode | None = None
+    load_id: str | None = None
+    error: str | None = None
+    failed_at: datetime | None = None
+    failure: Failure | None = None
+    """``error`` with who has to act; None after an attempt that did not fail."""
+    partial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One entity's part of a commit.
+
+    ``living`` is by how many living objects Bronze grew, ``quarantined`` how many unresolved
+    records it now holds. ``watermark`` is set where the commit brought the entity up to date.
+    """
+
+    entity: str
+    mode: Mode
+    load_id: LoadId | str
+    living: int
+    quarantined: int
+    watermark: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What Bronze holds of one entity: living objects and unresolved rejects."""
+
+    rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Several marks of one company together: how many there are, how many of them were ever
+    up to date and how many failed last, and when the first and the last was up to date.
+    """
+
+    marks: int
+    synced: int
+    failed: int
+    oldest: datetime | None
+    newest: datetime | None
+    quarantined: int
+    partial: int
+
+
+class SyncMarks:
+    """Marks of the environment the plane was opened for.
+
+    A power cut may lose the last ones; that is noticed like the death of a process.
+    """
+
+    def __init__(self, database: Database, environment: Environment) -> None:
+        self._database = database
+        self._environment = environment
+        self._mine = marks.c.environment == environment.value
+        self.gaps = CountGaps(database, environment)
+        self.doubts = Doubts(database, environment)
+
+    def committed(self, realm: RealmId, parts: Sequence[Committed]) -> None:
+        """Note a commit; one transaction for all entities of it."""
+        if not parts:
+            return
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            now = self._database.now(connection)
+            complete, partial = [], []
+            for part in sorted(parts, key=lambda each: each.entity):
+                values = self._key(realm, part.entity) | {
+                    "committed_at": now,
+                    "rows": part.living,
+                    "quarantined": part.quarantined,
+                    "mode": part.mode.value,
+                    "load_id": str(part.load_id),
+                }
+                if part.watermark is None:
+                    partial.append(values)
+                else:
+                    complete.append(
+                        values | {"last_sync_at": now, "watermark": part.watermark} | _NO_FAILURE
+                    )
+            self._save(connection, _COMPLETE, complete, add=("rows",))
+            self._save(connection, _COMMITTED, partial, add=("rows",))
+
+    def ended(
+        self,
+        realm: RealmId,
+        *,
+        failed: Mapping[str, Failure | str] | None = None,
+        current: Collection[str] = (),
+        counted: Mapping[str, Counted] | None = None,
+    ) -> None:
+        """Note how a sync ended, in one transaction.
+
+        ``failed`` are the failures by entity, or their bare reasons, without secrets; ``current`` the entities that are up to
+        date although nothing had to be written; ``counted`` what Bronze was found to hold.
+        """
+        if not (failed or current or counted):
+            return
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            now = self._database.now(connection)
+            self._save(
+                connection,
+                _FAILED,
+                [
+                    self._key(realm, entity) | _failed(error, now)
+                    for entity, error in sorted((failed or {}).items())
+                ],
+            )
+            self._save(
+                connection,
+                _CURRENT,
+                [
+                    self._key(realm, entity) | {"last_sync_at": now} | _NO_FAILURE
+                    for entity in sorted(current)
+                ],
+            )
+            self._save(
+                connection,
+                _COUNTED,
+                [
+                    self._key(realm, entity)
+                    | {"rows": found.rows, "quarantined": found.quarantined}
+                    for entity, found in sorted((counted or {}).items())
+                ],
+            )
+
+    def partial(self, realm: RealmId, found: Mapping[str, int]) -> None:
+        """How many objects Bronze holds in part only, by entity; of all others none."""
+        known = {
+            entity: mark.partial
+            for entity, mark in self.read([realm]).get(realm, {}).items()
+            if mark.partial
+        }
+        if known == dict(found):
+            return
+        counts = dict.fromkeys(known, 0) | dict(found)
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            self._save(
+                connection,
+                _PARTIAL,
+                [
+                    self._key(realm, entity) | {"partial": count}
+                    for entity, count in sorted(counts.items())
+                ],
+            )
+
+    def rebuilt(self, realm: RealmId, found: Sequence[SyncMark]) -> None:
+        """Replace what the marks say of Bronze by what was read there; failures are kept."""
+        with self._database.write(self._lock(realm), durable=False) as connection:
+            self._save(
+                connection,
+                _REBUILT,
+                [
+                    self._key(realm, mark.entity)
+                    | {
+                        "committed_at": mark.committed_at,
+                        "rows": mark.rows,
+                        "quarantined": mark.quarantined,
+                        "mode": None if mark.mode is None else mark.mode.value,
+                        "load_id": mark.load_id,
+                        "last_sync_at": mark.last_sync_at,
+                        "watermark": mark.watermark,
+                    }
+                    for mark in sorted(found, key=lambda each: each.entity)
+                ],
+            )
+
+    def watermarks(self, realm: RealmId) -> dict[str, datetime]:
+        """The watermarks the marks know of, by entity; Bronze's own are the truth."""
+        statement = select(marks.c.entity, marks.c.watermark).where(
+            self._mine, marks.c.realm_id == realm, marks.c.watermark.is_not(None)
+        )
+        with self._database.read() as connection:
+            return {row.entity: row.watermark for row in connection.execute(statement)}
+
+    def read(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, dict[str, SyncMark]]:
+        """All marks by company and entity, of some companies or of all, in one statement."""
+        statement = select(marks).where(self._mine)
+        if realms is not None:
+            statement = statement.where(marks.c.realm_id.in_(realms))
+        found: dict[RealmId, dict[str, SyncMark]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(statement.order_by(marks.c.entity)).mappings():
+                found.setdefault(RealmId(row["realm_id"]), {})[row["entity"]] = _mark(row)
+        return found
+
+    def extents(self, entities: Collection[str]) -> dict[RealmId, Extent]:
+        """The marks of these entities together, company by company, in one statement."""
+        statement = (
+            select(
+                marks.c.realm_id,
+                func.count(),
+                func.count(marks.c.last_sync_at),
+                func.count(marks.c.error),
+                func.min(marks.c.last_sync_at),
+                func.max(marks.c.last_sync_at),
+                func.sum(marks.c.quarantined),
+                func.sum(marks.c.partial),
+            )
+            .where(self._mine, marks.c.entity.in_(sorted(entities)))
+            .group_by(marks.c.realm_id)
+        )
+        with self._database.read() as connection:
+            return {
+                RealmId(row[0]): Extent(
+                    row[1], row[2], row[3], row[4], row[5], int(row[6]), int(row[7])
+                )
+                for row in connection.execute(statement)
+            }
+
+    def forget(self, realm: RealmId) -> None:
+        """Drop a company's marks; the next sync makes them anew from Bronze."""
+        with self._database.write(self._lock(realm)) as connection:
+            connection.execute(delete(marks).where(self._mine, marks.c.realm_id == realm))
+
+    def _save(
+        self,
+        connection: Connection,
+        columns: tuple[str, ...],
+        rows: Sequence[Mapping[str, object]],
+        *,
+        add: tuple[str, ...] = (),
+    ) -> None:
+        if rows:
+            connection.execute(self._database.upsert(marks, columns, add=add), rows)
+
+    def _key(self, realm: RealmId, entity: str) -> dict[str, object]:
+        return {"environment": self._environment.value, "realm_id": realm, "entity": entity}
+
+    def _lock(self, realm: RealmId) -> str:
+        return f"marks:{self._environment.value}:{realm}"
+
+
+def _failed(error: Failure | str, now: datetime) -> dict[str, object]:
+    failure = Failure(error) if isinstance(error, str) else error
+    return {
+        "error": failure.text[:_ERROR_LIMIT],
+        "failed_at": now,
+        "error_kind": failure.kind,
+        "error_name": failure.name or None,
+        "error_scope": _COMPANY if failure.company_wide else _ENTITY,
+    }
+
+
+def _failure(row: RowMapping) -> Failure | None:
+    if row["error"] is None:
+        return None
+    kind = None if row["error_kind"] is None else FailureKind(row["error_kind"])
+    return Failure(row["error"], kind, row["error_scope"] == _COMPANY, row["error_name"] or "")
+
+
+def _mark(row: RowMapping) -> SyncMark:
+    return SyncMark(
+        entity=row["entity"],
+        last_sync_at=row["last_sync_at"],
+        watermark=row["watermark"],
+        committed_at=row["committed_at"],
+        rows=row["rows"],
+        quarantined=row["quarantined"],
+        mode=None if row["mode"] is None else Mode(row["mode"]),
+        load_id=row["load_id"],
+        error=row["error"],
+        failed_at=row["failed_at"],
+        failure=_failure(row),
+        partial=row["partial"],
+    )

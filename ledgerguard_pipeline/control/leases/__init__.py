@@ -1,0 +1,1 @@
+"""Exclusive rights that end by themselves, in SQL and in Redis."""

@@ -1,1 +1,0 @@
-"""Alembic migrations of the control plane; run by ``control.migrate`` when it opens."""

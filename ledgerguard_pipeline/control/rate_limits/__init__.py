@@ -1,0 +1,1 @@
+"""Intuit's limits per minute and per month, in SQL and in Redis."""

@@ -1,0 +1,1 @@
+"""The database and the Redis below the control plane."""

@@ -1,0 +1,62 @@
+"""Bring the database to this code's schema; forward only, all or nothing.
+
+A current database is recognised by one read, without importing alembic. Otherwise all missing
+migrations run in one transaction that other processes wait for, so a failing one leaves the old
+schema as it was.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Select, column, inspect, select, table
+
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import REVISION
+from ledgerguard_pipeline.errors import SchemaMismatch
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def migrate(database: Database) -> None:
+    """Apply what is missing.
+
+    Raises:
+        SchemaMismatch: the database was written by a newer version of this program.
+        ControlUnavailable: it cannot be reached, or a migration failed; nothing was changed.
+    """
+    with database.read() as connection:
+        if stored_revision(connection) == REVISION:
+            return
+    with database.write("migrate") as connection:
+        stored = stored_revision(connection)
+        if stored != REVISION:
+            database.prepare(connection)
+            _upgrade(connection, stored)
+
+
+def stored_revision(connection: Connection) -> str | None:
+    """The schema revision of the database, or None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    query: Select[str] = select(column("version_num")).select_from(table("alembic_version"))
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def _upgrade(connection: Connection, stored: str | None) -> None:
+    from alembic.command import upgrade  # slow to import, rarely needed
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if stored is not None and stored not in known:
+        raise SchemaMismatch(
+            f"The control plane has schema {stored[:40]!r}, which this version of "
+            "ledgerguard-pipeline does not know. It was written by a newer version: install that "
+            "one, or use another LEDGERGUARD_HOME."
+        )
+    config.attributes["connection"] = connection
+    upgrade(config, "head")

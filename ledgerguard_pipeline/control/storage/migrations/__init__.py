@@ -1,0 +1,1 @@
+"""Alembic migrations of the control plane; run by ``control.storage.migrate`` when it opens."""

@@ -1,0 +1,1 @@
+"""Webhook deliveries and the queue of their events."""

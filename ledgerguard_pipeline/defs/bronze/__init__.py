@@ -1,0 +1,1 @@
+"""The Bronze assets, their resources and what they report."""

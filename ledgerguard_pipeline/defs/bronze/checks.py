@@ -1,0 +1,267 @@
+"""The data checks of an entity: judged company by company, told over all companies.
+
+Dagster shows the last evaluation of a check, whichever company it was about. So each company's
+own verdict is kept in the control plane (``control/company_state/check_faults.py``) until that company is
+judged again, and every evaluation is about all of them: a check is green only while no company
+fails it. Partitioned checks would not do: their partitions are the asset's, company by window, so
+a fault of a past window would stay red for ever, and the overview would still show whichever
+company came last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+import dagster as dg
+
+from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault, Judged
+from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, finding_metadata
+from ledgerguard_pipeline.errors import CompanyBusy, LedgerGuardError
+from ledgerguard_pipeline.ingestion.results import EntityResult
+from ledgerguard_pipeline.values import Mode, RealmId
+
+LOADED = "every_company_loaded"
+ACCOUNTED = "every_row_accounted_for"
+UNIQUE = "unique_per_company"
+ONE_ROW = "one_row_per_version"
+COMPLETE = "complete_against_count"
+QUARANTINE = "quarantine_empty"
+
+EVENTS = f"{LOADED}/events"
+"""Kept apart from a sync's failure and told as ``LOADED``: reading a few objects by id proves
+nothing about a type that cannot be synced."""
+
+_WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+SHOWN = 50
+"""Companies named in one evaluation; how many fail is said in any case."""
+
+_DESCRIPTIONS = {
+    LOADED: "The last load of this entity went well in every company.",
+    ACCOUNTED: (
+        "Rows written, deleted, unchanged, stale and quarantined add up to rows fetched, in the "
+        "last load of every company."
+    ),
+    UNIQUE: "No (realm_id, id) appears twice in the current view.",
+    ONE_ROW: (
+        "No version (realm_id, id, last_updated_at, sync_token) has a second row, unless "
+        "bronze._restatements says why."
+    ),
+    COMPLETE: (
+        "Bronze holds as many objects of every company as Intuit's COUNT(*), when it was asked "
+        "last."
+    ),
+    QUARANTINE: "No record of this entity waits in bronze._quarantine, of any company.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One check of one company's load.
+
+    ``fault`` says what is wrong, None if nothing is. ``conclusive`` is False where this load
+    tells nothing about the check, so that an older fault stays.
+    """
+
+    realm_id: str
+    check: str
+    fault: str | None = None
+    severe: bool = True
+    conclusive: bool = True
+    figures: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A check over all companies, as Dagster is told."""
+
+    check: str
+    passed: bool
+    severity: dg.AssetCheckSeverity
+    metadata: Metadata
+
+    def result(self, key: dg.AssetKey) -> dg.AssetCheckResult:
+        """For a step that returns its checks."""
+        return dg.AssetCheckResult(
+            check_name=self.check,
+            asset_key=key,
+            passed=self.passed,
+            severity=self.severity,
+            metadata=self.metadata,
+        )
+
+    def evaluation(self, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
+        """For who reports it as an event."""
+        return dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            metadata=self.metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is known of the checks of one entity when they are told."""
+
+    entity: str
+    faults: Sequence[CheckFault]
+    verdicts: Sequence[Verdict] = ()
+
+    @classmethod
+    def of(
+        cls, entity: str, faults: Sequence[CheckFault], verdicts: Sequence[Verdict] = ()
+    ) -> Self:
+        """``faults`` may be about other entities too."""
+        mine = [each for each in faults if each.entity in (entity, EVERY_ENTITY)]
+        return cls(entity, mine, verdicts)
+
+    def told(self, check: str) -> Told:
+        """One check over all companies."""
+        failing = [each for each in self.faults if _shown_as(each.check) == check]
+        realms = list(dict.fromkeys(each.realm_id for each in failing))
+        metadata: Metadata = {"companies that fail": dg.MetadataValue.int(len(realms))}
+        for each in failing[:SHOWN]:
+            metadata[f"{each.realm_id}: fails since"] = dg.MetadataValue.timestamp(each.since)
+            metadata[f"{each.realm_id}: fault"] = dg.MetadataValue.text(each.text)
+        for verdict in self.verdicts:
+            if verdict.check == check:
+                metadata |= {
+                    f"{verdict.realm_id}: {name}": value for name, value in verdict.figures.items()
+                }
+        # A check that passes shows how bad a failure would be, as one that fails does.
+        severe = [
+            each.severe for each in failing or self.verdicts if _shown_as(each.check) == check
+        ]
+        return Told(
+            check,
+            passed=not failing,
+            severity=_ERROR if any(severe) or not severe else _WARN,
+            metadata=metadata,
+        )
+
+
+def check_names(*, derived: bool = False) -> tuple[str, ...]:
+    """The checks of an entity, or of a view derived from one."""
+    return (UNIQUE,) if derived else tuple(_DESCRIPTIONS)
+
+
+def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetCheckSpec]:
+    """The checks every load reports; each names the companies in its metadata."""
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=_DESCRIPTIONS[name])
+        for name in check_names(derived=derived)
+    ]
+
+
+def judge(loaded: Loaded) -> list[Verdict]:
+    """The checks of one company's load."""
+    realm, audit = loaded.realm_id, loaded.audit
+    verdicts = [
+        Verdict(
+            realm,
+            UNIQUE,
+            f"{audit.duplicates} rows appear twice." if audit.duplicates else None,
+            figures={"duplicates": dg.MetadataValue.int(audit.duplicates)},
+        )
+    ]
+    if loaded.result is None:
+        return verdicts
+    doubled = f"{audit.doubled} rows double a version." if audit.doubled else None
+    waiting = f"{audit.quarantined} records wait in quarantine." if audit.quarantined else None
+    return [
+        *judge_result(loaded.result),
+        *verdicts,
+        Verdict(realm, ONE_ROW, doubled, figures={"doubled": dg.MetadataValue.int(audit.doubled)}),
+        Verdict(
+            realm,
+            QUARANTINE,
+            waiting,
+            severe=False,
+            figures={"quarantined": dg.MetadataValue.int(audit.quarantined)},
+        ),
+    ]
+
+
+def judge_result(result: EntityResult) -> list[Verdict]:
+    """What the load itself tells, without a look at Bronze."""
+    if result.status == "failed":
+        return [_load_failed(result.realm_id, result.mode, result.error or "It failed.")]
+    by_events = result.mode is Mode.WEBHOOK
+    realm, done = str(result.realm_id), result.status == "ok"
+    loads = [Verdict(realm, EVENTS, conclusive=done)]
+    if not by_events:
+        loads.append(Verdict(realm, LOADED, conclusive=done))
+    missing = result.fetched - (
+        result.written + result.deleted + result.unchanged + result.stale + result.quarantined
+    )
+    return [
+        *loads,
+        Verdict(
+            realm,
+            ACCOUNTED,
+            f"{missing} of {result.fetched} rows fetched are not accounted for."
+            if missing
+            else None,
+            conclusive=done and (bool(missing) or not by_events),
+            figures={"unaccounted": dg.MetadataValue.int(missing)},
+        ),
+        _complete(result),
+    ]
+
+
+def failed(realm_id: str, mode: Mode, error: LedgerGuardError) -> list[Verdict]:
+    """A load that failed; somebody else's turn at the company is no failure of it."""
+    return [] if isinstance(error, CompanyBusy) else [_load_failed(realm_id, mode, str(error))]
+
+
+def noted(entity: str, verdicts: Sequence[Verdict]) -> list[Judged]:
+    """What the control plane keeps of verdicts on one company."""
+    found = [
+        Judged(entity, each.check, each.fault, each.severe) for each in verdicts if each.conclusive
+    ]
+    if any(each.check in (LOADED, EVENTS) and each.fault is None for each in found):
+        found.append(Judged(EVERY_ENTITY, LOADED))
+    return found
+
+
+def faults_of(entity: str, verdicts: Sequence[Verdict]) -> list[CheckFault]:
+    """The faults of these companies alone, where those of the others cannot be read."""
+    now = datetime.now(UTC)
+    return [
+        CheckFault(RealmId(each.realm_id), entity, each.check, each.severe, each.fault, now)
+        for each in verdicts
+        if each.fault is not None
+    ]
+
+
+def _load_failed(realm_id: str, mode: Mode, text: str) -> Verdict:
+    return Verdict(realm_id, EVENTS if mode is Mode.WEBHOOK else LOADED, text)
+
+
+def _complete(result: EntityResult) -> Verdict:
+    realm = str(result.realm_id)
+    if result.expected is None or result.stored is None:
+        unknown = dg.MetadataValue.text("not in this run; changes since the watermark were applied")
+        return Verdict(realm, COMPLETE, conclusive=False, figures={"counted": unknown})
+    figures: Metadata = {
+        "expected": dg.MetadataValue.int(result.expected),
+        "stored": dg.MetadataValue.int(result.stored),
+    }
+    if result.finding is not None:
+        figures |= finding_metadata(result.finding)
+    differs = f"Intuit counts {result.expected}, Bronze holds {result.stored}."
+    return Verdict(
+        realm,
+        COMPLETE,
+        None if result.expected == result.stored else differs,
+        # The books may change between COUNT and the last page; the nightly reconcile decides.
+        severe=result.finding is not None,
+        figures=figures,
+    )
+
+
+def _shown_as(check: str) -> str:
+    return LOADED if check == EVENTS else check

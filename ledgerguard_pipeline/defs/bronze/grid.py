@@ -1,0 +1,89 @@
+"""Which cells of the grid a load completed, so that a complete company looks complete.
+
+A first load runs in the current window's cell and brings all history; a sync after a pause brings
+the windows of the pause. Those cells are materialized by that load as well: one event each, in its
+run. A cell that is materialized already gets no second one, so a cell costs one event in its life
+beside those of its own changes, however often whole companies are read again.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster import DagsterEvent
+from dagster._core.events import DagsterEventBatchMetadata
+from dagster._core.execution.context.system import StepExecutionContext
+
+from ledgerguard_pipeline.defs.bronze.metadata import Metadata
+from ledgerguard_pipeline.defs.partitions import REALM, WINDOW, windows_of
+from ledgerguard_pipeline.ingestion.request import Window
+
+
+class Grid:
+    """The cells of one run or sweep; what is materialized is asked once per asset."""
+
+    def __init__(self, instance: dg.DagsterInstance, cells: dg.MultiPartitionsDefinition) -> None:
+        self._instance = instance
+        self._cells = windows_of(cells)
+        self._windows: list[tuple[str, datetime, datetime]] = []
+        self._materialized: dict[dg.AssetKey, set[str]] = {}
+
+    def lacking(
+        self, key: dg.AssetKey, realm_id: str, covered: Window | None, besides: Collection[str]
+    ) -> list[dg.MultiPartitionKey]:
+        """Covered cells nobody ever materialized, oldest first, without those named."""
+        found = [cell for cell in self._covered(realm_id, covered) if cell not in besides]
+        if not found:
+            return []
+        if key not in self._materialized:
+            self._materialized[key] = set(self._instance.get_materialized_partitions(key))
+        known = self._materialized[key]
+        return [cell for cell in found if cell not in known]
+
+    def beyond_current(self, covered: Window | None) -> bool:
+        """Whether a load completed more than what belongs to the current window."""
+        if covered is None:
+            return False
+        return covered.start is None or covered.start < self._spans()[-1][1]
+
+    def _covered(self, realm_id: str, covered: Window | None) -> list[dg.MultiPartitionKey]:
+        if covered is None:
+            return []
+        return [
+            dg.MultiPartitionKey({REALM: realm_id, WINDOW: name})
+            for name, start, end in self._spans()
+            if (covered.start is None or end > covered.start)
+            and (covered.end is None or start <= covered.end)
+        ]
+
+    def _spans(self) -> list[tuple[str, datetime, datetime]]:
+        if not self._windows:
+            names = self._cells.get_partition_keys()
+            spans = map(self._cells.time_window_for_partition_key, names)
+            self._windows = [
+                (name, span.start.astimezone(UTC), span.end.astimezone(UTC))
+                for name, span in zip(names, spans, strict=True)
+            ]
+        return self._windows
+
+
+def pointer(realm_id: str, newest: str) -> Metadata:
+    """The metadata of a cell that another cell's load completed."""
+    return {
+        "realm": dg.MetadataValue.text(realm_id),
+        "loaded_with": dg.MetadataValue.text(f"The figures of this load stand on {newest}."),
+    }
+
+
+def record(
+    step: StepExecutionContext, batch: str, found: Sequence[dg.AssetMaterialization]
+) -> None:
+    """Store materializations of a step in one transaction; ``batch`` names it within the run."""
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    for place, materialization in enumerate(found, start=1):
+        DagsterEvent.asset_materialization(
+            step,
+            materialization,
+            DagsterEventBatchMetadata(f"{step.run_id}-{batch}", is_end=place == len(found)),
+        )

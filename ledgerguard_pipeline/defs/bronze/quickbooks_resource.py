@@ -1,0 +1,178 @@
+"""The resource every entity asset uses."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
+from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze.failures import failure_of
+from ledgerguard_pipeline.defs.bronze.metadata import Loaded
+from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
+from ledgerguard_pipeline.defs.partitions import RealmCells
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline.values import parse_instant
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.installation import Installation
+
+
+class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
+    """How a run reaches the companies' books; a thin face of the installation.
+
+    All steps of a run share one instance (the in-process executor sees to that) and so one sync
+    per company. Setting it up opens nothing: Dagster does so once more after a run has ended.
+    """
+
+    full: bool = Field(
+        default=False,
+        description="Walk every selected entity from its first row instead of reading changes.",
+    )
+    since: str | None = Field(
+        default=None,
+        description=(
+            "Read changes from this instant on instead of from the watermark, for example "
+            "2026-01-31T00:00:00Z; an offset is needed."
+        ),
+    )
+
+    reconcile: bool = Field(
+        default=False,
+        description="Compare Intuit's counts with Bronze and read only what differs.",
+    )
+
+    _run: "_Run | None" = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(
+        self,
+        context: dg.InitResourceContext,  # noqa: ARG002  # Dagster's signature
+    ) -> Iterator["QuickBooks"]:
+        """Serve one run; whatever its steps opened is closed when it ends."""
+        try:
+            since = parse_since(self.since, now=datetime.now(UTC))
+            if self.reconcile and (self.full or since is not None):
+                raise BadInputError(
+                    "reconcile decides itself what to read; set it without full and since."
+                )
+        except LedgerGuardError as error:
+            raise failure_of([error]) from error
+        with ExitStack() as stack:
+            self._run = _Run(self.full, since, self.reconcile, stack)
+            stack.callback(setattr, self, "_run", None)
+            yield self
+
+    def load(
+        self,
+        context: dg.AssetExecutionContext,
+        cells: RealmCells,
+        entity: EntityType,
+        bronze: BronzeDuckDB,
+    ) -> Loaded:
+        """Bring one entity of one company up to date.
+
+        Raises:
+            LedgerGuardError: it failed; other entities and companies are not affected.
+        """
+        return self._syncs(context, bronze).load(cells, entity, selected(context))
+
+    def look(
+        self,
+        context: dg.AssetExecutionContext,
+        cells: RealmCells,
+        entity: DerivedEntity,
+        bronze: BronzeDuckDB,
+    ) -> Loaded:
+        """What a derived entity shows of its base."""
+        return self._syncs(context, bronze).look(cells, entity, selected(context))
+
+    def faults(
+        self, context: dg.AssetExecutionContext, entity: str, bronze: BronzeDuckDB
+    ) -> list[CheckFault] | None:
+        """The failing checks of an entity in all companies; None if they cannot be read."""
+        return self._syncs(context, bronze).faults(entity)
+
+    def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
+        if self._run is None:
+            raise RuntimeError("QuickBooks is used outside of a run.")
+        return self._run.syncs(context.run.run_id, context.run.tags.get(BATCH_TAG), bronze)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run: its options, and its syncs from the first step on."""
+
+    full: bool
+    since: datetime | None
+    reconcile: bool
+    stack: ExitStack
+    opened: RunSyncs | None = None
+
+    def syncs(self, run_id: str, batch: str | None, bronze: BronzeDuckDB) -> RunSyncs:
+        if self.opened is None:
+            syncs = RunSyncs(
+                lambda: _open_installation(bronze),
+                run_id=run_id,
+                full=self.full,
+                since=self.since,
+                reconcile=self.reconcile,
+                batch=batch,
+            )
+            self.opened = self.stack.enter_context(syncs)
+        return self.opened
+
+
+def _open_installation(bronze: BronzeDuckDB) -> "Installation":
+    from ledgerguard_pipeline.installation import Installation
+
+    return Installation.open(
+        current_settings(),
+        connect=bronze.connector(),
+        lock_wait_seconds=bronze.lock_wait_seconds,
+    )
+
+
+def parse_since(text: str | None, *, now: datetime) -> datetime | None:
+    """The instant from which changes are read again.
+
+    Raises:
+        BadInputError: it is no instant with an offset, or lies in the future.
+    """
+    if text is None:
+        return None
+    try:
+        since = parse_instant(text)
+    except ValueError:
+        raise BadInputError(
+            f"{text[:40]!r} is not an instant. Write it with date, time and offset, for example "
+            "2026-01-31T00:00:00Z."
+        ) from None
+    if since > now:
+        raise BadInputError(f"{text} lies in the future; nothing can have changed since then.")
+    return since
+
+
+def selected(context: dg.AssetExecutionContext) -> Selection:
+    """What this run will execute.
+
+    A click on a few assets selects those; a retry from failure selects the failed steps only.
+    """
+    job = context.job_def
+    steps = context.run.step_keys_to_execute
+    keys = {
+        key
+        for key in job.asset_layer.selected_asset_keys
+        if steps is None or key.to_python_identifier() in steps
+    }
+    return Selection(
+        tuple(entity for entity in ENTITIES if asset_key(entity) in keys),
+        tuple(derived for derived in DERIVED if asset_key(derived) in keys),
+    )

@@ -1,0 +1,1 @@
+"""Syncing many companies in one run."""

@@ -1,0 +1,221 @@
+"""The job that syncs many companies in one run.
+
+One process goes through the companies of its shard by the ordinary sync, so a company that has
+nothing new costs an API call and no event. Entities that changed are recorded as materialized in
+the company's current cell, as by a run of its own, and every entity once in each window; what
+happened to each company stands in a table of the run, and in the marks every view of health reads.
+Checks are reported once, over all companies.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from ledgerguard_pipeline.defs.bronze.failures import advice
+from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
+from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
+from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
+from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
+from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
+from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
+from ledgerguard_pipeline.defs.run_context import current_settings, report
+from ledgerguard_pipeline.entities import EntityType, entity_type
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.ingestion.fleet import Visit
+    from ledgerguard_pipeline.installation import Installation
+
+FAILURES_NAMED = 100
+LOCK_WAIT_SECONDS = 600.0
+"""Two runs of a sweep take turns at the embedded Bronze file, and so do their threads."""
+
+
+class SweepConfig(dg.Config):
+    """Which companies a run goes through, and what it does with them."""
+
+    task: str = SweepTask.CHANGES.value
+    shard: int = 0
+    shards: int = 1
+    batch: str | None = None
+
+
+def build_fleet_job() -> dg.JobDefinition:
+    """The job; which shard and task it is for says its config."""
+
+    @dg.op(name="sweep", description="Sync every company of a shard.", out=dg.Out(dg.Nothing))
+    def sweep(context: dg.OpExecutionContext, config: SweepConfig) -> None:
+        shard = Shard(SweepTask(config.task), config.shard, config.shards)
+        cells = cell_partitions(current_settings())
+        tally, grid = Tally(), Grid(context.instance, cells)
+        with ExitStack() as stack:
+            installation = _opened(stack, context.run.run_id)
+            checks = SweepChecks(installation, installation.settings.kept_entities)
+            for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
+                tally.add(visit)
+                _record(context, grid, cells, visit)
+                checks.add(visit)
+                report(visit.result)
+            checks.tell(context.get_step_execution_context())
+        context.add_output_metadata(tally.metadata(shard))
+        late = late_tag(tally.late)
+        if late:
+            context.instance.add_run_tags(context.run.run_id, late)
+        if tally.nothing_worked:
+            raise dg.Failure(
+                f"All {tally.visited} companies of {shard.name} failed. {tally.failures[0][1]}",
+                metadata=tally.metadata(shard),
+                allow_retries=False,
+            )
+
+    @dg.job(
+        name=FLEET_JOB,
+        executor_def=dg.in_process_executor,
+        description="Sync many companies in one run: those of one shard.",
+    )
+    def fleet_sweep() -> None:
+        sweep()
+
+    return fleet_sweep
+
+
+def _opened(stack: ExitStack, run_id: str) -> "Installation":
+    from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
+    from ledgerguard_pipeline.installation import Installation
+
+    installation = stack.enter_context(
+        # Its own threads queue up before the file as well.
+        Installation.open(current_settings(), lock_wait_seconds=LOCK_WAIT_SECONDS)
+    )
+    stack.enter_context(run_alive(installation.control.run_beats, run_id))
+    return installation
+
+
+def _visits(
+    stack: ExitStack, installation: "Installation", shard: Shard, run_id: str, batch: str | None
+) -> Iterator["Visit"]:
+    from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
+
+    sweeps = stack.enter_context(Sweeps(installation, run_id))
+    entities = shard.task.entities(installation.settings.kept_entities)
+    if shard.task is SweepTask.EVENTS:
+        return sweeps.events(batch or "")
+    realms = [realm for realm in sweeps.connected() if shard.holds(realm)]
+    if shard.task is SweepTask.FIRST:
+        return sweeps.first_loads(realms, entities)
+    if shard.task is SweepTask.RECONCILE:
+        return sweeps.reconciling(realms, entities)
+    return sweeps.bringing_up_to_date(realms, entities)
+
+
+def _record(
+    context: dg.OpExecutionContext,
+    grid: Grid,
+    cells: dg.MultiPartitionsDefinition,
+    visit: "Visit",
+) -> None:
+    """What changed, as materializations of the company's current cell, in one transaction.
+
+    With them the cells that were completed and never materialized: those of a first load, and
+    every entity's once when a window begins.
+    """
+    cell, changed = current_cell(cells, visit.realm_id), visit.changed
+    found = []
+    for result in visit.result.results:
+        news = result in changed
+        if not news and not grid.beyond_current(result.covered):
+            continue
+        for key in _keys(entity_type(result.entity)):
+            besides = (cell,) if news else ()
+            found += [
+                (key, pointer(visit.realm_id, cell), each)
+                for each in grid.lacking(key, visit.realm_id, result.covered, besides)
+            ]
+            if news:
+                realm: Metadata = {"realm": dg.MetadataValue.text(visit.realm_id)}
+                found.append((key, realm | result_metadata(result), cell))
+    record(
+        context.get_step_execution_context(),
+        visit.realm_id,
+        [
+            dg.AssetMaterialization(key, metadata=metadata, partition=partition)
+            for key, metadata, partition in found
+        ],
+    )
+
+
+def _keys(entity: EntityType) -> list[dg.AssetKey]:
+    return [asset_key(entity), *map(asset_key, derived_from(entity))]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a sweep did, added up for the run's page."""
+
+    endings: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    api_calls: int = 0
+    written: int = 0
+    deleted: int = 0
+    entities: int = 0
+    slowest: tuple[float, str] = (0.0, "")
+
+    def add(self, visit: "Visit") -> None:
+        """One more company."""
+        from ledgerguard_pipeline.ingestion.fleet import Ending
+
+        self.endings[visit.ending.value] += 1
+        if visit.ending is Ending.FAILED and visit.error is not None:
+            self.failures.append((visit.realm_id, str(visit.error), advice(visit.error)))
+        if visit.ending is Ending.LATE:
+            self.late.append(visit.realm_id)
+        self.api_calls += visit.result.api_calls
+        self.entities += len(visit.changed)
+        self.written += sum(result.written for result in visit.changed)
+        self.deleted += sum(result.deleted for result in visit.changed)
+        self.slowest = max(self.slowest, (visit.seconds, visit.realm_id))
+
+    @property
+    def visited(self) -> int:
+        """Companies so far."""
+        return self.endings.total()
+
+    @property
+    def nothing_worked(self) -> bool:
+        """True when there were companies and each of them failed: that is the sweep's failure."""
+        return self.visited > 0 and len(self.failures) == self.visited
+
+    def metadata(self, shard: Shard) -> Metadata:
+        """The table of the run."""
+        found: Metadata = {
+            "sweep": dg.MetadataValue.text(shard.name),
+            "companies": dg.MetadataValue.int(self.visited),
+            **{
+                f"companies_{ending}": dg.MetadataValue.int(count)
+                for ending, count in sorted(self.endings.items())
+            },
+            "api_calls": dg.MetadataValue.int(self.api_calls),
+            "entities_changed": dg.MetadataValue.int(self.entities),
+            "rows_written": dg.MetadataValue.int(self.written),
+            "rows_deleted": dg.MetadataValue.int(self.deleted),
+            "slowest_company": dg.MetadataValue.text(
+                f"{self.slowest[1]}: {self.slowest[0]:.1f} s" if self.slowest[1] else "none"
+            ),
+        }
+        if self.late:
+            found["late"] = dg.MetadataValue.text(", ".join(sorted(self.late)))
+        if self.failures:
+            found["failures"] = _table(self.failures[:FAILURES_NAMED])
+        return found
+
+
+def _table(failures: Sequence[tuple[str, str, str]]) -> dg.MetadataValue:
+    names = ("company", "error", "what_to_do")
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(dict(zip(names, each, strict=True))) for each in failures],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names]),
+    )

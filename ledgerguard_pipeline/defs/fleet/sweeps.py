@@ -1,0 +1,188 @@
+"""What a run of the fleet job does: the installation's side of sweeping many companies."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.values import RealmId, parse_realm
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.ingestion.fleet import Limits, Pace, Visit, Work, Worked
+    from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.installation import Installation
+
+COMPANY_SECONDS = 60.0
+"""A company's share of a sweep; an idle one takes a tenth of a second."""
+EVENTS_TOTAL_SECONDS = 900.0
+LONG_COMPANY_SECONDS = 1_800.0
+"""A company's share of first loads and of reconciling; what is not done goes on next time."""
+LONG_TOTAL_SECONDS = 6_000.0
+"""Below ``max_runtime_seconds`` of ``dagster.yaml``, so that no sweep is given up half-way."""
+LONG_THREADS = 8
+"""Whole loads look at Bronze often; more of them at once would only queue up before it."""
+TURN_WAIT_SECONDS = 30.0
+"""Webhook events wait so long for a company somebody else works on; others just come later."""
+
+_FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
+_AT_ONCE = 500
+
+
+class Sweeps:
+    """The sweeps of one run; a context manager."""
+
+    def __init__(self, installation: "Installation", run_id: str | None) -> None:
+        self._installation = installation
+        self._run_id = run_id
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def connected(self) -> list[RealmId]:
+        """Companies that may be called, the one longest without a sync first."""
+        companies = self._installation.control.companies.list(ConnectionStatus.CONNECTED)
+        companies.sort(key=lambda each: (each.last_success_at or _FOREVER_AGO, each.realm_id))
+        return [company.realm_id for company in companies]
+
+    def bringing_up_to_date(
+        self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
+    ) -> "Iterator[Visit]":
+        """Each company from its own watermarks; an idle one costs one call."""
+        from ledgerguard_pipeline.ingestion.fleet import Pace
+
+        minutes = self._installation.settings.ledgerguard_sweep_minutes
+        # Most of the time until the next tick, which would only find this sweep under way.
+        pace = Pace(company=COMPANY_SECONDS, total=max(minutes * 60 * 0.8, 120.0))
+        return self._syncs(realms, entities, pace)
+
+    def reconciling(
+        self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
+    ) -> "Iterator[Visit]":
+        """Each company's counts against Bronze."""
+        return self._syncs(realms, entities, _long_pace(), reconcile=True)
+
+    def first_loads(
+        self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
+    ) -> "Iterator[Visit]":
+        """Those companies that were never loaded completely, by the walk that resumes."""
+        known = self._installation.bronze.watermarks_of(realms)
+        names = {entity.name for entity in entities}
+        fresh = [realm for realm in realms if names - known[realm].keys()]
+        return self._syncs(fresh, entities, _long_pace())
+
+    def events(self, batch: str) -> "Iterator[Visit]":
+        """The webhook events leased under ``batch``, company by company."""
+        from ledgerguard_pipeline.control.leases.heartbeat import beating
+        from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
+        from ledgerguard_pipeline.ingestion.fleet import Pace, Worked
+
+        lease = InboxLease(self._installation.control.inbox, batch)
+        realms = list(dict.fromkeys(parse_realm(event.realm_id) for event in lease.events))
+
+        def work(realm: RealmId, limits: "Limits") -> "Worked":
+            with (
+                self._visit(realm, limits) as service,
+                service.open_events(lease, run_id=self._run_id) as sync,
+            ):
+                result = sync.run()
+                return Worked(result, sync.errors)
+
+        pace = Pace(COMPANY_SECONDS, EVENTS_TOTAL_SECONDS, turn_wait=TURN_WAIT_SECONDS)
+        with beating(lease):
+            for visit in self._sweep(realms, work, pace):
+                if not visit.result.results:
+                    # Nobody began with them: they are due again after a pause.
+                    reason = str(visit.error or "the sweep ran out of time")
+                    mine = [each for each in lease.events if each.realm_id == visit.realm_id]
+                    lease.failed(mine, reason)
+                yield visit
+
+    def _syncs(
+        self,
+        realms: Sequence[RealmId],
+        entities: tuple[EntityType, ...],
+        pace: "Pace",
+        *,
+        reconcile: bool = False,
+    ) -> "Iterator[Visit]":
+        from ledgerguard_pipeline.ingestion.fleet import Worked
+
+        known = _Watermarks(self._installation.bronze, realms)
+
+        def work(realm: RealmId, limits: "Limits") -> "Worked":
+            request = SyncRequest(
+                realm, entities, run_id=self._run_id, reconcile=reconcile, quiet=True
+            )
+            with (
+                self._visit(realm, limits) as service,
+                service.open_sync(request, watermarks=known.of(realm)) as sync,
+            ):
+                sync.run()
+                return Worked(sync.result(), sync.errors)
+
+        return self._sweep(realms, work, pace)
+
+    def _sweep(self, realms: Sequence[RealmId], work: "Work", pace: "Pace") -> "Iterator[Visit]":
+        from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+        from ledgerguard_pipeline.ingestion.fleet import Fleet
+
+        control, settings = self._installation.control, self._installation.settings
+        each = settings.ledgerguard_max_concurrent_requests
+        # An idle company needs one connection; those that load share what is there.
+        self._transport = self._installation.transport(
+            connections=pace.threads + 4 * each, silence_seconds=pace.company
+        )
+        self._stack.callback(self._transport.close)
+        turns = Turns(control.leases, settings.intuit_env, clock=control.clock)
+        return Fleet(turns, pace, clock=control.clock).sweep(realms, work)
+
+    def _visit(
+        self, realm: RealmId, limits: "Limits"
+    ) -> AbstractContextManager["IngestionService"]:
+        return self._installation.visit(
+            realm, transport=self._transport, until=limits.until, patience=limits.patience
+        )
+
+
+def _long_pace() -> "Pace":
+    from ledgerguard_pipeline.ingestion.fleet import Pace
+
+    # A walk may wait out a full minute's budget: it is one of few, and nobody is behind it.
+    return replace(
+        Pace(LONG_COMPANY_SECONDS, LONG_TOTAL_SECONDS), threads=LONG_THREADS, patience=120.0
+    )
+
+
+class _Watermarks:
+    """Watermarks of many companies, read some hundred at a time when the first is needed."""
+
+    def __init__(self, bronze: "BronzeStore", realms: Sequence[RealmId]) -> None:
+        self._bronze = bronze
+        self._places = {realm: place for place, realm in enumerate(realms)}
+        self._realms = realms
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, datetime]] = {}
+
+    def of(self, realm: RealmId) -> Mapping[str, datetime]:
+        """One company's, asked for once."""
+        with self._lock:
+            if realm not in self._known:
+                first = self._places[realm]
+                self._known |= self._bronze.watermarks_of(self._realms[first : first + _AT_ONCE])
+            return self._known.pop(realm)

@@ -1,0 +1,139 @@
+"""Running the sync job in the calling process, as the command line does."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition.valid_definitions import (
+    SINGLETON_REPOSITORY_NAME,
+)
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.instance.home import dagster_instance
+from ledgerguard_pipeline.defs.jobs import keys_of
+from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, REALM_TAG, TRIGGER_TAG
+from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
+from ledgerguard_pipeline.defs.run_context import run_scope
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import SyncResult
+from ledgerguard_pipeline.values import RealmId
+
+
+class RunOutcome(NamedTuple):
+    """One run of one company; ``success`` is what the Dagster UI says of it."""
+
+    run_id: str
+    success: bool
+    result: SyncResult
+
+
+def run_sync(settings: Settings, requests: Sequence[SyncRequest]) -> SyncResult:
+    """Bring companies up to date, one run each; a failure of one does not stop the others.
+
+    Raises:
+        BadInputError: a company is not connected, or an entity is not kept; no run was made.
+        ConfigurationError: the app's credentials or the home are missing; no run was made.
+    """
+    return sum((outcome.result for outcome in run_companies(settings, requests)), SyncResult())
+
+
+def run_companies(settings: Settings, requests: Sequence[SyncRequest]) -> list[RunOutcome]:
+    """``run_sync`` with the runs themselves, in the order of the requests.
+
+    They run as the job the UI starts and are listed there. A failing entity does not raise: it is
+    in the result, and the others are loaded.
+    """
+    settings.credentials()
+    _require_connected(settings, [request.realm_id for request in requests])
+    for request in requests:
+        _require_kept(settings, request.entities)
+    cells = cell_partitions(settings)
+    job = build_definitions(settings).resolve_job_def(ALL_JOB)
+    outcomes = []
+    with dagster_instance(settings, capture_output=False) as instance:
+        instance.add_dynamic_partitions(REALM, [request.realm_id for request in requests])
+        for request in requests:
+            tags = job.get_tags_for_partition_key(
+                current_cell(cells, request.realm_id), selected_asset_keys=None
+            )
+            everything = set(request.entities) == set(settings.kept_entities)
+            run = instance.create_run_for_job(
+                job_def=job,
+                run_config=_run_config(request),
+                tags={**tags, REALM_TAG: request.realm_id, TRIGGER_TAG: "command line"},
+                asset_selection=None if everything else frozenset(keys_of(request.entities)),
+                remote_job_origin=_job_origin(),
+            )
+            with run_scope(settings) as scope:
+                finished = execute_run(InMemoryJob(job), run, instance)
+            result = sum(scope.results, SyncResult())
+            if not finished.success and result.ok:
+                # Nothing of ours failed, so Dagster did: its log has the story.
+                result += SyncResult(errors=(_unexplained(request, run.run_id),))
+            outcomes.append(RunOutcome(run.run_id, finished.success, result))
+    return outcomes
+
+
+def _unexplained(request: SyncRequest, run_id: str) -> str:
+    return (
+        f"Dagster failed run {run_id} of company {request.realm_id} for a reason of its own; "
+        "the run's page in the Dagster UI shows its log."
+    )
+
+
+def _require_connected(settings: Settings, realms: Sequence[RealmId]) -> None:
+    with ControlPlane.open(settings) as control:
+        companies = [control.companies.require(realm) for realm in realms]
+    for company in companies:
+        if company.status is not ConnectionStatus.CONNECTED:
+            why = f" ({company.last_error})" if company.last_error else ""
+            raise BadInputError(
+                f"{company.name} is not connected any more: {company.status.value}{why}. "
+                "Run `ledgerguard connect` and choose it again.",
+                realm_id=company.realm_id,
+            )
+
+
+def _require_kept(settings: Settings, entities: Sequence[EntityType]) -> None:
+    kept = settings.kept_entities
+    left_out = [entity.name for entity in entities if entity not in kept]
+    if left_out:
+        raise BadInputError(
+            f"LEDGERGUARD_ENTITIES leaves out {', '.join(left_out)}. Add it there, or choose "
+            "among the kept ones."
+        )
+
+
+def _run_config(request: SyncRequest) -> dict[str, object]:
+    options: dict[str, object] = {"full": request.full, "reconcile": request.reconcile}
+    if request.since is not None:
+        options["since"] = request.since.isoformat()
+    return {
+        "resources": {"quickbooks": {"config": options}},
+        # Events are in the log of the run; the terminal belongs to the command line.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def _job_origin() -> RemoteJobOrigin:
+    """Tells the UI which job the run belongs to, so that it is listed there and can be repeated."""
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        loadable_target_origin=LoadableTargetOrigin(
+            module_name="ledgerguard_pipeline.definitions", working_directory="."
+        ),
+        location_name=CODE_LOCATION,
+    )
+    repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
+    return RemoteJobOrigin(repository, ALL_JOB)

@@ -1,0 +1,1 @@
+"""The Dagster instance of an installation: home, storage, run queue, daemon."""

@@ -1,0 +1,1 @@
+"""Checks, alerts, killed runs and the daily care for idle grants."""

@@ -1,0 +1,187 @@
+"""Two sensors that tell people: one notes failed runs, one watches health and sends messages.
+
+Neither launches anything. The first only writes down; all telling is done by the second, so that
+a slow channel never keeps Dagster from noticing the next failure, and what a failed run and the
+company's health say together becomes one message.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import dagster as dg
+
+from ledgerguard_pipeline.alerts.channels.configured import configured_channels
+from ledgerguard_pipeline.alerts.dispatcher import Announcer, Observed, Tally
+from ledgerguard_pipeline.alerts.messages import Links
+from ledgerguard_pipeline.alerts.policy import INSTALLATION, AlertKind, Finding, findings_of
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
+from ledgerguard_pipeline.defs.instance.run_queue import PARTITION_TAG, company_of
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.health.rules import HealthState
+from ledgerguard_pipeline.health.summary import read_verdicts
+
+OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
+
+TICK_SECONDS = 30
+
+_WILL_RETRY_TAG = "dagster/will_retry"
+_AD_HOC_JOB = "__ASSET_JOB"
+"""What a click on Materialize runs; the next run may well be another job's."""
+
+
+@contextmanager
+def open_control() -> Iterator[ControlPlane]:
+    """The control plane of this installation, for one tick."""
+    with ControlPlane.open(current_settings()) as control:
+        yield control
+
+
+def build_alert_sensors(
+    opened: OpenControl = open_control, settings: Callable[[], Settings] = current_settings
+) -> list[dg.SensorDefinition]:
+    """The sensors; without a configured channel both do nothing."""
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Notes failed runs for the next alert; told once until a later run succeeds.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        if run.tags.get(_WILL_RETRY_TAG) == "true" or not configured_channels(settings()):
+            return
+        with opened() as control:
+            known = {company.realm_id for company in control.companies.list()}
+            announcer = Announcer(control, (), Links.of(settings()))
+            # A range typed by hand may span companies: those that failed are named, not the first.
+            for named in failed_companies(context) or [company_of(run.tags) or ""]:
+                realm = named if named in known else INSTALLATION
+                announcer.note_failed_run(
+                    realm, failed_run(context, named, named_already=bool(realm))
+                )
+
+    @dg.sensor(
+        name="company_alerts",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the configured channels when a company's health changes, once per "
+        "change.",
+    )
+    def company_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        now = settings()
+        channels = configured_channels(now)
+        if not channels:
+            return dg.SkipReason(
+                "No alert channel is configured: set LEDGERGUARD_ALERT_WEBHOOK_URL, "
+                "LEDGERGUARD_ALERT_SLACK_URL or LEDGERGUARD_SMTP_URL."
+            )
+        with opened() as control:
+            announcer = Announcer(control, channels, Links.of(now))
+            at = control.now()
+            announcer.observe(
+                observed(control, now),
+                lambda realm, finding: still_failing(context.instance, realm, finding),
+                at,
+            )
+            return dg.SkipReason(told(announcer.tell()))
+
+    return [failed_runs, company_alerts]
+
+
+def observed(control: ControlPlane, settings: Settings) -> list[Observed]:
+    """What is wrong with each company, by the one verdict that everybody shows."""
+    return [
+        Observed(each.company.realm_id, each.company.name, tuple(findings_of(each.health.reasons)))
+        for each in read_verdicts(control, settings)
+    ]
+
+
+def told(tally: Tally) -> str:
+    """One line for the sensor's page."""
+    parts = [f"{channel}: {count} sent" for channel, count in sorted(tally.sent.items())]
+    parts += [f"{channel}: {error}" for channel, error in sorted(tally.failed.items())]
+    return "; ".join(parts) or "Nothing changed."
+
+
+def failed_companies(context: dg.RunFailureSensorContext) -> list[str]:
+    """The companies whose steps failed, in the order of the steps; empty where none is named."""
+    found: dict[str, None] = {}
+    for event in context.get_step_failure_events():
+        found |= dict.fromkeys(_companies(event))
+    return list(found)
+
+
+def failed_run(
+    context: dg.RunFailureSensorContext, realm: str, *, named_already: bool = True
+) -> Finding:
+    """The failure in words: that of the company's first failed step, or why the run ended.
+
+    ``realm`` is named where the message itself is not about that company.
+    """
+    run = context.dagster_run
+    told_by_step = []
+    for event in context.get_step_failure_events():
+        companies = _companies(event)
+        if companies and realm not in companies:
+            continue
+        data = event.step_failure_data
+        said = _said(event, realm)
+        if said is None and data.error is not None:
+            # The class alone: a message of whatever library may hold anything.
+            said = (data.error.cause or data.error).cls_name
+        step = str(event.step_key).rpartition("__")[2]  # qbo__bronze__invoice
+        told_by_step.append(f"{step}: {said or 'no reason was given'}")
+    rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
+    why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
+    about = f" of company {realm}" if realm and not named_already else ""
+    return Finding(
+        AlertKind.RUN_FAILED.value,
+        HealthState.DEGRADED,
+        f"A run of the job {run.job_name}{about} failed{rest}. {why.strip().rstrip('.')}. "
+        "The next run takes up where this one stopped.",
+        subject=run.job_name,
+        run_id=run.run_id,
+    )
+
+
+def _companies(event: dg.DagsterEvent) -> list[str]:
+    failure = event.step_failure_data.user_failure_data
+    named = None if failure is None else failure.metadata.get(COMPANIES)
+    return [] if named is None else str(named.value).split(", ")
+
+
+def _said(event: dg.DagsterEvent, realm: str) -> str | None:
+    """What a step says of a company's failure; its own text where several failed in it."""
+    failure = event.step_failure_data.user_failure_data
+    if failure is None:
+        return None
+    own = failure.metadata.get(f"error of {realm}")
+    return failure.description if own is None else str(own.value)
+
+
+def still_failing(instance: dg.DagsterInstance, realm: str, finding: Finding) -> bool:
+    """Whether nothing that came after the failed run has succeeded.
+
+    What a person launched by hand is over with any later success of the company.
+    """
+    failed = instance.get_run_record_by_id(finding.run_id)
+    if failed is None:
+        return False
+    job = None if finding.subject.startswith(_AD_HOC_JOB) else finding.subject
+    tags: list[dict[str, str]] = [{REALM_TAG: realm}, {PARTITION_TAG: realm}] if realm else [{}]
+    return not any(
+        instance.get_run_records(
+            dg.RunsFilter(
+                job_name=job,
+                statuses=[dg.DagsterRunStatus.SUCCESS],
+                tags=each,
+                created_after=failed.create_timestamp,
+            ),
+            limit=1,
+        )
+        for each in tags
+    )

@@ -1,0 +1,92 @@
+"""Keeps what Dagster shows of each check in line with every company's own verdict.
+
+A load reports its checks over all companies. Two loads at the same moment may still report in the
+wrong order, a run may die before it reports, a company may be disconnected: this sensor compares
+the last evaluation of every check with the verdicts that are kept, and reports where they differ.
+It costs one look at the control plane and one at Dagster's storage, whatever the number of
+companies, and calls nobody.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
+
+from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.bronze.checks import Standing, Told, check_names
+from ledgerguard_pipeline.defs.keys import asset_key, derived_from
+from ledgerguard_pipeline.entities import DerivedEntity, EntityType
+
+OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
+
+TICK_SECONDS = 60
+
+
+def build_check_sensor(entities: Sequence[EntityType], opened: OpenControl) -> dg.SensorDefinition:
+    """The sensor; it launches nothing."""
+
+    @dg.sensor(
+        name="check_verdicts",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="A check is green only while no company fails it: reports the verdict over "
+        "all companies where the last run's differs.",
+    )
+    def check_verdicts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        with opened() as control:
+            faults = control.check_faults.read()
+        corrected = correct(context.instance, entities, faults)
+        return dg.SkipReason(
+            f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its verdict."
+        )
+
+    return check_verdicts
+
+
+def correct(
+    instance: dg.DagsterInstance, entities: Sequence[EntityType], faults: Sequence[CheckFault]
+) -> list[str]:
+    """Report the checks whose last evaluation says something else; their names.
+
+    A check that was never evaluated is left alone: nothing was loaded yet.
+    """
+    wanted = _wanted(entities, faults)
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(wanted))
+    corrected = []
+    for key, told in wanted.items():
+        record = last.get(key)
+        if record is None or _agrees(instance, record, told):
+            continue
+        instance.report_runless_asset_event(told.evaluation(key.asset_key))
+        corrected.append(f"{key.asset_key.path[-1]} {key.name}")
+    return corrected
+
+
+def _wanted(
+    entities: Sequence[EntityType], faults: Sequence[CheckFault]
+) -> Mapping[dg.AssetCheckKey, Told]:
+    wanted: dict[dg.AssetCheckKey, Told] = {}
+    for entity in entities:
+        every: list[EntityType | DerivedEntity] = [entity, *derived_from(entity)]
+        for each in every:
+            standing = Standing.of(each.name, faults)
+            for check in check_names(derived=isinstance(each, DerivedEntity)):
+                wanted[dg.AssetCheckKey(asset_key(each), check)] = standing.told(check)
+    return wanted
+
+
+def _agrees(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord, told: Told) -> bool:
+    if record.status is AssetCheckExecutionRecordStatus.PLANNED:
+        # Its run reports when it comes to it; one that ended without a report never will.
+        run = instance.get_run_by_id(record.run_id)
+        return run is not None and not run.is_finished
+    passed = record.status is AssetCheckExecutionRecordStatus.SUCCEEDED
+    if passed or told.passed:
+        return passed == told.passed
+    evaluation = record.evaluation
+    return evaluation is not None and evaluation.severity is told.severity

@@ -1,0 +1,132 @@
+"""Checks of the connections themselves; they call nobody, so they can run at any time.
+
+An asset's freshness is one figure for all companies, so one healthy company would hide a stale
+one: here every company is judged for itself and named in the metadata.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT
+from ledgerguard_pipeline.defs.keys import HEALTH_JOB
+from ledgerguard_pipeline.defs.monitoring import health_metadata as reports
+from ledgerguard_pipeline.defs.monitoring.health_metadata import (
+    BUDGET,
+    CONNECTION,
+    HEALTH,
+    LAG,
+    RECENT,
+    TOKEN_LIFE,
+    TOKEN_WARNING_DAYS,
+)
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS
+
+__all__ = [
+    "CONNECTION",
+    "build_connection_asset",
+    "build_health_checks",
+    "build_health_job",
+    "build_health_schedule",
+    "known_standings",
+]
+
+ListStandings = Callable[[], Sequence[Standing]]
+
+
+def known_standings() -> Sequence[Standing]:
+    """Every company that was not disconnected on purpose."""
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    settings = current_settings()
+    with ControlPlane.open(settings) as control:
+        return [
+            standing
+            for standing in read_standings(control, settings)
+            if standing.company.status is not ConnectionStatus.DISCONNECTED
+        ]
+
+
+def build_connection_asset() -> dg.AssetSpec:
+    """The connections as an external asset: what the health checks belong to."""
+    return dg.AssetSpec(
+        CONNECTION,
+        group_name="company",
+        description="The OAuth connections of all companies.",
+        kinds={"quickbooks"},
+        owners=["team:finance-data"],
+    )
+
+
+def build_health_checks(standings: ListStandings) -> dg.AssetChecksDefinition:
+    """Five checks, each runnable alone from the UI."""
+    specs = [
+        dg.AssetCheckSpec(HEALTH, asset=CONNECTION, description="Every company is healthy."),
+        dg.AssetCheckSpec(
+            TOKEN_LIFE, asset=CONNECTION,
+            description=f"No refresh token and no grant ends within {TOKEN_WARNING_DAYS} days.",
+        ),
+        dg.AssetCheckSpec(
+            RECENT, asset=CONNECTION,
+            description="Every entity of every connected company is as fresh as its schedule "
+            "promises: changes every 15 minutes, the other types every hour.",
+        ),
+        dg.AssetCheckSpec(
+            LAG, asset=CONNECTION,
+            description=f"No webhook event waits longer than {WEBHOOK_LAG_SECONDS:g} seconds, and "
+            "none is parked.",
+        ),
+        dg.AssetCheckSpec(
+            BUDGET, asset=CONNECTION,
+            description=f"Less than {SLOW_DOWN_AT:.0%} of the month's metered calls are used, and "
+            "Intuit has not refused calls for lack of quota.",
+        ),
+    ]  # fmt: skip
+
+    @dg.multi_asset_check(specs=specs, can_subset=True, name="check_connections")
+    def check_connections(
+        context: dg.AssetCheckExecutionContext,
+    ) -> Iterable[dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        known, now = standings(), datetime.now(UTC)
+        judged = (
+            reports.health(known),
+            reports.token_life(known, now),
+            reports.recent(known, now),
+            reports.lag(known),
+            reports.budget(known),
+        )
+        for result in judged:
+            if result.check_name in wanted:
+                yield result
+
+    return check_connections
+
+
+def build_health_job(checks: dg.AssetChecksDefinition) -> AssetJob:
+    """The job of the checks."""
+    return dg.define_asset_job(
+        HEALTH_JOB,
+        selection=dg.AssetSelection.checks(checks),
+        description="Judge every company's connection; no call to Intuit.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def build_health_schedule(job: AssetJob) -> dg.ScheduleDefinition:
+    """Hourly, also while nothing is synced."""
+    return dg.ScheduleDefinition(
+        name="connection_health_hourly",
+        job=job,
+        cron_schedule="37 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Health of every connection, also while nothing is synced.",
+    )

@@ -1,0 +1,143 @@
+"""What each health check finds over all companies, told so that none hides behind the others.
+
+Up to ``SHOWN`` companies all are named. Of more, only those that fail a check are, the first
+``SHOWN`` of them, so that an evaluation stays readable and small; how many there are is said.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
+from ledgerguard_pipeline.defs.bronze.metadata import Metadata
+from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
+
+CONNECTION = dg.AssetKey(["qbo", "connection"])
+HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
+LAG, BUDGET = "webhook_lag", "call_budget"
+
+TOKEN_WARNING_DAYS = 14
+SHOWN = 50
+
+_WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+_Entries = Mapping[str, dg.MetadataValue]
+_Look = Callable[[Standing], tuple[bool, _Entries]]
+"""Whether a company is as it should be, and what is told of it."""
+
+
+def health(known: Sequence[Standing]) -> dg.AssetCheckResult:
+    """The verdict on each company; the worst of them is that of the check."""
+    order = list(HealthState)
+    worst = max((each.health.state for each in known), key=order.index, default=order[0])
+
+    def look(standing: Standing) -> tuple[bool, _Entries]:
+        state = standing.health.state
+        text = "; ".join((state.value, *standing.health.texts))
+        return state is HealthState.HEALTHY, {"health": dg.MetadataValue.text(text)}
+
+    return _result(HEALTH, known, look, _ERROR if worst is HealthState.UNHEALTHY else _WARN)
+
+
+def token_life(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
+    """Days until the refresh token, and until the whole grant, ends."""
+
+    def look(standing: Standing) -> tuple[bool, _Entries]:
+        if standing.life is None:
+            return True, {}
+        ends = {
+            "days left": standing.life.refresh_expires_at,
+            "days left of the grant": standing.life.hard_expires_at,
+        }
+        days = {name: (end - now).total_seconds() / 86_400 for name, end in ends.items() if end}
+        entries = {name: dg.MetadataValue.float(round(left, 1)) for name, left in days.items()}
+        return all(left > TOKEN_WARNING_DAYS for left in days.values()), entries
+
+    return _result(TOKEN_LIFE, known, look)
+
+
+def recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
+    """Whether each entity type is as fresh as its schedule promises."""
+
+    def look(standing: Standing) -> tuple[bool, _Entries]:
+        last = standing.facts.last_sync_at
+        late = [each.entity for each in standing.facts.entities if each.late(now)]
+        return not late, {
+            "hours since sync": (
+                dg.MetadataValue.text("never synced")
+                if last is None
+                else dg.MetadataValue.float(round((now - last).total_seconds() / 3_600, 2))
+            ),
+            "late entities": dg.MetadataValue.text(", ".join(late) or "none"),
+        }
+
+    return _result(RECENT, [each for each in known if each.is_connected], look)
+
+
+def lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
+    """How long webhook events wait, and whether any is parked."""
+
+    def look(standing: Standing) -> tuple[bool, _Entries]:
+        age, parked = standing.facts.webhook_age_seconds, standing.facts.parked_events
+        return age <= WEBHOOK_LAG_SECONDS and not parked, {
+            "oldest event, seconds": dg.MetadataValue.float(round(age, 1)),
+            "parked events": dg.MetadataValue.int(parked),
+        }
+
+    return _result(LAG, known, look)
+
+
+def budget(known: Sequence[Standing]) -> dg.AssetCheckResult:
+    """The month's metered calls of all companies together, and whose quota Intuit calls spent."""
+
+    def look(standing: Standing) -> tuple[bool, _Entries]:
+        calls, spent = standing.calls, standing.facts.quota_resumes_at is not None
+        entries: dict[str, dg.MetadataValue] = {
+            "metered calls this month": dg.MetadataValue.int(calls.month_to_date),
+            "forecast for the month": dg.MetadataValue.int(calls.forecast),
+        }
+        if spent:
+            entries["quota"] = dg.MetadataValue.text("used up at Intuit")
+        return not spent, entries
+
+    if not known:
+        return _result(BUDGET, known, look)
+    calls = known[0].calls
+    share = calls.all_companies / calls.budget if calls.budget else 0.0
+    spent = any(each.facts.quota_resumes_at is not None for each in known)
+    common: Metadata = {
+        "all companies: metered calls this month": dg.MetadataValue.int(calls.all_companies),
+        "all companies: forecast for the month": dg.MetadataValue.int(calls.all_forecast),
+        "budget": dg.MetadataValue.int(calls.budget or 0),
+        "percent used": dg.MetadataValue.float(round(100 * share, 2)),
+    }
+    severity = _ERROR if spent or share >= STOP_AT else _WARN
+    return _result(BUDGET, known, look, severity, common, passed=share < SLOW_DOWN_AT)
+
+
+def _result(
+    name: str,
+    known: Sequence[Standing],
+    look: _Look,
+    severity: dg.AssetCheckSeverity = _WARN,
+    common: Mapping[str, dg.MetadataValue] | None = None,
+    *,
+    passed: bool = True,
+) -> dg.AssetCheckResult:
+    looked = [(standing.company.realm_id, *look(standing)) for standing in known]
+    failing = [each for each in looked if not each[1]]
+    metadata: Metadata = {
+        "companies": dg.MetadataValue.int(len(known)),
+        "companies that fail": dg.MetadataValue.int(len(failing)),
+        **(common or {}),
+    }
+    for realm_id, _, entries in (looked if len(looked) <= SHOWN else failing)[:SHOWN]:
+        metadata |= {f"{realm_id}: {what}": value for what, value in entries.items()}
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=CONNECTION,
+        passed=passed and not failing,
+        severity=severity,
+        metadata=metadata,
+    )

@@ -1,0 +1,102 @@
+"""The daily job that keeps the grants of idle companies alive.
+
+No asset: it moves no data. The outcome of every company is in the metadata of its step and, as an
+observation, on the asset ``qbo/connection``.
+"""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, Care, Cared
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.defs.bronze.failures import failure_of
+from ledgerguard_pipeline.defs.bronze.metadata import Metadata
+from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB
+from ledgerguard_pipeline.defs.monitoring.health_checks import CONNECTION
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.errors import LedgerGuardError
+
+KeepAlive = Callable[[int], Sequence[Cared]]
+"""Does the work; takes the number of idle days."""
+
+
+class IdleDays(dg.Config):
+    """How the job is run."""
+
+    idle_days: int = IDLE_DAYS
+    """Companies that were not refreshed for so many days are; 0 means every one but today's."""
+
+
+def keep_companies_alive(idle_days: int) -> Sequence[Cared]:
+    """The installation's own care."""
+    from ledgerguard_pipeline.auth.keepalive import keep_alive
+    from ledgerguard_pipeline.installation import Installation
+
+    with Installation.open(current_settings()) as installation:
+        companies = installation.control.companies.list()
+        if all(company.status is ConnectionStatus.DISCONNECTED for company in companies):
+            return []  # without credentials too
+        return keep_alive(installation.control, installation.custodian, idle_days=idle_days)
+
+
+def build_keep_alive_job(care: KeepAlive) -> dg.JobDefinition:
+    """One step for all companies; it fails after the last one if any has bad news."""
+
+    @dg.op(
+        name="refresh_idle_companies",
+        description="Refresh what nobody used for days; one outcome per company.",
+        out=dg.Out(dg.Nothing),
+    )
+    def refresh_idle_companies(context: dg.OpExecutionContext, config: IdleDays) -> None:
+        try:
+            outcomes = care(config.idle_days)
+        except LedgerGuardError as error:
+            raise failure_of([error]) from error
+        metadata = _metadata(outcomes)
+        context.log_event(dg.AssetObservation(asset_key=CONNECTION, metadata=metadata))
+        bad = [each for each in outcomes if each.care.bad]
+        if bad:
+            told = "; ".join(f"{each.name} ({each.realm_id}): {each.detail}" for each in bad)
+            raise dg.Failure(description=told, metadata=metadata, allow_retries=False)
+        context.add_output_metadata(metadata)
+
+    @dg.job(
+        name=KEEP_ALIVE_JOB,
+        description="Refresh the tokens of companies nobody called for days, so that they never "
+        "end of idleness.",
+        executor_def=dg.in_process_executor,
+    )
+    def keep_alive_job() -> None:
+        refresh_idle_companies()
+
+    return keep_alive_job
+
+
+def build_keep_alive_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Daily, away from the full hour and from the nightly reconcile."""
+    return dg.ScheduleDefinition(
+        name="token_keep_alive_daily",
+        job=job,
+        cron_schedule="23 4 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="One refresh for every company idle for a week.",
+    )
+
+
+def _metadata(outcomes: Sequence[Cared]) -> Metadata:
+    metadata: Metadata = {"companies": dg.MetadataValue.int(len(outcomes))}
+    for care in Care:
+        count = sum(each.care is care for each in outcomes)
+        metadata[care.value] = dg.MetadataValue.int(count)
+    for each in outcomes:
+        words = [each.care.value]
+        if each.refresh_expires_at is not None:
+            words.append(f"refresh token ends {each.refresh_expires_at:%Y-%m-%d}")
+        if each.hard_expires_at is not None:
+            words.append(f"five years end {each.hard_expires_at:%Y-%m-%d}")
+        if each.detail is not None:
+            words.append(each.detail)
+        metadata[f"{each.realm_id}: {each.name}"] = dg.MetadataValue.text("; ".join(words))
+    return metadata

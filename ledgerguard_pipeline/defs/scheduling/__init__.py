@@ -1,0 +1,1 @@
+"""What starts runs of single companies: schedules, new companies, webhooks."""

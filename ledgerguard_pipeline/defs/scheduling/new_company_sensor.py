@@ -1,0 +1,139 @@
+"""Noticing a company that was just connected."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from ledgerguard_pipeline.defs.connected_companies import ListCompanies
+from ledgerguard_pipeline.defs.fleet.shards import (
+    SweepPolicy,
+    SweepTask,
+    request_sweep,
+    shard_of,
+    shards_of,
+    sweeps_under_way,
+)
+from ledgerguard_pipeline.defs.jobs import Jobs
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.partitions import REALM, current_cell, realm_partitions
+
+KEYS_AT_ONCE = 500
+"""Dagster adds keys by one statement, and SQLite takes so many values in one."""
+
+
+def build_new_company_sensor(
+    jobs: Jobs,
+    cells: dg.MultiPartitionsDefinition,
+    companies: ListCompanies,
+    policy: SweepPolicy | None = None,
+) -> dg.SensorDefinition:
+    """Adds a newly connected company to the grid and launches its first load.
+
+    The cursor remembers which connection of each company was served. Should it be lost, the run
+    key, which names that connection too, keeps the load from being launched twice. A first load
+    that fails is taken up by the schedules: what was never loaded is walked in full by any sync.
+
+    Many companies are loaded by sweeps, which find out themselves which were never loaded; then
+    the cursor only tells whether the connections are the ones that were served.
+    """
+    policy = policy or SweepPolicy()
+
+    @dg.sensor(
+        name="new_company",
+        jobs=[jobs.all, jobs.fleet],
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Adds newly connected companies as partitions and loads them for the first "
+        "time.",
+    )
+    def new_company(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        connected = {
+            str(company.realm_id): company.connected_at.isoformat() for company in companies()
+        }
+        if not connected:
+            return dg.SkipReason("No company is connected.")
+        known = set(context.instance.get_dynamic_partitions(REALM))
+        missing = [realm for realm in connected if realm not in known]
+        if len(connected) > policy.above:
+            return _by_sweeps(context, connected, missing, policy.shards)
+        served = read_cursor(context.cursor)
+        fresh = [realm for realm, since in connected.items() if served.get(realm) != since]
+        if not fresh and not missing:
+            return _NOTHING_NEW
+        return dg.SensorResult(
+            dynamic_partitions_requests=add_requests(missing),
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"first-load:{realm}:{connected[realm]}",
+                    job_name=jobs.all.name,
+                    partition_key=current_cell(cells, realm),
+                    tags={REALM_TAG: realm},
+                )
+                for realm in fresh
+            ],
+            cursor=json.dumps(served | connected, sort_keys=True),
+        )
+
+    return new_company
+
+
+_NOTHING_NEW = dg.SkipReason("Every connected company has its partitions and its first load.")
+
+
+def _by_sweeps(
+    context: dg.SensorEvaluationContext,
+    connected: Mapping[str, str],
+    missing: Sequence[str],
+    shards: int,
+) -> dg.SensorResult | dg.SkipReason:
+    """One run per shard that has a connection nobody served yet; shards at work come later."""
+    served = read_cursor(context.cursor)
+    now = {
+        shard.name: _digest(connected, shard.number, shards)
+        for shard in shards_of(SweepTask.FIRST, shards)
+    }
+    changed = [
+        shard
+        for shard in shards_of(SweepTask.FIRST, shards)
+        if now[shard.name] != served.get(shard.name)
+    ]
+    if not changed and not missing:
+        return _NOTHING_NEW
+    busy = sweeps_under_way(context.instance)
+    due = [shard for shard in changed if shard.name not in busy]
+    kept = {name: digest for name, digest in served.items() if name in now}
+    return dg.SensorResult(
+        dynamic_partitions_requests=add_requests(missing),
+        run_requests=[
+            request_sweep(shard, f"{shard.name}:{now[shard.name]}", named=True) for shard in due
+        ],
+        cursor=json.dumps(kept | {shard.name: now[shard.name] for shard in due}, sort_keys=True),
+    )
+
+
+def add_requests(realms: Sequence[str]) -> list[dg.AddDynamicPartitionsRequest]:
+    """Requests to add partitions, in portions that any storage takes."""
+    return [
+        realm_partitions.build_add_request(list(realms[first : first + KEYS_AT_ONCE]))
+        for first in range(0, len(realms), KEYS_AT_ONCE)
+    ]
+
+
+def _digest(connected: Mapping[str, str], shard: int, shards: int) -> str:
+    mine = sorted(item for item in connected.items() if shard_of(item[0], shards) == shard)
+    return hashlib.sha256(json.dumps(mine).encode()).hexdigest()[:16]
+
+
+def read_cursor(text: str | None) -> dict[str, str]:
+    """What was served: connection time by company; a cursor that cannot be read counts as none."""
+    if not text:
+        return {}
+    try:
+        served = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(served, dict):
+        return {}
+    return {str(realm): str(since) for realm, since in served.items()}

@@ -1,0 +1,1 @@
+"""How well a company is, and why: rules, status and summary."""

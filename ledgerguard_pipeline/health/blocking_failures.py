@@ -1,0 +1,82 @@
+"""Failures that keep a whole company from being loaded until somebody acts.
+
+Each kind of error that needs a person has its heading in the runbook; what else fails then, fails
+for the same reason and is not worth a word.
+"""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.control.company_state.companies import Company
+from ledgerguard_pipeline.errors import FailureKind
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.health.facts import EntityFacts, SyncFacts
+from ledgerguard_pipeline.health.reasons import HealthState, Reason, ReasonKind
+
+_KINDS = {
+    "AccessDenied": ReasonKind.ACCESS_DENIED,
+    "CompanyUnavailable": ReasonKind.COMPANY_UNAVAILABLE,
+    "CredentialsRejected": ReasonKind.CREDENTIALS_REJECTED,
+    "KeyUnavailable": ReasonKind.KEY_MISSING,
+    "ReauthorizationRequired": ReasonKind.NEEDS_REAUTH,
+}
+"""By the error's name; others are a matter of settings."""
+
+_TOLD_APART = ("QuotaExhausted", "BronzeUnusable")
+"""While they last they are reasons of their own."""
+
+
+def bars(failure: Failure | None) -> bool:
+    """Whether a failure keeps all entity types from being loaded until somebody acts."""
+    return (
+        failure is not None
+        and failure.needs_human
+        and failure.company_wide
+        and failure.name not in _TOLD_APART
+    )
+
+
+def barring_reason(company: Company, facts: SyncFacts) -> Reason | None:
+    """Why nothing of a connected company can be loaded; None where something can.
+
+    A type that was brought up to date after the failure proves that it is not the whole company.
+    """
+    if (
+        company.last_error is not None
+        and company.error_kind is FailureKind.NEEDS_HUMAN
+        and company.error_name not in _TOLD_APART
+    ):
+        return _reason(company.error_name, company.last_error)
+    barred = [each for each in facts.entities if bars(each.failure)]
+    if not barred:
+        return None
+    last = max(barred, key=_failed_at)
+    since = last.failed_at
+    if since is not None and any(
+        each.last_sync_at is not None and each.last_sync_at > since for each in facts.entities
+    ):
+        return None
+    failure = last.failure
+    return None if failure is None else _reason(failure.name, failure.text)
+
+
+def refresh_reasons(facts: SyncFacts) -> list[Reason]:
+    """Why the tokens of a company are not renewed, from the first failure on."""
+    refresh = facts.refresh
+    if refresh is None or refresh.reason is None:
+        return []
+    times = "once" if refresh.tries == 1 else f"{refresh.tries} times in a row"
+    text = (
+        f"Renewing its access token failed {times}, last at {refresh.started_at:%Y-%m-%d %H:%M} "
+        f"UTC: {refresh.reason}. The grant is kept and it is tried again by itself; if this stays, "
+        "look at the network and at Intuit's status page."
+    )
+    return [Reason(HealthState.DEGRADED, text, ReasonKind.REFRESH_FAILS)]
+
+
+def _failed_at(facts: EntityFacts) -> float:
+    return 0.0 if facts.failed_at is None else facts.failed_at.timestamp()
+
+
+def _reason(name: str, text: str) -> Reason:
+    kind = _KINDS.get(name, ReasonKind.MISCONFIGURED)
+    return Reason(HealthState.UNHEALTHY, f"Nothing can be loaded. {text}", kind)

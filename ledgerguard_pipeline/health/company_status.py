@@ -1,0 +1,348 @@
+"""How each company stands: everything the control plane knows, judged once for everybody.
+
+Command line, service, web, metrics, asset checks and alerts all ask here, so they cannot
+disagree. Only the control plane is read, never the Bronze file and never Intuit: an answer waits
+for no loader, opens no secret, and takes the same number of statements for one company as for a
+thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
+from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
+from ledgerguard_pipeline.control.company_state.sync_state import SyncMark
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.rate_limits.call_ledger import CallUsage, forecast
+from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, Refusals
+from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, TokenLife
+from ledgerguard_pipeline.control.webhook_queue.queue import NO_COMPANY
+from ledgerguard_pipeline.control.webhook_queue.queued_event import Backlog
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.health.rules import EntityFacts, Health, SyncFacts, judge
+from ledgerguard_pipeline.values import RealmId
+
+PROMISED_CDC_SECONDS = 900.0
+"""Types that change data capture covers: the schedule of every 15 minutes."""
+
+PROMISED_QUERIED_SECONDS = 3_600.0
+"""All others: the hourly schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStanding:
+    """One entity type of one company.
+
+    ``last_sync_at`` is when it was last up to date, ``rows`` its living objects in Bronze,
+    ``error`` why its last attempt failed.
+    """
+
+    entity: str
+    last_sync_at: datetime | None
+    rows: int
+    mode: str | None
+    error: str | None
+    quarantined: int = 0
+    promised_seconds: float = PROMISED_CDC_SECONDS
+    failed_at: datetime | None = None
+    """When ``error`` happened."""
+    failure: Failure | None = None
+    """``error`` with who has to act; None where nothing failed."""
+    partial: int = 0
+    """Objects held in part only."""
+
+    def to_json(self) -> dict[str, object]:
+        """One entry of the company's ``entities``."""
+        return {
+            "entity": self.entity,
+            "last_sync_time": _iso(self.last_sync_at),
+            "promised_seconds": self.promised_seconds,
+            "rows": self.rows,
+            "quarantined": self.quarantined,
+            "partial": self.partial,
+            "mode": self.mode,
+            "error": self.error,
+            "error_kind": None if self.failure is None else self.failure.kind,
+            "error_scope": self._scope,
+        }
+
+    @property
+    def _scope(self) -> str | None:
+        if self.failure is None:
+            return None
+        return "company" if self.failure.company_wide else "entity"
+
+
+@dataclass(frozen=True, slots=True)
+class CallUse:
+    """Metered reads of one company this month, and what the whole month will come to if every
+    day left is like the last 24 hours. The budget is that of all companies together, whose
+    figures are ``all_companies`` and ``all_forecast``.
+    """
+
+    month_to_date: int
+    budget: int | None
+    forecast: int
+    all_companies: int = 0
+    all_forecast: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything there is to show of one company; ``entities`` are the kept ones, by name."""
+
+    company: Company
+    life: TokenLife | None
+    facts: SyncFacts
+    health: Health
+    entities: tuple[EntityStanding, ...]
+    calls: CallUse
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the company may be called."""
+        return self.company.status is ConnectionStatus.CONNECTED
+
+    @property
+    def rows(self) -> int:
+        """Living objects of all kept entities."""
+        return sum(each.rows for each in self.entities)
+
+    @property
+    def entity_counts(self) -> dict[str, int]:
+        """Living objects of each entity of which anything was ever loaded."""
+        return {each.entity: each.rows for each in self.entities if each.mode is not None}
+
+    def to_json(self) -> dict[str, object]:
+        """The company as ``ledgerguard status --json`` and the service tell it."""
+        company, life, facts = self.company, self.life, self.facts
+        return {
+            "realm_id": company.realm_id,
+            "name": company.name,
+            "environment": company.environment.value,
+            "health": self.health.state.value,
+            "reasons": list(self.health.texts),
+            "reason_kinds": [reason.kind.value for reason in self.health.reasons],
+            "is_connected": self.is_connected,
+            "status": company.status.value,
+            "last_sync_time": _iso(facts.last_sync_at),
+            "entity_counts": self.entity_counts,
+            "entities": [each.to_json() for each in self.entities],
+            "access_token_expiry": None if life is None else _iso(life.access_expires_at),
+            "refresh_token_expiry": None if life is None else _iso(life.refresh_expires_at),
+            "grant_expiry": None if life is None else _iso(life.hard_expires_at),
+            "last_success_time": _iso(company.last_success_at),
+            "response_time_ms": company.response_time_ms,
+            "recent_calls": facts.recent_calls,
+            "recent_failed_calls": facts.failed_calls,
+            "cooling_seconds": round(facts.cooling_seconds, 1),
+            "quota_resumes_at": _iso(facts.quota_resumes_at),
+            "quarantined": facts.quarantined,
+            "partial": facts.partial,
+            "api_calls_this_month": self.calls.month_to_date,
+            "api_calls_forecast": self.calls.forecast,
+            "api_calls_all_companies": self.calls.all_companies,
+            "api_calls_all_forecast": self.calls.all_forecast,
+            "api_call_budget": self.calls.budget,
+            "webhook_queue_depth": facts.webhook_depth,
+            "webhook_queue_age_seconds": round(facts.webhook_age_seconds, 1),
+            "parked_events": facts.parked_events,
+        }
+
+
+def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
+    """How old the data of an entity may be, by its schedule; rare sweeps promise less."""
+    usual = PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
+    return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
+
+
+def read_standings(
+    control: ControlPlane,
+    settings: Settings,
+    *,
+    realms: Sequence[RealmId] | None = None,
+    now: datetime | None = None,
+) -> list[Standing]:
+    """How every company of the environment stands, or some of them, by name.
+
+    Raises:
+        ControlUnavailable: the control plane cannot be read.
+    """
+    companies = control.companies.list()
+    if realms is not None:
+        wanted = frozenset(realms)
+        companies = [company for company in companies if company.realm_id in wanted]
+    moment = control.now() if now is None else now
+    known = read_known(control, companies, realms, control.marks.read(realms))
+    reader = StandingReader(known, settings, moment)
+    return [reader.standing(company) for company in companies]
+
+
+def read_known(
+    control: ControlPlane,
+    companies: Sequence[Company],
+    realms: Sequence[RealmId] | None,
+    marks: Mapping[RealmId, Mapping[str, SyncMark]],
+) -> Known:
+    """Everything but the companies, in a number of statements that does not grow with them."""
+    lives = control.tokens.lives(realms)
+    sealing = {life.key_id for life in lives.values()}
+    return Known(
+        lives=lives,
+        marks=marks,
+        usage=control.calls.usage(),
+        backlogs=control.inbox.backlogs(realms),
+        cooling=control.limiter.cooling([company.realm_id for company in companies]),
+        refusals=control.refusals.read(realms),
+        key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
+        concerns=control.concerns.read(),
+        bronze_trouble=control.bronze_trouble.read(),
+        gaps=control.marks.gaps.read(realms),
+        doubts=control.marks.doubts.read(realms),
+        refreshes=control.tokens.attempts(realms),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read for all companies at once."""
+
+    lives: Mapping[RealmId, TokenLife]
+    marks: Mapping[RealmId, Mapping[str, SyncMark]]
+    usage: Mapping[RealmId, CallUsage]
+    backlogs: Mapping[RealmId, Backlog]
+    cooling: Mapping[RealmId, float]
+    refusals: Mapping[RealmId, Refusals]
+    key_ids: frozenset[str]
+    concerns: tuple[str, ...]
+    bronze_trouble: str | None
+    gaps: Mapping[RealmId, tuple[CountGap, ...]]
+    doubts: Mapping[RealmId, tuple[Doubt, ...]]
+    refreshes: Mapping[RealmId, RefreshAttempt]
+
+
+class StandingReader:
+    """Judges companies by what was read for all of them."""
+
+    def __init__(self, known: Known, settings: Settings, now: datetime) -> None:
+        self._known = known
+        self._now = now
+        self._budget = settings.ledgerguard_monthly_call_budget
+        minutes = settings.ledgerguard_sweep_minutes
+        self._promises = {
+            each.name: promised_seconds(each, minutes) for each in settings.kept_entities
+        }
+        self._used = sum(each.month_to_date for each in known.usage.values())
+        last_day = sum(each.last_day for each in known.usage.values())
+        self._forecast = forecast(self._used, last_day, now)
+
+    def standing(
+        self, company: Company, stand_ins: tuple[EntityStanding, ...] | None = None
+    ) -> Standing:
+        """How it stands, by its kept entities or by others that stand for them."""
+        realm = company.realm_id
+        life = self._known.lives.get(realm)
+        entities = self._entities(realm) if stand_ins is None else stand_ins
+        facts = self._facts(realm, life, entities)
+        return Standing(
+            company=company,
+            life=life,
+            facts=facts,
+            health=judge(company, life, facts, self._now),
+            entities=entities,
+            calls=self._calls(realm),
+        )
+
+    def _calls(self, realm: RealmId) -> CallUse:
+        usage = self._known.usage.get(realm, CallUsage())
+        return CallUse(
+            usage.month_to_date,
+            self._budget,
+            forecast(usage.month_to_date, usage.last_day, self._now),
+            self._used,
+            self._forecast,
+        )
+
+    def _entities(self, realm: RealmId) -> tuple[EntityStanding, ...]:
+        marks = self._known.marks.get(realm, {})
+        return tuple(
+            _entity(marks.get(name) or SyncMark(name), promised)
+            for name, promised in self._promises.items()
+        )
+
+    def _facts(
+        self,
+        realm: RealmId,
+        life: TokenLife | None,
+        entities: Sequence[EntityStanding],
+    ) -> SyncFacts:
+        usage = self._known.usage.get(realm, CallUsage())
+        backlog = self._known.backlogs.get(realm)
+        stray = self._known.backlogs.get(NO_COMPANY)
+        app = self._known.refusals.get(APP)
+        of_app = app is not None and app.resumes_at is not None
+        run = app if of_app else self._known.refusals.get(realm)
+        sealed_elsewhere = life is not None and life.key_id not in self._known.key_ids
+        return SyncFacts(
+            entities=tuple(
+                EntityFacts(
+                    each.entity,
+                    each.last_sync_at,
+                    each.promised_seconds,
+                    each.error,
+                    each.failure,
+                    each.failed_at,
+                )
+                for each in entities
+            ),
+            quarantined=sum(each.quarantined for each in entities),
+            partial=sum(each.partial for each in entities),
+            count_gaps=tuple(
+                each for each in self._known.gaps.get(realm, ()) if each.entity in self._promises
+            ),
+            doubted=tuple(
+                each.entity
+                for each in self._known.doubts.get(realm, ())
+                if each.entity in self._promises
+            ),
+            key_missing=life.key_id if life is not None and sealed_elsewhere else None,
+            store_concerns=self._known.concerns,
+            bronze_trouble=self._known.bronze_trouble,
+            all_calls_this_month=self._used,
+            monthly_budget=self._budget,
+            recent_calls=usage.recent,
+            failed_calls=usage.failed,
+            cooling_seconds=self._known.cooling.get(realm, 0.0),
+            quota_resumes_at=None if run is None else run.resumes_at,
+            quota_of_app=of_app,
+            refresh=self._known.refreshes.get(realm),
+            webhook_depth=0 if backlog is None else backlog.depth,
+            webhook_age_seconds=0.0 if backlog is None else backlog.age_seconds,
+            parked_events=0 if backlog is None else backlog.parked,
+            stray_events=0 if stray is None else stray.parked,
+        )
+
+
+def _entity(mark: SyncMark, promised: float) -> EntityStanding:
+    return EntityStanding(
+        entity=mark.entity,
+        last_sync_at=mark.last_sync_at,
+        rows=mark.rows,
+        mode=None if mark.mode is None else mark.mode.value,
+        error=mark.error,
+        quarantined=mark.quarantined,
+        promised_seconds=promised,
+        failed_at=mark.failed_at,
+        failure=mark.failure,
+        partial=mark.partial,
+    )
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,340 @@
+"""The verdict on one company: healthy, degraded or unhealthy, and why. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
+from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
+from ledgerguard_pipeline.health.blocking_failures import barring_reason, bars, refresh_reasons
+from ledgerguard_pipeline.health.facts import LATE_AFTER, EntityFacts, SyncFacts
+from ledgerguard_pipeline.health.reasons import Health, HealthState, Reason, ReasonKind
+from ledgerguard_pipeline.health.wording import names, span, were
+
+__all__ = [
+    "LATE_AFTER",
+    "WARN_DAYS",
+    "EntityFacts",
+    "Health",
+    "HealthState",
+    "Reason",
+    "ReasonKind",
+    "SyncFacts",
+    "judge",
+]
+
+WARN_DAYS = (30, 14, 3)
+"""Days before the end of a grant at which a warning changes its words."""
+
+WEBHOOK_LAG_SECONDS = 300.0
+"""A webhook is to be in Bronze within seconds; by then the schedule has nearly caught up."""
+
+SLOW_MS = 10_000.0
+"""A full page of a thousand rows takes Intuit a few seconds; a mean above this hurts."""
+
+ERROR_RATE = 0.25
+ERROR_CALLS = 10
+"""Fewer recent calls prove nothing about a rate."""
+
+
+def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime) -> Health:
+    """Weigh everything known about a company.
+
+    A dead connection is the only reason given where there is one: all others follow from it.
+    """
+    dead = _connection(company, life, facts, now)
+    if dead is not None or life is None:
+        reasons = [dead] if dead is not None else []
+    else:
+        barred = barring_reason(company, facts)
+        reasons = [
+            *([] if barred is None else [barred]),
+            *_refused(facts),
+            *_token_life(life, now),
+            *refresh_reasons(facts),
+            *_at_risk(facts),
+            *_rights(facts),
+            *_bronze(facts),
+            *_failures(company, facts, barred),
+            # What nobody can load is late, and its calls fail, for that same reason.
+            *([] if barred is not None else _freshness(facts, now)),
+            *([] if barred is not None else _calls(company, facts)),
+            *_contents(facts),
+            *_budget(facts),
+            *_webhooks(facts),
+        ]
+    order = list(HealthState)
+    reasons.sort(key=lambda reason: order.index(reason.state), reverse=True)
+    return Health(reasons[0].state if reasons else HealthState.HEALTHY, tuple(reasons))
+
+
+def _connection(
+    company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime
+) -> Reason | None:
+    again = "Connect it again with `ledgerguard connect`; its rows stay."
+    if company.status is ConnectionStatus.DISCONNECTED:
+        kind, text = ReasonKind.DISCONNECTED, f"The company was disconnected. {again}"
+    elif company.status is ConnectionStatus.NEEDS_REAUTH:
+        kind = ReasonKind.NEEDS_REAUTH
+        text = company.last_error or f"Intuit no longer accepts its grant. {again}"
+    elif life is None:
+        kind, text = ReasonKind.NO_TOKENS, f"No tokens are stored. {again}"
+    elif life.refresh_expires_at is not None and life.refresh_expires_at <= now:
+        kind = ReasonKind.GRANT_ENDED
+        text = f"Its refresh token ended on {life.refresh_expires_at:%Y-%m-%d}. {again}"
+    elif life.hard_expires_at is not None and life.hard_expires_at <= now:
+        kind = ReasonKind.GRANT_ENDED
+        text = f"Its grant reached Intuit's five-year limit. {again}"
+    elif facts.key_missing is not None:
+        kind = ReasonKind.KEY_MISSING
+        text = (
+            f"Its tokens were sealed with key {facts.key_missing!r}, which is not in the key ring. "
+            "Put that key back into LEDGERGUARD_ENCRYPTION_KEYS or the key file, or connect the "
+            "company again."
+        )
+    else:
+        return None
+    return Reason(HealthState.UNHEALTHY, text, kind)
+
+
+def _token_life(life: TokenLife, now: datetime) -> list[Reason]:
+    found = []
+    for kind, end, what, advice in (
+        (
+            ReasonKind.REFRESH_TOKEN_ENDS,
+            life.refresh_expires_at,
+            "refresh token",
+            "Any sync renews it; if syncs run, look at their errors.",
+        ),
+        (
+            ReasonKind.GRANT_ENDS,
+            life.hard_expires_at,
+            "grant (Intuit's five-year limit)",
+            "Connect the company again before that day.",
+        ),
+    ):
+        limit = None if end is None else _warning(end - now)
+        if end is not None and limit is not None:
+            state = HealthState.UNHEALTHY if limit == WARN_DAYS[-1] else HealthState.DEGRADED
+            text = f"Its {what} ends on {end:%Y-%m-%d}, within {limit} days. {advice}"
+            found.append(Reason(state, text, kind, str(limit)))
+    return found
+
+
+def _at_risk(facts: SyncFacts) -> list[Reason]:
+    return [
+        Reason(HealthState.DEGRADED, text, ReasonKind.TOKENS_AT_RISK)
+        for text in facts.store_concerns
+    ]
+
+
+def _bronze(facts: SyncFacts) -> list[Reason]:
+    if facts.bronze_trouble is None:
+        return []
+    return [Reason(HealthState.UNHEALTHY, facts.bronze_trouble, ReasonKind.BRONZE_UNUSABLE)]
+
+
+def _warning(left: timedelta) -> int | None:
+    """The tightest warning that applies, in days."""
+    return min((days for days in WARN_DAYS if left <= timedelta(days=days)), default=None)
+
+
+def _refused(facts: SyncFacts) -> list[Reason]:
+    if facts.quota_resumes_at is not None:
+        what = (
+            "Intuit's token endpoint answers 429 to every refresh"
+            if facts.quota_of_app
+            else "QuickBooks refuses every call"
+        )
+        text = (
+            f"{what}: the app's monthly quota of reads is used up. Raise it "
+            f"in Intuit's developer portal; the next call asks again at "
+            f"{facts.quota_resumes_at:%Y-%m-%d %H:%M} UTC."
+        )
+        return [Reason(HealthState.UNHEALTHY, text, ReasonKind.QUOTA_EXHAUSTED)]
+    if facts.cooling_seconds > 0:
+        text = (
+            f"QuickBooks asked to slow down (429): calls pause for {span(facts.cooling_seconds)}. "
+            "They go on by themselves; if this returns, lower LEDGERGUARD_MAX_REQUESTS_PER_MINUTE."
+        )
+        return [Reason(HealthState.DEGRADED, text, ReasonKind.THROTTLED)]
+    return []
+
+
+def _rights(facts: SyncFacts) -> list[Reason]:
+    if not facts.doubted:
+        return []
+    text = (
+        f"QuickBooks' answers lack objects of {names(facts.doubted)} that are not deleted: the "
+        "consenting person may have lost rights. Nothing was deleted, and these types are not "
+        "read further. Let an administrator check that person's role in QuickBooks, or connect "
+        "the company again as an administrator; `ledgerguard sync --full` looks at once."
+    )
+    return [Reason(HealthState.UNHEALTHY, text, ReasonKind.RIGHTS_IN_DOUBT)]
+
+
+def _failures(company: Company, facts: SyncFacts, barred: Reason | None) -> list[Reason]:
+    texts = [company.last_error] if company.last_error and barred is None else []
+    failed = [
+        each
+        for each in facts.entities
+        if each.error is not None and not (barred is not None and bars(each.failure))
+    ]
+    for human in (True, False):
+        some = [each for each in failed if _asks_somebody(each) is human]
+        if some:
+            next_step = "that does not go away by itself" if human else "the next one tries again"
+            texts.append(
+                f"The last sync failed for {names([each.entity for each in some])}; {next_step}. "
+                f"{some[0].error}"
+            )
+    return [Reason(HealthState.DEGRADED, text, ReasonKind.SYNC_FAILED) for text in texts]
+
+
+def _asks_somebody(facts: EntityFacts) -> bool:
+    return facts.failure is not None and facts.failure.needs_human
+
+
+def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
+    if facts.last_sync_at is None:
+        text = "It was never synced. Run `ledgerguard sync`."
+        return [Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED)]
+    found = []
+    never = [each.entity for each in facts.entities if each.last_sync_at is None]
+    if never:
+        text = (
+            f"{names(never)} {were(never)} never loaded completely. The next run loads them; "
+            "look at its errors if this stays."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
+    for promised in sorted({each.promised_seconds for each in facts.entities}):
+        synced = [
+            each
+            for each in facts.entities
+            if each.promised_seconds == promised and each.last_sync_at is not None
+        ]
+        late = {
+            each.entity: (now - each.last_sync_at).total_seconds()
+            for each in synced
+            if each.last_sync_at is not None and each.late(now)
+        }
+        if late:
+            found.append(_late(late, len(facts.entities), promised))
+    return found
+
+
+def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
+    oldest = max(ages.values())
+    state = HealthState.UNHEALTHY if oldest > max(86_400.0, 8 * promised) else HealthState.DEGRADED
+    everything = len(ages) == known > 1
+    who = "Every entity was" if everything else f"{names(list(ages))} {were(list(ages))}"
+    text = (
+        f"{who} last synced {span(oldest)} ago; promised is every {span(promised)}. Check that "
+        "`ledgerguard up` runs and that its runs succeed."
+    )
+    return Reason(state, text, ReasonKind.SYNC_LATE, state.value)
+
+
+def _calls(company: Company, facts: SyncFacts) -> list[Reason]:
+    found = []
+    if facts.recent_calls >= ERROR_CALLS and facts.failed_calls >= ERROR_RATE * facts.recent_calls:
+        last = company.last_success_at
+        since = "" if last is None else f" The last success was at {last:%Y-%m-%d %H:%M} UTC."
+        text = (
+            f"{facts.failed_calls} of the {facts.recent_calls} calls of the last hour failed."
+            f"{since} Look at the failed runs, and at Intuit's status page."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.CALLS_FAIL))
+    speed = company.response_time_ms
+    if speed is not None and speed > SLOW_MS:
+        text = (
+            f"QuickBooks took {speed / 1000:.0f} seconds per call in the last sync. Nothing is "
+            "lost; if this stays, look at the network and at Intuit's status page."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.SLOW_ANSWERS))
+    return found
+
+
+def _contents(facts: SyncFacts) -> list[Reason]:
+    found = []
+    if facts.quarantined:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"{facts.quarantined} records are in quarantine. "
+                '`ledgerguard sql "SELECT * FROM bronze._quarantine"` shows why.',
+                ReasonKind.QUARANTINE,
+            )
+        )
+    if facts.partial:
+        text = (
+            f"{facts.partial} objects are in Bronze only in part and could not be read whole yet. "
+            "Every sync tries again; at once: `ledgerguard sync --reconcile`."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
+    if facts.count_gaps:
+        gaps = [f"{each.entity} {each.counted} and {each.held}" for each in facts.count_gaps]
+        text = (
+            f"Intuit's counts and Bronze's differ: {names(gaps)}. Run `ledgerguard sync "
+            "--reconcile`; the nightly run does the same."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.COUNTS_DIFFER))
+    return found
+
+
+def _budget(facts: SyncFacts) -> list[Reason]:
+    if not facts.monthly_budget:
+        return []
+    used, budget = facts.all_calls_this_month, facts.monthly_budget
+    share = used / budget
+    if share < SLOW_DOWN_AT:
+        return []
+    what = (
+        "optional reads are left out until the month ends"
+        if share >= STOP_AT
+        else "calls are spaced out"
+    )
+    return [
+        Reason(
+            HealthState.UNHEALTHY if share >= 1.0 else HealthState.DEGRADED,
+            f"All companies together used {used} of this month's {budget} metered calls; {what}. "
+            "Raise LEDGERGUARD_MONTHLY_CALL_BUDGET if the app's tier at Intuit allows more.",
+            ReasonKind.CALL_BUDGET,
+            next(f"{stage:.0%}" for stage in (1.0, STOP_AT, SLOW_DOWN_AT) if share >= stage),
+        )
+    ]
+
+
+def _webhooks(facts: SyncFacts) -> list[Reason]:
+    found = []
+    if facts.webhook_age_seconds > WEBHOOK_LAG_SECONDS:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"A webhook event has been waiting for {span(facts.webhook_age_seconds)}. Check "
+                "that `ledgerguard up` runs and that the sensor webhook_events is on.",
+                ReasonKind.WEBHOOK_LAG,
+            )
+        )
+    if facts.parked_events:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"{facts.parked_events} webhook events are parked. `ledgerguard events list "
+                "--status parked` shows why, `ledgerguard events redrive` tries them again.",
+                ReasonKind.PARKED_EVENTS,
+            )
+        )
+    if facts.stray_events:
+        found.append(
+            Reason(
+                HealthState.DEGRADED,
+                f"{facts.stray_events} parts of webhook deliveries cannot be read and name no "
+                "company; it may be any. `ledgerguard events list --status parked` shows them, "
+                "`ledgerguard events redrive` reads them again, `ledgerguard events dismiss` "
+                "settles what nobody needs. Syncs bring what they were about.",
+                ReasonKind.UNREADABLE_EVENTS,
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""One company's sync, step by step, and the lease on it."""

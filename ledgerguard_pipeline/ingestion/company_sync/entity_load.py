@@ -1,0 +1,119 @@
+"""One entity's load inside a sync: its feed, what was committed of it, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ledgerguard_pipeline.bronze.loads import LoadOutcome
+from ledgerguard_pipeline.entities import Kind
+from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
+from ledgerguard_pipeline.ingestion.readers.base import Feed, Portion
+from ledgerguard_pipeline.ingestion.request import Window
+from ledgerguard_pipeline.ingestion.results import EntityResult
+from ledgerguard_pipeline.values import Mode, RealmId
+
+
+@dataclass(slots=True)
+class EntityLoad:
+    """``pending`` is a portion that was read and not committed yet; times are in seconds."""
+
+    realm_id: RealmId
+    feed: Feed
+    portions: Iterator[Portion]
+    pending: Portion | None = None
+    started: float = 0.0
+    result: EntityResult | None = None
+    error: LedgerGuardError | None = None
+    _outcomes: list[LoadOutcome] = field(default_factory=list)
+    _bytes: int = 0
+    _completed: Portion | None = None
+
+    @property
+    def name(self) -> str:
+        """The entity's name."""
+        return self.feed.plan.entity.name
+
+    @property
+    def untouched(self) -> bool:
+        """True while nothing of it was committed and it has not ended."""
+        return self.result is None and not self._outcomes
+
+    @property
+    def completed(self) -> bool:
+        """Whether a commit brought it up to date."""
+        return self._completed is not None
+
+    @property
+    def walked(self) -> bool:
+        """Whether all its rows were read: the moment to count what Bronze holds."""
+        entity = self.feed.plan.entity
+        return self.feed.mode is Mode.FULL and entity.kind is not Kind.SINGLETON
+
+    def committed(self, portion: Portion, outcome: LoadOutcome) -> None:
+        """A portion is durable."""
+        self._outcomes.append(outcome)
+        self._bytes += portion.bytes
+        self.pending = None
+        if portion.watermark is not None:
+            self._completed = portion
+
+    def end(self, now: float, healed: str | None = None) -> EntityResult:
+        """Everything of it is durable; ``healed`` is what was mended before."""
+        result = self._summed_up(now)
+        notes = [note for note in (healed, result.note) if note]
+        self.result = replace(result, note="; ".join(notes) or None)
+        return self.result
+
+    def fail(self, cause: Exception, now: float) -> EntityResult:
+        """It ended with an error; what was committed stays."""
+        error = _typed(cause)
+        error.realm_id = error.realm_id or self.realm_id
+        error.entity = self.name
+        self.error = error
+        self.result = replace(self._summed_up(now), status="failed", error=str(error))
+        return self.result
+
+    def _summed_up(self, now: float) -> EntityResult:
+        outcomes, tally = self._outcomes, self.feed.tally
+        return EntityResult(
+            realm_id=self.realm_id,
+            entity=self.name,
+            mode=self.feed.mode,
+            fetched=sum(outcome.fetched for outcome in outcomes),
+            written=sum(outcome.written for outcome in outcomes),
+            deleted=sum(outcome.deleted for outcome in outcomes),
+            updated=sum(outcome.updated for outcome in outcomes),
+            renamed=sum(outcome.renamed for outcome in outcomes),
+            unchanged=sum(outcome.unchanged for outcome in outcomes),
+            stale=sum(outcome.stale for outcome in outcomes),
+            quarantined=sum(outcome.quarantined for outcome in outcomes),
+            api_calls=self.feed.reader.calls,
+            bytes=self._bytes,
+            seconds=now - self.started,
+            watermark=self._completed.watermark if self._completed else None,
+            expected=tally.expected,
+            stored=tally.stored,
+            note=tally.note,
+            load_ids=tuple(outcome.load_id for outcome in outcomes),
+            new_fields=tuple(sorted({name for outcome in outcomes for name in outcome.new_fields})),
+            finding=tally.finding,
+            covered=self._covered(),
+        )
+
+    def _covered(self) -> Window | None:
+        if self._completed is None:
+            return None
+        whole = self.feed.mode is Mode.FULL
+        return Window(None if whole else self.feed.plan.since, self._completed.watermark)
+
+
+def _typed(cause: Exception) -> LedgerGuardError:
+    if isinstance(cause, LedgerGuardError):
+        return cause
+    error = IngestionError(
+        f"The load failed unexpectedly ({type(cause).__name__}: {cause}). Nothing half-written "
+        "remains; the next sync tries again."
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,100 @@
+"""Companies take turns: whoever syncs one holds its lease, be it a run, a sweep or a command.
+
+Two syncs of one company at once would lose nothing, since Bronze keeps the newest whatever the
+order. They would pay for the same calls twice. A turn ends by itself when its holder died.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.leases.heartbeat import beating
+from ledgerguard_pipeline.control.leases.process_identity import this_process
+from ledgerguard_pipeline.control.leases.sql_store import Lease
+from ledgerguard_pipeline.control.protocols import Leases
+from ledgerguard_pipeline.errors import CompanyBusy, ControlError
+from ledgerguard_pipeline.values import Environment, RealmId
+
+TURN_SECONDS = 60.0
+"""A turn whose holder was killed ends after this at the latest."""
+
+BEAT_SECONDS = TURN_SECONDS / 4
+_POLL_SECONDS = (0.2, 0.6)
+_log = structlog.get_logger(__name__)
+
+
+class Turns:
+    """The turns one process holds, kept alive together while ``kept`` is entered. Thread-safe."""
+
+    def __init__(
+        self, leases: Leases, environment: Environment, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._leases = leases
+        self._environment = environment
+        self._clock = clock
+        self._owner = f"{this_process()}/{secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._held: dict[RealmId, Lease] = {}
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew what is held for as long as the block lasts."""
+        with beating(self, seconds=BEAT_SECONDS):
+            yield
+
+    @contextmanager
+    def of(self, realm: RealmId, *, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Hold the company's turn for the block.
+
+        Raises:
+            CompanyBusy: somebody else held it for longer than ``wait_seconds``.
+        """
+        lease = self._take(realm, self._clock.monotonic() + wait_seconds)
+        with self._lock:
+            self._held[realm] = lease
+        try:
+            yield
+        finally:
+            with self._lock:
+                lease = self._held.pop(realm)
+            self._give_back(lease)
+
+    def beat(self) -> None:
+        """Renew every turn held; one that was lost meanwhile is let go."""
+        with self._lock:
+            held = dict(self._held)
+        for realm, lease in held.items():
+            try:
+                renewed = self._leases.renew(lease, TURN_SECONDS)
+            except ControlError as error:
+                _log.warning("turn_not_renewed", realm=realm, message=error.message)
+                continue
+            with self._lock:
+                if realm in self._held:
+                    self._held[realm] = renewed
+
+    def _take(self, realm: RealmId, deadline: float) -> Lease:
+        name = f"sync:{self._environment.value}:{realm}"
+        while (lease := self._leases.acquire(name, self._owner, TURN_SECONDS)) is None:
+            if self._clock.monotonic() >= deadline:
+                raise CompanyBusy(
+                    "Another run or sweep works on this company. Nothing was done; the next "
+                    "sync brings what this one would have brought.",
+                    realm_id=realm,
+                )
+            self._clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter
+        return lease
+
+    def _give_back(self, lease: Lease) -> None:
+        try:
+            self._leases.release(lease)
+        except ControlError as error:
+            # The work is done; the turn ends by itself.
+            _log.warning("turn_not_released", lease=lease.name, message=error.message)

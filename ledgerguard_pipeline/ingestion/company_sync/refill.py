@@ -1,0 +1,72 @@
+"""Read types in full once when more custom fields are asked for than their rows were read with.
+
+An older version of the program, ``LEDGERGUARD_CUSTOM_FIELDS=first-three`` or a company that refused
+to show all of them leave rows with fewer fields than there are, and rows that nobody edits are not
+read again by changes. So what a type's rows were read with is remembered where the marks are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
+from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import Mode
+
+ALL, FIRST_THREE = "all", "first-three"
+
+
+class Refill:
+    """The types of one company whose rows may lack custom fields.
+
+    Without marks (a client used on its own) nothing is remembered, and nothing is read again.
+    """
+
+    def __init__(self, client: QBOClient, *, remembers: bool) -> None:
+        self._client = client
+        self._remembers = remembers
+
+    def planned(self, plans: Sequence[EntityPlan], request: SyncRequest) -> list[EntityPlan]:
+        """The plans, with a full read of every type whose rows may lack fields."""
+        given = request.window is not None or request.since is not None or request.reconcile
+        if given or not self._remembers or not self._whole:
+            return list(plans)
+        return [
+            replace(plan, mode=Mode.FULL, since=None)
+            if plan.mode in (Mode.CDC, Mode.QUERY)
+            and plan.entity.custom_fields
+            and self._held(plan.entity) != ALL
+            else plan
+            for plan in plans
+        ]
+
+    def ended(self, loads: Sequence[EntityLoad]) -> None:
+        """Remember what the rows of these types were read with; writes only what is news."""
+        if not self._remembers:
+            return
+        for load in loads:
+            entity = load.feed.plan.entity
+            if not entity.custom_fields or not load.completed:
+                continue
+            if not self._whole:
+                value = FIRST_THREE
+            elif load.feed.mode is Mode.FULL:
+                value = ALL
+            else:
+                continue
+            if self._held(entity) != value:
+                self._client.capabilities.note(entity.name, Capability.CUSTOM_FIELDS_HELD, value)
+
+    @property
+    def _whole(self) -> bool:
+        fields = self._client.custom_fields
+        return fields.wanted == ALL and not fields.refused
+
+    def _held(self, entity: EntityType) -> str | None:
+        seen = self._client.capabilities.seen(entity.name, Capability.CUSTOM_FIELDS_HELD)
+        return None if seen is None else seen.value

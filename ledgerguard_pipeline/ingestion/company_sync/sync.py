@@ -1,0 +1,383 @@
+"""One company's sync: calls shared between entities, commits shared where they are small.
+
+Reading runs ahead in the background for all entities at once; committing happens in the thread
+that asks for an entity, so a Dagster step waits for its own entity only. One entity's failure
+never reaches another. Entities whose data is complete are committed together in one short
+transaction of Bronze: an idle sync of forty entities opens the file once.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from ledgerguard_pipeline.bronze.loads import Load
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.company_state.companies import CompanyStore
+from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
+from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import (
+    AccessDenied,
+    BronzeBusy,
+    LedgerGuardError,
+    RightsInDoubt,
+    WrongEnvironment,
+)
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_result
+from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
+from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
+from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
+from ledgerguard_pipeline.ingestion.company_sync.state_writer import Marking
+from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
+from ledgerguard_pipeline.ingestion.progress import current_progress
+from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
+from ledgerguard_pipeline.ingestion.readers.base import Portion
+from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
+from ledgerguard_pipeline.ingestion.readers.factory import Feeds
+from ledgerguard_pipeline.ingestion.readers.not_offered import as_offered
+from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, StoppedFeed, sort_out
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import LoadId
+
+GROUP_ROWS = 10_000
+"""Rows committed together at most, so that the file is held only for a moment."""
+
+
+class CompanySync:
+    """A sync under way. Use it as a context manager and call ``load`` per entity, in any order."""
+
+    def __init__(
+        self,
+        client: QBOClient,
+        storage: BronzeStore,
+        request: SyncRequest,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        companies: CompanyStore | None = None,
+        marks: SyncMarks | None = None,
+        budget: CallBudget | None = None,
+        watermarks: Mapping[str, datetime] | None = None,
+    ) -> None:
+        """``watermarks`` saves reading them, for who read those of many companies at once."""
+        self._watermarks = watermarks
+        self._companies = companies
+        self._marking = Marking(marks, storage, request.realm_id)
+        self._budget = budget
+        self._skipped: dict[str, EntityResult] = {}
+        self._again: frozenset[str] = frozenset()
+        """Types that are read in full because their answers went silent before."""
+        self.request = request
+        self._client = client
+        self._refill = Refill(client, remembers=marks is not None)
+        self._storage = storage
+        self._clock = clock
+        self._progress = current_progress()
+        self._stored = StoredCounts(storage, request.entities)
+        self._lock = threading.RLock()
+        self._loads: dict[str, EntityLoad] = {}
+        self._healing: Healing | None = None
+        self._began = clock.monotonic()
+        self._ended: float | None = None
+        self._before = client.stats.snapshot()
+        self._waiting = ExitStack()
+        # More threads than permits would only poll the store for permits this process holds.
+        self._pool = ThreadPoolExecutor(
+            client.max_connections, thread_name_prefix=f"qbo-{request.realm_id}"
+        )
+
+    def __enter__(self) -> Self:
+        """Plan and start reading in the background.
+
+        Raises:
+            BronzeBusy: another process holds the Bronze file.
+            WrongEnvironment: the Bronze file belongs to the other environment.
+        """
+        self._waiting.enter_context(self._storage.waiting_once())
+        try:
+            self._open()
+        except BaseException as error:
+            self._waiting.close()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._companies is not None and isinstance(error, LedgerGuardError):
+                failure = Failure.of(error)
+                self._companies.stumble(
+                    self.request.realm_id,
+                    replace(failure, text=f"The last sync could not begin. {error}"),
+                )
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading ahead; what was committed stays, what was not is read again next time."""
+        if self._ended is not None:
+            return
+        self._ended = self._clock.monotonic()
+        for load in self._loads.values():
+            load.feed.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._companies is not None and self._worked:
+            self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
+        self._mark_end()
+        self._waiting.close()
+
+    def load(self, entity: EntityType) -> EntityResult:
+        """Bring one entity up to date and return what happened; a second call returns the same.
+
+        Raises:
+            LedgerGuardError: this entity failed; the others are untouched.
+        """
+        with self._lock:
+            skipped = self._skipped.get(entity.name)
+            if skipped is not None:
+                return skipped
+            load = self._loads[entity.name]
+            result = load.result or self._finish(load)
+            if load.error is not None:
+                raise load.error
+            return result
+
+    def run(self) -> SyncResult:
+        """Load every entity of the request, whatever fails, and return the whole result."""
+        for entity in self.request.entities:
+            try:
+                self.load(entity)
+            except LedgerGuardError:
+                continue
+        return self.result()
+
+    @property
+    def errors(self) -> tuple[LedgerGuardError, ...]:
+        """Why entities failed, in the order of the request."""
+        return tuple(load.error for load in self._loads.values() if load.error is not None)
+
+    def result(self) -> SyncResult:
+        """Everything done so far."""
+        now = self._client.stats.snapshot()
+        until = self._ended if self._ended is not None else self._clock.monotonic()
+        done = [load.result for load in self._loads.values() if load.result is not None]
+        return SyncResult(
+            results=(*done, *self._skipped.values()),
+            api_calls=now.http_calls - self._before.http_calls,
+            metered_calls=now.metered_calls - self._before.metered_calls,
+            duration_seconds=until - self._began,
+            misconfigured=next((error for error in self.errors if error.exit_code == 2), None),
+        )
+
+    def _response_time_ms(self) -> float:
+        now = self._client.stats.snapshot()
+        calls = now.http_calls - self._before.http_calls
+        return (now.seconds - self._before.seconds) / calls * 1000 if calls else 0.0
+
+    @property
+    def _worked(self) -> bool:
+        """Whether Intuit answered for any entity."""
+        loads = self._loads.values()
+        return self._client.stats.snapshot().http_calls > self._before.http_calls and any(
+            load.result is not None and load.error is None for load in loads
+        )
+
+    def _mark_end(self) -> None:
+        """Which entities failed, which are current without a commit, which to count anew."""
+        failed: dict[str, Failure] = {}
+        current, recount, compared = [], [], []
+        for load in self._loads.values():
+            if load.error is not None:
+                failed[load.name] = self._failure(load.error)
+            elif load.result is not None:
+                # What the company's edition lacks is up to date without any row.
+                if load.feed.plan.advances and not self.request.reconcile and not load.completed:
+                    current.append(load.name)
+                if self.request.reconcile or load.walked:
+                    recount.append(load.name)
+                found = load.result
+                if found.expected is not None and found.stored is not None:
+                    compared.append(CountGap(load.name, found.expected, found.stored))
+        self._mark_doubts()
+        self._refill.ended([load for load in self._loads.values() if load.error is None])
+        self._marking.ended(failed=failed, current=current, recount=recount, compared=compared)
+
+    def _mark_doubts(self) -> None:
+        """Which types went silent in this sync, and which answer again as they should."""
+        loads = [load for load in self._loads.values() if not isinstance(load.feed, StoppedFeed)]
+        silent = [load.name for load in loads if isinstance(load.error, RightsInDoubt)]
+        settled = [load.name for load in loads if load.name in self._again and load.completed]
+        self._marking.doubted(silent, settled)
+
+    def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
+        realm = self.request.realm_id
+        doubts = self._marking.doubts()
+        company = self._companies.get(realm) if doubts and self._companies is not None else None
+        return sort_out(
+            plans,
+            doubts,
+            self.request,
+            connected_at=None if company is None else company.connected_at,
+            now=self._clock.now(),
+        )
+
+    def _failure(self, error: LedgerGuardError) -> Failure:
+        """Access that is refused while other types were loaded is a matter of that type."""
+        return Failure.of(error, alone=isinstance(error, AccessDenied) and self._worked)
+
+    def _open(self) -> None:
+        request = self.request
+        try:
+            self._healing = heal(
+                self._client,
+                self._storage,
+                request.realm_id,
+                clock=self._clock,
+                run_id=request.run_id,
+                again=request.reconcile,
+            )
+        except BronzeBusy:
+            # Every commit meets the same holder and names it; the next sync heals.
+            self._healing = None
+        if self._healing is not None:
+            self._marking.partial(self._healing.left)
+        watermarks = self._watermarks
+        if watermarks is None:
+            watermarks = self._storage.watermarks(request.realm_id)
+        self._marking.opened(watermarks)
+        planned = plan_entities(request, watermarks, self._clock.now())
+        paid, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
+        plans = as_offered(paid, self._client.capabilities, everything=request.full)
+        self._skipped = {
+            plan.entity.name: skipped_result(request, plan, why) for plan, why in skipped
+        }
+        self._progress.started(request.realm_id, tuple(entity.name for entity in request.entities))
+        feeds = Feeds(
+            self._client,
+            self._storage,
+            self._stored,
+            self._pool,
+            request.realm_id,
+            clock=self._clock,
+        )
+        chosen = feeds.reconciling if request.reconcile else feeds.bringing_up_to_date
+        sorted_out = self._sort_out(self._refill.planned(plans, request))
+        self._again = frozenset(plan.entity.name for plan in sorted_out.again)
+        begun = [*chosen(sorted_out.usual), *feeds.stopped(sorted_out.stopped)]
+        if sorted_out.again:
+            begun += feeds.bringing_up_to_date(sorted_out.again)
+        for feed in begun:
+            self._loads[feed.plan.entity.name] = EntityLoad(request.realm_id, feed, feed.portions())
+        for result in self._skipped.values():
+            self._progress.finished(result)
+
+    def _finish(self, load: EntityLoad) -> EntityResult:
+        load.started = self._clock.monotonic()
+        load.feed.activate()
+        try:
+            if load.pending is None and load.untouched:
+                load.pending = self._next(load)
+            if load.pending is not None:
+                self._commit_together(load, load.pending)
+            while (portion := self._next(load)) is not None:
+                self._commit([(load, portion)])
+        except Exception as cause:  # noqa: BLE001  # whatever it is stays this entity's failure
+            result = load.fail(cause, self._clock.monotonic())
+        else:
+            result = load.end(self._clock.monotonic(), self._healed(load.name))
+        finally:
+            load.feed.close()
+        self._progress.finished(result)
+        return result
+
+    def _healed(self, entity: str) -> str | None:
+        """What was mended of an entity type before it was synced."""
+        healed = None if self._healing is None else self._healing.done.get(entity)
+        return None if healed is None else str(healed)
+
+    def _commit_together(self, load: EntityLoad, portion: Portion) -> None:
+        """Commit an entity's first portion and those of all others that are complete already."""
+        group = [(load, portion)]
+        rows = len(portion.records)
+        for other in self._loads.values():
+            if other is load or not other.untouched:
+                continue
+            if other.pending is None and other.feed.ready:
+                self._read_ahead(other)
+            if other.pending is not None and rows + len(other.pending.records) <= GROUP_ROWS:
+                rows += len(other.pending.records)
+                group.append((other, other.pending))
+        try:
+            self._commit(group)
+        except (BronzeBusy, WrongEnvironment):
+            raise
+        except Exception:
+            # One entity's rows may be the reason: the others keep theirs for their own turn.
+            if len(group) == 1:
+                raise
+            self._commit([(load, portion)])
+
+    def _next(self, load: EntityLoad) -> Portion | None:
+        """The next portion, with every row that is not whole read again, by query."""
+        portion = next(load.portions, None)
+        if portion is None or all(record.whole for record in portion.records):
+            return portion
+        settled = completed(self._client, load.feed.plan.entity, portion.records)
+        return replace(
+            portion, records=settled.records, rejects=[*portion.rejects, *settled.rejects]
+        )
+
+    def _read_ahead(self, load: EntityLoad) -> None:
+        try:
+            load.pending = self._next(load)
+        except Exception as cause:  # noqa: BLE001  # the other entity's failure
+            self._progress.finished(load.fail(cause, self._clock.monotonic()))
+
+    def _commit(self, group: Sequence[tuple[EntityLoad, Portion]]) -> None:
+        realm = self.request.realm_id
+        for load, portion in group:
+            expected = load.feed.tally.expected
+            self._progress.page(realm, load.name, len(portion.records), expected)
+        loads = [self._bronze_load(*each) for each in group]
+        outcomes = self._storage.commit(loads)
+        self._marking.committed(loads, outcomes)
+        if any(outcome.written or outcome.deleted for outcome in outcomes):
+            self._stored.forget()
+        for (load, portion), outcome in zip(group, outcomes, strict=True):
+            load.committed(portion, outcome)
+            self._progress.committed(realm, load.name, outcome.fetched)
+        self._progress.calls(
+            realm, self._client.stats.snapshot().http_calls - self._before.http_calls
+        )
+
+    def _bronze_load(self, load: EntityLoad, portion: Portion) -> Load:
+        return Load(
+            load_id=LoadId(uuid.uuid4().hex),
+            realm_id=self.request.realm_id,
+            entity=load.feed.plan.entity,
+            mode=load.feed.mode,
+            run_id=self.request.run_id,
+            records=portion.records,
+            rejects=portion.rejects,
+            watermark=portion.watermark,
+            walk=portion.walk,
+            api_calls=load.feed.reader.calls,
+            fetched_bytes=portion.bytes,
+            started_at=self._clock.now(),
+            marked=not self.request.quiet,
+        )

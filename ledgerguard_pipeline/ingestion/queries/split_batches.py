@@ -1,0 +1,83 @@
+"""Batches that fall apart: what fails as a whole is asked for piece by piece.
+
+One type of a batch, or its size, can be the reason why all of it is refused or takes too long.
+None of the others may be dragged along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import (
+    AnswerTooBig,
+    FeatureUnavailable,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+)
+from ledgerguard_pipeline.qbo.answers.fault_rules import TOO_BIG
+from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.queries.statement import Query
+
+ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
+"""Refusals of a whole call that one of the types in it may be the reason of."""
+
+
+def prove_answering(client: QBOClient, error: QBOAPIError) -> None:
+    """Before many calls replace one that was too slow: is anything answered at all?
+
+    Raises:
+        QBOAPIError, QBOAuthError: Intuit is down, so asking piece by piece would only take longer.
+    """
+    if isinstance(error, AnswerTooBig) and error.fault_code != TOO_BIG:
+        client.company_info()
+
+
+def read_each(
+    client: QBOClient,
+    queries: Sequence[tuple[EntityType, Query]],
+    *,
+    spoiling: tuple[type[QBOAPIError], ...] = ONE_OF_THEM,
+) -> Sequence[Page | QBOAPIError]:
+    """The page of every statement, or why it has none; a batch, or call by call.
+
+    ``spoiling`` are the refusals that a single statement may be the reason of.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a call failed for a reason that no single statement is.
+    """
+    if len(queries) > 1:
+        try:
+            return client.query_batch(queries)
+        except spoiling as error:
+            prove_answering(client, error)
+    pages: list[Page | QBOAPIError] = []
+    for entity, query in queries:
+        try:
+            pages.append(client.query_page(entity, query))
+        except spoiling as error:
+            pages.append(error)
+    return pages
+
+
+def count_each(
+    client: QBOClient, entities: Sequence[EntityType]
+) -> Mapping[str, int | QBOAPIError]:
+    """Intuit's count of every type, or why it has none; a batch, or call by call.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a call failed for a reason that no single type is.
+    """
+    try:
+        return dict(client.count_batch(entities))
+    except ONE_OF_THEM as error:
+        prove_answering(client, error)
+    counts: dict[str, int | QBOAPIError] = {}
+    for entity in entities:
+        try:
+            counts[entity.name] = client.count_entities(entity.name)
+        except ONE_OF_THEM as error:
+            counts[entity.name] = error
+    return counts

@@ -1,0 +1,220 @@
+"""Read objects whole, by query: the one form in which Bronze keeps them.
+
+Intuit answers different members for one version of an object by query and by a read of its id;
+which form change data capture has is not known, and its rows were seen to be mere stubs. So a
+row of another read, or one that is not whole by its own account, says only that its object
+changed. Here such objects are asked for by query: up to a hundred of a type in a statement,
+statements of several types in a batch. What a query shows is what is stored.
+
+Where the query does not show it, in this order: the row at hand, if it is whole (nothing may be
+lost, and one kind of read may lag behind another); a single read of the object; and where that
+shows no whole object either, quarantine. Types that cannot be queried are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ledgerguard_pipeline.bronze.loads import StoredVersion
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    FeatureUnavailable,
+    NotFound,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+)
+from ledgerguard_pipeline.ingestion.queries.absence import GONE
+from ledgerguard_pipeline.ingestion.queries.entity_queries import IDS_PER_QUERY, EntityReader
+from ledgerguard_pipeline.ingestion.queries.packing import packed
+from ledgerguard_pipeline.ingestion.queries.split_batches import read_each
+from ledgerguard_pipeline.members import called_sparse, lacking
+from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.queries.statement import Query
+from ledgerguard_pipeline.values import Record, Reject
+
+_NO_QUERY = (RequestRejected, FeatureUnavailable)
+
+
+class Known(Protocol):
+    """What Bronze holds of some objects of one company."""
+
+    def __call__(
+        self, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions by entity name and id; unknown objects are left out."""
+        ...
+
+
+@dataclass(slots=True)
+class Shown:
+    """What queries show of the objects of one type that were asked for.
+
+    Both stay empty where Intuit does not answer such a query; ``error`` is set where it failed.
+    """
+
+    entity: EntityType
+    alive: dict[str, Record] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    time: datetime | None = None
+    request_id: str | None = None
+    error: QBOAPIError | None = None
+
+
+@dataclass(slots=True)
+class Settled:
+    """Records that may be stored and rows that go to quarantine; ``gone`` are those of them
+    that no query shows and a read says, by error 610, to be gone.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+
+
+def ask(client: QBOClient, wanted: Mapping[EntityType, Iterable[str]]) -> dict[str, Shown]:
+    """Query these objects, in as few calls as they fit into; by entity name.
+
+    One type's failure is its own. A record that Intuit cannot serve is found by halving.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a batch as a whole failed.
+    """
+    statements = [
+        (entity, ids[at : at + IDS_PER_QUERY])
+        for entity, ids in ((entity, sorted(set(ids))) for entity, ids in wanted.items())
+        for at in range(0, len(ids), IDS_PER_QUERY)
+    ]
+    found = {entity.name: Shown(entity) for entity, _ in statements}
+    for batch in packed(statements, lambda statement: len(statement[1])):
+        queries = [(entity, _statement(entity, ids)) for entity, ids in batch]
+        for (entity, ids), answer in zip(batch, read_each(client, queries), strict=True):
+            _note(client, found[entity.name], ids, answer)
+    return found
+
+
+def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
+    """What to store for rows that say their objects changed, given what queries show.
+
+    Raises:
+        QBOAPIError, QBOAuthError: a single read failed for another reason than the object.
+    """
+    settled = Settled()
+    for row in {row.id: row for row in rows}.values():
+        found = shown.alive.get(row.id)
+        if found is not None and (found.whole or _shows_all(shown.entity, found)):
+            # Asked for by its id it has all its type always has: a status alone is no lack.
+            settled.records.append(msgspec.structs.replace(found, whole=True))
+        elif row.id in shown.unreadable:
+            settled.rejects.append(_reject(row, "Intuit cannot serve this record"))
+        elif found is None and row.whole:
+            settled.records.append(row)
+        else:
+            _alone(client, shown.entity, row, found, settled)
+    return settled
+
+
+def completed(client: QBOClient, entity: EntityType, rows: Sequence[Record]) -> Settled:
+    """These rows of one type, with every row that is not whole read again.
+
+    Raises:
+        QBOAPIError, QBOAuthError: reading again failed; nothing is known then.
+    """
+    parts = [row for row in rows if not row.whole]
+    if not parts:
+        return Settled(list(rows))
+    shown = ask(client, {entity: [row.id for row in parts]})[entity.name]
+    if shown.error is not None:
+        raise shown.error
+    settled = settle(client, shown, parts)
+    settled.records[:0] = [row for row in rows if row.whole]
+    return settled
+
+
+def same_version(row: Record, held: StoredVersion | None) -> bool:
+    """Whether Bronze holds this very version of the object already, in the form it keeps."""
+    return (
+        held is not None
+        and held.payload_sha256 is not None
+        and not held.state.gone
+        and row.last_updated_at is not None
+        and held.last_updated_at == row.last_updated_at
+        and held.sync_token == row.sync_token
+    )
+
+
+def _alone(
+    client: QBOClient, entity: EntityType, row: Record, found: Record | None, settled: Settled
+) -> None:
+    """One object that no query shows whole, by a read of its id."""
+    try:
+        read = client.get_entity(entity.name, row.id)
+    except NotFound as error:
+        if found is None and error.fault_code == GONE:
+            settled.gone.add(row.id)
+        settled.rejects.append(
+            _reject(row, "it was told to have changed, but neither a query nor a read shows it")
+        )
+        return
+    except (*_NO_QUERY, PoisonPage, BadInputError):
+        read = None
+    if read is not None and (read.whole or _shows_all(entity, read)):
+        settled.records.append(msgspec.structs.replace(read, whole=True))
+    elif found is not None and all(
+        each is None or _believable(entity, each) for each in (found, read)
+    ):
+        # Asked again, in another way, it says the same: this object has no such member.
+        settled.records.append(msgspec.structs.replace(found, whole=True))
+    else:
+        settled.rejects.append(_reject(row, "only a part of it was sent, however it was asked for"))
+
+
+def _shows_all(entity: EntityType, record: Record) -> bool:
+    payload = record.payload or b""
+    return not lacking(entity.name, payload) and not called_sparse(payload)
+
+
+def _believable(entity: EntityType, record: Record) -> bool:
+    """Whether a row may be its whole object: it lacks nothing, or claims to be no part."""
+    payload = record.payload or b""
+    if not lacking(entity.name, payload):
+        return True
+    return not called_sparse(payload) and b'"status"' not in payload
+
+
+def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QBOAPIError) -> None:
+    if isinstance(answer, Page):
+        shown.time, shown.request_id = answer.time, answer.request_id
+        if shown.entity.kind is Kind.SINGLETON:
+            # A company has one, whatever id was announced.
+            shown.alive.update((id, record) for record in answer.records for id in ids)
+        shown.alive.update((record.id, record) for record in answer.records)
+        shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
+    elif isinstance(answer, PoisonPage):
+        try:
+            living = EntityReader(client, shown.entity).alive(ids)
+        except QBOAPIError as error:
+            shown.error = error
+            return
+        shown.alive.update((record.id, record) for record in living.records)
+        shown.unreadable |= living.unreadable
+        shown.time, shown.request_id = living.time, living.request_id
+    elif not isinstance(answer, _NO_QUERY):
+        shown.error = answer
+
+
+def _statement(entity: EntityType, ids: Sequence[str]) -> Query:
+    if entity.kind is Kind.SINGLETON:
+        return Query.select(entity, limit=None)
+    return Query.ids(entity, ids)
+
+
+def _reject(row: Record, reason: str) -> Reject:
+    return Reject(row.id, reason, row.payload, row.source, row.request_id, row.fetched_at)

@@ -1,0 +1,105 @@
+"""What one entity's way hands to the sync: portions of records, ready to be committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ledgerguard_pipeline.bronze.loads import StoredVersion, WalkStep
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
+from ledgerguard_pipeline.ingestion.results import Finding
+from ledgerguard_pipeline.values import Mode, RealmId, Record, Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Records to commit together. ``watermark`` is set on the portion that completes a read."""
+
+    records: tuple[Record, ...] | list[Record]
+    rejects: tuple[Reject, ...] | list[Reject] = ()
+    bytes: int = 0
+    watermark: datetime | None = None
+    walk: WalkStep | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a feed learned about completeness: Intuit's count and what Bronze holds."""
+
+    expected: int | None = None
+    stored: int | None = None
+    note: str | None = None
+    finding: Finding | None = None
+
+    def compare(self, expected: int | None, stored: int, rejected: int) -> bool:
+        """Note a comparison and tell whether Bronze accounts for every object Intuit counts.
+
+        A quarantined object may still be there in an older version, so rejects fill a gap but
+        make no surplus.
+        """
+        self.expected = expected
+        if expected is None:
+            self.stored = None
+            return True
+        self.stored = stored if stored >= expected else min(expected, stored + rejected)
+        return self.stored == expected
+
+
+class Feed(Protocol):
+    """One entity being brought up to date. ``portions`` may block; ``ready`` never does.
+
+    The consumer commits each portion before it asks for the next one, so a feed may look at
+    Bronze between two of them.
+    """
+
+    plan: EntityPlan
+    reader: EntityReader
+    tally: Tally
+
+    @property
+    def mode(self) -> Mode:
+        """How the entity is really being read; a refusal can change the planned way."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """True when the first portion can be had without waiting."""
+        ...
+
+    def portions(self) -> Iterator[Portion]:
+        """The portions in order; iterate once."""
+        ...
+
+    def activate(self) -> None:
+        """Somebody now waits for this feed: fetch further ahead."""
+        ...
+
+    def close(self) -> None:
+        """Drop what was fetched ahead."""
+        ...
+
+
+class Shelf(Protocol):
+    """The part of Bronze a feed looks at while it runs."""
+
+    def stored(self, realm_id: RealmId, entity: EntityType) -> int:
+        """Objects Bronze holds alive."""
+        ...
+
+    def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
+        """Ids of the objects Bronze held alive when this sync first asked."""
+        ...
+
+    def versions(
+        self, realm_id: RealmId, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions of some objects, by entity name and id."""
+        ...
+
+    def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:
+        """Ids alive in Bronze that a walk did not meet."""
+        ...

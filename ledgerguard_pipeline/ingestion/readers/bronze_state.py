@@ -1,0 +1,66 @@
+"""What Bronze holds now, read once however many entities ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ledgerguard_pipeline.bronze.loads import StoredVersion, Walk
+from ledgerguard_pipeline.bronze.read.live_ids import living_ids
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.values import RealmId
+
+TOGETHER_ROWS = 5000
+"""Types with fewer objects have their ids read in one go."""
+
+
+class StoredCounts:
+    """Counts and ids of living objects of one company. Not thread-safe.
+
+    Counts are forgotten at every commit that changed something. Ids are those at the first
+    question: they only name candidates that are asked for at Intuit before anything is believed.
+    """
+
+    def __init__(self, storage: BronzeStore, entities: Sequence[EntityType]) -> None:
+        self._storage = storage
+        self._entities = tuple(entities)
+        self._counts: dict[str, int] | None = None
+        self._ids: dict[str, frozenset[str]] = {}
+        self._walks: dict[str, Walk] | None = None
+
+    def forget(self) -> None:
+        """Bronze changed."""
+        self._counts = None
+
+    def stored(self, realm_id: RealmId, entity: EntityType) -> int:
+        """Objects Bronze holds alive."""
+        if self._counts is None:
+            self._counts = dict(self._storage.counts(realm_id))
+        return self._counts.get(entity.name, 0)
+
+    def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
+        """Ids of the objects Bronze held alive when this sync first asked."""
+        if entity.name not in self._ids:
+            small = [
+                each for each in self._entities if 0 < self.stored(realm_id, each) <= TOGETHER_ROWS
+            ]
+            wanted = small if entity in small and not self._ids else [entity]
+            known = [each for each in wanted if self.stored(realm_id, each)]
+            self._ids |= living_ids(self._storage, realm_id, known)
+        return self._ids.get(entity.name, frozenset())
+
+    def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:
+        """Ids alive in Bronze that a walk did not meet."""
+        return self._storage.unseen(realm_id, entity, walk_id)
+
+    def versions(
+        self, realm_id: RealmId, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> Mapping[str, Mapping[str, StoredVersion]]:
+        """Newest versions of some objects, by entity name and id. Safe in any thread."""
+        return self._storage.versions(realm_id, wanted) if wanted else {}
+
+    def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
+        """The walk of an entity that was unfinished when this sync first asked."""
+        if self._walks is None:
+            self._walks = self._storage.unfinished_walks(realm_id)
+        return self._walks.get(entity.name)

@@ -1,0 +1,393 @@
+"""Read all rows of one type: the first load, a forced one, and the repair when counts differ.
+
+A type that fits into one page is one answer of the server and therefore consistent in itself.
+A longer one is walked (see ``walk``) and then followed by the changes since before the walk
+began. If Bronze already held rows, the ids the walk did not meet are asked for by name; those
+that no longer exist become tombstones, which is how deletions older than change data capture
+are found. What is merely not shown is no deletion yet (see ``absence``).
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from ledgerguard_pipeline.bronze.loads import Walk, WalkStep
+from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.entities import Kind
+from ledgerguard_pipeline.errors import (
+    FeatureUnavailable,
+    IngestionError,
+    QBOAPIError,
+    RequestRejected,
+    RightsInDoubt,
+)
+from ledgerguard_pipeline.ingestion.plan import CDC_REACH, OVERLAP, EntityPlan
+from ledgerguard_pipeline.ingestion.queries.cdc import (
+    EntityChanges,
+    NotByChanges,
+    Outcome,
+    read_changes,
+)
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
+from ledgerguard_pipeline.ingestion.readers.base import Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
+from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.paging.page_walk import PageWalk
+from ledgerguard_pipeline.values import (
+    Mode,
+    RealmId,
+    Record,
+    Reject,
+    Source,
+    State,
+)
+
+CHUNK_PAGES = 8
+CHUNK_BYTES = 16_000_000
+"""Pages and bytes per commit, whichever comes first: a killed walk repeats at most these, and
+large records do not make large transactions."""
+
+AHEAD_WAITING = 3
+AHEAD_ACTIVE = 8
+"""Pages fetched ahead before and while the entity is being committed; bounds memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known before an entity is walked: Intuit's count and perhaps its only page.
+
+    ``calls`` are the calls that told it, shared with other entities.
+    """
+
+    count: int | None
+    page: Page | None
+    time: datetime | None
+    calls: int = 0
+
+
+class FullFeed:
+    """A full read of one type. ``opening`` resolves when its first answers are there."""
+
+    def __init__(
+        self,
+        client: QBOClient,
+        plan: EntityPlan,
+        reader: EntityReader,
+        shelf: Shelf,
+        pool: Executor,
+        realm_id: RealmId,
+        *,
+        opening: Future[Opening],
+        resume: Walk | None,
+        track_seen: bool,
+    ) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.tally = Tally()
+        self._client = client
+        self._shelf = shelf
+        self._pool = pool
+        self._realm_id = realm_id
+        self._opening = opening
+        self._resume = resume
+        self._track_seen = track_seen
+        self._starting = threading.Lock()
+        self._pager = reader.snapshot()
+        self._walk: PageWalk | None = None
+        self._active = False
+        self._rejected = 0
+        opening.add_done_callback(self._fetch_ahead)
+
+    @property
+    def mode(self) -> Mode:
+        return Mode.FULL
+
+    @property
+    def ready(self) -> bool:
+        if not self._opening.done() or self._opening.exception() is not None:
+            return False
+        return self._whole(self._opening.result()) is not None
+
+    def activate(self) -> None:
+        self._active = True
+        if self._walk is not None:
+            self._walk.ahead = AHEAD_ACTIVE
+
+    def close(self) -> None:
+        if self._walk is not None:
+            self._walk.close()
+
+    def portions(self) -> Iterator[Portion]:
+        opening = Opening(None, None, None)
+        try:
+            if self.reader.lacks(Capability.QUERY):
+                raise self.reader.without_query()
+            opening = self._opening.result()
+            self.reader.calls += opening.calls
+            self._prove_emptied(opening.count)
+            yield from self._read(opening, track_seen=self._track_seen)
+        except FeatureUnavailable:
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
+            # Nothing can have changed before the feature exists, so changes suffice from here;
+            # of what Bronze holds already, changes up to now may be unread.
+            watermark = None if self._track_seen else opening.time
+            yield self._advancing(Portion((), watermark=watermark))
+            return
+        except RequestRejected as error:
+            if self.plan.entity.surely_queried or self._pager.answered or opening.page is not None:
+                raise
+            yield from self._without_query(error)
+            return
+        self.reader.offered(really=True)
+        if opening.count is None:
+            return
+        if self._complete(opening.count) or self._complete(self.reader.count()):
+            return
+        # Something moved that neither the walk nor its change pass could show.
+        self._resume, self._walk, self._rejected = None, None, 0
+        yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
+        self._complete(self.reader.count())
+
+    def _without_query(self, refusal: RequestRejected) -> Iterator[Portion]:
+        """No query of the type is served: what changes and reads by id can tell.
+
+        Raises:
+            RequestRejected: the type was there before, or is one that every company has.
+        """
+        entity = self.plan.entity
+        if entity.optional and not self._track_seen:
+            # Never seen here, and what cannot even be counted is not there.
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
+            return
+        outcome = self._recent()
+        if isinstance(outcome, EntityChanges):
+            self.reader.note_without_query()
+            met = {record.id for record in outcome.records}
+            held = self._shelf.living(self._realm_id, entity) if self._track_seen else frozenset()
+            rest = self.reader.one_by_one(sorted(held - met), outcome.time)
+            self.tally.note = (
+                f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "
+                "known by id were read"
+            )
+            size = sum(len(record.payload or b"") for record in (*outcome.records, *rest))
+            portion = Portion((*outcome.records, *rest), outcome.rejects, size, outcome.time)
+            yield self._advancing(portion)
+            return
+        if isinstance(outcome, QBOAPIError):
+            raise outcome
+        raise refusal
+
+    def _recent(self) -> Outcome:
+        entity = self.plan.entity
+        if not entity.cdc or self.reader.lacks(Capability.CHANGES):
+            return NotByChanges("the company's change data capture does not cover the type")
+        self.reader.calls += 1
+        since, known = self.reader.now() - CDC_REACH, partial(self._shelf.versions, self._realm_id)
+        return read_changes(self._client, [entity], since, known=known)[entity.name]
+
+    def _prove_emptied(self, count: int | None) -> None:
+        """A count of nothing is asked about before anything is read or written for it.
+
+        Raises:
+            RightsInDoubt: objects that Bronze holds are there.
+        """
+        if count == 0 and self._track_seen and self.plan.entity.identified:
+            self.reader.prove_gone(sorted(self._shelf.living(self._realm_id, self.plan.entity)))
+
+    def _complete(self, expected: int | None) -> bool:
+        stored = self._shelf.stored(self._realm_id, self.plan.entity)
+        return self.tally.compare(expected, stored, self._rejected)
+
+    def _read(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
+        page = self._whole(opening)
+        if page is not None:
+            self._rejected += len(page.rejects)
+            late: list[Record] = []
+            if track_seen:
+                met = {record.id for record in page.records}
+                held = self._shelf.living(self._realm_id, self.plan.entity)
+                late = self._phantoms(sorted(held - met), page.time)
+            yield self._advancing(
+                Portion([*page.records, *late], page.rejects, page.bytes, page.time)
+            )
+            return
+        yield from self._long(opening, track_seen=track_seen)
+
+    def _whole(self, opening: Opening) -> Page | None:
+        """The only page, if it surely holds every row."""
+        page = opening.page
+        if page is None or self._resume is not None or page.full:
+            return None
+        return page if opening.count is None or page.rows >= opening.count else None
+
+    def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
+        walk = self._walking(opening.count)
+        walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
+        step = self._resumed_step() or self._opened_step(opening, track_seen=track_seen)
+        records: list[Record] = []
+        rejects: list[Reject] = []
+        size = pages = 0
+        time: datetime | None = None
+        for stretch in walk:
+            records.extend(stretch.records)
+            rejects.extend(stretch.rejects)
+            size, pages = size + stretch.bytes, pages + 1
+            self._rejected += len(stretch.rejects)
+            time = time or stretch.time
+            if step is None:
+                step = self._first_step(stretch.time, track_seen=track_seen)
+            step = replace(
+                step,
+                cursor=self._pager.cursor(stretch.covered_to),
+                rows=step.rows + len(stretch.records) + len(stretch.rejects),
+            )
+            full = pages >= CHUNK_PAGES or size >= CHUNK_BYTES
+            if full and not stretch.last:
+                yield Portion(records, rejects, size, walk=step)
+                records, rejects, size, pages = [], [], 0, 0
+        if step is None:
+            raise IngestionError(
+                "The walk ended without a page.",
+                realm_id=self._realm_id,
+                entity=self.plan.entity.name,
+            )
+        yield from self._closing(step, records, rejects, size)
+
+    def _closing(
+        self, step: WalkStep, records: list[Record], rejects: list[Reject], size: int
+    ) -> Iterator[Portion]:
+        """The rest of the walk, the changes since before it began, and the phantoms."""
+        late, late_rejects, time = self._change_pass(step.started_at)
+        self._rejected += len(late_rejects)
+        last = Portion([*records, *late], [*rejects, *late_rejects], size, walk=step)
+        if step.track_seen:
+            yield last
+            unseen = self._shelf.unseen(self._realm_id, self.plan.entity, step.walk_id)
+            yield self._advancing(
+                Portion(self._phantoms(unseen, time), watermark=time, walk=replace(step, done=True))
+            )
+        else:
+            yield self._advancing(replace(last, watermark=time, walk=replace(step, done=True)))
+
+    def _change_pass(self, began: datetime) -> tuple[list[Record], list[Reject], datetime]:
+        since = began - OVERLAP
+        entity = self.plan.entity
+        if entity.cdc:
+            self.reader.calls += 1
+            known = partial(self._shelf.versions, self._realm_id)
+            outcome = read_changes(self._client, [entity], since, known=known)[entity.name]
+            if isinstance(outcome, EntityChanges):
+                return list(outcome.records), list(outcome.rejects), outcome.time
+            if isinstance(outcome, QBOAPIError | RightsInDoubt):
+                raise outcome
+        records: list[Record] = []
+        rejects: list[Reject] = []
+        time: datetime | None = None
+        for stretch in self.reader.changed(since, None).walk(self._pool):
+            records.extend(stretch.records)
+            rejects.extend(stretch.rejects)
+            time = time or stretch.time
+        return records, rejects, time or began
+
+    def _phantoms(self, unseen: Sequence[str], time: datetime) -> list[Record]:
+        """Rows Bronze holds alive that were not met: tombstones, or the row as it is now.
+
+        Raises:
+            RightsInDoubt: single reads of a sample do not confirm that they are gone.
+        """
+        entity = self.plan.entity
+        if not unseen or not entity.identified or entity.kind is Kind.SINGLETON:
+            return []
+        try:
+            alive = self.reader.alive(unseen)
+        except RequestRejected:
+            # A type that cannot be asked for by id is left as it is.
+            return []
+        asked_at = alive.time or time
+        there = {record.id for record in alive.records} | alive.unreadable
+        lost = [id for id in unseen if id not in there]
+        if lost:
+            self.reader.prove_gone(lost)
+        state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
+        gone = [
+            Record(
+                id=id,
+                sync_token=None,
+                state=state,
+                created_at=None,
+                last_updated_at=asked_at,
+                payload=None,
+                source=Source.RECONCILE,
+                request_id=alive.request_id,
+                fetched_at=asked_at,
+            )
+            for id in lost
+        ]
+        return [*alive.records, *gone]
+
+    def _advancing(self, portion: Portion) -> Portion:
+        return portion if self.plan.advances else replace(portion, watermark=None)
+
+    def _fetch_ahead(self, opening: Future[Opening]) -> None:
+        if opening.cancelled() or opening.exception() is not None:
+            return
+        result = opening.result()
+        if self._whole(result) is None and not self.reader.lacks(Capability.QUERY):
+            self._walking(result.count)
+
+    def _walking(self, count: int | None) -> PageWalk:
+        """The one walk of this read: whoever waits for it or fetches ahead for it comes first."""
+        with self._starting:
+            if self._walk is None:
+                self._walk = self._start(count)
+            return self._walk
+
+    def _start(self, count: int | None) -> PageWalk:
+        resume, expected = self._resume, count
+        if resume is not None and count is not None:
+            expected = count - resume.rows
+        self._pager = self.reader.snapshot()
+        return self._pager.walk(
+            self._pool,
+            cursor=None if resume is None else resume.cursor,
+            expected=expected,
+            ahead=AHEAD_ACTIVE if self._active else AHEAD_WAITING,
+        )
+
+    def _resumed_step(self) -> WalkStep | None:
+        resume = self._resume
+        if resume is None:
+            return None
+        self.tally.note = f"resumed after {resume.rows} rows"
+        return WalkStep(
+            walk_id=resume.walk_id,
+            started_at=resume.started_at,
+            cursor=resume.cursor,
+            rows=resume.rows,
+            done=False,
+            track_seen=resume.track_seen,
+        )
+
+    def _opened_step(self, opening: Opening, *, track_seen: bool) -> WalkStep | None:
+        return (
+            None if opening.time is None else self._first_step(opening.time, track_seen=track_seen)
+        )
+
+    def _first_step(self, began: datetime, *, track_seen: bool) -> WalkStep:
+        return WalkStep(
+            walk_id=uuid.uuid4().hex,
+            started_at=began,
+            cursor=None,
+            rows=0,
+            done=False,
+            track_seen=track_seen,
+        )

@@ -1,0 +1,83 @@
+"""What a company does not offer is an outcome, not a failure, and is not asked for every time.
+
+A type that change data capture refuses in a company is queried there, in the batch that queries
+others anyway; a type that the company's edition lacks is left alone. Once a day each is looked
+at again, one of them in a sync, so that no sync makes more than one call for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ledgerguard_pipeline.capabilities import Capabilities, Capability, Seen
+from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
+from ledgerguard_pipeline.ingestion.readers.base import Portion, Tally
+from ledgerguard_pipeline.values import Mode
+
+NOT_OFFERED = "this company's edition has no such objects"
+
+
+def as_offered(
+    plans: Sequence[EntityPlan], known: Capabilities, *, everything: bool
+) -> tuple[EntityPlan, ...]:
+    """The plans as far as the company is known to serve them.
+
+    With ``everything`` what is missing is looked at again now: somebody asked for all there is.
+    """
+    seen = {plan.entity.name: _missing(plan, known) for plan in plans}
+    old = {name: each for name, each in seen.items() if each is not None and known.is_old(each[1])}
+    look = min(old, key=lambda name: old[name][1].seen_at, default=None)
+    adapted: list[EntityPlan] = []
+    for plan in plans:
+        found = seen[plan.entity.name]
+        again = plan.entity.name == look
+        if found is None:
+            adapted.append(plan)
+        elif found[0] is Capability.OFFERED:
+            adapted.append(plan if again or everything else replace(plan, offered=False))
+        else:
+            counted = plan.entity.countable
+            adapted.append(replace(plan, mode=Mode.QUERY, count_after=counted, look=again))
+    return tuple(adapted)
+
+
+def _missing(plan: EntityPlan, known: Capabilities) -> tuple[Capability, Seen] | None:
+    wanted = [Capability.OFFERED]
+    if plan.mode is Mode.CDC:
+        wanted.append(Capability.CHANGES)
+    for capability in wanted:
+        seen = known.seen(plan.entity.name, capability)
+        if seen is not None and seen.value == "no":
+            return capability, seen
+    return None
+
+
+class AbsentFeed:
+    """A type the company is known not to offer: nothing is asked, nothing is stored."""
+
+    def __init__(self, plan: EntityPlan, reader: EntityReader) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.tally = Tally(note=NOT_OFFERED)
+
+    @property
+    def mode(self) -> Mode:
+        """As it would be read."""
+        return self.plan.mode
+
+    @property
+    def ready(self) -> bool:
+        """There is no portion to be ready."""
+        return False
+
+    def portions(self) -> Iterator[Portion]:
+        """None."""
+        yield from ()
+
+    def activate(self) -> None:
+        """Nothing is under way."""
+
+    def close(self) -> None:
+        """Nothing is under way."""

@@ -1,0 +1,230 @@
+"""Compare what Intuit counts with what Bronze holds, and repair what differs.
+
+Changes can hide deletions: those older than change data capture reaches, those of types it
+leaves out, and whatever went wrong unseen. So every type is counted, in one or two batch calls
+for all of them. A type whose count differs is brought up to date first, as any sync does, in a
+call shared by all such types; only if it still differs are all its rows walked, which finds the
+objects Bronze misses and, through the ids the walk did not meet, those it should not hold any
+more. The walk is the one of a full load, so it loses nothing while the books change.
+
+A type that misses one row and holds another too many counts the same and stays unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
+from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
+from ledgerguard_pipeline.ingestion.queries.split_batches import count_each
+from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
+from ledgerguard_pipeline.ingestion.readers.base import Feed, Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
+from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
+from ledgerguard_pipeline.ingestion.results import Finding
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.values import Mode, RealmId
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One type's counts. ``sweep`` shares the changes of all types that differ; None if equal.
+
+    ``counted`` is None where Intuit does not count the type.
+    """
+
+    counted: int | None
+    held: int
+    quarantined: int
+    sweep: Sweep | None
+
+
+class Comparing:
+    """Counts every type in the background and resolves a ``Comparison`` for each, by name.
+
+    ``held`` are the living objects and ``quarantined`` the unresolved rejects of Bronze.
+    """
+
+    def __init__(
+        self,
+        client: QBOClient,
+        plans: Sequence[EntityPlan],
+        held: Mapping[str, int],
+        quarantined: Mapping[str, int],
+        pool: Executor,
+        *,
+        known: Known,
+    ) -> None:
+        self._client = client
+        self._known = known
+        self._plans = tuple(plans)
+        self._held = held
+        self._quarantined = quarantined
+        self._pool = pool
+        self.futures: dict[str, Future[Comparison]] = {
+            plan.entity.name: Future() for plan in self._plans
+        }
+
+    def begin(self) -> None:
+        """Start counting."""
+        self._pool.submit(self._guarded)
+
+    def _guarded(self) -> None:
+        try:
+            self._count()
+        except BaseException as error:  # noqa: BLE001  # whoever waits for an answer gets it
+            for future in self.futures.values():
+                if not future.done():
+                    future.set_exception(error)
+
+    def _count(self) -> None:
+        countable = [plan.entity for plan in self._plans if plan.entity.countable]
+        counts = count_each(self._client, countable) if countable else {}
+        differing = [plan for plan in self._plans if self._differs(plan, counts)]
+        # What was never loaded has no changes to catch up with; it is walked.
+        sweep = Sweep(
+            self._client,
+            [plan for plan in differing if plan.mode is not Mode.FULL],
+            self._pool,
+            known=self._known,
+        )
+        sweep.begin()
+        for plan in self._plans:
+            name = plan.entity.name
+            count = counts.get(name)
+            if isinstance(count, QBOAPIError):
+                self.futures[name].set_exception(count)
+                continue
+            self.futures[name].set_result(
+                Comparison(
+                    counted=count,
+                    held=self._held.get(name, 0),
+                    quarantined=self._quarantined.get(name, 0),
+                    sweep=sweep if plan in differing else None,
+                )
+            )
+
+    def _differs(self, plan: EntityPlan, counts: Mapping[str, int | QBOAPIError]) -> bool:
+        count = counts.get(plan.entity.name)
+        if not isinstance(count, int):
+            return False
+        held = self._held.get(plan.entity.name, 0)
+        return not Tally().compare(count, held, self._quarantined.get(plan.entity.name, 0))
+
+
+class ReconcileFeed:
+    """One type being compared; hands out portions only where something is to be repaired.
+
+    ``catch_up`` makes the feed of an ordinary sync from the shared sweep, ``walk`` the full read
+    for a count.
+    """
+
+    def __init__(
+        self,
+        plan: EntityPlan,
+        reader: EntityReader,
+        shelf: Shelf,
+        realm_id: RealmId,
+        comparison: Future[Comparison],
+        *,
+        catch_up: Callable[[Sweep], Feed],
+        walk: Callable[[int | None], Feed],
+    ) -> None:
+        self.plan = plan
+        self.reader = reader
+        self.tally = Tally()
+        self._shelf = shelf
+        self._realm_id = realm_id
+        self._comparison = comparison
+        self._catch_up = catch_up
+        self._walk = walk
+        self._working: Feed | None = None
+        self._known: set[str] = set()
+        self._missing = 0
+        self._phantoms = 0
+
+    @property
+    def mode(self) -> Mode:
+        """How the repair reads, or ``reconcile`` while there is nothing to repair."""
+        return Mode.RECONCILE if self._working is None else self._working.mode
+
+    @property
+    def ready(self) -> bool:
+        """Never: most types have nothing to commit, and asking would wait."""
+        return False
+
+    def activate(self) -> None:
+        """Counting is under way already."""
+
+    def close(self) -> None:
+        if self._working is not None:
+            self._working.close()
+
+    def portions(self) -> Iterator[Portion]:
+        try:
+            comparison = self._comparison.result()
+        except FeatureUnavailable:
+            self.reader.offered(really=False)
+            self.tally.note = NOT_OFFERED
+            return
+        except RequestRejected:
+            # What was learned of a type is forgotten after a day; what is documented is not.
+            if self.plan.entity.surely_queried and not self.reader.lacks(Capability.QUERY):
+                raise
+            self.tally.note = "Intuit does not count these objects"
+            return
+        if comparison.counted is None:
+            self.tally.note = "Intuit does not count these objects"
+            return
+        self.tally.compare(comparison.counted, comparison.held, comparison.quarantined)
+        if comparison.sweep is not None:
+            yield from self._repair(comparison, comparison.sweep)
+        self.tally.finding = Finding(
+            counted=comparison.counted,
+            held=comparison.held,
+            missing=self._missing,
+            phantoms=self._phantoms,
+            walked=self._working is not None and self._working.mode is Mode.FULL,
+        )
+
+    def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Portion]:
+        if comparison.held:
+            self._known = set(self._shelf.living(self._realm_id, self.plan.entity))
+        if comparison.counted == 0 and self._known and self.plan.entity.identified:
+            self.reader.prove_gone(sorted(self._known))
+        counted: int | None = comparison.counted
+        if self.plan.mode is not Mode.FULL:
+            yield from self._through(self._catch_up(sweep))
+            if self.mode is Mode.FULL:
+                return  # the catching up itself found that only a walk helps
+            held = self._shelf.stored(self._realm_id, self.plan.entity)
+            if held != comparison.held:
+                counted = self.reader.count()
+            if self.tally.compare(counted, held, comparison.quarantined):
+                self.tally.note = "caught up with the latest changes"
+                return
+        yield from self._through(self._walk(counted))
+        self.tally.note = f"repaired {self._missing} missing and {self._phantoms} phantom objects"
+
+    def _through(self, feed: Feed) -> Iterator[Portion]:
+        """A feed's portions, counting what they repair; catching up alone repairs nothing."""
+        self._working = feed
+        feed.activate()
+        for portion in feed.portions():
+            self._note(portion, repairing=feed.mode is Mode.FULL)
+            yield portion
+        if feed.tally.expected is not None:
+            self.tally.expected, self.tally.stored = feed.tally.expected, feed.tally.stored
+
+    def _note(self, portion: Portion, *, repairing: bool) -> None:
+        for record in portion.records:
+            if record.state.gone and record.id in self._known:
+                self._known.discard(record.id)
+                self._phantoms += repairing
+            elif not record.state.gone and record.id not in self._known:
+                self._known.add(record.id)
+                self._missing += repairing

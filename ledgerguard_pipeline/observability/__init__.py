@@ -1,0 +1,1 @@
+"""What leaves the process for operators: logs without secrets, and metrics."""

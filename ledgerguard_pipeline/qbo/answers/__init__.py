@@ -1,0 +1,1 @@
+"""What Intuit answers: bytes to records, and refusals to typed errors."""

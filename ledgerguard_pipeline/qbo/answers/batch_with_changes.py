@@ -1,0 +1,47 @@
+"""One batch call that asks for changes and runs statements at the same time.
+
+Intuit's batch schema has a ``CDCQuery`` item beside ``Query``; with it an incremental sync of
+all types is one call, those included that change data capture leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import QBOAPIError
+from ledgerguard_pipeline.qbo.answers.batch import read_batch_items
+from ledgerguard_pipeline.qbo.answers.cdc import read_batch_changes
+from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.values import Changes, Page
+from ledgerguard_pipeline.qbo.queries.statement import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """``items`` answers the statements in their order: a page, a count, or that item's error.
+
+    ``changes`` is None where none were asked for, and an error where the batch did not serve
+    them; change data capture is then asked in a call of its own.
+    """
+
+    items: list[Page | int | QBOAPIError]
+    changes: Changes | QBOAPIError | None
+
+
+def read_sweep(
+    answer: Answer, statements: Sequence[Query], types: Sequence[EntityType]
+) -> tuple[Swept, int]:
+    """The answer of a sweep and the number of rows in it.
+
+    Raises:
+        QBOAPIError: the whole batch was refused.
+    """
+    items, rows = read_batch_items(answer, statements)
+    if not types:
+        return Swept(items, None), rows
+    changes = read_batch_changes(answer, types)
+    if isinstance(changes, Changes):
+        rows += sum(group.rows for group in changes.groups.values())
+    return Swept(items, changes), rows

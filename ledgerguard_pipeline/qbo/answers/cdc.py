@@ -1,0 +1,115 @@
+"""Change data capture: one answer for many types, and how far it can be trusted.
+
+Intuit's "Change Data Capture" page: at most 1000 objects in an answer, no paging, tombstones
+after the live objects of each group, 30 days back. Its samples disagree on what the counters
+count, so only rows are counted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
+from ledgerguard_pipeline.qbo.answers.batch import batch_item, batch_items
+from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in
+from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
+from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes
+from ledgerguard_pipeline.qbo.queries.read_requests import CHANGES_ITEM
+from ledgerguard_pipeline.values import Source
+
+CAP = 1000
+"""Objects Intuit puts into one answer at most; assumed per answer, the stricter reading."""
+
+REACH_DAYS = 30
+
+
+def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, int]:
+    """The groups of an answer, one per requested type, and the number of objects in it.
+
+    A fault inside the answer hits the type in whose place it stands; where places cannot be
+    told, every type without rows, because their silence proves nothing.
+
+    Raises:
+        QBOAPIError: the whole answer is a refusal.
+        ServiceUnavailable: it cannot be read.
+    """
+    members = answer.open()
+    changes = _changes(answer, answer.time(members), _parts(answer, members), types)
+    return changes, sum(group.rows for group in changes.groups.values())
+
+
+def read_batch_changes(answer: Answer, types: Sequence[EntityType]) -> Changes | QBOAPIError:
+    """The changes a batch brought beside its statements, or why it did not."""
+    members = answer.open()
+    item = batch_item(answer, batch_items(answer, members), CHANGES_ITEM, f"{len(types)} types")
+    if isinstance(item, QBOAPIError):
+        return item
+    inner = item.get("CDCResponse")
+    if inner is None:
+        return answer.unreadable("the batch left the change data capture item out")
+    # Inside a batch the list may come bare, as one object of it.
+    wrapped = inner if inner[:1] == b"[" else b"[" + inner + b"]"
+    try:
+        parts = _parts(answer, {"CDCResponse": wrapped})
+        return _changes(answer, answer.time(members), parts, types)
+    except ServiceUnavailable as error:
+        return error
+
+
+def _changes(
+    answer: Answer, time: datetime, parts: Sequence[Members], types: Sequence[EntityType]
+) -> Changes:
+    groups: dict[str, ChangeGroup] = {}
+    stray: QBOAPIError | None = None
+    for place, part in enumerate(parts):
+        fault = fault_in(part)
+        if fault is not None:
+            named = types[place].name if len(parts) == len(types) else None
+            error = error_for(
+                answer.status, fault, _where(answer, named), retry_after=answer.retry_after
+            )
+            if named is None:
+                stray = error
+            else:
+                groups[named] = ChangeGroup(types[place], [], [], [], error)
+            continue
+        known = [type for type in types if rows_key(part, type) is not None]
+        if not known and any(value[:1] == b"[" for value in part.values()):
+            raise answer.unreadable("it holds changes of a type that was not asked for")
+        for type in known:
+            rows = answer.rows(part, type, Source.CDC)
+            old = groups.get(type.name, ChangeGroup(type, [], [], []))
+            groups[type.name] = ChangeGroup(
+                type,
+                old.records + rows.records,
+                old.tombstones + rows.tombstones,
+                old.rejects + rows.rejects,
+                old.fault,
+            )
+    for type in types:
+        groups.setdefault(type.name, ChangeGroup(type, [], [], [], stray))
+    total = sum(group.rows for group in groups.values())
+    # Any group of 1000 also makes a total of 1000, so one comparison covers both readings.
+    return Changes(groups, time, answer.where.intuit_tid, total >= CAP)
+
+
+def _parts(answer: Answer, members: Members) -> list[Members]:
+    """The objects below every ``QueryResponse``, faults included, in the order they came."""
+    try:
+        responses = [members_of(item) for item in elements_of(members.get("CDCResponse", b""))]
+        parts: list[Members] = []
+        for response in responses:
+            if fault_in(response) is not None or "QueryResponse" not in response:
+                parts.append(response)
+                continue
+            parts.extend(members_of(item) for item in elements_of(response["QueryResponse"]))
+    except ValueError as error:
+        raise answer.unreadable(f"its CDCResponse: {error}") from None
+    return parts
+
+
+def _where(answer: Answer, entity: str | None) -> Where:
+    return Where(answer.where.realm_id, entity or answer.where.entity, answer.where.intuit_tid)

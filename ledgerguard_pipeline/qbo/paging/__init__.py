@@ -1,0 +1,1 @@
+"""Page by page through rows that change meanwhile, and lose none."""

@@ -1,0 +1,82 @@
+"""Walking all objects of a type for users of the client: each once, whatever others edit.
+
+The pages are those every reader gets (``pager``); what is special here is that nothing is handed
+out twice, while a sync may meet an object again and finds it stored already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from ledgerguard_pipeline.capabilities import Capabilities
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.qbo.paging.page_walk import Stretch
+from ledgerguard_pipeline.qbo.paging.pager import Pager, QueryPage
+from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, MAX_ROWS, Condition
+from ledgerguard_pipeline.values import Record
+
+_log = structlog.get_logger("ledgerguard_pipeline.qbo")
+
+
+def walk(
+    query_page: QueryPage,
+    entity: EntityType,
+    *,
+    since: datetime | None = None,
+    where: Sequence[Condition] = (),
+    page_rows: int = MAX_ROWS,
+    capabilities: Capabilities | None = None,
+) -> Iterator[Stretch]:
+    """Every object that exists throughout the walk, each once, as pages of new rows.
+
+    An object edited while it is being read may come a second time in its newer version. Objects
+    created during the walk may or may not be part of it. ``since`` keeps to objects updated at
+    or after that time.
+
+    Raises:
+        QBOAPIError: a page could not be read.
+    """
+    conditions = list(where)
+    if since is not None and entity.timestamps:
+        conditions.append(Condition(LAST_UPDATED_TIME, ">=", since))
+    pager = Pager(
+        query_page, entity, capabilities, where=conditions, most=page_rows, isolating=False
+    )
+    seen: dict[str, Record] = {}
+    rejected: set[bytes | None] = set()
+    for stretch in pager.walk(None):
+        records: list[Record] = []
+        for record in stretch.records:
+            before = seen.get(record.id)
+            if before is None or before.last_updated_at != record.last_updated_at:
+                seen[record.id] = record
+                records.append(record)
+        rejects = [reject for reject in stretch.rejects if reject.payload not in rejected]
+        rejected |= {reject.payload for reject in rejects}
+        yield replace(stretch, records=records, rejects=rejects)
+        covered_to = stretch.covered_to
+        if covered_to is not None:
+            # Only what lies at or behind it can come again: memory stays flat.
+            seen = {
+                id: record
+                for id, record in seen.items()
+                if (key := pager.key(record)) is None or key >= covered_to
+            }
+
+
+def readable(entity: EntityType, stretches: Iterator[Stretch]) -> Iterator[Record]:
+    """The records of a walk, for callers without a quarantine; what cannot be read is logged."""
+    for stretch in stretches:
+        for reject in stretch.rejects:
+            _log.warning(
+                "qbo_row_unreadable",
+                entity=entity.name,
+                id=reject.id,
+                reason=reject.reason,
+                intuit_tid=reject.request_id,
+            )
+        yield from stretch.records

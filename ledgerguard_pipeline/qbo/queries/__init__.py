@@ -1,0 +1,1 @@
+"""What is asked of Intuit: statements and requests that can only read."""

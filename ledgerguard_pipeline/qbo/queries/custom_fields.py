@@ -1,0 +1,114 @@
+"""Reading every custom field, where Intuit lets one.
+
+A plain answer shows the first three text fields of sales forms; with the query parameter
+``include=enhancedAllCustomFields`` all of them are shown, of every kind, on purchase forms,
+customers and vendors too (Intuit's page on custom fields). Query and single reads take it; whether
+a batch does is not documented, so a batch is believed once a field that only it could have brought
+was seen in one. Until then rows of these types are queried one statement a call, which costs as
+many metered calls. What was refused or not honoured is remembered and tried again after a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+import msgspec
+
+from ledgerguard_pipeline.capabilities import WHOLE_COMPANY, Capabilities, Capability
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import RequestRejected
+from ledgerguard_pipeline.qbo.queries.read_requests import Read
+from ledgerguard_pipeline.values import Record
+
+T = TypeVar("T")
+
+Wanted = Literal["all", "first-three"]
+
+INCLUDE = {"include": "enhancedAllCustomFields"}
+
+REFUSED, HONOURED, UNPROVEN = "refused", "honoured", "unproven"
+
+PLAIN_FIELDS = 3
+"""Text fields that a plain answer shows of a sales form."""
+
+
+class _Field(msgspec.Struct, gc=False):
+    Type: str = "StringType"
+
+
+class _Fields(msgspec.Struct, gc=False):
+    CustomField: list[_Field] = []
+
+
+class CustomFields:
+    """Which calls of one company ask for all custom fields, and what came of it."""
+
+    def __init__(self, wanted: Wanted, capabilities: Callable[[], Capabilities]) -> None:
+        self.wanted = wanted
+        self._capabilities = capabilities
+
+    def asked_of(self, entity: EntityType) -> bool:
+        """Whether all fields of this type are wanted."""
+        return self.wanted == "all" and entity.custom_fields
+
+    @property
+    def refused(self) -> bool:
+        """Whether queries were refused with the parameter when they last had it."""
+        seen = self._capabilities().seen(WHOLE_COMPANY, Capability.CUSTOM_FIELDS)
+        return seen is not None and seen.value == REFUSED
+
+    def call(
+        self,
+        read: Read,
+        call: Callable[[Read], T],
+        *,
+        wanted: bool,
+        capability: Capability = Capability.CUSTOM_FIELDS,
+    ) -> T:
+        """Make a call with the parameter where it is wanted, and without where it is refused.
+
+        Raises:
+            QBOAPIError, QBOAuthError: the call failed, whether with the parameter or without.
+        """
+        known = self._capabilities()
+        if not wanted or known.value(WHOLE_COMPANY, capability) == REFUSED:
+            return call(read)
+        try:
+            answer = call(replace(read, params={**read.params, **INCLUDE}))
+        except RequestRejected as refusal:
+            if refusal.status != 400:
+                raise  # a parameter is refused as a bad request
+            answer = call(read)
+            known.note(WHOLE_COMPANY, capability, REFUSED)
+            return answer
+        seen = known.seen(WHOLE_COMPANY, capability)
+        if seen is not None and seen.value == REFUSED:
+            known.drop(WHOLE_COMPANY, capability)
+        return answer
+
+    @property
+    def batch(self) -> str | None:
+        """What a batch does with the parameter; None where that is to be found out."""
+        return self._capabilities().value(WHOLE_COMPANY, Capability.CUSTOM_FIELDS_IN_BATCH)
+
+    def note_batch(self, value: str) -> None:
+        """Remember what a batch did."""
+        self._capabilities().note(WHOLE_COMPANY, Capability.CUSTOM_FIELDS_IN_BATCH, value)
+
+
+def shows_more(entity: EntityType, records: Iterable[Record]) -> bool:
+    """Whether rows hold a custom field that no plain answer would show."""
+    return any(_more(entity, record.payload) for record in records)
+
+
+def _more(entity: EntityType, payload: bytes | None) -> bool:
+    if payload is None or b'"CustomField":[{' not in payload:
+        return False
+    try:
+        fields = msgspec.json.decode(payload, type=_Fields).CustomField
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    beyond = len(fields) > PLAIN_FIELDS or any(each.Type != "StringType" for each in fields)
+    return beyond or (entity.kind is Kind.LIST and bool(fields))

@@ -1,0 +1,1 @@
+"""How a call gets there: hosts, connections, retries, permits."""

@@ -1,0 +1,1 @@
+"""The sandbox's replies: JSON, XML, and Intuit's refusals."""

@@ -1,0 +1,1 @@
+"""What the sandbox serves: Accounting API, OAuth, faults, its own controls."""

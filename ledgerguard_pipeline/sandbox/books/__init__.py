@@ -1,0 +1,1 @@
+"""A company's books: objects, postings, and the truth to compare with."""

@@ -1,0 +1,102 @@
+"""One company file of the sandbox: its shelves, its ledger and what editing them needs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ledgerguard_pipeline.sandbox.books.change import Observer
+from ledgerguard_pipeline.sandbox.books.entity_table import Shelf
+from ledgerguard_pipeline.sandbox.books.ledger import Ledger
+from ledgerguard_pipeline.sandbox.entity_types import TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAccounts:
+    """Where an item's documents post: its income account, its cost account, its unit cost."""
+
+    income: str
+    cost: str
+    unit_cost: str
+
+
+@dataclass(slots=True)
+class Chart:
+    """The accounts that documents reach without naming them, by id, and the items' accounts."""
+
+    receivable: str = ""
+    payable: str = ""
+    checking: str = ""
+    undeposited: str = ""
+    sales_tax: str = ""
+    inventory: str = ""
+    parents: dict[tuple[str, str], str] = field(default_factory=dict)
+    """``(entity, id)`` of a sub-account or sub-customer to its parent's id."""
+    items: dict[str, ItemAccounts] = field(default_factory=dict)
+
+    def descendants(self, entity: str, id: str) -> list[str]:
+        """All members below one, children first."""
+        found: list[str] = []
+        for (kind, child), parent in self.parents.items():
+            if kind == entity and parent == id:
+                found += [child, *self.descendants(entity, child)]
+        return found
+
+
+class Bulk(Protocol):
+    """Rows rendered on demand, which no search through bodies finds."""
+
+    def of_customer(self, id: str) -> Iterator[tuple[str, str]]:
+        """Entity and id of every row written for a customer."""
+
+
+class SandboxCompany:
+    """A company's objects by Intuit's entity name.
+
+    Readers and editors hold ``lock``; a shelf's ``version`` moves with every change.
+    """
+
+    def __init__(self, realm_id: str, name: str, seed: int) -> None:
+        self.realm_id = realm_id
+        self.name = name
+        self.seed = seed
+        self.shelves: dict[str, Shelf] = {entity: Shelf(entity) for entity in TYPES}
+        self.lock = threading.RLock()
+        self.ledger = Ledger()
+        self.chart = Chart()
+        self.pinned: dict[str, frozenset[str]] = {}
+        """List members that rows rendered on demand refer to; they cannot be merged away."""
+        self.bulk: Bulk | None = None
+        self.observer: Observer | None = None
+        """Told of every edit, for example to send webhooks."""
+        self.edits = 0
+        """Edits made so far; each draws its own random numbers."""
+        self._next_id: dict[str, int] = {}
+        self._ids: dict[str, list[str]] = {}
+
+    def reserve(self, sequence: str, first: int) -> None:
+        """Let a sequence go on at ``first`` (transactions share one, lists have their own)."""
+        self._next_id[sequence] = max(first, self._next_id.get(sequence, 1))
+
+    def new_id(self, sequence: str) -> str:
+        """The next id of a sequence."""
+        number = self._next_id.get(sequence, 1)
+        self._next_id[sequence] = number + 1
+        return str(number)
+
+    def continue_as(self, other: SandboxCompany) -> None:
+        """Go on with every sequence where another company stands."""
+        self._next_id = dict(other._next_id)  # a private name of the same class
+
+    def ids(self, entity: str) -> list[str]:
+        """Ids ever seen on a shelf, oldest first; some may be gone. Cheap to ask again."""
+        known = self._ids.get(entity)
+        if known is None:
+            known = self._ids[entity] = list(self.shelves[entity].rows)
+        return known
+
+    def note(self, entity: str, id: str) -> None:
+        """Remember the id of a new object."""
+        self.ids(entity).append(id)

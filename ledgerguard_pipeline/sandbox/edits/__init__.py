@@ -1,0 +1,1 @@
+"""Changing the books as a user would."""

@@ -1,0 +1,1 @@
+"""Making a whole company from a seed."""

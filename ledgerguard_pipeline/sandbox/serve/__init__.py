@@ -1,0 +1,1 @@
+"""Running the sandbox, and working it from outside."""

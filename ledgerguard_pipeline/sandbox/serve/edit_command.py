@@ -1,0 +1,58 @@
+"""``sandbox edit``: change the books of a running sandbox as a user of QuickBooks would."""
+
+from __future__ import annotations
+
+from typing import Annotated, Never
+
+import msgspec
+import typer
+
+from ledgerguard_pipeline.sandbox import PORT
+from ledgerguard_pipeline.sandbox.books.change import Change
+from ledgerguard_pipeline.sandbox.edits.edits import KINDS
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
+
+
+class _Done(msgspec.Struct):
+    changes: list[Change]
+
+
+def edit(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
+    entity: Annotated[str, typer.Argument(help="Such as Invoice; for burst also '*'.")],
+    id: Annotated[
+        str | None, typer.Argument(help="Of the object; any one is taken if left out.")
+    ] = None,
+    *,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
+    ] = PORT,
+    realm: Annotated[str | None, typer.Option(help="The company; the first by default.")] = None,
+    note: Annotated[str | None, typer.Option(help="Text an update writes.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Amount an update or payment has.")] = None,
+    pays: Annotated[str | None, typer.Option(help="Document that a new payment settles.")] = None,
+    loser: Annotated[str | None, typer.Option(help="Who goes in a merge; ID stays.")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="Edits of a burst.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Change the books of a running sandbox, which then sends its webhooks about it."""
+    given = {"note": note, "amount": amount, "pays": pays, "loser": loser}
+    more: dict[str, object] = {name: text for name, text in given.items() if text is not None}
+    handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])
+    try:
+        answer = handle.edit(kind, entity, id, realm_id=realm, at=None, n=count, **more)
+    except OSError:
+        _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
+    except ValueError as error:
+        _complain(f"{error}.", 2)
+    if as_json:
+        typer.echo(msgspec.json.encode(answer).decode())
+        return
+    for change in msgspec.convert(answer, _Done).changes:
+        into = f" (merged: {change.deleted_id})" if change.deleted_id else ""
+        typer.echo(f"{change.op} {change.entity} {change.id}{into}")
+
+
+def _complain(why: str, code: int) -> Never:
+    typer.echo(why[:1].upper() + why[1:], err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,91 @@
+"""Many companies that cost little: one set of small books, of which each has its own copy.
+
+Rows never change after they were put on a shelf (an edit puts another one there), so companies
+may hold the same rows; shelves, ledger and sequences are each company's own. Ids and bytes are
+therefore equal in all of them, which also proves that a reader keeps companies apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.books.entity_table import Row
+from ledgerguard_pipeline.sandbox.edits.edits import edit
+from ledgerguard_pipeline.sandbox.seed.build import build_company
+
+SHARED_NAME = "Shared Books of a Small Company"
+_KEPT_DOCUMENTS = 3
+_DOCUMENTS = (
+    "Deposit",
+    "Estimate",
+    "BillPayment",
+    "RefundReceipt",
+    "CreditMemo",
+    "VendorCredit",
+    "Bill",
+    "PurchaseOrder",
+    "Purchase",
+    "SalesReceipt",
+    "JournalEntry",
+    "Transfer",
+    "CreditCardPayment",
+    "TimeActivity",
+    "InventoryAdjustment",
+    "RecurringTransaction",
+    "Attachable",
+)
+"""What is deleted down to a few, in an order that leaves no link to what is gone."""
+
+
+def build_small_company(
+    realm_id: str, seed: int, invoices: int, now: int | None = None
+) -> SandboxCompany:
+    """A company of some 460 objects besides its invoices, coherent as every other.
+
+    It is made by deleting documents out of a usual one, so balances and links stay right. What
+    was deleted leaves no grave: nobody reads this company before it is as small as this.
+    """
+    company = build_company(realm_id, seed, invoices, now, SHARED_NAME)
+    at = max(row.updated for shelf in company.shelves.values() for row in shelf.rows.values())
+    for entity in _DOCUMENTS:
+        for id in list(company.shelves[entity].rows)[_KEPT_DOCUMENTS:]:
+            edit(company, "delete", entity, id, at)
+    for shelf in company.shelves.values():
+        shelf.graves.clear()
+    return company
+
+
+def share_books(template: SandboxCompany, realm_id: str, name: str, seed: int) -> SandboxCompany:
+    """Another company with the books of ``template``, which must not be edited any more.
+
+    Where the books name the company they name the new one.
+    """
+    company = SandboxCompany(realm_id, name, seed)
+    for entity, shelf in template.shelves.items():
+        mine = copy(shelf)
+        mine.rows = {row.id: row for row in _renamed(shelf.rows, name)}
+        mine.graves = dict(shelf.graves)
+        company.shelves[entity] = mine
+    company.ledger.accounts = dict(template.ledger.accounts)
+    company.ledger.parties = dict(template.ledger.parties)
+    company.ledger.account_moved = dict(template.ledger.account_moved)
+    company.ledger.party_moved = dict(template.ledger.party_moved)
+    company.chart = copy(template.chart)
+    company.chart.parents = dict(template.chart.parents)
+    company.chart.items = dict(template.chart.items)
+    company.pinned = template.pinned
+    company.bulk = template.bulk
+    company.continue_as(template)
+    return company
+
+
+def _renamed(rows: dict[str, Row], name: str) -> Iterator[Row]:
+    old, new = SHARED_NAME.encode(), name.encode()
+    for row in rows.values():
+        if row.body is None or old not in row.body:
+            yield row
+        else:
+            body = row.body.replace(old, new)
+            yield Row(row.id, row.created, row.updated, row.sync_token, row.active, body)

@@ -1,0 +1,1 @@
+"""Sending webhooks as Intuit does."""

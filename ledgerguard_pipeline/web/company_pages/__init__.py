@@ -1,0 +1,1 @@
+"""How companies are: pages for people, JSON for programs."""

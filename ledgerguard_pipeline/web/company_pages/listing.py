@@ -1,0 +1,126 @@
+"""Which companies a page or an answer shows: filtered, worst first, in portions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.rules import HealthState
+from ledgerguard_pipeline.health.summary import Verdict
+from ledgerguard_pipeline.values import RealmId
+
+PAGE_SIZE = 20
+LARGEST_PAGE = 500
+_LONGEST_TEXT = 100
+_LAST_PAGE = 1_000_000
+
+WORST_FIRST = tuple(reversed(HealthState))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for. ``text`` is looked for in names and company ids."""
+
+    state: HealthState | None = None
+    text: str = ""
+    page: int = 1
+    size: int = PAGE_SIZE
+
+    @classmethod
+    def of(cls, params: Mapping[str, str]) -> Wish:
+        """Read it from query parameters; what is absent or empty is not asked for.
+
+        Raises:
+            BadInputError: a parameter is none of its values.
+        """
+        states = [each.value for each in HealthState]
+        state = params.get("state", "")
+        if state and state not in states:
+            raise BadInputError(f"The parameter state is one of {', '.join(states)}.")
+        return cls(
+            HealthState(state) if state else None,
+            params.get("q", "").strip()[:_LONGEST_TEXT],
+            _whole(params, "page", 1, _LAST_PAGE),
+            _whole(params, "size", PAGE_SIZE, LARGEST_PAGE),
+        )
+
+    def address(self, **changes: object) -> str:
+        """The query string of this wish with changes, without what is as usual."""
+        asked: dict[str, object] = {
+            "state": self.state.value if self.state else "",
+            "q": self.text,
+            "page": self.page,
+            "size": self.size,
+            **changes,
+        }
+        usual = {"state": "", "q": "", "page": 1, "size": PAGE_SIZE}
+        shown = {name: value for name, value in asked.items() if value != usual[name]}
+        return f"?{urlencode(shown)}" if shown else "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The portion to show; ``counts`` are of all that match the text, whatever their state."""
+
+    wish: Wish
+    shown: Sequence[Verdict]
+    matching: int
+    counts: Mapping[HealthState, int]
+
+    @property
+    def pages(self) -> int:
+        """How many portions there are, at least one."""
+        return max(1, -(-self.matching // self.wish.size))
+
+    @property
+    def realms(self) -> list[RealmId]:
+        """The companies shown, in order."""
+        return [each.company.realm_id for each in self.shown]
+
+    @property
+    def first(self) -> int:
+        """The place of the first one shown, counted from one."""
+        return (self.wish.page - 1) * self.wish.size + 1
+
+
+def listing(verdicts: Sequence[Verdict], wish: Wish) -> Listing:
+    """Pick what was asked for: worst first, then by name."""
+    needle = wish.text.casefold()
+    named = [
+        each
+        for each in verdicts
+        if needle in each.company.name.casefold() or needle in each.company.realm_id
+    ]
+    matching = [each for each in named if wish.state in (None, each.health.state)]
+    matching.sort(key=_order)
+    start = (wish.page - 1) * wish.size
+    return Listing(
+        wish,
+        matching[start : start + wish.size],
+        len(matching),
+        Counter(each.health.state for each in named),
+    )
+
+
+def in_order(standings: Sequence[Standing], realms: Sequence[RealmId]) -> list[Standing]:
+    """These companies as they were picked."""
+    by_realm = {each.company.realm_id: each for each in standings}
+    return [by_realm[realm] for realm in realms if realm in by_realm]
+
+
+def _order(verdict: Verdict) -> tuple[int, str, str]:
+    company = verdict.company
+    return WORST_FIRST.index(verdict.health.state), company.name.casefold(), company.realm_id
+
+
+def _whole(params: Mapping[str, str], name: str, usual: int, most: int) -> int:
+    text = params.get(name, "")
+    if not text:
+        return usual
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= most):
+        raise BadInputError(f"The parameter {name} is a number from 1 to {most}.")
+    return int(text)

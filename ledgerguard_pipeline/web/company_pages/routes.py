@@ -1,0 +1,203 @@
+"""``GET /`` and ``GET /companies/{realm}``: how every company stands, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus, QueuedEvent
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.rules import HealthState
+from ledgerguard_pipeline.health.summary import Verdict, read_verdicts
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.web import openapi
+from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
+from ledgerguard_pipeline.web.company_pages.listing import (
+    WORST_FIRST,
+    Listing,
+    Wish,
+    in_order,
+    listing,
+)
+from ledgerguard_pipeline.web.company_pages.view_models import (
+    card,
+    company_names,
+    event_lines,
+    failures,
+)
+from ledgerguard_pipeline.web.html.error_pages import page_refusal
+from ledgerguard_pipeline.web.html.message_page import page
+from ledgerguard_pipeline.web.html.rendering import render
+from ledgerguard_pipeline.web.paths import (
+    COMPANY_PATH,
+    CONNECT_PATH,
+    HOME_PATH,
+    SIGN_OUT_PATH,
+    named_realm,
+)
+from ledgerguard_pipeline.web.security.request_origin import Visitor
+from ledgerguard_pipeline.web.security.sessions import Sessions
+
+LATEST_EVENTS = 12
+LATEST_PARKED = 10
+
+_HOME = ("All companies", HOME_PATH)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """The form that ends a session."""
+
+    path: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds every page."""
+
+    environment: str
+    now: datetime
+    links: DagsterLinks | None
+    sign_out: SignOut | None
+
+
+class CompanyPages:
+    """Renders from the control plane alone: no page ever waits for a load."""
+
+    def __init__(
+        self, settings: Settings, control: Callable[[], ControlPlane], sessions: Sessions
+    ) -> None:
+        self._settings = settings
+        self._control = control
+        self._sessions = sessions
+
+    def overview(self, request: Request) -> Response:
+        """All companies, worst first, with the latest events and failures."""
+        try:
+            wish = Wish.of(request.query_params)
+            html = self._overview(Visitor.of(request), wish)
+        except LedgerGuardError as error:
+            return _refused(error)
+        return HTMLResponse(html)
+
+    def detail(self, request: Request) -> Response:
+        """One company."""
+        try:
+            html = self._detail(Visitor.of(request), named_realm(request))
+        except LedgerGuardError as error:
+            return _refused(error)
+        return HTMLResponse(html)
+
+    def _overview(self, visitor: Visitor, wish: Wish) -> str:
+        control = self._control()
+        now = control.now()
+        verdicts = read_verdicts(control, self._settings, now=now)
+        found = listing(verdicts, wish)
+        if wish.page > found.pages:
+            found = listing(verdicts, Wish(wish.state, wish.text, found.pages, wish.size))
+        shown = read_standings(control, self._settings, realms=found.realms, now=now)
+        parked = control.inbox.list(status=EventStatus.PARKED, limit=LATEST_PARKED)
+        latest = control.inbox.list(limit=LATEST_EVENTS)
+        frame = self._frame(visitor, now)
+        return render(
+            "companies.html",
+            {
+                "frame": frame,
+                "links": frame.links,
+                "now": now,
+                "known": len(verdicts),
+                "wish": found.wish,
+                "states": WORST_FIRST,
+                "counts": {state: found.counts.get(state, 0) for state in HealthState},
+                "pages": found.pages,
+                "heading": _heading(found),
+                "cards": [card(each, now) for each in in_order(shown, found.realms)],
+                "calls": verdicts[0].calls if verdicts else None,
+                "failures": failures(verdicts, parked),
+                "events": event_lines(latest, company_names(verdicts)),
+                "connect_path": CONNECT_PATH,
+            },
+        )
+
+    def _detail(self, visitor: Visitor, realm: RealmId) -> str:
+        control = self._control()
+        company = control.companies.require(realm)
+        now = control.now()
+        standing = read_standings(control, self._settings, realms=[company.realm_id], now=now)[0]
+        verdict = Verdict.of(standing)
+        latest = _latest(control, company.realm_id)
+        parked = [each for each in latest if each.status is EventStatus.PARKED]
+        frame = self._frame(visitor, now)
+        return render(
+            "company.html",
+            {
+                "frame": frame,
+                "links": frame.links,
+                "now": now,
+                "card": card(standing, now),
+                "failures": failures([verdict], parked),
+                "events": event_lines(latest[:LATEST_EVENTS], company_names([verdict])),
+            },
+        )
+
+    def _frame(self, visitor: Visitor, now: datetime) -> Frame:
+        session = self._sessions.read(visitor.cookies, secure=visitor.https)
+        sign_out = None
+        if session is not None and session.admin:
+            token = self._sessions.form_token(session, SIGN_OUT_PATH)
+            sign_out = SignOut(SIGN_OUT_PATH, token)
+        links = DagsterLinks.seen_from(self._settings, visitor.host)
+        return Frame(self._settings.intuit_env.value, now, links, sign_out)
+
+
+def companies_router(pages: CompanyPages) -> APIRouter:
+    """The routes. Synchronous: they read the database in the server's thread pool."""
+    router = APIRouter()
+    router.add_api_route(
+        HOME_PATH, pages.overview, methods=["GET"], response_model=None,
+        response_class=HTMLResponse, responses=openapi.PAGE,
+        openapi_extra=openapi.LISTING_REQUEST,
+    )  # fmt: skip
+    router.add_api_route(
+        COMPANY_PATH, pages.detail, methods=["GET"], response_model=None,
+        response_class=HTMLResponse, responses=openapi.PAGE,
+        openapi_extra=openapi.COMPANY_REQUEST,
+    )  # fmt: skip
+    return router
+
+
+def _latest(control: ControlPlane, realm: str) -> list[QueuedEvent]:
+    """A company's latest events; asked for state by state, which the table has an index for."""
+    found = [
+        each
+        for status in EventStatus
+        for each in control.inbox.list(status=status, realm=realm, limit=LATEST_EVENTS)
+    ]
+    return sorted(found, key=lambda each: each.seq, reverse=True)
+
+
+def _heading(found: Listing) -> str:
+    what = f"{found.wish.state.value} " if found.wish.state else ""
+    noun = "company" if found.matching == 1 else "companies"
+    count = f"{found.matching:,} {what}{noun}"
+    if found.pages == 1:
+        return count
+    last = found.first + len(found.shown) - 1
+    return f"{found.first:,} to {last:,} of {count}, worst first"
+
+
+def _refused(error: LedgerGuardError) -> Response:
+    said = page_refusal(error)
+    tell = _log.info if isinstance(error, BadInputError) else _log.error
+    tell("page_refused", error=type(error).__name__, message=str(error))
+    return HTMLResponse(page(said.title, said.advice, action=_HOME), said.status)

@@ -1,0 +1,189 @@
+"""What a page shows of one company, of failures and of webhook events; ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
+from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.health.company_status import CallUse, EntityStanding, Standing
+from ledgerguard_pipeline.health.rules import LATE_AFTER, Reason
+from ledgerguard_pipeline.health.summary import Verdict
+from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
+
+MOST_FAILURES = 20
+
+_TABLES = {entity.name: entity.table for entity in ENTITIES}
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLine:
+    """One entity type of a company; ``table`` names its asset."""
+
+    entity: str
+    table: str
+    last_sync_at: datetime | None
+    rows: int
+    mode: str | None
+    error: str | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One company."""
+
+    realm_id: str
+    name: str
+    state: str
+    reasons: Sequence[Reason]
+    connected: bool
+    connected_at: datetime
+    last_sync_at: datetime | None
+    last_success_at: datetime | None
+    response_time_ms: float | None
+    access_ends: datetime | None
+    refresh_ends: datetime | None
+    consent_ends: datetime | None
+    rows: int
+    calls: CallUse
+    entities: Sequence[EntityLine]
+    path: str
+    disconnect_path: str
+    connect_path: str = CONNECT_PATH
+
+    @property
+    def filled(self) -> int:
+        """Entity types of which there is at least one row."""
+        return sum(1 for each in self.entities if each.rows)
+
+    @property
+    def late(self) -> int:
+        """Entity types that are older than promised."""
+        return sum(1 for each in self.entities if each.late)
+
+    @property
+    def unloaded(self) -> int:
+        """Entity types that were never loaded completely."""
+        return sum(1 for each in self.entities if each.last_sync_at is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that went wrong; ``path`` leads to its company, where that is known."""
+
+    what: str
+    company: str
+    path: str | None
+    at: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One webhook event; ``path`` as in ``Failure``."""
+
+    what: str
+    change: str
+    company: str
+    path: str | None
+    at: datetime
+    status: str
+
+
+def card(standing: Standing, now: datetime) -> Card:
+    """A company as its card shows it; a company that is not connected has no token life."""
+    company = standing.company
+    life = standing.life if standing.is_connected else None
+    return Card(
+        realm_id=company.realm_id,
+        name=company.name,
+        state=standing.health.state.value,
+        reasons=standing.health.reasons,
+        connected=standing.is_connected,
+        connected_at=company.connected_at,
+        last_sync_at=standing.facts.last_sync_at,
+        last_success_at=company.last_success_at,
+        response_time_ms=company.response_time_ms,
+        access_ends=None if life is None else life.access_expires_at,
+        refresh_ends=None if life is None else life.refresh_expires_at,
+        consent_ends=None if life is None else life.hard_expires_at,
+        rows=standing.rows,
+        calls=standing.calls,
+        entities=[_line(each, now) for each in standing.entities],
+        path=COMPANY_PATH.format(realm=company.realm_id),
+        disconnect_path=CONFIRM_PATH.format(realm=company.realm_id),
+    )
+
+
+def failures(verdicts: Iterable[Verdict], parked: Iterable[QueuedEvent]) -> list[Failure]:
+    """What failed last: events nobody could act upon, and entity types that could not be read."""
+    known = list(verdicts)
+    found = [*_parked(parked, company_names(known)), *_unread(known)]
+    found.sort(key=lambda each: each.at or _NEVER, reverse=True)
+    return found[:MOST_FAILURES]
+
+
+def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list[EventLine]:
+    """Events as they stand, in the order given."""
+    return [
+        EventLine(
+            what=_object(each),
+            change=each.event.operation.value if each.event.entity else "-",
+            company=names.get(each.event.realm_id, each.event.realm_id or "unknown"),
+            path=_path(each.event.realm_id, names),
+            at=each.received_at,
+            status=each.status.value,
+        )
+        for each in events
+    ]
+
+
+def company_names(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """Names by company id."""
+    return {each.company.realm_id: each.company.name for each in verdicts}
+
+
+def _line(each: EntityStanding, now: datetime) -> EntityLine:
+    at = each.last_sync_at
+    late = at is not None and (now - at).total_seconds() > LATE_AFTER * each.promised_seconds
+    table = _TABLES.get(each.entity, each.entity)
+    return EntityLine(each.entity, table, at, each.rows, each.mode, each.error, late)
+
+
+def _parked(parked: Iterable[QueuedEvent], names: Mapping[str, str]) -> Iterator[Failure]:
+    for each in parked:
+        yield Failure(
+            what=f"Webhook event: {_object(each)}",
+            company=names.get(each.event.realm_id, each.event.realm_id or "unknown"),
+            path=_path(each.event.realm_id, names),
+            at=each.settled_at or each.received_at,
+            why=each.reason or "It failed too often.",
+        )
+
+
+def _unread(verdicts: Iterable[Verdict]) -> Iterator[Failure]:
+    for verdict in verdicts:
+        company = verdict.company
+        for each in verdict.failed:
+            if company.status is ConnectionStatus.CONNECTED:
+                yield Failure(
+                    what=f"Reading {each.entity}",
+                    company=company.name,
+                    path=COMPANY_PATH.format(realm=company.realm_id),
+                    at=each.failed_at,
+                    why=each.error or "",
+                )
+
+
+def _object(each: QueuedEvent) -> str:
+    event = each.event
+    return f"{event.entity} {event.object_id}".strip() or "unreadable"
+
+
+def _path(realm: str, names: Mapping[str, str]) -> str | None:
+    return COMPANY_PATH.format(realm=realm) if realm in names else None

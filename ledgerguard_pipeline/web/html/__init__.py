@@ -1,0 +1,1 @@
+"""Pages from templates, and the files they need."""

@@ -1,0 +1,1 @@
+"""Who may ask: admin token, sessions, forms, limits per address."""

@@ -1,0 +1,1 @@
+"""``POST /api/v1/webhooks/qbo``: stored before it is answered."""

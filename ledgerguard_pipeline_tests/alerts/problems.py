@@ -1,0 +1,30 @@
+"""Things that are wrong with companies."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.alerts.dispatcher import Observed
+from ledgerguard_pipeline.alerts.policy import AlertKind, Finding
+from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
+
+DEAD = Finding(
+    ReasonKind.NEEDS_REAUTH.value,
+    HealthState.UNHEALTHY,
+    "Intuit no longer accepts its grant. Connect it again with `ledgerguard connect`.",
+)
+QUARANTINE = Finding(
+    ReasonKind.QUARANTINE.value, HealthState.DEGRADED, "3 records are in quarantine. Look at them."
+)
+BUDGET = Finding(
+    ReasonKind.CALL_BUDGET.value, HealthState.DEGRADED, "80 % are used. Wait.", grade="80%"
+)
+
+
+def failed_run(run_id: str = "r1", job: str = "bronze_changes") -> Finding:
+    return Finding(
+        AlertKind.RUN_FAILED.value, HealthState.DEGRADED, f"A run of {job} failed.", subject=job,
+        run_id=run_id,
+    )  # fmt: skip
+
+
+def observed(realm: str, *findings: Finding) -> Observed:
+    return Observed(realm, f"Company {realm[-2:]}", findings)

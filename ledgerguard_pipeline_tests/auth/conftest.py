@@ -1,0 +1,67 @@
+"""A token endpoint over real HTTP, a company with tokens, and custodians that share a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
+from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
+from ledgerguard_pipeline.qbo.transport.hosts import Hosts
+from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline_tests.auth.token_endpoint import TokenEndpoint
+from ledgerguard_pipeline_tests.stores import *  # noqa: F403  # fixtures
+
+REALM = RealmId("9341453474484455")
+OTHER = RealmId("1234567890")
+
+MakeCustodian = Callable[..., Custodian]
+
+
+@pytest.fixture
+def endpoint() -> Iterator[TokenEndpoint]:
+    with TokenEndpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def oauth(endpoint: TokenEndpoint) -> OAuthEndpoint:
+    return oauth_of(endpoint.base_url)
+
+
+def oauth_of(base_url: str) -> OAuthEndpoint:
+    return OAuthEndpoint(
+        "client",
+        "client-secret",
+        "http://localhost:8000/callback",
+        Hosts.of(Environment.SANDBOX, base_url),
+    )
+
+
+def store_grant(
+    plane: ControlPlane, refresh_token: str, *, realm: RealmId = REALM, life: float = -60.0
+) -> Tokens:
+    """A connected company whose access token ends in ``life`` seconds."""
+    now = plane.now()
+    plane.companies.put(
+        Company(realm, Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, now)
+    )
+    grant = Tokens(
+        SecretStr("old-access"),
+        SecretStr(refresh_token),
+        now + timedelta(seconds=life),
+        now + timedelta(days=50),
+        None,
+    )
+    return plane.tokens.replace(realm, grant, plane.tokens.version(realm))
+
+
+@pytest.fixture
+def custodian(plane: ControlPlane, oauth: OAuthEndpoint) -> Custodian:
+    return Custodian(plane, oauth)

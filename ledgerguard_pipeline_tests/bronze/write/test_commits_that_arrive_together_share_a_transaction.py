@@ -1,0 +1,130 @@
+"""Threads that commit at once share transactions, and never each other's errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome
+from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, SharedCommits
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
+from ledgerguard_pipeline_tests.bronze.records import load, record
+
+REALMS = [str(9_341_453_474_484_455 + place) for place in range(12)]
+
+
+class Slow:
+    """Writes when it is told to, and remembers the groups."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.refuse: dict[str, BaseException] = {}
+
+    def write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
+        realms = [str(each.realm_id) for each in loads]
+        self.groups.append(realms)
+        self.begun.release()
+        assert self.go.acquire(timeout=20)
+        for realm in realms:
+            if realm in self.refuse:
+                raise self.refuse[realm]
+        return [_outcome(realm) for realm in realms]
+
+
+def _outcome(realm: str) -> LoadOutcome:
+    return LoadOutcome(
+        load_id="load", realm_id=realm, entity="Invoice", fetched=1, written=1, deleted=0,
+        unchanged=0, stale=0, quarantined=0,
+    )  # fmt: skip
+
+
+def _together(slow: Slow, realms: Sequence[str], turns: int) -> list[list[str] | BaseException]:
+    """The first commits alone while all others line up behind it."""
+    commits = SharedCommits(slow.write)
+
+    def commit(realm: str) -> list[str] | BaseException:
+        try:
+            done = commits.commit([load(record("1"), realm=realm)])
+        except BaseException as error:
+            return error
+        return [each.realm_id for each in done]
+
+    with ThreadPoolExecutor(len(realms)) as pool:
+        first = pool.submit(commit, realms[0])
+        assert slow.begun.acquire(timeout=20)
+        others = []
+        for place, realm in enumerate(realms[1:], start=1):
+            others.append(pool.submit(commit, realm))
+            while len(commits._queue) < place:  # nobody else can tell
+                threading.Event().wait(0.001)
+        for _ in range(turns):
+            slow.go.release()
+        return [each.result(timeout=20) for each in (first, *others)]
+
+
+def test_what_waits_behind_a_commit_goes_in_one_transaction() -> None:
+    slow = Slow()
+    assert _together(slow, REALMS, 2) == [[realm] for realm in REALMS]
+    assert slow.groups == [REALMS[:1], REALMS[1:]]
+
+
+def test_when_the_shared_transaction_fails_each_commits_for_itself() -> None:
+    slow = Slow()
+    slow.refuse[REALMS[2]] = BronzeError("its rows are the reason")
+    found = _together(slow, REALMS[:4], 5)
+    assert found[2] is slow.refuse[REALMS[2]]
+    assert [found[place] for place in (0, 1, 3)] == [[REALMS[0]], [REALMS[1]], [REALMS[3]]]
+    assert slow.groups[:2] == [REALMS[:1], REALMS[1:4]]
+    assert sorted(slow.groups[2:]) == [[realm] for realm in REALMS[1:4]]
+
+
+def test_a_file_that_somebody_holds_is_asked_for_once_for_all() -> None:
+    slow = Slow()
+    slow.refuse[REALMS[3]] = BronzeBusy("held by another process")
+    found = _together(slow, REALMS[:4], 2)
+    assert found[0] == [REALMS[0]]
+    assert all(isinstance(each, BronzeBusy) for each in found[1:])
+    assert len(slow.groups) == 2
+
+
+def test_an_interrupted_leader_takes_nobody_along() -> None:
+    slow = Slow()
+    slow.refuse[REALMS[1]] = KeyboardInterrupt()
+    found = _together(slow, REALMS[:3], 3)
+    assert isinstance(found[1], KeyboardInterrupt)
+    assert found[0] == [REALMS[0]]
+    assert found[2] == [REALMS[2]]
+
+
+def test_a_transaction_takes_no_more_rows_than_its_bound() -> None:
+    groups: list[int] = []
+
+    def write(loads: Sequence[Load]) -> list[LoadOutcome]:
+        groups.append(sum(len(each.records) for each in loads))
+        return [_outcome(str(each.realm_id)) for each in loads]
+
+    commits = SharedCommits(write)
+    commits.commit([load(*[record("1")] * (MOST_ROWS + 1))])
+    assert groups == [MOST_ROWS + 1], "one caller's loads are never torn apart"
+
+
+@pytest.mark.parametrize("threads", [12])
+def test_every_row_of_every_thread_is_in_the_file(store: BronzeStore, threads: int) -> None:
+    def commit(place: int) -> int:
+        realm = REALMS[place]
+        return sum(
+            store.commit([load(record(str(id)), realm=realm, id=f"{realm}-{id}")])[0].written
+            for id in range(5)
+        )
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(commit, range(threads))) == [5] * threads
+    (row,) = store.sql("SELECT count(*), count(DISTINCT realm_id) FROM invoice").rows
+    assert row == (5 * threads, threads)
+    (row,) = store.sql("SELECT count(*), count(DISTINCT loaded_at) FROM _loads").rows
+    assert row == (5 * threads, 5 * threads)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+
+
+@pytest.fixture
+def bronze(home: Path) -> BronzeStore:
+    home.mkdir()
+    return make_bronze(load_settings().bronze_path)
+
+
+def test_a_question_is_answered_as_json(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard(
+        "sql", "--json", "SELECT id, id, 1.10::DECIMAL(9,2) AS amount FROM bronze.customer_current"
+    )
+
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out) == {
+        "columns": ["id", "id_2", "amount"],
+        "rows": [{"id": "1", "id_2": "1", "amount": "1.10"}],
+    }
+
+
+def test_a_table_shows_values_as_they_are(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard("sql", "SELECT payload->>'DisplayName' AS name FROM bronze.customer")
+
+    assert "[red]Acme[/red]" in outcome.out
+    assert "\x1b" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM bronze.customer",
+        "DROP VIEW bronze.customer_current",
+        "SELECT 1; DELETE FROM bronze.customer",
+        "COPY bronze.customer TO 'out.csv'",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELEC 1",
+        "SELECT * FROM bronze.nonsense",
+    ],
+)
+def test_only_reading_statements_run(
+    ledgerguard: Ledgerguard, bronze: BronzeStore, statement: str
+) -> None:
+    outcome = ledgerguard("sql", statement)
+
+    assert outcome.code == 2, outcome
+    assert len(outcome.err.splitlines()) == 1
+    assert bronze.counts() == {"Customer": 1}
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.usefixtures("bronze")
+@pytest.mark.parametrize("name", ["bronze.duckdb", "Bronze.db", "bronze"])
+def test_a_copy_whose_name_would_hide_its_tables_is_refused(
+    ledgerguard: Ledgerguard, name: str
+) -> None:
+    outcome = ledgerguard("snapshot", name)
+
+    assert outcome.code == 2
+    assert "choose another name, such as books.duckdb" in outcome.err
+    assert not Path(name).exists()
+
+
+def test_a_snapshot_is_a_store_of_its_own(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard("snapshot", "copy.duckdb", "--json")
+
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["bytes"] == Path("copy.duckdb").stat().st_size
+    assert BronzeStore(Path("copy.duckdb"), Environment.SANDBOX).counts() == {"Customer": 1}

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerguard_pipeline.change_events import Unreadable
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
+    OTHER_REALM,
+    REALM,
+    delivery,
+    event,
+    queue,
+)
+
+
+@pytest.fixture
+def plane(home: Path) -> Iterator[ControlPlane]:
+    with ControlPlane.open(load_settings()) as opened:
+        yield opened
+
+
+def document(text: str) -> dict[str, Any]:
+    parsed = json.loads(text)
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_events_are_listed_newest_first_with_the_state_of_the_queue(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    queue(plane, "a", "b")
+    queue(plane, "c", realm=OTHER_REALM)
+    said = document(ledgerguard("events", "list", "--json").out)
+    assert (said["queue_depth"], said["counts"]) == (3, {"pending": 3})
+    assert [each["event_id"] for each in said["events"]] == ["c", "b", "a"]
+    assert said["events"][0]["realm_id"] == OTHER_REALM
+    assert said["events"][0]["received_at"].endswith("Z")
+    only = document(ledgerguard("events", "list", "--json", "--company", REALM, "--limit", "1").out)
+    assert [each["event_id"] for each in only["events"]] == ["b"]
+    told = ledgerguard("events", "list")
+    assert told.code == 0
+    assert "3 pending" in told.out
+    assert "Invoice" in told.out
+
+
+def test_parked_events_are_queued_again_on_command(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    queue(plane, "a", "b")
+    numbers = [str(each.seq) for each in plane.inbox.list()]
+    parked = ledgerguard("events", "park", *numbers, "999999", "--reason", "a look", "--json")
+    assert document(parked.out) == {"parked": 2}
+    (first, _) = document(ledgerguard("events", "list", "--status", "parked", "--json").out)[
+        "events"
+    ]
+    assert first["reason"] == "parked: a look"
+    assert document(ledgerguard("events", "redrive", numbers[0], "--json").out) == {"redriven": 1}
+    assert document(ledgerguard("events", "redrive", "--json").out) == {"redriven": 1}
+    assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 2}
+    assert "0 events are queued again" in ledgerguard("events", "redrive").out
+
+
+def test_ignored_events_are_queued_only_when_asked_for(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    plane.deliveries.accept([delivery([event("stray")])])
+    assert document(ledgerguard("events", "redrive", "--json").out) == {"redriven": 0}
+    said = ledgerguard("events", "redrive", "--ignored", "--company", REALM, "--json")
+    assert document(said.out) == {"redriven": 1}
+
+
+def test_deliveries_are_an_audit_that_can_be_exported(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    junk = Unreadable("f" * 64, "no JSON", "x")
+    plane.deliveries.accept([delivery([], [junk], body=b"\xff\x00")])
+    queue(plane, "a")
+    whole = document(ledgerguard("events", "deliveries", "--json", "--bodies").out)["deliveries"]
+    assert len(whole) == 2
+    (bad,) = document(
+        ledgerguard("events", "deliveries", "--outcome", "quarantined", "--json", "--bodies").out
+    )["deliveries"]
+    assert base64.b64decode(bad["body"]) == b"\xff\x00"
+    assert bad["headers"] == {"intuit-t-id": "t-1"}
+    shown = document(ledgerguard("events", "deliveries", "--json").out)["deliveries"]
+    assert all("body" not in each for each in shown)
+    assert "quarantined" in ledgerguard("events", "deliveries").out
+
+
+def test_looking_creates_nothing(ledgerguard: Ledgerguard, home: Path) -> None:
+    said = document(ledgerguard("events", "list", "--json").out)
+    assert said == {"queue_depth": 0, "queue_age_seconds": 0.0, "counts": {}, "events": []}
+    assert document(ledgerguard("events", "deliveries", "--json").out) == {"deliveries": []}
+    assert ledgerguard("events", "list").code == 0
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--status", "lost"),
+        ("list", "--company", "x"),
+        ("deliveries", "--outcome", "eaten"),
+        ("park",),
+        ("park", "one"),
+        ("redrive",),
+    ],
+)
+def test_bad_input_is_refused_and_creates_nothing(
+    ledgerguard: Ledgerguard, home: Path, arguments: tuple[str, ...]
+) -> None:
+    assert ledgerguard("events", *arguments).code == 2
+    assert not home.exists()
+
+
+def test_what_an_event_says_cannot_steer_the_terminal(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    queue(plane, "a")
+    (queued,) = plane.inbox.list()
+    plane.inbox.park([queued.seq], "[red]\x1b]0;title\x07")
+    assert "\x1b" not in ledgerguard("events", "list").out
+
+
+def test_the_status_tells_depth_and_age_of_the_queue(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    queue(plane, "a", "b")
+    (company,) = document(ledgerguard("status", "--json").out)["companies"]
+    assert company["webhook_queue_depth"] == 2
+    assert company["webhook_queue_age_seconds"] >= 0
+    assert "2 events waiting" in ledgerguard("status").out

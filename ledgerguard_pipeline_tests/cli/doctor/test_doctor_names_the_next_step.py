@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
+
+from ledgerguard_pipeline.cli.doctor.dagster_and_companies import dagster
+from ledgerguard_pipeline.cli.doctor.finding import Verdict
+from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
+from ledgerguard_pipeline.cli.doctor.web_and_alerts import admin_token, web_port, webhooks
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.defs.instance.home import dagster_instance
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.alerts.channels.mail_receiver import mail_server
+from ledgerguard_pipeline_tests.alerts.channels.receivers import http_receiver
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+from ledgerguard_pipeline_tests.cli.home_state import state_of
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def findings(out: str) -> dict[str, dict[str, str]]:
+    return {each["topic"]: each for each in json.loads(out)["findings"]}
+
+
+def test_all_is_well_on_a_connected_installation(
+    ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer, home: Path
+) -> None:
+    before = state_of(home)
+
+    outcome = ledgerguard("doctor", "--json")
+
+    assert outcome.code == 0, outcome.out
+    found = findings(outcome.out)
+    for topic in ("settings", "network", "clock", "credentials", "encryption key", "disk"):
+        assert found[topic]["verdict"] == "ok", found[topic]
+    company = found[f"company {sandbox.realm_id}"]
+    assert (company["verdict"], "never synced" in company["text"]) == ("advice", True)
+    assert company["next_step"] == "See docs/operations.md#never_synced."
+    assert state_of(home) == before
+
+
+def test_probing_the_credentials_touches_no_grant(
+    ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
+) -> None:
+    realm = connected.control.companies.list()[0].realm_id
+
+    ledgerguard("doctor")
+
+    assert connected.client(realm).company_info().name
+
+
+def test_no_secret_is_shown(
+    ledgerguard: Ledgerguard, settings: Settings, sandbox: SandboxServer
+) -> None:
+    shown = ledgerguard("doctor")
+    as_json = ledgerguard("doctor", "--json")
+
+    for outcome in (shown, as_json):
+        assert sandbox.client_secret not in outcome.out + outcome.err
+    assert json.loads(as_json.out)["settings"]["INTUIT_CLIENT_SECRET"] == "(set)"
+
+
+def test_a_wrong_client_secret_is_found(
+    ledgerguard: Ledgerguard, settings: Settings, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("INTUIT_CLIENT_SECRET", "not-the-secret")
+
+    outcome = ledgerguard("doctor", "--json")
+
+    assert outcome.code == 2
+    finding = findings(outcome.out)["credentials"]
+    assert finding["verdict"] == "misconfigured"
+    assert "Copy client id and secret" in finding["next_step"]
+    assert not home.exists()
+
+
+def test_settings_that_do_not_load_are_a_finding(
+    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTUIT_ENV", "prod")
+
+    outcome = ledgerguard("doctor", "--json")
+
+    assert outcome.code == 2
+    assert "INTUIT_ENV" in findings(outcome.out)["settings"]["text"]
+
+
+def test_an_unreachable_intuit_is_told_without_guessing_about_keys(
+    ledgerguard: Ledgerguard, settings: Settings, sandbox: SandboxServer
+) -> None:
+    sandbox.stop()
+
+    outcome = ledgerguard("doctor", "--json")
+
+    assert outcome.code == 1
+    found = findings(outcome.out)
+    assert found["network"]["verdict"] == "broken"
+    assert found["credentials"]["verdict"] == "advice"
+
+
+def test_an_open_key_file_is_found(ledgerguard: Ledgerguard, connected: Installation) -> None:
+    key = connected.settings.ledgerguard_home / "encryption.key"
+    key.chmod(0o640)
+
+    outcome = ledgerguard("doctor")
+
+    assert outcome.code == 2
+    assert f"chmod 600 {key}" in outcome.out
+
+
+def test_production_needs_an_https_redirect(
+    ledgerguard: Ledgerguard, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTUIT_ENV", "production")
+
+    outcome = ledgerguard("doctor", "--json")
+
+    assert findings(outcome.out)["redirect URI"]["verdict"] == "misconfigured"
+
+
+@pytest.mark.parametrize(
+    "skew,verdict",
+    [(0, Verdict.GOOD), (30, Verdict.GOOD), (-90, Verdict.ADVICE), (600, Verdict.BROKEN)],
+)
+def test_a_wrong_clock_is_weighed(skew: int, verdict: Verdict) -> None:
+    finding = clock_finding(NOON, NOON + timedelta(seconds=skew))
+
+    assert finding.verdict is verdict
+    assert (finding.next_step is None) == (verdict is Verdict.GOOD)
+
+
+def test_alert_channels_are_reached_but_told_nothing(
+    ledgerguard: Ledgerguard, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with http_receiver() as gone:
+        pass
+    with http_receiver() as inbox, mail_server() as box:
+        box.user, box.password = "alerts", "another"
+        monkeypatch.setenv("LEDGERGUARD_ALERT_WEBHOOK_URL", inbox.url)
+        monkeypatch.setenv("LEDGERGUARD_ALERT_SLACK_URL", gone.url)
+        monkeypatch.setenv("LEDGERGUARD_SMTP_URL", f"smtp://alerts:c4nary@127.0.0.1:{box.port}")
+        monkeypatch.setenv("LEDGERGUARD_ALERT_EMAIL_FROM", "alerts@example.com")
+        monkeypatch.setenv("LEDGERGUARD_ALERT_EMAIL_TO", "a@example.com")
+        outcome = ledgerguard("doctor", "--json")
+
+    assert outcome.code == 2
+    told = [each for each in json.loads(outcome.out)["findings"] if "alerts" in each["topic"]]
+    assert [(each["topic"], each["verdict"]) for each in told] == [
+        ("alerts: webhook", "ok"),
+        ("alerts: slack", "broken"),
+        ("alerts: email", "misconfigured"),
+        ("alerts: webhook", "advice"),
+        ("alerts: links", "advice"),
+    ]
+    assert (inbox.posts, box.mails) == ([], [])
+    assert "c4nary" not in outcome.out
+
+
+def test_nobody_being_told_is_worth_a_note(ledgerguard: Ledgerguard, settings: Settings) -> None:
+    finding = findings(ledgerguard("doctor", "--json").out)["alerts"]
+    assert finding["verdict"] == "advice"
+    assert "LEDGERGUARD_SMTP_URL" in finding["next_step"]
+
+
+@pytest.mark.parametrize(
+    "variables,verdict",
+    [
+        ({}, "ok"),
+        ({"LEDGERGUARD_PUBLIC_URL": "https://books.example.com"}, "misconfigured"),
+        ({"INTUIT_REDIRECT_URI": "https://books.example.com/callback"}, "misconfigured"),
+        ({"LEDGERGUARD_ADMIN_TOKEN": "short"}, "advice"),
+        (
+            {
+                "LEDGERGUARD_PUBLIC_URL": "https://books.example.com",
+                "LEDGERGUARD_ADMIN_TOKEN": "a-long-token-for-the-administrator",
+            },
+            "ok",
+        ),
+    ],
+)
+def test_the_admin_token_fits_to_who_reaches_the_edge(
+    variables: dict[str, str], verdict: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert admin_token(load_settings()).verdict == verdict
+
+
+def test_the_web_edge_is_looked_for_where_intuit_sends_people(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with http_receiver() as other:
+        monkeypatch.setenv("INTUIT_REDIRECT_URI", other.url)
+        assert web_port(load_settings()).verdict is Verdict.BROKEN
+    assert web_port(load_settings()).verdict is Verdict.GOOD
+    monkeypatch.setenv("INTUIT_REDIRECT_URI", "http://localhost/api/v1/auth/callback")
+    unnamed = web_port(load_settings())
+    assert (unnamed.verdict, "port 80" in unnamed.text) == (Verdict.MISCONFIGURED, True)
+    monkeypatch.setenv("INTUIT_REDIRECT_URI", "https://books.example.com/callback")
+    assert web_port(load_settings()).verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize("tokens,verdict", [("", "advice"), ("a", "ok"), ("a, b", "advice")])
+def test_webhooks_want_one_verifier_token(
+    tokens: str, verdict: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTUIT_WEBHOOK_VERIFIER_TOKEN", tokens)
+    assert webhooks(load_settings()).verdict == verdict
+
+
+def test_an_older_schema_is_told_and_left_as_it_is(
+    ledgerguard: Ledgerguard, connected: Installation, home: Path
+) -> None:
+    connected.close()
+    with closing(sqlite3.connect(home / "control.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    before = state_of(home)
+
+    older = findings(ledgerguard("doctor", "--json").out)["control plane"]
+
+    assert (older["verdict"], "0001" in older["text"]) == ("advice", True)
+    assert state_of(home) == before
+    with closing(sqlite3.connect(home / "control.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer = ledgerguard("doctor", "--json")
+    assert newer.code == 2
+    assert findings(newer.out)["control plane"]["verdict"] == "misconfigured"
+
+
+def test_the_call_budget_is_told_with_its_forecast(
+    ledgerguard: Ledgerguard, connected: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_MONTHLY_CALL_BUDGET", "3")
+    realm = connected.control.companies.list()[0].realm_id
+    for _ in range(3):
+        connected.control.calls.record(realm, entity="Invoice", purpose="sync", status=200)
+
+    finding = findings(ledgerguard("doctor", "--json").out)["call budget"]
+
+    assert finding["verdict"] == "advice"
+    assert "of 3 metered calls" in finding["text"]
+    assert "LEDGERGUARD_MONTHLY_CALL_BUDGET" in finding["next_step"]
+
+
+def test_dagster_is_asked_whether_it_lives_and_what_is_switched_off(
+    settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"):
+        # Opening an instance sets them for its process; here they end with the test.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    assert [each.verdict for each in dagster(settings)] == [Verdict.GOOD]
+    assert not home.exists()
+    with dagster_instance(settings) as instance:
+        (never, nothing_off) = dagster(settings)
+        assert (never.verdict, nothing_off.verdict) == (Verdict.ADVICE, Verdict.GOOD)
+        beat = DaemonHeartbeat(datetime.now(UTC).timestamp(), "SENSOR", "one", [])
+        instance.add_daemon_heartbeat(beat)
+        assert dagster(settings)[0].verdict is Verdict.GOOD
+        old = datetime.now(UTC) - timedelta(hours=1)
+        instance.add_daemon_heartbeat(DaemonHeartbeat(old.timestamp(), "SENSOR", "one", []))
+        assert dagster(settings)[0].verdict is Verdict.ADVICE
+        instance.add_instigator_state(switched_off("changes_every_15_minutes"))
+    (_, switched) = dagster(settings)
+    assert switched.verdict is Verdict.ADVICE
+    assert "changes_every_15_minutes" in switched.text
+
+
+def switched_off(name: str) -> InstigatorState:
+    repository = RemoteRepositoryOrigin(
+        InProcessCodeLocationOrigin(
+            LoadableTargetOrigin(executable_path=None, module_name="nothing"), location_name="x"
+        ),
+        "__repository__",
+    )
+    return InstigatorState(
+        RemoteInstigatorOrigin(repository_origin=repository, instigator_name=name),
+        InstigatorType.SCHEDULE,
+        InstigatorStatus.STOPPED,
+        ScheduleInstigatorData("*/15 * * * *"),
+    )

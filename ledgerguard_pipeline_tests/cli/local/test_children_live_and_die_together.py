@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from ledgerguard_pipeline.cli.local.child_processes import (
+    Child,
+    ChildDied,
+    Children,
+    StopRequested,
+    StopSignal,
+    python,
+)
+from ledgerguard_pipeline.cli.local.ports import (
+    free_port,
+    require_free,
+    wait_until_answering,
+    wait_until_listening,
+)
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+
+WAITS = python("-c", "import signal; signal.pause()")
+STUBBORN = python(
+    "-c",
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True);"
+    " signal.pause()",
+)
+FAILS = python("-c", "import sys; print('out of paper', flush=True); sys.exit(3)")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def watched(folder: Path, started: list[Child], *commands: list[str]) -> None:
+    """Start the commands and watch them as ``up`` does."""
+    with StopSignal() as stop, Children(folder, stop) as children:
+        for number, command in enumerate(commands):
+            started.append(children.start(f"child {number}", command))
+        children.watch()
+
+
+def test_if_one_dies_the_others_are_stopped_and_its_last_words_told(tmp_path: Path) -> None:
+    started: list[Child] = []
+    with pytest.raises(ChildDied) as told:
+        watched(tmp_path, started, WAITS, FAILS)
+
+    assert "The child 1 stopped by itself (exit code 3)" in str(told.value)
+    assert "out of paper" in str(told.value)
+    assert not alive(started[0].process.pid)
+
+
+def test_a_signal_ends_the_watch_and_all_children(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    started: list[Child] = []
+    signals_us = python(
+        "-c", f"import os, signal; os.kill({os.getpid()}, signal.SIGTERM); signal.pause()"
+    )
+    with pytest.raises(StopRequested):
+        watched(tmp_path, started, WAITS, signals_us)
+
+    assert not any(alive(child.process.pid) for child in started)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) -> None:
+    with StopSignal() as stop, Children(tmp_path, stop, grace_seconds=0.2) as all_:
+        child = all_.start("stubborn", STUBBORN)
+        while not child.log.read_text():
+            all_.check()
+
+    assert child.process.returncode == -signal.SIGKILL
+
+
+def test_a_secret_in_the_last_words_is_masked(tmp_path: Path) -> None:
+    talks = python("-c", "print('access_token=eyJhbGciOiJkaXIi.secret-part.more')")
+
+    with pytest.raises(ChildDied) as told:
+        watched(tmp_path, [], talks)
+
+    assert "secret-part" not in str(told.value)
+
+
+def test_waiting_for_a_dead_server_ends_at_once(tmp_path: Path) -> None:
+    def wait() -> None:
+        with StopSignal() as stop, Children(tmp_path, stop) as children:
+            children.start("server", FAILS)
+            url = f"http://127.0.0.1:{free_port()}/"
+            wait_until_answering(url, "server", seconds=60, still_running=children.check)
+
+    with pytest.raises(ChildDied):
+        wait()
+
+
+def test_waiting_is_bounded() -> None:
+    with pytest.raises(LedgerGuardError, match="did not answer within 0 seconds"):
+        wait_until_listening(free_port(), "web", seconds=0, still_running=lambda: None)
+
+
+def test_a_taken_port_is_refused_with_the_option_to_change_it() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(BadInputError, match=f"Port {port} for the dagster.*--dagster-port"):
+            require_free({"web": free_port(), "dagster": port})
+
+
+def test_two_servers_cannot_share_a_port() -> None:
+    with pytest.raises(BadInputError, match="a port of its own"):
+        require_free({"web": 8000, "dagster": 8000})

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from ledgerguard_pipeline.cli.local import up
+from ledgerguard_pipeline.cli.local.child_processes import Children, StopRequested, StopSignal
+from ledgerguard_pipeline.config.settings import load_settings
+
+PORTS = {"web": 8000, "dagster": 3000}
+
+
+def test_the_home_is_its_owners_alone_from_the_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str]] = []
+
+    def started(_children: Children, _name: str, _command: list[str], more: dict[str, str]) -> None:
+        seen.append(more)
+        raise StopRequested
+
+    monkeypatch.setattr(Children, "start", started)
+    with StopSignal() as stop, pytest.raises(StopRequested):
+        up._run(load_settings(), stop, PORTS)
+
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert seen[0]["LEDGERGUARD_HOME"] == str(home)
+    assert seen[0]["LEDGERGUARD_DAGSTER_URL"] == "http://localhost:3000"
+
+
+def test_links_somebody_chose_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGERGUARD_DAGSTER_URL", "https://dagster.example.com")
+    assert up._links(load_settings(), PORTS) == {}

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy import inspect, text
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.storage import migrate as migrating
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.migrate import MIGRATIONS, migrate, stored_revision
+from ledgerguard_pipeline.control.storage.schema import REVISION, metadata
+from ledgerguard_pipeline.errors import ControlUnavailable, SchemaMismatch
+from ledgerguard_pipeline_tests.postgres import postgres_database
+
+ROOT = Path(__file__).parents[3]
+
+BROKEN = """
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+
+
+def upgrade():
+    op.execute("CREATE TABLE half_done (id INTEGER)")
+    op.execute("INSERT INTO no_such_table VALUES (1)")
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'control.db'}"
+        return
+    with postgres_database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(empty_url: str) -> Iterator[Database]:
+    opened = Database(empty_url)
+    yield opened
+    opened.close()
+
+
+def revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return stored_revision(connection)
+
+
+def test_the_code_names_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database) -> None:
+    migrate(database)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+    assert revision(database) == REVISION
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    migrate(database)
+    migrate(database)
+    assert revision(database) == REVISION
+
+
+def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
+    migrate(database)
+    with database.write("test") as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(SchemaMismatch, match="newer version") as caught:
+        migrate(database)
+    assert caught.value.exit_code == 2
+    assert revision(database) == "9999"
+
+
+def test_a_failing_migration_leaves_the_old_schema(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(database)
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "r9999_broken.py").write_text(BROKEN.format(head=REVISION))
+    monkeypatch.setattr(migrating, "MIGRATIONS", folder)
+    monkeypatch.setattr(migrating, "REVISION", "9999")
+
+    with pytest.raises(ControlUnavailable, match="no_such_table"):
+        migrate(database)
+    assert revision(database) == REVISION
+    with database.read() as connection:
+        assert not inspect(connection).has_table("half_done")
+
+
+def test_an_interrupted_first_migration_leaves_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "r9999_broken.py").write_text(BROKEN.format(head=REVISION))
+    monkeypatch.setattr(migrating, "MIGRATIONS", folder)
+
+    with pytest.raises(ControlUnavailable):
+        migrate(database)
+    assert revision(database) is None
+    monkeypatch.undo()
+    migrate(database)
+    assert revision(database) == REVISION
+
+
+def test_a_current_database_is_opened_without_alembic(settings: Settings) -> None:
+    ControlPlane.open(settings).close()
+    code = (
+        "import sys; from ledgerguard_pipeline.config.settings import load_settings;"
+        "from ledgerguard_pipeline.control.plane import ControlPlane;"
+        "ControlPlane.open(load_settings()).close();"
+        "print([name for name in ('alembic', 'psycopg', 'cryptography') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_eight_processes_that_open_a_new_home_at_once_migrate_it_once(
+    settings: Settings, empty_url: str
+) -> None:
+    code = (
+        "import os, sys; from pydantic import SecretStr;"
+        "from ledgerguard_pipeline.config.settings import load_settings;"
+        "from ledgerguard_pipeline.control.plane import ControlPlane;"
+        "import alembic.command\n"
+        "from ledgerguard_pipeline.control.storage import migrate\n"
+        "upgrade = migrate._upgrade\n"
+        "def told(*arguments):\n"
+        "    os.write(1, b'migrated ')\n"
+        "    upgrade(*arguments)\n"
+        "migrate._upgrade = told\n"
+        "settings = load_settings(ledgerguard_control_url=SecretStr(sys.argv[1]))\n"
+        "children = []\n"
+        "for _ in range(8):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        status = 1\n"
+        "        try:\n"
+        "            ControlPlane.open(settings).close()\n"
+        "            status = 0\n"
+        "        finally:\n"
+        "            os._exit(status)\n"
+        "    children.append(child)\n"
+        "print([os.waitpid(child, 0)[1] for child in children])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, empty_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LEDGERGUARD_HOME": str(settings.ledgerguard_home)},
+    )
+    assert done.stdout.strip() == f"migrated {[0] * 8}", done.stderr
+
+
+def test_a_control_url_of_another_kind_is_refused(settings: Settings) -> None:
+    from ledgerguard_pipeline.errors import ConfigurationError
+
+    for url in ("mysql://root@localhost/x", "sqlite://", "sqlite:///:memory:", "nonsense"):
+        changed = settings.model_copy(update={"ledgerguard_control_url": SecretStr(url)})
+        with pytest.raises(ConfigurationError, match="LEDGERGUARD_CONTROL_URL"):
+            ControlPlane.open(changed)

@@ -1,0 +1,226 @@
+"""The two alert sensors on a real instance: what fails or turns ill reaches a real channel."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.instance.run_queue import company_of
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox, http_receiver
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, company, plain_settings
+
+
+@dg.op
+def read_books(context: dg.OpExecutionContext) -> None:
+    if context.run.tags.get("fails") == "yes":
+        raise dg.Failure("Customer was refused (realm 9341453474484455).")
+    if context.run.tags.get("fails") == "library":
+        raise RuntimeError("password=c4nary")
+
+
+@dg.job
+def bronze_changes() -> None:
+    read_books()
+
+
+@dg.job
+def reconcile() -> None:
+    read_books()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with http_receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, inbox: Inbox) -> Settings:
+    return plain_settings(
+        ledgerguard_home=tmp_path / "home",
+        ledgerguard_alert_webhook_url=SecretStr(inbox.url),
+        ledgerguard_dagster_url="https://dagster.example.com",
+        ledgerguard_public_url="https://books.example.com",
+    )
+
+
+@pytest.fixture
+def control(settings: Settings) -> Iterator[ControlPlane]:
+    with ControlPlane.open(settings) as plane:
+        plane.companies.put(company(FIRST))
+        now = plane.now()
+        plane.tokens.replace(
+            RealmId(FIRST),
+            Tokens(
+                SecretStr("access"), SecretStr("refresh"), now + timedelta(hours=1),
+                now + timedelta(days=99), None, 0,
+            ),
+            None,
+        )  # fmt: skip
+        yield plane
+
+
+Told = list[dict[str, object]]
+
+
+class Daemon:
+    """Evaluates both sensors as Dagster's daemon does."""
+
+    def __init__(
+        self, control: ControlPlane, settings: Settings, inbox: Inbox, instance: dg.DagsterInstance
+    ) -> None:
+        self._inbox = inbox
+        self._instance = instance
+
+        @contextmanager
+        def opened() -> Iterator[ControlPlane]:
+            yield control
+
+        self.failed_runs, self.company_alerts = build_alert_sensors(opened, lambda: settings)
+
+    def run(self, job: dg.JobDefinition, **tags: str) -> str:
+        """Run a job; a failure is handed to the failure sensor."""
+        result = job.execute_in_process(instance=self._instance, raise_on_error=False, tags=tags)
+        failures = [each for each in result.all_events if each.is_run_failure]
+        for failure in failures:
+            context = dg.build_run_status_sensor_context(
+                sensor_name="failed_runs",
+                dagster_instance=self._instance,
+                dagster_run=result.dagster_run,
+                dagster_event=failure,
+            ).for_run_failure()
+            with context:
+                self.failed_runs(context)
+        return result.run_id
+
+    def tick(self) -> str:
+        with dg.build_sensor_context(instance=self._instance) as context:
+            skipped = self.company_alerts(context)
+        assert isinstance(skipped, dg.SkipReason)
+        return str(skipped.skip_message)
+
+    def heard(self) -> Told:
+        """What arrived since the last look."""
+        posts = [json.loads(post.body) for post in self._inbox.posts]
+        self._inbox.posts.clear()
+        return posts
+
+
+@pytest.fixture
+def daemon(
+    control: ControlPlane, settings: Settings, inbox: Inbox, ephemeral: dg.DagsterInstance
+) -> Daemon:
+    return Daemon(control, settings, inbox, ephemeral)
+
+
+def test_a_failed_run_reaches_the_channel_with_reason_company_and_link(daemon: Daemon) -> None:
+    run_id = daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST})
+    assert daemon.heard() == [], "the failure sensor only notes"
+    assert daemon.tick() == "webhook: 1 sent"
+    (told,) = daemon.heard()
+    text = str(told["text"])
+    assert told["title"] == f"Craig's Design (company {FIRST}) is degraded"
+    assert "bronze_changes" in text
+    assert "Customer was refused" in text
+    assert f"https://dagster.example.com/runs/{run_id}" in text
+    assert f"https://books.example.com/companies/{FIRST}" in text
+    assert "docs/operations.md#run_failed" in text
+
+
+def test_it_is_told_once_until_a_later_run_of_that_job_succeeds(daemon: Daemon) -> None:
+    of_first = {REALM_TAG: FIRST}
+    for _ in range(3):
+        daemon.run(bronze_changes, fails="yes", **of_first)
+        daemon.tick()
+    assert [each["kind"] for each in daemon.heard()] == ["problem"]
+    daemon.run(reconcile, **of_first)
+    daemon.run(bronze_changes, **{REALM_TAG: "9341453474484456"})
+    assert daemon.tick() == "Nothing changed."
+    daemon.run(bronze_changes, **of_first)
+    daemon.tick()
+    assert [each["kind"] for each in daemon.heard()] == ["recovered"]
+    assert daemon.tick() == "Nothing changed."
+
+
+def test_a_run_of_no_company_concerns_the_installation(daemon: Daemon) -> None:
+    daemon.run(reconcile, fails="library")
+    daemon.tick()
+    (told,) = daemon.heard()
+    assert told["title"] == "This installation is degraded"
+    assert "RuntimeError" in str(told["text"])
+    assert "c4nary" not in json.dumps(told)
+
+
+def test_a_run_that_dagster_starts_again_is_not_told(daemon: Daemon) -> None:
+    daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST, "dagster/will_retry": "true"})
+    assert daemon.tick() == "Nothing changed."
+
+
+def test_a_company_that_turns_ill_is_told_and_its_recovery_too(
+    daemon: Daemon, control: ControlPlane
+) -> None:
+    assert daemon.tick() == "Nothing changed."
+    control.companies.mark(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH, "Intuit ended it. Do.")
+    for _ in range(3):
+        daemon.tick()
+    control.companies.mark(RealmId(FIRST), ConnectionStatus.CONNECTED)
+    for _ in range(3):
+        daemon.tick()
+    first, second = daemon.heard()
+    assert (first["kind"], second["kind"]) == ("problem", "recovered")
+    assert "docs/operations.md#needs_reauth" in str(first["text"])
+
+
+def test_a_dead_channel_fails_no_tick(daemon: Daemon, control: ControlPlane, inbox: Inbox) -> None:
+    inbox.status = 500
+    control.companies.mark(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH)
+    assert (
+        daemon.tick() == "webhook: LEDGERGUARD_ALERT_WEBHOOK_URL answered 500; it is tried again."
+    )
+
+
+def test_without_a_channel_nothing_is_noted(
+    control: ControlPlane, settings: Settings, inbox: Inbox, ephemeral: dg.DagsterInstance
+) -> None:
+    silent = settings.model_copy(update={"ledgerguard_alert_webhook_url": None})
+    daemon = Daemon(control, silent, inbox, ephemeral)
+    daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST})
+    assert "LEDGERGUARD_ALERT_WEBHOOK_URL" in daemon.tick()
+    assert control.alerts.signs() == {}
+
+
+@pytest.mark.parametrize(
+    "tags,realm",
+    [
+        ({REALM_TAG: FIRST}, FIRST),
+        ({"dagster/partition/realm": FIRST}, FIRST),
+        ({"dagster/asset_partition_range_start": f"{FIRST}|2026-10-01"}, FIRST),
+        ({}, ""),
+    ],
+)
+def test_the_company_of_a_run_is_found_however_it_was_launched(
+    tags: dict[str, str], realm: str
+) -> None:
+    assert (company_of(tags) or "") == realm
+
+
+def test_both_sensors_run_by_themselves_and_often_enough() -> None:
+    sensors = {each.name: each for each in build_definitions(plain_settings()).sensors or ()}
+    for name in ("failed_runs", "company_alerts"):
+        sensor = sensors[name]
+        assert isinstance(sensor, dg.SensorDefinition)
+        assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+        assert 30 <= (sensor.minimum_interval_seconds or 0) <= 60

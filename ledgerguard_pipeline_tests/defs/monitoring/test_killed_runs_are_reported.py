@@ -1,0 +1,158 @@
+"""A run whose process was killed is told to Dagster, is retried, and gives its events back."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
+from ledgerguard_pipeline.control.leases.run_heartbeats import BEAT_SECONDS
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
+from ledgerguard_pipeline.defs.monitoring import lost_runs_sensor
+from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import report_lost_runs
+from ledgerguard_pipeline_tests.clocks import FakeClock
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, company, plain_settings
+
+BEGIN = """
+import sys
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.config.settings import load_settings
+ControlPlane.open(load_settings()).run_beats.begin(sys.argv[1])
+"""
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def control(tmp_path: Path, clock: FakeClock) -> Iterator[ControlPlane]:
+    settings = plain_settings(ledgerguard_home=tmp_path / "home")
+    with ControlPlane.open(settings, clock=clock) as plane:
+        plane.companies.put(company(FIRST))
+        yield plane
+
+
+def started(instance: dg.DagsterInstance, **tags: str) -> str:
+    """A run that Dagster takes for alive."""
+    run = instance.create_run_for_job(
+        dg.GraphDefinition("some_job").to_job(),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={REALM_TAG: FIRST, **tags},
+    )
+    return run.run_id
+
+
+def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def test_a_run_that_works_is_left_alone_however_long_it_takes(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    run_id = started(ephemeral)
+    control.run_beats.begin(run_id)
+    for _ in range(5):
+        clock.advance(BEAT_SECONDS - 1)
+        control.run_beats.beat(run_id)
+        assert report_lost_runs(ephemeral, control).reported == []
+    assert status(ephemeral, run_id) is dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_falls_silent_is_failed_and_forgotten(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    run_id = started(ephemeral)
+    control.run_beats.begin(run_id)
+    clock.advance(BEAT_SECONDS)
+    assert report_lost_runs(ephemeral, control).reported == [run_id]
+    assert status(ephemeral, run_id) is dg.DagsterRunStatus.FAILURE
+    assert control.run_beats.list() == []
+    assert report_lost_runs(ephemeral, control).reported == []
+
+
+def test_a_dead_process_of_this_machine_is_noticed_without_waiting(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    run_id = started(ephemeral)
+    subprocess.run(
+        [sys.executable, "-c", BEGIN, run_id],
+        env={
+            **os.environ,
+            "LEDGERGUARD_HOME": str(tmp_path / "home"),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+        },
+        check=True,
+    )
+    assert report_lost_runs(ephemeral, control).reported == [run_id]
+
+
+def test_events_of_a_killed_run_are_due_again_at_once(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    control.deliveries.accept([delivery([event("a", realm=FIRST, entity="Invoice")])])
+    control.inbox.lease("batch", realms=[FIRST], ttl_seconds=3600)
+    run_id = started(ephemeral, **{BATCH_TAG: "batch"})
+    control.run_beats.begin(run_id)
+    clock.advance(BEAT_SECONDS)
+    assert control.inbox.due_realms() == []
+    report_lost_runs(ephemeral, control)
+    assert control.inbox.due_realms() == [FIRST]
+
+
+def test_events_of_a_killed_run_that_dagster_noticed_itself_are_due_too(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    control.deliveries.accept([delivery([event("a", realm=FIRST, entity="Invoice")])])
+    control.inbox.lease("batch", realms=[FIRST], ttl_seconds=3600)
+    run_id = started(ephemeral, **{BATCH_TAG: "batch"})
+    control.run_beats.begin(run_id)
+    run = ephemeral.get_run_by_id(run_id)
+    assert run is not None
+    ephemeral.report_run_failed(run)
+    clock.advance(BEAT_SECONDS)
+    assert report_lost_runs(ephemeral, control).reported == []
+    assert control.inbox.due_realms() == [FIRST]
+    assert control.run_beats.list() == []
+
+
+def test_a_run_killed_before_its_first_sign_is_reported_when_found_silent_twice(
+    control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started(persistent)
+    run = persistent.get_run_by_id(run_id)
+    assert run is not None
+    persistent.report_dagster_event(
+        dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.RUN_START.value, job_name=run.job_name
+        ),
+        run_id=run_id,
+    )
+    assert report_lost_runs(persistent, control).suspects == []
+    monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
+    first = report_lost_runs(persistent, control)
+    assert (first.reported, first.suspects) == ([], [run_id])
+    second = report_lost_runs(persistent, control, first.suspects)
+    assert (second.reported, second.suspects) == ([run_id], [])
+    assert status(persistent, run_id) is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_ends_in_order_leaves_no_sign_behind(control: ControlPlane) -> None:
+    def fail() -> None:
+        with run_alive(control.run_beats, "some-run"):
+            assert [each.run_id for each in control.run_beats.list()] == ["some-run"]
+            raise ValueError("its own")
+
+    with pytest.raises(ValueError, match="its own"):
+        fail()
+    assert control.run_beats.list() == []

@@ -1,0 +1,121 @@
+"""The keep-alive run tells about every company and turns red only for news."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from ledgerguard_pipeline.auth.keepalive_result import Care, Cared
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB
+from ledgerguard_pipeline.defs.monitoring.health_checks import CONNECTION
+from ledgerguard_pipeline.defs.monitoring.token_keepalive import build_keep_alive_job
+from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, plain_settings
+
+ENDS = datetime(2027, 3, 2, tzinfo=UTC)
+
+
+def _cared(realm_id: str, care: Care, detail: str | None = None) -> Cared:
+    return Cared(RealmId(realm_id), f"Company {realm_id[-2:]}", care, ENDS, None, detail)
+
+
+def _run(outcomes: Sequence[Cared]) -> tuple[bool, dict[str, str], str]:
+    """Whether it was green, the observed metadata as text, and what a failure said."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_keep_alive_job(lambda _: outcomes)
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        (entry,) = instance.fetch_observations(CONNECTION, limit=5).records
+        observed = entry.asset_observation
+        assert observed is not None
+        failure = ""
+        for event in result.all_events:
+            if event.is_step_failure:
+                user = event.step_failure_data.user_failure_data
+                assert user is not None
+                failure = str(user.description)
+        told = {name: str(value.value) for name, value in observed.metadata.items()}
+        return result.success, told, failure
+
+
+def test_every_company_has_its_outcome_in_the_metadata() -> None:
+    green, told, _ = _run([_cared(FIRST, Care.RENEWED), _cared(SECOND, Care.IN_USE)])
+    assert green
+    assert told[f"{FIRST}: Company 55"] == "renewed; refresh token ends 2027-03-02"
+    assert told[f"{SECOND}: Company 56"].startswith("in use")
+    assert (told["companies"], told["renewed"], told["died"]) == ("2", "1", "0")
+
+
+@pytest.mark.parametrize("care", [Care.DIED, Care.FAILED])
+def test_bad_news_of_one_is_red_and_names_it_after_all_were_cared_for(care: Care) -> None:
+    bad = _cared(SECOND, care, "Connect it again.")
+    green, told, failure = _run([bad, _cared(FIRST, Care.RENEWED)])
+    assert not green
+    assert SECOND in failure
+    assert "Connect it again." in failure
+    assert FIRST not in failure
+    assert told[f"{FIRST}: Company 55"].startswith("renewed")
+
+
+def test_what_was_told_before_is_no_news() -> None:
+    green, told, _ = _run([_cared(FIRST, Care.NEEDS_CONSENT), _cared(SECOND, Care.REVIVED)])
+    assert green
+    assert told[f"{FIRST}: Company 55"].startswith("needs a new consent")
+
+
+def test_missing_credentials_are_one_sentence() -> None:
+    def care(_: int) -> Sequence[Cared]:
+        raise ConfigurationError("INTUIT_CLIENT_ID is not set.")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = build_keep_alive_job(care).execute_in_process(
+            instance=instance, raise_on_error=False
+        )
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    user = failed.step_failure_data.user_failure_data
+    assert user is not None
+    assert user.description == "INTUIT_CLIENT_ID is not set."
+
+
+def test_it_runs_daily_by_itself() -> None:
+    definitions = build_definitions(plain_settings())
+    schedules = [
+        each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)
+    ]
+    (schedule,) = [each for each in schedules if each.job_name == KEEP_ALIVE_JOB]
+    assert schedule.cron_schedule == "23 4 * * *"
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_the_real_job_refreshes_an_idle_company_and_leaves_one_in_use_alone(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    job = build_definitions(connected.settings).resolve_job_def(KEEP_ALIVE_JOB)
+    control, realm = connected.control, RealmId(sandbox.realm_id)
+
+    def run() -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert job.execute_in_process(instance=instance).success
+
+    run()
+    fresh = control.tokens.load(realm)
+    assert fresh is not None
+    assert fresh.version == 1
+    idle = Tokens(
+        fresh.access_token,
+        fresh.refresh_token,
+        control.now() - timedelta(days=8),
+        fresh.refresh_expires_at,
+        fresh.hard_expires_at,
+    )
+    control.tokens.replace(realm, idle, fresh.version)
+    run()
+    renewed = control.tokens.load(realm)
+    assert renewed is not None
+    assert renewed.version == 3
+    assert renewed.access_expires_at > control.now()

@@ -1,0 +1,121 @@
+"""A sync that is killed anywhere repeats a little work and loses or doubles nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ledgerguard_pipeline
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.ingestion.readers.full_load import CHUNK_PAGES
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.paging.page_walk import PAGE_ROWS
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
+from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
+
+INVOICE, CUSTOMER = entity_type("Invoice"), entity_type("Customer")
+INVOICES = 24_500
+PACKAGE = Path(ledgerguard_pipeline.__file__).parent
+
+
+def run_killed(names: list[str], crash_at: str) -> None:
+    """Run a sync in a child process that dies at a crash point."""
+    child = subprocess.run(
+        [sys.executable, "-m", "ledgerguard_pipeline_tests.ingestion.company_sync.syncing", *names],
+        cwd=PACKAGE.parent,
+        env={**os.environ, "LEDGERGUARD_CRASH_AT": crash_at},
+        capture_output=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def big_books(sandbox_factory: SandboxFactory) -> SandboxServer:
+    sandbox = sandbox_factory(invoices=INVOICES)
+    sandbox.set(limits=False)
+    return sandbox
+
+
+@pytest.fixture
+def big(big_books: SandboxServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    for name, value in {
+        "INTUIT_CLIENT_ID": big_books.client_id,
+        "INTUIT_CLIENT_SECRET": big_books.client_secret,
+        "INTUIT_BASE_URL": big_books.base_url,
+        "LEDGERGUARD_MAX_REQUESTS_PER_MINUTE": "100000",
+        "LEDGERGUARD_MAX_REQUESTS_PER_SECOND": "10000",
+        "LEDGERGUARD_MAX_BATCHES_PER_MINUTE": "10000",
+    }.items():
+        monkeypatch.setenv(name, value)
+    installation = Installation.open(load_settings(ledgerguard_home=home))
+    connect(installation, big_books)
+    return installation
+
+
+AHEAD = 8
+"""Pages in flight at once."""
+
+
+@pytest.mark.parametrize(
+    "crash_at, kept",
+    [
+        ("before_bronze_commit:1", 0),
+        ("after_bronze_commit:1", 1),
+        ("before_bronze_commit:3", 2),
+        ("after_bronze_commit:2", 2),
+    ],
+)
+def test_a_walk_killed_at_a_commit_resumes_behind_the_last_durable_chunk(
+    big: Installation, big_books: SandboxServer, crash_at: str, kept: int
+) -> None:
+    run_killed(["Invoice"], crash_at)
+    big_books.edit("update", "Invoice")
+    big_books.edit("delete", "Invoice")
+    expected = len(big_books.truth("Invoice").rows)
+    big_books.pop_log()
+    result = sync(big, [INVOICE])
+    assert failures(result) == {}
+    assert differing(big, big_books, [INVOICE]) == {}
+    (only,) = result.results
+    if kept:
+        assert re.fullmatch(r"resumed after \d+ rows", only.note or "")
+    pages = sum(call.endpoint == "query" and call.rows > 0 for call in big_books.pop_log())
+    rest = expected - kept * CHUNK_PAGES * (PAGE_ROWS - 20)
+    # Where one second holds more rows than pages overlap, those asked for ahead are asked anew.
+    assert pages <= rest // (PAGE_ROWS - 20) + 4 + AHEAD
+    big.close()
+
+
+def test_every_crash_point_of_the_load_is_known_here() -> None:
+    points = {
+        name
+        for path in (PACKAGE / "bronze").rglob("*.py")
+        for name in re.findall(r'crashpoint\("([a-z_]+)"\)', path.read_text())
+    }
+    assert points == {"before_bronze_commit", "after_bronze_commit"}
+
+
+@pytest.mark.parametrize("point", ["before_bronze_commit", "after_bronze_commit"])
+def test_an_incremental_sync_killed_at_its_commit_is_simply_repeated(
+    connected: Installation, sandbox: SandboxServer, point: str
+) -> None:
+    wanted = [CUSTOMER, INVOICE]
+    sync(connected, wanted)
+    sandbox.edit("update", "Customer")
+    sandbox.edit("delete", "Invoice")
+    run_killed(["Customer", "Invoice"], point)
+    assert failures(sync(connected, wanted)) == {}
+    assert differing(connected, sandbox, wanted) == {}
+    _, rows = connected.bronze.sql(
+        "SELECT id, payload_sha256, count(*) FROM bronze.invoice GROUP BY ALL HAVING count(*) > 1"
+    )
+    assert rows == []
