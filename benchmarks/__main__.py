@@ -16,7 +16,7 @@ from benchmarks.process import BenchFailed
 from benchmarks.tasks import Plan, company, memory, speed
 
 _TASKS = ("speed", "company", "memory")
-_MARKS = {"figures": ("speed", "company"), "memory figures": ("memory",)}
+_SYMBOLS = {"figures": ("speed", "company"), "memory figures": ("memory",)}
 """Where tables are written down: those of a quiet machine, and those any machine can find."""
 
 
@@ -44,8 +44,8 @@ def bench(
     unknown = [name for name in wanted if name not in _TASKS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(_TASKS)}.")
-    marks = {name: tasks for name, tasks in _MARKS.items() if set(tasks) <= set(wanted)}
-    if write and {task for tasks in marks.values() for task in tasks} != set(wanted):
+    sync_states = {name: tasks for name, tasks in _SYMBOLS.items() if set(tasks) <= set(wanted)}
+    if write and {task for tasks in sync_states.values() for task in tasks} != set(wanted):
         raise typer.BadParameter("--write needs speed and company together, memory, or all three.")
     sizes = (memory_invoices, 1_000_000) if million else (memory_invoices,)
     plan = Plan(invoices, runs, rivals, sizes, warm_up)
@@ -66,7 +66,7 @@ def bench(
         arguments = [f"--only {name}" for name in only or ()]
         arguments += ["--million"] if million else []
         command = f'make bench ARGS="{" ".join([*arguments, "--write"])}"'
-        for name, tasks in marks.items():
+        for name, tasks in sync_states.items():
             tables = [markdown(task) for each in tasks for task in found[each]]
             write_down(name, command, tables)
 

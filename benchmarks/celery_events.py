@@ -96,14 +96,14 @@ def _measure(folder: Path, edits: int, invoices: int) -> Finding:
             time.sleep(_SPACING * (1 + each % 4))
             parts.append(_one(stack, installation, each))
             sys.stderr.write("  ".join(f"{part:5.2f}" for part in parts[-1]) + "\n")
-    told = list(zip(*parts[_WARM_UP:], strict=True))
-    whole = told[0]
+    reported = list(zip(*parts[_WARM_UP:], strict=True))
+    whole = reported[0]
     finding.at_most("median", median(whole), 5, "s")
     finding.note("p95", f"{percentile(whole, 0.95):.1f} s")
     finding.note("fastest and slowest", f"{min(whole):.1f} s, {max(whole):.1f} s")
     for name, values in zip(
         _PARTS,
-        told[1:],
+        reported[1:],
         strict=True,
     ):
         finding.note(f"of the median: {name}", f"{median(values):.1f} s")

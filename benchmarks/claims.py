@@ -82,12 +82,12 @@ def claims(folder: Path, server: Server, *, events: int) -> Finding:
 
 def _fill(settings: Settings, name: str, events: int) -> None:
     with ControlPlane.open(settings) as plane:
-        for place in range(_COMPANIES):
-            plane.companies.put(_company(place, plane))
+        for index in range(_COMPANIES):
+            plane.companies.put(_company(index, plane))
         share = -(-events // _COMPANIES)
         left = events
-        for place in range(_COMPANIES):
-            mine = [_event(name, place, number) for number in range(min(share, left))]
+        for index in range(_COMPANIES):
+            mine = [_event(name, index, number) for number in range(min(share, left))]
             left -= len(mine)
             plane.deliveries.accept([Delivery(b"[]", {}, "127.0.0.1", "cloudevents", mine)])
 
@@ -125,7 +125,7 @@ def _claim(
     """Claim until nothing is due: which events, how long each claim took, CPU seconds."""
     claimed: list[int] = []
     durations: list[float] = []
-    realms = [_realm(place) for place in range(_COMPANIES)]
+    realms = [_realm(index) for index in range(_COMPANIES)]
     with ControlPlane.open(settings) as plane:
         plane.inbox.due_realms()
         _ready[0].wait(_LONGEST_SECONDS)
@@ -140,22 +140,22 @@ def _claim(
             claimed.extend(each.seq for each in taken)
 
 
-def _realm(place: int) -> RealmId:
-    return RealmId(str(9_341_453_474_484_455 + place))
+def _realm(index: int) -> RealmId:
+    return RealmId(str(9_341_453_474_484_455 + index))
 
 
-def _company(place: int, plane: ControlPlane) -> Company:
+def _company(index: int, plane: ControlPlane) -> Company:
     return Company(
-        _realm(place), Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, plane.now()
+        _realm(index), Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, plane.now()
     )
 
 
-def _event(name: str, place: int, number: int) -> ChangeEvent:
-    identity = f"{name}-{place}-{number}"
+def _event(name: str, index: int, number: int) -> ChangeEvent:
+    identity = f"{name}-{index}-{number}"
     return ChangeEvent(
         key=identity.rjust(64, "0"),
         event_id=identity,
-        realm_id=_realm(place),
+        realm_id=_realm(index),
         entity="Invoice",
         object_id=str(number + 1),
         operation=Operation.UPDATE,

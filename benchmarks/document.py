@@ -1,4 +1,4 @@
-"""Where figures are written down: ``docs/performance.md``, each set between marks of its own."""
+"""Where figures are written down: ``docs/performance.md``, each set between delimiters of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benchmarks.environments import ROOT
 _DOCUMENT = ROOT / "docs" / "performance.md"
 
 
-def write_down(marks: str, command: str, tables: Sequence[str]) -> None:
-    """Replace what stands between these marks by tables, with where they were measured."""
-    begin, end = f"<!-- {marks}: begin -->", f"<!-- {marks}: end -->"
+def write_down(sync_states: str, command: str, tables: Sequence[str]) -> None:
+    """Replace what stands between these delimiters by tables, with where they were measured."""
+    begin, end = f"<!-- {sync_states}: begin -->", f"<!-- {sync_states}: end -->"
     text = _DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)

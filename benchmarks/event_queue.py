@@ -87,11 +87,11 @@ def _work(settings: Settings, process: int, events: int) -> list[int]:
                     plane.deliveries.accept([_delivery((producer + 1) % PRODUCERS, number)])
 
         def consume(consumer: int) -> None:
-            turn = 0
+            attempt = 0
             deadline = time.monotonic() + _LONGEST_SECONDS
             while time.monotonic() < deadline:
-                turn += 1
-                owner = f"consumer-{consumer}-{turn}"
+                attempt += 1
+                owner = f"consumer-{consumer}-{attempt}"
                 taken = plane.inbox.lease(owner, realms=[REALM], limit=_TOGETHER)
                 if taken:
                     seqs = [each.seq for each in taken]

@@ -124,7 +124,7 @@ def table(task: Task) -> list[tuple[str, ...]]:
 def markdown(task: Task) -> str:
     """A heading, the sentence and the table, readable as text too."""
     rows = table(task)
-    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(COLUMNS))]
 
     def row_text(row: Sequence[str]) -> str:
         first, *numbers = zip(row, widths, strict=True)

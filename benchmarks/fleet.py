@@ -2,7 +2,7 @@
 
 Every run is a Dagster run of the job ``fleet_sweep`` in a process of its own, as a run worker
 starts it: its CPU time contains interpreter, imports and bookkeeping. The sandbox runs beside
-them on the same machine; its CPU time is told apart.
+them on the same machine; its CPU time is reported separately.
 """
 
 from __future__ import annotations
@@ -281,11 +281,11 @@ def _parts(*, quiet: bool) -> Iterator[str]:
                 folder=folder,
             )
         text = done.output.strip()
-        told = text if text.startswith("### ") else f"### {title}\n\n{text}"
+        reported = text if text.startswith("### ") else f"### {title}\n\n{text}"
         if not quiet:
-            sys.stdout.write(f"\n{told}\n")
+            sys.stdout.write(f"\n{reported}\n")
             sys.stdout.flush()
-        yield told
+        yield reported
 
 
 def _tell(finding: Finding, found: list[Finding], *, quiet: bool) -> None:

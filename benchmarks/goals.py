@@ -57,15 +57,15 @@ _COLUMNS = ("figure", "measured", "to reach", "reached")
 
 def markdown(finding: Finding) -> str:
     """A heading, the sentence and the table, readable as text too."""
-    verdicts = {True: "yes", False: "no", None: ""}
+    judgements = {True: "yes", False: "no", None: ""}
     rows = [
         _COLUMNS,
         *(
-            (each.what, each.measured, each.goal, verdicts[each.reached])
+            (each.what, each.measured, each.goal, judgements[each.reached])
             for each in finding.figures
         ),
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(_COLUMNS))]
     lines = [
         "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |"
         for row in rows

@@ -31,7 +31,7 @@ _FIGURES = "| commits | seconds | commits/s | median ms | p99 ms | lost | twice 
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What a group of writers came to."""
 
     commits: int
@@ -50,7 +50,7 @@ class Told:
         )
 
 
-def run_writers(url: str, realms: Sequence[str], commits: int, rows_each: int) -> Told:
+def run_writers(url: str, realms: Sequence[str], commits: int, rows_each: int) -> Reported:
     """One process for each realm named, all at once; a realm may be named more than once."""
     began = time.perf_counter()
     running = [
@@ -63,13 +63,13 @@ def run_writers(url: str, realms: Sequence[str], commits: int, rows_each: int) -
         )
         for realm in realms
     ]
-    told = [json.loads(each.communicate(timeout=_LONGEST_SECONDS)[0]) for each in running]
-    return Told(
+    reported = [json.loads(each.communicate(timeout=_LONGEST_SECONDS)[0]) for each in running]
+    return Reported(
         commits * len(realms),
         time.perf_counter() - began,
-        [second for one in told for second in one["seconds"]],
-        sum(one["written"] for one in told),
-        [text for one in told for text in one["failed"]],
+        [second for one in reported for second in one["seconds"]],
+        sum(one["written"] for one in reported),
+        [text for one in reported for text in one["failed"]],
     )
 
 
@@ -115,9 +115,9 @@ def measure(folder: Path, writers: int, commits: int, rows_each: int) -> str:
     with postgres_server() as server:
         url = f"ducklake:{server};data={folder / 'apart'}"
         realms = [str(9_000_000 + number) for number in range(writers)]
-        told = run_writers(url, realms, commits, rows_each)
-        out.append(told.row("each its own company", *audit(url, writers * commits * rows_each)))
-        failures = list(told.failed)
+        reported = run_writers(url, realms, commits, rows_each)
+        out.append(reported.row("each its own company", *audit(url, writers * commits * rows_each)))
+        failures = list(reported.failed)
         singles = one_process(url)
         store = BronzeStore(parse_bronze_url(url), Environment.SANDBOX)
         began = time.perf_counter()
@@ -125,9 +125,9 @@ def measure(folder: Path, writers: int, commits: int, rows_each: int) -> str:
         kept = f"Maintenance afterwards: {time.perf_counter() - began:.1f} s; {upkeep}"
     with postgres_server() as server:
         url = f"ducklake:{server};data={folder / 'same'}"
-        told = run_writers(url, ["9000001"] * writers, commits, rows_each)
-        failures += told.failed
-        out.append(told.row("all the same rows", *audit(url, commits * rows_each)))
+        reported = run_writers(url, ["9000001"] * writers, commits, rows_each)
+        failures += reported.failed
+        out.append(reported.row("all the same rows", *audit(url, commits * rows_each)))
     out += ["", "| one commit of | times | median | rows/s |", "|---|---|---|---|", *singles]
     return "\n".join([*out, "", kept, *(f"- {text}" for text in failures)])
 
@@ -140,8 +140,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ledgerguard-lake-") as folder:
-        told = measure(Path(folder), options.writers, options.commits, options.rows)
-    sys.stdout.write(told + "\n")
+        reported = measure(Path(folder), options.writers, options.commits, options.rows)
+    sys.stdout.write(reported + "\n")
 
 
 if __name__ == "__main__":

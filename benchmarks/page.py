@@ -69,16 +69,16 @@ def bench_page(
 
 
 def fill(plane: ControlPlane, companies: int) -> None:
-    """Connect so many companies and mark all their entity types as loaded a moment ago."""
+    """Connect so many companies and record all their entity types as loaded a moment ago."""
     now = plane.now()
-    for place in range(companies):
-        realm = RealmId(str(_FIRST + place))
-        ill = place % 10 == 9
+    for index in range(companies):
+        realm = RealmId(str(_FIRST + index))
+        ill = index % 10 == 9
         plane.companies.put(
             Company(
                 realm,
                 Environment.SANDBOX,
-                f"Company {place:05}",
+                f"Company {index:05}",
                 ConnectionStatus.NEEDS_REAUTH if ill else ConnectionStatus.CONNECTED,
                 connected_at=now,
                 last_success_at=now,
@@ -95,12 +95,12 @@ def fill(plane: ControlPlane, companies: int) -> None:
         )
         plane.tokens.replace(realm, tokens, None)
         parts = [Committed(each.name, Mode.CDC, "load", 240, 0, now) for each in ENTITIES]
-        plane.marks.committed(realm, parts)
+        plane.sync_states.committed(realm, parts)
         plane.calls.record(realm, entity="Invoice", purpose="sync", status=200, metered=40)
 
 
 def measured(settings: Settings, companies: int, repeats: int) -> Finding:
-    """Both pages over HTTP, in turns, so that a busy machine slows both."""
+    """Both pages over HTTP, alternating, so that a busy machine slows both."""
     finding = Finding(
         "page",
         f"Company page of {companies:,} companies",
@@ -114,11 +114,11 @@ def measured(settings: Settings, companies: int, repeats: int) -> Finding:
             _add_floor(app, size)
             times: dict[str, list[float]] = {"/": [], "/floor": [], "/?page=2": []}
             worked: list[float] = []
-            for turn in range(_WARM + repeats):
+            for attempt in range(_WARM + repeats):
                 for path, seen in times.items():
                     before = time.process_time()
                     taken, _ = _ask(port, path)
-                    if turn >= _WARM:
+                    if attempt >= _WARM:
                         seen.append(taken * 1000)
                         if path == "/":
                             worked.append((time.process_time() - before) * 1000)
@@ -170,7 +170,7 @@ def _ask(port: int, path: str) -> tuple[float, bytes]:
 
 
 def _grow_old(plane: ControlPlane) -> None:
-    """Let every mark be from last night."""
+    """Let every sync state be from last night."""
     from sqlalchemy import update
 
     from ledgerguard_pipeline.control.storage.schema import sync_marks

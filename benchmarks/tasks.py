@@ -46,10 +46,10 @@ def speed(plan: Plan) -> Task:
     )
     with Stage(invoices=plan.invoices) as stage:
         expected = stage.living(_INVOICE)
-        places: list[tuple[Line, Contender, int]] = []
+        indexes: list[tuple[Line, Contender, int]] = []
 
         def enter(name: str, role: Role, contender: Contender, runs: int = plan.runs) -> None:
-            places.append((task.line(name, role), contender, runs))
+            indexes.append((task.line(name, role), contender, runs))
 
         enter("floor: requests + json", Role.FLOOR, _floor(stage, _INVOICE))
         enter("this project, into Bronze", Role.OURS, _ours(stage, _INVOICE))
@@ -67,7 +67,7 @@ def speed(plan: Plan) -> Task:
                 _dlt(stage, _INVOICE),
                 min(plan.runs, _SLOW_RUNS),
             )
-        _rounds(plan, places)
+        _rounds(plan, indexes)
     for line in task.lines:
         _require(line, expected)
     return task
@@ -93,15 +93,15 @@ def company(plan: Plan) -> list[Task]:
         floor = first.line("floor: one call after the other", Role.FLOOR)
         alone = first.line("this project, without Dagster", Role.OURS)
         ours = first.line("this project, `ledgerguard sync`", Role.OURS)
-        places = [
+        indexes = [
             (floor, _floor(stage, ENTITIES), slow),
             (alone, _ours(stage, ENTITIES), slow),
             (ours, _command(stage, ENTITIES), slow),
         ]
         if plan.rivals:
             rival = first.line("python-quickbooks 0.9.12, page 1000", Role.EXTRACTS)
-            places.append((rival, _python_quickbooks(stage, ENTITIES, 1000), slow))
-        _rounds(plan, places)
+            indexes.append((rival, _python_quickbooks(stage, ENTITIES, 1000), slow))
+        _rounds(plan, indexes)
         for line in (floor, alone, ours):
             _require(line, expected)
 
@@ -141,13 +141,13 @@ def memory(plan: Plan) -> Task:
     return task
 
 
-def _rounds(plan: Plan, places: Sequence[tuple[Line, Contender, int]]) -> None:
+def _rounds(plan: Plan, indexes: Sequence[tuple[Line, Contender, int]]) -> None:
     """Everybody once a round, so that what disturbs the machine disturbs all alike.
 
     Round 0 is not kept.
     """
-    for round_ in range(0 if plan.warm_up else 1, max(runs for _, _, runs in places) + 1):
-        for line, contender, runs in places:
+    for round_ in range(0 if plan.warm_up else 1, max(runs for _, _, runs in indexes) + 1):
+        for line, contender, runs in indexes:
             if round_ <= runs:
                 sample = contender(round_)
                 sys.stderr.write(f"  {round_}  {line.name}: {sample.seconds:.2f} s\n")

@@ -50,7 +50,7 @@ class ChangeEvent:
 class Unreadable:
     """A part of a delivery that names no object to read; ``excerpt`` is printable ASCII.
 
-    ``realm_id`` and ``entity`` are what can be told of it, and empty otherwise.
+    ``realm_id`` and ``entity`` are what can be said of it, and empty otherwise.
     """
 
     key: str

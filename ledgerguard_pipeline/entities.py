@@ -238,8 +238,8 @@ def _last(name: str) -> str:
 
     ``json_extract_string(payload, '$.Name')`` would take the first.
     """
-    place = f"list_position(list_reverse(json_keys(payload)), '{name}')"
-    return f"json_extract_string(payload, '$.*')[-{place}]"
+    index = f"list_position(list_reverse(json_keys(payload)), '{name}')"
+    return f"json_extract_string(payload, '$.*')[-{index}]"
 
 
 DERIVED: tuple[DerivedEntity, ...] = (

@@ -55,7 +55,7 @@ from enum import StrEnum
 
 
 class Transient:
-    """The same call may succeed later; retry layers look for this mark."""
+    """The same call may succeed later; retry layers look for this class."""
 
 
 class Terminal:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 
 from ledgerguard_pipeline.auth.connect import Connector
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
 from ledgerguard_pipeline.config.settings import Settings
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ledgerguard_pipeline.bronze.store import BronzeStore
-    from ledgerguard_pipeline.health.company_status import Standing
+    from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.service import IngestionService
 
 LOCK_WAIT_SECONDS = 60.0
@@ -53,7 +53,7 @@ Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
 
 
 class Installation:
-    """Settings, control plane, custody and Bronze of one home. A context manager; thread-safe."""
+    """Settings, control plane, grants and Bronze of one home. A context manager; thread-safe."""
 
     def __init__(
         self,
@@ -129,9 +129,9 @@ class Installation:
         )
 
     @cached_property
-    def custodian(self) -> Custodian:
+    def token_provider(self) -> TokenProvider:
         """The one source of access tokens."""
-        return Custodian(self.control, self.oauth)
+        return TokenProvider(self.control, self.oauth)
 
     @cached_property
     def connector(self) -> Connector:
@@ -173,7 +173,7 @@ class Installation:
             )
         with self._lock:
             if realm_id not in self._clients:
-                self._clients[realm_id] = self._client(realm_id, self.custodian)
+                self._clients[realm_id] = self._client(realm_id, self.token_provider)
             return self._clients[realm_id]
 
     def service(self, realm_id: RealmId) -> IngestionService:
@@ -189,9 +189,9 @@ class Installation:
             self.bronze,
             clock=self.clock,
             companies=self.control.companies,
-            marks=self.control.marks,
+            sync_states=self.control.sync_states,
             budget=self.control.budget,
-            standing=lambda: self.standing(realm_id),
+            company_status=lambda: self.company_status(realm_id),
         )
 
     @contextmanager
@@ -212,7 +212,7 @@ class Installation:
         share = max(until - self.clock.monotonic(), 1.0)
         with self._client(
             realm_id,
-            self.custodian,
+            self.token_provider,
             gate=BoundedGate(self.control.guard, self.clock, until=until, patience=patience),
             policy=RetryPolicy(total_seconds=share),
             transport=transport,
@@ -222,7 +222,7 @@ class Installation:
                 self.bronze,
                 clock=self.clock,
                 companies=self.control.companies,
-                marks=self.control.marks,
+                sync_states=self.control.sync_states,
                 budget=self.control.budget,
             )
 
@@ -243,11 +243,11 @@ class Installation:
             timeouts=(CONNECT_SECONDS, min(silence_seconds, READ_SECONDS)),
         )
 
-    def standing(self, realm_id: RealmId) -> Standing | None:
+    def company_status(self, realm_id: RealmId) -> CompanyStatus | None:
         """How a company stands; None if it was never connected."""
-        from ledgerguard_pipeline.health.company_status import read_standings
+        from ledgerguard_pipeline.health.company_status import read_statuses
 
-        return next(iter(read_standings(self.control, self.settings, realms=[realm_id])), None)
+        return next(iter(read_statuses(self.control, self.settings, realms=[realm_id])), None)
 
     def _bronze_noticed(self, wrong: BronzeUnusable | None) -> None:
         """Let every company's health say so; whoever asked for Bronze gets the error anyway."""

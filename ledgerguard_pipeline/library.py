@@ -19,7 +19,7 @@ from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import exists
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
-from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusReport
 from ledgerguard_pipeline.installation import Installation
@@ -30,7 +30,7 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 if TYPE_CHECKING:
     import pandas as pd
 
-TURN_WAIT_SECONDS = 120.0
+LEASE_WAIT_SECONDS = 120.0
 """How long a sync waits for another run of the same company."""
 
 
@@ -160,7 +160,7 @@ class LedgerGuard:
         since: datetime | str | None = None,
         *,
         force_full_sync: bool = False,
-        wait_seconds: float = TURN_WAIT_SECONDS,
+        wait_seconds: float = LEASE_WAIT_SECONDS,
     ) -> BatchResult:
         """Bring a company up to date, or every connected one, in this process.
 
@@ -180,7 +180,7 @@ class LedgerGuard:
         failures: list[LedgerGuardError] = []
         for realm in realms:
             try:
-                with self._turn(realm, wait_seconds):
+                with self._lease(realm, wait_seconds):
                     done.append(
                         self._installation.service(realm).run_batch_ingestion(
                             chosen, since, force_full_sync
@@ -209,13 +209,13 @@ class LedgerGuard:
             if realm_id is None
             else [self._realm(realm_id)]
         )
-        marks = self.storage.watermarks_of(realms)
+        watermarks = self.storage.watermarks_of(realms)
         reports = []
         for realm in realms:
-            standing = self._installation.standing(realm)
-            if standing is not None:
-                told = {name: moment.isoformat() for name, moment in marks[realm].items()}
-                reports.append(StatusReport(standing.to_json() | {"watermarks": told}))
+            company_status = self._installation.company_status(realm)
+            if company_status is not None:
+                moments = {name: moment.isoformat() for name, moment in watermarks[realm].items()}
+                reports.append(StatusReport(company_status.to_json() | {"watermarks": moments}))
         return reports
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:
@@ -274,10 +274,10 @@ class LedgerGuard:
         return found[0]
 
     @contextmanager
-    def _turn(self, realm: RealmId, wait_seconds: float) -> Iterator[None]:
+    def _lease(self, realm: RealmId, wait_seconds: float) -> Iterator[None]:
         control = self._installation.control
-        turns = Turns(control.leases, self.settings.intuit_env, clock=control.clock)
-        with turns.kept(), turns.of(realm, wait_seconds=wait_seconds):
+        leases = CompanyLeases(control.leases, self.settings.intuit_env, clock=control.clock)
+        with leases.kept(), leases.of(realm, wait_seconds=wait_seconds):
             yield
 
 

@@ -73,7 +73,7 @@ ALWAYS: dict[str, tuple[str, ...]] = {
 _SIGNED = re.compile(
     rb'("(?:' + "|".join(SIGNED_LINKS).encode() + rb')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.DOTALL
 )
-_MARKS = tuple(name.encode() for name in SIGNED_LINKS)
+_LINK_NAMES = tuple(name.encode() for name in SIGNED_LINKS)
 
 
 @cache
@@ -110,6 +110,6 @@ def without_signed_links(payload: bytes) -> bytes:
 
     Works on what is no complete JSON as well, so that quarantine can use it.
     """
-    if not any(mark in payload for mark in _MARKS):
+    if not any(name in payload for name in _LINK_NAMES):
         return payload
     return _SIGNED.sub(rb'\1"' + LINK_LEFT_OUT.encode() + b'"', payload)

@@ -15,8 +15,8 @@ from ledgerguard_pipeline_tests import connect_many
 def small_companies(count: int) -> list[SandboxCompany]:
     """Companies that start with the same few hundred objects."""
     return [
-        share_books(_template(), str(FIRST_REALM + place), f"Company {place + 1}", place)
-        for place in range(count)
+        share_books(_template(), str(FIRST_REALM + index), f"Company {index + 1}", index)
+        for index in range(count)
     ]
 
 

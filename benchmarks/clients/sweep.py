@@ -34,15 +34,18 @@ def main() -> None:
         execute_run(InMemoryJob(job), run, instance)
         finished = instance.get_run_by_id(run.run_id)
         events = instance.all_logs(run.run_id)
-        told = {"run_id": run.run_id, "status": None if finished is None else finished.status.value}
+        reported = {
+            "run_id": run.run_id,
+            "status": None if finished is None else finished.status.value,
+        }
         for entry in events:
             event = entry.dagster_event
             if event is not None and event.event_type is dg.DagsterEventType.STEP_OUTPUT:
                 table = event.step_output_data.metadata
-                told["table"] = {  # type: ignore[assignment]  # JSON
+                reported["table"] = {  # type: ignore[assignment]  # JSON
                     name: value.value for name, value in table.items() if name != "failures"
                 }
-    sys.stdout.write(json.dumps({**told, "events": len(events)}, default=str) + "\n")
+    sys.stdout.write(json.dumps({**reported, "events": len(events)}, default=str) + "\n")
 
 
 if __name__ == "__main__":

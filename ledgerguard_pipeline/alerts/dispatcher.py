@@ -1,8 +1,8 @@
-"""Seeing and telling: from how companies stand to messages on every channel.
+"""From the status of companies to messages on every channel.
 
 ``observe`` remembers what is wrong, ``tell`` brings each channel up to date. Both may run in any
-number of processes at once and die at any moment: each change is told once per channel, except
-where a process dies between a channel's yes and writing it down; then it is told again after two
+number of processes at once and die at any moment: each change is sent once per channel, except
+where a process dies between a channel's yes and writing it down; then it is sent again after two
 minutes, under the same message id. A channel that fails does not hold up the others, and catches
 up by itself: what it hears then is how things are by then.
 """
@@ -24,20 +24,20 @@ from ledgerguard_pipeline.alerts.messages import Links, company_news, message_id
 from ledgerguard_pipeline.alerts.policy import (
     COMMON,
     INSTALLATION,
+    Alert,
     AlertKind,
-    Finding,
-    News,
-    news,
+    Notification,
+    notification,
     revise,
 )
-from ledgerguard_pipeline.alerts.stored_state import read_signs, read_told, signs_text, told_text
+from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable
 from ledgerguard_pipeline.observability.redaction import redact
 
 ONE_BY_ONE = 5
-"""More companies than this at once are told in one message: nobody reads five hundred."""
+"""More companies than this at once go into one message: nobody reads five hundred."""
 
 START_SECONDS = 25.0
 """No message is begun after this; with one that times out a tick stays below Dagster's sixty."""
@@ -48,7 +48,7 @@ _LONGEST_RETRY = 900.0
 
 _log = structlog.get_logger(__name__)
 
-StillFailing = Callable[[str, Finding], bool]
+StillFailing = Callable[[str, Alert], bool]
 """Whether no later run of the job (of that company) has succeeded."""
 
 
@@ -58,18 +58,18 @@ class Observed:
 
     realm_id: str
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Alert, ...]
 
 
 @dataclass(slots=True)
-class Tally:
+class DispatchSummary:
     """What telling came to, by channel: messages taken, and why one was not."""
 
     sent: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
-class Announcer:
+class AlertDispatcher:
     """Watches over the companies of one control plane on behalf of some channels."""
 
     def __init__(self, control: ControlPlane, channels: Sequence[Channel], links: Links) -> None:
@@ -87,19 +87,19 @@ class Announcer:
         """
         current = {each.realm_id: list(each.findings) for each in companies}
         current[INSTALLATION] = _common(current.values())
-        known = self._store.signs()
+        known = self._store.alert_states()
         gone = set(known) - set(current)
-        gone |= {each.realm_id for each in self._store.told()} - set(current)
+        gone |= {each.realm_id for each in self._store.sent()} - set(current)
         if gone:
             self._store.forget(gone)
         # Dagster is asked before the store is locked.
         failing = {
             realm: [
-                sign.finding
-                for sign in read_signs(text).values()
-                if sign.finding.kind == AlertKind.RUN_FAILED
-                and sign.present
-                and still_failing(realm, sign.finding)
+                alert_state.finding
+                for alert_state in read_signs(text).values()
+                if alert_state.finding.kind == AlertKind.RUN_FAILED
+                and alert_state.present
+                and still_failing(realm, alert_state.finding)
             ]
             for realm, text in known.items()
         }
@@ -110,42 +110,47 @@ class Announcer:
                 before = stored.get(realm)
                 if before is None and not found:
                     continue
-                signs = read_signs(before)
+                alert_states = read_signs(before)
                 asked = {each.slot: each for each in failing.get(realm, ())}
                 # Runs that failed since they were asked about are failing as well.
                 asked |= {
-                    slot: sign.finding
-                    for slot, sign in signs.items()
-                    if sign.finding.kind == AlertKind.RUN_FAILED
-                    and sign.present
-                    and sign.finding.run_id not in _run_ids(known.get(realm))
+                    slot: alert_state.finding
+                    for slot, alert_state in alert_states.items()
+                    if alert_state.finding.kind == AlertKind.RUN_FAILED
+                    and alert_state.present
+                    and alert_state.finding.run_id not in _run_ids(known.get(realm))
                 }
-                after = signs_text(revise(signs, [*found, *asked.values()], at))
+                after = signs_text(revise(alert_states, [*found, *asked.values()], at))
                 if after != before:
                     changed[realm] = after
             return changed
 
         self._store.revise(change, at)
 
-    def note_failed_run(self, realm: str, finding: Finding) -> None:
+    def note_failed_run(self, realm: str, finding: Alert) -> None:
         """Note a run that failed; it is over when a later run of its job succeeds."""
         at = self._control.now()
 
         def change(stored: Mapping[str, str]) -> dict[str, str | None]:
-            signs = read_signs(stored.get(realm))
-            present = [sign.finding for sign in signs.values() if sign.present]
+            alert_states = read_signs(stored.get(realm))
+            present = [
+                alert_state.finding for alert_state in alert_states.values() if alert_state.present
+            ]
             kept = [each for each in present if each.slot != finding.slot]
-            after = signs_text(revise(signs, [*kept, finding], at))
+            after = signs_text(revise(alert_states, [*kept, finding], at))
             return {} if after == stored.get(realm) else {realm: after}
 
         self._store.revise(change, at)
 
-    def tell(self) -> Tally:
+    def tell(self) -> DispatchSummary:
         """Bring every channel up to date; channels side by side, and none can fail the caller."""
-        tally = Tally()
+        summary = DispatchSummary()
         threads = [
             threading.Thread(
-                target=self._tell, args=(channel, tally), name=f"alerts-{channel.name}", daemon=True
+                target=self._tell,
+                args=(channel, summary),
+                name=f"alerts-{channel.name}",
+                daemon=True,
             )
             for channel in self._channels
         ]
@@ -153,40 +158,42 @@ class Announcer:
             thread.start()
         for thread in threads:
             thread.join(WAIT_SECONDS)
-        return tally
+        return summary
 
-    def _tell(self, channel: Channel, tally: Tally) -> None:
+    def _tell(self, channel: Channel, summary: DispatchSummary) -> None:
         try:
-            _Telling(self._control, channel, self._links, tally).run()
+            _ChannelDelivery(self._control, channel, self._links, summary).run()
         except Exception as error:  # noqa: BLE001  # alerts must never break what they watch
-            tally.failed[channel.name] = type(error).__name__
+            summary.failed[channel.name] = type(error).__name__
             # Not the logger's own traceback: unconfigured, it prints local variables.
             trace = redact(traceback.format_exc())
             _log.error("alert_failed", channel=channel.name, trace=trace)
 
 
-class _Telling:
-    """One channel's turn."""
+class _ChannelDelivery:
+    """One channel's delivery."""
 
-    def __init__(self, control: ControlPlane, channel: Channel, links: Links, tally: Tally) -> None:
+    def __init__(
+        self, control: ControlPlane, channel: Channel, links: Links, summary: DispatchSummary
+    ) -> None:
         self._control = control
         self._store = control.alerts
         self._channel = channel
         self._links = links
-        self._tally = tally
+        self._summary = summary
         self._owner = f"{this_process()}/{secrets.token_hex(8)}"[-64:]
         self._attempts: dict[str, int] = {}
 
     def run(self) -> None:
-        told = {each.realm_id: each for each in self._store.told(self._channel.name)}
-        found: dict[str, News] = {}
+        sent = {each.realm_id: each for each in self._store.sent(self._channel.name)}
+        found: dict[str, Notification] = {}
         versions: dict[str, int] = {}
-        # A company told of whose signs are gone meanwhile is one where all is over.
-        for realm, text in {**dict.fromkeys(told, "{}"), **self._store.signs()}.items():
-            known = told.get(realm)
+        # A company that was reported and has no alert state any more is one where all is over.
+        for realm, text in {**dict.fromkeys(sent, "{}"), **self._store.alert_states()}.items():
+            known = sent.get(realm)
             if known is not None and known.busy_until is not None:
                 continue
-            heard = news(read_signs(text), {} if known is None else read_told(known.told))
+            heard = notification(read_signs(text), {} if known is None else read_sent(known.sent))
             if heard is not None:
                 found[realm] = heard
                 versions[realm] = 0 if known is None else known.version
@@ -196,36 +203,38 @@ class _Telling:
         taken = self._store.claim(self._channel.name, self._owner, versions)
         self._deliver({realm: found[realm] for realm in sorted(taken)}, versions)
 
-    def _deliver(self, found: Mapping[str, News], versions: Mapping[str, int]) -> None:
-        portions = [list(found)] if len(found) > ONE_BY_ONE else [[realm] for realm in found]
+    def _deliver(self, found: Mapping[str, Notification], versions: Mapping[str, int]) -> None:
+        chunks = [list(found)] if len(found) > ONE_BY_ONE else [[realm] for realm in found]
         names: dict[str, str] = {
             each.realm_id: each.name for each in self._control.companies.list()
         }
         began = self._control.clock.monotonic()
-        while portions:
+        while chunks:
             if self._control.clock.monotonic() - began > START_SECONDS:
                 break
-            realms = portions[0]
+            realms = chunks[0]
             message = self._message(realms, found, versions, names)
             try:
                 remark = self._channel.send(message)
             except AlertError as error:
                 self._put_back(realms, error)
-                portions.pop(0)
+                chunks.pop(0)
                 break
             except Exception as error:
                 self._put_back(realms, ChannelUnavailable(f"{type(error).__name__} in sending."))
-                portions.pop(0)
+                chunks.pop(0)
                 raise
-            portions.pop(0)
+            chunks.pop(0)
             self._store.confirm(
                 self._channel.name,
                 self._owner,
-                {realm: told_text(found[realm].told) for realm in realms},
+                {realm: sent_text(found[realm].sent) for realm in realms},
             )
-            self._tally.sent[self._channel.name] = self._tally.sent.get(self._channel.name, 0) + 1
+            self._summary.sent[self._channel.name] = (
+                self._summary.sent.get(self._channel.name, 0) + 1
+            )
             _log.info("alert_sent", channel=self._channel.name, title=message.title, remark=remark)
-        left = [realm for realms in portions for realm in realms]
+        left = [realm for realms in chunks for realm in realms]
         if left:
             self._store.put_back(self._channel.name, self._owner, left)
 
@@ -241,13 +250,13 @@ class _Telling:
             error=text,
             retry_seconds=max(wait, asked or 0.0),
         )
-        self._tally.failed[self._channel.name] = text
+        self._summary.failed[self._channel.name] = text
         _log.warning("alert_not_sent", channel=self._channel.name, error=text)
 
     def _message(
         self,
         realms: Sequence[str],
-        found: Mapping[str, News],
+        found: Mapping[str, Notification],
         versions: Mapping[str, int],
         names: Mapping[str, str],
     ) -> Message:
@@ -268,9 +277,9 @@ class _Telling:
         )
 
 
-def _common(current: Iterable[list[Finding]]) -> list[Finding]:
+def _common(current: Iterable[list[Alert]]) -> list[Alert]:
     """Take what concerns all companies at once out of each, and return it once."""
-    common: dict[str, Finding] = {}
+    common: dict[str, Alert] = {}
     for findings in current:
         for finding in [each for each in findings if each.kind in COMMON]:
             findings.remove(finding)
@@ -279,4 +288,4 @@ def _common(current: Iterable[list[Finding]]) -> list[Finding]:
 
 
 def _run_ids(text: str | None) -> set[str]:
-    return {sign.finding.run_id for sign in read_signs(text).values()}
+    return {alert_state.finding.run_id for alert_state in read_signs(text).values()}

@@ -1,4 +1,4 @@
-"""Signs and what was told as JSON texts, and the words of a message."""
+"""The words of a message."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.alerts.channels.message import CompanyNews, Message, Mood, Point, plain
 from ledgerguard_pipeline.alerts.policy import (
-    Finding,
-    News,
+    Alert,
+    Notification,
 )
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.health.rules import HealthState
@@ -46,24 +46,24 @@ class Links:
         return f"{self.dagster}/runs/{run_id}" if self.dagster and run_id else None
 
 
-def company_news(realm: str, name: str, news: News, links: Links) -> CompanyNews:
+def company_news(realm: str, name: str, notification: Notification, links: Links) -> CompanyNews:
     """One company's part of a message."""
     return CompanyNews(
         realm_id=realm,
         name=plain(name, _NAME_LIMIT) if realm else "This installation",
-        state=news.state.value,
-        new=tuple(_point(each, links) for each in news.new),
-        still=tuple(_point(each, links) for each in news.still),
-        over=tuple(_over(slot, text) for slot, text in news.over),
+        state=notification.state.value,
+        new=tuple(_point(each, links) for each in notification.new),
+        still=tuple(_point(each, links) for each in notification.still),
+        over=tuple(_over(slot, text) for slot, text in notification.over),
         page=links.page(realm),
     )
 
 
-def mood(news: News) -> Mood:
+def mood(notification: Notification) -> Mood:
     """Which way it went."""
-    if news.new:
+    if notification.new:
         return Mood.PROBLEM
-    return Mood.RECOVERED if news.state is HealthState.HEALTHY else Mood.BETTER
+    return Mood.RECOVERED if notification.state is HealthState.HEALTHY else Mood.BETTER
 
 
 def message_id(channel: str, environment: str, versions: Mapping[str, int]) -> str:
@@ -79,7 +79,7 @@ def trial_message(channel: str, environment: str, at: datetime) -> Message:
     return Message(digest, at, Mood.TEST, environment, note=note)
 
 
-def _point(finding: Finding, links: Links) -> Point:
+def _point(finding: Alert, links: Links) -> Point:
     return Point(
         kind=finding.kind,
         text=plain(finding.text),

@@ -1,9 +1,9 @@
-"""What is worth telling, decided without I/O or clock.
+"""What is worth an alert, decided without I/O or clock.
 
 A company's findings (health reasons, failing runs) become *signs* that remember since when
 something is there or gone. A sign counts only once it has settled, and is over only when it has
 stayed away for a while; each relapse within six hours doubles that while. So a connection that
-flaps is told about once, not at every turn. What a channel was told last is compared with the
+flaps alerts once, not at every change. What a channel was sent last is compared with the
 signs: the difference is the news.
 """
 
@@ -50,11 +50,11 @@ COMMON = frozenset(
         ReasonKind.UNREADABLE_EVENTS,
     }
 )
-"""Concern the app or the installation, so all companies at once: told once, not per company."""
+"""Concern the app or the installation, so all companies at once: sent once, not per company."""
 
 _MINUTE = 60.0
 _PATIENCE: dict[str, tuple[float, float]] = {
-    # A failed run is told by its own alert, with a link; this is for syncs outside of Dagster.
+    # A failed run has its own alert, with a link; this is for syncs outside of Dagster.
     ReasonKind.SYNC_FAILED: (2 * _MINUTE, 5 * _MINUTE),
     # The first load is under way, or the schedule is about to catch up after a restart.
     ReasonKind.REFRESH_FAILS: (5 * _MINUTE, 5 * _MINUTE),
@@ -75,11 +75,11 @@ _LONGEST_HOLD = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Alert:
     """One thing that is wrong now.
 
     ``subject`` tells several of a kind apart (the job of a failed run), ``grade`` stages of one:
-    a stage that was not told yet is news. ``run_id`` is the Dagster run it came from.
+    a stage that was not sent yet is a notification. ``run_id`` is the Dagster run it came from.
     """
 
     kind: str
@@ -95,13 +95,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class AlertState:
     """A finding and its history; ``on`` is what counts, ``present`` what was seen last.
 
     ``since`` is when ``present`` last changed, ``ended_at`` when it was last over.
     """
 
-    finding: Finding
+    finding: Alert
     present: bool
     since: datetime
     on: bool = False
@@ -109,41 +109,41 @@ class Sign:
     relapses: int = 0
 
 
-Signs = Mapping[str, Sign]
+AlertStates = Mapping[str, AlertState]
 """By slot."""
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPoint:
-    """What a channel was told of one slot; all grades since it was last over."""
+class SentPoint:
+    """What a channel was sent of one slot; all grades since it was last over."""
 
     text: str
     grades: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """The difference between what is and what was told; ``told`` is the state after telling."""
+class Notification:
+    """The difference between what is and what was sent; ``sent`` is the state afterwards."""
 
     state: HealthState
-    new: tuple[Finding, ...]
-    still: tuple[Finding, ...]
+    new: tuple[Alert, ...]
+    still: tuple[Alert, ...]
     over: tuple[tuple[str, str], ...]
-    """Slot and text as it was told."""
-    told: Mapping[str, ToldPoint]
+    """Slot and text as it was sent."""
+    sent: Mapping[str, SentPoint]
 
 
-def findings_of(reasons: Iterable[Reason]) -> list[Finding]:
+def findings_of(reasons: Iterable[Reason]) -> list[Alert]:
     """Health reasons as findings; several of one kind become one, as bad as the worst."""
-    merged: dict[str, Finding] = {}
+    merged: dict[str, Alert] = {}
     for reason in reasons:
         kind = reason.kind.value
         known = merged.get(kind)
         if known is None:
-            merged[kind] = Finding(kind, reason.state, reason.text, grade=reason.grade)
+            merged[kind] = Alert(kind, reason.state, reason.text, grade=reason.grade)
         else:
             worse = _worst((known.state, reason.state)) is not known.state
-            merged[kind] = Finding(
+            merged[kind] = Alert(
                 kind,
                 reason.state if worse else known.state,
                 f"{known.text} {reason.text}",
@@ -152,56 +152,68 @@ def findings_of(reasons: Iterable[Reason]) -> list[Finding]:
     return list(merged.values())
 
 
-def revise(signs: Signs, findings: Iterable[Finding], now: datetime) -> dict[str, Sign]:
+def revise(
+    alert_states: AlertStates, findings: Iterable[Alert], now: datetime
+) -> dict[str, AlertState]:
     """The signs after ``findings`` were seen at ``now``; equal ones if nothing changed."""
     current = {each.slot: each for each in findings}
     if any(each.kind in DEAD for each in current.values()):
         # What else was wrong will be found again, if it is, once calls are possible.
         current = {slot: each for slot, each in current.items() if each.kind in DEAD}
-        signs = {slot: sign for slot, sign in signs.items() if sign.finding.kind in DEAD}
+        alert_states = {
+            slot: alert_state
+            for slot, alert_state in alert_states.items()
+            if alert_state.finding.kind in DEAD
+        }
     elif any(each.kind == AlertKind.RUN_FAILED for each in current.values()):
         # The run's own alert says the same and has a link.
-        echo = signs.get(ReasonKind.SYNC_FAILED)
+        echo = alert_states.get(ReasonKind.SYNC_FAILED)
         if echo is None or not echo.on:
             current.pop(ReasonKind.SYNC_FAILED, None)
-    revised: dict[str, Sign] = {}
-    for slot in [*signs, *(slot for slot in current if slot not in signs)]:
-        sign = _revised(signs.get(slot), current.get(slot), now)
-        if sign is not None:
-            revised[slot] = sign
+    revised: dict[str, AlertState] = {}
+    for slot in [*alert_states, *(slot for slot in current if slot not in alert_states)]:
+        alert_state = _revised(alert_states.get(slot), current.get(slot), now)
+        if alert_state is not None:
+            revised[slot] = alert_state
     return revised
 
 
-def _revised(sign: Sign | None, finding: Finding | None, now: datetime) -> Sign | None:
-    if sign is None:
+def _revised(
+    alert_state: AlertState | None, finding: Alert | None, now: datetime
+) -> AlertState | None:
+    if alert_state is None:
         if finding is None:
             return None
-        sign = Sign(finding, present=True, since=now)
+        alert_state = AlertState(finding, present=True, since=now)
     present = finding is not None
-    if present != sign.present:
-        sign = replace(sign, present=present, since=now)
+    if present != alert_state.present:
+        alert_state = replace(alert_state, present=present, since=now)
     # The words follow the facts only where they say something new: "12 minutes ago" would
     # otherwise be written anew with every look.
-    if finding is not None and (not sign.on or _stage(finding) != _stage(sign.finding)):
-        sign = replace(sign, finding=finding)
-    age = (now - sign.since).total_seconds()
-    settle, hold = _PATIENCE.get(sign.finding.kind, (0.0, 0.0))
-    if present and not sign.on and age >= settle:
-        again = _again(sign, now)
-        return replace(sign, on=True, relapses=sign.relapses + 1 if again else 0)
-    if not present and sign.on and age >= _hold(hold, sign.relapses):
-        return replace(sign, on=False, ended_at=now)
-    if not present and not sign.on and not _again(sign, now):
+    if finding is not None and (
+        not alert_state.on or _stage(finding) != _stage(alert_state.finding)
+    ):
+        alert_state = replace(alert_state, finding=finding)
+    age = (now - alert_state.since).total_seconds()
+    settle, hold = _PATIENCE.get(alert_state.finding.kind, (0.0, 0.0))
+    if present and not alert_state.on and age >= settle:
+        again = _again(alert_state, now)
+        return replace(alert_state, on=True, relapses=alert_state.relapses + 1 if again else 0)
+    if not present and alert_state.on and age >= _hold(hold, alert_state.relapses):
+        return replace(alert_state, on=False, ended_at=now)
+    if not present and not alert_state.on and not _again(alert_state, now):
         return None
-    return sign
+    return alert_state
 
 
-def _stage(finding: Finding) -> tuple[str, HealthState, str]:
+def _stage(finding: Alert) -> tuple[str, HealthState, str]:
     return finding.grade, finding.state, finding.run_id
 
 
-def _again(sign: Sign, now: datetime) -> bool:
-    return sign.ended_at is not None and now - sign.ended_at <= timedelta(seconds=RELAPSE_SECONDS)
+def _again(alert_state: AlertState, now: datetime) -> bool:
+    return alert_state.ended_at is not None and now - alert_state.ended_at <= timedelta(
+        seconds=RELAPSE_SECONDS
+    )
 
 
 def _hold(first: float, relapses: int) -> float:
@@ -210,26 +222,26 @@ def _hold(first: float, relapses: int) -> float:
     return min(max(first, _FIRST_HOLD) * float(1 << min(relapses - 1, 16)), _LONGEST_HOLD)
 
 
-def news(signs: Signs, told: Mapping[str, ToldPoint]) -> News | None:
-    """What a channel that knows ``told`` has to hear; None if nothing."""
-    on = {slot: sign.finding for slot, sign in signs.items() if sign.on}
+def notification(alert_states: AlertStates, sent: Mapping[str, SentPoint]) -> Notification | None:
+    """What a channel that was sent ``sent`` still lacks; None if nothing."""
+    on = {slot: alert_state.finding for slot, alert_state in alert_states.items() if alert_state.on}
     dead = {slot: finding for slot, finding in on.items() if finding.kind in DEAD}
     # Also while a dead connection is back for a moment: what else there is waits for its end.
     on = dead or on
-    known = {slot for slot in on if slot in told and on[slot].grade in told[slot].grades}
+    known = {slot for slot in on if slot in sent and on[slot].grade in sent[slot].grades}
     new = tuple(finding for slot, finding in on.items() if slot not in known)
     still = tuple(finding for slot, finding in on.items() if slot in known)
-    over = () if dead else tuple((slot, told[slot].text) for slot in told if slot not in on)
+    over = () if dead else tuple((slot, sent[slot].text) for slot in sent if slot not in on)
     if not new and not over:
         return None
     after = {
-        slot: ToldPoint(
+        slot: SentPoint(
             finding.text,
-            tuple(dict.fromkeys((*(told[slot].grades if slot in told else ()), finding.grade))),
+            tuple(dict.fromkeys((*(sent[slot].grades if slot in sent else ()), finding.grade))),
         )
         for slot, finding in on.items()
     }
-    return News(_worst(finding.state for finding in on.values()), new, still, over, after)
+    return Notification(_worst(finding.state for finding in on.values()), new, still, over, after)
 
 
 def _worst(states: Iterable[HealthState]) -> HealthState:

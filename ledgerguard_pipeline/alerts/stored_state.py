@@ -1,4 +1,4 @@
-"""Signs and what was told as the JSON texts that are stored."""
+"""Alert states and what was sent, as the JSON texts that are stored."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from datetime import datetime
 
 from ledgerguard_pipeline.alerts.channels.message import plain
 from ledgerguard_pipeline.alerts.policy import (
-    Finding,
-    Sign,
-    Signs,
-    ToldPoint,
+    Alert,
+    AlertState,
+    AlertStates,
+    SentPoint,
 )
 from ledgerguard_pipeline.health.rules import HealthState
 
 
-def signs_text(signs: Signs) -> str | None:
-    """Signs for the store; None where there is nothing to remember."""
-    if not signs:
+def signs_text(alert_states: AlertStates) -> str | None:
+    """Alert states for the store; None where there is nothing to remember."""
+    if not alert_states:
         return None
-    return json.dumps({slot: _sign_json(sign) for slot, sign in signs.items()}, ensure_ascii=False)
+    return json.dumps(
+        {slot: _sign_json(alert_state) for slot, alert_state in alert_states.items()},
+        ensure_ascii=False,
+    )
 
 
-def _sign_json(sign: Sign) -> dict[str, object]:
-    finding = sign.finding
+def _sign_json(alert_state: AlertState) -> dict[str, object]:
+    finding = alert_state.finding
     return {
         "kind": finding.kind,
         "subject": finding.subject,
@@ -32,31 +35,31 @@ def _sign_json(sign: Sign) -> dict[str, object]:
         "state": finding.state.value,
         "text": plain(finding.text),
         "run_id": finding.run_id,
-        "present": sign.present,
-        "since": sign.since.isoformat(),
-        "on": sign.on,
-        "ended_at": None if sign.ended_at is None else sign.ended_at.isoformat(),
-        "relapses": sign.relapses,
+        "present": alert_state.present,
+        "since": alert_state.since.isoformat(),
+        "on": alert_state.on,
+        "ended_at": None if alert_state.ended_at is None else alert_state.ended_at.isoformat(),
+        "relapses": alert_state.relapses,
     }
 
 
-def read_signs(text: str | None) -> dict[str, Sign]:
-    """Signs from the store; what another version wrote and cannot be read counts as none."""
+def read_signs(text: str | None) -> dict[str, AlertState]:
+    """Alert states from the store; what another version wrote and cannot be read counts as none."""
     try:
         return _signs(text)
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
 
-def _signs(text: str | None) -> dict[str, Sign]:
-    signs: dict[str, Sign] = {}
+def _signs(text: str | None) -> dict[str, AlertState]:
+    alert_states: dict[str, AlertState] = {}
     for slot, each in json.loads(text or "{}").items():
-        finding = Finding(
+        finding = Alert(
             each["kind"], HealthState(each["state"]), each["text"], each["subject"], each["grade"],
             each["run_id"],
         )  # fmt: skip
         ended = each["ended_at"]
-        signs[slot] = Sign(
+        alert_states[slot] = AlertState(
             finding,
             present=each["present"],
             since=datetime.fromisoformat(each["since"]),
@@ -64,25 +67,25 @@ def _signs(text: str | None) -> dict[str, Sign]:
             ended_at=None if ended is None else datetime.fromisoformat(ended),
             relapses=each["relapses"],
         )
-    return signs
+    return alert_states
 
 
-def told_text(told: Mapping[str, ToldPoint]) -> str:
-    """What was told, for the store."""
+def sent_text(sent: Mapping[str, SentPoint]) -> str:
+    """What was sent, for the store."""
     return json.dumps(
         {
             slot: {"text": plain(point.text), "grades": list(point.grades)}
-            for slot, point in told.items()
+            for slot, point in sent.items()
         },
         ensure_ascii=False,
     )
 
 
-def read_told(text: str) -> dict[str, ToldPoint]:
-    """What was told, from the store; what cannot be read counts as nothing."""
+def read_sent(text: str) -> dict[str, SentPoint]:
+    """What was sent, from the store; what cannot be read counts as nothing."""
     try:
         return {
-            slot: ToldPoint(each["text"], tuple(each["grades"]))
+            slot: SentPoint(each["text"], tuple(each["grades"]))
             for slot, each in json.loads(text).items()
         }
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -142,8 +142,8 @@ class Connector:
                 self._revoke(realm, tokens)
                 crashpoint("after_revoke")
             # In this order: a company without tokens that counts as connected would be called.
-            self._control.companies.mark(realm, ConnectionStatus.DISCONNECTED)
-            crashpoint("after_disconnect_marked")
+            self._control.companies.set_status(realm, ConnectionStatus.DISCONNECTED)
+            crashpoint("after_disconnect_noted")
             self._control.tokens.forget(realm)
         _log.info("company_disconnected", realm_id=realm)
         return self._control.companies.require(realm)

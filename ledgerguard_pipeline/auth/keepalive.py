@@ -1,4 +1,4 @@
-"""Daily care for grants nobody uses: Intuit ends a refresh token after 100 idle days.
+"""Keeping alive the grants nobody uses: Intuit ends a refresh token after 100 idle days.
 
 Every use extends it, so one refresh of a company that was not called for some days keeps it for
 ever (up to Intuit's five years). Grants that Intuit refused are asked about once more here, because
@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, Care, Cared
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, KeepAliveOutcome, KeepAliveResult
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 
 
 def keep_alive(
-    control: ControlPlane, custodian: Custodian, *, idle_days: int = IDLE_DAYS
-) -> list[Cared]:
+    control: ControlPlane, token_provider: TokenProvider, *, idle_days: int = IDLE_DAYS
+) -> list[KeepAliveResult]:
     """Refresh every company that was idle for so many days; whatever one fails at stays its own.
 
     A token that ends within the first warning is refreshed however lately it was used.
@@ -36,31 +36,42 @@ def keep_alive(
             continue
         life = lives.get(company.realm_id)
         try:
-            care, detail = _care(control, custodian, company, life, idle_days), None
+            outcome, detail = _keep_alive(control, token_provider, company, life, idle_days), None
         except ReauthorizationRequired as error:
-            care, detail = Care.DIED, error.message
+            outcome, detail = KeepAliveOutcome.DIED, error.message
         except LedgerGuardError as error:
-            care, detail = Care.FAILED, error.message
+            outcome, detail = KeepAliveOutcome.FAILED, error.message
         except Exception as error:  # noqa: BLE001  # the next company must not suffer from it
-            care, detail = Care.FAILED, f"An unexpected {type(error).__name__} stopped it."
+            outcome, detail = (
+                KeepAliveOutcome.FAILED,
+                f"An unexpected {type(error).__name__} stopped it.",
+            )
             _log.exception("keep_alive_failed", realm_id=company.realm_id)
-        outcomes.append((company, care, detail))
+        outcomes.append((company, outcome, detail))
     return _dated(control, outcomes)
 
 
-def _care(
+def _keep_alive(
     control: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     company: Company,
     life: TokenLife | None,
     idle_days: int,
-) -> Care:
+) -> KeepAliveOutcome:
     if company.status is ConnectionStatus.NEEDS_REAUTH:
-        return Care.REVIVED if custodian.confirm(company.realm_id) else Care.NEEDS_CONSENT
+        return (
+            KeepAliveOutcome.REVIVED
+            if token_provider.confirm(company.realm_id)
+            else KeepAliveOutcome.NEEDS_CONSENT
+        )
     if life is not None and not _due(life, control.now(), idle_days):
-        return Care.IN_USE
+        return KeepAliveOutcome.IN_USE
     # Whoever refreshed it since the look above saves the call.
-    return Care.RENEWED if custodian.keep_alive(company.realm_id) else Care.IN_USE
+    return (
+        KeepAliveOutcome.RENEWED
+        if token_provider.keep_alive(company.realm_id)
+        else KeepAliveOutcome.IN_USE
+    )
 
 
 def _due(life: TokenLife, now: datetime, idle_days: int) -> bool:
@@ -70,20 +81,22 @@ def _due(life: TokenLife, now: datetime, idle_days: int) -> bool:
     return end is not None and end - now <= timedelta(days=WARN_DAYS[0])
 
 
-def _dated(control: ControlPlane, outcomes: list[tuple[Company, Care, str | None]]) -> list[Cared]:
+def _dated(
+    control: ControlPlane, outcomes: list[tuple[Company, KeepAliveOutcome, str | None]]
+) -> list[KeepAliveResult]:
     lives = control.tokens.lives()
-    told = []
-    for company, care, detail in outcomes:
+    reported = []
+    for company, outcome, detail in outcomes:
         life = lives.get(company.realm_id)
-        told.append(
-            Cared(
+        reported.append(
+            KeepAliveResult(
                 company.realm_id,
                 company.name,
-                care,
+                outcome,
                 None if life is None else life.refresh_expires_at,
                 None if life is None else life.hard_expires_at,
                 detail,
             )
         )
-        _log.info("company_kept_alive", realm_id=company.realm_id, outcome=care.value)
-    return told
+        _log.info("company_kept_alive", realm_id=company.realm_id, outcome=outcome.value)
+    return reported

@@ -1,4 +1,4 @@
-"""How the daily care for a company ended; values only, so that showing them needs no HTTP stack."""
+"""How keeping a company's grant alive ended; values only, so that showing them needs no HTTP stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IDLE_DAYS = 7
 """After so many days without a refresh a company counts as idle; any sync refreshes."""
 
 
-class Care(StrEnum):
+class KeepAliveOutcome(StrEnum):
     """What became of one company."""
 
     IN_USE = "in use"
@@ -21,7 +21,7 @@ class Care(StrEnum):
     REVIVED = "revived"
     """Intuit refused its grant before and accepts it now."""
     NEEDS_CONSENT = "needs a new consent"
-    """Known before; somebody was told."""
+    """Known before, and reported."""
     DIED = "died"
     """Intuit refuses its grant as of now."""
     FAILED = "failed"
@@ -30,16 +30,16 @@ class Care(StrEnum):
     @property
     def bad(self) -> bool:
         """True for news that somebody should hear."""
-        return self in (Care.DIED, Care.FAILED)
+        return self in (KeepAliveOutcome.DIED, KeepAliveOutcome.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Cared:
+class KeepAliveResult:
     """One company's outcome; ``detail`` says why where it is bad, and holds no secret."""
 
     realm_id: RealmId
     name: str
-    care: Care
+    outcome: KeepAliveOutcome
     refresh_expires_at: datetime | None
     """End of the rolling 100 days as it is now; None where Intuit did not say."""
     hard_expires_at: datetime | None

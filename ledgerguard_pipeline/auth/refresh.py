@@ -3,7 +3,7 @@
 What Intuit answers decides: ``invalid_grant`` is about this company's grant, ``invalid_client``
 about the app's own keys, 429 about its quota, anything else about the moment. Why it failed is
 written down beside the attempt, where every surface finds it. Every function here runs in the company's
-turn (``auth.refresh_lease``). Facts: Intuit's OAuth 2.0 FAQ; RFC 6749 section 5.2.
+lease (``auth.refresh_lease``). Facts: Intuit's OAuth 2.0 FAQ; RFC 6749 section 5.2.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import structlog
 
-from ledgerguard_pipeline.auth.refresh_lease import Turn
+from ledgerguard_pipeline.auth.refresh_lease import RefreshLease
 from ledgerguard_pipeline.auth.token_lifetimes import tokens_of
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -99,11 +99,11 @@ class Refresher:
         _know(tokens)
         return tokens
 
-    def refresh(self, realm: RealmId, tokens: Tokens, turn: Turn) -> Tokens:
-        """New tokens in place of these, which were read in this turn.
+    def refresh(self, realm: RealmId, tokens: Tokens, refresh_lease: RefreshLease) -> Tokens:
+        """New tokens in place of these, which were read under this lease.
 
         Raises:
-            ReauthorizationRequired: the grant is dead; the company is marked so.
+            ReauthorizationRequired: the grant is dead; the company's status says so.
             CredentialsRejected: Intuit refuses the app's id or secret; the grant is untouched.
             QuotaExhausted: the app's quota is used up; the grant is untouched.
             TokenEndpointUnavailable: no usable answer; the grant is kept.
@@ -111,7 +111,7 @@ class Refresher:
         """
         unstored = self._unstored.get(realm)
         if unstored is not None and unstored.replaces == tokens.version:
-            return self._persist(realm, unstored, turn)
+            return self._persist(realm, unstored, refresh_lease)
         self._respect_refusal(realm)
         self._respect_pause(realm, tokens)
         self._respect_quota(realm)
@@ -127,9 +127,11 @@ class Refresher:
         except TokenEndpointUnavailable as error:
             self._note_reason(realm, noted, error)
             raise
-        return self._persist(realm, _Unstored(fresh, tokens.version), turn)
+        return self._persist(realm, _Unstored(fresh, tokens.version), refresh_lease)
 
-    def confirm(self, realm: RealmId, noted: RefreshAttempt, turn: Turn) -> Tokens | None:
+    def confirm(
+        self, realm: RealmId, noted: RefreshAttempt, refresh_lease: RefreshLease
+    ) -> Tokens | None:
         """Ask once more for a grant that Intuit refused (``noted``); None if it is dead.
 
         Intuit answers ``invalid_grant`` during some of its own outages as well. A grant it
@@ -154,7 +156,7 @@ class Refresher:
         except ReauthorizationRequired:
             self._control.tokens.clear_attempt(realm)
             return None
-        return self._persist(realm, _Unstored(fresh, tokens.version), turn)
+        return self._persist(realm, _Unstored(fresh, tokens.version), refresh_lease)
 
     def _ask(self, realm: RealmId, tokens: Tokens) -> Tokens:
         try:
@@ -172,7 +174,7 @@ class Refresher:
         _know(fresh)
         return fresh
 
-    def _persist(self, realm: RealmId, unstored: _Unstored, turn: Turn) -> Tokens:
+    def _persist(self, realm: RealmId, unstored: _Unstored, refresh_lease: RefreshLease) -> Tokens:
         """Put the grant on disk; nobody sees it before that."""
         self._unstored[realm] = unstored
         crashpoint("before_token_persist")
@@ -180,7 +182,7 @@ class Refresher:
         pause = 0.1
         while True:
             try:
-                turn.keep()
+                refresh_lease.keep()
                 self._revive(realm)
                 stored = self._control.tokens.replace(realm, unstored.tokens, unstored.replaces)
             except LostRace:
@@ -205,7 +207,7 @@ class Refresher:
         """
         company = self._control.companies.get(realm)
         if company is not None and company.status is ConnectionStatus.NEEDS_REAUTH:
-            self._control.companies.mark(realm, ConnectionStatus.CONNECTED)
+            self._control.companies.set_status(realm, ConnectionStatus.CONNECTED)
             _log.warning("company_revived", realm_id=realm)
             crashpoint("after_company_revived")
 
@@ -225,7 +227,7 @@ class Refresher:
         )
         advice = f"{why} Connect it again with `ledgerguard connect`; its rows stay."
         # The note of the attempt stays: the daily keep-alive asks once more, see ``confirm``.
-        self._control.companies.mark(realm, ConnectionStatus.NEEDS_REAUTH, advice)
+        self._control.companies.set_status(realm, ConnectionStatus.NEEDS_REAUTH, advice)
         _log.error("reauthorization_required", realm_id=realm, interrupted=interrupted)
         raise ReauthorizationRequired(
             advice,

@@ -1,4 +1,4 @@
-"""Taking turns at a company's grant: one process of the whole fleet changes it at a time."""
+"""The lease on a company's grant: one process of the whole fleet changes it at a time."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def refresh_lease(environment: Environment, realm: RealmId) -> str:
     return f"refresh:{environment.value}:{realm}"
 
 
-class Turn:
-    """One caller's turn: wait for it, keep it before anything is written, end it."""
+class RefreshLease:
+    """One caller's lease: wait for it, keep it before anything is written, end it."""
 
     def __init__(self, control: ControlPlane, realm: RealmId, lease_seconds: float) -> None:
         self._control = control
@@ -45,7 +45,7 @@ class Turn:
         """Take the lease, or return what ``done`` finds first: tokens somebody else stored.
 
         Raises:
-            TokenEndpointUnavailable: others had the lease for longer than one turn can last.
+            TokenEndpointUnavailable: others had the lease for longer than one refresh can last.
         """
         clock = self._control.clock
         deadline = clock.monotonic() + self._seconds + _PATIENCE_BEYOND
@@ -65,7 +65,7 @@ class Turn:
         return None
 
     def keep(self) -> None:
-        """Be sure that it is still our turn, or queue up for another one.
+        """Be sure that the lease is still ours, or queue up for another one.
 
         A process that was stopped for longer than its lease wakes up with an answer in hand while
         the next one may be asking Intuit. It must not write now, or that one's newer answer would
@@ -80,13 +80,13 @@ class Turn:
             try:
                 self._lease = self._control.leases.renew(self._lease, self._seconds)
             except LostRace:
-                _log.warning("refresh_turn_lost", realm_id=self._realm, fence=self._lease.fence)
+                _log.warning("refresh_lease_lost", realm_id=self._realm, fence=self._lease.fence)
                 self._lease = None
         if self._lease is None:
             self.wait()
 
     def end(self) -> None:
-        """Let the next one have its turn; one that cannot be told of it waits for the lease."""
+        """Let the next one have the lease; one that cannot be notified waits for its end."""
         if self._lease is not None:
             with suppress(ControlUnavailable):
                 self._control.leases.release(self._lease)

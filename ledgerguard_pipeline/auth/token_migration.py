@@ -64,7 +64,7 @@ def move_tokens(
             "names the Redis that tokens are moved to or brought back from."
         )
 
-    def places(environment: Environment) -> tuple[TokenVault, TokenVault]:
+    def locations(environment: Environment) -> tuple[TokenVault, TokenVault]:
         in_database = TokenStore(control.database, control.keyring, environment)
         in_redis = RedisTokenStore(redis, control.keyring, environment)
         return (in_database, in_redis) if to_redis else (in_redis, in_database)
@@ -75,8 +75,8 @@ def move_tokens(
         keep_tokens_in(control.database, redis)
     moved = forgotten = 0
     stuck: list[Stuck] = []
-    for row in places(control.environment)[0].sealed():
-        source, target = places(row.environment)
+    for row in locations(control.environment)[0].sealed():
+        source, target = locations(row.environment)
         try:
             _move(row, source, target, leases)
         except KeyUnavailable as error:

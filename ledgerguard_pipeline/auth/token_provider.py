@@ -17,7 +17,7 @@ from datetime import timedelta
 import structlog
 
 from ledgerguard_pipeline.auth.refresh import PATIENCE_SECONDS, Refresher
-from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, Turn
+from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, RefreshLease
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
@@ -46,7 +46,7 @@ class _Cached:
     reread_at: float
 
 
-class Custodian:
+class TokenProvider:
     """The token source of an installation (``qbo.tokens.TokenSource``). Thread-safe."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Custodian:
         self._lease_seconds = lease_seconds
         self._early = timedelta(seconds=early_seconds)
         self._guard = threading.Lock()
-        self._turns: dict[RealmId, threading.Lock] = {}
+        self._refresh_leases: dict[RealmId, threading.Lock] = {}
         self._cache: dict[RealmId, _Cached] = {}
 
     def current(self, realm: RealmId) -> AccessToken:
@@ -129,7 +129,7 @@ class Custodian:
         if tokens is None or tokens.version != rejected.version:
             return
         self._control.tokens.note_attempt(realm, tokens)
-        self._control.companies.mark(
+        self._control.companies.set_status(
             realm,
             ConnectionStatus.NEEDS_REAUTH,
             "QuickBooks refuses even a fresh access token of this company. Connect it again with "
@@ -159,9 +159,9 @@ class Custodian:
             CredentialsRejected, TokenEndpointUnavailable, KeyUnavailable: as ``renew``; it will
                 be asked again.
         """
-        with self._turn(realm):
-            turn = Turn(self._control, realm, self._lease_seconds)
-            turn.wait()
+        with self._refresh_lease(realm):
+            refresh_lease = RefreshLease(self._control, realm, self._lease_seconds)
+            refresh_lease.wait()
             try:
                 company = self._control.companies.require(realm)
                 noted = self._control.tokens.attempt(realm)
@@ -169,27 +169,27 @@ class Custodian:
                     return None
                 if self._control.now() - noted.started_at < _CONFIRM_AFTER:
                     return None
-                return self._refresher.confirm(realm, noted, turn) is not None
+                return self._refresher.confirm(realm, noted, refresh_lease) is not None
             finally:
-                turn.end()
+                refresh_lease.end()
 
     def _refresh(self, realm: RealmId, stale: int) -> AccessToken:
         """A token of another version than ``stale``: somebody else's, or one refresh of ours."""
-        with self._turn(realm):
-            turn = Turn(self._control, realm, self._lease_seconds)
-            newer = turn.wait(lambda: self._newer(realm, stale))
+        with self._refresh_lease(realm):
+            refresh_lease = RefreshLease(self._control, realm, self._lease_seconds)
+            newer = refresh_lease.wait(lambda: self._newer(realm, stale))
             if newer is not None:
                 return self._remember(realm, newer)
             try:
-                # Read again in our turn: the last holder may have been faster.
+                # Read again under the lease: the last holder may have been faster.
                 tokens = self._stored(realm)
                 if tokens.version == stale:
-                    tokens = self._refresher.refresh(realm, tokens, turn)
+                    tokens = self._refresher.refresh(realm, tokens, refresh_lease)
             except ReauthorizationRequired:
                 self._forget(realm)
                 raise
             finally:
-                turn.end()
+                refresh_lease.end()
             return self._remember(realm, tokens)
 
     def _newer(self, realm: RealmId, stale: int) -> Tokens | None:
@@ -237,8 +237,8 @@ class Custodian:
             self._cache.pop(realm, None)
 
     @contextmanager
-    def _turn(self, realm: RealmId) -> Iterator[None]:
+    def _refresh_lease(self, realm: RealmId) -> Iterator[None]:
         with self._guard:
-            turn = self._turns.setdefault(realm, threading.Lock())
-        with turn:
+            refresh_lease = self._refresh_leases.setdefault(realm, threading.Lock())
+        with refresh_lease:
             yield

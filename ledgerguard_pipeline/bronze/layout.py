@@ -9,13 +9,13 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
 from ledgerguard_pipeline.values import Environment
 
 
-def has_schema(session: Session) -> bool:
+def has_schema(session: OpenStore) -> bool:
     """False for a place nothing was loaded into yet."""
     row = session.connection.execute(
         statements.FIND_SCHEMA, [session.catalog, statements.SCHEMA]
@@ -24,7 +24,7 @@ def has_schema(session: Session) -> bool:
 
 
 def prepare(
-    place: Place, session: Session, environment: Environment | None, now: datetime
+    backend: Backend, session: OpenStore, environment: Environment | None, now: datetime
 ) -> set[str]:
     """Lay out a new store for this environment, or check and upgrade an old one; its tables.
 
@@ -35,12 +35,12 @@ def prepare(
     if not has_schema(session):
         if environment is None:
             raise BronzeError(
-                f"{_capital(place.name)} is new and belongs to no Intuit environment yet: name "
+                f"{_capital(backend.name)} is new and belongs to no Intuit environment yet: name "
                 "one when opening it, or let an IngestionService write first."
             )
         _in_one(session, lambda: _lay_out(session, environment, now))
-        return enter(place, session, environment)
-    present = enter(place, session, environment)
+        return enter(backend, session, environment)
+    present = enter(backend, session, environment)
     missing = statements.SYSTEM_TABLES.keys() - present
     if missing or _layout(session.connection) < statements.SCHEMA_VERSION:
         _in_one(session, lambda: _upgrade(session.connection, missing))
@@ -48,7 +48,7 @@ def prepare(
     return present
 
 
-def _in_one(session: Session, work: Callable[[], None]) -> None:
+def _in_one(session: OpenStore, work: Callable[[], None]) -> None:
     connection = session.connection
     connection.execute("BEGIN TRANSACTION")
     try:
@@ -60,7 +60,7 @@ def _in_one(session: Session, work: Callable[[], None]) -> None:
         raise
 
 
-def _lay_out(session: Session, environment: Environment, now: datetime) -> None:
+def _lay_out(session: OpenStore, environment: Environment, now: datetime) -> None:
     connection = session.connection
     connection.execute(statements.create_schema(session.catalog))
     connection.execute(statements.search_path(session.catalog))
@@ -85,7 +85,7 @@ def _layout(connection: duckdb.DuckDBPyConnection) -> int:
     return int(dict(connection.execute(statements.READ_META).fetchall()).get("schema_version", "0"))
 
 
-def enter(place: Place, session: Session, environment: Environment | None) -> set[str]:
+def enter(backend: Backend, session: OpenStore, environment: Environment | None) -> set[str]:
     """Check that the store is ours (None takes any), make ``bronze`` the search path, return the tables.
 
     Raises:
@@ -94,18 +94,18 @@ def enter(place: Place, session: Session, environment: Environment | None) -> se
     """
     connection = session.connection
     connection.execute(statements.search_path(session.catalog))
-    present = place.tables(session)
+    present = backend.tables(session)
     if "_meta" not in present:
         raise BronzeError(
-            f"{_capital(place.name)} has a schema `bronze` that is not a Bronze store; point "
+            f"{_capital(backend.name)} has a schema `bronze` that is not a Bronze store; point "
             "LEDGERGUARD_BRONZE_URL elsewhere."
         )
     meta = dict(connection.execute(statements.READ_META).fetchall())
     if environment is not None and meta.get("environment") != environment.value:
-        raise other_environment(place.name, str(meta.get("environment")), environment)
+        raise other_environment(backend.name, str(meta.get("environment")), environment)
     if int(meta.get("schema_version", "0")) > statements.SCHEMA_VERSION:
         raise BronzeError(
-            f"{_capital(place.name)} was written by a newer release (layout "
+            f"{_capital(backend.name)} was written by a newer release (layout "
             f"{meta['schema_version']}, known {statements.SCHEMA_VERSION}); upgrade this program."
         )
     return present
@@ -120,10 +120,10 @@ def other_environment(name: str, mine: str, asked: Environment) -> WrongEnvironm
     )
 
 
-def reenter(place: Place, session: Session) -> set[str]:
+def reenter(backend: Backend, session: OpenStore) -> set[str]:
     """As ``enter``, for a lake this process has checked before: it cannot be exchanged."""
     session.connection.execute(statements.search_path(session.catalog))
-    return place.tables(session)
+    return backend.tables(session)
 
 
 def _capital(name: str) -> str:

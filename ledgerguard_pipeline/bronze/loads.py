@@ -68,9 +68,9 @@ class Walk:
 class Load:
     """Records of one entity type of one company, committed as a whole or not at all.
 
-    A long load may be committed in chunks that share one ``load_id``; ``final`` marks the last.
+    A long load may be committed in chunks that share one ``load_id``; ``final`` is set on the last.
     ``watermark`` None leaves the high-water mark alone; an older one than the stored is ignored.
-    With ``marked`` false a load that brings nothing but a watermark leaves no row in ``_loads``:
+    With ``recorded`` false a load that brings nothing but a watermark leaves no row in ``_loads``:
     of a thousand idle companies there would be millions a day.
     """
 
@@ -87,13 +87,13 @@ class Load:
     api_calls: int = 0
     fetched_bytes: int = 0
     final: bool = True
-    marked: bool = True
+    recorded: bool = True
 
     @property
     def quiet(self) -> bool:
-        """True where only the watermark may move and no mark is wanted."""
+        """True where only the watermark may move and no load record is wanted."""
         empty = not self.records and not self.rejects and self.walk is None
-        return empty and not self.marked
+        return empty and not self.recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class StoredVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadMark:
+class LoadRecord:
     """The latest load of an entity type, its chunks added up."""
 
     load_id: str
@@ -162,7 +162,7 @@ class LoadMark:
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Self:
-        """The mark of a row of Bronze, whose columns stand in the order of the fields."""
+        """The record of a row of ``_loads``, whose columns have the order of the fields."""
         load_id, entity, mode, *rest = row
         names = [field.name for field in fields(cls)][3:]
         return cls(

@@ -18,7 +18,7 @@ def open_bronze(
 ) -> BronzeStore:
     """The store these settings name; nothing is opened before it is used.
 
-    ``noticed`` is told when a file cannot be opened, and when it can (again).
+    ``noticed`` is called when a file cannot be opened, and when it can (again).
 
     Raises:
         ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` is not usable.

@@ -37,7 +37,7 @@ VERSION_COLUMNS: tuple[Column, ...] = (
     Column("last_updated_at", "TIMESTAMPTZ", "MetaData.LastUpdatedTime."),
     Column("payload", "VARCHAR", "The object byte for byte as sent; NULL where none was sent."),
     Column("payload_sha256", "VARCHAR", "SHA-256 of the payload's bytes, hexadecimal."),
-    Column("source", "VARCHAR", "What told of it: query, cdc, webhook, read or reconcile."),
+    Column("source", "VARCHAR", "What announced it: query, cdc, webhook, read or reconcile."),
     Column("event_id", "VARCHAR", "Webhook event that caused the read."),
     Column("request_id", "VARCHAR", "Intuit's intuit_tid of the answer."),
     Column("run_id", "VARCHAR", "Dagster run."),

@@ -19,7 +19,7 @@ class DuckDBStorage(BronzeStore):
     """A ``BronzeStore`` in the DuckDB file ``db_path``, which the first load creates.
 
     The file is opened for a moment at each use and closed at once, so notebooks, other processes
-    and the ``duckdb`` shell get their turn; nothing has to be closed. It belongs to the Intuit
+    and the ``duckdb`` shell get to it; nothing has to be closed. It belongs to the Intuit
     environment of the client that first writes to it, or to ``environment`` where it is given.
     ``lock_wait_seconds`` is how long another process that holds the file is waited for.
     """

@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Session, first_line
-from ledgerguard_pipeline.bronze.backends.choose import place_at
+from ledgerguard_pipeline.bronze.backends.base import OpenStore, first_line
+from ledgerguard_pipeline.bronze.backends.choose import backend_at
 from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
 from ledgerguard_pipeline.bronze.backends.sql_guard import check_reach, check_statement
 from ledgerguard_pipeline.bronze.layout import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
     Load,
-    LoadMark,
     LoadOutcome,
+    LoadRecord,
     StoredVersion,
     Walk,
 )
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content
 from ledgerguard_pipeline.bronze.maintenance.healing_step import Healing
-from ledgerguard_pipeline.bronze.maintenance.migration import take_over
+from ledgerguard_pipeline.bronze.maintenance.migration import import_file
 from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
-from ledgerguard_pipeline.bronze.maintenance.upkeep import Upkeep, maintain
+from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, maintain
 from ledgerguard_pipeline.bronze.read.counts import living
 from ledgerguard_pipeline.bronze.read.frames import HEADER, build_frame, empty_headers
 from ledgerguard_pipeline.bronze.write.commit import Committer
-from ledgerguard_pipeline.bronze.write.group_commit import SharedCommits
+from ledgerguard_pipeline.bronze.write.group_commit import GroupCommit
 from ledgerguard_pipeline.bronze.write.versions import stored_versions
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress
@@ -72,28 +72,28 @@ class BronzeStore:
         self._clock = clock
         self._checked = self._laid_out = False
         self._healed: set[str] = set()
-        self._commits = SharedCommits(self._write)
-        self._place = place_at(address, connect, clock, lock_wait_seconds, noticed)
+        self._commits = GroupCommit(self._write)
+        self._backend = backend_at(address, connect, clock, lock_wait_seconds, noticed)
 
     @property
     def name(self) -> str:
         """Where it is, for messages; never with a password."""
-        return self._place.name
+        return self._backend.name
 
     def exists(self) -> bool:
         """False before anything was ever written."""
-        return self._place.exists()
+        return self._backend.exists()
 
     def waiting_once(self) -> AbstractContextManager[None]:
         """Inside the block whoever holds the store is waited for in vain only once.
 
         For a piece of work that opens it often, such as a sync of all entity types.
         """
-        return self._place.waiting_once()
+        return self._backend.waiting_once()
 
     def stamp(self) -> tuple[int, int] | None:
         """Differs after every commit; None where finding out is no cheaper than reading."""
-        return self._place.stamp()
+        return self._backend.stamp()
 
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """Write all loads in one transaction and prove that they are there.
@@ -108,7 +108,7 @@ class BronzeStore:
     def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         attempts: list[Committer] = []
 
-        def work(session: Session) -> list[LoadOutcome]:
+        def work(session: OpenStore) -> list[LoadOutcome]:
             present = self._prepare(session)
             for earlier in attempts:
                 if earlier.landed(session.connection):
@@ -118,10 +118,10 @@ class BronzeStore:
 
         # A watermark alone can be moved beside another writer: the higher one counts.
         realms = sorted({str(load.realm_id) for load in loads if not load.quiet})
-        return self._place.write(realms, work)
+        return self._backend.write(realms, work)
 
     def watermarks(self, realm: RealmId | str) -> dict[str, datetime]:
-        """High-water marks by entity name."""
+        """Watermarks by entity name."""
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
@@ -129,7 +129,7 @@ class BronzeStore:
             return {str(entity): watermark for entity, watermark in rows}
 
     def watermarks_of(self, realms: Sequence[RealmId | str]) -> dict[str, dict[str, datetime]]:
-        """High-water marks by company and entity name, in one read; companies without are in it."""
+        """Watermarks by company and entity name, in one read; companies without are in it."""
         found: dict[str, dict[str, datetime]] = {str(realm): {} for realm in realms}
         with self._reading() as (connection, _):
             if connection is not None and found:
@@ -235,13 +235,13 @@ class BronzeStore:
             rows = connection.execute(statements.COUNT_QUARANTINE, [str(realm)]).fetchall()
             return {str(entity): int(count) for entity, count in rows}
 
-    def last_loads(self, realm: RealmId | str) -> dict[str, LoadMark]:
+    def last_loads(self, realm: RealmId | str) -> dict[str, LoadRecord]:
         """The latest load of each entity type, by entity name."""
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
             rows = connection.execute(statements.LAST_LOADS, {"realm": str(realm)}).fetchall()
-        return {mark.entity: mark for mark in map(LoadMark.of_row, rows)}
+        return {record.entity: record for record in map(LoadRecord.of_row, rows)}
 
     def frame(
         self,
@@ -315,7 +315,7 @@ class BronzeStore:
     def healing(self, realm: RealmId | str) -> Healing:
         """What earlier releases left to be mended of a company; see ``bronze/maintenance/healing.py``."""
         return Healing(
-            self._place, self._reading, self._prepare, str(realm), self._clock, self._healed
+            self._backend, self._reading, self._prepare, str(realm), self._clock, self._healed
         )
 
     def snapshot(self, path: Path) -> Path:
@@ -325,9 +325,9 @@ class BronzeStore:
             BadInputError: the target is the store itself or its directory does not exist, or
                 nothing was loaded yet.
         """
-        return write_snapshot(self._place, path, self._prepare)
+        return write_snapshot(self._backend, path, self._prepare)
 
-    def maintain(self) -> Upkeep:
+    def maintain(self) -> MaintenanceReport:
         """Merge small files, expire old snapshots and delete what no snapshot needs.
 
         A DuckDB file is checkpointed. Safe at any time; see ``bronze/maintenance/upkeep.py``.
@@ -335,35 +335,35 @@ class BronzeStore:
         Raises:
             BadInputError: nothing was loaded yet.
         """
-        if not self._place.exists():
+        if not self._backend.exists():
             raise BadInputError(
                 f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
             )
-        return maintain(self._place, self._prepare, self._clock.now())
+        return maintain(self._backend, self._prepare, self._clock.now())
 
-    def take_over(self, file: Path) -> dict[str, Content]:
-        """Copy a Bronze file into this lake, all of it or nothing, see ``migration.take_over``."""
-        return take_over(self._place, file, self.environment, self._clock)
+    def import_file(self, file: Path) -> dict[str, Content]:
+        """Copy a Bronze file into this lake, all of it or nothing, see ``maintenance.migration``."""
+        return import_file(self._backend, file, self.environment, self._clock)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
-        if not self._place.exists():
+        if not self._backend.exists():
             yield None, set()
             return
-        with self._place.reading() as session:
+        with self._backend.reading() as session:
             if self._checked and session.lake:
-                yield session.connection, reenter(self._place, session)
+                yield session.connection, reenter(self._backend, session)
             elif has_schema(session):
-                present = enter(self._place, session, self.environment)
+                present = enter(self._backend, session, self.environment)
                 self._checked = True
                 yield session.connection, present
             else:
                 yield None, set()
 
-    def _prepare(self, session: Session) -> set[str]:
+    def _prepare(self, session: OpenStore) -> set[str]:
         if self._laid_out and session.lake:
-            return reenter(self._place, session)
-        present = prepare(self._place, session, self.environment, self._clock.now())
+            return reenter(self._backend, session)
+        present = prepare(self._backend, session, self.environment, self._clock.now())
         self._checked = self._laid_out = True
         return present
 

@@ -64,8 +64,8 @@ def _root(
     from ledgerguard_pipeline.observability.logs import configure_logging
 
     # On a terminal the bars tell what happens; elsewhere every request leaves a line on stderr.
-    told = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
-    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if told else "WARNING"))
+    logged = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
+    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if logged else "WARNING"))
     # Dagster creates its tables quietly: four lines of migrations are no news to anybody.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

@@ -1,7 +1,7 @@
 """One ``ledgerguard up`` per home, and where it runs: for a second one and for other terminals.
 
-The mark is a file in the home, locked for as long as ``up`` or any process it started lives. The
-kernel gives the lock back whatever ends them, so a mark that was left behind keeps nobody out.
+What marks a home as taken is a file in it, locked for as long as ``up`` or any process it started lives. The
+kernel gives the lock back whatever ends them, so a file that was left behind keeps nobody out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ledgerguard_pipeline.errors import BadInputError
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
-MARK = "up.lock"
+LOCK_FILE = "up.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Running:
 def running_in(home: Path) -> Running | None:
     """The ``up`` that runs in this home, or None."""
     try:
-        with (home / MARK).open("rb") as mark:
+        with (home / LOCK_FILE).open("rb") as lock_file:
             try:
-                fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fcntl.flock(lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _read(mark.read())
+                return _read(lock_file.read())
     except OSError:
         pass
     return None
@@ -79,13 +79,13 @@ def refuse_second(home: Path) -> None:
 
 
 @contextmanager
-def marked(home: Path, ports: Mapping[str, int], environment_file: Path | None) -> Iterator[int]:
+def taken(home: Path, ports: Mapping[str, int], environment_file: Path | None) -> Iterator[int]:
     """Mark this home as taken for the block; the descriptor is for processes to inherit.
 
     Raises:
         BadInputError: another ``up`` took it a moment ago.
     """
-    handle = os.open(home / MARK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,7 +140,7 @@ def _read(content: bytes) -> Running | None:
             {str(what): int(port) for what, port in about["ports"].items()},
             None if file is None else Path(file),
         )
-    # Between taking the lock and writing; whoever asks then is told at least that much.
+    # Between taking the lock and writing; whoever asks then learns at least that much.
     return Running(0, {})
 
 

@@ -57,10 +57,10 @@ class PlainLines:
         """Pages are too many for plain lines."""
 
     def committed(self, realm_id: RealmId, entity: str, rows: int) -> None:
-        """Told once, by ``finished``."""
+        """Shown once, by ``finished``."""
 
     def calls(self, realm_id: RealmId, http_calls: int) -> None:
-        """Told once, in the summary."""
+        """Shown once, in the summary."""
 
     def finished(self, result: EntityResult) -> None:
         if result.status == "failed":

@@ -213,7 +213,7 @@ class Settings(BaseSettings):
 
     @field_validator("ledgerguard_bronze_url")
     @classmethod
-    def _a_place(cls, value: SecretStr | None) -> SecretStr | None:
+    def _a_location(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
                 parse_bronze_url(value.get_secret_value())

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.control.company_state.capabilities import CapabilitySt
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
 from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
 from ledgerguard_pipeline.control.protocols import Leases, Limiter, TokenVault
@@ -27,7 +27,7 @@ from ledgerguard_pipeline.control.rate_limits.sql_limiter import Budgets, CallLi
 from ledgerguard_pipeline.control.rate_limits.throttle_log import RefusalLog
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.migrate import migrate
-from ledgerguard_pipeline.control.tokens.durability_warnings import StoreConcerns
+from ledgerguard_pipeline.control.tokens.durability_warnings import DurabilityWarnings
 from ledgerguard_pipeline.control.tokens.keyring import Keyring
 from ledgerguard_pipeline.control.tokens.location import check_token_home
 from ledgerguard_pipeline.control.tokens.oauth_states import StateStore
@@ -89,11 +89,11 @@ class ControlPlane:
             self.limiter = RedisCallLimiter(redis, environment, budgets)
         self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
-        self.concerns = StoreConcerns(redis, database.clock)
+        self.concerns = DurabilityWarnings(redis, database.clock)
         self.refusals = RefusalLog(database, environment)
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
-        self.marks = SyncMarks(database, environment)
+        self.sync_states = SyncStates(database, environment)
         self.capabilities = CapabilityStore(database, environment)
         self.bronze_trouble = BronzeTrouble(database, environment)
         self.check_faults = CheckFaults(database, environment)

@@ -22,7 +22,7 @@ from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_health_checks,
     build_health_job,
     build_health_schedule,
-    known_standings,
+    known_statuses,
 )
 from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import build_lost_runs_sensor
 from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
@@ -47,7 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
     policy = SweepPolicy.of(settings)
-    health = build_health_checks(known_standings)
+    health = build_health_checks(known_statuses)
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)

@@ -36,8 +36,8 @@ def connected_companies() -> Sequence[Company]:
         app = runs.get(APP)
         if app is None or app.resumes_at is None or not open_to_calls:
             return open_to_calls
-        turn = int(now.timestamp() // PROBE_LASTS.total_seconds())
-        return [open_to_calls[turn % len(open_to_calls)]]
+        period = int(now.timestamp() // PROBE_LASTS.total_seconds())
+        return [open_to_calls[period % len(open_to_calls)]]
 
 
 def left_out_now(what: str) -> str | None:

@@ -21,7 +21,7 @@ _KINDS = {
 }
 """By the error's name; others are a matter of settings."""
 
-_TOLD_APART = ("QuotaExhausted", "BronzeUnusable")
+_REPORTED_APART = ("QuotaExhausted", "BronzeUnusable")
 """While they last they are reasons of their own."""
 
 
@@ -31,7 +31,7 @@ def bars(failure: Failure | None) -> bool:
         failure is not None
         and failure.needs_human
         and failure.company_wide
-        and failure.name not in _TOLD_APART
+        and failure.name not in _REPORTED_APART
     )
 
 
@@ -43,7 +43,7 @@ def barring_reason(company: Company, facts: SyncFacts) -> Reason | None:
     if (
         company.last_error is not None
         and company.error_kind is FailureKind.NEEDS_HUMAN
-        and company.error_name not in _TOLD_APART
+        and company.error_name not in _REPORTED_APART
     ):
         return _reason(company.error_name, company.last_error)
     barred = [each for each in facts.entities if bars(each.failure)]

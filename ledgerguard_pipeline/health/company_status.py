@@ -1,4 +1,4 @@
-"""How each company stands: everything the control plane knows, judged once for everybody.
+"""The status of each company: everything the control plane knows, judged once for everybody.
 
 Command line, service, web, metrics, asset checks and alerts all ask here, so they cannot
 disagree. Only the control plane is read, never the Bronze file and never Intuit: an answer waits
@@ -16,7 +16,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMark
+from ledgerguard_pipeline.control.company_state.sync_state import SyncState
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.call_ledger import CallUsage, forecast
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, Refusals
@@ -36,7 +36,7 @@ PROMISED_QUERIED_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class EntityStanding:
+class EntityStatus:
     """One entity type of one company.
 
     ``last_sync_at`` is when it was last up to date, ``rows`` its living objects in Bronze,
@@ -94,14 +94,14 @@ class CallUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CompanyStatus:
     """Everything there is to show of one company; ``entities`` are the kept ones, by name."""
 
     company: Company
     life: TokenLife | None
     facts: SyncFacts
     health: Health
-    entities: tuple[EntityStanding, ...]
+    entities: tuple[EntityStatus, ...]
     calls: CallUse
 
     @property
@@ -162,13 +162,13 @@ def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
     return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
 
 
-def read_standings(
+def read_statuses(
     control: ControlPlane,
     settings: Settings,
     *,
     realms: Sequence[RealmId] | None = None,
     now: datetime | None = None,
-) -> list[Standing]:
+) -> list[CompanyStatus]:
     """How every company of the environment stands, or some of them, by name.
 
     Raises:
@@ -179,23 +179,23 @@ def read_standings(
         wanted = frozenset(realms)
         companies = [company for company in companies if company.realm_id in wanted]
     moment = control.now() if now is None else now
-    known = read_known(control, companies, realms, control.marks.read(realms))
-    reader = StandingReader(known, settings, moment)
-    return [reader.standing(company) for company in companies]
+    known = read_known(control, companies, realms, control.sync_states.read(realms))
+    reader = StatusReader(known, settings, moment)
+    return [reader.company_status(company) for company in companies]
 
 
 def read_known(
     control: ControlPlane,
     companies: Sequence[Company],
     realms: Sequence[RealmId] | None,
-    marks: Mapping[RealmId, Mapping[str, SyncMark]],
-) -> Known:
+    sync_states: Mapping[RealmId, Mapping[str, SyncState]],
+) -> StatusInputs:
     """Everything but the companies, in a number of statements that does not grow with them."""
     lives = control.tokens.lives(realms)
     sealing = {life.key_id for life in lives.values()}
-    return Known(
+    return StatusInputs(
         lives=lives,
-        marks=marks,
+        sync_states=sync_states,
         usage=control.calls.usage(),
         backlogs=control.inbox.backlogs(realms),
         cooling=control.limiter.cooling([company.realm_id for company in companies]),
@@ -203,18 +203,18 @@ def read_known(
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
         concerns=control.concerns.read(),
         bronze_trouble=control.bronze_trouble.read(),
-        gaps=control.marks.gaps.read(realms),
-        doubts=control.marks.doubts.read(realms),
+        gaps=control.sync_states.gaps.read(realms),
+        doubts=control.sync_states.doubts.read(realms),
         refreshes=control.tokens.attempts(realms),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StatusInputs:
     """What was read for all companies at once."""
 
     lives: Mapping[RealmId, TokenLife]
-    marks: Mapping[RealmId, Mapping[str, SyncMark]]
+    sync_states: Mapping[RealmId, Mapping[str, SyncState]]
     usage: Mapping[RealmId, CallUsage]
     backlogs: Mapping[RealmId, Backlog]
     cooling: Mapping[RealmId, float]
@@ -227,10 +227,10 @@ class Known:
     refreshes: Mapping[RealmId, RefreshAttempt]
 
 
-class StandingReader:
+class StatusReader:
     """Judges companies by what was read for all of them."""
 
-    def __init__(self, known: Known, settings: Settings, now: datetime) -> None:
+    def __init__(self, known: StatusInputs, settings: Settings, now: datetime) -> None:
         self._known = known
         self._now = now
         self._budget = settings.ledgerguard_monthly_call_budget
@@ -242,15 +242,15 @@ class StandingReader:
         last_day = sum(each.last_day for each in known.usage.values())
         self._forecast = forecast(self._used, last_day, now)
 
-    def standing(
-        self, company: Company, stand_ins: tuple[EntityStanding, ...] | None = None
-    ) -> Standing:
+    def company_status(
+        self, company: Company, stand_ins: tuple[EntityStatus, ...] | None = None
+    ) -> CompanyStatus:
         """How it stands, by its kept entities or by others that stand for them."""
         realm = company.realm_id
         life = self._known.lives.get(realm)
         entities = self._entities(realm) if stand_ins is None else stand_ins
         facts = self._facts(realm, life, entities)
-        return Standing(
+        return CompanyStatus(
             company=company,
             life=life,
             facts=facts,
@@ -269,10 +269,10 @@ class StandingReader:
             self._forecast,
         )
 
-    def _entities(self, realm: RealmId) -> tuple[EntityStanding, ...]:
-        marks = self._known.marks.get(realm, {})
+    def _entities(self, realm: RealmId) -> tuple[EntityStatus, ...]:
+        sync_states = self._known.sync_states.get(realm, {})
         return tuple(
-            _entity(marks.get(name) or SyncMark(name), promised)
+            _entity(sync_states.get(name) or SyncState(name), promised)
             for name, promised in self._promises.items()
         )
 
@@ -280,7 +280,7 @@ class StandingReader:
         self,
         realm: RealmId,
         life: TokenLife | None,
-        entities: Sequence[EntityStanding],
+        entities: Sequence[EntityStatus],
     ) -> SyncFacts:
         usage = self._known.usage.get(realm, CallUsage())
         backlog = self._known.backlogs.get(realm)
@@ -329,18 +329,18 @@ class StandingReader:
         )
 
 
-def _entity(mark: SyncMark, promised: float) -> EntityStanding:
-    return EntityStanding(
-        entity=mark.entity,
-        last_sync_at=mark.last_sync_at,
-        rows=mark.rows,
-        mode=None if mark.mode is None else mark.mode.value,
-        error=mark.error,
-        quarantined=mark.quarantined,
+def _entity(sync_state: SyncState, promised: float) -> EntityStatus:
+    return EntityStatus(
+        entity=sync_state.entity,
+        last_sync_at=sync_state.last_sync_at,
+        rows=sync_state.rows,
+        mode=None if sync_state.mode is None else sync_state.mode.value,
+        error=sync_state.error,
+        quarantined=sync_state.quarantined,
         promised_seconds=promised,
-        failed_at=mark.failed_at,
-        failure=mark.failure,
-        partial=mark.partial,
+        failed_at=sync_state.failed_at,
+        failure=sync_state.failure,
+        partial=sync_state.partial,
     )
 
 

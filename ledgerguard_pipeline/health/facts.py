@@ -1,4 +1,4 @@
-"""What is known of a company besides its connection, as the verdict on it takes it."""
+"""What is known of a company besides its connection, as the rules of its health take it."""
 
 from __future__ import annotations
 

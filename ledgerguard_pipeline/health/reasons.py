@@ -1,4 +1,4 @@
-"""What can be wrong with a company, and how bad it is: the words of every verdict."""
+"""What can be wrong with a company, and how bad it is: the words of every status."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict with its reasons, worst first; a healthy company has none."""
+    """The state with its reasons, worst first; a healthy company has none."""
 
     state: HealthState
     reasons: tuple[Reason, ...]

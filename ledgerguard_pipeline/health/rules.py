@@ -1,4 +1,4 @@
-"""The verdict on one company: healthy, degraded or unhealthy, and why. Pure: no I/O, no clock."""
+"""The health of one company: healthy, degraded or unhealthy, and why. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

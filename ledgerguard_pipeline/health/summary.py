@@ -1,4 +1,4 @@
-"""How every company stands, in short: for lists, counts and probes of very many companies."""
+"""The status of every company, in short: for lists, counts and probes of very many companies."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ledgerguard_pipeline.control.company_state.sync_state import Extent
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.health.company_status import (
     CallUse,
-    EntityStanding,
-    Standing,
-    StandingReader,
+    CompanyStatus,
+    EntityStatus,
+    StatusReader,
     promised_seconds,
     read_known,
 )
@@ -24,27 +24,27 @@ from ledgerguard_pipeline.values import RealmId
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A company and its health, which is that of its ``Standing``; ``failed`` are the entities
+class CompanyHealth:
+    """A company and its health, which is that of its ``CompanyStatus``; ``failed`` are the entities
     of a connected company whose last attempt failed.
     """
 
     company: Company
     health: Health
-    failed: tuple[EntityStanding, ...]
+    failed: tuple[EntityStatus, ...]
     calls: CallUse
 
     @classmethod
-    def of(cls, standing: Standing) -> Self:
-        """The short form of a standing."""
-        entities = standing.entities if standing.is_connected else ()
+    def of(cls, company_status: CompanyStatus) -> Self:
+        """The short form of a status."""
+        entities = company_status.entities if company_status.is_connected else ()
         failed = tuple(each for each in entities if each.error is not None)
-        return cls(standing.company, standing.health, failed, standing.calls)
+        return cls(company_status.company, company_status.health, failed, company_status.calls)
 
 
-def read_verdicts(
+def read_summaries(
     control: ControlPlane, settings: Settings, *, now: datetime | None = None
-) -> list[Verdict]:
+) -> list[CompanyHealth]:
     """Every company's health alone, by name, much faster than all there is to show of each.
 
     The single entities are read only where they differ or failed. Where all that share a promise
@@ -61,12 +61,12 @@ def read_verdicts(
         for company in companies
         if company.status is ConnectionStatus.CONNECTED and alike.get(company.realm_id, ()) is None
     ]
-    marks = control.marks.read(others) if others else {}
-    reader = StandingReader(read_known(control, companies, None, marks), settings, moment)
+    sync_states = control.sync_states.read(others) if others else {}
+    reader = StatusReader(read_known(control, companies, None, sync_states), settings, moment)
     return [
         # Where nothing may be called, the connection is the only reason.
-        Verdict.of(
-            reader.standing(
+        CompanyHealth.of(
+            reader.company_status(
                 company,
                 alike.get(company.realm_id, ())
                 if company.status is ConnectionStatus.CONNECTED
@@ -79,26 +79,26 @@ def read_verdicts(
 
 def _alike(
     control: ControlPlane, settings: Settings, now: datetime
-) -> dict[RealmId, tuple[EntityStanding, ...] | None]:
+) -> dict[RealmId, tuple[EntityStatus, ...] | None]:
     """Entities that stand for all of their company, or None where each has to be looked at.
 
-    A company without any mark is left out: it was never synced.
+    A company without any sync state is left out: it was never synced.
     """
     groups: dict[float, list[str]] = {}
     for each in settings.kept_entities:
         promised = promised_seconds(each, settings.ledgerguard_sweep_minutes)
         groups.setdefault(promised, []).append(each.name)
-    read = {promised: control.marks.extents(names) for promised, names in groups.items()}
-    found: dict[RealmId, tuple[EntityStanding, ...] | None] = {}
+    read = {promised: control.sync_states.extents(names) for promised, names in groups.items()}
+    found: dict[RealmId, tuple[EntityStatus, ...] | None] = {}
     for realm in {realm for extents in read.values() for realm in extents}:
-        standing: list[EntityStanding] = []
+        company_status: list[EntityStatus] = []
         for promised, names in groups.items():
             stand_in = _stand_in(read[promised].get(realm), names, promised, now)
             if stand_in is None:
                 break
-            standing.extend(stand_in)
+            company_status.extend(stand_in)
         else:
-            found[realm] = tuple(standing)
+            found[realm] = tuple(company_status)
             continue
         found[realm] = None
     return found
@@ -106,7 +106,7 @@ def _alike(
 
 def _stand_in(
     extent: Extent | None, names: Sequence[str], promised: float, now: datetime
-) -> list[EntityStanding] | None:
+) -> list[EntityStatus] | None:
     """What leads to the same reasons as all that share a promise; None if these are not alike."""
     if extent is None or extent.oldest is None or extent.newest is None:
         return None
@@ -120,15 +120,15 @@ def _stand_in(
         return None
     shown, end = (names, extent.oldest) if oldest else (names[:1], extent.newest)
     return [
-        EntityStanding(
+        EntityStatus(
             name,
             end,
             0,
             None,
             None,
-            0 if place else extent.quarantined,
+            0 if index else extent.quarantined,
             promised,
-            partial=0 if place else extent.partial,
+            partial=0 if index else extent.partial,
         )
-        for place, name in enumerate(shown)
+        for index, name in enumerate(shown)
     ]

@@ -49,7 +49,7 @@ def affordable(
 
 
 def skipped_result(request: SyncRequest, plan: EntityPlan, why: CallBudgetSpent) -> EntityResult:
-    """What is told of an entity that was left out."""
+    """What is reported of an entity that was left out."""
     mode = Mode.RECONCILE if request.reconcile else plan.mode
     return EntityResult(
         request.realm_id, plan.entity.name, mode, status="skipped", note=why.message

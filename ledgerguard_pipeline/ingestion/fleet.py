@@ -24,7 +24,7 @@ from ledgerguard_pipeline.errors import (
     Throttled,
     Transient,
 )
-from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId
 
@@ -48,7 +48,7 @@ class Ending(StrEnum):
     SKIPPED = "skipped"
     """Left out on purpose: the month's call budget is kept for more urgent work."""
     LEFT = "left"
-    """The sweep itself ran out of time before its turn."""
+    """The sweep itself ran out of time before this company was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Pace:
     total: float
     """No company is begun after that."""
     patience: float = 10.0
-    turn_wait: float = 0.0
-    """How long a company's turn is waited for; with none, somebody else's company is passed."""
+    lease_wait: float = 0.0
+    """How long a company's lease is waited for; with none, somebody else's company is passed."""
     threads: int = THREADS
 
 
@@ -105,8 +105,8 @@ Work = Callable[[RealmId, Limits], Worked]
 class Fleet:
     """Goes through companies; one per process and sweep."""
 
-    def __init__(self, turns: Turns, pace: Pace, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._turns = turns
+    def __init__(self, leases: CompanyLeases, pace: Pace, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._leases = leases
         self._pace = pace
         self._clock = clock
 
@@ -122,9 +122,9 @@ class Fleet:
         pool = ThreadPoolExecutor(min(self._pace.threads, len(realms)), thread_name_prefix="sweep")
         waiting: set[Future[Visit]] = set()
         try:
-            with self._turns.kept():
+            with self._leases.kept():
                 for realm in realms:
-                    # Each thread sees the caller's context: where progress is told, for one.
+                    # Each thread sees the caller's context: where progress is reported, for one.
                     waiting.add(pool.submit(copy_context().run, self._visit, realm, work, began))
                 while waiting:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -139,7 +139,7 @@ class Fleet:
             return Visit(realm, Ending.LEFT)
         limits = Limits(started + self._pace.company, self._pace.patience)
         try:
-            with self._turns.of(realm, wait_seconds=self._pace.turn_wait):
+            with self._leases.of(realm, wait_seconds=self._pace.lease_wait):
                 worked = work(realm, limits)
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this company's failure
             error = _typed(realm, cause)

@@ -15,7 +15,7 @@ Status = Literal["ok", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Reconciled:
     """What reconciling found: Intuit's count and Bronze's before anything was done.
 
     ``missing`` objects were not in Bronze although it was up to date (or were created during the
@@ -76,7 +76,7 @@ class EntityResult:
     note: str | None = None
     load_ids: tuple[str, ...] = ()
     new_fields: tuple[str, ...] = ()
-    finding: Finding | None = None
+    finding: Reconciled | None = None
     covered: Window | None = None
     updated: int = 0
     renamed: int = 0

@@ -13,17 +13,17 @@ from ledgerguard_pipeline.bronze.storage import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.ingestion.company_sync.sync import CompanySync
 from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events.event_sync import EventSync
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, ConnectionTest, StatusReport
-from ledgerguard_pipeline.ingestion.standalone_status import standing_alone
+from ledgerguard_pipeline.ingestion.standalone_status import standalone_status
 from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import RealmId
@@ -33,8 +33,8 @@ class IngestionService:
     """Brings one company's books into Bronze.
 
     ``client`` is connected to the company; ``storage`` is the Bronze of its environment. An
-    installation adds the rest: ``companies`` and ``marks`` are told how every sync went,
-    ``budget`` says what may still be spent, ``standing`` how the company stands.
+    installation adds the rest: ``companies`` and ``sync_states`` record how every sync went,
+    ``budget`` says what may still be spent, ``status`` how well the company is.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class IngestionService:
         *,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
-        marks: SyncMarks | None = None,
+        sync_states: SyncStates | None = None,
         budget: CallBudget | None = None,
-        standing: Callable[[], Standing | None] | None = None,
+        company_status: Callable[[], CompanyStatus | None] | None = None,
     ) -> None:
         """Nothing is read yet.
 
@@ -57,9 +57,9 @@ class IngestionService:
         _check_parts(client, storage)
         serve(storage, client.environment)
         self._companies = companies
-        self._marks = marks
+        self._sync_states = sync_states
         self._budget = budget
-        self._standing = standing
+        self._company_status = company_status
         self._client = client
         self._storage = storage
         self._clock = clock
@@ -90,7 +90,7 @@ class IngestionService:
             request,
             clock=self._clock,
             companies=self._companies,
-            marks=self._marks,
+            sync_states=self._sync_states,
             budget=self._budget,
             watermarks=watermarks,
         )
@@ -105,7 +105,7 @@ class IngestionService:
             run_id=run_id,
             clock=self._clock,
             companies=self._companies,
-            marks=self._marks,
+            sync_states=self._sync_states,
         )
 
     @also_called(entities="entity_types")
@@ -152,23 +152,23 @@ class IngestionService:
     def get_ingestion_status(self) -> StatusReport:
         """How this company stands: what Bronze holds, how far each entity is, health and why.
 
-        In an installation it is the verdict of ``ledgerguard status``, without any call. A
+        In an installation it is the answer of ``ledgerguard status``, without any call. A
         client used on its own asks Bronze, and Intuit whether it answers; what failed is known
         from this object's own runs.
         """
         realm = self.realm_id
-        standing = None if self._standing is None else self._standing()
-        if standing is not None:
-            report = standing.to_json()
+        company_status = None if self._company_status is None else self._company_status()
+        if company_status is not None:
+            report = company_status.to_json()
             watermarks = self._storage.watermarks(realm)
         else:
-            alone = standing_alone(
+            alone = standalone_status(
                 self._client, self._storage, realm, self._failures, self._clock.now()
             )
-            report = alone.standing.to_json() | {"is_connected": alone.answered}
+            report = alone.company_status.to_json() | {"is_connected": alone.answered}
             watermarks = dict(alone.watermarks)
-        told = {name: _iso(moment) for name, moment in watermarks.items()}
-        return StatusReport(report | {"watermarks": told})
+        reported = {name: _iso(moment) for name, moment in watermarks.items()}
+        return StatusReport(report | {"watermarks": reported})
 
     def test_connection(self) -> ConnectionTest:
         """Ask Intuit for the company's name; never raises for a connection that does not work.

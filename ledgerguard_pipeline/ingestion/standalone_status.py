@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
 
-from ledgerguard_pipeline.bronze.loads import LoadMark
+from ledgerguard_pipeline.bronze.loads import LoadRecord
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
@@ -18,7 +18,7 @@ from ledgerguard_pipeline.errors import (
     QBOAuthError,
     Transient,
 )
-from ledgerguard_pipeline.health.company_status import CallUse, EntityStanding, Standing
+from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus, EntityStatus
 from ledgerguard_pipeline.health.rules import (
     EntityFacts,
     Health,
@@ -38,29 +38,29 @@ class _Held:
     """What Bronze tells of a company, or why it tells nothing."""
 
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
-    loads: Mapping[str, LoadMark] = field(default_factory=dict)
+    loads: Mapping[str, LoadRecord] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     failure: BronzeError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StandingAlone:
+class StandaloneStatus:
     """``answered`` tells whether Intuit answered just now; ``watermarks`` are Bronze's."""
 
-    standing: Standing
+    company_status: CompanyStatus
     answered: bool
     watermarks: Mapping[str, datetime]
 
 
-def standing_alone(
+def standalone_status(
     client: QBOClient,
     storage: BronzeStore,
     realm: RealmId,
     failures: Mapping[str, str],
     now: datetime,
-) -> StandingAlone:
-    """The verdict without an installation; one call.
+) -> StandaloneStatus:
+    """The status without an installation; one call.
 
     ``failures`` are the entities whose last attempt failed, as the caller remembers them.
     Nothing is judged late, because nothing was promised.
@@ -98,7 +98,7 @@ def standing_alone(
         ),
     )
     entities = tuple(
-        EntityStanding(
+        EntityStatus(
             entity=name,
             last_sync_at=_last_sync(held, name),
             rows=held.counts.get(name, 0),
@@ -115,7 +115,7 @@ def standing_alone(
         ),
         quarantined=sum(held.quarantined.values()),
     )
-    standing = Standing(
+    company_status = CompanyStatus(
         company=company,
         life=life,
         facts=facts,
@@ -123,7 +123,7 @@ def standing_alone(
         entities=entities,
         calls=CallUse(0, None, 0),
     )
-    return StandingAlone(standing, connected, held.watermarks)
+    return StandaloneStatus(company_status, connected, held.watermarks)
 
 
 def _read(storage: BronzeStore, realm: RealmId) -> _Held:

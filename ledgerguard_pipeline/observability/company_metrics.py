@@ -1,4 +1,4 @@
-"""What Prometheus is told of each company's health: one verdict, and the figures behind it."""
+"""What Prometheus gets of each company's health: one state, and the figures behind it."""
 
 from __future__ import annotations
 

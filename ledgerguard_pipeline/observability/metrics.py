@@ -1,4 +1,4 @@
-"""What Prometheus is told: names, units and meaning of every metric in one place.
+"""What Prometheus gets: names, units and meaning of every metric in one place.
 
 Figures are gathered from the control plane and Bronze when they are asked for, not counted in a
 process: so they are the same whichever process answers, and survive every restart.
@@ -57,7 +57,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything that is told. ``rows`` is None where Bronze could not be looked at."""
+    """Everything that is exported. ``rows`` is None where Bronze could not be looked at."""
 
     deliveries: Mapping[str, float]
     old_tokens: Mapping[str, float]
@@ -77,11 +77,11 @@ class Figures:
 def exposition(figures: Figures) -> bytes:
     """The text Prometheus reads."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(figures))
+    registry.register(_FiguresCollector(figures))
     return generate_latest(registry)
 
 
-class _Told(Collector):
+class _FiguresCollector(Collector):
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
 

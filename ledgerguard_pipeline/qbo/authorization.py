@@ -142,7 +142,7 @@ class Granted:
     def get_tokens(self) -> TokenSet:
         """The tokens as they are now, as JSON data: keep them as you keep passwords.
 
-        Each refresh, about one an hour of use, changes them: save again after work, or be told
+        Each refresh, about one an hour of use, changes them: save again after work, or be notified
         by ``QBOClient(on_refresh=...)``. An older refresh token than Intuit's newest is dead.
 
         Raises:
@@ -201,7 +201,7 @@ class Granted:
                 f"This client speaks for company {self._realm} of its installation; ask the "
                 f"installation for the client of {realm} instead."
             )
-        self._own.place(realm)
+        self._own.index(realm)
         self._realm = realm
 
     def _require_realm(self) -> RealmId:

@@ -143,7 +143,7 @@ class Session:
             try:
                 response = self._send(realm, token, read, call.plan.deadline)
             except LedgerGuardError as error:
-                _place(error, realm, read)
+                _locate(error, realm, read)
                 self._account(realm, read, 0, 0, self._clock.monotonic() - started)
                 note.write(self._clock.monotonic() - started, error=error)
                 if isinstance(error, AnswerTooSlow) and call.gives_up_on(error):
@@ -277,6 +277,6 @@ class _Note:
         )
 
 
-def _place(error: LedgerGuardError, realm: RealmId, read: Read) -> None:
+def _locate(error: LedgerGuardError, realm: RealmId, read: Read) -> None:
     error.realm_id = error.realm_id or realm
     error.entity = error.entity or read.entity

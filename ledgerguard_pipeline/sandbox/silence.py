@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from ledgerguard_pipeline.sandbox.answers.refusals import Refusal
-from ledgerguard_pipeline.sandbox.books.entity_table import Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable
 
 Surface = Literal["query", "count", "cdc"]
 
@@ -29,26 +29,26 @@ class Silence(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     share: float = 1.0
     read: Literal["served", "refused", "empty"] = "served"
 
-    def hidden(self, shelf: Shelf, surface: Surface) -> frozenset[str]:
+    def hidden(self, table: EntityTable, surface: Surface) -> frozenset[str]:
         """Ids of a type that an answer of this kind does not show: the oldest ones."""
         if surface not in self.answers:
             return frozenset()
-        return self._hidden(shelf)
+        return self._hidden(table)
 
-    def empties(self, shelf: Shelf, id: str) -> bool:
+    def empties(self, table: EntityTable, id: str) -> bool:
         """Whether a single read of this object answers with nothing.
 
         Raises:
             Refusal: the read is refused.
         """
-        if self.read == "served" or id not in self._hidden(shelf):
+        if self.read == "served" or id not in self._hidden(table):
             return False
         if self.read == "refused":
             raise Refusal("5020", "Permission Denied Error", "You have no permission to do that.")
         return True
 
-    def _hidden(self, shelf: Shelf) -> frozenset[str]:
-        if shelf.entity not in self.entities:
+    def _hidden(self, table: EntityTable) -> frozenset[str]:
+        if table.entity not in self.entities:
             return frozenset()
-        ordered = sorted(shelf.rows, key=lambda id: (len(id), id))
+        ordered = sorted(table.rows, key=lambda id: (len(id), id))
         return frozenset(ordered[: ceil(len(ordered) * self.share)])

@@ -108,7 +108,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     InventoryAdjustment here and out of ``no_query`` it is a type like others."""
     cdc_by_day: bool = False
     """Change data capture compares the bare dates of such entities, each as its Pacific midnight,
-    with ``changedSince``; what changed earlier on the same day is not told."""
+    with ``changedSince``; what changed earlier on the same day is not reported."""
     last_modified_by: bool = True
     """MetaData of invoices, bills and purchase orders names a user between its two times."""
     misspelt_reimburse_charge: bool = False

@@ -24,10 +24,10 @@ from ledgerguard_pipeline.web.company_pages.json_api import StatusApi, status_ro
 from ledgerguard_pipeline.web.company_pages.routes import CompanyPages, companies_router
 from ledgerguard_pipeline.web.connections.disconnect import Disconnecting, disconnect_router
 from ledgerguard_pipeline.web.connections.intuit_disconnect import (
-    DEPARTURE_PATH,
+    INTUIT_DISCONNECT_PATH,
     LEAD,
-    Departures,
-    departure_router,
+    IntuitDisconnect,
+    intuit_disconnect_router,
 )
 from ledgerguard_pipeline.web.connections.oauth_callback import (
     Observer,
@@ -40,7 +40,7 @@ from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH, st
 from ledgerguard_pipeline.web.ops.metrics import metrics_router
 from ledgerguard_pipeline.web.ops.readiness import READY_PATH, Readiness, readiness_router
 from ledgerguard_pipeline.web.paths import CALLBACK_PATH, HOME_PATH, SIGN_IN_PATH
-from ledgerguard_pipeline.web.security.admin_token import AdminDoor
+from ledgerguard_pipeline.web.security.admin_token import AdminToken
 from ledgerguard_pipeline.web.security.forms import FormReader
 from ledgerguard_pipeline.web.security.guard import Guard, require_admin_token
 from ledgerguard_pipeline.web.security.request_origin import reads_pages
@@ -113,9 +113,9 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         await run_in_threadpool(receiver.close)
 
     sessions = Sessions(_keys(installation), settings.ledgerguard_admin_token)
-    door = AdminDoor(settings.ledgerguard_admin_token)
+    admin = AdminToken(settings.ledgerguard_admin_token)
     forms = FormReader(sessions)
-    desk = SignIn(sessions, door, forms)
+    desk = SignIn(sessions, admin, forms)
     callbacks = _callback_paths(settings)
     app = _application(running)
     pages = [
@@ -125,8 +125,8 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         disconnect_router(
             Disconnecting(lambda: installation.control.companies, connector, sessions, forms)
         ),
-        departure_router(
-            Departures(
+        intuit_disconnect_router(
+            IntuitDisconnect(
                 lambda: installation.control.companies,
                 lambda realm: installation.client(realm).company_info(),
             )
@@ -134,7 +134,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         sign_in_router(desk),
         style_router(),
         webhook_router(receiver),
-        metrics_router(settings, control, receiver.tally.flush),
+        metrics_router(settings, control, receiver.counters.flush),
         readiness_router(Readiness(settings, control)),
     ]
     _refuse_shadowed(pages, callbacks)
@@ -146,9 +146,9 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         settings=settings,
         bind_host=host,
         open_paths=_ALWAYS_OPEN | callbacks,
-        leads={DEPARTURE_PATH: LEAD},
+        leads={INTUIT_DISCONNECT_PATH: LEAD},
         sessions=sessions,
-        door=door,
+        admin=admin,
         desk=desk,
     )
     return app
@@ -158,7 +158,7 @@ def create_waiting_app(installation: Installed, observer: Observer) -> FastAPI:
     """What ``ledgerguard connect`` serves on this machine while it waits: the callback alone."""
     settings = installation.settings
     sessions = Sessions(_keys(installation), None)
-    door = AdminDoor(None)
+    admin = AdminToken(None)
     callbacks = _callback_paths(settings)
     app = _application(None)
     app.include_router(style_router())
@@ -173,8 +173,8 @@ def create_waiting_app(installation: Installed, observer: Observer) -> FastAPI:
         open_paths=callbacks | {HEALTH_PATH, STYLE_PATH, ICON_PATH},
         leads={},
         sessions=sessions,
-        door=door,
-        desk=SignIn(sessions, door, FormReader(sessions)),
+        admin=admin,
+        desk=SignIn(sessions, admin, FormReader(sessions)),
     )
     return app
 

@@ -154,7 +154,7 @@ DISCONNECT: Answers = {
     403: _either("The form is too old or of another page, or no admin token was sent."),
     **_FORM_REFUSED,
 }
-DEPARTURE: Answers = {
+INTUIT_DISCONNECT: Answers = {
     200: _page("How the company stands."),
     400: _page("The company id is none."),
     404: _page("No such company is connected here."),
@@ -162,7 +162,7 @@ DEPARTURE: Answers = {
     503: _page("The control database cannot be read."),
     **_GUARDED,
 }
-DEPARTURE_REQUEST: dict[str, Any] = {
+INTUIT_DISCONNECT_REQUEST: dict[str, Any] = {
     "parameters": [{"name": "realmId", "in": "query", "schema": _REALM}]
 }
 COMPANY_REQUEST: dict[str, Any] = {

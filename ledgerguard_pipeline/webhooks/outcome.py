@@ -14,53 +14,53 @@ class WebhookResult(int):
     (reasons), and those of ``BatchResult``.
     """
 
-    _told: dict[str, Any]
+    _reported: dict[str, Any]
 
-    def __new__(cls, processed: int, told: Mapping[str, Any]) -> Self:
-        """A number with the document ``told`` beside it."""
+    def __new__(cls, processed: int, reported: Mapping[str, Any]) -> Self:
+        """A number with the document ``reported`` beside it."""
         made = super().__new__(cls, processed)
-        made._told = dict(told)
+        made._reported = dict(reported)
         return made
 
     @property
     def ok(self) -> bool:
         """Whether nothing failed: whether the delivery may be answered with 200."""
-        return bool(self._told["status"] == "success")
+        return bool(self._reported["status"] == "success")
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain JSON data."""
-        return dict(self._told)
+        return dict(self._reported)
 
     def get(self, key: str, default: Any = None) -> Any:
         """What stands under a key, or ``default``."""
-        return self._told.get(key, default)
+        return self._reported.get(key, default)
 
     def keys(self) -> KeysView[str]:
         """The keys there are."""
-        return self._told.keys()
+        return self._reported.keys()
 
     def values(self) -> ValuesView[Any]:
         """What stands under them."""
-        return self._told.values()
+        return self._reported.values()
 
     def items(self) -> ItemsView[str, Any]:
         """Keys and what stands under them."""
-        return self._told.items()
+        return self._reported.items()
 
     def __getitem__(self, key: str) -> Any:
-        return self._told[key]
+        return self._reported[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._told)
+        return iter(self._reported)
 
     def __len__(self) -> int:
-        return len(self._told)
+        return len(self._reported)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._told
+        return key in self._reported
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (int(self), self._told)
+        return type(self), (int(self), self._reported)
 
 
 Mapping.register(WebhookResult)

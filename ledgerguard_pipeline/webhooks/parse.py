@@ -28,7 +28,7 @@ MOST_EVENTS = 20_000
 """Events read from one delivery; what lies beyond is reported as unreadable."""
 
 MOST_UNREADABLE = 100
-"""Unreadable parts told one by one; the raw body, which is kept, has the rest."""
+"""Unreadable parts listed one by one; the raw body, which is kept, has the rest."""
 
 _UNUSABLE = (msgspec.MsgspecError, RecursionError, ValueError)
 _REALM = re.compile(REALM_FORM, re.ASCII)
@@ -121,7 +121,7 @@ class _Reader:
         if event.type is None and b'"eventNotifications"' in raw:
             self.notifications(members_of(raw).get("eventNotifications", b""))
             return
-        realm, kind = _told(event.intuitaccountid, _REALM), _kind(event.type)
+        realm, kind = _reported(event.intuitaccountid, _REALM), _kind(event.type)
         try:
             self._found.events.append(self._cloud_event(event, kind))
         except ValueError as error:
@@ -151,14 +151,14 @@ class _Reader:
 
     def reject(self, raw: bytes, reason: str, realm: str = "", entity: str = "") -> None:
         """Report a part that cannot be used; the delivery's raw body keeps its bytes."""
-        place = str(len(self._found.unreadable))
+        number = str(len(self._found.unreadable))
         if len(self._found.unreadable) > MOST_UNREADABLE:
             return
         if len(self._found.unreadable) == MOST_UNREADABLE:
             reason = "more parts of this delivery cannot be read; its raw body has them"
         self._found.unreadable.append(
             Unreadable(
-                _digest("unreadable", self._salt, place),
+                _digest("unreadable", self._salt, number),
                 _printable(reason),
                 _excerpt(raw),
                 realm,
@@ -181,7 +181,7 @@ class _Reader:
         object_id = _object_id(event.intuitentityid, "intuitentityid")
         occurred_at = _instant(event.time)
         absorbed = _absorbed(_member(bytes(event.data), "deletedid"))
-        told = event.id if isinstance(event.id, str) and _EVENT.fullmatch(event.id) else None
+        given = event.id if isinstance(event.id, str) and _EVENT.fullmatch(event.id) else None
         # The id alone should do (CloudEvents: source and id); with what it is about beside it, an
         # id used twice by mistake can cost a read, but never hide a change.
         key = _digest(
@@ -189,7 +189,7 @@ class _Reader:
             "" if event.id is not None else self._moment(event.time),
         )  # fmt: skip
         operation = _OPERATIONS.get(word.casefold(), Operation.OTHER)
-        return _event(key, told, realm, name, object_id, operation, occurred_at, absorbed)
+        return _event(key, given, realm, name, object_id, operation, occurred_at, absorbed)
 
     def _legacy(self, realm: str, raw: bytes) -> None:
         if self._full(raw):
@@ -197,7 +197,7 @@ class _Reader:
         named = ""
         try:
             entity = _decoded(raw, _Entity)
-            named = _known(_told(entity.name, _NAME))
+            named = _known(_reported(entity.name, _NAME))
             name = _text(entity.name, _NAME, "name")
             object_id = _object_id(entity.id, "id")
         except _UNUSABLE as error:
@@ -222,7 +222,7 @@ class _Reader:
 
 def _event(
     key: str,
-    told: str | None,
+    given: str | None,
     realm: str,
     name: str,
     object_id: str,
@@ -232,7 +232,7 @@ def _event(
 ) -> ChangeEvent:
     return ChangeEvent(
         key=key,
-        event_id=told or f"made-{key[:32]}",
+        event_id=given or f"made-{key[:32]}",
         realm_id=realm,
         entity=_known(name),
         object_id=object_id,
@@ -256,21 +256,21 @@ def _decoded(raw: bytes, form: type[_Form]) -> _Form:
         return msgspec.json.decode(raw, type=form)
     except _UNUSABLE:
         members = members_of(raw)
-    told: dict[str, Any] = {
+    given: dict[str, Any] = {
         name: _value(members.get(name, b"")) for name in form.__struct_fields__ if name != "data"
     }
     if "data" in members:
-        told["data"] = msgspec.Raw(members["data"])
-    return form(**told)
+        given["data"] = msgspec.Raw(members["data"])
+    return form(**given)
 
 
 def _value(raw: bytes) -> _Text:
     """A text, a number, a flag, or None for anything else."""
     try:
-        told: _Text = _VALUE.decode(raw)
+        given: _Text = _VALUE.decode(raw)
     except _UNUSABLE:
         return None
-    return told
+    return given
 
 
 def _member(raw: bytes, name: str) -> _Text:
@@ -285,15 +285,15 @@ def _member(raw: bytes, name: str) -> _Text:
     return _value(next(found, b""))
 
 
-def _kind(told: _Text) -> tuple[str, str] | None:
+def _kind(given: _Text) -> tuple[str, str] | None:
     """Entity and operation of a CloudEvent's type; what follows, such as a version, is no matter.
 
     Intuit documents ``qbo.<entity>.<operation>.v1``.
     """
-    parts = str(told).strip().split(".") if isinstance(told, str) else []
-    at = next((place for place, part in enumerate(parts) if part.casefold() == "qbo"), -1) + 1
+    parts = str(given).strip().split(".") if isinstance(given, str) else []
+    at = next((number for number, part in enumerate(parts) if part.casefold() == "qbo"), -1) + 1
     if at == 0:
-        at = next((place for place, part in enumerate(parts) if readable_type(part)), len(parts))
+        at = next((number for number, part in enumerate(parts) if readable_type(part)), len(parts))
     name = re.sub("[-_ ]", "", parts[at]) if at < len(parts) else ""
     if _NAME.fullmatch(name) is None:
         return None
@@ -314,7 +314,7 @@ def _absorbed(value: _Text) -> str | None:
         return None
 
 
-def _told(value: _Text, pattern: re.Pattern[str]) -> str:
+def _reported(value: _Text, pattern: re.Pattern[str]) -> str:
     """A text of this form, or nothing."""
     try:
         return _text(value, pattern, "")

@@ -51,13 +51,13 @@ class Verifier:
         if given is None:
             return None
         found: int | None = None
-        for place, key in enumerate(self._keys):
+        for number, key in enumerate(self._keys):
             # Not hmac.digest: that gives up the interpreter's lock however short the body is, and
             # a busy receiver then waits milliseconds to get it back.
             digest = base64.b64encode(hmac.new(key, body, hashlib.sha256).digest())
-            # No early return: which token matched must not be told by the time it takes.
+            # No early return: which token matched must not show in the time it takes.
             if hmac.compare_digest(digest, given) and found is None:
-                found = place
+                found = number
         return found
 
 

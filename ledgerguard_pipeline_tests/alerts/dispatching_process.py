@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from ledgerguard_pipeline.alerts.channels.configured import configured_channels
-from ledgerguard_pipeline.alerts.dispatcher import Announcer
+from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher
 from ledgerguard_pipeline.alerts.messages import Links
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -23,15 +23,15 @@ def main(realms: list[str]) -> None:
     settings = load_settings()
     with ControlPlane.open(settings) as control:
         channels = configured_channels(settings)
-        announcer = Announcer(control, channels, Links.of(settings))
+        dispatcher = AlertDispatcher(control, channels, Links.of(settings))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()
         sent = 0
         for _ in range(TICKS):
             troubles = [observed(realm, DEAD) for realm in realms]
-            announcer.observe(troubles, lambda _realm, _finding: True, control.now())
-            sent += sum(announcer.tell().sent.values())
+            dispatcher.observe(troubles, lambda _realm, _finding: True, control.now())
+            sent += sum(dispatcher.tell().sent.values())
         sys.stdout.write(f"{sent}\n")
 
 

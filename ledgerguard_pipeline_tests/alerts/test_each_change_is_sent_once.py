@@ -18,9 +18,9 @@ import ledgerguard_pipeline
 from ledgerguard_pipeline.alerts.channels.http import Address
 from ledgerguard_pipeline.alerts.channels.message import Message, Mood
 from ledgerguard_pipeline.alerts.channels.webhook import WebhookChannel
-from ledgerguard_pipeline.alerts.dispatcher import Announcer, Tally
+from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher, DispatchSummary
 from ledgerguard_pipeline.alerts.messages import Links
-from ledgerguard_pipeline.alerts.policy import INSTALLATION, Finding
+from ledgerguard_pipeline.alerts.policy import INSTALLATION, Alert
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.alert_state import CLAIM_SECONDS
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
@@ -81,19 +81,19 @@ def companies(plane: ControlPlane) -> None:
         )  # fmt: skip
 
 
-Tick = Callable[..., Tally]
+Tick = Callable[..., DispatchSummary]
 
 
 def tick(
     plane: ControlPlane, *ears: Ear | WebhookChannel, failing: bool = True, at: float = 30,
-    **troubles: tuple[Finding, ...],
-) -> Tally:  # fmt: skip
+    **troubles: tuple[Alert, ...],
+) -> DispatchSummary:  # fmt: skip
     """One tick of a daemon: ``first`` and ``second`` are what is wrong with the companies."""
     clock = plane.clock
     assert isinstance(clock, FakeClock)
     clock.advance(at)
-    announcer = Announcer(plane, ears, LINKS)
-    announcer.observe(
+    dispatcher = AlertDispatcher(plane, ears, LINKS)
+    dispatcher.observe(
         [
             observed(FIRST, *troubles.get("first", ())),
             observed(SECOND, *troubles.get("second", ())),
@@ -101,10 +101,10 @@ def tick(
         lambda _realm, _finding: failing,
         plane.now(),
     )
-    return announcer.tell()
+    return dispatcher.tell()
 
 
-def test_a_change_is_told_once_and_its_end_too(plane: ControlPlane, ear: Ear) -> None:
+def test_a_change_is_sent_once_and_its_end_too(plane: ControlPlane, ear: Ear) -> None:
     tick(plane, ear)
     for _ in range(4):
         tick(plane, ear, first=(DEAD,))
@@ -133,8 +133,8 @@ def test_a_failing_channel_is_tried_again_and_the_others_hear_once(
 ) -> None:
     broken = Ear("broken")
     broken.trouble = ChannelUnavailable("busy")
-    tally = tick(plane, ear, broken, first=(DEAD,))
-    assert (tally.sent, tally.failed) == ({"ear": 1}, {"broken": "busy"})
+    summary = tick(plane, ear, broken, first=(DEAD,))
+    assert (summary.sent, summary.failed) == ({"ear": 1}, {"broken": "busy"})
     broken.trouble = None
     tick(plane, ear, broken, first=(DEAD,))
     assert (len(ear.heard), len(broken.heard)) == (1, 1)
@@ -148,8 +148,8 @@ def test_a_channel_that_stays_broken_is_tried_ever_more_rarely(
     for _ in range(60):
         tick(plane, ear, first=(DEAD,), at=120)
     assert 8 <= ear.tries <= 14, "in two hours"
-    (told,) = plane.alerts.told()
-    assert (told.attempts, told.last_error) == (ear.tries, "gone")
+    (sent,) = plane.alerts.sent()
+    assert (sent.attempts, sent.last_error) == (ear.tries, "gone")
 
 
 def test_a_channel_may_say_when_to_come_again(plane: ControlPlane, ear: Ear) -> None:
@@ -161,7 +161,7 @@ def test_a_channel_may_say_when_to_come_again(plane: ControlPlane, ear: Ear) -> 
     assert ear.tries == 2
 
 
-def test_what_is_over_before_a_channel_heard_of_it_is_not_told(
+def test_what_is_over_before_a_channel_heard_of_it_is_not_sent(
     plane: ControlPlane, ear: Ear
 ) -> None:
     ear.trouble = ChannelUnavailable("busy")
@@ -181,13 +181,13 @@ def test_a_new_channel_hears_what_is_wrong_now(plane: ControlPlane, ear: Ear) ->
 def test_a_bug_in_a_channel_does_not_reach_the_tick(plane: ControlPlane, ear: Ear) -> None:
     broken = Ear("broken")
     broken.trouble = ZeroDivisionError("secret detail")
-    tally = tick(plane, broken, ear, first=(DEAD,))
-    assert tally.sent == {"ear": 1}
-    assert tally.failed["broken"] == "ZeroDivisionError"
+    summary = tick(plane, broken, ear, first=(DEAD,))
+    assert summary.sent == {"ear": 1}
+    assert summary.failed["broken"] == "ZeroDivisionError"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_process_that_dies_while_telling_is_replaced(plane: ControlPlane, ear: Ear) -> None:
+def test_a_process_that_dies_while_sending_is_replaced(plane: ControlPlane, ear: Ear) -> None:
     ear.trouble = SystemExit()  # ends its thread between the channel's yes and writing it down
     tick(plane, ear, first=(DEAD,))
     ear.trouble = None
@@ -201,31 +201,31 @@ def test_a_process_that_dies_while_telling_is_replaced(plane: ControlPlane, ear:
 
 def test_many_companies_at_once_are_one_message(plane: ControlPlane, ear: Ear) -> None:
     realms = [f"93414534744900{n:02d}" for n in range(40)]
-    announcer = Announcer(plane, [ear], LINKS)
-    announcer.observe([observed(each, DEAD) for each in realms], lambda *_: True, plane.now())
-    announcer.tell()
+    dispatcher = AlertDispatcher(plane, [ear], LINKS)
+    dispatcher.observe([observed(each, DEAD) for each in realms], lambda *_: True, plane.now())
+    dispatcher.tell()
     (message,) = ear.heard
     assert {each.realm_id for each in message.companies} == set(realms)
-    announcer.tell()
+    dispatcher.tell()
     assert len(ear.heard) == 1
 
 
-def test_what_concerns_all_companies_is_told_once_for_all(plane: ControlPlane, ear: Ear) -> None:
+def test_what_concerns_all_companies_is_sent_once_for_all(plane: ControlPlane, ear: Ear) -> None:
     tick(plane, ear, first=(BUDGET,), second=(BUDGET,))
     (message,) = ear.heard
-    (told,) = message.companies
-    assert (told.realm_id, told.name) == (INSTALLATION, "This installation")
-    assert told.page == "https://books.example.com/"
+    (sent,) = message.companies
+    assert (sent.realm_id, sent.name) == (INSTALLATION, "This installation")
+    assert sent.page == "https://books.example.com/"
     tick(plane, ear, first=(replace(BUDGET, grade="95%"),), second=(replace(BUDGET, grade="95%"),))
     tick(plane, ear)
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM, Mood.PROBLEM, Mood.RECOVERED]
 
 
-def test_a_failed_run_is_told_with_its_link_until_a_later_one_succeeds(
+def test_a_failed_run_is_sent_with_its_link_until_a_later_one_succeeds(
     plane: ControlPlane, ear: Ear
 ) -> None:
     for attempt in ("r1", "r2", "r3"):
-        Announcer(plane, (), LINKS).note_failed_run(FIRST, failed_run(attempt))
+        AlertDispatcher(plane, (), LINKS).note_failed_run(FIRST, failed_run(attempt))
         tick(plane, ear)
     (message,) = ear.heard
     (point,) = message.companies[0].new
@@ -233,7 +233,7 @@ def test_a_failed_run_is_told_with_its_link_until_a_later_one_succeeds(
     assert point.runbook == "docs/operations.md#run_failed"
     tick(plane, ear, failing=False)
     assert ear.heard[1].mood is Mood.RECOVERED
-    Announcer(plane, (), LINKS).note_failed_run(FIRST, failed_run("r4"))
+    AlertDispatcher(plane, (), LINKS).note_failed_run(FIRST, failed_run("r4"))
     tick(plane, ear)
     assert len(ear.heard) == 3
 
@@ -241,51 +241,51 @@ def test_a_failed_run_is_told_with_its_link_until_a_later_one_succeeds(
 def test_a_run_that_fails_while_the_last_one_is_asked_about_is_kept(
     plane: ControlPlane, ear: Ear
 ) -> None:
-    Announcer(plane, (), LINKS).note_failed_run(FIRST, failed_run("r1"))
-    announcer = Announcer(plane, [ear], LINKS)
+    AlertDispatcher(plane, (), LINKS).note_failed_run(FIRST, failed_run("r1"))
+    dispatcher = AlertDispatcher(plane, [ear], LINKS)
 
-    def asked(_realm: str, _finding: Finding) -> bool:
-        announcer.note_failed_run(FIRST, failed_run("r2"))
+    def asked(_realm: str, _finding: Alert) -> bool:
+        dispatcher.note_failed_run(FIRST, failed_run("r2"))
         return False
 
-    announcer.observe([observed(FIRST), observed(SECOND)], asked, plane.now())
-    announcer.tell()
+    dispatcher.observe([observed(FIRST), observed(SECOND)], asked, plane.now())
+    dispatcher.tell()
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM]
     assert ear.heard[0].companies[0].new[0].link == "https://dagster.example.com/runs/r2"
 
 
 def test_an_older_look_changes_nothing(plane: ControlPlane, clock: FakeClock, ear: Ear) -> None:
-    announcer = Announcer(plane, [ear], LINKS)
+    dispatcher = AlertDispatcher(plane, [ear], LINKS)
     before = plane.now()
     clock.advance(60)
-    announcer.observe([observed(FIRST, DEAD)], lambda *_: True, plane.now())
-    announcer.observe([observed(FIRST)], lambda *_: True, before)
-    announcer.tell()
+    dispatcher.observe([observed(FIRST, DEAD)], lambda *_: True, plane.now())
+    dispatcher.observe([observed(FIRST)], lambda *_: True, before)
+    dispatcher.tell()
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM]
 
 
 def test_a_forgotten_company_leaves_nothing(plane: ControlPlane, ear: Ear) -> None:
     tick(plane, ear, first=(DEAD,))
-    announcer = Announcer(plane, [ear], LINKS)
-    announcer.observe([observed(SECOND)], lambda *_: True, plane.now())
-    announcer.tell()
+    dispatcher = AlertDispatcher(plane, [ear], LINKS)
+    dispatcher.observe([observed(SECOND)], lambda *_: True, plane.now())
+    dispatcher.tell()
     assert len(ear.heard) == 1
-    assert plane.alerts.signs() == {}
-    assert plane.alerts.told() == []
+    assert plane.alerts.alert_states() == {}
+    assert plane.alerts.sent() == []
 
 
 def test_nothing_is_written_while_nothing_changes(plane: ControlPlane, ear: Ear) -> None:
     tick(plane, ear, first=(QUARANTINE,))
-    before = (plane.alerts.signs(), plane.alerts.told())
+    before = (plane.alerts.alert_states(), plane.alerts.sent())
     tick(plane, ear, first=(replace(QUARANTINE, text="4 records are in quarantine."),))
-    assert (plane.alerts.signs(), plane.alerts.told()) == before
+    assert (plane.alerts.alert_states(), plane.alerts.sent()) == before
 
 
 def test_no_secret_travels_or_is_kept(plane: ControlPlane, ear: Ear) -> None:
     leak = "refresh_token=AB11c4naryc4naryc4naryc4nary"
     tick(plane, ear, first=(replace(DEAD, text=f"It failed with {leak}\nand\x1b[2J more."),))
     shown = ear.heard[0].text() + json.dumps(ear.heard[0].to_json())
-    kept = f"{plane.alerts.signs()}{plane.alerts.told()}"
+    kept = f"{plane.alerts.alert_states()}{plane.alerts.sent()}"
     for text in (shown, kept):
         assert "c4nary" not in text
     assert "\x1b" not in shown
@@ -310,7 +310,7 @@ def test_daemons_ticking_at_once_send_one_message_per_channel(
         "LEDGERGUARD_ALERT_WEBHOOK_URL": webhook.url,
         "LEDGERGUARD_ALERT_SLACK_URL": slack.url,
     }
-    teller = [
+    dispatching_process = [
         sys.executable,
         "-m",
         "ledgerguard_pipeline_tests.alerts.dispatching_process",
@@ -319,7 +319,11 @@ def test_daemons_ticking_at_once_send_one_message_per_channel(
     ]
     daemons = [
         subprocess.Popen(
-            teller, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            dispatching_process,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]

@@ -8,29 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgerguard_pipeline.alerts.policy import (
+    Alert,
     AlertKind,
-    Finding,
-    News,
-    Sign,
-    ToldPoint,
+    AlertState,
+    Notification,
+    SentPoint,
     findings_of,
-    news,
+    notification,
     revise,
 )
-from ledgerguard_pipeline.alerts.stored_state import read_signs, read_told, signs_text, told_text
+from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
 from ledgerguard_pipeline.health.rules import HealthState, Reason, ReasonKind
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def found(kind: str, grade: str = "", state: HealthState = HealthState.DEGRADED) -> Finding:
-    return Finding(kind, state, f"Something about {kind} {grade}. Do this.", grade=grade)
+def found(kind: str, grade: str = "", state: HealthState = HealthState.DEGRADED) -> Alert:
+    return Alert(kind, state, f"Something about {kind} {grade}. Do this.", grade=grade)
 
 
 DEAD = found(ReasonKind.NEEDS_REAUTH, state=HealthState.UNHEALTHY)
 QUARANTINE = found(ReasonKind.QUARANTINE)
 LAG = found(ReasonKind.WEBHOOK_LAG)
-RUN = Finding(
+RUN = Alert(
     AlertKind.RUN_FAILED, HealthState.DEGRADED, "It failed.", subject="bronze_changes", run_id="1"
 )
 
@@ -40,34 +40,34 @@ class Watch:
 
     def __init__(self) -> None:
         self.now = NOON
-        self.signs: dict[str, Sign] = {}
-        self.told: dict[str, ToldPoint] = {}
+        self.alert_states: dict[str, AlertState] = {}
+        self.sent: dict[str, SentPoint] = {}
 
-    def look(self, *findings: Finding, seconds: float = 30) -> News | None:
+    def look(self, *findings: Alert, seconds: float = 30) -> Notification | None:
         self.now += timedelta(seconds=seconds)
         # Through the store's form, as between two ticks.
-        self.signs = read_signs(signs_text(revise(self.signs, findings, self.now)))
-        heard = news(self.signs, self.told)
+        self.alert_states = read_signs(signs_text(revise(self.alert_states, findings, self.now)))
+        heard = notification(self.alert_states, self.sent)
         if heard is not None:
-            self.told = read_told(told_text(heard.told))
+            self.sent = read_sent(sent_text(heard.sent))
         return heard
 
-    def during(self, seconds: float, *findings: Finding) -> list[News]:
+    def during(self, seconds: float, *findings: Alert) -> list[Notification]:
         heard = [self.look(*findings) for _ in range(int(seconds / 30))]
         return [each for each in heard if each is not None]
 
 
-def kinds(findings: tuple[Finding, ...]) -> list[str]:
+def kinds(findings: tuple[Alert, ...]) -> list[str]:
     return [each.kind for each in findings]
 
 
 def test_a_healthy_company_is_no_news() -> None:
     watch = Watch()
     assert watch.during(3600) == []
-    assert watch.signs == {}
+    assert watch.alert_states == {}
 
 
-def test_a_dead_connection_is_told_at_once_and_once() -> None:
+def test_a_dead_connection_alerts_at_once_and_once() -> None:
     watch = Watch()
     heard = watch.look(DEAD)
     assert heard is not None
@@ -75,7 +75,7 @@ def test_a_dead_connection_is_told_at_once_and_once() -> None:
     assert watch.during(86_400, DEAD) == []
 
 
-def test_its_end_is_told_too() -> None:
+def test_its_end_is_sent_too() -> None:
     watch = Watch()
     watch.look(DEAD)
     heard = watch.look()
@@ -94,7 +94,7 @@ def test_a_second_reason_is_news_and_the_first_is_recalled() -> None:
     assert kinds(heard.still) == ["quarantine"]
 
 
-def test_each_stage_is_told_once_and_never_again_on_the_way_back() -> None:
+def test_each_stage_alerts_once_and_never_again_on_the_way_back() -> None:
     watch = Watch()
     stages = ["30", "14", "3", "14", "3"]
     heard = [watch.look(found(ReasonKind.REFRESH_TOKEN_ENDS, stage)) for stage in stages]
@@ -109,17 +109,17 @@ def test_each_stage_is_told_once_and_never_again_on_the_way_back() -> None:
 def test_another_number_in_the_text_is_no_news() -> None:
     watch = Watch()
     watch.look(QUARANTINE)
-    more = Finding(QUARANTINE.kind, QUARANTINE.state, "4 records are in quarantine.")
+    more = Alert(QUARANTINE.kind, QUARANTINE.state, "4 records are in quarantine.")
     assert watch.during(3600, more) == []
 
 
-def test_what_lasts_only_a_moment_is_not_told() -> None:
+def test_what_lasts_only_a_moment_does_not_alert() -> None:
     watch = Watch()
     assert watch.during(60, LAG) == []
     assert watch.during(3600) == []
 
 
-def test_what_lasts_is_told_once_it_has_settled() -> None:
+def test_what_lasts_alerts_once_it_has_settled() -> None:
     watch = Watch()
     assert len(watch.during(600, LAG)) == 1
 
@@ -133,13 +133,13 @@ def test_a_short_pause_is_not_the_end() -> None:
     assert over.over[0][0] == "webhook_lag"
 
 
-def test_flapping_is_told_less_and_less() -> None:
+def test_flapping_alerts_less_and_less() -> None:
     watch = Watch()
-    told = 0
+    sent = 0
     for _ in range(200):
-        told += len(watch.during(300, DEAD))
-        told += len(watch.during(300))
-    assert told <= 6, "two hundred turns in 33 hours"
+        sent += len(watch.during(300, DEAD))
+        sent += len(watch.during(300))
+    assert sent <= 6, "two hundred changes in 33 hours"
     assert watch.during(86_400, DEAD) == []
 
 
@@ -153,7 +153,7 @@ def test_after_a_quiet_day_patience_starts_anew() -> None:
     assert len(watch.during(60)) == 1
 
 
-def test_what_follows_from_a_dead_connection_is_not_told() -> None:
+def test_what_follows_from_a_dead_connection_is_inhibited() -> None:
     watch = Watch()
     watch.during(600, QUARANTINE, LAG)
     heard = watch.look(DEAD, RUN)
@@ -173,7 +173,7 @@ def test_a_connection_that_is_back_for_a_moment_brings_nothing_else_up() -> None
         watch.during(600)
     watch.during(300, DEAD)
     assert watch.during(60, QUARANTINE) == []
-    assert set(watch.told) == {"needs_reauth"}
+    assert set(watch.sent) == {"needs_reauth"}
     (back,) = watch.during(7200, QUARANTINE)
     assert ([slot for slot, _ in back.over], kinds(back.new)) == (["needs_reauth"], ["quarantine"])
 
@@ -187,7 +187,7 @@ def test_a_failed_run_speaks_for_the_failed_sync() -> None:
     assert watch.during(3600, failed, RUN) == []
 
 
-def test_a_failed_sync_without_a_run_is_told_by_itself() -> None:
+def test_a_failed_sync_without_a_run_alerts_by_itself() -> None:
     watch = Watch()
     (heard,) = watch.during(600, found(ReasonKind.SYNC_FAILED))
     assert kinds(heard.new) == ["sync_failed"]
@@ -195,7 +195,7 @@ def test_a_failed_sync_without_a_run_is_told_by_itself() -> None:
 
 def test_runs_of_different_jobs_are_different_things() -> None:
     watch = Watch()
-    other = Finding(RUN.kind, RUN.state, "It failed.", subject="reconcile", run_id="2")
+    other = Alert(RUN.kind, RUN.state, "It failed.", subject="reconcile", run_id="2")
     watch.look(RUN)
     heard = watch.look(RUN, other)
     assert heard is not None
@@ -217,7 +217,7 @@ def test_reasons_of_one_kind_are_one_finding_as_bad_as_the_worst() -> None:
 def test_what_another_version_stored_counts_as_nothing() -> None:
     for text in ("", "[]", "no json", '{"quarantine": {"kind": 1}}', '{"a": []}', "null"):
         assert read_signs(text) == {}
-        assert read_told(text) == {}
+        assert read_sent(text) == {}
 
 
 FINDINGS = st.lists(
@@ -229,7 +229,7 @@ FINDINGS = st.lists(
 
 @given(st.lists(st.tuples(FINDINGS, st.integers(1, 20_000)), max_size=30))
 def test_after_a_quiet_day_a_channel_knows_exactly_what_is(
-    looks: list[tuple[list[Finding], int]],
+    looks: list[tuple[list[Alert], int]],
 ) -> None:
     watch = Watch()
     for findings, seconds in looks:
@@ -239,4 +239,4 @@ def test_after_a_quiet_day_a_channel_knows_exactly_what_is(
     for _ in range(3):
         watch.look(*last, seconds=86_400)
     expected = [DEAD] if DEAD in last else last
-    assert set(watch.told) == {each.slot for each in expected}
+    assert set(watch.sent) == {each.slot for each in expected}

@@ -1,4 +1,4 @@
-"""A token endpoint over real HTTP, a company with tokens, and custodians that share a store."""
+"""A token endpoint over real HTTP, a company with tokens, and token providers that share a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
@@ -21,7 +21,7 @@ from ledgerguard_pipeline_tests.stores import *  # noqa: F403  # fixtures
 REALM = RealmId("9341453474484455")
 OTHER = RealmId("1234567890")
 
-MakeCustodian = Callable[..., Custodian]
+MakeTokenProvider = Callable[..., TokenProvider]
 
 
 @pytest.fixture
@@ -63,5 +63,5 @@ def store_grant(
 
 
 @pytest.fixture
-def custodian(plane: ControlPlane, oauth: OAuthEndpoint) -> Custodian:
-    return Custodian(plane, oauth)
+def token_provider(plane: ControlPlane, oauth: OAuthEndpoint) -> TokenProvider:
+    return TokenProvider(plane, oauth)

@@ -13,7 +13,7 @@ import sys
 import structlog
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -22,10 +22,10 @@ from ledgerguard_pipeline_tests.auth.conftest import REALM, oauth_of
 
 def _want(settings: Settings, base_url: str, gate: int) -> None:
     with ControlPlane.open(settings) as plane:
-        custodian = Custodian(plane, oauth_of(base_url))
+        token_provider = TokenProvider(plane, oauth_of(base_url))
         os.read(gate, 1)
         try:
-            token = custodian.current(REALM)
+            token = token_provider.current(REALM)
             line = f"{token.version} {token.value.get_secret_value()}\n"
         except LedgerGuardError as error:
             line = f"{type(error).__name__} {error.message}\n"

@@ -10,7 +10,7 @@ import pytest
 from ledgerguard_pipeline import auth
 from ledgerguard_pipeline.auth import connect as module
 from ledgerguard_pipeline.auth.connect import Connector
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -184,14 +184,14 @@ def test_reconnecting_revives_a_company_even_when_its_old_key_is_lost(
     store_settings: Settings,
 ) -> None:
     store_grant(plane, "dead", life=3600)
-    plane.companies.mark(REALM, ConnectionStatus.NEEDS_REAUTH, "dead")
+    plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "dead")
     (store_settings.ledgerguard_home / KEY_FILE).unlink()
     endpoint.codes.add("code-1")
     later = open_plane(clock=plane.clock)
     connector = connector_of(later, oauth, endpoint)
 
     assert connector.complete(callback(connector)).status is ConnectionStatus.CONNECTED
-    assert Custodian(later, oauth).current(REALM).version == 2
+    assert TokenProvider(later, oauth).current(REALM).version == 2
 
 
 def test_another_company_than_before_becomes_one_more(
@@ -216,7 +216,7 @@ def test_disconnecting_revokes_first_and_then_forgets(
     assert plane.tokens.load(REALM) is None
     assert company.status is ConnectionStatus.DISCONNECTED
     with pytest.raises(ReauthorizationRequired):
-        Custodian(plane, oauth).current(REALM)
+        TokenProvider(plane, oauth).current(REALM)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_an_unknown_company_cannot_be_disconnected(connector: Connector) -> None
 
 
 @pytest.mark.parametrize(
-    "point", ["after_connect_tokens", "after_revoke", "after_disconnect_marked"]
+    "point", ["after_connect_tokens", "after_revoke", "after_disconnect_noted"]
 )
 def test_a_crash_in_between_is_healed_by_doing_it_again(
     plane: ControlPlane,
@@ -317,7 +317,7 @@ def test_a_crash_in_between_is_healed_by_doing_it_again(
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
 
 
-def test_every_crash_point_of_custody_has_its_test() -> None:
+def test_every_crash_point_of_auth_has_its_test() -> None:
     found: set[str] = set()
     for file in Path(auth.__file__).parent.glob("*.py"):
         found |= set(re.findall(r'crashpoint\("(\w+)"\)', file.read_text(encoding="utf-8")))

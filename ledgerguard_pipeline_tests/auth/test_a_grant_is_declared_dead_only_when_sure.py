@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from ledgerguard_pipeline.auth import refresh as module
 from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
@@ -44,16 +44,18 @@ def end_leases(plane: ControlPlane) -> None:
         connection.execute(text("UPDATE leases SET owner = ''"))
 
 
-def declared_dead(plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint) -> None:
+def declared_dead(
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
+) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.append(refusal("invalid_grant"))
     with pytest.raises(ReauthorizationRequired):
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
 
 def test_a_late_answer_waits_until_the_next_holder_is_through(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -68,15 +70,15 @@ def test_a_late_answer_waits_until_the_next_holder_is_through(
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
-        assert plane.tokens.version(REALM) == 1, "nothing is written in somebody else's turn"
+        assert plane.tokens.version(REALM) == 1, "nothing is written under somebody else's lease"
         if len(waits) == 3:
-            # The next holder is told that the token was used already, and gives up.
-            plane.companies.mark(REALM, ConnectionStatus.NEEDS_REAUTH, "used already")
+            # The next holder learns that the token was used already, and gives up.
+            plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "used already")
             end_leases(plane)
 
     endpoint.before_answer = stall
     monkeypatch.setattr(clock, "sleep", sleep)
-    token = custodian.current(REALM)
+    token = token_provider.current(REALM)
 
     assert (token.version, token.value.get_secret_value()) == (2, "access-1")
     assert len(waits) == 3
@@ -85,7 +87,7 @@ def test_a_late_answer_waits_until_the_next_holder_is_through(
 
 def test_a_late_answer_yields_to_the_one_the_next_holder_stored(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -109,49 +111,49 @@ def test_a_late_answer_yields_to_the_one_the_next_holder_stored(
 
     endpoint.before_answer = stall
     monkeypatch.setattr(clock, "sleep", sleep)
-    assert custodian.current(REALM).value.get_secret_value() == "theirs"
+    assert token_provider.current(REALM).value.get_secret_value() == "theirs"
 
 
 def test_a_late_answer_does_not_bring_back_what_was_disconnected(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1")
 
     def disconnected() -> None:
         end_leases(plane)
         plane.tokens.forget(REALM)
-        plane.companies.mark(REALM, ConnectionStatus.DISCONNECTED)
+        plane.companies.set_status(REALM, ConnectionStatus.DISCONNECTED)
 
     endpoint.before_answer = disconnected
     with pytest.raises(ReauthorizationRequired, match="disconnected"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert plane.tokens.version(REALM) is None
     assert status(plane) is ConnectionStatus.DISCONNECTED
 
 
 def test_an_outage_that_refuses_living_grants_is_healed_without_anybody(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
-    declared_dead(plane, custodian, endpoint)
-    assert custodian.confirm(REALM) is None, "not at once: the outage may last"
+    declared_dead(plane, token_provider, endpoint)
+    assert token_provider.confirm(REALM) is None, "not at once: the outage may last"
     assert endpoint.refreshes == 1
 
     clock.advance(3601)
-    assert custodian.confirm(REALM) is True
+    assert token_provider.confirm(REALM) is True
     assert status(plane) is ConnectionStatus.CONNECTED
-    assert custodian.current(REALM).value.get_secret_value() == "access-2"
-    assert custodian.confirm(REALM) is None
+    assert token_provider.current(REALM).value.get_secret_value() == "access-2"
+    assert token_provider.confirm(REALM) is None
     assert endpoint.refreshes == 2
 
 
 def test_a_grant_refused_twice_is_never_asked_about_again(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
-    declared_dead(plane, custodian, endpoint)
+    declared_dead(plane, token_provider, endpoint)
     endpoint.scripted.append(refusal("invalid_grant"))
     for expected in (False, None, None):
         clock.advance(86_400)
-        assert custodian.confirm(REALM) is expected
+        assert token_provider.confirm(REALM) is expected
     assert endpoint.refreshes == 2
     assert status(plane) is ConnectionStatus.NEEDS_REAUTH
 
@@ -162,34 +164,34 @@ def test_a_grant_refused_twice_is_never_asked_about_again(
 )
 def test_a_confirmation_without_an_answer_is_asked_for_again(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     answer: Scripted,
     error: type[Exception],
 ) -> None:
-    declared_dead(plane, custodian, endpoint)
+    declared_dead(plane, token_provider, endpoint)
     endpoint.scripted.append(answer)
     clock.advance(3601)
     with pytest.raises(error):
-        custodian.confirm(REALM)
+        token_provider.confirm(REALM)
     assert status(plane) is ConnectionStatus.NEEDS_REAUTH
     clock.advance(86_400)
-    assert custodian.confirm(REALM) is True
+    assert token_provider.confirm(REALM) is True
 
 
 def test_only_a_company_that_waits_for_consent_is_confirmed(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     old = store_grant(plane, "refresh-1")
     plane.tokens.note_attempt(REALM, old)
     clock.advance(86_400)
-    assert custodian.confirm(REALM) is None
-    plane.companies.mark(REALM, ConnectionStatus.DISCONNECTED)
-    assert custodian.confirm(REALM) is None
-    plane.companies.mark(REALM, ConnectionStatus.NEEDS_REAUTH)
+    assert token_provider.confirm(REALM) is None
+    plane.companies.set_status(REALM, ConnectionStatus.DISCONNECTED)
+    assert token_provider.confirm(REALM) is None
+    plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH)
     plane.tokens.forget(REALM)
-    assert custodian.confirm(REALM) is None
+    assert token_provider.confirm(REALM) is None
     assert endpoint.refreshes == 0
 
 
@@ -208,29 +210,29 @@ def test_a_crash_while_a_company_is_revived_costs_nothing(
             raise CutError
 
     endpoint.keep_values()
-    declared_dead(plane, Custodian(plane, oauth), endpoint)
+    declared_dead(plane, TokenProvider(plane, oauth), endpoint)
     clock.advance(3601)
     with monkeypatch.context() as patch:
         patch.setattr(module, "crashpoint", cut)
         with pytest.raises(CutError):
-            Custodian(plane, oauth).confirm(REALM)
-    assert Custodian(plane, oauth).current(REALM).version == 2
+            TokenProvider(plane, oauth).confirm(REALM)
+    assert TokenProvider(plane, oauth).current(REALM).version == 2
     assert status(plane) is ConnectionStatus.CONNECTED
 
 
 def test_a_company_whose_fresh_token_is_refused_is_paused_alone(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     endpoint.valid.add("theirs")
     store_grant(plane, "refresh-1", life=3600)
     store_grant(plane, "theirs", realm=OTHER, life=3600)
-    token = custodian.renew(REALM, custodian.current(REALM))
-    custodian.refused(REALM, AccessToken(REALM, token.value, token.version - 1))
+    token = token_provider.renew(REALM, token_provider.current(REALM))
+    token_provider.refused(REALM, AccessToken(REALM, token.value, token.version - 1))
     assert status(plane) is ConnectionStatus.CONNECTED, "an older token says nothing"
 
-    custodian.refused(REALM, token)
+    token_provider.refused(REALM, token)
     with pytest.raises(ReauthorizationRequired, match="fresh access token"):
-        custodian.current(REALM)
-    assert custodian.current(OTHER).version == 1
+        token_provider.current(REALM)
+    assert token_provider.current(OTHER).version == 1
     clock.advance(3601)
-    assert custodian.confirm(REALM) is True, "the grant itself is alive"
+    assert token_provider.confirm(REALM) is True, "the grant itself is alive"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens, TokenStore
@@ -49,53 +49,53 @@ def stored(plane: ControlPlane, realm: RealmId = REALM) -> Tokens:
 
 
 def test_a_token_with_time_left_is_used_without_a_call(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1", life=301)
-    assert custodian.current(REALM) == AccessToken(REALM, SecretStr("old-access"), 1)
+    assert token_provider.current(REALM) == AccessToken(REALM, SecretStr("old-access"), 1)
     assert endpoint.refreshes == 0
 
 
 def test_a_token_is_renewed_five_minutes_before_its_end(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1", life=3600)
-    custodian.current(REALM)
+    token_provider.current(REALM)
     clock.advance(3301)
-    assert custodian.current(REALM).value.get_secret_value() == "access-1"
+    assert token_provider.current(REALM).value.get_secret_value() == "access-1"
     assert stored(plane).access_expires_at == clock.now() + timedelta(seconds=3600)
 
 
 def test_a_401_wins_over_what_the_clock_says(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1", life=3600)
-    rejected = custodian.current(REALM)
-    renewed = custodian.renew(REALM, rejected)
+    rejected = token_provider.current(REALM)
+    renewed = token_provider.renew(REALM, rejected)
     assert renewed.version == rejected.version + 1
-    assert custodian.renew(REALM, rejected) == renewed
-    assert custodian.current(REALM) == renewed
+    assert token_provider.renew(REALM, rejected) == renewed
+    assert token_provider.current(REALM) == renewed
     assert endpoint.refreshes == 1
 
 
 def test_a_clock_set_back_makes_no_token_immortal(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1", life=3600)
-    custodian.current(REALM)
+    token_provider.current(REALM)
     for _ in range(12):
         clock.advance(300)
         clock.set_back(300)
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert endpoint.refreshes == 1
 
 
 def test_the_new_refresh_token_is_stored_and_its_life_with_it(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     endpoint.extra["x_refresh_token_hard_expires_in"] = 86_400
     store_grant(plane, "refresh-1")
-    custodian.current(REALM)
+    token_provider.current(REALM)
     tokens = stored(plane)
     assert tokens.refresh_token.get_secret_value() == "refresh-2"
     assert tokens.refresh_expires_at == clock.now() + timedelta(seconds=8_726_400)
@@ -103,12 +103,12 @@ def test_the_new_refresh_token_is_stored_and_its_life_with_it(
 
 
 def test_what_an_answer_leaves_out_is_kept(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     endpoint.keep_values()
     endpoint.leave_out = {"refresh_token", "expires_in", "x_refresh_token_expires_in"}
     before = store_grant(plane, "refresh-1")
-    custodian.current(REALM)
+    token_provider.current(REALM)
     after = stored(plane)
     assert after.refresh_token == before.refresh_token
     assert after.refresh_expires_at == before.refresh_expires_at
@@ -119,33 +119,33 @@ def test_what_an_answer_leaves_out_is_kept(
     "answer", UNUSABLE, ids=lambda answer: f"{answer.status}-{answer.body[:12]!r}"
 )
 def test_no_usable_answer_is_transient_and_keeps_the_grant(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, answer: Scripted
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, answer: Scripted
 ) -> None:
     before = store_grant(plane, "refresh-1")
     endpoint.scripted.append(answer)
     with pytest.raises(TokenEndpointUnavailable):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert stored(plane) == before
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
 
-    assert custodian.current(REALM).version == 2
+    assert token_provider.current(REALM).version == 2
 
 
 def test_a_token_that_still_lives_outlasts_an_endpoint_that_is_down(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1", life=200)
     endpoint.scripted.extend([HTML] * 50)
     for _ in range(20):
-        assert custodian.current(REALM).value.get_secret_value() == "old-access"
+        assert token_provider.current(REALM).value.get_secret_value() == "old-access"
     assert endpoint.refreshes == 1, "it is not asked again for every call"
     clock.advance(200)
     with pytest.raises(TokenEndpointUnavailable):
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
 
 def test_repeated_failures_are_spaced_out_and_end_when_it_answers(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.extend([HTML] * 6)
@@ -153,7 +153,7 @@ def test_repeated_failures_are_spaced_out_and_end_when_it_answers(
     endpoint.before_answer = lambda: tried_at.append(clock.monotonic())
     for _ in range(60):
         try:
-            custodian.current(REALM)
+            token_provider.current(REALM)
         except TokenEndpointUnavailable:
             clock.advance(5)
         else:
@@ -164,24 +164,24 @@ def test_repeated_failures_are_spaced_out_and_end_when_it_answers(
 
 
 def test_a_dead_grant_pauses_its_company_only_and_is_never_tried_again(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "dead")
     store_grant(plane, "refresh-1", realm=OTHER)
     for _ in range(3):
         with pytest.raises(ReauthorizationRequired, match="ledgerguard connect") as caught:
-            custodian.current(REALM)
+            token_provider.current(REALM)
         assert caught.value.realm_id == REALM
     assert endpoint.refreshes == 1
     assert plane.companies.require(REALM).status is ConnectionStatus.NEEDS_REAUTH
     assert stored(plane).refresh_token.get_secret_value() == "dead", "the row is kept"
 
-    assert custodian.current(OTHER).version == 2
+    assert token_provider.current(OTHER).version == 2
     assert plane.companies.require(OTHER).status is ConnectionStatus.CONNECTED
 
 
 def test_a_grant_is_not_declared_dead_if_somebody_stored_a_newer_one(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     old = store_grant(plane, "dead")
 
@@ -196,7 +196,7 @@ def test_a_grant_is_not_declared_dead_if_somebody_stored_a_newer_one(
         plane.tokens.replace(REALM, newer, old.version)
 
     endpoint.before_answer = overtake
-    assert custodian.current(REALM).value.get_secret_value() == "theirs"
+    assert token_provider.current(REALM).value.get_secret_value() == "theirs"
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
 
 
@@ -205,48 +205,51 @@ def test_refused_app_credentials_harm_no_connection(
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.extend([refusal("invalid_client", status) for status in (400, 401)] * 3)
-    custodian = Custodian(plane, oauth)
+    token_provider = TokenProvider(plane, oauth)
     for _ in range(6):
         with pytest.raises(CredentialsRejected, match="INTUIT_CLIENT_SECRET"):
-            custodian.current(REALM)
+            token_provider.current(REALM)
         clock.advance(31)
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
     assert plane.tokens.attempt(REALM) is None
-    assert custodian.current(REALM).version == 2, "no pause follows once the secret is right"
+    assert token_provider.current(REALM).version == 2, "no pause follows once the secret is right"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_failing_token_endpoint_says_nothing_about_the_apps_credentials(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, status: int
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, status: int
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.append(refusal("invalid_client", status))
     with pytest.raises(TokenEndpointUnavailable, match="try again later"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
 
 
 def test_an_outage_that_a_gateway_passes_on_as_401_says_nothing_about_the_apps_credentials(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1")
     page = b"<html>message=Bad Gateway; errorCode=003100; statusCode=502</html>"
     endpoint.scripted.append(Scripted(401, page, "text/html"))
     with pytest.raises(TokenEndpointUnavailable, match="try again later"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
 
 def test_intuit_is_asked_once_about_credentials_it_refuses_not_once_per_company(
-    plane: ControlPlane, custodian: Custodian, oauth: OAuthEndpoint, endpoint: TokenEndpoint
+    plane: ControlPlane,
+    token_provider: TokenProvider,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
 ) -> None:
     endpoint.scripted.append(refusal("invalid_client", 401))
     store_grant(plane, "refresh-1")
     store_grant(plane, "refresh-2", realm=OTHER)
     for realm in (REALM, OTHER, REALM):
         with pytest.raises(CredentialsRejected, match="INTUIT_CLIENT_SECRET"):
-            custodian.current(realm)
+            token_provider.current(realm)
     assert endpoint.refreshes == 1
-    corrected = Custodian(plane, oauth)
+    corrected = TokenProvider(plane, oauth)
     assert corrected.current(REALM).version == 2, "a new process asks at once"
 
 
@@ -256,7 +259,7 @@ def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(
     endpoint: TokenEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    custodian = Custodian(plane, oauth, patience_seconds=3)
+    token_provider = TokenProvider(plane, oauth, patience_seconds=3)
     store_grant(plane, "refresh-1")
     with monkeypatch.context() as patch:
 
@@ -265,17 +268,17 @@ def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(
 
         patch.setattr(TokenStore, "replace", full)
         with pytest.raises(ControlUnavailable):
-            custodian.current(REALM)
+            token_provider.current(REALM)
     assert stored(plane).version == 1
 
-    assert custodian.current(REALM).value.get_secret_value() == "access-1"
+    assert token_provider.current(REALM).value.get_secret_value() == "access-1"
     assert stored(plane).refresh_token.get_secret_value() == "refresh-2"
     assert endpoint.refreshes == 1, "the answer was kept in memory until it could be stored"
 
 
 def test_a_short_outage_of_the_store_is_waited_out(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -290,52 +293,52 @@ def test_a_short_outage_of_the_store_is_waited_out(
         return real(store, realm, grant, expected_version)
 
     monkeypatch.setattr(TokenStore, "replace", flaky)
-    assert custodian.current(REALM).version == 2
+    assert token_provider.current(REALM).version == 2
     assert endpoint.refreshes == 1
 
 
 def test_an_idle_grant_is_kept_alive_about_daily(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1", life=3600)
-    assert custodian.keep_alive(REALM) is False
+    assert token_provider.keep_alive(REALM) is False
     clock.advance(25 * 3600)
-    assert custodian.keep_alive(REALM) is True
-    assert custodian.keep_alive(REALM) is False
+    assert token_provider.keep_alive(REALM) is True
+    assert token_provider.keep_alive(REALM) is False
     assert endpoint.refreshes == 1
 
 
 def test_a_company_without_a_grant_is_answered_with_what_to_do(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     with pytest.raises(BadInputError, match="ledgerguard connect"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     store_grant(plane, "refresh-1", life=3600)
     plane.tokens.forget(REALM)
     with pytest.raises(ReauthorizationRequired, match="No tokens"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert endpoint.refreshes == 0
 
 
 def test_a_disconnect_by_another_process_is_noticed_within_seconds(
-    plane: ControlPlane, custodian: Custodian, clock: FakeClock
+    plane: ControlPlane, token_provider: TokenProvider, clock: FakeClock
 ) -> None:
     store_grant(plane, "refresh-1", life=3600)
-    custodian.current(REALM)
-    plane.companies.mark(REALM, ConnectionStatus.DISCONNECTED)
+    token_provider.current(REALM)
+    plane.companies.set_status(REALM, ConnectionStatus.DISCONNECTED)
     clock.advance(6)
     with pytest.raises(ReauthorizationRequired, match="disconnected"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
 
 def test_no_secret_stands_in_an_error(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "canary-refresh")
     endpoint.scripted.append(Scripted(500, b'{"access_token": "canary-access"}'))
     for kind in (TokenEndpointUnavailable, ReauthorizationRequired):
         with pytest.raises(kind) as caught:
-            custodian.current(REALM)
+            token_provider.current(REALM)
         chain: BaseException | None = caught.value
         while chain is not None:
             assert "canary" not in f"{chain!s} {chain!r} {chain.__dict__}"

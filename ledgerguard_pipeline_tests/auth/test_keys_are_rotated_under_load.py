@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from ledgerguard_pipeline.auth.key_rotation import ROTATION_LEASE, key_uses, rotate_keys
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -114,15 +114,15 @@ def test_refreshes_go_on_while_keys_change(
     """A process with a ring of its own, opened before, refreshes all the time."""
     running, rotating = open_plane(), open_plane()
     store_grant(running, "refresh-1")
-    custodian = Custodian(running, oauth)
+    token_provider = TokenProvider(running, oauth)
     done = threading.Event()
     failures: list[BaseException] = []
 
     def refresh() -> None:
-        token = custodian.current(REALM)
+        token = token_provider.current(REALM)
         try:
             while not done.is_set():
-                token = custodian.renew(REALM, token)
+                token = token_provider.renew(REALM, token)
         except BaseException as error:
             failures.append(error)
 
@@ -201,7 +201,7 @@ def test_a_token_sealed_before_a_rotation_and_stored_after_it_began_still_opens(
     assert rotate_keys(later).unopened == ()
 
 
-def test_two_rotations_at_once_take_turns(plane: ControlPlane) -> None:
+def test_two_rotations_at_once_wait_for_each_other(plane: ControlPlane) -> None:
     store_grant(plane, "refresh-1")
     owner = f"{this_process()}/another"
     assert plane.leases.acquire(ROTATION_LEASE, owner, 1000) is not None
@@ -278,14 +278,14 @@ def test_with_keys_of_the_environment_the_first_one_takes_over(open_plane: OpenP
 
 def test_a_token_is_not_asked_for_that_could_not_be_stored(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     store_settings: Settings,
 ) -> None:
     store_grant(plane, "refresh-1", life=60)
     (store_settings.ledgerguard_home / KEY_FILE).unlink()
     with pytest.raises(KeyUnavailable, match="is gone"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     assert endpoint.refreshes == 0
     assert loaded(plane, REALM).access_expires_at - plane.now() == timedelta(seconds=60)
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -68,13 +68,13 @@ def test_eight_processes_with_one_expired_token_refresh_once(
 def test_threads_and_planes_with_one_expired_token_refresh_once(
     open_plane: OpenPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint
 ) -> None:
-    custodians = [Custodian(open_plane(), oauth) for _ in range(3)]
+    token_providers = [TokenProvider(open_plane(), oauth) for _ in range(3)]
     store_grant(open_plane(), "refresh-1")
     barrier = threading.Barrier(9)
 
     def want(each: int) -> tuple[int, str]:
         barrier.wait()
-        token = custodians[each % 3].current(REALM)
+        token = token_providers[each % 3].current(REALM)
         return token.version, token.value.get_secret_value()
 
     with ThreadPoolExecutor(9) as pool:
@@ -102,7 +102,7 @@ def test_a_process_killed_between_answer_and_disk_is_recovered_from(
     assert plane.tokens.version(REALM) == 1
 
     clock = FakeClock(plane.now())
-    token = Custodian(open_plane(clock=clock), oauth).current(REALM)
+    token = TokenProvider(open_plane(clock=clock), oauth).current(REALM)
     assert (token.version, token.value.get_secret_value()) == (2, "access-2")
     assert endpoint.refreshes == 2
     assert plane.tokens.attempt(REALM) is None
@@ -118,11 +118,11 @@ def test_a_rotated_token_lost_in_a_crash_asks_for_consent_once(
     store_grant(open_plane(), "refresh-1")
     assert run_holders(store_settings, endpoint, 1, crash_at="after_token_response").returncode == 9
     plane = open_plane(clock=FakeClock(open_plane().now()))
-    custodian = Custodian(plane, oauth)
+    token_provider = TokenProvider(plane, oauth)
 
     for _ in range(3):
         with pytest.raises(ReauthorizationRequired, match="cut off"):
-            custodian.current(REALM)
+            token_provider.current(REALM)
     assert endpoint.refreshes == 2, "tried once more, then never again"
     assert plane.companies.require(REALM).status is ConnectionStatus.NEEDS_REAUTH
     assert plane.tokens.load(REALM) is not None
@@ -137,10 +137,10 @@ def test_a_holder_that_stalls_past_its_lease_overwrites_nothing(
     def stall() -> None:
         endpoint.before_answer = lambda: None
         free(plane, refresh_lease(Environment.SANDBOX, REALM))
-        assert Custodian(plane, oauth).current(REALM).version == 2
+        assert TokenProvider(plane, oauth).current(REALM).version == 2
 
     endpoint.before_answer = stall
-    token = Custodian(plane, oauth).current(REALM)
+    token = TokenProvider(plane, oauth).current(REALM)
 
     winner = plane.tokens.load(REALM)
     assert winner is not None
@@ -158,7 +158,7 @@ def test_whoever_waits_takes_the_winners_token_without_the_lease(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "sleep", lambda _: pytest.fail("there is nothing to wait for"))
-        token = Custodian(plane, oauth).renew(REALM, _rejected(old.version))
+        token = TokenProvider(plane, oauth).renew(REALM, _rejected(old.version))
     assert token.version == 2
     assert endpoint.refreshes == 0
 

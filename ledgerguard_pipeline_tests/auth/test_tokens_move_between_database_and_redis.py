@@ -65,7 +65,7 @@ def test_tokens_go_to_redis_and_come_back(settings: Settings, with_redis: Settin
     assert values(loaded(settings)) == ("old-access", "refresh-1")
 
 
-def test_whoever_looks_in_the_wrong_place_is_told_the_way_out(
+def test_whoever_looks_in_the_wrong_store_gets_the_way_out(
     settings: Settings, with_redis: Settings
 ) -> None:
     with ControlPlane.open(settings) as control:

@@ -33,7 +33,7 @@ def test_a_small_fleet_comes_up_rests_and_changes() -> None:
         assert found["fleet_changed"][figure]["reached"] is True
 
 
-def test_a_pass_is_told_as_a_whole_and_by_company() -> None:
+def test_a_pass_is_reported_as_a_whole_and_by_company() -> None:
     finding = Finding("fleet", "Title", "How.")
     swept = Pass(
         seconds=12.34,
@@ -47,10 +47,10 @@ def test_a_pass_is_told_as_a_whole_and_by_company() -> None:
         rows_written=0,
     )
     _note(finding, swept, 100)
-    told = markdown(finding)
-    assert "50.0 s, 500 ms a company" in told
-    assert "1.00" in told
-    assert "1 failed, 99 idle" in told
+    reported = markdown(finding)
+    assert "50.0 s, 500 ms a company" in reported
+    assert "1.00" in reported
+    assert "1 failed, 99 idle" in reported
 
 
 def test_too_few_companies_are_no_fleet() -> None:

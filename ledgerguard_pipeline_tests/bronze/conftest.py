@@ -44,12 +44,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" not in metafunc.fixturenames or "path" in metafunc.fixturenames:
         return
     name = metafunc.function.__name__
-    places: list[object] = ["file"]
+    backends: list[object] = ["file"]
     if name in ALWAYS_ON_LAKES:
-        places.append("lake")
+        backends.append("lake")
     elif name not in FILES_ONLY:
-        places.append(pytest.param("lake", marks=pytest.mark.slow))
-    metafunc.parametrize("place", places, indirect=True)
+        backends.append(pytest.param("lake", marks=pytest.mark.slow))
+    metafunc.parametrize("backend", backends, indirect=True)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> str:
+def backend(request: pytest.FixtureRequest) -> str:
     kind: str = getattr(request, "param", "file")
     return kind
 
@@ -77,8 +77,8 @@ def lake_url(used_lake: str) -> str:
 
 
 @pytest.fixture
-def store(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> BronzeStore:
-    if place == "lake":
+def store(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> BronzeStore:
+    if backend == "lake":
         url: str = request.getfixturevalue("lake_url")
         return BronzeStore(lake_address(url), Environment.SANDBOX)
     return BronzeStore(tmp_path / "home" / "bronze.duckdb", Environment.SANDBOX)

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.bronze.write.version_order import (
-    Verdict,
     Version,
+    VersionDecision,
     judge,
     raised_floor,
     version_of,
@@ -103,7 +103,7 @@ def test_deliveries_in_any_order_end_in_the_latest_observation(
     for one in [*seen, *seen]:
         version = version_of(one, None if one.payload is None else one.payload.hex())
         held = stored.get(one.id)
-        if judge(version, held and held[0]) is Verdict.WRITE:
+        if judge(version, held and held[0]) is VersionDecision.WRITE:
             stored[one.id] = (raised_floor(version, held and held[0]), one)
     assert {id: _shown(held[1]) for id, held in stored.items()} == {
         id: _shown(one) for id, one in latest.items()

@@ -35,8 +35,8 @@ def fill(plane: ControlPlane) -> None:
     add(plane, 1, name=f"Müller {LONG}", failed=failed, rows=1_234_567)
     dead = ConnectionStatus.NEEDS_REAUTH
     add(plane, 2, name="O'Hara Coffee", status=dead, error="Connect it with `ledgerguard connect`.")
-    for place in range(3, 24):
-        add(plane, place, synced=place % 2 == 0)
+    for index in range(3, 24):
+        add(plane, index, synced=index % 2 == 0)
     plane.calls.record(realm(0), entity="Invoice", purpose="sync", status=200, metered=430_000)
     events = [event("e1", realm=realm(0)), event("e2", realm=realm(1), object_id=LONG[:60])]
     unreadable = [Unreadable(key="u" * 64, reason="no id", excerpt=LONG)]

@@ -1,4 +1,4 @@
-"""Everything an installation does with secrets, told once, for the tests beside this.
+"""Everything an installation does with secrets, done once, for the tests beside this.
 
 ``python -m ...story PAGES BASE_URL REALM`` runs in a process of its own with DEBUG logs and
 tracebacks switched on. What it prints is captured by the caller; every answer of the web edge is
@@ -63,14 +63,14 @@ class Edge:
                     pair = value.partition(";")[0].partition("=")
                     self._cookies[pair[0]] = pair[2]
             number = len(list(self._pages.iterdir()))
-            told = f"{method} {urlsplit(path).path} {answer.status}\n".encode()
+            found = f"{method} {urlsplit(path).path} {answer.status}\n".encode()
             # Only here does a state travel on purpose: to Intuit and back.
             kept = [
                 (name, value)
                 for name, value in answer.getheaders()
                 if name.lower() not in ("location", "set-cookie")
             ]
-            page = told + repr(kept).encode() + b"\n" + text
+            page = found + repr(kept).encode() + b"\n" + text
             (self._pages / f"{number:03}.page").write_bytes(page)
             return answer.status, answer.getheader("location") or ""
         finally:

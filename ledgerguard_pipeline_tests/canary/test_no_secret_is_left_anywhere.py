@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Told:
+class Found:
     """What one story left behind, and the secrets that were part of it."""
 
     home: Path
@@ -45,7 +45,7 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     """The story runs once; every test below looks at another part of what it left."""
     folder = tmp_path_factory.mktemp("canary")
     home, pages, working = folder / "home", folder / "pages", folder / "cwd"
@@ -91,52 +91,52 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         "newest encryption key": keys[0],
         "older encryption key": keys[1],
     }
-    return Told(home, pages, done.stdout, secrets)
+    return Found(home, pages, done.stdout, secrets)
 
 
-def test_the_story_had_every_kind_of_secret_in_it(told: Told) -> None:
+def test_the_story_had_every_kind_of_secret_in_it(found: Found) -> None:
     """Or the tests below would be content with nothing."""
-    kinds = {name.partition(" #")[0] for name in told.secrets}
+    kinds = {name.partition(" #")[0] for name in found.secrets}
     assert {"access token", "refresh token", "code"} <= kinds
-    count = sum(name.startswith("access token") for name in told.secrets)
+    count = sum(name.startswith("access token") for name in found.secrets)
     assert count >= 4, "two connects and at least two refreshes"
-    printed = told.printed.decode()
+    printed = found.printed.decode()
     for sign_of_life in ("token_refreshed", "reauthorization_required", "keys_rotated",
                          "INTUIT_CLIENT_SECRET", "Traceback", "consent_refused"):  # fmt: skip
         assert sign_of_life in printed, sign_of_life
-    assert len(list(told.pages.iterdir())) > 20
-    for name, secret in told.secrets.items():
+    assert len(list(found.pages.iterdir())) > 20
+    for name, secret in found.secrets.items():
         for form in _forms(secret):
             assert _found({name: secret}, {"a log": b"sent " + form + b"."}) != []
 
 
-def test_nothing_printed_or_logged_holds_a_secret(told: Told) -> None:
-    assert _found(told.secrets, {"output": told.printed}) == []
+def test_nothing_printed_or_logged_holds_a_secret(found: Found) -> None:
+    assert _found(found.secrets, {"output": found.printed}) == []
 
 
-def test_no_page_header_or_metric_holds_a_secret(told: Told) -> None:
-    pages = {path.name: path.read_bytes() for path in told.pages.iterdir()}
-    assert _found(told.secrets, pages) == []
+def test_no_page_header_or_metric_holds_a_secret(found: Found) -> None:
+    pages = {path.name: path.read_bytes() for path in found.pages.iterdir()}
+    assert _found(found.secrets, pages) == []
 
 
-def test_no_file_of_the_home_holds_a_secret(told: Told) -> None:
+def test_no_file_of_the_home_holds_a_secret(found: Found) -> None:
     files = {
-        str(path.relative_to(told.home)): path.read_bytes()
-        for path in told.home.rglob("*")
+        str(path.relative_to(found.home)): path.read_bytes()
+        for path in found.home.rglob("*")
         if path.is_file()
     }
     assert any(name.endswith("control.db") for name in files)
     assert any(name.startswith("dagster/") for name in files)
-    assert _found(told.secrets, files) == []
+    assert _found(found.secrets, files) == []
 
 
-def test_no_database_holds_a_secret_once_opened(told: Told) -> None:
+def test_no_database_holds_a_secret_once_opened(found: Found) -> None:
     """Pages of a database split and compress what they hold: rows are looked at as rows."""
     opened: dict[str, bytes] = {}
-    for path in told.home.rglob("*.db"):
+    for path in found.home.rglob("*.db"):
         with closing(sqlite3.connect(path)) as connection:
             opened[path.name] = "\n".join(connection.iterdump()).encode()
-    with closing(duckdb.connect(str(told.home / "quickbooks.duckdb"), read_only=True)) as bronze:
+    with closing(duckdb.connect(str(found.home / "quickbooks.duckdb"), read_only=True)) as bronze:
         tables = bronze.execute(
             "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
         ).fetchall()
@@ -145,7 +145,7 @@ def test_no_database_holds_a_secret_once_opened(told: Told) -> None:
             opened[f"bronze.{name}"] = repr(rows).encode()
     assert "CREATE TABLE tokens" in opened["control.db"].decode()
     assert len(opened) > 4
-    assert _found(told.secrets, opened) == []
+    assert _found(found.secrets, opened) == []
 
 
 def _issued(sandbox: SandboxServer) -> dict[str, str]:
@@ -163,13 +163,13 @@ def _issued(sandbox: SandboxServer) -> dict[str, str]:
     }
 
 
-def _found(secrets: dict[str, str], places: dict[str, bytes]) -> list[str]:
+def _found(secrets: dict[str, str], indexes: dict[str, bytes]) -> list[str]:
     """Which secret stands where, in any form; the finding does not repeat it."""
     return [
-        f"{name} in {place}"
+        f"{name} in {index}"
         for name, secret in secrets.items()
         for form in _forms(secret)
-        for place, content in places.items()
+        for index, content in indexes.items()
         if form in content
     ]
 

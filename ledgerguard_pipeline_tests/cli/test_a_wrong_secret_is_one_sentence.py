@@ -32,9 +32,9 @@ def test_it_is_a_configuration_error_and_not_one_failure_per_entity(
     outcome = ledgerguard("sync", *(["--json"] if machine else []))
 
     assert outcome.code == 2, outcome
-    told = [line for line in outcome.err.splitlines() if line.startswith("ledgerguard: ")]
-    assert len(told) == 1
-    assert "INTUIT_CLIENT_SECRET" in told[0]
+    reported = [line for line in outcome.err.splitlines() if line.startswith("ledgerguard: ")]
+    assert len(reported) == 1
+    assert "INTUIT_CLIENT_SECRET" in reported[0]
     assert "the-secret-of-yesterday" not in outcome.err + outcome.out
     if machine:
         document = json.loads(outcome.out)

@@ -1,4 +1,4 @@
-"""A damaged Bronze is everybody's reason, is told apart from its log, and the advice works."""
+"""A damaged Bronze is everybody's reason, is distinguished from its log, and the advice works."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ledgerguard_pipeline.alerts.policy import COMMON, findings_of
 from ledgerguard_pipeline.bronze.backends.damage import wal_of
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import BronzeUnusable
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
-from ledgerguard_pipeline.health.summary import read_verdicts
+from ledgerguard_pipeline.health.summary import read_summaries
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -57,7 +57,7 @@ def reasons(ledgerguard: Ledgerguard) -> tuple[str, list[str]]:
     return company["health"], company["reasons"]
 
 
-def test_a_damaged_log_is_told_everywhere_and_setting_it_aside_heals(
+def test_a_damaged_log_is_reported_everywhere_and_setting_it_aside_heals(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer, settings: Settings
 ) -> None:
     assert ledgerguard("sync", *SOME).code == 0
@@ -69,22 +69,24 @@ def test_a_damaged_log_is_told_everywhere_and_setting_it_aside_heals(
     assert "write-ahead log" in failed.err
     assert "--full" not in failed.err
 
-    health, told = reasons(ledgerguard)
+    health, sent = reasons(ledgerguard)
     assert health == "unhealthy"
-    (reason,) = [each for each in told if "write-ahead log" in each]
+    (reason,) = [each for each in sent if "write-ahead log" in each]
     doctor = ledgerguard("doctor")
     assert doctor.code == 1
     assert log.name in doctor.out
 
     control = connected.control
-    (standing,) = read_standings(control, settings)
-    (verdict,) = read_verdicts(control, settings)
-    assert standing.health == verdict.health
-    assert standing.health.state is HealthState.UNHEALTHY
-    (first, *_) = standing.health.reasons
+    (company_status,) = read_statuses(control, settings)
+    (summary,) = read_summaries(control, settings)
+    assert company_status.health == summary.health
+    assert company_status.health.state is HealthState.UNHEALTHY
+    (first, *_) = company_status.health.reasons
     assert first.kind is ReasonKind.BRONZE_UNUSABLE
     assert ReasonKind.BRONZE_UNUSABLE in COMMON, "one message, not one per company"
-    assert any(each.kind == "bronze_unusable" for each in findings_of(standing.health.reasons))
+    assert any(
+        each.kind == "bronze_unusable" for each in findings_of(company_status.health.reasons)
+    )
 
     for command in commands(reason):
         subprocess.run(command, check=True)
@@ -106,9 +108,9 @@ def test_a_damaged_file_is_loaded_anew_after_it_was_set_aside(
 
     failed = ledgerguard("sync", "--full", *SOME)
     assert failed.code == 1
-    health, told = reasons(ledgerguard)
+    health, sent = reasons(ledgerguard)
     assert health == "unhealthy"
-    (reason,) = [each for each in told if "is damaged" in each]
+    (reason,) = [each for each in sent if "is damaged" in each]
     assert "write-ahead" not in reason
 
     for command in commands(reason):

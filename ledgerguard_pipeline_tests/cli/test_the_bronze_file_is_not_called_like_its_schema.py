@@ -33,11 +33,11 @@ def test_an_existing_bronze_file_goes_on_being_used_and_doctor_says_how_to_renam
     former = home / "bronze.duckdb"
     make_bronze(former)
     assert load_settings().bronze_path == former
-    told = finding(ledgerguard)
-    assert told["verdict"] == "advice"
-    assert "bronze.bronze.invoice" in told["text"]
+    reported = finding(ledgerguard)
+    assert reported["verdict"] == "advice"
+    assert "bronze.bronze.invoice" in reported["text"]
 
-    _, _, command = told["next_step"].partition("then: ")
+    _, _, command = reported["next_step"].partition("then: ")
     word, source, target = shlex.split(command)
     assert word == "mv"
     Path(source).rename(target)
@@ -51,10 +51,10 @@ def test_of_two_files_the_one_with_the_history_is_used_and_doctor_names_the_othe
 ) -> None:
     make_bronze(home / "bronze.duckdb")
     make_bronze(home / "quickbooks.duckdb")
-    told = finding(ledgerguard)
+    reported = finding(ledgerguard)
     assert load_settings().bronze_path == home / "bronze.duckdb"
-    assert told["verdict"] == "advice"
-    assert "quickbooks.duckdb exists as well and is not used" in told["text"]
+    assert reported["verdict"] == "advice"
+    assert "quickbooks.duckdb exists as well and is not used" in reported["text"]
 
 
 def test_a_setting_that_names_such_a_file_is_part_of_the_advice(
@@ -63,6 +63,6 @@ def test_a_setting_that_names_such_a_file_is_part_of_the_advice(
     path = home / "elsewhere" / "Bronze.duckdb"
     make_bronze(path)
     monkeypatch.setenv("LEDGERGUARD_BRONZE_URL", f"duckdb:///{path}")
-    told = finding(ledgerguard)
-    assert told["verdict"] == "advice"
-    assert f"set LEDGERGUARD_BRONZE_URL to duckdb:///{home}/elsewhere/" in told["next_step"]
+    reported = finding(ledgerguard)
+    assert reported["verdict"] == "advice"
+    assert f"set LEDGERGUARD_BRONZE_URL to duckdb:///{home}/elsewhere/" in reported["next_step"]

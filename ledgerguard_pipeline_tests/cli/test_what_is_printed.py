@@ -52,7 +52,7 @@ def test_terminal_controls_become_visible_and_letters_stay() -> None:
     assert printable("Søn \U0001f469\u200d\U0001f4bb\n\t") == "Søn \U0001f469\u200d\U0001f4bb\n\t"
 
 
-def test_an_errors_place_is_in_its_document() -> None:
+def test_an_errors_context_is_in_its_document() -> None:
     error = ServiceUnavailable(
         "Intuit\nfailed.", realm_id="9341453474484455", entity="Invoice", intuit_tid="1-abc"
     )

@@ -42,8 +42,8 @@ class Ran:
     def __repr__(self) -> str:
         """What went wrong, for a failing assertion."""
         wrong = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-        told = self.instance.all_logs(self.run.run_id, of_type=wrong)
-        events = [entry.get_dagster_event() for entry in told]
+        reported = self.instance.all_logs(self.run.run_id, of_type=wrong)
+        events = [entry.get_dagster_event() for entry in reported]
         return f"{self.run.status}: " + "; ".join(
             f"{event.message} {event.event_specific_data}" for event in events
         )

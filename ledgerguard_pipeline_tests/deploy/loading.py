@@ -54,16 +54,16 @@ def edit_and_await(stack: Embedded, installation: Installation, realm: str) -> N
     installation.control.deliveries.accept(
         [delivery([event(f"edit-{edited}", realm=realm, entity="Customer", object_id=edited)])]
     )
-    told: list[QueuedEvent] = []
+    reported: list[QueuedEvent] = []
 
     def settled() -> bool:
-        told[:] = installation.control.inbox.list(realm=realm, limit=1)
-        return told[0].status is EventStatus.DONE
+        reported[:] = installation.control.inbox.list(realm=realm, limit=1)
+        return reported[0].status is EventStatus.DONE
 
     try:
         wait(settled, EVENT_SECONDS, "the event in Bronze")
     except AssertionError:
-        raise AssertionError(f"{told}\n{_story(stack)}") from None
+        raise AssertionError(f"{reported}\n{_story(stack)}") from None
 
 
 def _story(stack: Embedded) -> str:

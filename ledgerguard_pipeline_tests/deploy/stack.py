@@ -177,16 +177,16 @@ class Stack(Embedded):
         dagster, control, lake = (urlsplit(url) for url in databases)
         redis = self._closing.enter_context(RedisProcess("--maxmemory-policy", "noeviction"))
         socket_file = redis.url.removeprefix("unix://")
-        place = parse_qs(dagster.query)["host"][0]
+        index = parse_qs(dagster.query)["host"][0]
         return {
             "LEDGERGUARD_CONTROL_URL": control.geturl(),
             "LEDGERGUARD_REDIS_URL": redis.url,
             "LEDGERGUARD_BRONZE_URL": (
-                f"ducklake:postgres:host={place} dbname={lake.path.removeprefix('/')} "
+                f"ducklake:postgres:host={index} dbname={lake.path.removeprefix('/')} "
                 f"user=postgres;data={self.folder / 'lake'}"
             ),
             # The server listens on a Unix socket only; libpq finds it by this variable.
-            "PGHOST": place,
+            "PGHOST": index,
             "DAGSTER_POSTGRES_HOST": "",
             "DAGSTER_POSTGRES_PORT": "5432",
             "DAGSTER_POSTGRES_DB": dagster.path.removeprefix("/"),

@@ -183,15 +183,15 @@ def test_the_chart_knows_the_values(path: str) -> None:
 
 def test_the_run_launcher_takes_what_the_values_tell_it() -> None:
     values = read(DEPLOY / "kubernetes" / "values.yaml")
-    told = at(values, "runLauncher.config.k8sRunLauncher.runK8sConfig")
-    assert isinstance(told, dict)
+    reported = at(values, "runLauncher.config.k8sRunLauncher.runK8sConfig")
+    assert isinstance(reported, dict)
     config = {
         "service_account_name": "dagster",
         "instance_config_map": "dagster-instance",
         "dagster_home": at(values, "global.dagsterHome"),
         "postgres_password_secret": at(values, "global.postgresqlSecretName"),
         "load_incluster_config": True,
-        "run_k8s_config": {snake(name): part for name, part in told.items()},
+        "run_k8s_config": {snake(name): part for name, part in reported.items()},
     }
     schema = K8sRunLauncher.config_type()  # type: ignore[no-untyped-call]  # Dagster's
     checked = validate_config(schema, config)
@@ -307,7 +307,7 @@ def test_the_image_is_built_from_the_lock_and_runs_without_root() -> None:
     assert users
     assert all(user.split(":")[0] not in {"0", "root"} for user in users)
     assert lines.index(f"USER {users[-1]}") > max(
-        place for place, line in enumerate(lines) if line.startswith("COPY --from=build")
+        index for index, line in enumerate(lines) if line.startswith("COPY --from=build")
     )
     # A host name in an image's name has a dot before the first slash.
     images = [*(line.split()[1] for line in stages), *composed_images()]
@@ -340,7 +340,7 @@ def test_the_documented_commands_are_the_units_own() -> None:
     text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
     section = text.split("## From the embedded default to Celery on one machine")[1]
     section = section.split("\n## ")[0]
-    told = re.findall(
+    reported = re.findall(
         r"^ *((?:PYTHONPATH=\S+ )?\.venv/bin/(?!ledgerguard doctor).+)$", section, re.MULTILINE
     )
     meant = []
@@ -354,4 +354,4 @@ def test_the_documented_commands_are_the_units_own() -> None:
         line = f"{path[1]} {command[1]}" if path else command[1]
         numbers = ("1", "2") if "%i" in line else ("",)
         meant += [line.replace("%i", number).replace("%%", "%") for number in numbers]
-    assert sorted(told) == sorted(meant)
+    assert sorted(reported) == sorted(meant)

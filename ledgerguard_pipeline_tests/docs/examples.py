@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-Places = Mapping[str, Callable[[dict[str, object]], object]]
+FillIns = Mapping[str, Callable[[dict[str, object]], object]]
 """What belongs where ``name=...`` stands, made when it is needed of the names known by then."""
 
 
@@ -32,15 +32,15 @@ class _Filling(ast.NodeTransformer):
         return node
 
 
-def run(blocks: list[str], names: dict[str, object], places: Places) -> list[str]:
+def run(blocks: list[str], names: dict[str, object], fill_ins: FillIns) -> list[str]:
     """Run blocks one after the other over the same names; returns the warnings they gave.
 
     Whatever an example raises comes out here, and ends the run.
     """
-    names["__places__"] = places
+    names["__places__"] = fill_ins
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        for place, block in enumerate(blocks):
+        for index, block in enumerate(blocks):
             tree = ast.fix_missing_locations(_Filling().visit(ast.parse(block)))
-            exec(compile(tree, f"<example {place + 1}>", "exec"), names)  # noqa: S102  # its job
+            exec(compile(tree, f"<example {index + 1}>", "exec"), names)  # noqa: S102  # its job
     return [f"{warning.category.__name__}: {warning.message}" for warning in heard]

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from ledgerguard_pipeline.alerts.messages import COMPANY_PATH, RUNBOOK, Links, company_news
-from ledgerguard_pipeline.alerts.policy import AlertKind, Finding, News
+from ledgerguard_pipeline.alerts.policy import Alert, AlertKind, Notification
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.web.paths import COMPANY_PATH as SERVED_PATH
@@ -31,12 +31,15 @@ def anchors(document: str) -> dict[str, str]:
 def test_the_link_of_every_kind_leads_to_an_entry_that_says_what_to_do(
     kind: ReasonKind | AlertKind,
 ) -> None:
-    finding = Finding(kind.value, HealthState.DEGRADED, "Something.", run_id="r1")
+    finding = Alert(kind.value, HealthState.DEGRADED, "Something.", run_id="r1")
     links = Links("https://books.example.com", "https://dagster.example.com")
-    told = company_news(
-        REALM, "Acme", News(HealthState.DEGRADED, (finding,), (finding,), ((kind, "x"),), {}), links
+    sent = company_news(
+        REALM,
+        "Acme",
+        Notification(HealthState.DEGRADED, (finding,), (finding,), ((kind, "x"),), {}),
+        links,
     )
-    for point in (*told.new, *told.still, *told.over):
+    for point in (*sent.new, *sent.still, *sent.over):
         document, _, anchor = point.runbook.partition("#")
         assert document == RUNBOOK
         assert len(anchors(document)[anchor].split()) > 15, anchor

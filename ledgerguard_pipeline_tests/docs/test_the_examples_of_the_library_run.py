@@ -35,7 +35,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.webhooks.signature import sign
 from ledgerguard_pipeline_tests.conftest import connect
-from ledgerguard_pipeline_tests.docs.examples import Places, python_blocks, run
+from ledgerguard_pipeline_tests.docs.examples import FillIns, python_blocks, run
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 from ledgerguard_pipeline_tests.redis_server import redis_database
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
@@ -50,10 +50,10 @@ LIBRARY = python_blocks(ROOT / "docs" / "library.md")
 def books() -> Iterator[SandboxServer]:
     """A company of the id and with the invoice that the examples name."""
     company = build_company(realm_id=REALM, seed=5, invoices=20, name="Acme")
-    shelf = company.shelves["Invoice"]
-    model = next(iter(shelf.rows.values()))
-    body = shelf.body(model).replace(f'"Id":"{model.id}"'.encode(), b'"Id":"145"', 1)
-    shelf.put(Row("145", model.created, model.updated, model.sync_token, active=True, body=body))
+    table = company.tables["Invoice"]
+    model = next(iter(table.rows.values()))
+    body = table.body(model).replace(f'"Id":"{model.id}"'.encode(), b'"Id":"145"', 1)
+    table.put(Row("145", model.created, model.updated, model.sync_token, active=True, body=body))
     with SandboxServer([company], switches=Switches(limits=False)) as server:
         yield server
 
@@ -66,7 +66,7 @@ def sandbox(books: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> SandboxSer
     return books
 
 
-def places(sandbox: SandboxServer) -> Places:
+def fill_ins(sandbox: SandboxServer) -> FillIns:
     """What a user fills in."""
 
     @lru_cache(1)
@@ -113,7 +113,7 @@ def test_every_example_of_the_library_runs(
             "redis_client": redis,
         }
 
-        heard = run(LIBRARY, names, places(sandbox))
+        heard = run(LIBRARY, names, fill_ins(sandbox))
 
         kept = redis.get(f"qbo_tokens:{REALM}")
     assert {text.split(":")[0] for text in heard} <= {"NaiveTimeWarning", "DeprecationWarning"}
@@ -147,7 +147,7 @@ def test_the_ten_lines_of_the_readme_run(sandbox: SandboxServer, clean_environme
     assert len(blocks) == 1
     names: dict[str, object] = {}
 
-    run(blocks, names, places(sandbox))
+    run(blocks, names, fill_ins(sandbox))
 
     result, client = names["result"], names["client"]
     assert isinstance(result, BatchResult)
@@ -158,10 +158,10 @@ def test_the_ten_lines_of_the_readme_run(sandbox: SandboxServer, clean_environme
     assert (clean_environment / "quickbooks.duckdb").exists()
 
 
-def test_no_line_of_an_example_is_skipped_for_a_place_nobody_fills(
+def test_no_line_of_an_example_is_skipped_for_a_gap_nobody_fills(
     sandbox: SandboxServer,
 ) -> None:
     asked = set(re.findall(r'(\w+)=(?:"\.\.\."|\.\.\.)', "\n".join(LIBRARY)))
-    assert asked <= places(sandbox).keys()
+    assert asked <= fill_ins(sandbox).keys()
     assert len(LIBRARY) >= 6
     assert IngestionService.__name__ in LIBRARY[0]

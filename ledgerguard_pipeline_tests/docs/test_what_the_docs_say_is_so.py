@@ -70,9 +70,9 @@ def test_a_documented_command_is_understood_as_written(path: Path, call: str) ->
 def test_every_command_is_documented() -> None:
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
-    told = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    reported = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     for name, command in root.commands.items():
-        assert f"`{name}`" in told or f"ledgerguard {name}" in told, name
+        assert f"`{name}`" in reported or f"ledgerguard {name}" in reported, name
         assert command.help, name
 
 

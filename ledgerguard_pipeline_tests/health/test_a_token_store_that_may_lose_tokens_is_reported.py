@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.durability_warnings import StoreConcerns
+from ledgerguard_pipeline.control.tokens.durability_warnings import DurabilityWarnings
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
@@ -22,7 +22,7 @@ from ledgerguard_pipeline_tests.redis_server import RedisProcess
 REALM = RealmId("9341453474484455")
 
 
-def standing(home: Path, url: str) -> Standing:
+def company_status(home: Path, url: str) -> CompanyStatus:
     settings = load_settings(ledgerguard_home=home, ledgerguard_redis_url=SecretStr(url))
     with ControlPlane.open(settings) as control:
         now = control.now()
@@ -32,7 +32,7 @@ def standing(home: Path, url: str) -> Standing:
         access, refresh = SecretStr("access"), SecretStr("refresh")
         ends = now + timedelta(hours=1), now + timedelta(days=100)
         control.tokens.replace(REALM, Tokens(access, refresh, *ends, None), None)
-        (found,) = read_standings(control, settings)
+        (found,) = read_statuses(control, settings)
         return found
 
 
@@ -43,10 +43,10 @@ def test_health_says_what_the_server_is_not_set_to(
     home: Path, options: tuple[str, ...], state: HealthState | None
 ) -> None:
     with RedisProcess(*options) as server:
-        found = standing(home, server.url)
-    told = [each for each in found.health.reasons if each.kind is ReasonKind.TOKENS_AT_RISK]
-    assert [each.state for each in told] == ([] if state is None else [state])
-    assert all("appendonly yes" in each.text for each in told)
+        found = company_status(home, server.url)
+    reported = [each for each in found.health.reasons if each.kind is ReasonKind.TOKENS_AT_RISK]
+    assert [each.state for each in reported] == ([] if state is None else [state])
+    assert all("appendonly yes" in each.text for each in reported)
 
 
 def test_the_server_is_asked_once_a_minute() -> None:
@@ -58,10 +58,10 @@ def test_the_server_is_asked_once_a_minute() -> None:
             return ["It forgets."]
 
     server, clock = Server(), FakeClock()
-    concerns = StoreConcerns(server, clock)
+    concerns = DurabilityWarnings(server, clock)
     assert [concerns.read() for _ in range(3)] == [("It forgets.",)] * 3
     assert server.asked == 1
     clock.advance(60)
     concerns.read()
     assert server.asked == 2
-    assert StoreConcerns(None, clock).read() == ()
+    assert DurabilityWarnings(None, clock).read() == ()

@@ -151,7 +151,7 @@ def test_what_passes_by_itself_is_no_reason(facts: SyncFacts) -> None:
     assert judge(COMPANY, LIFE, facts, NOW).state is HealthState.HEALTHY
 
 
-def test_slow_answers_are_told_in_seconds_per_call() -> None:
+def test_slow_answers_are_reported_in_seconds_per_call() -> None:
     slow = replace(COMPANY, response_time_ms=12_345.0)
     health = judge(slow, LIFE, FACTS, NOW)
     assert [reason.kind for reason in health.reasons] == [ReasonKind.SLOW_ANSWERS]
@@ -171,7 +171,7 @@ def test_many_entities_are_named_by_the_first_few() -> None:
     assert "Type0, Type1, Type2, Type3, Type4 and 2 more" in text
 
 
-def test_the_worst_reason_comes_first_and_gives_the_verdict() -> None:
+def test_the_worst_reason_comes_first_and_decides() -> None:
     facts = replace(FACTS, quarantined=1, all_calls_this_month=1000)
     health = judge(replace(COMPANY, last_error="it was down"), LIFE, facts, NOW)
     assert [reason.state for reason in health.reasons] == [

@@ -14,9 +14,9 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.errors import ConfirmationFailed, FailureKind, ServiceUnavailable
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
-from ledgerguard_pipeline.health.summary import read_verdicts
+from ledgerguard_pipeline.health.summary import read_summaries
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.api.faults import COLLEAGUE, HANDLE
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -34,19 +34,19 @@ def installation(settings: Settings) -> Iterator[Installation]:
         yield opened
 
 
-def standing_of(installation: Installation) -> Standing:
+def status_of(installation: Installation) -> CompanyStatus:
     company = installation.control.companies.list()[0]
-    standing = installation.standing(company.realm_id)
-    assert standing is not None
-    return standing
+    company_status = installation.company_status(company.realm_id)
+    assert company_status is not None
+    return company_status
 
 
-def kinds(standing: Standing) -> list[ReasonKind]:
-    return [reason.kind for reason in standing.health.reasons]
+def kinds(company_status: CompanyStatus) -> list[ReasonKind]:
+    return [reason.kind for reason in company_status.health.reasons]
 
 
 @pytest.mark.parametrize(
-    "fault, kind, told",
+    "fault, kind, sent",
     [
         ("company_expired", ReasonKind.COMPANY_UNAVAILABLE, "subscription ended"),
         ("subscription_lapsed", ReasonKind.COMPANY_UNAVAILABLE, "has lapsed"),
@@ -56,33 +56,33 @@ def kinds(standing: Standing) -> list[ReasonKind]:
     ],
 )
 def test_what_needs_a_person_for_the_whole_company_is_unhealthy_at_once(
-    connected: Installation, sandbox: SandboxServer, fault: str, kind: ReasonKind, told: str
+    connected: Installation, sandbox: SandboxServer, fault: str, kind: ReasonKind, sent: str
 ) -> None:
     assert sync(connected, TYPES).ok
     sandbox.inject(fault, **FOR_EVER)
 
     assert not sync(connected, TYPES).ok
 
-    standing = standing_of(connected)
-    assert standing.health.state is HealthState.UNHEALTHY
-    assert kinds(standing) == [kind], "what follows from it is not told"
-    (text,) = standing.health.texts
-    assert told in text
+    company_status = status_of(connected)
+    assert company_status.health.state is HealthState.UNHEALTHY
+    assert kinds(company_status) == [kind], "what follows from it is not reported"
+    (text,) = company_status.health.texts
+    assert sent in text
     assert "tries again" not in text
-    for each in standing.entities:
+    for each in company_status.entities:
         if each.failure is not None:
             assert each.failure.kind is FailureKind.NEEDS_HUMAN
             assert each.failure.company_wide
     # The other surfaces: the list of many companies, doctor, alerts and JSON.
-    (verdict,) = read_verdicts(connected.control, connected.settings)
-    assert verdict.health == standing.health
+    (summary,) = read_summaries(connected.control, connected.settings)
+    assert summary.health == company_status.health
     (finding,) = (each for each in companies(connected.settings) if "company" in each.topic)
-    assert told in finding.text
+    assert sent in finding.text
     assert f"operations.md#{kind}" in str(finding.next_step)
-    (alert,) = findings_of(standing.health.reasons)
+    (alert,) = findings_of(company_status.health.reasons)
     assert (alert.kind, alert.state) == (kind.value, HealthState.UNHEALTHY)
     assert alert.kind in DEAD
-    said = json.loads(json.dumps(standing.to_json()))
+    said = json.loads(json.dumps(company_status.to_json()))
     assert said["reason_kinds"] == [kind.value]
     failed = [each for each in said["entities"] if each["error"] is not None]
     assert {(each["error_kind"], each["error_scope"]) for each in failed} == {
@@ -91,7 +91,7 @@ def test_what_needs_a_person_for_the_whole_company_is_unhealthy_at_once(
 
     sandbox.clear_faults()
     assert sync(connected, TYPES).ok
-    assert kinds(standing_of(connected)) == [ReasonKind.NEVER_SYNCED], "the types left out here"
+    assert kinds(status_of(connected)) == [ReasonKind.NEVER_SYNCED], "the types left out here"
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,18 @@ def test_an_outage_is_retried_and_then_degraded_only(
     with structlog.testing.capture_logs() as lines:
         assert not sync(connected, TYPES).ok
 
-    standing = standing_of(connected)
-    assert standing.health.state is HealthState.DEGRADED
-    assert ReasonKind.SYNC_FAILED in kinds(standing)
+    company_status = status_of(connected)
+    assert company_status.health.state is HealthState.DEGRADED
+    assert ReasonKind.SYNC_FAILED in kinds(company_status)
     assert all(
         each.failure.kind is FailureKind.TRANSIENT
-        for each in standing.entities
+        for each in company_status.entities
         if each.failure is not None
     )
-    told = " ".join(standing.health.texts) + str(lines)
-    assert "reconnect" not in told
-    assert "repeating it cannot help" not in told
-    assert COLLEAGUE not in told
+    sent = " ".join(company_status.health.texts) + str(lines)
+    assert "reconnect" not in sent
+    assert "repeating it cannot help" not in sent
+    assert COLLEAGUE not in sent
 
 
 def test_one_type_that_is_refused_is_one_type(
@@ -139,11 +139,11 @@ def test_one_type_that_is_refused_is_one_type(
 
     assert not sync(connected, TYPES).ok
 
-    standing = standing_of(connected)
-    assert standing.health.state is HealthState.DEGRADED
-    assert kinds(standing)[0] is ReasonKind.SYNC_FAILED
-    assert "does not go away by itself" in standing.health.texts[0]
-    (failed,) = (each for each in standing.entities if each.failure is not None)
+    company_status = status_of(connected)
+    assert company_status.health.state is HealthState.DEGRADED
+    assert kinds(company_status)[0] is ReasonKind.SYNC_FAILED
+    assert "does not go away by itself" in company_status.health.texts[0]
+    (failed,) = (each for each in company_status.entities if each.failure is not None)
     assert failed.failure is not None
     assert (failed.failure.kind, failed.failure.company_wide) == (FailureKind.NEEDS_HUMAN, False)
 
@@ -158,11 +158,11 @@ def test_a_type_that_was_loaded_since_clears_the_company(
 
     assert sync(connected, entity_types(("Invoice",))).ok
 
-    assert standing_of(connected).health.state is HealthState.DEGRADED
+    assert status_of(connected).health.state is HealthState.DEGRADED
 
 
 @pytest.mark.parametrize(
-    "fault, error, told",
+    "fault, error, sent",
     [
         ("company_expired", ConfirmationFailed, "subscription ended"),
         ("forbidden", ConfirmationFailed, "no access to this company"),
@@ -175,25 +175,25 @@ def test_a_confirmation_that_fails_keeps_its_own_reason(
     sandbox: SandboxServer,
     fault: str,
     error: type[Exception],
-    told: str,
+    sent: str,
 ) -> None:
     sandbox.inject(fault, endpoint="read", **FOR_EVER)
 
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=sent):
         connect(installation, sandbox)
 
     assert installation.control.companies.list() == []
 
 
-def test_handles_of_tokens_stay_out_of_everything_that_is_told(
+def test_handles_of_tokens_stay_out_of_everything_that_is_shown(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     sandbox.inject("unauthorized", **FOR_EVER)
     with structlog.testing.capture_logs() as lines:
         result = sync(connected, TYPES)
 
-    standing = standing_of(connected)
-    assert standing.company.status is ConnectionStatus.NEEDS_REAUTH
-    told = json.dumps([standing.to_json(), result.to_json()]) + str(lines)
-    assert HANDLE not in told
-    assert realm_of(sandbox) in told
+    company_status = status_of(connected)
+    assert company_status.company.status is ConnectionStatus.NEEDS_REAUTH
+    sent = json.dumps([company_status.to_json(), result.to_json()]) + str(lines)
+    assert HANDLE not in sent
+    assert realm_of(sandbox) in sent

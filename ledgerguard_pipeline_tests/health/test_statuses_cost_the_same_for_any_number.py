@@ -24,7 +24,7 @@ from ledgerguard_pipeline.control.storage.schema import (
 from ledgerguard_pipeline.control.tokens.keyring import Keyring
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.entities import ENTITIES
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.values import Environment, Mode, RealmId
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import queue
@@ -54,7 +54,7 @@ def add(plane: ControlPlane, number: int) -> None:
         None,
     )
     plane.calls.record(realm, entity="Bill", purpose="query", status=200)
-    plane.marks.committed(
+    plane.sync_states.committed(
         realm, [Committed(each.name, Mode.CDC, "load", 3, 0, NOW) for each in ENTITIES]
     )
 
@@ -94,7 +94,7 @@ def test_the_number_of_statements_does_not_grow(
 ) -> None:
     add(plane, 0)
     with counted() as for_one:
-        assert len(read_standings(plane, store_settings)) == 1
+        assert len(read_statuses(plane, store_settings)) == 1
     repeat(plane, MANY)
     queue(plane, "a", "b", realm=realm_of(7))
     plane.limiter.cool_down(realm_of(8), 60)
@@ -104,7 +104,7 @@ def test_the_number_of_statements_does_not_grow(
 
     monkeypatch.setattr(Keyring, "unseal", refuse)
     with counted() as for_many:
-        found = {each.company.realm_id: each for each in read_standings(plane, store_settings)}
+        found = {each.company.realm_id: each for each in read_statuses(plane, store_settings)}
     assert len(for_many) == len(for_one) <= 12
     assert len(found) == MANY
     assert found[realm_of(7)].facts.webhook_depth == 2
@@ -117,7 +117,7 @@ def test_the_number_of_statements_does_not_grow(
 def test_some_companies_can_be_asked_for(plane: ControlPlane, store_settings: Settings) -> None:
     for number in range(3):
         add(plane, number)
-    (found,) = read_standings(plane, store_settings, realms=[realm_of(1)])
+    (found,) = read_statuses(plane, store_settings, realms=[realm_of(1)])
     assert found.company.realm_id == realm_of(1)
     assert found.calls.month_to_date == 1
     assert found.calls.all_companies == 3

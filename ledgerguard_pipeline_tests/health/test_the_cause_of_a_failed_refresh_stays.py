@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP
 from ledgerguard_pipeline.errors import QuotaExhausted, TokenEndpointUnavailable
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
@@ -27,19 +27,19 @@ DOWN = "HTTP 503, Service Unavailable"
 HOUR = 3_600.0
 
 
-def standing_of(plane: ControlPlane, settings: Settings, realm: RealmId = REALM) -> Standing:
-    (found,) = read_standings(plane, settings, realms=[realm])
+def status_of(plane: ControlPlane, settings: Settings, realm: RealmId = REALM) -> CompanyStatus:
+    (found,) = read_statuses(plane, settings, realms=[realm])
     return found
 
 
-def reason(standing: Standing, kind: ReasonKind) -> str | None:
-    return next((each.text for each in standing.health.reasons if each.kind is kind), None)
+def reason(company_status: CompanyStatus, kind: ReasonKind) -> str | None:
+    return next((each.text for each in company_status.health.reasons if each.kind is kind), None)
 
 
 @on_all_stores
-def test_the_cause_is_told_at_the_first_failure_and_at_the_tenth(
+def test_the_cause_is_reported_at_the_first_failure_and_at_the_tenth(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     store_settings: Settings,
@@ -48,34 +48,34 @@ def test_the_cause_is_told_at_the_first_failure_and_at_the_tenth(
     endpoint.scripted.extend([HTML] * 10)
     for tries in range(1, 11):
         with pytest.raises(TokenEndpointUnavailable, match=DOWN):
-            custodian.current(REALM)
+            token_provider.current(REALM)
         noted = plane.tokens.attempt(REALM)
         assert noted is not None
         assert (noted.tries, noted.reason) == (tries, f"it answered {DOWN}")
-        text = reason(standing_of(plane, store_settings), ReasonKind.REFRESH_FAILS)
+        text = reason(status_of(plane, store_settings), ReasonKind.REFRESH_FAILS)
         assert text is not None
         assert DOWN in text
         # Between two tries whoever asks hears of the same cause, and of a time that is not over.
         clock.advance(0 if tries < 3 else 0.7)
         if tries >= 3:
             with pytest.raises(TokenEndpointUnavailable, match=rf"{DOWN}.* due in [1-9]\d* s"):
-                custodian.current(REALM)
+                token_provider.current(REALM)
             clock.advance(900)
     assert endpoint.refreshes == 10
 
-    assert custodian.current(REALM).version == 2
+    assert token_provider.current(REALM).version == 2
     assert plane.tokens.attempts() == {}
-    assert reason(standing_of(plane, store_settings), ReasonKind.REFRESH_FAILS) is None
+    assert reason(status_of(plane, store_settings), ReasonKind.REFRESH_FAILS) is None
 
 
 @on_all_stores
-def test_an_old_cause_is_not_told_of_another_token(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+def test_an_old_cause_is_not_given_for_another_token(
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.append(HTML)
     with pytest.raises(TokenEndpointUnavailable):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     old = plane.tokens.attempt(REALM)
     assert old is not None
 
@@ -89,7 +89,7 @@ def test_an_old_cause_is_not_told_of_another_token(
 
 
 @pytest.mark.parametrize(
-    "answer, told",
+    "answer, reported",
     [
         (Scripted(500, b""), "HTTP 500, without a reason"),
         (Scripted(400, b'{"error":"temporarily_unavailable","error_description":"later"}'),
@@ -99,27 +99,31 @@ def test_an_old_cause_is_not_told_of_another_token(
     ],
 )  # fmt: skip
 def test_the_status_and_the_words_of_the_endpoint_are_the_cause(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint, answer: Scripted, told: str
+    plane: ControlPlane,
+    token_provider: TokenProvider,
+    endpoint: TokenEndpoint,
+    answer: Scripted,
+    reported: str,
 ) -> None:
     store_grant(plane, "refresh-1")
     endpoint.scripted.append(answer)
 
     with pytest.raises(TokenEndpointUnavailable) as caught:
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
-    assert told in str(caught.value)
-    assert told in str(plane.tokens.attempts()[REALM].reason)
+    assert reported in str(caught.value)
+    assert reported in str(plane.tokens.attempts()[REALM].reason)
 
 
 def test_a_cause_holds_no_secret(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1")
     handle = "AB01Q3cbFGkbcp7KEbwp"
     endpoint.scripted.append(refusal(f"temporarily {handle}", 503))
 
     with pytest.raises(TokenEndpointUnavailable) as caught:
-        custodian.current(REALM)
+        token_provider.current(REALM)
 
     assert handle not in str(caught.value)
     assert handle not in str(plane.tokens.attempts())
@@ -127,7 +131,7 @@ def test_a_cause_holds_no_secret(
 
 def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
     plane: ControlPlane,
-    custodian: Custodian,
+    token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     store_settings: Settings,
@@ -138,27 +142,29 @@ def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
     endpoint.scripted.extend([SPENT] * 2)
 
     with pytest.raises(QuotaExhausted, match="monthly quota of reads is used up"):
-        custodian.current(REALM)
+        token_provider.current(REALM)
     with pytest.raises(QuotaExhausted, match="429 of its token endpoint"):
-        custodian.current(OTHER)
+        token_provider.current(OTHER)
     assert endpoint.refreshes == 1, "what Intuit refuses one company it refuses all"
     assert plane.tokens.attempts() == {}, "no attempt on the grant took place"
     for realm in (REALM, OTHER):
-        standing = standing_of(plane, store_settings, realm)
-        assert standing.health.state is HealthState.UNHEALTHY
-        assert "token endpoint answers 429" in str(reason(standing, ReasonKind.QUOTA_EXHAUSTED))
+        company_status = status_of(plane, store_settings, realm)
+        assert company_status.health.state is HealthState.UNHEALTHY
+        assert "token endpoint answers 429" in str(
+            reason(company_status, ReasonKind.QUOTA_EXHAUSTED)
+        )
     with pytest.raises(QuotaExhausted), plane.guard.permit(OTHER):
         pass
 
     clock.advance(HOUR + 1)
     for _ in range(3):
         with pytest.raises(QuotaExhausted):
-            custodian.current(REALM)
+            token_provider.current(REALM)
     assert endpoint.refreshes == 2, "one question an hour"
 
     clock.advance(HOUR + 1)
-    assert custodian.current(OTHER).version == 2
-    assert custodian.current(REALM).version == 2
+    assert token_provider.current(OTHER).version == 2
+    assert token_provider.current(REALM).version == 2
     assert plane.refusals.read() == {}
     with plane.guard.permit(OTHER):
         pass
@@ -199,10 +205,10 @@ def test_the_next_question_comes_within_the_hour_and_no_later_than_intuit_says(
 
 
 def test_a_token_that_still_lives_is_kept_while_the_quota_is_spent(
-    plane: ControlPlane, custodian: Custodian, endpoint: TokenEndpoint
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1", life=200)
     endpoint.scripted.append(SPENT)
 
-    assert custodian.current(REALM).value.get_secret_value() == "old-access"
+    assert token_provider.current(REALM).value.get_secret_value() == "old-access"
     assert plane.refusals.app() is not None

@@ -1,4 +1,4 @@
-"""Lists of very many companies are judged without reading every mark; nobody may notice."""
+"""Lists of very many companies are judged without reading every sync state; nobody may notice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage.schema import sync_marks
 from ledgerguard_pipeline.entities import ENTITIES
-from ledgerguard_pipeline.health.company_status import read_standings
-from ledgerguard_pipeline.health.summary import Verdict, read_verdicts
+from ledgerguard_pipeline.health.company_status import read_statuses
+from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline_tests.web.companies import add, realm
 
 NAMES = [each.name for each in ENTITIES]
@@ -54,7 +54,7 @@ def plane(settings: Settings) -> Iterator[ControlPlane]:
     synced=st.booleans(),
     status=st.sampled_from(ConnectionStatus),
 )
-def test_whatever_the_marks_say(
+def test_whatever_the_sync_states_say(
     plane: ControlPlane,
     settings: Settings,
     minutes: int,
@@ -65,8 +65,8 @@ def test_whatever_the_marks_say(
     synced: bool,
     status: ConnectionStatus,
 ) -> None:
-    for place in (0, 1):
-        plane.marks.forget(realm(place))
+    for index in (0, 1):
+        plane.sync_states.forget(realm(index))
     plane.tokens.forget(realm(0))
     add(plane, 0, status=status, synced=synced, failed=dict.fromkeys(failed, "No answer."))
     add(plane, 1)
@@ -83,6 +83,6 @@ def test_whatever_the_marks_say(
             )
     later = now + timedelta(minutes=minutes)
 
-    short = read_verdicts(plane, settings, now=later)
+    short = read_summaries(plane, settings, now=later)
 
-    assert short == [Verdict.of(each) for each in read_standings(plane, settings, now=later)]
+    assert short == [CompanyHealth.of(each) for each in read_statuses(plane, settings, now=later)]

@@ -58,7 +58,7 @@ def test_imports_go_down_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "library, places",
+    "library, indexes",
     [
         ("fastapi", {"web", "sandbox"}),
         ("duckdb", {"bronze"}),
@@ -69,8 +69,8 @@ def test_imports_go_down_only() -> None:
         ("typer", {"cli", "sandbox"}),
     ],
 )
-def test_a_library_stays_in_its_place(library: str, places: set[str]) -> None:
-    assert users_of(library) <= places
+def test_a_library_stays_in_its_package(library: str, indexes: set[str]) -> None:
+    assert users_of(library) <= indexes
 
 
 def test_the_sandbox_shares_only_values_and_errors_with_the_product() -> None:

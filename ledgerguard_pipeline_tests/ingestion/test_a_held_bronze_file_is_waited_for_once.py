@@ -50,9 +50,9 @@ def test_a_sync_of_all_types_against_a_file_that_somebody_reads_waits_once(
     assert all(f"held by process {holder.pid}; waited 60 s" in str(each) for each in errors)
     assert not result.ok
     assert 0 < file_waits(clock) <= WAIT
-    (told,) = held(log)
-    assert f"waiting for process {holder.pid}" in str(told["event"])
-    assert told["holder"] == holder.pid
+    (reported,) = held(log)
+    assert f"waiting for process {holder.pid}" in str(reported["event"])
+    assert reported["holder"] == holder.pid
 
 
 def test_a_file_that_comes_free_meanwhile_takes_the_rest(

@@ -1,4 +1,4 @@
-"""A 429 to a token refresh stops every company of the app, asks once an hour and is told once."""
+"""A 429 to a token refresh stops every company of the app, asks once an hour and is reported once."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
         sandbox.pop_log()
         for realm in (first, second):
             assert "monthly quota of reads is used up" in str(sync(both, realm).results[0].error)
-            standing = both.standing(realm)
-            assert standing is not None
-            assert standing.health.state is HealthState.UNHEALTHY
-            told = {each.kind for each in findings_of(standing.health.reasons)}
-            assert ReasonKind.QUOTA_EXHAUSTED in told & COMMON, "one alert for all companies"
-            assert ReasonKind.MISCONFIGURED not in told
+            company_status = both.company_status(realm)
+            assert company_status is not None
+            assert company_status.health.state is HealthState.UNHEALTHY
+            sent = {each.kind for each in findings_of(company_status.health.reasons)}
+            assert ReasonKind.QUOTA_EXHAUSTED in sent & COMMON, "one alert for all companies"
+            assert ReasonKind.MISCONFIGURED not in sent
         assert sandbox.pop_log() == [], "no company is called"
 
         clock.sleep(HOUR + 60)

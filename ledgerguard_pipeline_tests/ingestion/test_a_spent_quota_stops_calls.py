@@ -41,10 +41,10 @@ def test_calls_stop_and_go_on_when_intuit_lets_them(
     assert not sync(connected, TYPES).ok
     assert sandbox.pop_log() == [], "no call is made that can only be refused"
 
-    standing = connected.standing(realm)
-    assert standing is not None
-    assert standing.health.state is HealthState.UNHEALTHY
-    assert standing.health.reasons[0].kind is ReasonKind.QUOTA_EXHAUSTED
+    company_status = connected.company_status(realm)
+    assert company_status is not None
+    assert company_status.health.state is HealthState.UNHEALTHY
+    assert company_status.health.reasons[0].kind is ReasonKind.QUOTA_EXHAUSTED
 
     connected.clock.sleep(3_700)
     assert not sync(connected, TYPES).ok
@@ -54,6 +54,6 @@ def test_calls_stop_and_go_on_when_intuit_lets_them(
     sandbox.clear_faults()
     connected.clock.sleep(3_700)
     assert sync(connected, TYPES).ok
-    standing = connected.standing(realm)
-    assert standing is not None
-    assert ReasonKind.QUOTA_EXHAUSTED not in {each.kind for each in standing.health.reasons}
+    company_status = connected.company_status(realm)
+    assert company_status is not None
+    assert ReasonKind.QUOTA_EXHAUSTED not in {each.kind for each in company_status.health.reasons}

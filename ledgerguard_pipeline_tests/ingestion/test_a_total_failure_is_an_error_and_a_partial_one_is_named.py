@@ -1,4 +1,4 @@
-"""What a library user is told of a run that failed, and how a company stands without installation."""
+"""What a library user learns of a run that failed, and of a company's status without installation."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def test_when_every_type_fails_that_is_an_error_which_tells_each_reason(
     assert isinstance(error.__cause__, AccessDenied)
     assert error.__cause__.message in error.message
     assert error.result is not None
-    told = error.result["errors"]
-    assert isinstance(told, list)
-    assert {text.split(":")[0] for text in told} == set(TYPES)
+    reported = error.result["errors"]
+    assert isinstance(reported, list)
+    assert {text.split(":")[0] for text in reported} == set(TYPES)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
     assert again.result == error.result
 

@@ -8,7 +8,7 @@ import pytest
 
 from ledgerguard_pipeline import BadInputError, IngestionError, LedgerGuard, Record
 from ledgerguard_pipeline.errors import CompanyBusy
-from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 
@@ -62,10 +62,10 @@ def test_a_company_somebody_else_syncs_is_waited_for(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     control = connected.control
-    turns = Turns(control.leases, connected.settings.intuit_env, clock=control.clock)
+    leases = CompanyLeases(control.leases, connected.settings.intuit_env, clock=control.clock)
     realm = control.companies.list()[0].realm_id
     with LedgerGuard(connected) as books:
-        with turns.kept(), turns.of(realm):
+        with leases.kept(), leases.of(realm):
             with pytest.raises(CompanyBusy, match="Another run") as caught:
                 books.sync(entity_types="Term", wait_seconds=0.0)
             assert isinstance(caught.value, IngestionError)

@@ -14,7 +14,7 @@ from ledgerguard_pipeline.defs.fleet import sweeps as sweeping
 from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, OutOfTime, Throttled
-from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.fleet import Ending, Fleet, Limits, Pace, Visit, Worked
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.installation import Installation
@@ -54,7 +54,7 @@ def swept(fleet: Installation, entities: tuple[EntityType, ...] = CHANGING) -> d
         return by_realm(sweeps.bringing_up_to_date(sweeps.connected(), entities))
 
 
-def marked(fleet: Installation) -> int:
+def recorded(fleet: Installation) -> int:
     (row,) = fleet.bronze.sql("SELECT count(*) FROM _loads").rows
     return int(str(row[0]))
 
@@ -62,7 +62,7 @@ def marked(fleet: Installation) -> int:
 def test_an_idle_company_costs_one_call_and_leaves_no_row(
     fleet: Installation, sandbox: SandboxServer
 ) -> None:
-    before = marked(fleet)
+    before = recorded(fleet)
     known = fleet.bronze.watermarks_of(sandbox.realms)
     visits = swept(fleet)
     assert {visit.ending for visit in visits.values()} == {Ending.IDLE}
@@ -70,14 +70,14 @@ def test_an_idle_company_costs_one_call_and_leaves_no_row(
     calls = sandbox.pop_log()
     assert sorted(call.realm for call in calls) == sorted(sandbox.realms)
     assert {call.endpoint for call in calls} == {"cdc"}
-    assert marked(fleet) == before
+    assert recorded(fleet) == before
     moved = fleet.bronze.watermarks_of(sandbox.realms)
     for realm in sandbox.realms:
         assert all(moved[realm][each.name] > known[realm][each.name] for each in CHANGING)
     assert all(company.last_success_at for company in fleet.control.companies.list())
 
 
-def test_what_changed_is_in_bronze_and_told_entity_by_entity(
+def test_what_changed_is_in_bronze_and_reported_entity_by_entity(
     fleet: Installation, sandbox: SandboxServer
 ) -> None:
     changed = sandbox.realms[1]
@@ -136,7 +136,7 @@ def test_a_company_that_cools_down_is_not_waited_for(
 
 def test_a_company_somebody_works_on_is_passed(fleet: Installation, sandbox: SandboxServer) -> None:
     taken = RealmId(sandbox.realms[0])
-    with Turns(fleet.control.leases, fleet.control.environment).of(taken):
+    with CompanyLeases(fleet.control.leases, fleet.control.environment).of(taken):
         visits = swept(fleet)
     assert visits[taken].ending is Ending.BUSY
     assert taken not in {call.realm for call in sandbox.pop_log()}
@@ -169,9 +169,9 @@ def test_reconciling_finds_what_bronze_lacks(fleet: Installation, sandbox: Sandb
 
 def announced(fleet: Installation, sandbox: SandboxServer, realms: Sequence[str]) -> Delivery:
     events = []
-    for place, realm in enumerate(realms):
+    for index, realm in enumerate(realms):
         id = str(sandbox.edit("update", "Customer", realm_id=realm)["id"])
-        events.append(event(f"e{place}", realm=realm, entity="Customer", object_id=id))
+        events.append(event(f"e{index}", realm=realm, entity="Customer", object_id=id))
     made = delivery(events)
     fleet.control.deliveries.accept([made])
     return made
@@ -193,12 +193,12 @@ def test_webhook_events_of_many_companies_are_read_and_acknowledged_together(
 def test_events_of_a_company_that_cannot_be_worked_on_come_again(
     fleet: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "TURN_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(sweeping, "LEASE_WAIT_SECONDS", 0.0)
     announced(fleet, sandbox, sandbox.realms)
     fleet.control.inbox.lease("batch-1", realms=sandbox.realms)
     taken = RealmId(sandbox.realms[3])
     with (
-        Turns(fleet.control.leases, fleet.control.environment).of(taken),
+        CompanyLeases(fleet.control.leases, fleet.control.environment).of(taken),
         Sweeps(fleet, "run-e") as sweeps,
     ):
         visits = by_realm(sweeps.events("batch-1"))
@@ -209,7 +209,7 @@ def test_events_of_a_company_that_cannot_be_worked_on_come_again(
     assert {each.status for realm, each in found.items() if realm != taken} == {EventStatus.DONE}
 
 
-REALMS = [RealmId(str(9_341_453_474_484_455 + place)) for place in range(6)]
+REALMS = [RealmId(str(9_341_453_474_484_455 + index)) for index in range(6)]
 
 
 def changed_result(realm: RealmId, *, written: int) -> SyncResult:
@@ -217,11 +217,11 @@ def changed_result(realm: RealmId, *, written: int) -> SyncResult:
 
 
 @pytest.fixture
-def turns(installation: Installation) -> Turns:
-    return Turns(installation.control.leases, installation.control.environment)
+def leases(installation: Installation) -> CompanyLeases:
+    return CompanyLeases(installation.control.leases, installation.control.environment)
 
 
-def test_what_is_worst_tells_how_a_company_ended(turns: Turns) -> None:
+def test_what_is_worst_tells_how_a_company_ended(leases: CompanyLeases) -> None:
     late, throttled, bad = OutOfTime("over"), Throttled("429"), BadInputError("bad")
     errors = dict(
         zip(
@@ -234,37 +234,39 @@ def test_what_is_worst_tells_how_a_company_ended(turns: Turns) -> None:
     def work(realm: RealmId, _: Limits) -> Worked:
         return Worked(changed_result(realm, written=0), errors[realm])
 
-    visits = by_realm(Fleet(turns, Pace(60, 60)).sweep(REALMS, work))
+    visits = by_realm(Fleet(leases, Pace(60, 60)).sweep(REALMS, work))
     assert [visits[realm].ending for realm in REALMS] == [
         Ending.IDLE, Ending.LATE, Ending.THROTTLED, Ending.FAILED, Ending.LATE, Ending.FAILED,
     ]  # fmt: skip
 
 
-def test_an_unexpected_error_is_that_companys_own(turns: Turns) -> None:
+def test_an_unexpected_error_is_that_companys_own(leases: CompanyLeases) -> None:
     def work(realm: RealmId, _: Limits) -> Worked:
         if realm == REALMS[0]:
             raise ZeroDivisionError("a bug")
         return Worked(changed_result(realm, written=1))
 
-    visits = by_realm(Fleet(turns, Pace(60, 60)).sweep(REALMS, work))
+    visits = by_realm(Fleet(leases, Pace(60, 60)).sweep(REALMS, work))
     assert visits[REALMS[0]].ending is Ending.FAILED
     assert "ZeroDivisionError" in str(visits[REALMS[0]].error)
     assert all(visits[realm].ending is Ending.CHANGED for realm in REALMS[1:])
 
 
-def test_a_sweep_out_of_time_begins_no_other_company(turns: Turns) -> None:
+def test_a_sweep_out_of_time_begins_no_other_company(leases: CompanyLeases) -> None:
     begun: list[RealmId] = []
 
     def work(realm: RealmId, _: Limits) -> Worked:
         begun.append(realm)
         return Worked(changed_result(realm, written=0))
 
-    visits = by_realm(Fleet(turns, Pace(60, 0)).sweep(REALMS, work))
+    visits = by_realm(Fleet(leases, Pace(60, 0)).sweep(REALMS, work))
     assert {visit.ending for visit in visits.values()} == {Ending.LEFT}
     assert begun == []
 
 
-def test_companies_are_worked_on_at_once_but_no_more_than_the_threads(turns: Turns) -> None:
+def test_companies_are_worked_on_at_once_but_no_more_than_the_threads(
+    leases: CompanyLeases,
+) -> None:
     together = threading.Barrier(3, timeout=30)
     inside, most = 0, 0
     lock = threading.Lock()
@@ -280,25 +282,25 @@ def test_companies_are_worked_on_at_once_but_no_more_than_the_threads(turns: Tur
         return Worked(changed_result(realm, written=0))
 
     pace = replace(Pace(60, 60), threads=3)
-    assert len(by_realm(Fleet(turns, pace).sweep(REALMS, work))) == 6
+    assert len(by_realm(Fleet(leases, pace).sweep(REALMS, work))) == 6
     assert most == 3
 
 
-def test_leaving_a_sweep_begins_nothing_more(turns: Turns) -> None:
+def test_leaving_a_sweep_begins_nothing_more(leases: CompanyLeases) -> None:
     begun: list[RealmId] = []
 
     def work(realm: RealmId, _: Limits) -> Worked:
         begun.append(realm)
         return Worked(changed_result(realm, written=0))
 
-    visits = Fleet(turns, replace(Pace(60, 60), threads=1)).sweep(REALMS, work)
+    visits = Fleet(leases, replace(Pace(60, 60), threads=1)).sweep(REALMS, work)
     next(visits)
     visits.close()  # type: ignore[attr-defined]  # it is a generator
     assert len(begun) < len(REALMS)
 
 
-def test_no_company_is_no_work(turns: Turns) -> None:
+def test_no_company_is_no_work(leases: CompanyLeases) -> None:
     def never(realm: RealmId, _: Limits) -> Worked:
         raise AssertionError(realm)
 
-    assert list(Fleet(turns, Pace(60, 60)).sweep([], never)) == []
+    assert list(Fleet(leases, Pace(60, 60)).sweep([], never)) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from ledgerguard_pipeline.auth import refresh as module
-from ledgerguard_pipeline.auth.token_provider import Custodian
+from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
@@ -73,12 +73,12 @@ def test_a_rotated_token_lost_in_a_crash_lives_on_where_intuit_gives_grace(
             raise CutError
 
     sandbox.set(rotate_after_seconds=0, rotation_grace_seconds=grace)
-    custodian = Custodian(connected.control, connected.oauth)
+    token_provider = TokenProvider(connected.control, connected.oauth)
     with monkeypatch.context() as patch:
         patch.setattr(module, "crashpoint", cut)
         with pytest.raises(CutError):
-            custodian.renew(realm, custodian.current(realm))
-    later = Custodian(connected.control, connected.oauth)
+            token_provider.renew(realm, token_provider.current(realm))
+    later = TokenProvider(connected.control, connected.oauth)
     rejected = later.current(realm)
     if grace:
         assert later.renew(realm, rejected).version == 2
@@ -165,7 +165,7 @@ def test_neither_environment_uses_a_company_of_the_other(
     sandbox.pop_log()
     with Installation.open(production) as other:
         assert other.control.tokens.load(realm) is None
-        for use in (other.client, other.custodian.current, other.connector.disconnect):
+        for use in (other.client, other.token_provider.current, other.connector.disconnect):
             with pytest.raises(ConfigurationError, match="INTUIT_ENV"):
                 use(realm)
     assert sandbox.pop_log() == [], "refused before any call"
@@ -185,5 +185,5 @@ def test_both_ends_of_a_grant_are_known_from_the_first_day_and_follow_every_refr
 
     assert 100 < days()[0] <= 101
     assert 5 * 365 - 1 < days()[1] < 5 * 366 + 1
-    connected.custodian.renew(realm, connected.custodian.current(realm))
+    connected.token_provider.renew(realm, connected.token_provider.current(realm))
     assert min(days()) > max(WARN_DAYS)

@@ -82,11 +82,11 @@ def test_what_was_never_loaded_is_loaded(thrifty: Installation, sandbox: Sandbox
     assert differing(thrifty, sandbox, new) == {}
 
 
-def test_a_skipped_type_is_no_failure_in_the_verdict(
+def test_a_skipped_type_is_no_failure_in_the_status(
     thrifty: Installation, sandbox: SandboxServer
 ) -> None:
     sync(thrifty, TYPES)
-    found = thrifty.standing(thrifty.control.companies.list()[0].realm_id)
+    found = thrifty.company_status(thrifty.control.companies.list()[0].realm_id)
     assert found is not None
     assert not any(each.error for each in found.entities)
     assert found.calls.budget == thrifty.settings.ledgerguard_monthly_call_budget

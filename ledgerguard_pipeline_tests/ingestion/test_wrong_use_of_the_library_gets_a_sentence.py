@@ -1,4 +1,4 @@
-"""What a newcomer tries and what is wrong about it, told in a sentence before anything is done."""
+"""What a newcomer tries and what is wrong about it, said in a sentence before anything is done."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("use, sentence", WRONG.values(), ids=WRONG.keys())
-def test_wrong_use_is_told_in_a_sentence(
+def test_wrong_use_is_answered_in_a_sentence(
     use: Callable[[], object], sentence: str, clean_environment: Path
 ) -> None:
     with pytest.raises(

@@ -103,7 +103,7 @@ def test_masking_a_masked_text_changes_nothing(text: str) -> None:
     "form",
     ["{}", "x{}y", "a=%22{}%22", "['{}']"],
 )
-def test_a_registered_value_is_masked_without_any_telling_shape(form: str) -> None:
+def test_a_registered_value_is_masked_without_any_recognisable_shape(form: str) -> None:
     register_secret('odd value/with "quotes"+signs')
     for text in (
         'odd value/with "quotes"+signs',
@@ -235,7 +235,7 @@ class TestConfiguredLogging:
         finally:
             logger.removeHandler(handler)
 
-    def test_arguments_keep_their_places_for_formatters_that_read_them(self) -> None:
+    def test_arguments_keep_their_order_for_formatters_that_read_them(self) -> None:
         configure_logging("INFO", json=True)
         record = logging.getLogger("uvicorn.access").makeRecord(
             "uvicorn.access", logging.INFO, "f", 1, '%s - "%s %s" %d',

@@ -23,7 +23,7 @@ def unconfigured() -> Iterator[None]:
         structlog.configure(**settings)
 
 
-def test_calls_that_work_go_unsaid_and_one_that_fails_is_told(
+def test_calls_that_work_go_unsaid_and_one_that_fails_is_reported(
     unconfigured: None, client: QBOClient, script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script.then(reply(COMPANY), reply({"Fault": {"Error": [{"code": "610"}]}}, 400))
@@ -39,6 +39,6 @@ def test_whoever_sets_up_logging_hears_of_every_call(
     structlog.configure()
     script.then(reply(COMPANY))
     assert client.get_connection_status().is_connected
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     structlog.reset_defaults()
-    assert "qbo_request" in told
+    assert "qbo_request" in reported

@@ -120,11 +120,11 @@ def test_a_body_that_drips_for_ever_is_cut_off_at_the_deadline(
     def drip(connection: socket.socket) -> bool:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         try:
-            for place in range(100_000):
-                if place < 10:
+            for index in range(100_000):
+                if index < 10:
                     clock.advance(20)
                 connection.sendall(b" ")
-                dripped.append(place)
+                dripped.append(index)
         except OSError:
             return False
         return False

@@ -89,7 +89,7 @@ def test_a_thousand_objects_may_be_a_cut_answer(
     assert client.changes([INVOICE, CUSTOMER], since).capped is capped
 
 
-def test_a_fault_hits_the_type_in_whose_place_it_stands(
+def test_a_fault_belongs_to_the_type_at_its_position(
     client: QBOClient, script: Script, since: datetime
 ) -> None:
     script.then(reply(changed({"Invoice": [{"Id": "1"}]}, {"Fault": POISON})))
@@ -101,7 +101,7 @@ def test_a_fault_hits_the_type_in_whose_place_it_stands(
     assert changes.groups["Customer"].fault.entity == "Customer"
 
 
-def test_a_fault_without_a_place_makes_every_silent_type_suspect(
+def test_a_fault_without_a_position_makes_every_silent_type_suspect(
     client: QBOClient, script: Script, since: datetime
 ) -> None:
     script.then(reply(changed({"Invoice": [{"Id": "1"}]}, {"Fault": POISON})))

@@ -118,7 +118,7 @@ def test_only_a_refused_token_is_worth_a_renewal() -> None:
     assert not renewable(error_of(403, b""))
 
 
-def test_what_a_human_must_do_is_marked_and_said() -> None:
+def test_what_a_human_must_do_is_flagged_and_said() -> None:
     assert isinstance(error_of(403, lower("3100", 403)), NeedsHuman)
     assert "INTUIT_ENV" in str(error_of(403, lower("3100", 403)))
     assert isinstance(error_of(503, b""), Transient)
@@ -163,7 +163,7 @@ GERMAN = f"{PERSON} hat diese Rechnung zugleich bearbeitet"
 
 
 @pytest.mark.parametrize(
-    "status, body, told",
+    "status, body, reported",
     [
         (400, upper("5010", "Stale Object Error", EDITED), "Stale Object Error"),
         (400, upper("5010", GERMAN, GERMAN), "somebody else edits"),
@@ -176,10 +176,10 @@ GERMAN = f"{PERSON} hat diese Rechnung zugleich bearbeitet"
         (400, upper(HANDLE), ""),
     ],
 )
-def test_a_message_names_no_person_and_no_token(status: int, body: bytes, told: str) -> None:
+def test_a_message_names_no_person_and_no_token(status: int, body: bytes, reported: str) -> None:
     error = error_of(status, body)
 
-    assert told in str(error)
+    assert reported in str(error)
     for secret in (HANDLE, PERSON, "Overbeeke", "w.overbeeke", "example.com"):
         assert secret not in str(error)
         assert secret not in (error.said or "")

@@ -163,9 +163,9 @@ def test_every_row_of_a_company_reads_as_json_reads_it() -> None:
     company = build_company(realm_id="9341453474484455", seed=3, invoices=20, name="Acme")
     read = 0
     for name in ("Invoice", "Customer", "Item", "Preferences", "RecurringTransaction"):
-        shelf = company.shelves[name]
-        for row in shelf.rows.values():
-            body = shelf.body(row)
+        table = company.tables[name]
+        for row in table.rows.values():
+            body = table.body(row)
             assert record(body, name).as_dict() == json.loads(
                 body, parse_float=Decimal, parse_int=Decimal
             )

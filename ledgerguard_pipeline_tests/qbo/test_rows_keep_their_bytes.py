@@ -151,7 +151,7 @@ def test_the_header_is_read_into_utc() -> None:
         ('{"Id":"1","TotalAmt":0,"PrivateNote":"Voided"}', "Customer", State.ACTIVE),
     ],
 )
-def test_the_state_is_told_from_the_row(row: str, entity: str, state: State) -> None:
+def test_the_state_is_read_from_the_row(row: str, entity: str, state: State) -> None:
     (record,) = one(row.encode(), entity_type(entity)).records
 
     assert record.state is state

@@ -104,7 +104,7 @@ def test_the_status_in_the_gateways_text_counts_as_much_as_its_own(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_what_took_too_long_is_told_from_other_outages(dialect: str) -> None:
+def test_what_took_too_long_is_distinguished_from_other_outages(dialect: str) -> None:
     body = DIALECTS[dialect]("6002", 504, "Timeout occurred while proxying request")
 
     assert type(error_of(504, body)) is AnswerTooSlow
@@ -113,7 +113,7 @@ def test_what_took_too_long_is_told_from_other_outages(dialect: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 500])
 @pytest.mark.parametrize("dialect", ["upper", "lower", "xml", "html"])
-def test_what_is_too_big_is_told_from_an_outage_and_from_a_bad_record(
+def test_what_is_too_big_is_distinguished_from_an_outage_and_a_bad_record(
     dialect: str, status: int
 ) -> None:
     error = error_of(status, DIALECTS[dialect]("10100", status, "The result set is too big"))
@@ -153,7 +153,7 @@ def test_where_the_code_says_little_the_words_decide(
 
 
 @pytest.mark.parametrize("status", [200, 400, 403])
-def test_an_ended_subscription_is_told_by_its_words_as_well(status: int) -> None:
+def test_an_ended_subscription_is_recognised_by_its_words_as_well(status: int) -> None:
     body = upper("", status, f"Invalid Company Status{ENDED}")
 
     error = error_of(status, body)

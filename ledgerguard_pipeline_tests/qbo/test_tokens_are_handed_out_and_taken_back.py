@@ -1,4 +1,4 @@
-"""Tokens of a client used on its own: read back, kept as JSON, set again, told when renewed."""
+"""Tokens of a client used on its own: read back, kept as JSON, set again, announced when renewed."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_expiry_without_an_offset_is_taken_as_utc_and_says_so_at_the_callers_
     assert client.get_tokens()["access_token_expiry"] == "2026-11-22T12:30:00Z"
 
 
-def test_an_access_token_that_has_ended_is_renewed_at_the_first_call_and_told(
+def test_an_access_token_that_has_ended_is_renewed_at_the_first_call_and_reported(
     client: QBOClient, script: Script, renewed: list[TokenSet]
 ) -> None:
     client.set_tokens("old", "r", REALM, access_token_expiry="2026-11-22T11:00:00Z")

@@ -42,7 +42,7 @@ def put(
     times = {"CreateTime": write_time(created), "LastUpdatedTime": write_time(at)}
     document = {"domain": "QBO", "Id": id, "SyncToken": "0", "MetaData": times, **members}
     text = json.dumps(document, ensure_ascii=False)[:-1] + (f", {raw}" if raw else "") + "}"
-    company.shelves[entity].put(Row(id, created, at, 0, active, text.encode()))
+    company.tables[entity].put(Row(id, created, at, 0, active, text.encode()))
     return text.encode()
 
 

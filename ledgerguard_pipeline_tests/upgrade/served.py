@@ -32,7 +32,7 @@ def _saved() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What README.md tells of, as ``entity/id``."""
 
     doubled: tuple[str, ...]
@@ -43,9 +43,9 @@ class Told:
     """Announced and not read."""
 
 
-def told() -> Told:
+def reported() -> Reported:
     """What befell which object."""
-    return Told(**{name: tuple(ids) for name, ids in _saved()["told"].items()})
+    return Reported(**{name: tuple(ids) for name, ids in _saved()["told"].items()})
 
 
 def stopped_at() -> datetime:
@@ -66,10 +66,10 @@ def saved_company() -> SandboxCompany:
     saved = _saved()
     company = SandboxCompany(saved["realm_id"], saved["name"], saved["seed"])
     for entity, kept in saved["shelves"].items():
-        shelf = company.shelves[entity]
+        table = company.tables[entity]
         for id, created, updated, sync_token, active, body in kept["rows"]:
-            shelf.put(Row(id, created, updated, sync_token, active, body.encode()))
-        shelf.graves.update({id: Grave(id, updated) for id, updated in kept["graves"]})
+            table.put(Row(id, created, updated, sync_token, active, body.encode()))
+        table.graves.update({id: Grave(id, updated) for id, updated in kept["graves"]})
     return company
 
 

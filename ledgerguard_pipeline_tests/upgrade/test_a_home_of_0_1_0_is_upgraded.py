@@ -18,7 +18,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     sync,
 )
 from ledgerguard_pipeline_tests.upgrade.served import (
-    told,
+    reported,
 )
 
 HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ def test_the_company_its_tokens_and_its_events_are_still_there(
         for each in listed
         if each.status is EventStatus.PENDING
     }
-    assert waiting == set(told().waiting)
+    assert waiting == set(reported().waiting)
     assert sum(each.status is EventStatus.PARKED for each in listed) == 2
 
 
@@ -44,7 +44,7 @@ def test_events_and_health_go_on_where_0_1_0_stopped(
     upgraded: Installation, sandbox: SandboxServer
 ) -> None:
     realm = realm_of(sandbox)
-    before = upgraded.standing(realm)
+    before = upgraded.company_status(realm)
     assert before is not None
     assert before.health.state.value != "healthy", "its last syncs had failed"
     assert upgraded.control.inbox.lease("run", realms=[realm])
@@ -52,7 +52,7 @@ def test_events_and_health_go_on_where_0_1_0_stopped(
     with upgraded.service(realm).open_events(lease) as running:
         assert failures(running.run()) == {}
     assert failures(sync(upgraded)) == {}
-    after = upgraded.standing(realm)
+    after = upgraded.company_status(realm)
     assert after is not None
     assert all("token" not in text for text in after.health.texts), after.health.texts
 

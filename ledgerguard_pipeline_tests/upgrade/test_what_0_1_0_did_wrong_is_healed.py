@@ -14,7 +14,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
-from ledgerguard_pipeline_tests.upgrade.served import told
+from ledgerguard_pipeline_tests.upgrade.served import reported
 
 
 def rows_of(installation: Installation, name: str) -> list[tuple[object, ...]]:
@@ -52,17 +52,17 @@ def test_the_first_sync_heals_what_0_1_0_did_and_says_so(
     before = damage(upgraded)
     assert before["doubled"] > 70
     assert before["linked"] > 70
-    assert all(len(rows_of(upgraded, name)) > 2 for name in told().doubled)
+    assert all(len(rows_of(upgraded, name)) > 2 for name in reported().doubled)
 
     result = sync(upgraded)
     assert failures(result) == {}
     assert damage(upgraded) == {"doubled": 0, "linked": 0, "torn": 0}
     assert differing(upgraded, sandbox) == {}
-    for name in (*told().doubled, *told().short):
+    for name in (*reported().doubled, *reported().short):
         first, second = rows_of(upgraded, name)
         assert first[0] != second[0], name
     notes = {each.entity: each.note or "" for each in result.results}
-    for name in (*told().doubled, *told().short, "Attachable/"):
+    for name in (*reported().doubled, *reported().short, "Attachable/"):
         assert "healed rows of an earlier release" in notes[name.partition("/")[0]]
     again = sync(upgraded)
     assert not any("healed" in (each.note or "") for each in again.results)
@@ -82,5 +82,5 @@ def test_killed_while_it_upgrades_it_repeats_and_loses_nothing(
     assert failures(sync(upgraded)) == {}
     assert damage(upgraded) == {"doubled": 0, "linked": 0, "torn": 0}
     assert differing(upgraded, sandbox) == {}
-    for name in (*told().doubled, *told().short):
+    for name in (*reported().doubled, *reported().short):
         assert len(rows_of(upgraded, name)) == 2, name

@@ -18,14 +18,14 @@ FIRST = 9341453474484455
 SECRETS = ("made-up-access-token", "made-up-refresh-token")
 
 
-def realm(place: int) -> RealmId:
+def realm(index: int) -> RealmId:
     """The id of the company at this place."""
-    return RealmId(str(FIRST + place))
+    return RealmId(str(FIRST + index))
 
 
 def add(
     plane: ControlPlane,
-    place: int = 0,
+    index: int = 0,
     *,
     name: str | None = None,
     status: ConnectionStatus = ConnectionStatus.CONNECTED,
@@ -34,11 +34,11 @@ def add(
     failed: Mapping[str, str] | None = None,
     synced: bool = True,
 ) -> RealmId:
-    """A company whose entity types all hold ``rows`` rows and are fresh, unless told otherwise."""
-    now, realm_id = plane.now(), realm(place)
+    """A company whose entity types all hold ``rows`` rows and are fresh, unless asked otherwise."""
+    now, realm_id = plane.now(), realm(index)
     plane.companies.put(
         Company(
-            realm_id, plane.environment, name or f"Company {place:03}", status,
+            realm_id, plane.environment, name or f"Company {index:03}", status,
             connected_at=now - timedelta(days=3), last_success_at=now, last_error=error,
             response_time_ms=120.0,
         )
@@ -51,9 +51,9 @@ def add(
     if status is not ConnectionStatus.DISCONNECTED:
         plane.tokens.replace(realm_id, tokens, plane.tokens.version(realm_id))
     if synced:
-        plane.marks.committed(
+        plane.sync_states.committed(
             realm_id, [Committed(each.name, Mode.FULL, "l1", rows, 0, now) for each in ENTITIES]
         )
     if failed:
-        plane.marks.ended(realm_id, failed=failed)
+        plane.sync_states.ended(realm_id, failed=failed)
     return realm_id

@@ -25,7 +25,7 @@ ACME = Company(
 
 @dataclass
 class FixedConsents:
-    """Stands for the connector, whose own promises are tested in custody."""
+    """Stands for the connector, whose own promises are tested in auth."""
 
     outcome: Company | Exception = ACME
     seen: list[Mapping[str, str]] = field(default_factory=list)

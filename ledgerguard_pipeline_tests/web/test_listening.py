@@ -13,7 +13,7 @@ from ledgerguard_pipeline_tests.web.conftest import Edge
 DIRECT = build_opener(ProxyHandler({}))
 
 
-def test_a_taken_port_is_told_before_anything_is_served() -> None:
+def test_a_taken_port_is_reported_before_anything_is_served() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
 from ledgerguard_pipeline.web.company_pages.json_api import COMPANIES_PATH, STATUS_PATH
-from ledgerguard_pipeline.web.connections.intuit_disconnect import DEPARTURE_PATH
+from ledgerguard_pipeline.web.connections.intuit_disconnect import INTUIT_DISCONNECT_PATH
 from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH
 from ledgerguard_pipeline.web.ops.metrics import METRICS_PATH
 from ledgerguard_pipeline.web.ops.readiness import READY_PATH
@@ -47,7 +47,7 @@ ROUTES = (
     ("GET", COMPANIES_PATH),
     ("GET", CONNECT_PATH),
     ("GET", CALLBACK_PATH),
-    ("GET", DEPARTURE_PATH),
+    ("GET", INTUIT_DISCONNECT_PATH),
     ("POST", DISCONNECT_PATH),
     ("GET", SIGN_IN_PATH),
     ("POST", SIGN_IN_PATH),
@@ -82,13 +82,13 @@ class SignedOnTheWay:
             more = message.get("more_body", False)
         kept = [(name, text) for name, text in scope["headers"] if name != HEADER.encode()]
         signed = [*kept, (HEADER.encode(), sign(body, TOKEN).encode())]
-        told = False
+        reported = False
 
         async def once() -> Message:
-            nonlocal told
-            if told:
+            nonlocal reported
+            if reported:
                 return await receive()
-            told = True
+            reported = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def noted(message: Message) -> None:

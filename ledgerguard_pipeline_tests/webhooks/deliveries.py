@@ -35,10 +35,10 @@ class Change:
 def cloud_events(changes: Iterable[Change]) -> bytes:
     """The current shape: a JSON array of CloudEvents."""
     events: list[dict[str, object]] = []
-    for place, change in enumerate(changes):
+    for index, change in enumerate(changes):
         event: dict[str, object] = {
             "specversion": "1.0",
-            "id": change.event_id or f"{place}-{change.entity}-{change.id}-{change.time}",
+            "id": change.event_id or f"{index}-{change.entity}-{change.id}-{change.time}",
             "source": "intuit.dsnBgbseACLLRZNxo2dfc4evmEJdxde58xeeYcZliOU=",
             "type": f"qbo.{change.entity.lower()}.{_PAST[change.operation]}.v1",
             "datacontenttype": "application/json",

@@ -59,8 +59,8 @@ def test_one_delivery_may_hold_several_companies() -> None:
 
 
 def test_an_event_keeps_intuits_id_or_gets_a_lasting_one() -> None:
-    (told,) = parse(cloud_events([Change(event_id="88cd52aa-33b6")])).events
-    assert told.event_id == "88cd52aa-33b6"
+    (reported,) = parse(cloud_events([Change(event_id="88cd52aa-33b6")])).events
+    assert reported.event_id == "88cd52aa-33b6"
     (made,) = parse(legacy([Change()])).events
     assert made.event_id == parse(legacy([Change()])).events[0].event_id
     assert made.event_id.startswith("made-")
@@ -82,7 +82,7 @@ def test_an_id_used_twice_by_mistake_hides_no_change() -> None:
     assert one.key != other.key
 
 
-def test_changes_without_a_time_are_told_apart_by_their_deliveries() -> None:
+def test_changes_without_a_time_are_distinguished_by_their_deliveries() -> None:
     first, second = legacy([Change(time=None)]), legacy([Change(time=None)]) + b" "
     assert parse(first).events[0].key != parse(second).events[0].key
     assert parse(first).events[0].key == parse(first).events[0].key

@@ -51,7 +51,7 @@ def test_blanks_around_the_header_do_not_matter() -> None:
     assert Verifier([TOKEN]).matching(BODY, f" {GOOD} ") == 0
 
 
-def test_during_a_rotation_both_tokens_are_accepted_and_told_apart() -> None:
+def test_during_a_rotation_both_tokens_are_accepted_and_distinguished() -> None:
     verifier = Verifier.of(SecretStr(f"new-token , {TOKEN},"))
     assert verifier.matching(BODY, sign(BODY, "new-token")) == 0
     assert verifier.matching(BODY, GOOD) == 1

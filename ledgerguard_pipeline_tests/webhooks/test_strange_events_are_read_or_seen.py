@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from ledgerguard_pipeline.alerts.policy import COMMON
 from ledgerguard_pipeline.change_events import Operation
 from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies
-from ledgerguard_pipeline.cli.doctor.finding import Verdict
+from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
@@ -110,11 +110,11 @@ def test_the_older_shape_is_as_lenient() -> None:
         {"name": "Invoice", "id": 13, "operation": ["Update"], "lastUpdated": 5},
         {"name": "Invoice", "id": "", "operation": "Update"},
     ]
-    told = {"eventNotifications": [
+    sent = {"eventNotifications": [
         {"realmId": REALM, "dataChangeEvent": {"entities": entities}},
         {"realmId": OTHER_REALM, "dataChangeEvent": None},
     ]}  # fmt: skip
-    found = parse(json.dumps(told).encode())
+    found = parse(json.dumps(sent).encode())
     assert [event.object_id for event in found.events] == ["12", "13"]
     assert [(each.realm_id, each.entity) for each in found.unreadable] == [
         (REALM, "Invoice"),
@@ -155,7 +155,7 @@ def accept(plane: ControlPlane, *events: object) -> None:
 
 
 def kinds(plane: ControlPlane, realm: RealmId) -> set[ReasonKind]:
-    (found,) = read_standings(plane, load_settings(), realms=[realm])
+    (found,) = read_statuses(plane, load_settings(), realms=[realm])
     assert found.health.state is HealthState.UNHEALTHY, "no tokens here, which hides the rest"
     return {
         kind
@@ -180,15 +180,15 @@ def test_one_of_an_unknown_company_is_nobodys_trouble(plane: ControlPlane) -> No
     assert plane.inbox.backlog().by_status == {EventStatus.IGNORED: 1}
 
 
-def test_without_a_company_all_of_the_installation_is_degraded_and_told_once(
+def test_without_a_company_all_of_the_installation_is_degraded_and_reported_once(
     plane: ControlPlane,
 ) -> None:
     accept(plane, cloud(intuitaccountid=...), "nonsense")
     assert kinds(plane, REALM) == kinds(plane, OTHER_REALM) == {ReasonKind.UNREADABLE_EVENTS}
     assert ReasonKind.UNREADABLE_EVENTS in COMMON
-    told = {each.topic: each for each in companies(load_settings())}
-    assert told["webhook events"].verdict is Verdict.ADVICE
-    assert "2 parts" in told["webhook events"].text
+    sent = {each.topic: each for each in companies(load_settings())}
+    assert sent["webhook events"].state is CheckState.ADVICE
+    assert "2 parts" in sent["webhook events"].text
 
     numbers = [each.seq for each in plane.inbox.list(status=EventStatus.PARKED)]
     assert plane.inbox.dismiss(numbers, "junk") == 2
@@ -244,9 +244,9 @@ def test_signed_deliveries_of_new_forms_end_in_the_truth(
 def test_a_hundred_events_of_many_companies_in_a_megabyte_are_taken(plane: ControlPlane) -> None:
     padding = {"alternative_ids": ["x" * 9_900]}
     events = [
-        cloud(id=f"e-{place}", intuitaccountid=(REALM, OTHER_REALM)[place % 2],
-              intuitentityid=str(place), data=padding)
-        for place in range(1, 101)
+        cloud(id=f"e-{index}", intuitaccountid=(REALM, OTHER_REALM)[index % 2],
+              intuitentityid=str(index), data=padding)
+        for index in range(1, 101)
     ]  # fmt: skip
     raw = body(*events)
     assert len(raw) > 1_000_000

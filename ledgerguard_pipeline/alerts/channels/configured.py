@@ -14,7 +14,7 @@ from ledgerguard_pipeline.config.settings import Settings
 
 
 class Channel(Protocol):
-    """One way to reach somebody; ``name`` is stable, what was told is remembered by it."""
+    """One way to reach somebody; ``name`` is stable, what was sent is remembered by it."""
 
     @property
     def name(self) -> str: ...

@@ -184,9 +184,9 @@ def _typed(error: smtplib.SMTPException | OSError) -> ChannelRejected | ChannelU
             f"The mail server refuses the mail ({code}). Check LEDGERGUARD_ALERT_EMAIL_FROM and "
             "LEDGERGUARD_ALERT_EMAIL_TO."
         )
-    told = type(error).__name__ if code is None else str(code)
+    sent = type(error).__name__ if code is None else str(code)
     return ChannelUnavailable(
-        f"The mail server of {_VARIABLE} gave no usable answer ({told}); it is tried again."
+        f"The mail server of {_VARIABLE} gave no usable answer ({sent}); it is tried again."
     )
 
 

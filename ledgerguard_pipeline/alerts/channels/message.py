@@ -1,4 +1,4 @@
-"""What is told, before any channel gives it its form.
+"""What is sent, before any channel gives it its form.
 
 Texts in here are data from outside (company names, Intuit's error texts): ``plain`` takes out
 what could steer a terminal, a mail header or a chat, and every secret that can be recognised.
@@ -88,7 +88,7 @@ class Message:
     environment: str
     companies: tuple[CompanyNews, ...] = ()
     note: str = ""
-    """Told instead of companies, in a test."""
+    """Sent instead of companies, in a test."""
 
     @property
     def title(self) -> str:
@@ -100,8 +100,8 @@ class Message:
         counts: dict[str, int] = {}
         for company in self.companies:
             counts[company.state] = counts.get(company.state, 0) + 1
-        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        return f"{len(self.companies)} companies changed: {told}"
+        sent = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        return f"{len(self.companies)} companies changed: {sent}"
 
     def text(self) -> str:
         """The whole message for people, plain text, without the title."""

@@ -7,7 +7,7 @@ import json
 from ledgerguard_pipeline.alerts.channels.http import Address
 from ledgerguard_pipeline.alerts.channels.message import Message, Mood
 
-_MARKS = {Mood.PROBLEM: "🔴", Mood.BETTER: "🟡", Mood.RECOVERED: "🟢", Mood.TEST: "🔵"}
+_SYMBOLS = {Mood.PROBLEM: "🔴", Mood.BETTER: "🟡", Mood.RECOVERED: "🟢", Mood.TEST: "🔵"}
 _LONGEST = 8_000
 """Slack cuts at 40,000 characters; nobody reads as many."""
 
@@ -26,7 +26,7 @@ class SlackChannel:
         Raises:
             ChannelUnavailable, ChannelRejected: it was not taken.
         """
-        text = f"{_MARKS[message.mood]} *{escaped(message.title)}*\n{escaped(message.text())}"
+        text = f"{_SYMBOLS[message.mood]} *{escaped(message.title)}*\n{escaped(message.text())}"
         body = json.dumps({"text": text[:_LONGEST]}, ensure_ascii=False).encode()
         self._address.post(body, {})
         return None

@@ -1,6 +1,6 @@
 """Where Bronze is kept: the one seam between a DuckDB file and a DuckLake.
 
-A place opens sessions and lets work be written; what the work is (tables, versions, marks) is
+A backend opens stores and lets work be written; what the work is (tables, versions, records) is
 the same everywhere. Places differ in who may write at once and in what happens then: a file has
 one user at a time, a lake has many and repeats work that met a conflict.
 """
@@ -18,7 +18,7 @@ Written = TypeVar("Written")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class OpenStore:
     """An open store: its connection and the catalog name it goes by.
 
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
@@ -32,7 +32,7 @@ class Session:
     committing: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
-class Place(Protocol):
+class Backend(Protocol):
     """A DuckDB file or a DuckLake; safe to use from several threads."""
 
     @property
@@ -52,7 +52,7 @@ class Place(Protocol):
         """Differs after every commit; None where finding out is no cheaper than reading."""
         ...
 
-    def reading(self) -> AbstractContextManager[Session]:
+    def reading(self) -> AbstractContextManager[OpenStore]:
         """One consistent view for as long as the block lasts.
 
         Raises:
@@ -61,7 +61,7 @@ class Place(Protocol):
         """
         ...
 
-    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:
+    def write(self, realms: Sequence[str], work: Callable[[OpenStore], Written]) -> Written:
         """Do the work while nobody else writes these companies.
 
         The work begins and ends its own transaction. A lake does it again from the start after
@@ -73,7 +73,7 @@ class Place(Protocol):
         """
         ...
 
-    def tables(self, session: Session) -> set[str]:
+    def tables(self, session: OpenStore) -> set[str]:
         """The tables of schema ``bronze``."""
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.bronze.backends.base import Place
+from ledgerguard_pipeline.bronze.backends.base import Backend
 from ledgerguard_pipeline.bronze.backends.duckdb_file import (
     BronzeFile,
     Connect,
@@ -13,13 +13,13 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress
 
 
-def place_at(
+def backend_at(
     address: Address,
     connect: Connect | None,
     clock: Clock,
     wait_seconds: float,
     noticed: Noticed | None,
-) -> Place:
+) -> Backend:
     if isinstance(address, LakeAddress):
         from ledgerguard_pipeline.bronze.backends.ducklake import DuckLake
 

@@ -44,7 +44,7 @@ def unusable(path: Path, error: duckdb.Error, *, opening: bool) -> BronzeUnusabl
     """
     text = str(error)
     log = wal_of(path)
-    damaged = any(mark in text for mark in _DAMAGE)
+    damaged = any(needle in text for needle in _DAMAGE)
     if not damaged:
         if not opening:
             return None
@@ -52,7 +52,7 @@ def unusable(path: Path, error: duckdb.Error, *, opening: bool) -> BronzeUnusabl
             f"The Bronze file {path} cannot be opened: {first_line(error)}. Check the path, its "
             "permissions and free disk space."
         )
-    if log.exists() and (any(mark in text for mark in _LOG) or opens_alone(path)):
+    if log.exists() and (any(needle in text for needle in _LOG) or opens_alone(path)):
         return BronzeUnusable(
             f"The write-ahead log of the Bronze file, {log}, is damaged; the file itself is "
             f"sound ({first_line(error)}). Set the log aside with `{_aside(log)}` and run "

@@ -2,7 +2,7 @@
 
 DuckDB lets one process write or several read. Inside one process its POSIX lock is weaker than
 it looks: closing a second handle of the same file drops the lock of the first. Therefore all
-stores of one process take turns through one mutex per file, readers too; sessions are short.
+stores of one process wait at one mutex per file, readers too; sessions are short.
 
 A supplier of connections (the Dagster resource) may replace ``open_memory``; any supplied
 connection gets the file attached with the right options unless it is the file's own. Attaching
@@ -25,13 +25,13 @@ import duckdb
 import structlog
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Session, Written, first_line
+from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
 
 Noticed = Callable[["BronzeUnusable | None"], None]
-"""Told when the file could not be opened, and when it could (again)."""
+"""Called when the file could not be opened, and when it could (again)."""
 
 Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
 """Supplies a connection for (Bronze file, read only?): to an in-memory DuckDB or to the file."""
@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 
-class _Turns:
+class _FileMutexes:
     """One mutex per file for the whole process; a forked child starts with fresh ones."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _Turns:
             return self._mutexes.setdefault(path, threading.Lock())
 
 
-_turns = _Turns()
+_mutexes = _FileMutexes()
 
 
 def open_memory(_path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001  # a Connect
@@ -122,11 +122,11 @@ class BronzeFile:
             return None
         return stat.st_mtime_ns, stat.st_size
 
-    def reading(self) -> AbstractContextManager[Session]:
+    def reading(self) -> AbstractContextManager[OpenStore]:
         """The file, open read-only for the block: nobody can write meanwhile."""
         return self.session(read_only=True)
 
-    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:  # noqa: ARG002  # a Place
+    def write(self, realms: Sequence[str], work: Callable[[OpenStore], Written]) -> Written:  # noqa: ARG002  # a Place
         """Do the work once, with the whole file held."""
         with self.session(read_only=False) as session:
             return work(session)
@@ -139,7 +139,7 @@ class BronzeFile:
         """
         return self._once.entered()
 
-    def tables(self, session: Session) -> set[str]:
+    def tables(self, session: OpenStore) -> set[str]:
         """The tables of schema ``bronze``."""
         found = session.connection.execute(
             statements.READ_TABLES, [session.catalog, statements.SCHEMA]
@@ -147,7 +147,7 @@ class BronzeFile:
         return {str(row[0]) for row in found}
 
     @contextlib.contextmanager
-    def session(self, *, read_only: bool) -> Iterator[Session]:
+    def session(self, *, read_only: bool) -> Iterator[OpenStore]:
         """Open the file, hand it over, close it whatever happens.
 
         Raises:
@@ -158,7 +158,7 @@ class BronzeFile:
         # the file.
         import pandas as pd  # noqa: F401
 
-        mutex = _turns.of(self.path)
+        mutex = _mutexes.of(self.path)
         deadline = self._clock.monotonic() + self._wait
         if not mutex.acquire(timeout=self._wait):
             raise self._busy(os.getpid())
@@ -184,15 +184,15 @@ class BronzeFile:
         finally:
             mutex.release()
 
-    def _open(self, *, read_only: bool, deadline: float) -> Session:
-        pause, told = _FIRST_WAIT, False
+    def _open(self, *, read_only: bool, deadline: float) -> OpenStore:
+        pause, reported = _FIRST_WAIT, False
         if self._once.spent(read_only=read_only):
             deadline = self._clock.monotonic()
         while True:
             connection: duckdb.DuckDBPyConnection | None = None
             try:
                 connection = self._connect(self.path, read_only)
-                session = Session(connection, self._attach(connection, read_only=read_only))
+                session = OpenStore(connection, self._attach(connection, read_only=read_only))
                 self._once.free(read_only=read_only)
                 self._notice(None)
                 return session
@@ -202,7 +202,7 @@ class BronzeFile:
                 if not isinstance(error, duckdb.Error):
                     raise
                 text = str(error)
-                if not any(mark in text for mark in _IN_USE):
+                if not any(needle in text for needle in _IN_USE):
                     wrong = unusable(self.path, error, opening=True)
                     self._notice(wrong)
                     raise wrong from error
@@ -212,8 +212,8 @@ class BronzeFile:
                 if left <= 0:
                     self._once.vain(read_only=read_only)
                     raise self._busy(holder) from error
-                if not told:
-                    told = True
+                if not reported:
+                    reported = True
                     self._tell(holder, left)
             self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
             pause = min(pause * 2, _LONGEST_WAIT)

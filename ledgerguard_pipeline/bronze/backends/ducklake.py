@@ -1,13 +1,13 @@
 """Bronze on DuckLake: catalog in PostgreSQL, data files in a folder or an object store.
 
-Many hosts write at once. Writers of one company take turns (``bronze/backends/writer_locks.py``); writers of
+Many hosts write at once. Writers of one company wait at a lock (``bronze/backends/writer_locks.py``); writers of
 different companies commit side by side, because a commit only adds rows: DuckLake lets
 insertions pass each other and refuses insertions beside deletions in one table. What little is
 updated (the quarantine) and the first creation of a table can meet such a refusal; the whole
 work is then done again from its first read, with jitter, until the wait limit is over.
 
 A lost connection is handled alike. Where it broke during COMMIT nobody knows whether the commit
-counts; the repeated work looks for its own load marks first (``bronze/write/commit.py``).
+counts; the repeated work looks for its own load records first (``bronze/write/commit.py``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ import duckdb
 import psycopg
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Session, Written, first_line
+from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
-from ledgerguard_pipeline.bronze.backends.writer_locks import TurnTaken, connect, conninfo, turn
+from ledgerguard_pipeline.bronze.backends.writer_locks import (
+    WriterLockTaken,
+    connect,
+    conninfo,
+    writer_lock,
+)
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.errors import (
@@ -74,11 +79,11 @@ class DuckLake:
         """Nothing cheaper than a read tells."""
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[OpenStore]:
         """One snapshot of the lake for the block."""
         connection = self._patiently(self._begin_reading, "reading")
         try:
-            yield Session(connection, CATALOG, lake=True)
+            yield OpenStore(connection, CATALOG, lake=True)
         except duckdb.Error as error:
             cause = self._cause(error)
             if cause is _Cause.LOST:
@@ -92,25 +97,27 @@ class DuckLake:
                 connection.close()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[OpenStore]:
         """For one's own tables beside Bronze's; conflicts are the caller's to repeat."""
         connection = self._patiently(self._begin_writing, "writing")
         try:
-            yield Session(connection, CATALOG, lake=True)
+            yield OpenStore(connection, CATALOG, lake=True)
         except duckdb.Error as error:
             raise self._failed(error, "writing") from error
         finally:
             with contextlib.suppress(duckdb.Error):
                 connection.close()
 
-    def write(self, realms: Sequence[str], work: Callable[[Session], Written]) -> Written:
+    def write(self, realms: Sequence[str], work: Callable[[OpenStore], Written]) -> Written:
         """Do the work, again and again if need be, until it is committed."""
 
         def attempt(left: float) -> Written:
-            with turn(self.address, self._names(realms), left) as mine:
+            with writer_lock(self.address, self._names(realms), left) as mine:
                 connection = instances.cursor(self.address, read_only=False)
                 try:
-                    return work(Session(connection, CATALOG, lake=True, committing=mine.committing))
+                    return work(
+                        OpenStore(connection, CATALOG, lake=True, committing=mine.committing)
+                    )
                 finally:
                     with contextlib.suppress(duckdb.Error):
                         connection.close()
@@ -123,7 +130,7 @@ class DuckLake:
         """Writers of a lake wait for their own companies only."""
         return nullcontext()
 
-    def tables(self, session: Session) -> set[str]:
+    def tables(self, session: OpenStore) -> set[str]:
         """The tables, asked of the catalog directly: DuckDB's own listing opens every table."""
         found = session.connection.execute(statements.READ_LAKE_TABLES).fetchall()
         return {str(row[0]) for row in found}
@@ -161,7 +168,7 @@ class DuckLake:
             left = deadline - self._clock.monotonic()
             try:
                 return attempt(max(left, 0.001))
-            except TurnTaken:
+            except WriterLockTaken:
                 raise self._busy() from None
             except (duckdb.Error, psycopg.Error) as error:
                 cause = self._cause(error)
@@ -184,14 +191,14 @@ class DuckLake:
         if isinstance(error, psycopg.Error):
             return self._cause_by_state(error)
         text = str(error).lower()
-        if any(mark in text for mark in _REFUSED):
+        if any(needle in text for needle in _REFUSED):
             return _Cause.REFUSED
         # DuckLake wraps what PostgreSQL said, in PostgreSQL's language; its own words are English.
-        if any(mark in text for mark in _LOST):
+        if any(needle in text for needle in _LOST):
             # Whether the server is away or does not let us in, it says itself.
             asked = self._asked() if quotes_server(str(error)) else None
             return _Cause.REFUSED if asked is _Cause.REFUSED else _Cause.LOST
-        if any(mark in text for mark in _CONFLICTS):
+        if any(needle in text for needle in _CONFLICTS):
             return _Cause.CONFLICT
         return self._asked() if quotes_server(str(error)) else None
 

@@ -41,7 +41,7 @@ _UNCOMPRESSED = (
 _Key = tuple[LakeAddress, bool]
 
 
-class Instances:
+class LakeConnections:
     """Attached instances by address; a forked child starts with none of its parent's."""
 
     def __init__(self) -> None:
@@ -140,4 +140,4 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-instances = Instances()
+instances = LakeConnections()

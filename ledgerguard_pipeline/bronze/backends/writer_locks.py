@@ -1,4 +1,4 @@
-"""Whose turn it is to write a company: advisory locks in the catalog's PostgreSQL.
+"""Who may write a company now: advisory locks in the catalog's PostgreSQL.
 
 DuckLake lets two insertions into one table both succeed. Two writers of the same company would
 each find a version missing and each add it. So whoever writes a company holds a session lock
@@ -35,11 +35,11 @@ _TAKE = (
 )
 
 
-class TurnTaken(Exception):
+class WriterLockTaken(Exception):
     """Somebody else held a company for longer than the caller wanted to wait."""
 
 
-class Turn:
+class WriterLock:
     """The right to write some companies, for as long as its connection lives."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
@@ -50,7 +50,7 @@ class Turn:
         """Prove that the locks are still held, and be the only one to commit to this lake.
 
         DuckLake numbers commits optimistically: of several at once one wins and the others do
-        their part again. On busy cores that starved writers for a minute; in turns each needs
+        their part again. On busy cores that starved writers for a minute; one after the other each needs
         one repetition at most, and files are written before.
 
         Raises:
@@ -60,7 +60,7 @@ class Turn:
         try:
             self._connection.execute("SELECT pg_advisory_lock(%s, %s)", [_SPACE, _COMMIT])
         except errors.LockNotAvailable as error:
-            raise TurnTaken from error
+            raise WriterLockTaken from error
         try:
             yield
         finally:
@@ -93,7 +93,9 @@ def conninfo(address: LakeAddress) -> str:
 
 
 @contextmanager
-def turn(address: LakeAddress, names: Sequence[str], wait_seconds: float) -> Iterator[Turn]:
+def writer_lock(
+    address: LakeAddress, names: Sequence[str], wait_seconds: float
+) -> Iterator[WriterLock]:
     """Hold the locks of these names for the block.
 
     Raises:
@@ -110,8 +112,8 @@ def turn(address: LakeAddress, names: Sequence[str], wait_seconds: float) -> Ite
         try:
             connection.execute(_TAKE, [_SPACE, stripes(names)])
         except errors.LockNotAvailable as error:
-            raise TurnTaken from error
-        yield Turn(connection)
+            raise WriterLockTaken from error
+        yield WriterLock(connection)
     finally:
         with suppress(psycopg.Error):
             connection.close()

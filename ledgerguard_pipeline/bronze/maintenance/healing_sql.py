@@ -64,10 +64,10 @@ def versions_of(entity: EntityType) -> str:
 
 def with_links(entity: EntityType) -> str:
     """Rows that may hold signed links."""
-    marks = " OR ".join(f"contains(payload, '\"{name}\"')" for name in SIGNED_LINKS)
+    conditions = " OR ".join(f"contains(payload, '\"{name}\"')" for name in SIGNED_LINKS)
     return (
         f"SELECT id, loaded_at, payload FROM {quoted(entity.table)} "
-        f"WHERE realm_id = ? AND ({marks})"
+        f"WHERE realm_id = ? AND ({conditions})"
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import duckdb
 
-from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.maintenance import healing_sql as sql
 from ledgerguard_pipeline.bronze.maintenance.healing import (
@@ -67,16 +67,16 @@ class Healing:
 
     def __init__(
         self,
-        place: Place,
+        backend: Backend,
         reading: Reading,
-        prepare: Callable[[Session], set[str]],
+        prepare: Callable[[OpenStore], set[str]],
         realm: str,
         clock: Clock,
         known: set[str],
     ) -> None:
         """``known`` are companies known to be healed; it is shared and added to."""
         self._known = known
-        self._place = place
+        self._backend = backend
         self._reading = reading
         self._prepare = prepare
         self._realm = realm
@@ -96,7 +96,7 @@ class Healing:
     def stored(self) -> list[Healed]:
         """Mask links and set doubled rows aside: what needs no call. One transaction."""
 
-        def work(session: Session) -> list[Healed]:
+        def work(session: OpenStore) -> list[Healed]:
             connection, present = session.connection, self._prepare(session)
             connection.execute("BEGIN TRANSACTION")
             try:
@@ -110,7 +110,7 @@ class Healing:
                 raise
             return done
 
-        return self._place.write([self._realm], work)
+        return self._backend.write([self._realm], work)
 
     def partial(self) -> Mapping[EntityType, Sequence[Part]]:
         """The rows that show only a part of their objects."""
@@ -141,7 +141,7 @@ class Healing:
         ``complete`` notes that the company has taken the step.
         """
 
-        def work(session: Session) -> list[LoadOutcome]:
+        def work(session: OpenStore) -> list[LoadOutcome]:
             connection, present = session.connection, self._prepare(session)
             now = self._clock.now()
 
@@ -157,7 +157,7 @@ class Healing:
 
             return Committer(session, present, now).commit([each.load for each in mended], before)
 
-        return self._place.write([self._realm], work)
+        return self._backend.write([self._realm], work)
 
 
 def flaws_of(

@@ -13,7 +13,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, open_memory
 from ledgerguard_pipeline.bronze.layout import enter, has_schema
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content, contents, copy_tables
@@ -22,12 +22,12 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
 from ledgerguard_pipeline.values import Environment
 
-_TURN = "the move into the lake"
+_LOCK = "the move into the lake"
 _FILE = "ledgerguard_file"
 
 
-def take_over(
-    place: Place, path: Path, environment: Environment | None, clock: Clock
+def import_file(
+    backend: Backend, path: Path, environment: Environment | None, clock: Clock
 ) -> dict[str, Content]:
     """Copy the file's store into the empty lake; what each table holds now.
 
@@ -36,7 +36,7 @@ def take_over(
         WrongEnvironment: the file belongs to the other environment.
         BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``, or the copy differs.
     """
-    if isinstance(place, BronzeFile):
+    if isinstance(backend, BronzeFile):
         raise BadInputError("Bronze can be moved into a DuckLake only; give --to ducklake:...")
     if not path.exists():
         raise BadInputError(f"There is no Bronze file at {path} to move.")
@@ -44,13 +44,13 @@ def take_over(
     # Holding the file's own session keeps every writer out until the copy counts.
     with file.reading() as original:
         present = enter(file, original, environment)
-        return place.write((_TURN,), lambda lake: _copy(place, lake, path, present))
+        return backend.write((_LOCK,), lambda lake: _copy(backend, lake, path, present))
 
 
-def _copy(place: Place, lake: Session, path: Path, present: set[str]) -> dict[str, Content]:
+def _copy(backend: Backend, lake: OpenStore, path: Path, present: set[str]) -> dict[str, Content]:
     if has_schema(lake):
         raise BadInputError(
-            f"{place.name} holds a Bronze store already; a file can only be moved into an empty "
+            f"{backend.name} holds a Bronze store already; a file can only be moved into an empty "
             "one. Choose another database, or drop that one."
         )
     connection = lake.connection

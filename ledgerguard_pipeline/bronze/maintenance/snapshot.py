@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, attach_new
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import copy_tables
 from ledgerguard_pipeline.errors import BadInputError
@@ -18,7 +18,7 @@ _PIECE = 1024 * 1024
 _COPY = "ledgerguard_copy"
 
 
-def write_snapshot(place: Place, path: Path, check: Callable[[Session], set[str]]) -> Path:
+def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], set[str]]) -> Path:
     """Write a copy beside the target, then rename it into place.
 
     ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it.
@@ -27,18 +27,18 @@ def write_snapshot(place: Place, path: Path, check: Callable[[Session], set[str]
         BadInputError: the target is unusable, or there is nothing to copy.
     """
     target = path.absolute()
-    if not place.exists():
+    if not backend.exists():
         raise BadInputError(
-            f"Nothing was loaded into {place.name} yet; run `ledgerguard sync` first."
+            f"Nothing was loaded into {backend.name} yet; run `ledgerguard sync` first."
         )
     if target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} is no file in an existing directory; name one.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        if isinstance(place, BronzeFile):
-            _copy_file(place, target, partial, check)
+        if isinstance(backend, BronzeFile):
+            _copy_file(backend, target, partial, check)
         else:
-            _copy_lake(place, partial, check)
+            _copy_lake(backend, partial, check)
         # A write-ahead log beside an older copy must not be replayed into the new one.
         target.with_name(target.name + ".wal").unlink(missing_ok=True)
         partial.replace(target)
@@ -49,7 +49,7 @@ def write_snapshot(place: Place, path: Path, check: Callable[[Session], set[str]
 
 
 def _copy_file(
-    file: BronzeFile, target: Path, partial: Path, check: Callable[[Session], set[str]]
+    file: BronzeFile, target: Path, partial: Path, check: Callable[[OpenStore], set[str]]
 ) -> None:
     """Copy the checkpointed file while nobody else can write."""
     if target.resolve() == file.path or (target.exists() and target.samefile(file.path)):
@@ -62,10 +62,10 @@ def _copy_file(
         _copy(source.fileno(), partial)
 
 
-def _copy_lake(lake: Place, partial: Path, check: Callable[[Session], set[str]]) -> None:
+def _copy_lake(lake: Backend, partial: Path, check: Callable[[OpenStore], set[str]]) -> None:
     """Read one snapshot of the lake into a new file; its writers go on meanwhile."""
 
-    def work(session: Session) -> None:
+    def work(session: OpenStore) -> None:
         present = check(session)
         connection = session.connection
         partial.unlink(missing_ok=True)

@@ -14,16 +14,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Place, Session
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile
 
 KEEP = timedelta(days=1)
 """How long a snapshot and a file without owner stay: longer than any read or load takes."""
-_TURN = "the upkeep of the lake"
+_LOCK = "the upkeep of the lake"
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class MaintenanceReport:
     """What was done; all zero where there was nothing to do."""
 
     outdated_rows: int = 0
@@ -47,7 +47,9 @@ class Upkeep:
         )
 
 
-def maintain(place: Place, check: Callable[[Session], set[str]], now: datetime) -> Upkeep:
+def maintain(
+    backend: Backend, check: Callable[[OpenStore], set[str]], now: datetime
+) -> MaintenanceReport:
     """Do all of it, one short transaction after the other; safe beside writers and readers.
 
     ``check`` refuses a store that is not ours.
@@ -56,19 +58,19 @@ def maintain(place: Place, check: Callable[[Session], set[str]], now: datetime) 
         BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``; what was done before
             stays done, the next time goes on.
     """
-    if isinstance(place, BronzeFile):
-        place.write((), lambda session: _checkpoint(session, check))
-        return Upkeep(checkpointed=True)
+    if isinstance(backend, BronzeFile):
+        backend.write((), lambda session: _checkpoint(session, check))
+        return MaintenanceReport(checkpointed=True)
     before = now - KEEP
 
-    def step(work: Callable[[Session], int]) -> int:
-        def checked(session: Session) -> int:
+    def step(work: Callable[[OpenStore], int]) -> int:
+        def checked(session: OpenStore) -> int:
             check(session)
             return work(session)
 
-        return place.write((_TURN,), checked)
+        return backend.write((_LOCK,), checked)
 
-    return Upkeep(
+    return MaintenanceReport(
         outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED),
         rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
         files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
@@ -78,21 +80,21 @@ def maintain(place: Place, check: Callable[[Session], set[str]], now: datetime) 
     )
 
 
-def _checkpoint(session: Session, check: Callable[[Session], set[str]]) -> None:
+def _checkpoint(session: OpenStore, check: Callable[[OpenStore], set[str]]) -> None:
     check(session)
     session.connection.execute(statements.checkpoint(session.catalog))
 
 
-def _forget(table: str, session: Session) -> int:
+def _forget(table: str, session: OpenStore) -> int:
     row = session.connection.execute(_outdated(table)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def _sum(session: Session, statement: str, column: int) -> int:
+def _sum(session: OpenStore, statement: str, column: int) -> int:
     return sum(int(row[column]) for row in session.connection.execute(statement).fetchall())
 
 
-def _rows(session: Session, statement: str, before: datetime) -> int:
+def _rows(session: OpenStore, statement: str, before: datetime) -> int:
     return len(session.connection.execute(statement, [before]).fetchall())
 
 

@@ -3,7 +3,7 @@
 Rows, loads, watermarks, walk steps, quarantine and field sights of one call stand or fall
 together. After an error DuckDB would let ``COMMIT`` succeed and write nothing; so every error
 leads to ``ROLLBACK`` and is raised again, and after every commit the ``_loads`` rows are read
-back before anybody is told that the data is safe.
+back before anybody learns that the data is safe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import Session
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome, WalkStep
 from ledgerguard_pipeline.bronze.write import quarantine
 from ledgerguard_pipeline.bronze.write.deduplicate import (
@@ -109,13 +109,13 @@ def _updates(
 class Committer:
     """One transaction over an open, initialised Bronze store."""
 
-    def __init__(self, session: Session, present: set[str], now: datetime) -> None:
+    def __init__(self, session: OpenStore, present: set[str], now: datetime) -> None:
         self._session = session
         self._connection = session.connection
         self._present = present
         self._now = now
         self._watermarks: dict[str, dict[str, datetime]] = {}
-        self._marks: list[tuple[object, ...]] = []
+        self._records: list[tuple[object, ...]] = []
         self._expected: set[tuple[str, str, str, int]] = set()
         self._first: datetime | None = None
         self.outcomes: list[LoadOutcome] = []
@@ -126,7 +126,7 @@ class Committer:
         """Write all loads; ``before`` is done first, in the same transaction.
 
         Raises:
-            BronzeError: DuckDB acknowledged the commit but the load marks are not there.
+            BronzeError: DuckDB acknowledged the commit but the load records are not there.
         """
         connection = self._connection
         connection.execute("BEGIN TRANSACTION")
@@ -139,7 +139,7 @@ class Committer:
                 for position, load in enumerate(loads)
             ]
             moved = self._save_watermarks(loads, first)
-            insert_rows(connection, "_loads", _LOAD_COLUMNS, self._marks)
+            insert_rows(connection, "_loads", _LOAD_COLUMNS, self._records)
             self.outcomes = outcomes = self._with_quarantine(outcomes)
             crashpoint("before_bronze_commit")
             with self._session.committing():
@@ -154,10 +154,10 @@ class Committer:
 
     def landed(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Whether this commit, whose answer was lost, counts after all."""
-        return bool(self.outcomes) and bool(self._marks) and self._found(connection)
+        return bool(self.outcomes) and bool(self._records) and self._found(connection)
 
     def _found(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether every load mark is there; others may have committed in between."""
+        """Whether every load record is there; others may have committed in between."""
         found = connection.execute(statements.VERIFY_LOADS, [self._first]).fetchall()
         return self._expected <= set(found)
 
@@ -203,7 +203,7 @@ class Committer:
             renamed=sum(why is Difference.RENAMED for why in batch.restated.values()),
         )
         self._expected.add((outcome.load_id, realm, entity, microseconds(loaded_at)))
-        self._marks.append(
+        self._records.append(
             (
                 outcome.load_id,
                 realm,
@@ -328,7 +328,7 @@ class Committer:
         return self._watermarks[realm]
 
     def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> int:
-        """Move the marks of all loads at once, however many companies; how many moved."""
+        """Move the watermarks of all loads at once, however many companies; how many moved."""
         moving = [load for load in loads if load.watermark is not None]
         self._read_watermarks({str(load.realm_id) for load in moving})
         moved: dict[tuple[str, str], tuple[datetime, str]] = {}
@@ -360,13 +360,13 @@ class Committer:
 
     def _verify(self, loads: Sequence[Load], first: datetime, moved: int) -> None:
         complete = self._found(self._connection)
-        if len(self._marks) < len(loads):
-            # Quiet loads leave no mark; their watermarks prove that the commit is there.
+        if len(self._records) < len(loads):
+            # Quiet loads leave no record; their watermarks prove that the commit is there.
             found = self._connection.execute(statements.COUNT_WATERMARKS, [first]).fetchone()
             complete = complete and found is not None and found[0] >= moved
         if not complete:
             raise BronzeError(
-                "DuckDB acknowledged a commit whose load marks are not there; nothing was "
+                "DuckDB acknowledged a commit whose load records are not there; nothing was "
                 "kept. Check the disk, then run the sync again: it repeats the work."
             )
 

@@ -14,8 +14,8 @@ from ledgerguard_pipeline.bronze.backends.duckdb_file import ROW_GROUP_ROWS
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.write.differences import Difference, difference, lacking
 from ledgerguard_pipeline.bronze.write.version_order import (
-    Verdict,
     Version,
+    VersionDecision,
     judge,
     microseconds,
     raised_floor,
@@ -71,17 +71,21 @@ def collapse(load: Load) -> Batch:
         if held is None:
             newest[record.id] = (record, version)
             continue
-        verdict = judge(version, held[1])
+        decision = judge(version, held[1])
         changes_form = held[0].source is Source.CDC and record.source is not Source.CDC
-        if verdict is Verdict.WRITE and same_version(version, held[1]) and not changes_form:
-            verdict, _ = _same(record, held[0].payload)
-        match verdict:
-            case Verdict.WRITE:
+        if (
+            decision is VersionDecision.WRITE
+            and same_version(version, held[1])
+            and not changes_form
+        ):
+            decision, _ = _same(record, held[0].payload)
+        match decision:
+            case VersionDecision.WRITE:
                 newest[record.id] = (record, raised_floor(version, held[1]))
                 batch.stale += 1
-            case Verdict.UNCHANGED:
+            case VersionDecision.UNCHANGED:
                 batch.unchanged += 1
-            case Verdict.STALE:
+            case VersionDecision.STALE:
                 batch.stale += 1
     return batch
 
@@ -98,10 +102,10 @@ def decide(
     doubtful: dict[str, Version] = {}
     for identity, (record, version) in batch.newest.items():
         held = stored.get(identity)
-        verdict = Verdict.WRITE if held is None else judge(version, held)
-        if verdict is not Verdict.WRITE:
-            batch.unchanged += verdict is Verdict.UNCHANGED
-            batch.stale += verdict is Verdict.STALE
+        decision = VersionDecision.WRITE if held is None else judge(version, held)
+        if decision is not VersionDecision.WRITE:
+            batch.unchanged += decision is VersionDecision.UNCHANGED
+            batch.stale += decision is VersionDecision.STALE
         elif held is None or version.gone:
             chosen.append((record, version))
         elif held.gone:
@@ -133,22 +137,22 @@ def _look_closer(
             else:
                 chosen.append((record, version))
             continue
-        verdict, why = _same(record, held)
-        if verdict is Verdict.WRITE:
+        decision, why = _same(record, held)
+        if decision is VersionDecision.WRITE:
             batch.restated[identity] = why
             chosen.append((record, version))
         else:
             batch.unchanged += 1
 
 
-def _same(record: Record, held: bytes | None) -> tuple[Verdict, Difference]:
+def _same(record: Record, held: bytes | None) -> tuple[VersionDecision, Difference]:
     """What to do with a version that is held with other bytes, and how they differ."""
     if record.source is Source.CDC or held is None or record.payload is None:
         # Only a query's form is kept, and change data capture shows no more than the version.
-        return Verdict.UNCHANGED, Difference.SAME
+        return VersionDecision.UNCHANGED, Difference.SAME
     how = difference(held, record.payload)
     kept = how in (Difference.SAME, Difference.NARROWED)
-    return (Verdict.UNCHANGED if kept else Verdict.WRITE), how
+    return (VersionDecision.UNCHANGED if kept else VersionDecision.WRITE), how
 
 
 def _lacks(record: Record, always: Sequence[bytes]) -> bool:
@@ -179,7 +183,7 @@ def watermark_table(
         {
             "realm_id": pa.array([realm for realm, _ in moved], text),
             "entity": pa.array([entity for _, entity in moved], text),
-            "watermark": pa.array([mark for mark, _ in moved.values()], instant),
+            "watermark": pa.array([moment for moment, _ in moved.values()], instant),
             "load_id": pa.array([load_id for _, load_id in moved.values()], text),
             "loaded_at": pa.array([loaded_at] * len(moved), instant),
         }

@@ -1,6 +1,6 @@
 """Commits that arrive together share one transaction.
 
-Threads of one process that commit at the same time would only wait for each other's turn at the
+Threads of one process that commit at the same time would only wait for each other at the
 file. Here the first in line takes along what waits behind it: opening, checkpointing and closing
 the file costs the same for one company's rows as for twenty companies'. Nobody waits for others
 to come; a single committer notices nothing. If the shared transaction fails, everybody commits
@@ -43,7 +43,7 @@ class _Entry:
         return sum(len(load.records) for load in self.loads)
 
 
-class SharedCommits:
+class GroupCommit:
     """Hands groups of loads to ``write``, one group at a time. Thread-safe."""
 
     def __init__(self, write: Write) -> None:

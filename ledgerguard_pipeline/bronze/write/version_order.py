@@ -33,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE: frozenset[str] = frozenset({State.DELETED, State.MERGED})
 
 
-class Verdict(Enum):
+class VersionDecision(Enum):
     """What to do with an incoming version."""
 
     WRITE = "write"
@@ -96,22 +96,22 @@ def version_of(record: Record, sha256: str | None) -> Version:
     )
 
 
-def judge(incoming: Version, stored: Version | None) -> Verdict:
+def judge(incoming: Version, stored: Version | None) -> VersionDecision:
     """Decide about ``incoming`` given the newest version known so far."""
     if stored is None:
-        return Verdict.WRITE
+        return VersionDecision.WRITE
     if incoming.gone:
         if stored.gone:
             more = _tells_more(incoming, stored) or _deleted_again(incoming, stored)
-            return Verdict.WRITE if more else Verdict.UNCHANGED
-        return Verdict.WRITE if _buries(incoming, stored) else Verdict.STALE
+            return VersionDecision.WRITE if more else VersionDecision.UNCHANGED
+        return VersionDecision.WRITE if _buries(incoming, stored) else VersionDecision.STALE
     if stored.gone:
         if _buries(stored, incoming) or _below(incoming.updated, stored.floor):
-            return Verdict.STALE
-        return Verdict.WRITE
+            return VersionDecision.STALE
+        return VersionDecision.WRITE
     if incoming.sha256 == stored.sha256:
-        return Verdict.UNCHANGED
-    return Verdict.WRITE if _follows(incoming, stored) else Verdict.STALE
+        return VersionDecision.UNCHANGED
+    return VersionDecision.WRITE if _follows(incoming, stored) else VersionDecision.STALE
 
 
 def same_version(one: Version, other: Version) -> bool:

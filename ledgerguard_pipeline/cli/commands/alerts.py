@@ -1,4 +1,4 @@
-"""``ledgerguard alerts``: try the channels out, and see what each was told."""
+"""``ledgerguard alerts``: try the channels out, and see what was sent to each."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ledgerguard_pipeline.errors import AlertError, ConfigurationError
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
-    from ledgerguard_pipeline.control.company_state.alert_state import Told
+    from ledgerguard_pipeline.control.company_state.alert_state import SentAlerts
 
 app = typer.Typer(
-    help="Send a test message to every alert channel, or see what each channel was told.",
+    help="Send a test message to every alert channel, or see what was sent to each channel.",
     no_args_is_help=True,
 )
 
@@ -60,26 +60,26 @@ def try_out(as_json: Json = False) -> None:
 
 
 @app.command("list")
-def list_told(as_json: Json = False) -> None:
-    """List what each channel was told last, by company, and what it still has to hear."""
+def list_sent(as_json: Json = False) -> None:
+    """List what was last sent to each channel, by company, and what it still has to hear."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    found = _told(settings_here())
+    found = _sent(settings_here())
     if as_json:
         write_json({"told": [_json(each) for each in found]})
         return
     if not found:
-        say("No channel was told anything yet.")
+        say("Nothing was sent to any channel yet.")
         return
     console().print(
         table(
-            ("channel", "company", "knows of", "told", "failed tries", "last failure"),
+            ("channel", "company", "knows of", "sent", "failed tries", "last failure"),
             (
                 (
                     each.channel,
                     each.realm_id or "this installation",
                     ", ".join(_slots(each)) or "nothing wrong",
-                    each.told_at,
+                    each.sent_at,
                     each.attempts,
                     each.last_error,
                 )
@@ -90,27 +90,27 @@ def list_told(as_json: Json = False) -> None:
     )
 
 
-def _told(settings: Settings) -> list[Told]:
+def _sent(settings: Settings) -> list[SentAlerts]:
     if not installed(settings):
         return []
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     with ControlPlane.open(settings) as control:
-        return sorted(control.alerts.told(), key=lambda each: (each.channel, each.realm_id))
+        return sorted(control.alerts.sent(), key=lambda each: (each.channel, each.realm_id))
 
 
-def _json(told: Told) -> dict[str, object]:
+def _json(sent: SentAlerts) -> dict[str, object]:
     return {
-        "channel": told.channel,
-        "realm_id": told.realm_id or None,
-        "knows_of": _slots(told),
-        "told_at": told.told_at,
-        "failed_attempts": told.attempts,
-        "last_error": told.last_error,
+        "channel": sent.channel,
+        "realm_id": sent.realm_id or None,
+        "knows_of": _slots(sent),
+        "told_at": sent.sent_at,
+        "failed_attempts": sent.attempts,
+        "last_error": sent.last_error,
     }
 
 
-def _slots(told: Told) -> list[str]:
-    from ledgerguard_pipeline.alerts.stored_state import read_told
+def _slots(sent: SentAlerts) -> list[str]:
+    from ledgerguard_pipeline.alerts.stored_state import read_sent
 
-    return sorted(read_told(told.told))
+    return sorted(read_sent(sent.sent))

@@ -39,7 +39,7 @@ def migrate(
     settings = load_settings()
     source = settings.bronze_path
     lake = BronzeStore(settings.bronze_address_of(to), settings.intuit_env)
-    found = lake.take_over(source)
+    found = lake.import_file(source)
     rows = sum(content.rows for content in found.values())
     if as_json:
         write_json(

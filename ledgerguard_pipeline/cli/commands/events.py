@@ -65,8 +65,8 @@ def list_events(
             }
         )
         return
-    told = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "none yet"
-    say(f"Events: {told}; {depth:,} waiting, the oldest for {age:,.0f} s.")
+    shown = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "none yet"
+    say(f"Events: {shown}; {depth:,} waiting, the oldest for {age:,.0f} s.")
     if found:
         columns = ("no", "received", "company", "entity", "id", "operation", "status", "tries",
                    "reason")  # fmt: skip

@@ -142,6 +142,6 @@ def _tell(rotation: Rotation) -> None:
             say(f"Dropped from {rotation.key_file}: {names}. Backups made before still need it.")
     if rotation.kept:
         say(
-            f"Kept because tokens need it: {', '.join(rotation.kept)}. Do as told above, then run "
+            f"Kept because tokens need it: {', '.join(rotation.kept)}. Do as said above, then run "
             "`ledgerguard keys rotate` again."
         )

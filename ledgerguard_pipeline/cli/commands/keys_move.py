@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.auth.token_migration import TokenMove
 
 
-class Place(StrEnum):
+class TokenLocation(StrEnum):
     """Where tokens can be."""
 
     REDIS = "redis"
     DATABASE = "database"
 
 
-To = Annotated[Place, typer.Option("--to", help="Where the tokens shall be from now on.")]
+To = Annotated[TokenLocation, typer.Option("--to", help="Where the tokens shall be from now on.")]
 Forget = Annotated[
     bool,
     typer.Option(
@@ -45,7 +45,9 @@ def move(to: To, forget_unopened: Forget = False, as_json: Json = False) -> None
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     with ControlPlane.open(settings, moving_tokens=True) as control:
-        done = move_tokens(control, to_redis=to is Place.REDIS, forget_unopened=forget_unopened)
+        done = move_tokens(
+            control, to_redis=to is TokenLocation.REDIS, forget_unopened=forget_unopened
+        )
     if as_json:
         write_json(_as_json(done, to))
     else:
@@ -54,7 +56,7 @@ def move(to: To, forget_unopened: Forget = False, as_json: Json = False) -> None
         raise typer.Exit(1)
 
 
-def _as_json(done: TokenMove, to: Place) -> dict[str, object]:
+def _as_json(done: TokenMove, to: TokenLocation) -> dict[str, object]:
     return {
         "to": to.value,
         "moved": done.moved,
@@ -70,11 +72,11 @@ def _as_json(done: TokenMove, to: Place) -> dict[str, object]:
     }
 
 
-def _tell(done: TokenMove, to: Place) -> None:
+def _tell(done: TokenMove, to: TokenLocation) -> None:
     for each in done.stuck:
         note(f"{each.realm_id} ({each.environment.value}): {each.reason}")
-    place = "Redis" if to is Place.REDIS else "the control database"
-    say(f"The tokens of {done.moved} companies are in {place} now.")
+    location = "Redis" if to is TokenLocation.REDIS else "the control database"
+    say(f"The tokens of {done.moved} companies are in {location} now.")
     if done.forgotten:
         say(f"{done.forgotten} did not open and were dropped: connect those companies again.")
     if done.stuck:
@@ -82,5 +84,5 @@ def _tell(done: TokenMove, to: Place) -> None:
             f"{len(done.stuck)} stayed where they were: put their key back and run this again, or "
             "add --forget-unopened and connect those companies again."
         )
-    elif to is Place.DATABASE:
+    elif to is TokenLocation.DATABASE:
         say("Now take LEDGERGUARD_REDIS_URL out, and start everything again.")

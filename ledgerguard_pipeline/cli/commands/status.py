@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ledgerguard_pipeline.config.settings import Settings
-    from ledgerguard_pipeline.health.company_status import EntityStanding, Standing
+    from ledgerguard_pipeline.health.company_status import CompanyStatus, EntityStatus
 
 _COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 
@@ -22,35 +22,35 @@ def status(as_json: Json = False) -> None:
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
-    found = standings(settings) if installed(settings) else []
+    found = statuses(settings) if installed(settings) else []
     if as_json:
-        write_json({"companies": [standing.to_json() for standing in found]})
+        write_json({"companies": [company_status.to_json() for company_status in found]})
     elif not found:
         say(nothing_connected())
     else:
-        for standing in found:
-            show(standing)
+        for company_status in found:
+            show(company_status)
 
 
-def standings(settings: Settings) -> list[Standing]:
+def statuses(settings: Settings) -> list[CompanyStatus]:
     """Every company of this environment; no network, no Bronze.
 
     Raises:
         KeyUnavailable: the key ring is damaged.
     """
     from ledgerguard_pipeline.control.plane import ControlPlane
-    from ledgerguard_pipeline.health.company_status import read_standings
+    from ledgerguard_pipeline.health.company_status import read_statuses
 
     with ControlPlane.open(settings) as control:
-        return read_standings(control, settings)
+        return read_statuses(control, settings)
 
 
-def show(standing: Standing) -> None:
+def show(company_status: CompanyStatus) -> None:
     """Print one company for people."""
     from rich.text import Text
 
-    company, health, life = standing.company, standing.health, standing.life
-    facts, calls = standing.facts, standing.calls
+    company, health, life = company_status.company, company_status.health, company_status.life
+    facts, calls = company_status.facts, company_status.calls
     state = health.state.value
     heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
     heading.append(state, style=_COLOURS[state])
@@ -70,13 +70,15 @@ def show(standing: Standing) -> None:
     depth, age = facts.webhook_depth, facts.webhook_age_seconds
     waiting = f", the oldest for {age:,.0f} s" if depth else ""
     say(f"  webhooks       {depth:,} events waiting{waiting}")
-    shown = [each for each in standing.entities if each.rows or each.error]
-    say(f"  rows           {standing.rows:,} in {len(standing.entity_counts)} entity types")
+    shown = [each for each in company_status.entities if each.rows or each.error]
+    say(
+        f"  rows           {company_status.rows:,} in {len(company_status.entity_counts)} entity types"
+    )
     if shown:
         console().print(_entities(shown))
 
 
-def _entities(shown: list[EntityStanding]) -> Table:
+def _entities(shown: list[EntityStatus]) -> Table:
     rows = [
         (each.entity, each.rows, each.last_sync_at, "failed" if each.error else "")
         for each in shown

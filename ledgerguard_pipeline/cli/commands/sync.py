@@ -142,7 +142,7 @@ def _check_tokens(installation: Installation, realm: RealmId) -> None:
     from ledgerguard_pipeline.errors import CredentialsRejected, KeyUnavailable, LedgerGuardError
 
     try:
-        installation.custodian.current(realm)
+        installation.token_provider.current(realm)
     except (CredentialsRejected, KeyUnavailable):
         raise
     except LedgerGuardError as error:
@@ -167,11 +167,11 @@ def execute(
 
 def show(result: SyncResult) -> None:
     """Print what the sync did: one row per entity that moved, and one sentence of totals."""
-    told = [each for each in result.results if each.fetched or each.status != "ok"]
-    if told:
+    shown = [each for each in result.results if each.fetched or each.status != "ok"]
+    if shown:
         columns = ("realm", "entity", "mode", "fetched", "written", "deleted", "calls", "outcome")
         numeric = frozenset({"fetched", "written", "deleted", "calls"})
-        console().print(table(columns, map(_row, told), numeric=numeric))
+        console().print(table(columns, map(_row, shown), numeric=numeric))
     for error in result.errors:
         say(f"Failed: {error}")
     failed = sum(each.status == "failed" for each in result.results)

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ledgerguard_pipeline.cli.doctor.finding import Finding, Verdict, exit_code, good, misconfigured
+from ledgerguard_pipeline.cli.doctor.finding import (
+    CheckResult,
+    CheckState,
+    exit_code,
+    good,
+    misconfigured,
+)
 from ledgerguard_pipeline.cli.doctor.masked_settings import masked_settings
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, say, table, write_json
@@ -16,11 +22,11 @@ from ledgerguard_pipeline.errors import ConfigurationError
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
-_MARKS = {
-    Verdict.GOOD: "ok  ",
-    Verdict.ADVICE: "note",
-    Verdict.BROKEN: "FAIL",
-    Verdict.MISCONFIGURED: "FAIL",
+_SYMBOLS = {
+    CheckState.GOOD: "ok  ",
+    CheckState.ADVICE: "note",
+    CheckState.BROKEN: "FAIL",
+    CheckState.MISCONFIGURED: "FAIL",
 }
 
 
@@ -50,7 +56,7 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(code)
 
 
-def _examine(settings: Settings) -> list[Finding]:
+def _examine(settings: Settings) -> list[CheckResult]:
     from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies, dagster
     from ledgerguard_pipeline.cli.doctor.intuit import intuit_findings
     from ledgerguard_pipeline.cli.doctor.local import local_findings
@@ -79,20 +85,20 @@ def _examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _show(settings: Settings | None, findings: list[Finding]) -> None:
+def _show(settings: Settings | None, findings: list[CheckResult]) -> None:
     if settings is not None:
         console().print(
             table(("variable", "value"), masked_settings(settings).items(), title="Settings")
         )
         say()
     for finding in findings:
-        say(f"{_MARKS[finding.verdict]}  {finding.topic}: {finding.text}")
+        say(f"{_SYMBOLS[finding.state]}  {finding.topic}: {finding.text}")
         if finding.next_step is not None:
             say(f"      -> {finding.next_step}")
     say()
-    wrong = sum(_MARKS[finding.verdict] == "FAIL" for finding in findings)
+    wrong = sum(_SYMBOLS[finding.state] == "FAIL" for finding in findings)
     say(
         "Everything needed is in place."
         if wrong == 0
-        else f"{wrong} thing{'s' if wrong > 1 else ''} to repair, marked FAIL above."
+        else f"{wrong} thing{'s' if wrong > 1 else ''} to repair, shown as FAIL above."
     )

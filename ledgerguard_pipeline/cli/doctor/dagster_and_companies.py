@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ledgerguard_pipeline.cli.doctor.finding import Finding, Verdict, advice, broken, good
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, CheckState, advice, broken, good
 from ledgerguard_pipeline.cli.installed import installed, nothing_connected
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.settings import Settings
@@ -13,7 +13,7 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT
 from ledgerguard_pipeline.control.webhook_queue.queue import NO_COMPANY
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 
 _LISTED = 20
@@ -22,16 +22,16 @@ _LISTED = 20
 _DEAD = "Run `ledgerguard connect` and choose this company."
 
 
-def dagster(settings: Settings) -> list[Finding]:
+def dagster(settings: Settings) -> list[CheckResult]:
     """Whether the daemon is alive, and what of its schedules and sensors is switched off."""
     topic, folder = "Dagster daemon", _dagster_home(settings)
     start = "Run `ledgerguard up`, or `dagster-daemon run` as a service."
     if folder is None:
         return [good(topic, "has not run yet; `ledgerguard up` starts it.")]
-    from ledgerguard_pipeline.defs.instance.daemon_status import oversee
+    from ledgerguard_pipeline.defs.instance.daemon_status import read_daemon_status
 
     try:
-        seen = oversee(folder)
+        seen = read_daemon_status(folder)
     except Exception as error:  # noqa: BLE001  # whatever Dagster raises must not end the doctor
         return [
             broken(
@@ -76,29 +76,29 @@ def _elsewhere(file: Path) -> bool:
     return "postgres" in file.read_text(encoding="utf-8")
 
 
-def companies(settings: Settings) -> list[Finding]:
-    """Each company by the verdict that status, page and alerts show, and the call budget."""
+def companies(settings: Settings) -> list[CheckResult]:
+    """Each company by the health that status, page and alerts show, and the call budget."""
     if not installed(settings):
         return [advice("companies", "none is connected.", nothing_connected())]
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     try:
         with ControlPlane.open(settings) as control:
-            found = read_standings(control, settings)
+            found = read_statuses(control, settings)
             stray = control.inbox.backlog(NO_COMPANY).parked
     except LedgerGuardError as error:
         return [broken("companies", str(error), "See the message; nothing was changed.")]
     if not found:
         return [advice("companies", "none is connected.", nothing_connected())]
-    told = [_company(each) for each in found]
-    if len(told) > _LISTED:
-        well = [each for each in told if each.verdict is Verdict.GOOD]
-        told = [each for each in told if each.verdict is not Verdict.GOOD]
-        told.insert(0, good("companies", f"{len(well):,} of {len(found):,} are healthy."))
-    return [*told, _stray(stray), _budget(found[0])]
+    shown = [_company(each) for each in found]
+    if len(shown) > _LISTED:
+        well = [each for each in shown if each.state is CheckState.GOOD]
+        shown = [each for each in shown if each.state is not CheckState.GOOD]
+        shown.insert(0, good("companies", f"{len(well):,} of {len(found):,} are healthy."))
+    return [*shown, _stray(stray), _budget(found[0])]
 
 
-def _stray(parked: int) -> Finding:
+def _stray(parked: int) -> CheckResult:
     topic = "webhook events"
     if not parked:
         return good(topic, "all that came could be read, or name their company.")
@@ -109,8 +109,8 @@ def _stray(parked: int) -> Finding:
     )
 
 
-def _company(standing: Standing) -> Finding:
-    company, health = standing.company, standing.health
+def _company(company_status: CompanyStatus) -> CheckResult:
+    company, health = company_status.company, company_status.health
     topic = f"company {company.realm_id}"
     if company.status is not ConnectionStatus.CONNECTED:
         why = company.last_error or "disconnected"
@@ -121,8 +121,8 @@ def _company(standing: Standing) -> Finding:
     return advice(topic, text, f"See docs/operations.md#{health.reasons[0].kind}.")
 
 
-def _budget(standing: Standing) -> Finding:
-    topic, calls = "call budget", standing.calls
+def _budget(company_status: CompanyStatus) -> CheckResult:
+    topic, calls = "call budget", company_status.calls
     used, forecast, budget = calls.all_companies, calls.all_forecast, calls.budget
     if not budget:
         return good(topic, f"{used:,} metered calls this month; no budget is set.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckState(StrEnum):
     """How a finding counts; the value is what people read."""
 
     GOOD = "ok"
@@ -18,42 +18,42 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was looked at, how it is, and the next step where there is one."""
 
     topic: str
-    verdict: Verdict
+    state: CheckState
     text: str
     next_step: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
             "topic": self.topic,
-            "verdict": self.verdict.value,
+            "verdict": self.state.value,
             "text": self.text,
             "next_step": self.next_step,
         }
 
 
-def exit_code(findings: list[Finding]) -> int:
+def exit_code(findings: list[CheckResult]) -> int:
     """2 if a setting is wrong, else 1 if something fails, else 0."""
-    verdicts = {finding.verdict for finding in findings}
-    if Verdict.MISCONFIGURED in verdicts:
+    states = {finding.state for finding in findings}
+    if CheckState.MISCONFIGURED in states:
         return 2
-    return 1 if Verdict.BROKEN in verdicts else 0
+    return 1 if CheckState.BROKEN in states else 0
 
 
-def good(topic: str, text: str) -> Finding:
-    return Finding(topic, Verdict.GOOD, text)
+def good(topic: str, text: str) -> CheckResult:
+    return CheckResult(topic, CheckState.GOOD, text)
 
 
-def advice(topic: str, text: str, next_step: str) -> Finding:
-    return Finding(topic, Verdict.ADVICE, text, next_step)
+def advice(topic: str, text: str, next_step: str) -> CheckResult:
+    return CheckResult(topic, CheckState.ADVICE, text, next_step)
 
 
-def broken(topic: str, text: str, next_step: str) -> Finding:
-    return Finding(topic, Verdict.BROKEN, text, next_step)
+def broken(topic: str, text: str, next_step: str) -> CheckResult:
+    return CheckResult(topic, CheckState.BROKEN, text, next_step)
 
 
-def misconfigured(topic: str, text: str, next_step: str) -> Finding:
-    return Finding(topic, Verdict.MISCONFIGURED, text, next_step)
+def misconfigured(topic: str, text: str, next_step: str) -> CheckResult:
+    return CheckResult(topic, CheckState.MISCONFIGURED, text, next_step)

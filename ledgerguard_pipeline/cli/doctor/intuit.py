@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import requests
 
 from ledgerguard_pipeline.cli.doctor.finding import (
-    Finding,
-    Verdict,
+    CheckResult,
+    CheckState,
     advice,
     broken,
     good,
@@ -38,7 +38,7 @@ _SKEW_BROKEN = 300
 _MADE_UP_CODE = "ledgerguard-doctor-made-up-code"
 
 
-def intuit_findings(settings: Settings, clock: Clock) -> list[Finding]:
+def intuit_findings(settings: Settings, clock: Clock) -> list[CheckResult]:
     """Reachability of each host, clock skew, and whether the keys are accepted."""
     try:
         hosts = Hosts.of(settings.intuit_env, settings.intuit_base_url)
@@ -47,12 +47,12 @@ def intuit_findings(settings: Settings, clock: Clock) -> list[Finding]:
     findings, server_time = _reach(hosts)
     if server_time is not None:
         findings.append(clock_finding(server_time, clock.now()))
-    reachable = all(finding.verdict is Verdict.GOOD for finding in findings[:1])
+    reachable = all(finding.state is CheckState.GOOD for finding in findings[:1])
     findings.append(_credentials(settings, hosts, probe=reachable))
     return findings
 
 
-def clock_finding(server_time: datetime, now: datetime) -> Finding:
+def clock_finding(server_time: datetime, now: datetime) -> CheckResult:
     """How far this machine's clock is from Intuit's (its ``Date`` header, whole seconds)."""
     skew = (now - server_time).total_seconds()
     text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Intuit's"
@@ -64,9 +64,9 @@ def clock_finding(server_time: datetime, now: datetime) -> Finding:
     return (advice if abs(skew) < _SKEW_BROKEN else broken)("clock", text, step)
 
 
-def _reach(hosts: Hosts) -> tuple[list[Finding], datetime | None]:
+def _reach(hosts: Hosts) -> tuple[list[CheckResult], datetime | None]:
     """Any HTTP answer counts: the question is whether the network lets us through."""
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     server_time: datetime | None = None
     origins = dict.fromkeys(_origin(url) for url in (hosts.token, hosts.api, hosts.revoke))
     with requests.Session() as session:
@@ -91,7 +91,7 @@ def _reach(hosts: Hosts) -> tuple[list[Finding], datetime | None]:
     return findings, server_time
 
 
-def _credentials(settings: Settings, hosts: Hosts, *, probe: bool) -> Finding:
+def _credentials(settings: Settings, hosts: Hosts, *, probe: bool) -> CheckResult:
     topic = "credentials"
     try:
         client_id, client_secret = settings.credentials()

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ledgerguard_pipeline.cli.doctor.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.config.settings import BRONZE_FILE, Settings
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.values import Environment
@@ -18,7 +18,7 @@ _LOW_DISK = 5 * _GIB
 _NO_DISK = _GIB // 2
 
 
-def local_findings(settings: Settings) -> list[Finding]:
+def local_findings(settings: Settings) -> list[CheckResult]:
     """Every local check, in the order somebody would repair them."""
     return [
         redirect(settings),
@@ -30,7 +30,7 @@ def local_findings(settings: Settings) -> list[Finding]:
     ]
 
 
-def redirect(settings: Settings) -> Finding:
+def redirect(settings: Settings) -> CheckResult:
     """Intuit accepts only https redirect URIs, and no bare addresses, for production keys."""
     topic, uri = "redirect URI", settings.intuit_redirect_uri
     production = settings.intuit_env is Environment.PRODUCTION
@@ -43,7 +43,7 @@ def redirect(settings: Settings) -> Finding:
     return good(topic, f"{uri} (it must be listed in the app's keys at Intuit, exactly so)")
 
 
-def home(settings: Settings) -> Finding:
+def home(settings: Settings) -> CheckResult:
     """The home must be ours alone; it is made at first use."""
     topic, path = "home", settings.ledgerguard_home
     if not path.exists():
@@ -62,7 +62,7 @@ def home(settings: Settings) -> Finding:
     return good(topic, f"{path} (mode {mode:04o})")
 
 
-def keys(settings: Settings) -> Finding:
+def keys(settings: Settings) -> CheckResult:
     """The key ring opens, and its file is readable by its owner only."""
     from ledgerguard_pipeline.control.tokens.keyring import Keyring
 
@@ -76,7 +76,7 @@ def keys(settings: Settings) -> Finding:
     return good(topic, f"{len(ring.key_ids)} in the ring, newest {ring.key_ids[0]}")
 
 
-def disk(settings: Settings) -> Finding:
+def disk(settings: Settings) -> CheckResult:
     """Room for the books: Bronze grows by one version per change."""
     path = settings.ledgerguard_home.absolute()
     while not path.exists():
@@ -90,7 +90,7 @@ def disk(settings: Settings) -> Finding:
     return good("disk", text)
 
 
-def dagster_home(settings: Settings) -> Finding:
+def dagster_home(settings: Settings) -> CheckResult:
     """Where Dagster keeps its runs: one place for the UI, the daemon and this command."""
     topic, own = "Dagster home", settings.ledgerguard_home.absolute() / "dagster"
     named = os.environ.get("DAGSTER_HOME")
@@ -109,7 +109,7 @@ def dagster_home(settings: Settings) -> Finding:
     return good(topic, str(own) if own.exists() else f"{own} (made at the first sync)")
 
 
-def bronze(settings: Settings) -> Finding:
+def bronze(settings: Settings) -> CheckResult:
     """The store opens and belongs to this environment."""
     topic = "Bronze"
     try:
@@ -122,15 +122,15 @@ def bronze(settings: Settings) -> Finding:
             return good(topic, f"{address} does not exist yet; the first sync makes it.")
         rows = sum(store.counts(None).values())
     except LedgerGuardError as error:
-        verdict = misconfigured if error.exit_code == 2 else broken
-        return verdict(topic, str(error), "See the message; nothing was changed.")
+        state = misconfigured if error.exit_code == 2 else broken
+        return state(topic, str(error), "See the message; nothing was changed.")
     text = f"{address} ({settings.intuit_env}, {rows:,} current rows)"
     if isinstance(address, Path) and address.stem.casefold() == SCHEMA:
         return _misnamed(settings, address, text)
     return good(topic, text)
 
 
-def _misnamed(settings: Settings, path: Path, text: str) -> Finding:
+def _misnamed(settings: Settings, path: Path, text: str) -> CheckResult:
     """A file that is called like the schema in it, as homes of version 0.1.0 have one."""
     better = path.with_name(BRONZE_FILE)
     log = path.with_name(f"{path.name}.wal")

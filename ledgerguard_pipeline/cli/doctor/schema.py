@@ -6,8 +6,8 @@ Opening the control plane would bring an older schema up to date, so its revisio
 from __future__ import annotations
 
 from ledgerguard_pipeline.cli.doctor.finding import (
-    Finding,
-    Verdict,
+    CheckResult,
+    CheckState,
     advice,
     broken,
     good,
@@ -21,7 +21,7 @@ CONTROL = "control plane"
 _SEE = "See the message; nothing was changed."
 
 
-def control_plane(settings: Settings) -> Finding:
+def control_plane(settings: Settings) -> CheckResult:
     """It can be reached, and its schema is the one this version works with."""
     if not installed(settings):
         return good(CONTROL, "does not exist yet; the first connection makes it.")
@@ -39,8 +39,8 @@ def control_plane(settings: Settings) -> Finding:
         finally:
             database.close()
     except LedgerGuardError as error:
-        verdict = misconfigured if error.exit_code == 2 else broken
-        return verdict(CONTROL, error.message, _SEE)
+        state = misconfigured if error.exit_code == 2 else broken
+        return state(CONTROL, error.message, _SEE)
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
     if stored == REVISION:
         return good(CONTROL, f"{kind}, schema {REVISION}")
@@ -59,6 +59,6 @@ def control_plane(settings: Settings) -> Finding:
     )
 
 
-def is_current(finding: Finding) -> bool:
+def is_current(finding: CheckResult) -> bool:
     """Whether the control plane may be opened without changing it."""
-    return finding.verdict is Verdict.GOOD
+    return finding.state is CheckState.GOOD

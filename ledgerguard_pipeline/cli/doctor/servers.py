@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ledgerguard_pipeline.cli.doctor.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnreachable, LedgerGuardError
 
 _NEXT = "See the message; nothing was changed."
 
 
-def server_findings(settings: Settings) -> list[Finding]:
+def server_findings(settings: Settings) -> list[CheckResult]:
     """Whether the configured servers answer, and what of them may lose something; reads only."""
     return [*postgres(settings), *redis(settings)]
 
 
-def postgres(settings: Settings) -> list[Finding]:
+def postgres(settings: Settings) -> list[CheckResult]:
     """The control plane's server; nothing to find where it is a file."""
     url = settings.ledgerguard_control_url
     if url is None:
         return []
 
-    def look() -> list[Finding]:
+    def look() -> list[CheckResult]:
         from ledgerguard_pipeline.control.storage.database import Database
         from ledgerguard_pipeline.control.storage.postgres_durability import durability
 
@@ -32,20 +32,20 @@ def postgres(settings: Settings) -> list[Finding]:
         try:
             database.reach()
             shown = database.url.render_as_string(hide_password=True)
-            return _told("PostgreSQL", durability(database), f"{shown} answers.")
+            return _reported("PostgreSQL", durability(database), f"{shown} answers.")
         finally:
             database.close()
 
     return _looked("PostgreSQL", look)
 
 
-def redis(settings: Settings) -> list[Finding]:
+def redis(settings: Settings) -> list[CheckResult]:
     """The server of tokens, leases and limiter; nothing to find where none is configured."""
     url = settings.ledgerguard_redis_url
     if url is None:
         return []
 
-    def look() -> list[Finding]:
+    def look() -> list[CheckResult]:
         from ledgerguard_pipeline.control.storage.redis_server import RedisServer
 
         server = RedisServer(url.get_secret_value())
@@ -53,14 +53,16 @@ def redis(settings: Settings) -> list[Finding]:
             server.reach()
             concerns = server.concerns()
             version = ".".join(map(str, server.version()))
-            return _told("Redis", concerns, f"{server.address.shown} answers (release {version}).")
+            return _reported(
+                "Redis", concerns, f"{server.address.shown} answers (release {version})."
+            )
         finally:
             server.close()
 
     return _looked("Redis", look)
 
 
-def _looked(topic: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _looked(topic: str, look: Callable[[], list[CheckResult]]) -> list[CheckResult]:
     try:
         return look()
     except (ControlUnreachable, ConfigurationError) as error:
@@ -69,7 +71,7 @@ def _looked(topic: str, look: Callable[[], list[Finding]]) -> list[Finding]:
         return [broken(topic, error.message, _NEXT)]
 
 
-def _told(topic: str, concerns: list[str], fine: str) -> list[Finding]:
+def _reported(topic: str, concerns: list[str], fine: str) -> list[CheckResult]:
     if not concerns:
         return [good(topic, fine)]
     # The last sentence of a concern is its remedy.

@@ -6,7 +6,7 @@ import http.client
 from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
-from ledgerguard_pipeline.cli.doctor.finding import Finding, advice, broken, good, misconfigured
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.config.settings import Settings, is_loopback
 from ledgerguard_pipeline.errors import ChannelRejected, LedgerGuardError
 
@@ -17,7 +17,7 @@ _SHORTEST_TOKEN = 20
 _SECONDS = 3.0
 
 
-def admin_token(settings: Settings) -> Finding:
+def admin_token(settings: Settings) -> CheckResult:
     """Beyond loopback nothing but webhook, callback and probes opens without the token."""
     topic = "admin token"
     token = settings.ledgerguard_admin_token
@@ -40,7 +40,7 @@ def admin_token(settings: Settings) -> Finding:
     )
 
 
-def web_port(settings: Settings) -> Finding:
+def web_port(settings: Settings) -> CheckResult:
     """Intuit sends people back to the redirect URI: the web edge has to be what answers there."""
     topic, parts = "web edge", urlsplit(settings.intuit_redirect_uri)
     if not is_loopback(parts.hostname):
@@ -86,7 +86,7 @@ def _health(host: str, port: int) -> bool | None:
         connection.close()
 
 
-def webhooks(settings: Settings) -> Finding:
+def webhooks(settings: Settings) -> CheckResult:
     """Without a verifier token no delivery is accepted."""
     topic, token = "webhooks", settings.intuit_webhook_verifier_token
     count = 0
@@ -108,7 +108,7 @@ def webhooks(settings: Settings) -> Finding:
     )
 
 
-def alerts(settings: Settings) -> list[Finding]:
+def alerts(settings: Settings) -> list[CheckResult]:
     """Each channel is connected to (mail: signed in); nothing is sent."""
     from ledgerguard_pipeline.alerts.channels.configured import configured_channels
 
@@ -118,7 +118,7 @@ def alerts(settings: Settings) -> list[Finding]:
     except LedgerGuardError as error:
         return [misconfigured(topic, error.message, "Correct it in .env.")]
     if not channels:
-        return [advice(topic, "nobody is told when something goes wrong.", HOW_TO_SET)]
+        return [advice(topic, "nobody is notified when something goes wrong.", HOW_TO_SET)]
     found = []
     for channel in channels:
         about = f"{topic}: {channel.name}"
@@ -133,7 +133,7 @@ def alerts(settings: Settings) -> list[Finding]:
     return [*found, *_alert_advice(settings)]
 
 
-def _alert_advice(settings: Settings) -> list[Finding]:
+def _alert_advice(settings: Settings) -> list[CheckResult]:
     found = []
     webhook = settings.ledgerguard_alert_webhook_url
     if webhook is not None and settings.ledgerguard_alert_webhook_secret is None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
 from ledgerguard_pipeline.bronze.open_store import open_bronze
-from ledgerguard_pipeline.cli.commands.status import standings
+from ledgerguard_pipeline.cli.commands.status import statuses
 from ledgerguard_pipeline.cli.commands.sync import check, execute
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.members import without_signed_links
@@ -54,7 +54,7 @@ class Story:
     second: SyncResult = field(default_factory=SyncResult)
     second_seconds: float = 0.0
     comparison: Comparison = field(default_factory=lambda: Comparison(0, 0, 0))
-    standing: Standing | None = None
+    company_status: CompanyStatus | None = None
 
     @property
     def ok(self) -> bool:
@@ -90,7 +90,7 @@ class Story:
         self.second, self.second_seconds = self._sync(quiet=quiet)
 
     def compare(self) -> None:
-        """Every live object of every entity, byte for byte; then the health verdict."""
+        """Every live object of every entity, byte for byte; then its health."""
         store = open_bronze(self.settings)
         objects = identical = surplus = 0
         for entity in self.settings.kept_entities:
@@ -102,12 +102,12 @@ class Story:
             identical += sum(stored.get(id) == body for id, body in truth.items())
             surplus += len(stored.keys() - truth.keys())
         self.comparison = Comparison(objects, identical, surplus)
-        self.standing = next(iter(standings(self.settings)))
+        self.company_status = next(iter(statuses(self.settings)))
 
     def to_json(self) -> dict[str, object]:
         return {
             "ok": self.ok,
-            "company": None if self.standing is None else self.standing.to_json(),
+            "company": None if self.company_status is None else self.company_status.to_json(),
             "first_load": self.first.to_json(),
             "edits": self.edits,
             "incremental": self.second.to_json(),

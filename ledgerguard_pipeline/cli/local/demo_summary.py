@@ -30,7 +30,7 @@ def show(story: Story) -> None:
 def _entities(story: Story) -> None:
     first = {each.entity: each.written for each in story.first.results}
     second = {each.entity: each.written + each.deleted for each in story.second.results}
-    held = {} if story.standing is None else dict(story.standing.entity_counts or {})
+    held = {} if story.company_status is None else dict(story.company_status.entity_counts or {})
     names = sorted(held, key=lambda name: (-held[name], name))
     rows = [(name, held[name], first.get(name, 0), second.get(name) or None) for name in names]
     console().print(table(("entity", *sorted(_NUMBERS, key=_order)), rows, numeric=_NUMBERS))
@@ -60,11 +60,11 @@ def _facts(story: Story) -> None:
             f"{compared.only_in_bronze:,} too many\n",
             "red",
         )
-    if story.standing is not None:
-        state = story.standing.health.state.value
+    if story.company_status is not None:
+        state = story.company_status.health.state.value
         text.append("Health        ")
         text.append(state, style=_STYLES[state])
-        for reason in story.standing.health.texts:
+        for reason in story.company_status.health.texts:
             text.append(f"\n              {printable(reason)}")
     console().print(Panel(text, title="LedgerGuard demo", expand=False, padding=(1, 2)))
 

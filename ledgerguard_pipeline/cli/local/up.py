@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ledgerguard_pipeline.cli.home_lock import marked, refuse_second
+from ledgerguard_pipeline.cli.home_lock import refuse_second, taken
 from ledgerguard_pipeline.cli.local.child_processes import (
     Children,
     StopRequested,
@@ -100,8 +100,8 @@ def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> 
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
     with (
-        marked(home, ports, None) as mark,
-        Children(home / "logs", stop_signal, inherited=(mark,)) as children,
+        taken(home, ports, None) as lock,
+        Children(home / "logs", stop_signal, inherited=(lock,)) as children,
     ):
         _start_product(children, ports, variables, home)
         _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
@@ -127,13 +127,13 @@ def _run_with_sandbox(
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home / ENVIRONMENT_FILE
     with (
-        marked(home, ports, file) as mark,
+        taken(home, ports, file) as lock,
         Children(
             home / "logs",
             stop_signal,
             environment=outer_environment(),
             folder=home,
-            inherited=(mark,),
+            inherited=(lock,),
         ) as children,
     ):
         embedded.write_environment_file(variables)

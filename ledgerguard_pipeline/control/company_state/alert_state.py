@@ -1,7 +1,7 @@
-"""What alerts have to remember, so that each change is told once, by whichever process.
+"""What alerts have to remember, so that each change is sent once, by whichever process.
 
 Two things: the signs of each company as they were last seen (what is wrong, since when), and per
-channel what it was told last. Their contents belong to ``alerts.policy``; here they are texts.
+channel what it was sent last. Their contents belong to ``alerts.policy``; here they are texts.
 A process claims what it is going to tell; another one that comes to the same conclusion at the
 same moment finds the claim or the newer version. A claim whose owner died ends by itself.
 """
@@ -19,7 +19,7 @@ from ledgerguard_pipeline.control.storage.schema import alert_signs, alert_told
 from ledgerguard_pipeline.values import Environment
 
 CLAIM_SECONDS = 120.0
-"""Longer than telling everything of one claim may take; see ``alerts.dispatcher``."""
+"""Longer than sending everything of one claim may take; see ``alerts.dispatcher``."""
 
 _ERROR_LIMIT = 500
 
@@ -28,13 +28,13 @@ Change = Callable[[Mapping[str, str]], Mapping[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentAlerts:
     """What a channel knows of a company; ``version`` 0 means nothing yet."""
 
     channel: str
     realm_id: str
-    told: str
-    told_at: datetime | None
+    sent: str
+    sent_at: datetime | None
     version: int
     attempts: int
     """Failed attempts since the last success."""
@@ -44,14 +44,14 @@ class Told:
 
 
 class AlertStore:
-    """Signs and what was told, of one environment; thread-safe."""
+    """Alert states and what was sent, of one environment; thread-safe."""
 
     def __init__(self, database: Database, environment: Environment) -> None:
         self._database = database
         self._environment = environment
         self._lock = f"alerts:{environment.value}"
 
-    def signs(self) -> dict[str, str]:
+    def alert_states(self) -> dict[str, str]:
         """The signs by company; the installation's own stand under the empty id."""
         statement = select(alert_signs.c.realm_id, alert_signs.c.signs).where(
             alert_signs.c.environment == self._environment.value
@@ -65,17 +65,17 @@ class AlertStore:
         Companies that somebody saw later than that are left alone. Nothing is written, and no
         lock taken, where nothing changed.
         """
-        if not change(self.signs()):
+        if not change(self.alert_states()):
             return
         mine = alert_signs.c.environment == self._environment.value
         with self._database.write(self._lock) as connection:
             rows = connection.execute(select(alert_signs).where(mine)).mappings().all()
             later = {row["realm_id"] for row in rows if row["observed_at"] > at}
             changed = change({row["realm_id"]: row["signs"] for row in rows})
-            for realm, signs in sorted(changed.items()):
+            for realm, alert_states in sorted(changed.items()):
                 if realm in later:
                     continue
-                if signs is None:
+                if alert_states is None:
                     connection.execute(
                         delete(alert_signs).where(mine, alert_signs.c.realm_id == realm)
                     )
@@ -83,25 +83,25 @@ class AlertStore:
                 values = {
                     "environment": self._environment.value,
                     "realm_id": realm,
-                    "signs": signs,
+                    "signs": alert_states,
                     "observed_at": at,
                 }
                 connection.execute(self._database.upsert(alert_signs, tuple(values)), values)
 
-    def told(self, channel: str | None = None) -> list[Told]:
-        """What every channel, or one, was told last."""
+    def sent(self, channel: str | None = None) -> list[SentAlerts]:
+        """What every channel, or one, was sent last."""
         statement = select(alert_told).where(alert_told.c.environment == self._environment.value)
         if channel is not None:
             statement = statement.where(alert_told.c.channel == channel)
         with self._database.read() as connection:
             now = self._database.now(connection)
             rows = connection.execute(statement).mappings()
-            return [_told(row, now) for row in rows]
+            return [_sent(row, now) for row in rows]
 
     def claim(self, channel: str, owner: str, versions: Mapping[str, int]) -> set[str]:
         """Take these companies' news for one channel; those that nobody else has or had.
 
-        ``versions`` is what the caller's news are based on: a company that was told something
+        ``versions`` is what the caller's notifications are based on: a company that was sent something
         since is not taken.
         """
         taken: set[str] = set()
@@ -127,11 +127,11 @@ class AlertStore:
                     taken.add(realm)
         return taken
 
-    def confirm(self, channel: str, owner: str, told: Mapping[str, str]) -> None:
+    def confirm(self, channel: str, owner: str, sent: Mapping[str, str]) -> None:
         """Note what the channel took; what is no longer claimed by ``owner`` stays as it is."""
         with self._database.write(self._lock) as connection:
             now = self._database.now(connection)
-            for realm, text in sorted(told.items()):
+            for realm, text in sorted(sent.items()):
                 connection.execute(
                     update(alert_told)
                     .where(self._row(channel), alert_told.c.realm_id == realm)
@@ -151,7 +151,7 @@ class AlertStore:
         error: str | None = None,
         retry_seconds: float = 0.0,
     ) -> None:
-        """Give claimed news back untold; with an ``error`` that counts as an attempt."""
+        """Give claimed notifications back unsent; with an ``error`` that counts as an attempt."""
         with self._database.write(self._lock) as connection:
             now = self._database.now(connection)
             values: dict[str, object] = {"claim": None, "claim_ends_at": None}
@@ -187,14 +187,14 @@ class AlertStore:
         )
 
 
-def _told(row: RowMapping, now: datetime) -> Told:
+def _sent(row: RowMapping, now: datetime) -> SentAlerts:
     times = [moment for moment in (row["claim_ends_at"], row["next_try_at"]) if moment is not None]
     busy = max(times, default=None)
-    return Told(
+    return SentAlerts(
         channel=row["channel"],
         realm_id=row["realm_id"],
-        told=row["told"],
-        told_at=row["told_at"],
+        sent=row["told"],
+        sent_at=row["told_at"],
         version=row["version"],
         attempts=row["attempts"],
         busy_until=busy if busy is not None and busy > now else None,

@@ -1,7 +1,7 @@
 """Which data checks fail for which company, kept until the same check passes for it again.
 
 Dagster keeps the last evaluation of a check, whichever company it was about; here every company's
-own verdict stays until that company is judged again, so that a check can be reported over all of
+own result stays until that company is judged again, so that a check can be reported over all of
 them. Only faults are rows: a fleet in order has none, and judging it writes nothing.
 """
 
@@ -60,7 +60,7 @@ class CheckFaults:
         self._mine = faults.c.environment == environment.value
 
     def judged(self, realm: RealmId, found: Sequence[Judged]) -> None:
-        """Note verdicts on a company; one that passes ends an older fault of the same check."""
+        """Note results for a company; one that passes ends an older fault of the same check."""
         known = {(each.entity, each.check): each for each in self._read(realm)}
         healed, new = [], []
         for each in found:

@@ -135,7 +135,9 @@ class CompanyStore:
         with self._database.read() as connection:
             return [_company(row) for row in connection.execute(statement).mappings()]
 
-    def mark(self, realm: RealmId, status: ConnectionStatus, error: str | None = None) -> None:
+    def set_status(
+        self, realm: RealmId, status: ConnectionStatus, error: str | None = None
+    ) -> None:
         """Set the status and why; ``error`` must hold no secret. Unknown realms are ignored."""
         self._update(realm, durable=True, status=status.value, **_failed(error))
 

@@ -1,9 +1,9 @@
-"""Marks: how far each entity of each company is, so that nobody has to open Bronze to know.
+"""Sync states: how far each entity of each company is, so that nobody has to open Bronze to know.
 
-Bronze is the truth. The marks are a copy, written after each commit, that can be made anew from
+Bronze is the truth. The sync states are a copy, written after each commit, that can be rebuilt from
 Bronze at any time; a reader of them never waits for a loader. A process that dies between its
-commit and its mark leaves the mark one commit behind: the next sync sees that the watermarks
-differ and makes the company's marks anew.
+commit and its sync state leaves that one commit behind: the next sync sees that the watermarks
+differ and rebuilds the company's sync states.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, select
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGaps
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubts
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import sync_marks as marks
+from ledgerguard_pipeline.control.storage.schema import sync_marks as states
 from ledgerguard_pipeline.errors import FailureKind
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
@@ -37,7 +37,7 @@ _PARTIAL = (*_KEY, "partial")
 
 
 @dataclass(frozen=True, slots=True)
-class SyncMark:
+class SyncState:
     """How far one entity type of one company is.
 
     ``last_sync_at`` is when everything up to its ``watermark`` was in Bronze; ``committed_at``
@@ -87,11 +87,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Several marks of one company together: how many there are, how many of them were ever
+    """Several sync states of one company together: how many there are, how many of them were ever
     up to date and how many failed last, and when the first and the last was up to date.
     """
 
-    marks: int
+    states: int
     synced: int
     failed: int
     oldest: datetime | None
@@ -100,8 +100,8 @@ class Extent:
     partial: int
 
 
-class SyncMarks:
-    """Marks of the environment the plane was opened for.
+class SyncStates:
+    """Sync states of the environment the plane was opened for.
 
     A power cut may lose the last ones; that is noticed like the death of a process.
     """
@@ -109,7 +109,7 @@ class SyncMarks:
     def __init__(self, database: Database, environment: Environment) -> None:
         self._database = database
         self._environment = environment
-        self._mine = marks.c.environment == environment.value
+        self._mine = states.c.environment == environment.value
         self.gaps = CountGaps(database, environment)
         self.doubts = Doubts(database, environment)
 
@@ -183,9 +183,9 @@ class SyncMarks:
     def partial(self, realm: RealmId, found: Mapping[str, int]) -> None:
         """How many objects Bronze holds in part only, by entity; of all others none."""
         known = {
-            entity: mark.partial
-            for entity, mark in self.read([realm]).get(realm, {}).items()
-            if mark.partial
+            entity: state.partial
+            for entity, state in self.read([realm]).get(realm, {}).items()
+            if state.partial
         }
         if known == dict(found):
             return
@@ -200,61 +200,61 @@ class SyncMarks:
                 ],
             )
 
-    def rebuilt(self, realm: RealmId, found: Sequence[SyncMark]) -> None:
-        """Replace what the marks say of Bronze by what was read there; failures are kept."""
+    def rebuilt(self, realm: RealmId, found: Sequence[SyncState]) -> None:
+        """Replace what the sync states say of Bronze by what was read there; failures are kept."""
         with self._database.write(self._lock(realm), durable=False) as connection:
             self._save(
                 connection,
                 _REBUILT,
                 [
-                    self._key(realm, mark.entity)
+                    self._key(realm, state.entity)
                     | {
-                        "committed_at": mark.committed_at,
-                        "rows": mark.rows,
-                        "quarantined": mark.quarantined,
-                        "mode": None if mark.mode is None else mark.mode.value,
-                        "load_id": mark.load_id,
-                        "last_sync_at": mark.last_sync_at,
-                        "watermark": mark.watermark,
+                        "committed_at": state.committed_at,
+                        "rows": state.rows,
+                        "quarantined": state.quarantined,
+                        "mode": None if state.mode is None else state.mode.value,
+                        "load_id": state.load_id,
+                        "last_sync_at": state.last_sync_at,
+                        "watermark": state.watermark,
                     }
-                    for mark in sorted(found, key=lambda each: each.entity)
+                    for state in sorted(found, key=lambda each: each.entity)
                 ],
             )
 
     def watermarks(self, realm: RealmId) -> dict[str, datetime]:
-        """The watermarks the marks know of, by entity; Bronze's own are the truth."""
-        statement = select(marks.c.entity, marks.c.watermark).where(
-            self._mine, marks.c.realm_id == realm, marks.c.watermark.is_not(None)
+        """The watermarks the sync states know of, by entity; Bronze's own are the truth."""
+        statement = select(states.c.entity, states.c.watermark).where(
+            self._mine, states.c.realm_id == realm, states.c.watermark.is_not(None)
         )
         with self._database.read() as connection:
             return {row.entity: row.watermark for row in connection.execute(statement)}
 
-    def read(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, dict[str, SyncMark]]:
-        """All marks by company and entity, of some companies or of all, in one statement."""
-        statement = select(marks).where(self._mine)
+    def read(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, dict[str, SyncState]]:
+        """All sync states by company and entity, of some companies or of all, in one statement."""
+        statement = select(states).where(self._mine)
         if realms is not None:
-            statement = statement.where(marks.c.realm_id.in_(realms))
-        found: dict[RealmId, dict[str, SyncMark]] = {}
+            statement = statement.where(states.c.realm_id.in_(realms))
+        found: dict[RealmId, dict[str, SyncState]] = {}
         with self._database.read() as connection:
-            for row in connection.execute(statement.order_by(marks.c.entity)).mappings():
-                found.setdefault(RealmId(row["realm_id"]), {})[row["entity"]] = _mark(row)
+            for row in connection.execute(statement.order_by(states.c.entity)).mappings():
+                found.setdefault(RealmId(row["realm_id"]), {})[row["entity"]] = _state(row)
         return found
 
     def extents(self, entities: Collection[str]) -> dict[RealmId, Extent]:
-        """The marks of these entities together, company by company, in one statement."""
+        """The sync states of these entities together, company by company, in one statement."""
         statement = (
             select(
-                marks.c.realm_id,
+                states.c.realm_id,
                 func.count(),
-                func.count(marks.c.last_sync_at),
-                func.count(marks.c.error),
-                func.min(marks.c.last_sync_at),
-                func.max(marks.c.last_sync_at),
-                func.sum(marks.c.quarantined),
-                func.sum(marks.c.partial),
+                func.count(states.c.last_sync_at),
+                func.count(states.c.error),
+                func.min(states.c.last_sync_at),
+                func.max(states.c.last_sync_at),
+                func.sum(states.c.quarantined),
+                func.sum(states.c.partial),
             )
-            .where(self._mine, marks.c.entity.in_(sorted(entities)))
-            .group_by(marks.c.realm_id)
+            .where(self._mine, states.c.entity.in_(sorted(entities)))
+            .group_by(states.c.realm_id)
         )
         with self._database.read() as connection:
             return {
@@ -265,9 +265,9 @@ class SyncMarks:
             }
 
     def forget(self, realm: RealmId) -> None:
-        """Drop a company's marks; the next sync makes them anew from Bronze."""
+        """Drop a company's sync states; the next sync rebuilds them from Bronze."""
         with self._database.write(self._lock(realm)) as connection:
-            connection.execute(delete(marks).where(self._mine, marks.c.realm_id == realm))
+            connection.execute(delete(states).where(self._mine, states.c.realm_id == realm))
 
     def _save(
         self,
@@ -278,7 +278,7 @@ class SyncMarks:
         add: tuple[str, ...] = (),
     ) -> None:
         if rows:
-            connection.execute(self._database.upsert(marks, columns, add=add), rows)
+            connection.execute(self._database.upsert(states, columns, add=add), rows)
 
     def _key(self, realm: RealmId, entity: str) -> dict[str, object]:
         return {"environment": self._environment.value, "realm_id": realm, "entity": entity}
@@ -305,8 +305,8 @@ def _failure(row: RowMapping) -> Failure | None:
     return Failure(row["error"], kind, row["error_scope"] == _COMPANY, row["error_name"] or "")
 
 
-def _mark(row: RowMapping) -> SyncMark:
-    return SyncMark(
+def _state(row: RowMapping) -> SyncState:
+    return SyncState(
         entity=row["entity"],
         last_sync_at=row["last_sync_at"],
         watermark=row["watermark"],

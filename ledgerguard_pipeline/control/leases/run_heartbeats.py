@@ -1,4 +1,4 @@
-"""Signs of life of Dagster runs, by which a killed one is told from one that takes long.
+"""Signs of life of Dagster runs, by which a killed one is distinguished from one that takes long.
 
 A run says that it works when it starts to and several times within ``BEAT_SECONDS`` from then on,
 and takes itself off the list when it ends in order. Who stays on the list without a sign for that

@@ -82,7 +82,7 @@ class WaitingLeases(ABC):
 
 
 def lost_lease(name: str) -> LostRace:
-    """What a holder is told that was too late."""
+    """What a holder learns that was too late."""
     return LostRace(f"The lease {name!r} ended and has another holder now.")
 
 

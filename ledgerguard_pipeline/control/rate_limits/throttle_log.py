@@ -1,7 +1,7 @@
 """Runs of 429 answers: an ordinary one ends within minutes, a spent quota does not.
 
 Intuit answers both with the same status. A minute's limit lets go after a minute; the monthly
-quota of an app lets go at the turn of the month. So what tells them apart is time: calls that
+quota of an app lets go when the month ends. So what tells them apart is time: calls that
 are refused again and again, after full pauses and without one success in between. The token
 endpoint has no limit by the minute: a 429 there is the quota at once, and that of the whole app.
 """
@@ -141,7 +141,7 @@ class RefusalLog:
 
 
 def exhausted(run: Refusals, realm: RealmId | None, *, app: bool) -> QuotaExhausted:
-    """What a spent quota is told as; ``app`` if the token endpoint said so."""
+    """What a spent quota is reported as; ``app`` if the token endpoint said so."""
     until = "later" if run.resumes_at is None else f"at {run.resumes_at:%Y-%m-%d %H:%M} UTC"
     since = f"{run.began_at:%Y-%m-%d %H:%M} UTC"
     what = (

@@ -86,7 +86,7 @@ class Database:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._turn = threading.Lock()
+        self._write_mutex = threading.Lock()
         self._durable = _engine(self.url, durable=True)
         self._relaxed = _engine(self.url, durable=False)
 
@@ -139,7 +139,7 @@ class Database:
         engine = self._durable if durable else self._relaxed
         if self.is_sqlite:
             # Threads queue here instead of in SQLite's busy handler, which sleeps in steps.
-            with self._turn, self._mapped(), engine.begin() as connection:
+            with self._write_mutex, self._mapped(), engine.begin() as connection:
                 yield connection
             return
         with self._mapped(), self._connected(lock, durable=durable) as connection:

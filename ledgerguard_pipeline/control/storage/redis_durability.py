@@ -21,14 +21,14 @@ def durability(client: Redis) -> list[str]:
     Raises:
         redis.exceptions.RedisError: the server gave no answer at all.
     """
-    told: dict[str, object] = {**client.info("persistence"), **client.info("memory")}
-    told |= {**client.info("replication"), **client.info("server")}
+    info: dict[str, object] = {**client.info("persistence"), **client.info("memory")}
+    info |= {**client.info("replication"), **client.info("server")}
     config = _config(client)
     return [
-        *_persistence(told, config),
-        *_writes(told),
-        *_eviction(config.get("maxmemory-policy") or str(told.get("maxmemory_policy", ""))),
-        *_role(str(told.get("role", ""))),
+        *_persistence(info, config),
+        *_writes(info),
+        *_eviction(config.get("maxmemory-policy") or str(info.get("maxmemory_policy", ""))),
+        *_role(str(info.get("role", ""))),
     ]
 
 
@@ -42,8 +42,8 @@ def _config(client: Redis) -> dict[str, str]:
     return found
 
 
-def _persistence(told: dict[str, object], config: dict[str, str]) -> list[str]:
-    if str(told.get("aof_enabled", "0")) != "1":
+def _persistence(info: dict[str, object], config: dict[str, str]) -> list[str]:
+    if str(info.get("aof_enabled", "0")) != "1":
         if config and not config.get("save"):
             return [
                 (
@@ -62,7 +62,7 @@ def _persistence(told: dict[str, object], config: dict[str, str]) -> list[str]:
         return []
     if fsync == "no":
         return ["Redis leaves the disk to chance (appendfsync no). Set `appendfsync always`."]
-    if _release(told) >= (7, 2):
+    if _release(info) >= (7, 2):
         return []  # everysec: each write of a token waits until the server says it is on disk
     if fsync is None:
         return [
@@ -79,9 +79,9 @@ def _persistence(told: dict[str, object], config: dict[str, str]) -> list[str]:
     ]
 
 
-def _writes(told: dict[str, object]) -> list[str]:
+def _writes(info: dict[str, object]) -> list[str]:
     names = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
-    failing = [name for name in names if str(told.get(name, "ok")) != "ok"]
+    failing = [name for name in names if str(info.get(name, "ok")) != "ok"]
     if not failing:
         return []
     return [f"Redis cannot write to its disk ({', '.join(failing)}). Free space or repair it."]
@@ -105,6 +105,6 @@ def _role(role: str) -> list[str]:
     return ["Redis is a read-only replica here. Point LEDGERGUARD_REDIS_URL at the primary."]
 
 
-def _release(told: dict[str, object]) -> tuple[int, ...]:
-    parts = str(told.get("redis_version", "0")).split(".")
+def _release(info: dict[str, object]) -> tuple[int, ...]:
+    parts = str(info.get("redis_version", "0")).split(".")
     return tuple(int(part) for part in parts if part.isdecimal())

@@ -111,17 +111,17 @@ class RedisServer:
         from redis.exceptions import TimeoutError as NoAnswer
 
         deadline = self.clock.monotonic() + self.patience_seconds
-        turn = 0
+        attempt = 0
         while True:
             try:
                 return call(self._client)
             except (NotConnected, NoAnswer, BusyLoadingError, ReadOnlyError) as error:
-                pause = _PAUSES[min(turn, len(_PAUSES) - 1)]
+                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
                 if self.clock.monotonic() + pause > deadline or _refused(error):
                     raise self._failed(error) from error
-                if turn == 0:
+                if attempt == 0:
                     _log.warning("redis_away", server=self.address.shown, reason=_cause(error))
-                turn += 1
+                attempt += 1
                 self._client.connection_pool.disconnect(inuse_connections=False)
                 self.clock.sleep(pause)
             except RedisError as error:

@@ -18,7 +18,7 @@ class Asked(Protocol):
         ...
 
 
-class StoreConcerns:
+class DurabilityWarnings:
     """The concerns of the server that keeps the tokens; none where it is the control database.
 
     Thread-safe. Asked once a minute: a server's configuration seldom changes.

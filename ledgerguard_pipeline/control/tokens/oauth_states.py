@@ -15,7 +15,7 @@ from ledgerguard_pipeline.errors import ConsentError
 from ledgerguard_pipeline.values import Environment
 
 _REMEMBERED = timedelta(days=1)
-"""How long a used or expired state is told apart from a forged one."""
+"""How long a used or expired state is distinguished from a forged one."""
 
 
 class StateStore:

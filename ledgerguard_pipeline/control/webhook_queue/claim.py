@@ -1,7 +1,7 @@
 """The one statement that hands events out: built once, for it runs more often than any other.
 
 Consumers on PostgreSQL skip the rows others are just claiming (SKIP LOCKED), so they never wait
-for each other; on SQLite they take turns anyway. The time is the store's own, within the
+for each other; on SQLite they wait for each other anyway. The time is the store's own, within the
 statement.
 """
 

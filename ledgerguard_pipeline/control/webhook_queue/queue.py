@@ -3,7 +3,7 @@
 An event is handed out until somebody settles it. A lease ends by itself, so a consumer that died
 delays its events and loses none; every hand-out counts as an attempt, and after
 ``MAX_ATTEMPTS`` the event is parked with the reason, out of the way of the others. Consumers may
-be many: on PostgreSQL they skip each other's rows, on SQLite they take turns.
+be many: on PostgreSQL they skip each other's rows, on SQLite they wait for each other.
 """
 
 from __future__ import annotations

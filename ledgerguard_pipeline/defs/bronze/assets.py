@@ -15,8 +15,8 @@ from dagster import DagsterEvent
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import (
-    Standing,
-    Told,
+    KnownChecks,
+    ReportedCheck,
     check_names,
     check_specs,
     faults_of,
@@ -149,7 +149,7 @@ def _materialize(
         except LedgerGuardError as error:  # the other companies go on
             errors.append(error)
     step, grid = context.get_step_execution_context(), Grid(context.instance, cells)
-    told = _told(work, [loaded for _, loaded in done])
+    reported = _reported(work, [loaded for _, loaded in done])
     for company, loaded in done:
         newest = company.keys[-1]
         found = {
@@ -172,21 +172,21 @@ def _materialize(
             ],
         )
     if errors:
-        for each in told:
+        for each in reported:
             DagsterEvent.asset_check_evaluation(step, each.evaluation(work.key))
         raise failure_of(errors)
     return dg.MaterializeResult(
-        asset_key=work.key, check_results=[each.result(work.key) for each in told]
+        asset_key=work.key, check_results=[each.result(work.key) for each in reported]
     )
 
 
-def _told(work: Work, loads: Sequence[Loaded]) -> list[Told]:
-    verdicts = [verdict for loaded in loads for verdict in judge(loaded)]
+def _reported(work: Work, loads: Sequence[Loaded]) -> list[ReportedCheck]:
+    outcomes = [outcome for loaded in loads for outcome in judge(loaded)]
     faults = work.faults()
     if faults is None:  # nothing is known of the other companies now
-        faults = faults_of(work.entity, verdicts)
-    standing = Standing.of(work.entity, faults, verdicts)
-    return [standing.told(check) for check in work.checks]
+        faults = faults_of(work.entity, outcomes)
+    company_status = KnownChecks.of(work.entity, faults, outcomes)
+    return [company_status.reported(check) for check in work.checks]
 
 
 def _by_cell(company: RealmCells, loaded: Loaded) -> dict[dg.MultiPartitionKey, Metadata]:

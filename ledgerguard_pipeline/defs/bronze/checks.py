@@ -1,7 +1,7 @@
-"""The data checks of an entity: judged company by company, told over all companies.
+"""The data checks of an entity: judged company by company, reported over all companies.
 
 Dagster shows the last evaluation of a check, whichever company it was about. So each company's
-own verdict is kept in the control plane (``control/company_state/check_faults.py``) until that company is
+own result is kept in the control plane (``control/company_state/check_faults.py``) until that company is
 judged again, and every evaluation is about all of them: a check is green only while no company
 fails it. Partitioned checks would not do: their partitions are the asset's, company by window, so
 a fault of a past window would stay red for ever, and the overview would still show whichever
@@ -29,7 +29,7 @@ COMPLETE = "complete_against_count"
 QUARANTINE = "quarantine_empty"
 
 EVENTS = f"{LOADED}/events"
-"""Kept apart from a sync's failure and told as ``LOADED``: reading a few objects by id proves
+"""Kept apart from a sync's failure and reported as ``LOADED``: reading a few objects by id proves
 nothing about a type that cannot be synced."""
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -57,7 +57,7 @@ _DESCRIPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckOutcome:
     """One check of one company's load.
 
     ``fault`` says what is wrong, None if nothing is. ``conclusive`` is False where this load
@@ -73,8 +73,8 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A check over all companies, as Dagster is told."""
+class ReportedCheck:
+    """A check over all companies, as Dagster sees it."""
 
     check: str
     passed: bool
@@ -103,22 +103,22 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """All that is known of the checks of one entity when they are told."""
+class KnownChecks:
+    """All that is known of the checks of one entity when they are reported."""
 
     entity: str
     faults: Sequence[CheckFault]
-    verdicts: Sequence[Verdict] = ()
+    outcomes: Sequence[CheckOutcome] = ()
 
     @classmethod
     def of(
-        cls, entity: str, faults: Sequence[CheckFault], verdicts: Sequence[Verdict] = ()
+        cls, entity: str, faults: Sequence[CheckFault], outcomes: Sequence[CheckOutcome] = ()
     ) -> Self:
         """``faults`` may be about other entities too."""
         mine = [each for each in faults if each.entity in (entity, EVERY_ENTITY)]
-        return cls(entity, mine, verdicts)
+        return cls(entity, mine, outcomes)
 
-    def told(self, check: str) -> Told:
+    def reported(self, check: str) -> ReportedCheck:
         """One check over all companies."""
         failing = [each for each in self.faults if _shown_as(each.check) == check]
         realms = list(dict.fromkeys(each.realm_id for each in failing))
@@ -126,16 +126,16 @@ class Standing:
         for each in failing[:SHOWN]:
             metadata[f"{each.realm_id}: fails since"] = dg.MetadataValue.timestamp(each.since)
             metadata[f"{each.realm_id}: fault"] = dg.MetadataValue.text(each.text)
-        for verdict in self.verdicts:
-            if verdict.check == check:
+        for outcome in self.outcomes:
+            if outcome.check == check:
                 metadata |= {
-                    f"{verdict.realm_id}: {name}": value for name, value in verdict.figures.items()
+                    f"{outcome.realm_id}: {name}": value for name, value in outcome.figures.items()
                 }
         # A check that passes shows how bad a failure would be, as one that fails does.
         severe = [
-            each.severe for each in failing or self.verdicts if _shown_as(each.check) == check
+            each.severe for each in failing or self.outcomes if _shown_as(each.check) == check
         ]
-        return Told(
+        return ReportedCheck(
             check,
             passed=not failing,
             severity=_ERROR if any(severe) or not severe else _WARN,
@@ -156,11 +156,11 @@ def check_specs(key: dg.AssetKey, *, derived: bool = False) -> list[dg.AssetChec
     ]
 
 
-def judge(loaded: Loaded) -> list[Verdict]:
+def judge(loaded: Loaded) -> list[CheckOutcome]:
     """The checks of one company's load."""
     realm, audit = loaded.realm_id, loaded.audit
-    verdicts = [
-        Verdict(
+    outcomes = [
+        CheckOutcome(
             realm,
             UNIQUE,
             f"{audit.duplicates} rows appear twice." if audit.duplicates else None,
@@ -168,14 +168,16 @@ def judge(loaded: Loaded) -> list[Verdict]:
         )
     ]
     if loaded.result is None:
-        return verdicts
+        return outcomes
     doubled = f"{audit.doubled} rows double a version." if audit.doubled else None
     waiting = f"{audit.quarantined} records wait in quarantine." if audit.quarantined else None
     return [
         *judge_result(loaded.result),
-        *verdicts,
-        Verdict(realm, ONE_ROW, doubled, figures={"doubled": dg.MetadataValue.int(audit.doubled)}),
-        Verdict(
+        *outcomes,
+        CheckOutcome(
+            realm, ONE_ROW, doubled, figures={"doubled": dg.MetadataValue.int(audit.doubled)}
+        ),
+        CheckOutcome(
             realm,
             QUARANTINE,
             waiting,
@@ -185,21 +187,21 @@ def judge(loaded: Loaded) -> list[Verdict]:
     ]
 
 
-def judge_result(result: EntityResult) -> list[Verdict]:
+def judge_result(result: EntityResult) -> list[CheckOutcome]:
     """What the load itself tells, without a look at Bronze."""
     if result.status == "failed":
         return [_load_failed(result.realm_id, result.mode, result.error or "It failed.")]
     by_events = result.mode is Mode.WEBHOOK
     realm, done = str(result.realm_id), result.status == "ok"
-    loads = [Verdict(realm, EVENTS, conclusive=done)]
+    loads = [CheckOutcome(realm, EVENTS, conclusive=done)]
     if not by_events:
-        loads.append(Verdict(realm, LOADED, conclusive=done))
+        loads.append(CheckOutcome(realm, LOADED, conclusive=done))
     missing = result.fetched - (
         result.written + result.deleted + result.unchanged + result.stale + result.quarantined
     )
     return [
         *loads,
-        Verdict(
+        CheckOutcome(
             realm,
             ACCOUNTED,
             f"{missing} of {result.fetched} rows fetched are not accounted for."
@@ -212,40 +214,40 @@ def judge_result(result: EntityResult) -> list[Verdict]:
     ]
 
 
-def failed(realm_id: str, mode: Mode, error: LedgerGuardError) -> list[Verdict]:
-    """A load that failed; somebody else's turn at the company is no failure of it."""
+def failed(realm_id: str, mode: Mode, error: LedgerGuardError) -> list[CheckOutcome]:
+    """A load that failed; somebody else's lease on the company is no failure of it."""
     return [] if isinstance(error, CompanyBusy) else [_load_failed(realm_id, mode, str(error))]
 
 
-def noted(entity: str, verdicts: Sequence[Verdict]) -> list[Judged]:
-    """What the control plane keeps of verdicts on one company."""
+def noted(entity: str, outcomes: Sequence[CheckOutcome]) -> list[Judged]:
+    """What the control plane keeps of results for one company."""
     found = [
-        Judged(entity, each.check, each.fault, each.severe) for each in verdicts if each.conclusive
+        Judged(entity, each.check, each.fault, each.severe) for each in outcomes if each.conclusive
     ]
     if any(each.check in (LOADED, EVENTS) and each.fault is None for each in found):
         found.append(Judged(EVERY_ENTITY, LOADED))
     return found
 
 
-def faults_of(entity: str, verdicts: Sequence[Verdict]) -> list[CheckFault]:
+def faults_of(entity: str, outcomes: Sequence[CheckOutcome]) -> list[CheckFault]:
     """The faults of these companies alone, where those of the others cannot be read."""
     now = datetime.now(UTC)
     return [
         CheckFault(RealmId(each.realm_id), entity, each.check, each.severe, each.fault, now)
-        for each in verdicts
+        for each in outcomes
         if each.fault is not None
     ]
 
 
-def _load_failed(realm_id: str, mode: Mode, text: str) -> Verdict:
-    return Verdict(realm_id, EVENTS if mode is Mode.WEBHOOK else LOADED, text)
+def _load_failed(realm_id: str, mode: Mode, text: str) -> CheckOutcome:
+    return CheckOutcome(realm_id, EVENTS if mode is Mode.WEBHOOK else LOADED, text)
 
 
-def _complete(result: EntityResult) -> Verdict:
+def _complete(result: EntityResult) -> CheckOutcome:
     realm = str(result.realm_id)
     if result.expected is None or result.stored is None:
         unknown = dg.MetadataValue.text("not in this run; changes since the watermark were applied")
-        return Verdict(realm, COMPLETE, conclusive=False, figures={"counted": unknown})
+        return CheckOutcome(realm, COMPLETE, conclusive=False, figures={"counted": unknown})
     figures: Metadata = {
         "expected": dg.MetadataValue.int(result.expected),
         "stored": dg.MetadataValue.int(result.stored),
@@ -253,7 +255,7 @@ def _complete(result: EntityResult) -> Verdict:
     if result.finding is not None:
         figures |= finding_metadata(result.finding)
     differs = f"Intuit counts {result.expected}, Bronze holds {result.stored}."
-    return Verdict(
+    return CheckOutcome(
         realm,
         COMPLETE,
         None if result.expected == result.stored else differs,

@@ -25,7 +25,7 @@ from ledgerguard_pipeline.errors import ConfigurationError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from ledgerguard_pipeline.bronze.backends.base import Session
+    from ledgerguard_pipeline.bronze.backends.base import OpenStore
 
 
 LAKE = "ducklake"
@@ -62,7 +62,7 @@ class BronzeDuckDB(DuckDBResource):
 
     @contextmanager
     def get_connection(self, *, read_only: bool = False) -> Iterator["DuckDBPyConnection"]:
-        """Bronze, open for the block only; of a lake, writing takes nobody else's turn.
+        """Bronze, open for the block only; of a lake, writing locks out nobody else.
 
         Raises:
             BronzeBusy: another process held it for longer than ``lock_wait_seconds``.
@@ -72,7 +72,7 @@ class BronzeDuckDB(DuckDBResource):
             session.connection.execute(f'USE "{session.catalog}"')
             yield session.connection
 
-    def _opened(self, *, read_only: bool) -> AbstractContextManager["Session"]:
+    def _opened(self, *, read_only: bool) -> AbstractContextManager["OpenStore"]:
         if self.database != LAKE:
             return BronzeFile(
                 Path(self.database),

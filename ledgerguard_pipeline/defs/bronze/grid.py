@@ -81,9 +81,9 @@ def record(
 ) -> None:
     """Store materializations of a step in one transaction; ``batch`` names it within the run."""
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
-    for place, materialization in enumerate(found, start=1):
+    for index, materialization in enumerate(found, start=1):
         DagsterEvent.asset_materialization(
             step,
             materialization,
-            DagsterEventBatchMetadata(f"{step.run_id}-{batch}", is_end=place == len(found)),
+            DagsterEventBatchMetadata(f"{step.run_id}-{batch}", is_end=index == len(found)),
         )

@@ -15,13 +15,13 @@ from ledgerguard_pipeline.defs.run_context import current_settings
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.bronze.maintenance.upkeep import Upkeep
+    from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport
 
-Maintain = Callable[[], "Upkeep | None"]
+Maintain = Callable[[], "MaintenanceReport | None"]
 """Does the work; None where nothing was ever loaded."""
 
 
-def maintain_bronze() -> "Upkeep | None":
+def maintain_bronze() -> "MaintenanceReport | None":
     """The upkeep of the installation's own store."""
     from ledgerguard_pipeline.bronze.open_store import open_bronze
 

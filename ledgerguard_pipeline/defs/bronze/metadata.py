@@ -8,7 +8,7 @@ import dagster as dg
 from ledgerguard_pipeline.bronze.read.audit import Audit
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import BudgetUse
 from ledgerguard_pipeline.ingestion.request import Window
-from ledgerguard_pipeline.ingestion.results import EntityResult, Finding
+from ledgerguard_pipeline.ingestion.results import EntityResult, Reconciled
 
 SAMPLE_FIELDS = 8
 MEASURABLE_SECONDS = 0.05
@@ -89,7 +89,7 @@ def result_metadata(result: EntityResult) -> Metadata:
     return metadata
 
 
-def finding_metadata(finding: Finding) -> Metadata:
+def finding_metadata(finding: Reconciled) -> Metadata:
     """What reconciling found, under the same names on every asset."""
     return {
         "counted_at_intuit": dg.MetadataValue.int(finding.counted),

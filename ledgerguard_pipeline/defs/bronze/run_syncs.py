@@ -11,7 +11,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.read.audit import Audit, audit
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault
-from ledgerguard_pipeline.defs.bronze.checks import Verdict, failed, judge, noted
+from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, failed, judge, noted
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import report
@@ -22,12 +22,12 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import Mode, RealmId, parse_realm
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
-    from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+    from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
     from ledgerguard_pipeline.ingestion.company_sync.sync import CompanySync
     from ledgerguard_pipeline.ingestion.events.event_sync import EventSync
     from ledgerguard_pipeline.installation import Installation
 
-TURN_WAIT_SECONDS = 300.0
+LEASE_WAIT_SECONDS = 300.0
 """A sweep is at a company for seconds; only whole loads and other runs take longer."""
 
 _log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ class Selection:
 
 @dataclass(slots=True)
 class _Company:
-    """One company in one run: its turn and its sync, both over when its last step has ended."""
+    """One company in one run: its lease and its sync, both over when its last step has ended."""
 
     to_come: set[str]
     stack: ExitStack = field(default_factory=ExitStack)
@@ -58,7 +58,7 @@ class _Company:
     covered: dict[str, Window] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Report what was done, end the sync, give the company's turn back."""
+        """Report what was done, end the sync, give the company's lease back."""
         with self.stack:
             if self.sync is not None and not isinstance(self.sync, LedgerGuardError):
                 report(self.sync.result())
@@ -91,7 +91,7 @@ class RunSyncs:
         self._batch = batch
         self._stack = ExitStack()
         self._installation: Installation | None = None
-        self._turns: Turns | None = None
+        self._leases: CompanyLeases | None = None
         self._companies: dict[str, _Company] = {}
 
     @property
@@ -189,7 +189,7 @@ class RunSyncs:
                 run_id=self._run_id,
                 reconcile=self._reconcile,
             )
-            self._take_turn(company, realm_id)
+            self._take_lease(company, realm_id)
             service = self.installation.service(realm_id)
             return company.stack.enter_context(service.open_sync(request))
         except LedgerGuardError as error:
@@ -197,19 +197,19 @@ class RunSyncs:
             report(SyncResult(errors=(str(error),), misconfigured=wrong))
             return error
 
-    def _take_turn(self, company: _Company, realm_id: RealmId) -> None:
+    def _take_lease(self, company: _Company, realm_id: RealmId) -> None:
         """Work on the company alone until its last step; a sweep is at it for a moment only.
 
         Raises:
             CompanyBusy: somebody else worked on it all the time.
         """
-        if self._turns is None:
-            from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+        if self._leases is None:
+            from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 
             control = self.installation.control
-            self._turns = Turns(control.leases, control.environment, clock=control.clock)
-            self._stack.enter_context(self._turns.kept())
-        company.stack.enter_context(self._turns.of(realm_id, wait_seconds=TURN_WAIT_SECONDS))
+            self._leases = CompanyLeases(control.leases, control.environment, clock=control.clock)
+            self._stack.enter_context(self._leases.kept())
+        company.stack.enter_context(self._leases.of(realm_id, wait_seconds=LEASE_WAIT_SECONDS))
 
     def _events(self, company: _Company, realm_id: RealmId, batch: str) -> "EventSync":
         """The webhook events this run was launched for; given back if they cannot be acted upon."""
@@ -217,7 +217,7 @@ class RunSyncs:
 
         lease = InboxLease(self.installation.control.inbox, batch)
         try:
-            self._take_turn(company, realm_id)
+            self._take_lease(company, realm_id)
             return self.installation.service(realm_id).open_events(lease, run_id=self._run_id)
         except LedgerGuardError as error:
             lease.failed(lease.events, str(error))
@@ -232,8 +232,8 @@ class RunSyncs:
             found = failed(cells.realm_id, mode, error)
             self._note(cells, EVERY_ENTITY if whole and self._batch is None else entity, found)
 
-    def _note(self, cells: RealmCells, entity: str, found: Sequence[Verdict]) -> None:
-        """Keep the verdicts for the other companies' reports; a load never fails of it."""
+    def _note(self, cells: RealmCells, entity: str, found: Sequence[CheckOutcome]) -> None:
+        """Keep the results for the other companies' reports; a load never fails of it."""
         judged = noted(entity, found)
         try:
             if judged:

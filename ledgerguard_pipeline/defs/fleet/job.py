@@ -3,7 +3,7 @@
 One process goes through the companies of its shard by the ordinary sync, so a company that has
 nothing new costs an API call and no event. Entities that changed are recorded as materialized in
 the company's current cell, as by a run of its own, and every entity once in each window; what
-happened to each company stands in a table of the run, and in the marks every view of health reads.
+happened to each company stands in a table of the run, and in the sync states every view of health reads.
 Checks are reported once, over all companies.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no 
 
 FAILURES_NAMED = 100
 LOCK_WAIT_SECONDS = 600.0
-"""Two runs of a sweep take turns at the embedded Bronze file, and so do their threads."""
+"""Two runs of a sweep wait for each other at the embedded Bronze file, and so do their threads."""
 
 
 class SweepConfig(dg.Config):
@@ -50,24 +50,24 @@ def build_fleet_job() -> dg.JobDefinition:
     def sweep(context: dg.OpExecutionContext, config: SweepConfig) -> None:
         shard = Shard(SweepTask(config.task), config.shard, config.shards)
         cells = cell_partitions(current_settings())
-        tally, grid = Tally(), Grid(context.instance, cells)
+        summary, grid = SweepSummary(), Grid(context.instance, cells)
         with ExitStack() as stack:
             installation = _opened(stack, context.run.run_id)
             checks = SweepChecks(installation, installation.settings.kept_entities)
             for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
-                tally.add(visit)
+                summary.add(visit)
                 _record(context, grid, cells, visit)
                 checks.add(visit)
                 report(visit.result)
             checks.tell(context.get_step_execution_context())
-        context.add_output_metadata(tally.metadata(shard))
-        late = late_tag(tally.late)
+        context.add_output_metadata(summary.metadata(shard))
+        late = late_tag(summary.late)
         if late:
             context.instance.add_run_tags(context.run.run_id, late)
-        if tally.nothing_worked:
+        if summary.nothing_worked:
             raise dg.Failure(
-                f"All {tally.visited} companies of {shard.name} failed. {tally.failures[0][1]}",
-                metadata=tally.metadata(shard),
+                f"All {summary.visited} companies of {shard.name} failed. {summary.failures[0][1]}",
+                metadata=summary.metadata(shard),
                 allow_retries=False,
             )
 
@@ -152,7 +152,7 @@ def _keys(entity: EntityType) -> list[dg.AssetKey]:
 
 
 @dataclass(slots=True)
-class Tally:
+class SweepSummary:
     """What a sweep did, added up for the run's page."""
 
     endings: Counter[str] = field(default_factory=Counter)

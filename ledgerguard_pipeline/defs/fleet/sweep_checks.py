@@ -1,4 +1,4 @@
-"""The data checks of a sweep: companies judged one by one, each check told once, at its end.
+"""The data checks of a sweep: companies judged one by one, each check reported once, at its end.
 
 An idle company without faults is not looked at. Of one that changed, only the entities that
 changed are counted in Bronze. However many companies there are, a sweep reports each check of an
@@ -18,7 +18,7 @@ from ledgerguard_pipeline.defs.bronze.checks import (
     LOADED,
     QUARANTINE,
     UNIQUE,
-    Standing,
+    KnownChecks,
     check_names,
     judge,
     judge_result,
@@ -69,9 +69,9 @@ class SweepChecks:
             entity = self._entities[name]
             every: list[EntityType | DerivedEntity] = [entity, *derived_from(entity)]
             for each in every:
-                standing = Standing.of(each.name, faults)
+                company_status = KnownChecks.of(each.name, faults)
                 for check in check_names(derived=isinstance(each, DerivedEntity)):
-                    evaluation = standing.told(check).evaluation(asset_key(each))
+                    evaluation = company_status.reported(check).evaluation(asset_key(each))
                     DagsterEvent.asset_check_evaluation(step, evaluation)
 
     def _judged(self, visit: "Visit") -> list[Judged]:
@@ -121,11 +121,11 @@ class SweepChecks:
             for judged in noted(
                 each.name,
                 [
-                    verdict
-                    for verdict in judge(
+                    outcome
+                    for outcome in judge(
                         Loaded(visit.realm_id, results.get(each.name), found[each.name])
                     )
-                    if verdict.check in (UNIQUE, QUARANTINE)
+                    if outcome.check in (UNIQUE, QUARANTINE)
                 ],
             )
         ]

@@ -28,7 +28,7 @@ LONG_TOTAL_SECONDS = 6_000.0
 """Below ``max_runtime_seconds`` of ``dagster.yaml``, so that no sweep is given up half-way."""
 LONG_THREADS = 8
 """Whole loads look at Bronze often; more of them at once would only queue up before it."""
-TURN_WAIT_SECONDS = 30.0
+LEASE_WAIT_SECONDS = 30.0
 """Webhook events wait so long for a company somebody else works on; others just come later."""
 
 _FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
@@ -103,7 +103,7 @@ class Sweeps:
                 result = sync.run()
                 return Worked(result, sync.errors)
 
-        pace = Pace(COMPANY_SECONDS, EVENTS_TOTAL_SECONDS, turn_wait=TURN_WAIT_SECONDS)
+        pace = Pace(COMPANY_SECONDS, EVENTS_TOTAL_SECONDS, lease_wait=LEASE_WAIT_SECONDS)
         with beating(lease):
             for visit in self._sweep(realms, work, pace):
                 if not visit.result.results:
@@ -139,7 +139,7 @@ class Sweeps:
         return self._sweep(realms, work, pace)
 
     def _sweep(self, realms: Sequence[RealmId], work: "Work", pace: "Pace") -> "Iterator[Visit]":
-        from ledgerguard_pipeline.ingestion.company_sync.lease import Turns
+        from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
         from ledgerguard_pipeline.ingestion.fleet import Fleet
 
         control, settings = self._installation.control, self._installation.settings
@@ -149,8 +149,8 @@ class Sweeps:
             connections=pace.threads + 4 * each, silence_seconds=pace.company
         )
         self._stack.callback(self._transport.close)
-        turns = Turns(control.leases, settings.intuit_env, clock=control.clock)
-        return Fleet(turns, pace, clock=control.clock).sweep(realms, work)
+        leases = CompanyLeases(control.leases, settings.intuit_env, clock=control.clock)
+        return Fleet(leases, pace, clock=control.clock).sweep(realms, work)
 
     def _visit(
         self, realm: RealmId, limits: "Limits"
@@ -174,7 +174,7 @@ class _Watermarks:
 
     def __init__(self, bronze: "BronzeStore", realms: Sequence[RealmId]) -> None:
         self._bronze = bronze
-        self._places = {realm: place for place, realm in enumerate(realms)}
+        self._positions = {realm: index for index, realm in enumerate(realms)}
         self._realms = realms
         self._lock = threading.Lock()
         self._known: dict[str, dict[str, datetime]] = {}
@@ -183,6 +183,6 @@ class _Watermarks:
         """One company's, asked for once."""
         with self._lock:
             if realm not in self._known:
-                first = self._places[realm]
+                first = self._positions[realm]
                 self._known |= self._bronze.watermarks_of(self._realms[first : first + _AT_ONCE])
             return self._known.pop(realm)

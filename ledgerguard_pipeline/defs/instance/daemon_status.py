@@ -16,7 +16,7 @@ HEARTBEAT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Oversight:
+class DaemonStatus:
     """``heartbeat_at`` is None if no daemon ever ran; ``stopped`` are schedules and sensors."""
 
     heartbeat_at: datetime | None
@@ -29,13 +29,13 @@ class Oversight:
         return (now - self.heartbeat_at).total_seconds() < HEARTBEAT_SECONDS
 
 
-def oversee(folder: Path) -> Oversight:
+def read_daemon_status(folder: Path) -> DaemonStatus:
     """Look at the instance whose home is ``folder``; it must have been used before."""
     with _home(folder), dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder))) as instance:
         beats = instance.get_daemon_heartbeats().values()
         newest = max((beat.timestamp for beat in beats), default=None)
         stopped = instance.all_instigator_state(instigator_statuses={InstigatorStatus.STOPPED})
-        return Oversight(
+        return DaemonStatus(
             None if newest is None else datetime.fromtimestamp(newest, UTC),
             tuple(sorted({state.instigator_name for state in stopped})),
         )

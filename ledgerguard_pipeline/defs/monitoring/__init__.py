@@ -1,1 +1,1 @@
-"""Checks, alerts, killed runs and the daily care for idle grants."""
+"""Checks, alerts, killed runs and keeping idle grants alive."""

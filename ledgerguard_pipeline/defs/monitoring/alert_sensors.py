@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 import dagster as dg
 
 from ledgerguard_pipeline.alerts.channels.configured import configured_channels
-from ledgerguard_pipeline.alerts.dispatcher import Announcer, Observed, Tally
+from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher, DispatchSummary, Observed
 from ledgerguard_pipeline.alerts.messages import Links
-from ledgerguard_pipeline.alerts.policy import INSTALLATION, AlertKind, Finding, findings_of
+from ledgerguard_pipeline.alerts.policy import INSTALLATION, Alert, AlertKind, findings_of
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
@@ -21,7 +21,7 @@ from ledgerguard_pipeline.defs.instance.run_queue import PARTITION_TAG, company_
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.run_context import current_settings
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import read_verdicts
+from ledgerguard_pipeline.health.summary import read_summaries
 
 OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
@@ -48,7 +48,7 @@ def build_alert_sensors(
         name="failed_runs",
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Notes failed runs for the next alert; told once until a later run succeeds.",
+        description="Notes failed runs for the next alert; sent once until a later run succeeds.",
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
@@ -56,11 +56,11 @@ def build_alert_sensors(
             return
         with opened() as control:
             known = {company.realm_id for company in control.companies.list()}
-            announcer = Announcer(control, (), Links.of(settings()))
+            dispatcher = AlertDispatcher(control, (), Links.of(settings()))
             # A range typed by hand may span companies: those that failed are named, not the first.
             for named in failed_companies(context) or [company_of(run.tags) or ""]:
                 realm = named if named in known else INSTALLATION
-                announcer.note_failed_run(
+                dispatcher.note_failed_run(
                     realm, failed_run(context, named, named_already=bool(realm))
                 )
 
@@ -80,30 +80,30 @@ def build_alert_sensors(
                 "LEDGERGUARD_ALERT_SLACK_URL or LEDGERGUARD_SMTP_URL."
             )
         with opened() as control:
-            announcer = Announcer(control, channels, Links.of(now))
+            dispatcher = AlertDispatcher(control, channels, Links.of(now))
             at = control.now()
-            announcer.observe(
+            dispatcher.observe(
                 observed(control, now),
                 lambda realm, finding: still_failing(context.instance, realm, finding),
                 at,
             )
-            return dg.SkipReason(told(announcer.tell()))
+            return dg.SkipReason(sent(dispatcher.tell()))
 
     return [failed_runs, company_alerts]
 
 
 def observed(control: ControlPlane, settings: Settings) -> list[Observed]:
-    """What is wrong with each company, by the one verdict that everybody shows."""
+    """What is wrong with each company, by the one status that everybody shows."""
     return [
         Observed(each.company.realm_id, each.company.name, tuple(findings_of(each.health.reasons)))
-        for each in read_verdicts(control, settings)
+        for each in read_summaries(control, settings)
     ]
 
 
-def told(tally: Tally) -> str:
+def sent(summary: DispatchSummary) -> str:
     """One line for the sensor's page."""
-    parts = [f"{channel}: {count} sent" for channel, count in sorted(tally.sent.items())]
-    parts += [f"{channel}: {error}" for channel, error in sorted(tally.failed.items())]
+    parts = [f"{channel}: {count} sent" for channel, count in sorted(summary.sent.items())]
+    parts += [f"{channel}: {error}" for channel, error in sorted(summary.failed.items())]
     return "; ".join(parts) or "Nothing changed."
 
 
@@ -117,13 +117,13 @@ def failed_companies(context: dg.RunFailureSensorContext) -> list[str]:
 
 def failed_run(
     context: dg.RunFailureSensorContext, realm: str, *, named_already: bool = True
-) -> Finding:
+) -> Alert:
     """The failure in words: that of the company's first failed step, or why the run ended.
 
     ``realm`` is named where the message itself is not about that company.
     """
     run = context.dagster_run
-    told_by_step = []
+    reported_by_step = []
     for event in context.get_step_failure_events():
         companies = _companies(event)
         if companies and realm not in companies:
@@ -134,11 +134,15 @@ def failed_run(
             # The class alone: a message of whatever library may hold anything.
             said = (data.error.cause or data.error).cls_name
         step = str(event.step_key).rpartition("__")[2]  # qbo__bronze__invoice
-        told_by_step.append(f"{step}: {said or 'no reason was given'}")
-    rest = f" (and {len(told_by_step) - 1} more)" if len(told_by_step) > 1 else ""
-    why = told_by_step[0] if told_by_step else context.failure_event.message or "its process ended"
+        reported_by_step.append(f"{step}: {said or 'no reason was given'}")
+    rest = f" (and {len(reported_by_step) - 1} more)" if len(reported_by_step) > 1 else ""
+    why = (
+        reported_by_step[0]
+        if reported_by_step
+        else context.failure_event.message or "its process ended"
+    )
     about = f" of company {realm}" if realm and not named_already else ""
-    return Finding(
+    return Alert(
         AlertKind.RUN_FAILED.value,
         HealthState.DEGRADED,
         f"A run of the job {run.job_name}{about} failed{rest}. {why.strip().rstrip('.')}. "
@@ -163,7 +167,7 @@ def _said(event: dg.DagsterEvent, realm: str) -> str | None:
     return failure.description if own is None else str(own.value)
 
 
-def still_failing(instance: dg.DagsterInstance, realm: str, finding: Finding) -> bool:
+def still_failing(instance: dg.DagsterInstance, realm: str, finding: Alert) -> bool:
     """Whether nothing that came after the failed run has succeeded.
 
     What a person launched by hand is over with any later success of the company.

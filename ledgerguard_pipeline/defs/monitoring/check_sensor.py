@@ -1,8 +1,8 @@
-"""Keeps what Dagster shows of each check in line with every company's own verdict.
+"""Keeps what Dagster shows of each check in line with every company's own result.
 
 A load reports its checks over all companies. Two loads at the same moment may still report in the
 wrong order, a run may die before it reports, a company may be disconnected: this sensor compares
-the last evaluation of every check with the verdicts that are kept, and reports where they differ.
+the last evaluation of every check with the results that are kept, and reports where they differ.
 It costs one look at the control plane and one at Dagster's storage, whatever the number of
 companies, and calls nobody.
 """
@@ -18,7 +18,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.defs.bronze.checks import Standing, Told, check_names
+from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 
@@ -31,21 +31,21 @@ def build_check_sensor(entities: Sequence[EntityType], opened: OpenControl) -> d
     """The sensor; it launches nothing."""
 
     @dg.sensor(
-        name="check_verdicts",
+        name="check_outcomes",
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="A check is green only while no company fails it: reports the verdict over "
+        description="A check is green only while no company fails it: reports the result over "
         "all companies where the last run's differs.",
     )
-    def check_verdicts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()
         corrected = correct(context.instance, entities, faults)
         return dg.SkipReason(
-            f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its verdict."
+            f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its result."
         )
 
-    return check_verdicts
+    return check_outcomes
 
 
 def correct(
@@ -58,35 +58,37 @@ def correct(
     wanted = _wanted(entities, faults)
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(wanted))
     corrected = []
-    for key, told in wanted.items():
+    for key, reported in wanted.items():
         record = last.get(key)
-        if record is None or _agrees(instance, record, told):
+        if record is None or _agrees(instance, record, reported):
             continue
-        instance.report_runless_asset_event(told.evaluation(key.asset_key))
+        instance.report_runless_asset_event(reported.evaluation(key.asset_key))
         corrected.append(f"{key.asset_key.path[-1]} {key.name}")
     return corrected
 
 
 def _wanted(
     entities: Sequence[EntityType], faults: Sequence[CheckFault]
-) -> Mapping[dg.AssetCheckKey, Told]:
-    wanted: dict[dg.AssetCheckKey, Told] = {}
+) -> Mapping[dg.AssetCheckKey, ReportedCheck]:
+    wanted: dict[dg.AssetCheckKey, ReportedCheck] = {}
     for entity in entities:
         every: list[EntityType | DerivedEntity] = [entity, *derived_from(entity)]
         for each in every:
-            standing = Standing.of(each.name, faults)
+            company_status = KnownChecks.of(each.name, faults)
             for check in check_names(derived=isinstance(each, DerivedEntity)):
-                wanted[dg.AssetCheckKey(asset_key(each), check)] = standing.told(check)
+                wanted[dg.AssetCheckKey(asset_key(each), check)] = company_status.reported(check)
     return wanted
 
 
-def _agrees(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord, told: Told) -> bool:
+def _agrees(
+    instance: dg.DagsterInstance, record: AssetCheckExecutionRecord, reported: ReportedCheck
+) -> bool:
     if record.status is AssetCheckExecutionRecordStatus.PLANNED:
         # Its run reports when it comes to it; one that ended without a report never will.
         run = instance.get_run_by_id(record.run_id)
         return run is not None and not run.is_finished
     passed = record.status is AssetCheckExecutionRecordStatus.SUCCEEDED
-    if passed or told.passed:
-        return passed == told.passed
+    if passed or reported.passed:
+        return passed == reported.passed
     evaluation = record.evaluation
-    return evaluation is not None and evaluation.severity is told.severity
+    return evaluation is not None and evaluation.severity is reported.severity

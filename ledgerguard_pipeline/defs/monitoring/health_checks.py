@@ -26,7 +26,7 @@ from ledgerguard_pipeline.defs.monitoring.health_metadata import (
     TOKEN_WARNING_DAYS,
 )
 from ledgerguard_pipeline.defs.run_context import current_settings
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS
 
 __all__ = [
@@ -35,22 +35,22 @@ __all__ = [
     "build_health_checks",
     "build_health_job",
     "build_health_schedule",
-    "known_standings",
+    "known_statuses",
 ]
 
-ListStandings = Callable[[], Sequence[Standing]]
+ListStatuses = Callable[[], Sequence[CompanyStatus]]
 
 
-def known_standings() -> Sequence[Standing]:
+def known_statuses() -> Sequence[CompanyStatus]:
     """Every company that was not disconnected on purpose."""
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     settings = current_settings()
     with ControlPlane.open(settings) as control:
         return [
-            standing
-            for standing in read_standings(control, settings)
-            if standing.company.status is not ConnectionStatus.DISCONNECTED
+            company_status
+            for company_status in read_statuses(control, settings)
+            if company_status.company.status is not ConnectionStatus.DISCONNECTED
         ]
 
 
@@ -65,7 +65,7 @@ def build_connection_asset() -> dg.AssetSpec:
     )
 
 
-def build_health_checks(standings: ListStandings) -> dg.AssetChecksDefinition:
+def build_health_checks(statuses: ListStatuses) -> dg.AssetChecksDefinition:
     """Five checks, each runnable alone from the UI."""
     specs = [
         dg.AssetCheckSpec(HEALTH, asset=CONNECTION, description="Every company is healthy."),
@@ -95,7 +95,7 @@ def build_health_checks(standings: ListStandings) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext,
     ) -> Iterable[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        known, now = standings(), datetime.now(UTC)
+        known, now = statuses(), datetime.now(UTC)
         judged = (
             reports.health(known),
             reports.token_life(known, now),

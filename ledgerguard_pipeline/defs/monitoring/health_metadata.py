@@ -1,4 +1,4 @@
-"""What each health check finds over all companies, told so that none hides behind the others.
+"""What each health check finds over all companies, laid out so that none hides behind the others.
 
 Up to ``SHOWN`` companies all are named. Of more, only those that fail a check are, the first
 ``SHOWN`` of them, so that an evaluation stays readable and small; how many there are is said.
@@ -11,7 +11,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
 
 CONNECTION = dg.AssetKey(["qbo", "connection"])
@@ -23,32 +23,32 @@ SHOWN = 50
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 _Entries = Mapping[str, dg.MetadataValue]
-_Look = Callable[[Standing], tuple[bool, _Entries]]
-"""Whether a company is as it should be, and what is told of it."""
+_Look = Callable[[CompanyStatus], tuple[bool, _Entries]]
+"""Whether a company is as it should be, and what is reported of it."""
 
 
-def health(known: Sequence[Standing]) -> dg.AssetCheckResult:
-    """The verdict on each company; the worst of them is that of the check."""
+def health(known: Sequence[CompanyStatus]) -> dg.AssetCheckResult:
+    """The result for each company; the worst of them is that of the check."""
     order = list(HealthState)
     worst = max((each.health.state for each in known), key=order.index, default=order[0])
 
-    def look(standing: Standing) -> tuple[bool, _Entries]:
-        state = standing.health.state
-        text = "; ".join((state.value, *standing.health.texts))
+    def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
+        state = company_status.health.state
+        text = "; ".join((state.value, *company_status.health.texts))
         return state is HealthState.HEALTHY, {"health": dg.MetadataValue.text(text)}
 
     return _result(HEALTH, known, look, _ERROR if worst is HealthState.UNHEALTHY else _WARN)
 
 
-def token_life(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
+def token_life(known: Sequence[CompanyStatus], now: datetime) -> dg.AssetCheckResult:
     """Days until the refresh token, and until the whole grant, ends."""
 
-    def look(standing: Standing) -> tuple[bool, _Entries]:
-        if standing.life is None:
+    def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
+        if company_status.life is None:
             return True, {}
         ends = {
-            "days left": standing.life.refresh_expires_at,
-            "days left of the grant": standing.life.hard_expires_at,
+            "days left": company_status.life.refresh_expires_at,
+            "days left of the grant": company_status.life.hard_expires_at,
         }
         days = {name: (end - now).total_seconds() / 86_400 for name, end in ends.items() if end}
         entries = {name: dg.MetadataValue.float(round(left, 1)) for name, left in days.items()}
@@ -57,12 +57,12 @@ def token_life(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
     return _result(TOKEN_LIFE, known, look)
 
 
-def recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
+def recent(known: Sequence[CompanyStatus], now: datetime) -> dg.AssetCheckResult:
     """Whether each entity type is as fresh as its schedule promises."""
 
-    def look(standing: Standing) -> tuple[bool, _Entries]:
-        last = standing.facts.last_sync_at
-        late = [each.entity for each in standing.facts.entities if each.late(now)]
+    def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
+        last = company_status.facts.last_sync_at
+        late = [each.entity for each in company_status.facts.entities if each.late(now)]
         return not late, {
             "hours since sync": (
                 dg.MetadataValue.text("never synced")
@@ -75,11 +75,11 @@ def recent(known: Sequence[Standing], now: datetime) -> dg.AssetCheckResult:
     return _result(RECENT, [each for each in known if each.is_connected], look)
 
 
-def lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
+def lag(known: Sequence[CompanyStatus]) -> dg.AssetCheckResult:
     """How long webhook events wait, and whether any is parked."""
 
-    def look(standing: Standing) -> tuple[bool, _Entries]:
-        age, parked = standing.facts.webhook_age_seconds, standing.facts.parked_events
+    def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
+        age, parked = company_status.facts.webhook_age_seconds, company_status.facts.parked_events
         return age <= WEBHOOK_LAG_SECONDS and not parked, {
             "oldest event, seconds": dg.MetadataValue.float(round(age, 1)),
             "parked events": dg.MetadataValue.int(parked),
@@ -88,11 +88,11 @@ def lag(known: Sequence[Standing]) -> dg.AssetCheckResult:
     return _result(LAG, known, look)
 
 
-def budget(known: Sequence[Standing]) -> dg.AssetCheckResult:
+def budget(known: Sequence[CompanyStatus]) -> dg.AssetCheckResult:
     """The month's metered calls of all companies together, and whose quota Intuit calls spent."""
 
-    def look(standing: Standing) -> tuple[bool, _Entries]:
-        calls, spent = standing.calls, standing.facts.quota_resumes_at is not None
+    def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
+        calls, spent = company_status.calls, company_status.facts.quota_resumes_at is not None
         entries: dict[str, dg.MetadataValue] = {
             "metered calls this month": dg.MetadataValue.int(calls.month_to_date),
             "forecast for the month": dg.MetadataValue.int(calls.forecast),
@@ -118,14 +118,14 @@ def budget(known: Sequence[Standing]) -> dg.AssetCheckResult:
 
 def _result(
     name: str,
-    known: Sequence[Standing],
+    known: Sequence[CompanyStatus],
     look: _Look,
     severity: dg.AssetCheckSeverity = _WARN,
     common: Mapping[str, dg.MetadataValue] | None = None,
     *,
     passed: bool = True,
 ) -> dg.AssetCheckResult:
-    looked = [(standing.company.realm_id, *look(standing)) for standing in known]
+    looked = [(company_status.company.realm_id, *look(company_status)) for company_status in known]
     failing = [each for each in looked if not each[1]]
     metadata: Metadata = {
         "companies": dg.MetadataValue.int(len(known)),

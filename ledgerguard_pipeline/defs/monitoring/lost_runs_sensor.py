@@ -1,4 +1,4 @@
-"""Runs whose process was killed, told to Dagster, which cannot notice every kill itself.
+"""Runs whose process was killed, reported to Dagster, which cannot notice every kill itself.
 
 Dagster's default launcher notices a dead run only while the code server that started it lives, a
 Celery task of a killed worker stays "started" for ever. Such a run would block its company (one
@@ -41,9 +41,9 @@ def build_lost_runs_sensor(queue: OpenQueue) -> dg.SensorDefinition:
             found = report_lost_runs(context.instance, control, _suspects(context.cursor))
         if found.reported:
             context.log.warning("Reported as killed: %s.", ", ".join(found.reported))
-        told = ", ".join(found.reported)
+        reported = ", ".join(found.reported)
         return dg.SensorResult(
-            skip_reason=f"Reported as killed: {told}." if told else "No run was killed.",
+            skip_reason=f"Reported as killed: {reported}." if reported else "No run was killed.",
             cursor=json.dumps(found.suspects),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, Care, Cared
+from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, KeepAliveOutcome, KeepAliveResult
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
@@ -17,7 +17,7 @@ from ledgerguard_pipeline.defs.monitoring.health_checks import CONNECTION
 from ledgerguard_pipeline.defs.run_context import current_settings
 from ledgerguard_pipeline.errors import LedgerGuardError
 
-KeepAlive = Callable[[int], Sequence[Cared]]
+KeepAlive = Callable[[int], Sequence[KeepAliveResult]]
 """Does the work; takes the number of idle days."""
 
 
@@ -28,8 +28,8 @@ class IdleDays(dg.Config):
     """Companies that were not refreshed for so many days are; 0 means every one but today's."""
 
 
-def keep_companies_alive(idle_days: int) -> Sequence[Cared]:
-    """The installation's own care."""
+def keep_companies_alive(idle_days: int) -> Sequence[KeepAliveResult]:
+    """The installation's own keep-alive."""
     from ledgerguard_pipeline.auth.keepalive import keep_alive
     from ledgerguard_pipeline.installation import Installation
 
@@ -37,10 +37,10 @@ def keep_companies_alive(idle_days: int) -> Sequence[Cared]:
         companies = installation.control.companies.list()
         if all(company.status is ConnectionStatus.DISCONNECTED for company in companies):
             return []  # without credentials too
-        return keep_alive(installation.control, installation.custodian, idle_days=idle_days)
+        return keep_alive(installation.control, installation.token_provider, idle_days=idle_days)
 
 
-def build_keep_alive_job(care: KeepAlive) -> dg.JobDefinition:
+def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
     """One step for all companies; it fails after the last one if any has bad news."""
 
     @dg.op(
@@ -50,15 +50,15 @@ def build_keep_alive_job(care: KeepAlive) -> dg.JobDefinition:
     )
     def refresh_idle_companies(context: dg.OpExecutionContext, config: IdleDays) -> None:
         try:
-            outcomes = care(config.idle_days)
+            outcomes = outcome(config.idle_days)
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         metadata = _metadata(outcomes)
         context.log_event(dg.AssetObservation(asset_key=CONNECTION, metadata=metadata))
-        bad = [each for each in outcomes if each.care.bad]
+        bad = [each for each in outcomes if each.outcome.bad]
         if bad:
-            told = "; ".join(f"{each.name} ({each.realm_id}): {each.detail}" for each in bad)
-            raise dg.Failure(description=told, metadata=metadata, allow_retries=False)
+            reported = "; ".join(f"{each.name} ({each.realm_id}): {each.detail}" for each in bad)
+            raise dg.Failure(description=reported, metadata=metadata, allow_retries=False)
         context.add_output_metadata(metadata)
 
     @dg.job(
@@ -85,13 +85,13 @@ def build_keep_alive_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
     )
 
 
-def _metadata(outcomes: Sequence[Cared]) -> Metadata:
+def _metadata(outcomes: Sequence[KeepAliveResult]) -> Metadata:
     metadata: Metadata = {"companies": dg.MetadataValue.int(len(outcomes))}
-    for care in Care:
-        count = sum(each.care is care for each in outcomes)
-        metadata[care.value] = dg.MetadataValue.int(count)
+    for outcome in KeepAliveOutcome:
+        count = sum(each.outcome is outcome for each in outcomes)
+        metadata[outcome.value] = dg.MetadataValue.int(count)
     for each in outcomes:
-        words = [each.care.value]
+        words = [each.outcome.value]
         if each.refresh_expires_at is not None:
             words.append(f"refresh token ends {each.refresh_expires_at:%Y-%m-%d}")
         if each.hard_expires_at is not None:

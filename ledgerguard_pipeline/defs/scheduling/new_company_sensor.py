@@ -114,7 +114,7 @@ def _by_sweeps(
 
 
 def add_requests(realms: Sequence[str]) -> list[dg.AddDynamicPartitionsRequest]:
-    """Requests to add partitions, in portions that any storage takes."""
+    """Requests to add partitions, in chunks that any storage takes."""
     return [
         realm_partitions.build_add_request(list(realms[first : first + KEYS_AT_ONCE]))
         for first in range(0, len(realms), KEYS_AT_ONCE)

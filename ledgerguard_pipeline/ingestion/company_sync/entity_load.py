@@ -1,4 +1,4 @@
-"""One entity's load inside a sync: its feed, what was committed of it, and how it ended."""
+"""One entity's load inside a sync: its reader, what was committed of it, and how it ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ledgerguard_pipeline.bronze.loads import LoadOutcome
 from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
-from ledgerguard_pipeline.ingestion.readers.base import Feed, Portion
+from ledgerguard_pipeline.ingestion.readers.base import Chunk, EntityReader
 from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -16,23 +16,23 @@ from ledgerguard_pipeline.values import Mode, RealmId
 
 @dataclass(slots=True)
 class EntityLoad:
-    """``pending`` is a portion that was read and not committed yet; times are in seconds."""
+    """``pending`` is a chunk that was read and not committed yet; times are in seconds."""
 
     realm_id: RealmId
-    feed: Feed
-    portions: Iterator[Portion]
-    pending: Portion | None = None
+    reader: EntityReader
+    chunks: Iterator[Chunk]
+    pending: Chunk | None = None
     started: float = 0.0
     result: EntityResult | None = None
     error: LedgerGuardError | None = None
     _outcomes: list[LoadOutcome] = field(default_factory=list)
     _bytes: int = 0
-    _completed: Portion | None = None
+    _completed: Chunk | None = None
 
     @property
     def name(self) -> str:
         """The entity's name."""
-        return self.feed.plan.entity.name
+        return self.reader.plan.entity.name
 
     @property
     def untouched(self) -> bool:
@@ -47,16 +47,16 @@ class EntityLoad:
     @property
     def walked(self) -> bool:
         """Whether all its rows were read: the moment to count what Bronze holds."""
-        entity = self.feed.plan.entity
-        return self.feed.mode is Mode.FULL and entity.kind is not Kind.SINGLETON
+        entity = self.reader.plan.entity
+        return self.reader.mode is Mode.FULL and entity.kind is not Kind.SINGLETON
 
-    def committed(self, portion: Portion, outcome: LoadOutcome) -> None:
-        """A portion is durable."""
+    def committed(self, chunk: Chunk, outcome: LoadOutcome) -> None:
+        """A chunk is durable."""
         self._outcomes.append(outcome)
-        self._bytes += portion.bytes
+        self._bytes += chunk.bytes
         self.pending = None
-        if portion.watermark is not None:
-            self._completed = portion
+        if chunk.watermark is not None:
+            self._completed = chunk
 
     def end(self, now: float, healed: str | None = None) -> EntityResult:
         """Everything of it is durable; ``healed`` is what was mended before."""
@@ -75,11 +75,11 @@ class EntityLoad:
         return self.result
 
     def _summed_up(self, now: float) -> EntityResult:
-        outcomes, tally = self._outcomes, self.feed.tally
+        outcomes, comparison = self._outcomes, self.reader.comparison
         return EntityResult(
             realm_id=self.realm_id,
             entity=self.name,
-            mode=self.feed.mode,
+            mode=self.reader.mode,
             fetched=sum(outcome.fetched for outcome in outcomes),
             written=sum(outcome.written for outcome in outcomes),
             deleted=sum(outcome.deleted for outcome in outcomes),
@@ -88,24 +88,24 @@ class EntityLoad:
             unchanged=sum(outcome.unchanged for outcome in outcomes),
             stale=sum(outcome.stale for outcome in outcomes),
             quarantined=sum(outcome.quarantined for outcome in outcomes),
-            api_calls=self.feed.reader.calls,
+            api_calls=self.reader.queries.calls,
             bytes=self._bytes,
             seconds=now - self.started,
             watermark=self._completed.watermark if self._completed else None,
-            expected=tally.expected,
-            stored=tally.stored,
-            note=tally.note,
+            expected=comparison.expected,
+            stored=comparison.stored,
+            note=comparison.note,
             load_ids=tuple(outcome.load_id for outcome in outcomes),
             new_fields=tuple(sorted({name for outcome in outcomes for name in outcome.new_fields})),
-            finding=tally.finding,
+            finding=comparison.finding,
             covered=self._covered(),
         )
 
     def _covered(self) -> Window | None:
         if self._completed is None:
             return None
-        whole = self.feed.mode is Mode.FULL
-        return Window(None if whole else self.feed.plan.since, self._completed.watermark)
+        whole = self.reader.mode is Mode.FULL
+        return Window(None if whole else self.reader.plan.since, self._completed.watermark)
 
 
 def _typed(cause: Exception) -> LedgerGuardError:

@@ -1,7 +1,7 @@
-"""Companies take turns: whoever syncs one holds its lease, be it a run, a sweep or a command.
+"""The lease on syncing a company: whoever syncs one holds it, be it a run, a sweep or a command.
 
 Two syncs of one company at once would lose nothing, since Bronze keeps the newest whatever the
-order. They would pay for the same calls twice. A turn ends by itself when its holder died.
+order. They would pay for the same calls twice. A lease ends by itself when its holder died.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ledgerguard_pipeline.control.protocols import Leases
 from ledgerguard_pipeline.errors import CompanyBusy, ControlError
 from ledgerguard_pipeline.values import Environment, RealmId
 
-TURN_SECONDS = 60.0
-"""A turn whose holder was killed ends after this at the latest."""
+COMPANY_LEASE_SECONDS = 60.0
+"""A lease whose holder was killed ends after this at the latest."""
 
-BEAT_SECONDS = TURN_SECONDS / 4
+BEAT_SECONDS = COMPANY_LEASE_SECONDS / 4
 _POLL_SECONDS = (0.2, 0.6)
 _log = structlog.get_logger(__name__)
 
 
-class Turns:
-    """The turns one process holds, kept alive together while ``kept`` is entered. Thread-safe."""
+class CompanyLeases:
+    """The leases one process holds, kept alive together while ``kept`` is entered. Thread-safe."""
 
     def __init__(
         self, leases: Leases, environment: Environment, *, clock: Clock = SYSTEM_CLOCK
@@ -51,7 +51,7 @@ class Turns:
 
     @contextmanager
     def of(self, realm: RealmId, *, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Hold the company's turn for the block.
+        """Hold the company's lease for the block.
 
         Raises:
             CompanyBusy: somebody else held it for longer than ``wait_seconds``.
@@ -67,14 +67,14 @@ class Turns:
             self._give_back(lease)
 
     def beat(self) -> None:
-        """Renew every turn held; one that was lost meanwhile is let go."""
+        """Renew every lease held; one that was lost meanwhile is let go."""
         with self._lock:
             held = dict(self._held)
         for realm, lease in held.items():
             try:
-                renewed = self._leases.renew(lease, TURN_SECONDS)
+                renewed = self._leases.renew(lease, COMPANY_LEASE_SECONDS)
             except ControlError as error:
-                _log.warning("turn_not_renewed", realm=realm, message=error.message)
+                _log.warning("company_lease_not_renewed", realm=realm, message=error.message)
                 continue
             with self._lock:
                 if realm in self._held:
@@ -82,7 +82,7 @@ class Turns:
 
     def _take(self, realm: RealmId, deadline: float) -> Lease:
         name = f"sync:{self._environment.value}:{realm}"
-        while (lease := self._leases.acquire(name, self._owner, TURN_SECONDS)) is None:
+        while (lease := self._leases.acquire(name, self._owner, COMPANY_LEASE_SECONDS)) is None:
             if self._clock.monotonic() >= deadline:
                 raise CompanyBusy(
                     "Another run or sweep works on this company. Nothing was done; the next "
@@ -96,5 +96,5 @@ class Turns:
         try:
             self._leases.release(lease)
         except ControlError as error:
-            # The work is done; the turn ends by itself.
-            _log.warning("turn_not_released", lease=lease.name, message=error.message)
+            # The work is done; the lease ends by itself.
+            _log.warning("company_lease_not_released", lease=lease.name, message=error.message)

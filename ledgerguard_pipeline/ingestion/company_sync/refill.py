@@ -2,7 +2,7 @@
 
 An older version of the program, ``LEDGERGUARD_CUSTOM_FIELDS=first-three`` or a company that refused
 to show all of them leave rows with fewer fields than there are, and rows that nobody edits are not
-read again by changes. So what a type's rows were read with is remembered where the marks are.
+read again by changes. So what a type's rows were read with is remembered where the sync states are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALL, FIRST_THREE = "all", "first-three"
 class Refill:
     """The types of one company whose rows may lack custom fields.
 
-    Without marks (a client used on its own) nothing is remembered, and nothing is read again.
+    Without sync states (a client used on its own) nothing is remembered, and nothing is read again.
     """
 
     def __init__(self, client: QBOClient, *, remembers: bool) -> None:
@@ -50,12 +50,12 @@ class Refill:
         if not self._remembers:
             return
         for load in loads:
-            entity = load.feed.plan.entity
+            entity = load.reader.plan.entity
             if not entity.custom_fields or not load.completed:
                 continue
             if not self._whole:
                 value = FIRST_THREE
-            elif load.feed.mode is Mode.FULL:
+            elif load.reader.mode is Mode.FULL:
                 value = ALL
             else:
                 continue

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -38,15 +38,15 @@ from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_res
 from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
-from ledgerguard_pipeline.ingestion.company_sync.state_writer import Marking
+from ledgerguard_pipeline.ingestion.company_sync.state_writer import StateWriter
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
-from ledgerguard_pipeline.ingestion.readers.base import Portion
+from ledgerguard_pipeline.ingestion.readers.base import Chunk
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
-from ledgerguard_pipeline.ingestion.readers.factory import Feeds
+from ledgerguard_pipeline.ingestion.readers.factory import EntityReaders
 from ledgerguard_pipeline.ingestion.readers.not_offered import as_offered
-from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, StoppedFeed, sort_out
+from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, StoppedReader, sort_out
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -67,21 +67,21 @@ class CompanySync:
         *,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
-        marks: SyncMarks | None = None,
+        sync_states: SyncStates | None = None,
         budget: CallBudget | None = None,
         watermarks: Mapping[str, datetime] | None = None,
     ) -> None:
         """``watermarks`` saves reading them, for who read those of many companies at once."""
         self._watermarks = watermarks
         self._companies = companies
-        self._marking = Marking(marks, storage, request.realm_id)
+        self._state_writer = StateWriter(sync_states, storage, request.realm_id)
         self._budget = budget
         self._skipped: dict[str, EntityResult] = {}
         self._again: frozenset[str] = frozenset()
         """Types that are read in full because their answers went silent before."""
         self.request = request
         self._client = client
-        self._refill = Refill(client, remembers=marks is not None)
+        self._refill = Refill(client, remembers=sync_states is not None)
         self._storage = storage
         self._clock = clock
         self._progress = current_progress()
@@ -134,11 +134,11 @@ class CompanySync:
             return
         self._ended = self._clock.monotonic()
         for load in self._loads.values():
-            load.feed.close()
+            load.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._companies is not None and self._worked:
             self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
-        self._mark_end()
+        self._record_end()
         self._waiting.close()
 
     def load(self, entity: EntityType) -> EntityResult:
@@ -197,7 +197,7 @@ class CompanySync:
             load.result is not None and load.error is None for load in loads
         )
 
-    def _mark_end(self) -> None:
+    def _record_end(self) -> None:
         """Which entities failed, which are current without a commit, which to count anew."""
         failed: dict[str, Failure] = {}
         current, recount, compared = [], [], []
@@ -206,27 +206,29 @@ class CompanySync:
                 failed[load.name] = self._failure(load.error)
             elif load.result is not None:
                 # What the company's edition lacks is up to date without any row.
-                if load.feed.plan.advances and not self.request.reconcile and not load.completed:
+                if load.reader.plan.advances and not self.request.reconcile and not load.completed:
                     current.append(load.name)
                 if self.request.reconcile or load.walked:
                     recount.append(load.name)
                 found = load.result
                 if found.expected is not None and found.stored is not None:
                     compared.append(CountGap(load.name, found.expected, found.stored))
-        self._mark_doubts()
+        self._note_doubts()
         self._refill.ended([load for load in self._loads.values() if load.error is None])
-        self._marking.ended(failed=failed, current=current, recount=recount, compared=compared)
+        self._state_writer.ended(failed=failed, current=current, recount=recount, compared=compared)
 
-    def _mark_doubts(self) -> None:
+    def _note_doubts(self) -> None:
         """Which types went silent in this sync, and which answer again as they should."""
-        loads = [load for load in self._loads.values() if not isinstance(load.feed, StoppedFeed)]
+        loads = [
+            load for load in self._loads.values() if not isinstance(load.reader, StoppedReader)
+        ]
         silent = [load.name for load in loads if isinstance(load.error, RightsInDoubt)]
         settled = [load.name for load in loads if load.name in self._again and load.completed]
-        self._marking.doubted(silent, settled)
+        self._state_writer.doubted(silent, settled)
 
     def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
         realm = self.request.realm_id
-        doubts = self._marking.doubts()
+        doubts = self._state_writer.doubts()
         company = self._companies.get(realm) if doubts and self._companies is not None else None
         return sort_out(
             plans,
@@ -255,11 +257,11 @@ class CompanySync:
             # Every commit meets the same holder and names it; the next sync heals.
             self._healing = None
         if self._healing is not None:
-            self._marking.partial(self._healing.left)
+            self._state_writer.partial(self._healing.left)
         watermarks = self._watermarks
         if watermarks is None:
             watermarks = self._storage.watermarks(request.realm_id)
-        self._marking.opened(watermarks)
+        self._state_writer.opened(watermarks)
         planned = plan_entities(request, watermarks, self._clock.now())
         paid, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
         plans = as_offered(paid, self._client.capabilities, everything=request.full)
@@ -267,7 +269,7 @@ class CompanySync:
             plan.entity.name: skipped_result(request, plan, why) for plan, why in skipped
         }
         self._progress.started(request.realm_id, tuple(entity.name for entity in request.entities))
-        feeds = Feeds(
+        readers = EntityReaders(
             self._client,
             self._storage,
             self._stored,
@@ -275,33 +277,35 @@ class CompanySync:
             request.realm_id,
             clock=self._clock,
         )
-        chosen = feeds.reconciling if request.reconcile else feeds.bringing_up_to_date
+        chosen = readers.reconciling if request.reconcile else readers.bringing_up_to_date
         sorted_out = self._sort_out(self._refill.planned(plans, request))
         self._again = frozenset(plan.entity.name for plan in sorted_out.again)
-        begun = [*chosen(sorted_out.usual), *feeds.stopped(sorted_out.stopped)]
+        begun = [*chosen(sorted_out.usual), *readers.stopped(sorted_out.stopped)]
         if sorted_out.again:
-            begun += feeds.bringing_up_to_date(sorted_out.again)
-        for feed in begun:
-            self._loads[feed.plan.entity.name] = EntityLoad(request.realm_id, feed, feed.portions())
+            begun += readers.bringing_up_to_date(sorted_out.again)
+        for reader in begun:
+            self._loads[reader.plan.entity.name] = EntityLoad(
+                request.realm_id, reader, reader.chunks()
+            )
         for result in self._skipped.values():
             self._progress.finished(result)
 
     def _finish(self, load: EntityLoad) -> EntityResult:
         load.started = self._clock.monotonic()
-        load.feed.activate()
+        load.reader.activate()
         try:
             if load.pending is None and load.untouched:
                 load.pending = self._next(load)
             if load.pending is not None:
                 self._commit_together(load, load.pending)
-            while (portion := self._next(load)) is not None:
-                self._commit([(load, portion)])
+            while (chunk := self._next(load)) is not None:
+                self._commit([(load, chunk)])
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this entity's failure
             result = load.fail(cause, self._clock.monotonic())
         else:
             result = load.end(self._clock.monotonic(), self._healed(load.name))
         finally:
-            load.feed.close()
+            load.reader.close()
         self._progress.finished(result)
         return result
 
@@ -310,14 +314,14 @@ class CompanySync:
         healed = None if self._healing is None else self._healing.done.get(entity)
         return None if healed is None else str(healed)
 
-    def _commit_together(self, load: EntityLoad, portion: Portion) -> None:
-        """Commit an entity's first portion and those of all others that are complete already."""
-        group = [(load, portion)]
-        rows = len(portion.records)
+    def _commit_together(self, load: EntityLoad, chunk: Chunk) -> None:
+        """Commit an entity's first chunk and those of all others that are complete already."""
+        group = [(load, chunk)]
+        rows = len(chunk.records)
         for other in self._loads.values():
             if other is load or not other.untouched:
                 continue
-            if other.pending is None and other.feed.ready:
+            if other.pending is None and other.reader.ready:
                 self._read_ahead(other)
             if other.pending is not None and rows + len(other.pending.records) <= GROUP_ROWS:
                 rows += len(other.pending.records)
@@ -327,20 +331,18 @@ class CompanySync:
         except (BronzeBusy, WrongEnvironment):
             raise
         except Exception:
-            # One entity's rows may be the reason: the others keep theirs for their own turn.
+            # One entity's rows may be the reason: the others keep theirs until they are reached.
             if len(group) == 1:
                 raise
-            self._commit([(load, portion)])
+            self._commit([(load, chunk)])
 
-    def _next(self, load: EntityLoad) -> Portion | None:
-        """The next portion, with every row that is not whole read again, by query."""
-        portion = next(load.portions, None)
-        if portion is None or all(record.whole for record in portion.records):
-            return portion
-        settled = completed(self._client, load.feed.plan.entity, portion.records)
-        return replace(
-            portion, records=settled.records, rejects=[*portion.rejects, *settled.rejects]
-        )
+    def _next(self, load: EntityLoad) -> Chunk | None:
+        """The next chunk, with every row that is not whole read again, by query."""
+        chunk = next(load.chunks, None)
+        if chunk is None or all(record.whole for record in chunk.records):
+            return chunk
+        settled = completed(self._client, load.reader.plan.entity, chunk.records)
+        return replace(chunk, records=settled.records, rejects=[*chunk.rejects, *settled.rejects])
 
     def _read_ahead(self, load: EntityLoad) -> None:
         try:
@@ -348,36 +350,36 @@ class CompanySync:
         except Exception as cause:  # noqa: BLE001  # the other entity's failure
             self._progress.finished(load.fail(cause, self._clock.monotonic()))
 
-    def _commit(self, group: Sequence[tuple[EntityLoad, Portion]]) -> None:
+    def _commit(self, group: Sequence[tuple[EntityLoad, Chunk]]) -> None:
         realm = self.request.realm_id
-        for load, portion in group:
-            expected = load.feed.tally.expected
-            self._progress.page(realm, load.name, len(portion.records), expected)
+        for load, chunk in group:
+            expected = load.reader.comparison.expected
+            self._progress.page(realm, load.name, len(chunk.records), expected)
         loads = [self._bronze_load(*each) for each in group]
         outcomes = self._storage.commit(loads)
-        self._marking.committed(loads, outcomes)
+        self._state_writer.committed(loads, outcomes)
         if any(outcome.written or outcome.deleted for outcome in outcomes):
             self._stored.forget()
-        for (load, portion), outcome in zip(group, outcomes, strict=True):
-            load.committed(portion, outcome)
+        for (load, chunk), outcome in zip(group, outcomes, strict=True):
+            load.committed(chunk, outcome)
             self._progress.committed(realm, load.name, outcome.fetched)
         self._progress.calls(
             realm, self._client.stats.snapshot().http_calls - self._before.http_calls
         )
 
-    def _bronze_load(self, load: EntityLoad, portion: Portion) -> Load:
+    def _bronze_load(self, load: EntityLoad, chunk: Chunk) -> Load:
         return Load(
             load_id=LoadId(uuid.uuid4().hex),
             realm_id=self.request.realm_id,
-            entity=load.feed.plan.entity,
-            mode=load.feed.mode,
+            entity=load.reader.plan.entity,
+            mode=load.reader.mode,
             run_id=self.request.run_id,
-            records=portion.records,
-            rejects=portion.rejects,
-            watermark=portion.watermark,
-            walk=portion.walk,
-            api_calls=load.feed.reader.calls,
-            fetched_bytes=portion.bytes,
+            records=chunk.records,
+            rejects=chunk.rejects,
+            watermark=chunk.watermark,
+            walk=chunk.walk,
+            api_calls=load.reader.queries.calls,
+            fetched_bytes=chunk.bytes,
             started_at=self._clock.now(),
-            marked=not self.request.quiet,
+            recorded=not self.request.quiet,
         )

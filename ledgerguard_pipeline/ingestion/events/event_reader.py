@@ -27,11 +27,11 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
-from ledgerguard_pipeline.ingestion.events.targets import Target
+from ledgerguard_pipeline.ingestion.events.targets import ChangedObject
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, look, prove_gone
 from ledgerguard_pipeline.ingestion.queries.entity_queries import (
     IDS_PER_QUERY,
-    EntityReader,
+    EntityQueries,
     Living,
 )
 from ledgerguard_pipeline.ingestion.queries.packing import packed
@@ -56,7 +56,7 @@ class EntityRead:
     bytes: int = 0
     error: LedgerGuardError | None = None
     note: str | None = None
-    missed: list[Target] = field(default_factory=list)
+    missed: list[ChangedObject] = field(default_factory=list)
     """What no answer showed and no event calls gone: to be looked for again, later."""
 
 
@@ -67,7 +67,7 @@ class EventReader:
         self._client = client
         self._clock = clock
 
-    def read(self, targets: Sequence[Target]) -> dict[str, EntityRead]:
+    def read(self, targets: Sequence[ChangedObject]) -> dict[str, EntityRead]:
         """The state of every target, by entity name; a type that fails leaves the others alone.
 
         Raises:
@@ -88,7 +88,7 @@ class EventReader:
         self._ask_by_id(open_targets, reads)
         return reads
 
-    def _is_gone(self, target: Target, read: EntityRead) -> bool:
+    def _is_gone(self, target: ChangedObject, read: EntityRead) -> bool:
         """Whether a read says that the one announced deletion of a type happened.
 
         It costs what a statement would cost, and proves what a statement's silence does not.
@@ -107,7 +107,7 @@ class EventReader:
         return False
 
     def _ask_by_id(
-        self, open_targets: dict[tuple[str, str], Target], reads: dict[str, EntityRead]
+        self, open_targets: dict[tuple[str, str], ChangedObject], reads: dict[str, EntityRead]
     ) -> None:
         statements = _statements(open_targets.values())
         for batch in packed(statements, lambda statement: len(statement[1])):
@@ -123,7 +123,7 @@ class EventReader:
                     read.error = error
 
     def _living(
-        self, entity: EntityType, targets: Sequence[Target], answer: Page | QBOAPIError
+        self, entity: EntityType, targets: Sequence[ChangedObject], answer: Page | QBOAPIError
     ) -> Living:
         ids = [target.object_id for target in targets]
         if isinstance(answer, Page):
@@ -139,7 +139,7 @@ class EventReader:
                 return self._singly(entity, ids)
         raise answer
 
-    def _take(self, read: EntityRead, targets: Sequence[Target], living: Living) -> None:
+    def _take(self, read: EntityRead, targets: Sequence[ChangedObject], living: Living) -> None:
         entity = read.entity
         time = living.time or self._clock.now()
         settled = completed(self._client, entity, living.records)
@@ -174,7 +174,7 @@ class EventReader:
                 read.rejects.append(_reject(target, why, time, living.request_id))
 
     def _again(self, entity: EntityType, ids: Sequence[str]) -> Living:
-        return EntityReader(self._client, entity, clock=self._clock).alive(ids)
+        return EntityQueries(self._client, entity, clock=self._clock).alive(ids)
 
     def _singly(self, entity: EntityType, ids: Sequence[str]) -> Living:
         living = Living()
@@ -191,12 +191,12 @@ class EventReader:
         return living
 
 
-def _numbers(targets: Sequence[Target]) -> Counter[str]:
+def _numbers(targets: Sequence[ChangedObject]) -> Counter[str]:
     return Counter(target.entity.name for target in targets)
 
 
-def _statements(targets: Iterable[Target]) -> list[tuple[EntityType, list[Target]]]:
-    by_entity: dict[str, list[Target]] = {}
+def _statements(targets: Iterable[ChangedObject]) -> list[tuple[EntityType, list[ChangedObject]]]:
+    by_entity: dict[str, list[ChangedObject]] = {}
     for target in targets:
         by_entity.setdefault(target.entity.name, []).append(target)
     return [
@@ -206,13 +206,13 @@ def _statements(targets: Iterable[Target]) -> list[tuple[EntityType, list[Target
     ]
 
 
-def _query(entity: EntityType, targets: Sequence[Target]) -> Query:
+def _query(entity: EntityType, targets: Sequence[ChangedObject]) -> Query:
     if entity.kind is Kind.SINGLETON:
         return Query.select(entity, limit=None)
     return Query.ids(entity, [target.object_id for target in targets])
 
 
-def _attributed(record: Record, target: Target) -> Record:
+def _attributed(record: Record, target: ChangedObject) -> Record:
     return msgspec.structs.replace(
         record,
         source=Source.WEBHOOK,
@@ -222,7 +222,7 @@ def _attributed(record: Record, target: Target) -> Record:
     )
 
 
-def _gone(target: Target, time: datetime, request_id: str | None) -> Record:
+def _gone(target: ChangedObject, time: datetime, request_id: str | None) -> Record:
     """What a read that no longer finds the object says: error 610, or an answer without it."""
     return Record(
         id=target.object_id,
@@ -239,13 +239,13 @@ def _gone(target: Target, time: datetime, request_id: str | None) -> Record:
     )
 
 
-def _ended_state(target: Target) -> State:
+def _ended_state(target: ChangedObject) -> State:
     """A list member cannot be deleted, only made inactive: one that is gone went into another."""
     merged = target.merged_into is not None or target.entity.kind is Kind.LIST
     return State.MERGED if merged else State.DELETED
 
 
-def _reject(target: Target, why: str, time: datetime, request_id: str | None) -> Reject:
+def _reject(target: ChangedObject, why: str, time: datetime, request_id: str | None) -> Reject:
     return Reject(target.object_id, why, None, Source.WEBHOOK, request_id, time)
 
 

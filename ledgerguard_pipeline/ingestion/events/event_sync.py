@@ -22,7 +22,7 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMarks
+from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
@@ -34,10 +34,10 @@ from ledgerguard_pipeline.errors import (
     WrongEnvironment,
 )
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.ingestion.company_sync.state_writer import Marking
+from ledgerguard_pipeline.ingestion.company_sync.state_writer import StateWriter
 from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events.event_reader import EntityRead, EventReader
-from ledgerguard_pipeline.ingestion.events.targets import Target, coalesce
+from ledgerguard_pipeline.ingestion.events.targets import ChangedObject, coalesce
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -63,9 +63,9 @@ class EventSync:
         run_id: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
         companies: CompanyStore | None = None,
-        marks: SyncMarks | None = None,
+        sync_states: SyncStates | None = None,
     ) -> None:
-        self._marking = Marking(marks, storage, realm_id)
+        self._state_writer = StateWriter(sync_states, storage, realm_id)
         self._client = client
         self._storage = storage
         self._realm_id = realm_id
@@ -167,7 +167,7 @@ class EventSync:
         silent = [
             read.entity.name for read in reads.values() if isinstance(read.error, RightsInDoubt)
         ]
-        self._marking.doubted(silent, ())
+        self._state_writer.doubted(silent, ())
         self._commit([read for read in reads.values() if read.error is None])
         if self._companies is not None:
             self._note_end(self._companies, done=len(self._errors) < len(reads))
@@ -199,7 +199,7 @@ class EventSync:
             for read in reads:
                 self._commit([read])
             return
-        self._marking.committed(loads, outcomes)
+        self._state_writer.committed(loads, outcomes)
         crashpoint("before_event_ack")
         try:
             self._acknowledge(reads)
@@ -275,7 +275,7 @@ class EventSync:
         )
         self._progress.finished(self._results[name])
 
-    def _targets_of(self, name: str) -> list[Target]:
+    def _targets_of(self, name: str) -> list[ChangedObject]:
         return [target for target in self._targets if target.entity.name == name]
 
     def _events_of(self, names: set[str]) -> list[ChangeEvent]:
@@ -292,8 +292,8 @@ class EventSync:
 
 
 def _note(events: int, objects: int, missed: int) -> str:
-    told = f"{events} events about {objects} objects"
-    return f"{told}, {missed} of them not found yet" if missed else told
+    reported = f"{events} events about {objects} objects"
+    return f"{reported}, {missed} of them not found yet" if missed else reported
 
 
 def _typed(cause: Exception) -> LedgerGuardError:

@@ -13,7 +13,7 @@ _ENDS = frozenset({Operation.DELETE, Operation.MERGE})
 
 
 @dataclass(slots=True)
-class Target:
+class ChangedObject:
     """One object and everything that was announced about it.
 
     ``ended`` tells that an event says the object is gone: should a read not find it, that is no
@@ -31,7 +31,7 @@ class Target:
 
     @property
     def event_id(self) -> str:
-        """Of the latest event, as far as times are told; of the last one to arrive otherwise."""
+        """Of the latest event, as far as times are given; of the last one to arrive otherwise."""
         return max(enumerate(self.events), key=_moment)[1].event_id
 
     @property
@@ -42,16 +42,18 @@ class Target:
         return min(known) if len(known) == len(moments) else None
 
 
-def coalesce(events: Iterable[ChangeEvent], missed: Collection[str] = frozenset()) -> list[Target]:
+def coalesce(
+    events: Iterable[ChangeEvent], missed: Collection[str] = frozenset()
+) -> list[ChangedObject]:
     """The objects these events are about, in order of first mention.
 
     A merge concerns two: the survivor it names and the object that ended in it. ``missed`` are
     keys of events whose objects were not found before.
     """
-    found: dict[tuple[str, str], Target] = {}
+    found: dict[tuple[str, str], ChangedObject] = {}
 
-    def target(entity: EntityType, object_id: str, event: ChangeEvent) -> Target:
-        each = found.setdefault((entity.name, object_id), Target(entity, object_id))
+    def target(entity: EntityType, object_id: str, event: ChangeEvent) -> ChangedObject:
+        each = found.setdefault((entity.name, object_id), ChangedObject(entity, object_id))
         each.events.append(event)
         each.missed = each.missed or event.key in missed
         return each
@@ -72,6 +74,6 @@ def coalesce(events: Iterable[ChangeEvent], missed: Collection[str] = frozenset(
 
 
 def _moment(numbered: tuple[int, ChangeEvent]) -> tuple[float, int]:
-    place, event = numbered
+    index, event = numbered
     moment = event.occurred_at
-    return (moment.timestamp() if moment is not None else 0.0, place)
+    return (moment.timestamp() if moment is not None else 0.0, index)

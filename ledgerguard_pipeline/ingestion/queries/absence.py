@@ -46,7 +46,7 @@ def prove_gone(
 ) -> None:
     """Return if single reads confirm that a sample of these objects is gone.
 
-    ``called`` is told of each read.
+    ``called`` is notified of each read.
 
     Raises:
         RightsInDoubt: an object of the sample is there, or a read does not say that it is gone.
@@ -94,11 +94,11 @@ def sample(ids: Sequence[str], size: int = SAMPLE) -> list[str]:
     ordered = sorted(ids, key=lambda id: (len(id), id))
     if len(ordered) <= size:
         return ordered
-    return [ordered[place * (len(ordered) - 1) // (size - 1)] for place in range(size)]
+    return [ordered[index * (len(ordered) - 1) // (size - 1)] for index in range(size)]
 
 
 def doubt_text(entity: EntityType, missing: int, id: str, why: str) -> str:
-    """What is told to people: what was seen, what it may mean, what to do."""
+    """What people are shown: what was seen, what it may mean, what to do."""
     return (
         f"QuickBooks' answers lack {missing} {entity.name} objects, but a single read of {id} "
         f"{why}: the consenting person may have lost rights. Nothing was deleted and the type is "

@@ -249,8 +249,10 @@ def _outcome(
     live = [row for row in group.records if row.id not in buried]
     same = [row for row in live if _held(row, held)]
     settled = settle(client, shown, [row for row in live if not _held(row, held)])
-    told = {row.id for row in live}
-    alive = [shown.alive[row.id] for row in back if row.id not in told and row.id in shown.alive]
+    reported = {row.id for row in live}
+    alive = [
+        shown.alive[row.id] for row in back if row.id not in reported and row.id in shown.alive
+    ]
     read = [msgspec.structs.replace(row, source=Source.CDC) for row in (*settled.records, *alive)]
     records = (*read, *(row for row in same if row.whole), *gone)
     return EntityChanges(records, (*group.rejects, *settled.rejects), time)

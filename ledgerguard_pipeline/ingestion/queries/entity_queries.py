@@ -40,7 +40,7 @@ class Living:
     request_id: str | None = None
 
 
-class EntityReader:
+class EntityQueries:
     """One company's rows of one type; counts the calls it makes. Thread-safe."""
 
     def __init__(

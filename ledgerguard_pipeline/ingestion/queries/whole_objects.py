@@ -31,7 +31,7 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE
-from ledgerguard_pipeline.ingestion.queries.entity_queries import IDS_PER_QUERY, EntityReader
+from ledgerguard_pipeline.ingestion.queries.entity_queries import IDS_PER_QUERY, EntityQueries
 from ledgerguard_pipeline.ingestion.queries.packing import packed
 from ledgerguard_pipeline.ingestion.queries.split_batches import read_each
 from ledgerguard_pipeline.members import called_sparse, lacking
@@ -160,7 +160,9 @@ def _alone(
         if found is None and error.fault_code == GONE:
             settled.gone.add(row.id)
         settled.rejects.append(
-            _reject(row, "it was told to have changed, but neither a query nor a read shows it")
+            _reject(
+                row, "it was announced to have changed, but neither a query nor a read shows it"
+            )
         )
         return
     except (*_NO_QUERY, PoisonPage, BadInputError):
@@ -199,7 +201,7 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
         shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
     elif isinstance(answer, PoisonPage):
         try:
-            living = EntityReader(client, shown.entity).alive(ids)
+            living = EntityQueries(client, shown.entity).alive(ids)
         except QBOAPIError as error:
             shown.error = error
             return

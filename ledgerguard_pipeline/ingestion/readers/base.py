@@ -1,4 +1,4 @@
-"""What one entity's way hands to the sync: portions of records, ready to be committed."""
+"""What one entity's reader hands to the sync: chunks of records, ready to be committed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 from ledgerguard_pipeline.bronze.loads import StoredVersion, WalkStep
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.results import Finding
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.results import Reconciled
 from ledgerguard_pipeline.values import Mode, RealmId, Record, Reject
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """Records to commit together. ``watermark`` is set on the portion that completes a read."""
+class Chunk:
+    """Records to commit together. ``watermark`` is set on the chunk that completes a read."""
 
     records: tuple[Record, ...] | list[Record]
     rejects: tuple[Reject, ...] | list[Reject] = ()
@@ -27,13 +27,13 @@ class Portion:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a feed learned about completeness: Intuit's count and what Bronze holds."""
+class CountComparison:
+    """What a reader learned about completeness: Intuit's count and what Bronze holds."""
 
     expected: int | None = None
     stored: int | None = None
     note: str | None = None
-    finding: Finding | None = None
+    finding: Reconciled | None = None
 
     def compare(self, expected: int | None, stored: int, rejected: int) -> bool:
         """Note a comparison and tell whether Bronze accounts for every object Intuit counts.
@@ -49,16 +49,16 @@ class Tally:
         return self.stored == expected
 
 
-class Feed(Protocol):
-    """One entity being brought up to date. ``portions`` may block; ``ready`` never does.
+class EntityReader(Protocol):
+    """One entity being brought up to date. ``chunks`` may block; ``ready`` never does.
 
-    The consumer commits each portion before it asks for the next one, so a feed may look at
+    The consumer commits each chunk before it asks for the next one, so a reader may look at
     Bronze between two of them.
     """
 
     plan: EntityPlan
-    reader: EntityReader
-    tally: Tally
+    queries: EntityQueries
+    comparison: CountComparison
 
     @property
     def mode(self) -> Mode:
@@ -67,15 +67,15 @@ class Feed(Protocol):
 
     @property
     def ready(self) -> bool:
-        """True when the first portion can be had without waiting."""
+        """True when the first chunk can be had without waiting."""
         ...
 
-    def portions(self) -> Iterator[Portion]:
-        """The portions in order; iterate once."""
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks in order; iterate once."""
         ...
 
     def activate(self) -> None:
-        """Somebody now waits for this feed: fetch further ahead."""
+        """Somebody now waits for this reader: fetch further ahead."""
         ...
 
     def close(self) -> None:
@@ -83,8 +83,8 @@ class Feed(Protocol):
         ...
 
 
-class Shelf(Protocol):
-    """The part of Bronze a feed looks at while it runs."""
+class BronzeState(Protocol):
+    """The part of Bronze a reader looks at while it runs."""
 
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""

@@ -1,4 +1,4 @@
-"""Which feed reads an entity, wired to the calls it shares with others."""
+"""Which reader reads an entity, wired to the calls it shares with others."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.readers.base import Feed
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.readers.base import EntityReader
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
-from ledgerguard_pipeline.ingestion.readers.full_load import FullFeed, Opening
-from ledgerguard_pipeline.ingestion.readers.full_load_prefetch import Openings
-from ledgerguard_pipeline.ingestion.readers.incremental import ChangeFeed, QueryFeed
-from ledgerguard_pipeline.ingestion.readers.not_offered import AbsentFeed
-from ledgerguard_pipeline.ingestion.readers.reconcile import Comparing, ReconcileFeed
+from ledgerguard_pipeline.ingestion.readers.full_load import FullReader, Opening
+from ledgerguard_pipeline.ingestion.readers.full_load_prefetch import FullLoadPrefetch
+from ledgerguard_pipeline.ingestion.readers.incremental import ChangeReader, QueryReader
+from ledgerguard_pipeline.ingestion.readers.not_offered import AbsentReader
+from ledgerguard_pipeline.ingestion.readers.reconcile import Comparing, ReconcileReader
 from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
-from ledgerguard_pipeline.ingestion.readers.stopped import StoppedFeed
+from ledgerguard_pipeline.ingestion.readers.stopped import StoppedReader
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode, RealmId
 
 
-class Feeds:
-    """Builds the feeds of one company's sync; reading starts in the background at once."""
+class EntityReaders:
+    """Builds the readers of one company's sync; reading starts in the background at once."""
 
     def __init__(
         self,
@@ -46,93 +46,97 @@ class Feeds:
         self._clock = clock
         self._known = partial(stored.versions, realm_id)
 
-    def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[Feed]:
-        """A feed per plan."""
+    def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
+        """A reader per plan."""
         full = [plan.entity for plan in plans if plan.mode is Mode.FULL and plan.offered]
-        openings = Openings(self._client, full, self._pool)
+        openings = FullLoadPrefetch(self._client, full, self._pool)
         sweep = Sweep(self._client, plans, self._pool, known=self._known)
-        feeds = [self._feed(plan, openings, sweep) for plan in plans]
+        readers = [self._reader_of(plan, openings, sweep) for plan in plans]
         openings.begin()
         sweep.begin()
-        return feeds
+        return readers
 
-    def reconciling(self, plans: Sequence[EntityPlan]) -> list[Feed]:
-        """A feed per plan that compares counts first and reads only what differs."""
+    def reconciling(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
+        """A reader per plan that compares counts first and reads only what differs."""
         realm = self._realm_id
         held, quarantined = self._storage.counts(realm), self._storage.quarantined(realm)
         offered = [plan for plan in plans if plan.offered]
         comparing = Comparing(
             self._client, offered, held, quarantined, self._pool, known=self._known
         )
-        feeds: list[Feed] = []
+        readers: list[EntityReader] = []
         for plan in plans:
-            reader = self._reader(plan)
+            queries = self._queries(plan)
             if not plan.offered:
-                feeds.append(AbsentFeed(plan, reader))
+                readers.append(AbsentReader(plan, queries))
                 continue
-            feeds.append(
-                ReconcileFeed(
+            readers.append(
+                ReconcileReader(
                     plan,
-                    reader,
+                    queries,
                     self._stored,
                     realm,
                     comparing.futures[plan.entity.name],
-                    catch_up=partial(self._changes, plan, reader),
-                    walk=partial(self._whole, plan, reader),
+                    catch_up=partial(self._changes, plan, queries),
+                    walk=partial(self._whole, plan, queries),
                 )
             )
         comparing.begin()
-        return feeds
+        return readers
 
-    def stopped(self, plans: Sequence[tuple[EntityPlan, Doubt]]) -> list[Feed]:
-        """A feed per type that is left alone for now; it makes no call."""
-        return [StoppedFeed(plan, self._reader(plan), doubt) for plan, doubt in plans]
+    def stopped(self, plans: Sequence[tuple[EntityPlan, Doubt]]) -> list[EntityReader]:
+        """A reader per type that is left alone for now; it makes no call."""
+        return [StoppedReader(plan, self._queries(plan), doubt) for plan, doubt in plans]
 
-    def _reader(self, plan: EntityPlan) -> EntityReader:
-        return EntityReader(self._client, plan.entity, clock=self._clock)
+    def _queries(self, plan: EntityPlan) -> EntityQueries:
+        return EntityQueries(self._client, plan.entity, clock=self._clock)
 
-    def _feed(self, plan: EntityPlan, openings: Openings, sweep: Sweep) -> Feed:
-        reader = self._reader(plan)
+    def _reader_of(
+        self, plan: EntityPlan, openings: FullLoadPrefetch, sweep: Sweep
+    ) -> EntityReader:
+        queries = self._queries(plan)
         if not plan.offered:
-            return AbsentFeed(plan, reader)
+            return AbsentReader(plan, queries)
         if plan.mode is Mode.FULL:
-            return self._full(plan, reader, openings.futures[plan.entity.name])
-        return self._changes(plan, reader, sweep)
+            return self._full(plan, queries, openings.futures[plan.entity.name])
+        return self._changes(plan, queries, sweep)
 
-    def _changes(self, plan: EntityPlan, reader: EntityReader, sweep: Sweep) -> Feed:
+    def _changes(self, plan: EntityPlan, queries: EntityQueries, sweep: Sweep) -> EntityReader:
         if plan.mode is Mode.QUERY:
-            return self._query(plan, reader, sweep)
+            return self._query(plan, queries, sweep)
 
-        def by_query() -> QueryFeed:
-            return self._query(replace(plan, count_after=True), reader, sweep)
+        def by_query() -> QueryReader:
+            return self._query(replace(plan, count_after=True), queries, sweep)
 
-        return ChangeFeed(plan, reader, sweep.changes[plan.entity.name], by_query)
+        return ChangeReader(plan, queries, sweep.changes[plan.entity.name], by_query)
 
-    def _query(self, plan: EntityPlan, reader: EntityReader, sweep: Sweep) -> QueryFeed:
-        return QueryFeed(
+    def _query(self, plan: EntityPlan, queries: EntityQueries, sweep: Sweep) -> QueryReader:
+        return QueryReader(
             plan,
-            reader,
+            queries,
             self._stored,
             self._pool,
             self._realm_id,
             first=sweep.pages.get(plan.entity.name),
-            escalate=lambda: self._whole(plan, reader, reader.count()),
+            escalate=lambda: self._whole(plan, queries, queries.count()),
             count_after=plan.count_after and plan.entity.countable,
         )
 
-    def _whole(self, plan: EntityPlan, reader: EntityReader, count: int | None) -> FullFeed:
+    def _whole(self, plan: EntityPlan, queries: EntityQueries, count: int | None) -> FullReader:
         opening: Future[Opening] = Future()
         opening.set_result(Opening(count, None, None))
-        return self._full(plan, reader, opening)
+        return self._full(plan, queries, opening)
 
-    def _full(self, plan: EntityPlan, reader: EntityReader, opening: Future[Opening]) -> FullFeed:
+    def _full(
+        self, plan: EntityPlan, queries: EntityQueries, opening: Future[Opening]
+    ) -> FullReader:
         realm = self._realm_id
         walk = self._stored.walk(realm, plan.entity)
         fresh = walk is not None and self._clock.now() - walk.started_at < CDC_REACH
-        return FullFeed(
+        return FullReader(
             self._client,
             plan,
-            reader,
+            queries,
             self._stored,
             self._pool,
             realm,

@@ -34,8 +34,8 @@ from ledgerguard_pipeline.ingestion.queries.cdc import (
     Outcome,
     read_changes,
 )
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.readers.base import Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
 from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -63,7 +63,7 @@ AHEAD_ACTIVE = 8
 class Opening:
     """What is known before an entity is walked: Intuit's count and perhaps its only page.
 
-    ``calls`` are the calls that told it, shared with other entities.
+    ``calls`` are the calls that showed it, shared with other entities.
     """
 
     count: int | None
@@ -72,15 +72,15 @@ class Opening:
     calls: int = 0
 
 
-class FullFeed:
+class FullReader:
     """A full read of one type. ``opening`` resolves when its first answers are there."""
 
     def __init__(
         self,
         client: QBOClient,
         plan: EntityPlan,
-        reader: EntityReader,
-        shelf: Shelf,
+        queries: EntityQueries,
+        bronze: BronzeState,
         pool: Executor,
         realm_id: RealmId,
         *,
@@ -89,17 +89,17 @@ class FullFeed:
         track_seen: bool,
     ) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally()
+        self.queries = queries
+        self.comparison = CountComparison()
         self._client = client
-        self._shelf = shelf
+        self._bronze = bronze
         self._pool = pool
         self._realm_id = realm_id
         self._opening = opening
         self._resume = resume
         self._track_seen = track_seen
         self._starting = threading.Lock()
-        self._pager = reader.snapshot()
+        self._pager = queries.snapshot()
         self._walk: PageWalk | None = None
         self._active = False
         self._rejected = 0
@@ -124,39 +124,39 @@ class FullFeed:
         if self._walk is not None:
             self._walk.close()
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         opening = Opening(None, None, None)
         try:
-            if self.reader.lacks(Capability.QUERY):
-                raise self.reader.without_query()
+            if self.queries.lacks(Capability.QUERY):
+                raise self.queries.without_query()
             opening = self._opening.result()
-            self.reader.calls += opening.calls
+            self.queries.calls += opening.calls
             self._prove_emptied(opening.count)
             yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:
-            self.reader.offered(really=False)
-            self.tally.note = NOT_OFFERED
+            self.queries.offered(really=False)
+            self.comparison.note = NOT_OFFERED
             # Nothing can have changed before the feature exists, so changes suffice from here;
             # of what Bronze holds already, changes up to now may be unread.
             watermark = None if self._track_seen else opening.time
-            yield self._advancing(Portion((), watermark=watermark))
+            yield self._advancing(Chunk((), watermark=watermark))
             return
         except RequestRejected as error:
             if self.plan.entity.surely_queried or self._pager.answered or opening.page is not None:
                 raise
             yield from self._without_query(error)
             return
-        self.reader.offered(really=True)
+        self.queries.offered(really=True)
         if opening.count is None:
             return
-        if self._complete(opening.count) or self._complete(self.reader.count()):
+        if self._complete(opening.count) or self._complete(self.queries.count()):
             return
         # Something moved that neither the walk nor its change pass could show.
         self._resume, self._walk, self._rejected = None, None, 0
-        yield from self._read(Opening(self.tally.expected, None, None), track_seen=True)
-        self._complete(self.reader.count())
+        yield from self._read(Opening(self.comparison.expected, None, None), track_seen=True)
+        self._complete(self.queries.count())
 
-    def _without_query(self, refusal: RequestRejected) -> Iterator[Portion]:
+    def _without_query(self, refusal: RequestRejected) -> Iterator[Chunk]:
         """No query of the type is served: what changes and reads by id can tell.
 
         Raises:
@@ -165,22 +165,22 @@ class FullFeed:
         entity = self.plan.entity
         if entity.optional and not self._track_seen:
             # Never seen here, and what cannot even be counted is not there.
-            self.reader.offered(really=False)
-            self.tally.note = NOT_OFFERED
+            self.queries.offered(really=False)
+            self.comparison.note = NOT_OFFERED
             return
         outcome = self._recent()
         if isinstance(outcome, EntityChanges):
-            self.reader.note_without_query()
+            self.queries.note_without_query()
             met = {record.id for record in outcome.records}
-            held = self._shelf.living(self._realm_id, entity) if self._track_seen else frozenset()
-            rest = self.reader.one_by_one(sorted(held - met), outcome.time)
-            self.tally.note = (
+            held = self._bronze.living(self._realm_id, entity) if self._track_seen else frozenset()
+            rest = self.queries.one_by_one(sorted(held - met), outcome.time)
+            self.comparison.note = (
                 f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "
                 "known by id were read"
             )
             size = sum(len(record.payload or b"") for record in (*outcome.records, *rest))
-            portion = Portion((*outcome.records, *rest), outcome.rejects, size, outcome.time)
-            yield self._advancing(portion)
+            chunk = Chunk((*outcome.records, *rest), outcome.rejects, size, outcome.time)
+            yield self._advancing(chunk)
             return
         if isinstance(outcome, QBOAPIError):
             raise outcome
@@ -188,10 +188,13 @@ class FullFeed:
 
     def _recent(self) -> Outcome:
         entity = self.plan.entity
-        if not entity.cdc or self.reader.lacks(Capability.CHANGES):
+        if not entity.cdc or self.queries.lacks(Capability.CHANGES):
             return NotByChanges("the company's change data capture does not cover the type")
-        self.reader.calls += 1
-        since, known = self.reader.now() - CDC_REACH, partial(self._shelf.versions, self._realm_id)
+        self.queries.calls += 1
+        since, known = (
+            self.queries.now() - CDC_REACH,
+            partial(self._bronze.versions, self._realm_id),
+        )
         return read_changes(self._client, [entity], since, known=known)[entity.name]
 
     def _prove_emptied(self, count: int | None) -> None:
@@ -201,23 +204,23 @@ class FullFeed:
             RightsInDoubt: objects that Bronze holds are there.
         """
         if count == 0 and self._track_seen and self.plan.entity.identified:
-            self.reader.prove_gone(sorted(self._shelf.living(self._realm_id, self.plan.entity)))
+            self.queries.prove_gone(sorted(self._bronze.living(self._realm_id, self.plan.entity)))
 
     def _complete(self, expected: int | None) -> bool:
-        stored = self._shelf.stored(self._realm_id, self.plan.entity)
-        return self.tally.compare(expected, stored, self._rejected)
+        stored = self._bronze.stored(self._realm_id, self.plan.entity)
+        return self.comparison.compare(expected, stored, self._rejected)
 
-    def _read(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
+    def _read(self, opening: Opening, *, track_seen: bool) -> Iterator[Chunk]:
         page = self._whole(opening)
         if page is not None:
             self._rejected += len(page.rejects)
             late: list[Record] = []
             if track_seen:
                 met = {record.id for record in page.records}
-                held = self._shelf.living(self._realm_id, self.plan.entity)
+                held = self._bronze.living(self._realm_id, self.plan.entity)
                 late = self._phantoms(sorted(held - met), page.time)
             yield self._advancing(
-                Portion([*page.records, *late], page.rejects, page.bytes, page.time)
+                Chunk([*page.records, *late], page.rejects, page.bytes, page.time)
             )
             return
         yield from self._long(opening, track_seen=track_seen)
@@ -229,7 +232,7 @@ class FullFeed:
             return None
         return page if opening.count is None or page.rows >= opening.count else None
 
-    def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Portion]:
+    def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Chunk]:
         walk = self._walking(opening.count)
         walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
         step = self._resumed_step() or self._opened_step(opening, track_seen=track_seen)
@@ -252,7 +255,7 @@ class FullFeed:
             )
             full = pages >= CHUNK_PAGES or size >= CHUNK_BYTES
             if full and not stretch.last:
-                yield Portion(records, rejects, size, walk=step)
+                yield Chunk(records, rejects, size, walk=step)
                 records, rejects, size, pages = [], [], 0, 0
         if step is None:
             raise IngestionError(
@@ -264,16 +267,16 @@ class FullFeed:
 
     def _closing(
         self, step: WalkStep, records: list[Record], rejects: list[Reject], size: int
-    ) -> Iterator[Portion]:
+    ) -> Iterator[Chunk]:
         """The rest of the walk, the changes since before it began, and the phantoms."""
         late, late_rejects, time = self._change_pass(step.started_at)
         self._rejected += len(late_rejects)
-        last = Portion([*records, *late], [*rejects, *late_rejects], size, walk=step)
+        last = Chunk([*records, *late], [*rejects, *late_rejects], size, walk=step)
         if step.track_seen:
             yield last
-            unseen = self._shelf.unseen(self._realm_id, self.plan.entity, step.walk_id)
+            unseen = self._bronze.unseen(self._realm_id, self.plan.entity, step.walk_id)
             yield self._advancing(
-                Portion(self._phantoms(unseen, time), watermark=time, walk=replace(step, done=True))
+                Chunk(self._phantoms(unseen, time), watermark=time, walk=replace(step, done=True))
             )
         else:
             yield self._advancing(replace(last, watermark=time, walk=replace(step, done=True)))
@@ -282,8 +285,8 @@ class FullFeed:
         since = began - OVERLAP
         entity = self.plan.entity
         if entity.cdc:
-            self.reader.calls += 1
-            known = partial(self._shelf.versions, self._realm_id)
+            self.queries.calls += 1
+            known = partial(self._bronze.versions, self._realm_id)
             outcome = read_changes(self._client, [entity], since, known=known)[entity.name]
             if isinstance(outcome, EntityChanges):
                 return list(outcome.records), list(outcome.rejects), outcome.time
@@ -292,7 +295,7 @@ class FullFeed:
         records: list[Record] = []
         rejects: list[Reject] = []
         time: datetime | None = None
-        for stretch in self.reader.changed(since, None).walk(self._pool):
+        for stretch in self.queries.changed(since, None).walk(self._pool):
             records.extend(stretch.records)
             rejects.extend(stretch.rejects)
             time = time or stretch.time
@@ -308,7 +311,7 @@ class FullFeed:
         if not unseen or not entity.identified or entity.kind is Kind.SINGLETON:
             return []
         try:
-            alive = self.reader.alive(unseen)
+            alive = self.queries.alive(unseen)
         except RequestRejected:
             # A type that cannot be asked for by id is left as it is.
             return []
@@ -316,7 +319,7 @@ class FullFeed:
         there = {record.id for record in alive.records} | alive.unreadable
         lost = [id for id in unseen if id not in there]
         if lost:
-            self.reader.prove_gone(lost)
+            self.queries.prove_gone(lost)
         state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
         gone = [
             Record(
@@ -334,14 +337,14 @@ class FullFeed:
         ]
         return [*alive.records, *gone]
 
-    def _advancing(self, portion: Portion) -> Portion:
-        return portion if self.plan.advances else replace(portion, watermark=None)
+    def _advancing(self, chunk: Chunk) -> Chunk:
+        return chunk if self.plan.advances else replace(chunk, watermark=None)
 
     def _fetch_ahead(self, opening: Future[Opening]) -> None:
         if opening.cancelled() or opening.exception() is not None:
             return
         result = opening.result()
-        if self._whole(result) is None and not self.reader.lacks(Capability.QUERY):
+        if self._whole(result) is None and not self.queries.lacks(Capability.QUERY):
             self._walking(result.count)
 
     def _walking(self, count: int | None) -> PageWalk:
@@ -355,7 +358,7 @@ class FullFeed:
         resume, expected = self._resume, count
         if resume is not None and count is not None:
             expected = count - resume.rows
-        self._pager = self.reader.snapshot()
+        self._pager = self.queries.snapshot()
         return self._pager.walk(
             self._pool,
             cursor=None if resume is None else resume.cursor,
@@ -367,7 +370,7 @@ class FullFeed:
         resume = self._resume
         if resume is None:
             return None
-        self.tally.note = f"resumed after {resume.rows} rows"
+        self.comparison.note = f"resumed after {resume.rows} rows"
         return WalkStep(
             walk_id=resume.walk_id,
             started_at=resume.started_at,

@@ -26,7 +26,7 @@ SMALL_UNCOUNTED = 50
 """Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
 
 
-class Openings:
+class FullLoadPrefetch:
     """Resolves an ``Opening`` per entity; ``begin`` runs in the background."""
 
     def __init__(self, client: QBOClient, entities: Sequence[EntityType], pool: Executor) -> None:

@@ -10,24 +10,29 @@ from ledgerguard_pipeline.errors import FeatureUnavailable, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.absence import fallen
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, Outcome
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.readers.base import Feed, Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.readers.base import (
+    BronzeState,
+    Chunk,
+    CountComparison,
+    EntityReader,
+)
 from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
 from ledgerguard_pipeline.ingestion.readers.shared_changes import FirstPage
 from ledgerguard_pipeline.values import Mode, RealmId
 
-Escalate = Callable[[], Feed]
+Escalate = Callable[[], EntityReader]
 """Makes the full read that takes over when changes alone cannot tell the truth."""
 
 
-class QueryFeed:
+class QueryReader:
     """Changes by LastUpdatedTime. A query shows no deletion, so the count is compared after."""
 
     def __init__(
         self,
         plan: EntityPlan,
-        reader: EntityReader,
-        shelf: Shelf,
+        queries: EntityQueries,
+        bronze: BronzeState,
         pool: Executor,
         realm_id: RealmId,
         *,
@@ -36,15 +41,15 @@ class QueryFeed:
         count_after: bool,
     ) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally()
-        self._shelf = shelf
+        self.queries = queries
+        self.comparison = CountComparison()
+        self._bronze = bronze
         self._pool = pool
         self._realm_id = realm_id
         self._first = first
         self._escalate = escalate
         self._count_after = count_after
-        self._takeover: Feed | None = None
+        self._takeover: EntityReader | None = None
 
     @property
     def mode(self) -> Mode:
@@ -65,81 +70,81 @@ class QueryFeed:
         if self._takeover is not None:
             self._takeover.close()
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         first = FirstPage(None, None)
         if self._first is not None:
             first = self._first.result()
-            self.reader.calls += 1  # shared by all entities of the sync
+            self.queries.calls += 1  # shared by all entities of the sync
         # Types that every sync counts heal at the next one; for the others the watermark waits
         # until the count proved that no deletion went unseen.
         hold = self._count_after and (self.plan.entity.cdc or self._silent(first.count))
         rejected = 0
         watermark = None
         try:
-            for portion in self._read(first):
-                rejected += len(portion.rejects)
-                watermark = portion.watermark
-                yield replace(portion, watermark=None) if hold else portion
+            for chunk in self._read(first):
+                rejected += len(chunk.rejects)
+                watermark = chunk.watermark
+                yield replace(chunk, watermark=None) if hold else chunk
         except FeatureUnavailable:
-            self.reader.offered(really=False)
-            self.tally.note = NOT_OFFERED
-            yield Portion(())
+            self.queries.offered(really=False)
+            self.comparison.note = NOT_OFFERED
+            yield Chunk(())
             return
         except RequestRejected:
             # A type that cannot be filtered by time is read whole.
             yield from self._take_over()
             return
-        self.reader.offered(really=True)
+        self.queries.offered(really=True)
         if not self._count_after:
             return
-        expected = first.count if first.count is not None else self.reader.count()
-        stored = self._shelf.stored(self._realm_id, self.plan.entity)
-        if not self.tally.compare(expected, stored, rejected):
+        expected = first.count if first.count is not None else self.queries.count()
+        stored = self._bronze.stored(self._realm_id, self.plan.entity)
+        if not self.comparison.compare(expected, stored, rejected):
             yield from self._take_over()
             return
         if hold:
-            yield Portion((), watermark=watermark)
+            yield Chunk((), watermark=watermark)
 
     def _silent(self, count: int | None) -> bool:
         """Whether the count says that most of what Bronze holds is gone: not to be built upon."""
-        return fallen(count, self._shelf.stored(self._realm_id, self.plan.entity))
+        return fallen(count, self._bronze.stored(self._realm_id, self.plan.entity))
 
-    def _take_over(self) -> Iterator[Portion]:
+    def _take_over(self) -> Iterator[Chunk]:
         self._takeover = self._escalate()
         self._takeover.activate()
-        yield from self._takeover.portions()
-        self.tally = self._takeover.tally
+        yield from self._takeover.chunks()
+        self.comparison = self._takeover.comparison
 
-    def _read(self, first: FirstPage) -> Iterator[Portion]:
+    def _read(self, first: FirstPage) -> Iterator[Chunk]:
         page = first.page
         if page is not None and not page.full:
             watermark = page.time if self.plan.advances else None
-            yield Portion(page.records, page.rejects, page.bytes, watermark)
+            yield Chunk(page.records, page.rejects, page.bytes, watermark)
             return
-        walk = self.reader.changed(self.plan.since, self.plan.until).walk(self._pool)
+        walk = self.queries.changed(self.plan.since, self.plan.until).walk(self._pool)
         began = None
         for stretch in walk:
             began = began or stretch.time
             done = stretch.last and self.plan.advances
-            yield Portion(stretch.records, stretch.rejects, stretch.bytes, began if done else None)
+            yield Chunk(stretch.records, stretch.rejects, stretch.bytes, began if done else None)
 
 
-class ChangeFeed:
+class ChangeReader:
     """Changes from the shared change-data-capture call, or by query where it cannot tell."""
 
     def __init__(
         self,
         plan: EntityPlan,
-        reader: EntityReader,
+        queries: EntityQueries,
         outcome: Future[Outcome],
-        by_query: Callable[[], QueryFeed],
+        by_query: Callable[[], QueryReader],
     ) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally()
+        self.queries = queries
+        self.comparison = CountComparison()
         self._outcome = outcome
         self._by_query = by_query
-        self._fallback: QueryFeed | None = None
+        self._fallback: QueryReader | None = None
 
     @property
     def mode(self) -> Mode:
@@ -157,15 +162,15 @@ class ChangeFeed:
         if self._fallback is not None:
             self._fallback.close()
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         outcome = self._outcome.result()
-        self.reader.calls += 1  # shared by all entities of the sync
+        self.queries.calls += 1  # shared by all entities of the sync
         if isinstance(outcome, EntityChanges):
-            self.reader.offered(really=True)
+            self.queries.offered(really=True)
             watermark = outcome.time if self.plan.advances else None
             size = sum(len(record.payload or b"") for record in outcome.records)
-            yield Portion(outcome.records, outcome.rejects, size, watermark)
+            yield Chunk(outcome.records, outcome.rejects, size, watermark)
             return
         self._fallback = self._by_query()
-        yield from self._fallback.portions()
-        self.tally = self._fallback.tally
+        yield from self._fallback.chunks()
+        self.comparison = self._fallback.comparison

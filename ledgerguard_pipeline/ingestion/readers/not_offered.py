@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from ledgerguard_pipeline.capabilities import Capabilities, Capability, Seen
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.readers.base import Portion, Tally
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.readers.base import Chunk, CountComparison
 from ledgerguard_pipeline.values import Mode
 
 NOT_OFFERED = "this company's edition has no such objects"
@@ -54,13 +54,13 @@ def _missing(plan: EntityPlan, known: Capabilities) -> tuple[Capability, Seen] |
     return None
 
 
-class AbsentFeed:
+class AbsentReader:
     """A type the company is known not to offer: nothing is asked, nothing is stored."""
 
-    def __init__(self, plan: EntityPlan, reader: EntityReader) -> None:
+    def __init__(self, plan: EntityPlan, queries: EntityQueries) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally(note=NOT_OFFERED)
+        self.queries = queries
+        self.comparison = CountComparison(note=NOT_OFFERED)
 
     @property
     def mode(self) -> Mode:
@@ -69,10 +69,10 @@ class AbsentFeed:
 
     @property
     def ready(self) -> bool:
-        """There is no portion to be ready."""
+        """There is no chunk to be ready."""
         return False
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         """None."""
         yield from ()
 

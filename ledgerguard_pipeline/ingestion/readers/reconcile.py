@@ -19,13 +19,18 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.queries.split_batches import count_each
 from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
-from ledgerguard_pipeline.ingestion.readers.base import Feed, Portion, Shelf, Tally
+from ledgerguard_pipeline.ingestion.readers.base import (
+    BronzeState,
+    Chunk,
+    CountComparison,
+    EntityReader,
+)
 from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
 from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
-from ledgerguard_pipeline.ingestion.results import Finding
+from ledgerguard_pipeline.ingestion.results import Reconciled
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode, RealmId
 
@@ -113,36 +118,38 @@ class Comparing:
         if not isinstance(count, int):
             return False
         held = self._held.get(plan.entity.name, 0)
-        return not Tally().compare(count, held, self._quarantined.get(plan.entity.name, 0))
+        return not CountComparison().compare(
+            count, held, self._quarantined.get(plan.entity.name, 0)
+        )
 
 
-class ReconcileFeed:
-    """One type being compared; hands out portions only where something is to be repaired.
+class ReconcileReader:
+    """One type being compared; hands out chunks only where something is to be repaired.
 
-    ``catch_up`` makes the feed of an ordinary sync from the shared sweep, ``walk`` the full read
+    ``catch_up`` makes the reader of an ordinary sync from the shared sweep, ``walk`` the full read
     for a count.
     """
 
     def __init__(
         self,
         plan: EntityPlan,
-        reader: EntityReader,
-        shelf: Shelf,
+        queries: EntityQueries,
+        bronze: BronzeState,
         realm_id: RealmId,
         comparison: Future[Comparison],
         *,
-        catch_up: Callable[[Sweep], Feed],
-        walk: Callable[[int | None], Feed],
+        catch_up: Callable[[Sweep], EntityReader],
+        walk: Callable[[int | None], EntityReader],
     ) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally()
-        self._shelf = shelf
+        self.queries = queries
+        self.comparison = CountComparison()
+        self._bronze = bronze
         self._realm_id = realm_id
         self._comparison = comparison
         self._catch_up = catch_up
         self._walk = walk
-        self._working: Feed | None = None
+        self._working: EntityReader | None = None
         self._known: set[str] = set()
         self._missing = 0
         self._phantoms = 0
@@ -164,26 +171,26 @@ class ReconcileFeed:
         if self._working is not None:
             self._working.close()
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         try:
             comparison = self._comparison.result()
         except FeatureUnavailable:
-            self.reader.offered(really=False)
-            self.tally.note = NOT_OFFERED
+            self.queries.offered(really=False)
+            self.comparison.note = NOT_OFFERED
             return
         except RequestRejected:
             # What was learned of a type is forgotten after a day; what is documented is not.
-            if self.plan.entity.surely_queried and not self.reader.lacks(Capability.QUERY):
+            if self.plan.entity.surely_queried and not self.queries.lacks(Capability.QUERY):
                 raise
-            self.tally.note = "Intuit does not count these objects"
+            self.comparison.note = "Intuit does not count these objects"
             return
         if comparison.counted is None:
-            self.tally.note = "Intuit does not count these objects"
+            self.comparison.note = "Intuit does not count these objects"
             return
-        self.tally.compare(comparison.counted, comparison.held, comparison.quarantined)
+        self.comparison.compare(comparison.counted, comparison.held, comparison.quarantined)
         if comparison.sweep is not None:
             yield from self._repair(comparison, comparison.sweep)
-        self.tally.finding = Finding(
+        self.comparison.finding = Reconciled(
             counted=comparison.counted,
             held=comparison.held,
             missing=self._missing,
@@ -191,37 +198,42 @@ class ReconcileFeed:
             walked=self._working is not None and self._working.mode is Mode.FULL,
         )
 
-    def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Portion]:
+    def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Chunk]:
         if comparison.held:
-            self._known = set(self._shelf.living(self._realm_id, self.plan.entity))
+            self._known = set(self._bronze.living(self._realm_id, self.plan.entity))
         if comparison.counted == 0 and self._known and self.plan.entity.identified:
-            self.reader.prove_gone(sorted(self._known))
+            self.queries.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted
         if self.plan.mode is not Mode.FULL:
             yield from self._through(self._catch_up(sweep))
             if self.mode is Mode.FULL:
                 return  # the catching up itself found that only a walk helps
-            held = self._shelf.stored(self._realm_id, self.plan.entity)
+            held = self._bronze.stored(self._realm_id, self.plan.entity)
             if held != comparison.held:
-                counted = self.reader.count()
-            if self.tally.compare(counted, held, comparison.quarantined):
-                self.tally.note = "caught up with the latest changes"
+                counted = self.queries.count()
+            if self.comparison.compare(counted, held, comparison.quarantined):
+                self.comparison.note = "caught up with the latest changes"
                 return
         yield from self._through(self._walk(counted))
-        self.tally.note = f"repaired {self._missing} missing and {self._phantoms} phantom objects"
+        self.comparison.note = (
+            f"repaired {self._missing} missing and {self._phantoms} phantom objects"
+        )
 
-    def _through(self, feed: Feed) -> Iterator[Portion]:
-        """A feed's portions, counting what they repair; catching up alone repairs nothing."""
-        self._working = feed
-        feed.activate()
-        for portion in feed.portions():
-            self._note(portion, repairing=feed.mode is Mode.FULL)
-            yield portion
-        if feed.tally.expected is not None:
-            self.tally.expected, self.tally.stored = feed.tally.expected, feed.tally.stored
+    def _through(self, reader: EntityReader) -> Iterator[Chunk]:
+        """A reader's chunks, counting what they repair; catching up alone repairs nothing."""
+        self._working = reader
+        reader.activate()
+        for chunk in reader.chunks():
+            self._note(chunk, repairing=reader.mode is Mode.FULL)
+            yield chunk
+        if reader.comparison.expected is not None:
+            self.comparison.expected, self.comparison.stored = (
+                reader.comparison.expected,
+                reader.comparison.stored,
+            )
 
-    def _note(self, portion: Portion, *, repairing: bool) -> None:
-        for record in portion.records:
+    def _note(self, chunk: Chunk, *, repairing: bool) -> None:
+        for record in chunk.records:
             if record.state.gone and record.id in self._known:
                 self._known.discard(record.id)
                 self._phantoms += repairing

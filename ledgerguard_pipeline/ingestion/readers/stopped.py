@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.errors import RightsInDoubt
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityReader
-from ledgerguard_pipeline.ingestion.readers.base import Portion, Tally
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.readers.base import Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.values import Mode
 
@@ -55,13 +55,13 @@ def sort_out(
     return found
 
 
-class StoppedFeed:
-    """A feed of nothing: it says why its type is not read."""
+class StoppedReader:
+    """A reader of nothing: it says why its type is not read."""
 
-    def __init__(self, plan: EntityPlan, reader: EntityReader, doubt: Doubt) -> None:
+    def __init__(self, plan: EntityPlan, queries: EntityQueries, doubt: Doubt) -> None:
         self.plan = plan
-        self.reader = reader
-        self.tally = Tally()
+        self.queries = queries
+        self.comparison = CountComparison()
         self._doubt = doubt
 
     @property
@@ -79,7 +79,7 @@ class StoppedFeed:
     def close(self) -> None:
         """Nothing was fetched ahead."""
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         yield from ()
         again = self._doubt.looked_at + LOOK_AGAIN
         raise RightsInDoubt(

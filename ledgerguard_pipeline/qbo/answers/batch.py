@@ -61,8 +61,8 @@ def read_batch_items(
     items = batch_items(answer, members)
     outcomes: list[Page | int | QBOAPIError] = []
     rows = 0
-    for place, statement in enumerate(statements):
-        found = _item(answer, items, place, statement)
+    for index, statement in enumerate(statements):
+        found = _item(answer, items, index, statement)
         if isinstance(found, QBOAPIError):
             outcomes.append(found)
             continue
@@ -143,10 +143,10 @@ def batch_item(
 
 
 def _item(
-    answer: Answer, items: dict[str, Members], place: int, statement: Query
+    answer: Answer, items: dict[str, Members], index: int, statement: Query
 ) -> tuple[Members, int] | QBOAPIError:
     name = statement.entity.name
-    part = batch_item(answer, items, f"q{place}", name)
+    part = batch_item(answer, items, f"q{index}", name)
     if isinstance(part, QBOAPIError):
         return part
     try:

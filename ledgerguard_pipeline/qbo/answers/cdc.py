@@ -30,7 +30,7 @@ def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, 
     """The groups of an answer, one per requested type, and the number of objects in it.
 
     A fault inside the answer hits the type in whose place it stands; where places cannot be
-    told, every type without rows, because their silence proves nothing.
+    matched, every type without rows, because their silence proves nothing.
 
     Raises:
         QBOAPIError: the whole answer is a refusal.
@@ -64,17 +64,17 @@ def _changes(
 ) -> Changes:
     groups: dict[str, ChangeGroup] = {}
     stray: QBOAPIError | None = None
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         fault = fault_in(part)
         if fault is not None:
-            named = types[place].name if len(parts) == len(types) else None
+            named = types[index].name if len(parts) == len(types) else None
             error = error_for(
                 answer.status, fault, _where(answer, named), retry_after=answer.retry_after
             )
             if named is None:
                 stray = error
             else:
-                groups[named] = ChangeGroup(types[place], [], [], [], error)
+                groups[named] = ChangeGroup(types[index], [], [], [], error)
             continue
         known = [type for type in types if rows_key(part, type) is not None]
         if not known and any(value[:1] == b"[" for value in part.values()):

@@ -48,7 +48,7 @@ class Refused:
     code: str | None = None
     kind: str = ""
     text: str = ""
-    told: bool = False
+    reported: bool = False
     """Whether QuickBooks itself spoke: a body that holds a fault, no page of somebody between."""
 
     @property
@@ -70,7 +70,7 @@ class Rule:
     statuses: Collection[int] = ()
     words: re.Pattern[str] | None = None
     kinds: Collection[str] = ()
-    told: bool | None = None
+    reported: bool | None = None
 
     def fits(self, refused: Refused) -> bool:
         """Whether this rule is about that refusal."""
@@ -79,7 +79,7 @@ class Rule:
             and (not self.statuses or any(each in self.statuses for each in refused.statuses))
             and (not self.kinds or refused.kind.casefold() in self.kinds)
             and (self.words is None or self.words.search(refused.text) is not None)
-            and (self.told is None or refused.told is self.told)
+            and (self.reported is None or refused.reported is self.reported)
         )
 
 
@@ -210,10 +210,10 @@ _RULES: tuple[Rule, ...] = (
     Rule(ServiceUnavailable, _OUTAGE, statuses=_NOT_ABOUT_ACCESS, words=_PASSING),
     Rule(RequestRejected, "Intuit does not support this request.", codes=("500",)),
     # No code at all. A bare 400 comes from a gateway: QuickBooks itself always gives a reason.
-    Rule(ServiceUnavailable, _OUTAGE, codes=(None,), statuses=(400,), told=False),
+    Rule(ServiceUnavailable, _OUTAGE, codes=(None,), statuses=(400,), reported=False),
     Rule(AccessDenied, _STALE_ACCESS, statuses=(401,)),
     Rule(AccessDenied, _NO_ACCESS, statuses=(403,)),
     Rule(ServiceUnavailable, _OUTAGE, statuses=_GOOD, kinds=("systemfault", "service")),
-    Rule(ServiceUnavailable, _OUTAGE, statuses=_GOOD, told=False),
+    Rule(ServiceUnavailable, _OUTAGE, statuses=_GOOD, reported=False),
     Rule(RequestRejected, _WRONG),
 )

@@ -50,7 +50,7 @@ class Fault:
     text: str
     claimed: int | None = None
     meaning: str = ""
-    told: bool = True
+    reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def error_for(
         Refused(status, text=glimpse)
         if fault is None
         else Refused(
-            status, fault.claimed, fault.code, fault.kind, fault.meaning or glimpse, fault.told
+            status, fault.claimed, fault.code, fault.kind, fault.meaning or glimpse, fault.reported
         )
     )
     message = f"QuickBooks answered {said or f'HTTP {status} without a reason'}. {advice}"
@@ -147,27 +147,27 @@ def printable(text: str, limit: int = 300) -> str:
     return _SECRETLIKE.sub("[redacted]", plain).strip()[:limit].rstrip(". ")
 
 
-def told_by(body: bytes, limit: int = 160) -> str:
+def reported_by(body: bytes, limit: int = 160) -> str:
     """What a refusal's body says in any dialect, fit for a message; empty where it says nothing."""
     fault = fault_of(body)
     return (fault.text[:limit] if fault else "") or printable(_glimpse(body), limit)
 
 
-def _fault(code: object, kind: str, words: Sequence[str], *, told: bool = True) -> Fault:
+def _fault(code: object, kind: str, words: Sequence[str], *, reported: bool = True) -> Fault:
     """The fault of these words; where no code stands beside them, they may name it."""
     meaning = ": ".join(words)
     named = _TEXT_CODE.search(meaning)
     known = _code(code) or _code(named.group(1) if named else None)
     status = _TEXT_STATUS.search(meaning)
     text = _STALE_WORDS if known == _STALE else printable(meaning)
-    return Fault(known, kind, text, int(status.group(1)) if status else None, meaning, told)
+    return Fault(known, kind, text, int(status.group(1)) if status else None, meaning, reported)
 
 
 def _fault_of_page(text: str) -> Fault | None:
     """What a page says that quotes the gateway; a page that quotes nothing is no fault."""
     if not _TEXT_CODE.search(text) and not _TEXT_STATUS.search(text):
         return None
-    return _fault(None, "", [_plain(text)], told=False)
+    return _fault(None, "", [_plain(text)], reported=False)
 
 
 def _code(value: object) -> str | None:

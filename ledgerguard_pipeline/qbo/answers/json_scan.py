@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
 _KEY = re.compile(rb'\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:', re.DOTALL)
 _SPACE = b" \t\r\n"
 _PAIRS = {b"}": b"{", b"]": b"["}
@@ -29,20 +29,20 @@ def split(container: bytes) -> list[bytes]:  # noqa: C901  # one state machine, 
     stack: list[bytes] = []
     parts: list[bytes] = []
     begin = 1
-    for match in _MARK.finditer(text):
-        mark = match.group()
-        if mark == b'"':
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token == b'"':
             raise ValueError("a string never ends")
-        if mark in (b"{", b"["):
-            stack.append(mark)
-        elif mark in (b"}", b"]"):
-            if not stack or stack.pop() != _PAIRS[mark]:
+        if token in (b"{", b"["):
+            stack.append(token)
+        elif token in (b"}", b"]"):
+            if not stack or stack.pop() != _PAIRS[token]:
                 raise ValueError("brackets do not match")
             if not stack:
                 if match.end() != len(text):
                     raise ValueError("something follows the end")
                 parts.append(text[begin : match.start()].strip(_SPACE))
-        elif mark == b"," and len(stack) == 1:
+        elif token == b"," and len(stack) == 1:
             parts.append(text[begin : match.start()].strip(_SPACE))
             begin = match.end()
     if stack:

@@ -30,7 +30,7 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     TokenEndpointUnavailable,
 )
-from ledgerguard_pipeline.qbo.answers.faults import fault_of, printable, told_by
+from ledgerguard_pipeline.qbo.answers.faults import fault_of, printable, reported_by
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.qbo.transport.http import Transport
 from ledgerguard_pipeline.qbo.transport.retry import retry_after_seconds
@@ -252,14 +252,14 @@ def is_token(text: str) -> bool:
 
 def _refuse(response: requests.Response) -> NoReturn:
     error = _error_of(response)
-    place = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
+    context = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
     if response.status_code == 429:
         # It has no limit by the minute; what it refuses so is an app whose month is used up.
         quota = QuotaExhausted(
             f"Intuit's token endpoint answered {_said(response)}: the app's monthly quota of reads "
             "is used up. Raise it in Intuit's developer portal; nothing was lost.",
             status=429,
-            **place,
+            **context,
         )
         quota.retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
         raise quota
@@ -268,7 +268,7 @@ def _refuse(response: requests.Response) -> NoReturn:
             f"Intuit no longer accepts this company's grant ({_said(response)}): connect it again "
             "with `ledgerguard connect`.",
             status=response.status_code,
-            **place,
+            **context,
         )
     if _is_outage(response):
         # Whatever a failing server calls it, it says nothing about the app or the grant.
@@ -278,7 +278,7 @@ def _refuse(response: requests.Response) -> NoReturn:
             f"Intuit refuses the app's client id or secret ({_said(response)}): check "
             "INTUIT_CLIENT_ID and INTUIT_CLIENT_SECRET; connections are untouched.",
             status=response.status_code,
-            **place,
+            **context,
         )
     raise _unavailable(f"it answered {_said(response)}", response)
 
@@ -308,10 +308,10 @@ def _words(response: requests.Response) -> str:
     try:
         body = msgspec.json.decode(response.content, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError):
-        return told_by(response.content)
+        return reported_by(response.content)
     texts = [body[name] for name in ("error", "error_description") if body.get(name)]
     found = ": ".join(text for text in texts if isinstance(text, str))
-    return printable(found, 160) if found else told_by(response.content)
+    return printable(found, 160) if found else reported_by(response.content)
 
 
 def _unavailable(why: str, response: requests.Response | None = None) -> TokenEndpointUnavailable:

@@ -1,4 +1,4 @@
-"""Where access tokens come from. The installation's custodian fits this protocol; a client used
+"""Where access tokens come from. The installation's token provider fits this protocol; a client used
 on its own keeps its tokens in memory.
 """
 
@@ -117,7 +117,7 @@ class MemoryTokens:
             else:
                 self._put(realm, grant, grant.refresh_token, expiries)
 
-    def place(self, realm: RealmId) -> None:
+    def index(self, realm: RealmId) -> None:
         """Let tokens that came without a company be this one's."""
         with self._lock:
             waiting, self._unplaced = self._unplaced, None
@@ -165,7 +165,7 @@ class MemoryTokens:
             return self._renew(realm, held)
 
     def refused(self, realm: RealmId, rejected: AccessToken) -> None:
-        """The caller is told; nothing else depends on it here."""
+        """The caller learns of it; nothing else depends on it here."""
 
     def _renew(self, realm: RealmId, held: _Held) -> AccessToken:
         if held.refresh is None:

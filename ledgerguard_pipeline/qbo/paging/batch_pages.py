@@ -78,14 +78,14 @@ class BatchOfPages:
     ) -> list[Outcome]:
         """Believe the batch if it shows a field that only the parameter brings; ask again if not."""
         unsure = []
-        for place, page in enumerate(pages):
-            if careful[place] and isinstance(page, Page) and page.records:
-                if shows_more(queries[place][0], page.records):
+        for index, page in enumerate(pages):
+            if careful[index] and isinstance(page, Page) and page.records:
+                if shows_more(queries[index][0], page.records):
                     self._fields.note_batch(HONOURED)
                     return pages
-                unsure.append(place)
-        for place in unsure:
-            pages[place] = self._alone(queries[place])
+                unsure.append(index)
+        for index in unsure:
+            pages[index] = self._alone(queries[index])
         if unsure:
             self._fields.note_batch(UNPROVEN)
         return pages

@@ -14,7 +14,7 @@ import structlog
 
 from ledgerguard_pipeline.capabilities import Capabilities
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.qbo.paging.page_walk import Stretch
+from ledgerguard_pipeline.qbo.paging.page_walk import NewRows
 from ledgerguard_pipeline.qbo.paging.pager import Pager, QueryPage
 from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, MAX_ROWS, Condition
 from ledgerguard_pipeline.values import Record
@@ -30,7 +30,7 @@ def walk(
     where: Sequence[Condition] = (),
     page_rows: int = MAX_ROWS,
     capabilities: Capabilities | None = None,
-) -> Iterator[Stretch]:
+) -> Iterator[NewRows]:
     """Every object that exists throughout the walk, each once, as pages of new rows.
 
     An object edited while it is being read may come a second time in its newer version. Objects
@@ -68,7 +68,7 @@ def walk(
             }
 
 
-def readable(entity: EntityType, stretches: Iterator[Stretch]) -> Iterator[Record]:
+def readable(entity: EntityType, stretches: Iterator[NewRows]) -> Iterator[Record]:
     """The records of a walk, for callers without a quarantine; what cannot be read is logged."""
     for stretch in stretches:
         for reject in stretch.rejects:

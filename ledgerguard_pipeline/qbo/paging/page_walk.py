@@ -73,7 +73,7 @@ class FixedSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class NewRows:
     """The new rows of one page.
 
     Every row with a key before ``covered_to`` has been delivered by now, so a later walk may
@@ -122,7 +122,7 @@ class PageWalk:
         self._in_place = 0
         self._epoch: _Epoch | None = self._open(expected)
 
-    def __iter__(self) -> Iterator[Stretch]:
+    def __iter__(self) -> Iterator[NewRows]:
         previous: _Seen | None = None
         delivered = 0
         while True:
@@ -140,7 +140,7 @@ class PageWalk:
                     fresh = page.records if previous is None else previous.without(page.records)
                     previous = seen = _Seen.of(page, self._key, previous)
                     delivered += len(fresh) + len(page.rejects)
-                    yield Stretch(fresh, page.rejects, seen.last_key, page.time, page.bytes, last)
+                    yield NewRows(fresh, page.rejects, seen.last_key, page.time, page.bytes, last)
                     if last:
                         return
                     if limit != epoch.rows or self._size.rows != epoch.rows or self._by_value:

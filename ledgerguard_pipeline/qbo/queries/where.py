@@ -17,7 +17,7 @@ _TOKEN = re.compile(
         (?P<string>'(?:[^'\\]|\\.)*')
       | (?P<number>[+-]?\d+(?:\.\d+)?)
       | (?P<operator><=|>=|=|<|>)
-      | (?P<mark>[(),])
+      | (?P<punctuation>[(),])
       | (?P<word>[A-Za-z][A-Za-z0-9.]*)
     )""",
     re.VERBOSE | re.ASCII,
@@ -82,14 +82,14 @@ class _Reader:
         raise self._refused(f"at {text!r}: an operator was expected")
 
     def _list(self, name: str) -> tuple[Scalar, ...]:
-        if self._next() != ("mark", "("):
+        if self._next() != ("punctuation", "("):
             raise self._refused("IN needs a list in parentheses")
         values = [self._scalar(name)]
         while True:
             token = self._next()
-            if token == ("mark", ")"):
+            if token == ("punctuation", ")"):
                 return tuple(values)
-            if token != ("mark", ","):
+            if token != ("punctuation", ","):
                 raise self._refused(f"at {token[1]!r}: a comma or ) was expected")
             values.append(self._scalar(name))
 

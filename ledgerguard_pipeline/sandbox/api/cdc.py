@@ -119,20 +119,22 @@ def _group(
     now: float,
 ) -> tuple[list[bytes], int]:
     """What is listed of a type, and how many of it are living objects: they come first."""
-    shelf = company.shelves[entity.name]
+    table = company.tables[entity.name]
     by_day = entity.name in DAY_DATED and switches.cdc_by_day
-    rows = engine.changed(shelf, next_midnight(since) if by_day else since).page(0, room)
+    rows = engine.changed(table, next_midnight(since) if by_day else since).page(0, room)
     if any((entity.name, row.id) in switches.poison for row in rows):
         raise poisoned()
-    graves = [grave for grave in shelf.graves.values() if grave.updated >= since]
-    if switches.silence is not None and (hidden := switches.silence.hidden(shelf, "cdc")):
+    graves = [grave for grave in table.graves.values() if grave.updated >= since]
+    if switches.silence is not None and (hidden := switches.silence.hidden(table, "cdc")):
         rows, graves = [row for row in rows if row.id not in hidden], []
     if switches.false_tombstones:
-        told = {id for name, id in switches.false_tombstones if name == entity.name}
-        graves += [Grave(row.id, int(since) + 1) for row in shelf.rows.values() if row.id in told]
-        rows = [row for row in rows if row.id not in told]
+        reported = {id for name, id in switches.false_tombstones if name == entity.name}
+        graves += [
+            Grave(row.id, int(since) + 1) for row in table.rows.values() if row.id in reported
+        ]
+        rows = [row for row in rows if row.id not in reported]
     graves.sort(key=lambda grave: (grave.updated, grave.id))
-    living = [shown(shelf, row, "cdc", switches, now) for row in rows]
+    living = [shown(table, row, "cdc", switches, now) for row in rows]
     return living + [_tombstone(grave) for grave in graves[: room - len(rows)]], len(rows)
 
 

@@ -199,7 +199,7 @@ class Control:
             {
                 "realm": company.realm_id,
                 "name": company.name,
-                "rows": {name: len(shelf.rows) for name, shelf in company.shelves.items()},
+                "rows": {name: len(table.rows) for name, table in company.tables.items()},
             }
             for company in self._world.companies.values()
         ]
@@ -208,8 +208,8 @@ class Control:
 def _truth_lines(company: SandboxCompany, entity: str) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
     with company.lock:
-        shelf = company.shelves[entity]
-        rows, graves = list(shelf.rows.values()), list(shelf.graves.values())
+        table = company.tables[entity]
+        rows, graves = list(table.rows.values()), list(table.graves.values())
     for first in range(0, len(rows), _TRUTH_CHUNK):
         with company.lock:
             lines = [
@@ -220,7 +220,7 @@ def _truth_lines(company: SandboxCompany, entity: str) -> Iterator[bytes]:
                         created=row.created,
                         sync_token=row.sync_token,
                         active=row.active,
-                        body=shelf.body(row).decode(),
+                        body=table.body(row).decode(),
                     )
                 )
                 for row in rows[first : first + _TRUTH_CHUNK]

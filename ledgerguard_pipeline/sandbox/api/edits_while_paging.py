@@ -50,7 +50,7 @@ class Disturber:
         self, kind: str, company: SandboxCompany, entity: str, served: list[str], at: int
     ) -> None:
         """Served rows and rows to come alternate at random; one that is gone or must stay is passed."""
-        rows = company.shelves[entity].rows
+        rows = company.tables[entity].rows
         everything = company.ids(entity)
         for _ in range(50):
             victim = self._random.choice(self._random.choice((served, everything)))

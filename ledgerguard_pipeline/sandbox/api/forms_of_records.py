@@ -2,7 +2,7 @@
 
 As captured in 2020, 2022 and 2026: a read of Invoice has ``InvoiceLink``, of Item
 ``DeferredRevenue``, of Vendor ``BillRate`` and ``CostRate``, of Customer ``DefaultTaxCodeRef``
-and lacks ``ClientEntityId`` and ``V4IDPseudonym``, which only a query shows. A shelf holds the
+and lacks ``ClientEntityId`` and ``V4IDPseudonym``, which only a query shows. A table holds the
 form of the query; which one change data capture has is not known, hence a switch.
 
 The download link of an attachment is signed anew whenever it is shown, and lives 900 seconds.
@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from ledgerguard_pipeline.sandbox.answers.replies import dumps, with_bare_date
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.books.header import (
     DAY_DATED,
     WITH_MODIFIER,
@@ -44,39 +44,41 @@ _DECODE = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 LINK_SECONDS = 900
 
 
-def shown(shelf: Shelf, row: Row, endpoint: Endpoint, switches: Switches, now: float) -> bytes:
+def shown(
+    table: EntityTable, row: Row, endpoint: Endpoint, switches: Switches, now: float
+) -> bytes:
     """The record's bytes as this endpoint answers them."""
-    stub = switches.stubs.get(f"{shelf.entity}/{row.id}")
+    stub = switches.stubs.get(f"{table.entity}/{row.id}")
     if stub is not None and endpoint in stub.endpoints:
-        return _stub(row, shelf.body(row), stub.shape)
-    body = shelf.body(row)
+        return _stub(row, table.body(row), stub.shape)
+    body = table.body(row)
     form = "query"
     if endpoint == "read":
         form = switches.read_form
     elif endpoint == "cdc":
         form = switches.cdc_form
     if form == "read":
-        body = _reshaped(body, _ONLY_READ.get(shelf.entity), _ONLY_QUERY.get(shelf.entity))
+        body = _reshaped(body, _ONLY_READ.get(table.entity), _ONLY_QUERY.get(table.entity))
     elif form == "own":
         body = _reshaped(body, _OWN, frozenset({"domain"}))
-    if shelf.entity == "Attachable" and switches.links == "fresh":
+    if table.entity == "Attachable" and switches.links == "fresh":
         body = _signed(body, now)
-    if shelf.entity in switches.day_times:
+    if table.entity in switches.day_times:
         return with_bare_date(body)
-    if shelf.entity in DAY_DATED & switches.full_times:
+    if table.entity in DAY_DATED & switches.full_times:
         return with_both_times(body, row.created, row.updated)
-    if shelf.entity in WITH_MODIFIER and not switches.last_modified_by:
+    if table.entity in WITH_MODIFIER and not switches.last_modified_by:
         return without_modifier(body)
     return body
 
 
-def plain(shelf: Shelf, endpoint: Endpoint, switches: Switches) -> bool:
-    """Whether every record of a shelf is shown just as it lies there."""
-    if shelf.entity in switches.day_times | (DAY_DATED & switches.full_times):
+def plain(table: EntityTable, endpoint: Endpoint, switches: Switches) -> bool:
+    """Whether every record of a table is shown just as it lies there."""
+    if table.entity in switches.day_times | (DAY_DATED & switches.full_times):
         return False
-    if shelf.entity in WITH_MODIFIER and not switches.last_modified_by:
+    if table.entity in WITH_MODIFIER and not switches.last_modified_by:
         return False
-    if switches.stubs or (shelf.entity == "Attachable" and switches.links == "fresh"):
+    if switches.stubs or (table.entity == "Attachable" and switches.links == "fresh"):
         return False
     form = {"read": switches.read_form, "cdc": switches.cdc_form}.get(endpoint, "query")
     return form == "query"

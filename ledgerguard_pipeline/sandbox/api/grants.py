@@ -18,7 +18,7 @@ class InvalidGrantError(Exception):
     """The code or refresh token is unknown, used, superseded, revoked or too old."""
 
 
-class TokenVerdict(Enum):
+class TokenCheck(Enum):
     """What an access token is worth to one company."""
 
     GOOD = "good"
@@ -137,16 +137,16 @@ class GrantBook:
         grant.revoked = True
         return True
 
-    def judge(self, token: str, realm: str, now: float) -> TokenVerdict:
+    def judge(self, token: str, realm: str, now: float) -> TokenCheck:
         """Whether an access token opens this company."""
         grant, expires = self._access.get(token, (None, 0.0))
         if grant is None:
-            return TokenVerdict.UNKNOWN
+            return TokenCheck.UNKNOWN
         if grant.revoked:
-            return TokenVerdict.REVOKED
+            return TokenCheck.REVOKED
         if now >= expires:
-            return TokenVerdict.EXPIRED
-        return TokenVerdict.GOOD if grant.realm == realm else TokenVerdict.OTHER_COMPANY
+            return TokenCheck.EXPIRED
+        return TokenCheck.GOOD if grant.realm == realm else TokenCheck.OTHER_COMPANY
 
     def expire_access(self, realm: str | None = None) -> int:
         """Let access tokens expire now, of one company or of all; returns how many."""

@@ -156,8 +156,8 @@ def _json_members(body: bytes) -> dict[str, str]:
 def _redirect(asked: dict[str, str], **outcome: str) -> Answer:
     target = asked["redirect_uri"]
     query = urlencode({**outcome, "state": asked["state"]})
-    mark = "&" if urlsplit(target).query else "?"
-    return Answer(302, b"", JSON, {"Location": f"{target}{mark}{query}"})
+    separator = "&" if urlsplit(target).query else "?"
+    return Answer(302, b"", JSON, {"Location": f"{target}{separator}{query}"})
 
 
 def _refused(error: str, status: int = 400) -> Answer:

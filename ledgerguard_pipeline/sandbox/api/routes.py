@@ -31,10 +31,10 @@ from ledgerguard_pipeline.sandbox.api.cdc import answer_key
 from ledgerguard_pipeline.sandbox.api.edits_while_paging import Disturber
 from ledgerguard_pipeline.sandbox.api.faults import HANDLE, item_refusal, other_company
 from ledgerguard_pipeline.sandbox.api.forms_of_records import Endpoint, plain, shown
-from ledgerguard_pipeline.sandbox.api.grants import TokenVerdict
+from ledgerguard_pipeline.sandbox.api.grants import TokenCheck
 from ledgerguard_pipeline.sandbox.api.world import World
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.query.columns import fields
 from ledgerguard_pipeline.sandbox.query.engine import Found, QueryEngine, project, totalled
 from ledgerguard_pipeline.sandbox.query.grammar import Statement, parse
@@ -99,13 +99,13 @@ class Api:
         if target.realm not in self._world.companies:
             return forbidden(now)
         match self._world.grants.judge(token, target.realm, now):
-            case TokenVerdict.GOOD:
+            case TokenCheck.GOOD:
                 return None
-            case TokenVerdict.OTHER_COMPANY:
+            case TokenCheck.OTHER_COMPANY:
                 return other_company(now)
-            case TokenVerdict.EXPIRED:
+            case TokenCheck.EXPIRED:
                 return unauthenticated(f"Token expired: {HANDLE}", now)
-            case TokenVerdict.REVOKED:
+            case TokenCheck.REVOKED:
                 return unauthenticated(f"Token revoked: {HANDLE}", now)
             case _:
                 return unauthenticated(f"Token not found: {HANDLE}", now)
@@ -189,36 +189,42 @@ class Api:
             return b'"QueryResponse":{"totalCount":%d}' % found.total
         if not found.rows:
             return b'"QueryResponse":{}'
-        shelf = company.shelves[found.entity.name]
+        table = company.tables[found.entity.name]
         poison = self._world.switches.poison
-        if poison and any((shelf.entity, row.id) in poison for row in found.rows):
+        if poison and any((table.entity, row.id) in poison for row in found.rows):
             raise poisoned()
-        bodies = self._bodies(shelf, found.rows, statement, now, full=full)
+        bodies = self._bodies(table, found.rows, statement, now, full=full)
         if statement.fields:
             bodies = map(lambda body: project(body, statement.fields), bodies)  # noqa: C417
         count = len(found.rows)
-        told = totalled(self._world.switches.total_count, found)
+        reported = totalled(self._world.switches.total_count, found)
         total = b',"totalCount":%d' % found.total
         return b'"QueryResponse":{"%b":[%b],"startPosition":%d,"maxResults":%d%b}' % (
             answer_key(found.entity, self._world.switches),
             b",".join(bodies),
             found.start,
             count,
-            total if told else b"",
+            total if reported else b"",
         )
 
     def _bodies(
-        self, shelf: Shelf, rows: Sequence[Row], statement: Statement, now: float, *, full: bool
+        self,
+        table: EntityTable,
+        rows: Sequence[Row],
+        statement: Statement,
+        now: float,
+        *,
+        full: bool,
     ) -> Iterable[bytes]:
         switches = self._world.switches
         by_id = any(condition.prop.lower() == "id" for condition in statement.where)
         endpoint: Endpoint = "by_id" if by_id else "query"
         bodies: Iterable[bytes] = (
-            map(shelf.body, rows)
-            if plain(shelf, endpoint, switches)
-            else (shown(shelf, row, endpoint, switches, now) for row in rows)
+            map(table.body, rows)
+            if plain(table, endpoint, switches)
+            else (shown(table, row, endpoint, switches, now) for row in rows)
         )
-        return bodies if full else (trimmed(shelf.entity, body) for body in bodies)
+        return bodies if full else (trimmed(table.entity, body) for body in bodies)
 
     def _batch(
         self, request: Request, company: SandboxCompany, engine: QueryEngine, now: float
@@ -259,39 +265,41 @@ class Api:
     ) -> Answer:
         name, *ids = target.rest or ("",)
         entity = queryable(name) if name == name.lower() else None
-        if request.method != "GET" or entity is None or entity.name not in company.shelves:
+        if request.method != "GET" or entity is None or entity.name not in company.tables:
             raise unsupported(f"Operation {name or 'unknown'} is not supported.")
         if entity.name in self._world.switches.not_offered:
             raise lacking(entity.name)
-        shelf = company.shelves[entity.name]
-        row = self._row(company, shelf, request, ids)
+        table = company.tables[entity.name]
+        row = self._row(company, table, request, ids)
         if (entity.name, row.id) in self._world.switches.poison:
             raise poisoned()
         self._world.stats.metered(target.realm, 1)
         silence = self._world.switches.silence
-        if silence is not None and silence.empties(shelf, row.id):
+        if silence is not None and silence.empties(table, row.id):
             return self._document(b'"QueryResponse":{}', now)
         full = honoured(_include(request), self._world.switches.include_on_read)
-        body = shown(shelf, row, "read", self._world.switches, now)
+        body = shown(table, row, "read", self._world.switches, now)
         body = body if full else trimmed(entity.name, body)
         return self._document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
 
-    def _row(self, company: SandboxCompany, shelf: Shelf, request: Request, ids: list[str]) -> Row:
-        if shelf.entity == "ExchangeRate":
-            return _rate(shelf, request.params)
-        single = shelf.entity == "Preferences" and not ids
-        if single or (shelf.entity == "CompanyInfo" and ids == [company.realm_id]):
-            if not shelf.rows:
+    def _row(
+        self, company: SandboxCompany, table: EntityTable, request: Request, ids: list[str]
+    ) -> Row:
+        if table.entity == "ExchangeRate":
+            return _rate(table, request.params)
+        single = table.entity == "Preferences" and not ids
+        if single or (table.entity == "CompanyInfo" and ids == [company.realm_id]):
+            if not table.rows:
                 raise not_found()
-            return next(iter(shelf.rows.values()))
+            return next(iter(table.rows.values()))
         if len(ids) != 1:
-            raise unsupported(f"Operation {shelf.entity.lower()} is not supported.")
+            raise unsupported(f"Operation {table.entity.lower()} is not supported.")
         (id,) = ids
         if not id.isdigit():
             raise Refusal("2030", "Invalid ID", f"Invalid ID : {id} is not a valid id")
-        row = shelf.rows.get(id)
-        if row is None or (shelf.entity, id) in self._world.switches.unseen:
-            raise not_found(deleted=id in shelf.graves)
+        row = table.rows.get(id)
+        if row is None or (table.entity, id) in self._world.switches.unseen:
+            raise not_found(deleted=id in table.graves)
         return row
 
 
@@ -299,11 +307,11 @@ def _include(request: Request) -> str | None:
     return request.params.get("include")
 
 
-def _rate(shelf: Shelf, params: dict[str, str]) -> Row:
+def _rate(table: EntityTable, params: dict[str, str]) -> Row:
     """``/exchangerate?sourcecurrencycode=EUR&asofdate=2026-01-31``: newest day by default."""
     source, day = params.get("sourcecurrencycode", ""), params.get("asofdate", "")
-    for row in reversed(shelf.rows.values()):
-        members = fields(shelf.body(row))
+    for row in reversed(table.rows.values()):
+        members = fields(table.body(row))
         if bytes(members.get("SourceCurrencyCode", b"")) == f'"{source}"'.encode() and (
             not day or bytes(members.get("AsOfDate", b"")) == f'"{day}"'.encode()
         ):

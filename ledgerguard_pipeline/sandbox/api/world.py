@@ -36,7 +36,7 @@ class World:
         self.switches = switches or Switches()
         self.companies = {company.realm_id: company for company in companies}
         self.engines = {
-            realm: QueryEngine(company.shelves, self.switches)
+            realm: QueryEngine(company.tables, self.switches)
             for realm, company in self.companies.items()
         }
         self.client_id = client_id

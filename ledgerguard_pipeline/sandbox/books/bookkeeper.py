@@ -86,10 +86,10 @@ class Desk:
         active: bool = True,
         ascii_only: bool = False,
     ) -> str:
-        """Put an object on its shelf; the header goes first. Returns its id."""
+        """Put an object into its table; the header goes first. Returns its id."""
         updated = created if updated is None else max(created, updated)
         body = dump(head(entity, id, created, updated, token) | doc, ascii_only=ascii_only)
-        self.company.shelves[entity].put(Row(id, created, updated, token, active, body))
+        self.company.tables[entity].put(Row(id, created, updated, token, active, body))
         return id
 
     def transact(
@@ -138,7 +138,7 @@ class Desk:
         active: bool = True,
     ) -> None:
         """Put an object that Intuit serves without the usual header, as the document stands."""
-        self.company.shelves[entity].put(
+        self.company.tables[entity].put(
             Row(id, created, created if updated is None else updated, token, active, dump(doc))
         )
 
@@ -150,7 +150,7 @@ class Desk:
 
     def bury(self, entity: str, id: str, at: int) -> None:
         """An object that was deleted or merged away during the history."""
-        self.company.shelves[entity].graves[id] = Grave(id, at)
+        self.company.tables[entity].graves[id] = Grave(id, at)
 
     def settle(self) -> None:
         """Write the waiting objects with their balances; a balance moves only the time."""

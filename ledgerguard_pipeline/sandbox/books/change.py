@@ -26,7 +26,7 @@ class Change:
 
 
 class Observer(Protocol):
-    """Somebody who is told of every edit of a company, in the order they were made."""
+    """Somebody who learns of every edit of a company, in the order they were made."""
 
     def edited(self, realm_id: str, changes: Sequence[Change]) -> None:
         """Called with the company's lock held: must be quick and must not raise."""

@@ -1,4 +1,4 @@
-"""One company file of the sandbox: its shelves, its ledger and what editing them needs."""
+"""One company file of the sandbox: its tables, its ledger and what editing them needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledgerguard_pipeline.sandbox.books.change import Observer
-from ledgerguard_pipeline.sandbox.books.entity_table import Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable
 from ledgerguard_pipeline.sandbox.books.ledger import Ledger
 from ledgerguard_pipeline.sandbox.entity_types import TYPES
 
@@ -55,14 +55,14 @@ class Bulk(Protocol):
 class SandboxCompany:
     """A company's objects by Intuit's entity name.
 
-    Readers and editors hold ``lock``; a shelf's ``version`` moves with every change.
+    Readers and editors hold ``lock``; a table's ``version`` moves with every change.
     """
 
     def __init__(self, realm_id: str, name: str, seed: int) -> None:
         self.realm_id = realm_id
         self.name = name
         self.seed = seed
-        self.shelves: dict[str, Shelf] = {entity: Shelf(entity) for entity in TYPES}
+        self.tables: dict[str, EntityTable] = {entity: EntityTable(entity) for entity in TYPES}
         self.lock = threading.RLock()
         self.ledger = Ledger()
         self.chart = Chart()
@@ -70,7 +70,7 @@ class SandboxCompany:
         """List members that rows rendered on demand refer to; they cannot be merged away."""
         self.bulk: Bulk | None = None
         self.observer: Observer | None = None
-        """Told of every edit, for example to send webhooks."""
+        """Notified of every edit, for example to send webhooks."""
         self.edits = 0
         """Edits made so far; each draws its own random numbers."""
         self._next_id: dict[str, int] = {}
@@ -91,10 +91,10 @@ class SandboxCompany:
         self._next_id = dict(other._next_id)  # a private name of the same class
 
     def ids(self, entity: str) -> list[str]:
-        """Ids ever seen on a shelf, oldest first; some may be gone. Cheap to ask again."""
+        """Ids ever seen in a table, oldest first; some may be gone. Cheap to ask again."""
         known = self._ids.get(entity)
         if known is None:
-            known = self._ids[entity] = list(self.shelves[entity].rows)
+            known = self._ids[entity] = list(self.tables[entity].rows)
         return known
 
     def note(self, entity: str, id: str) -> None:

@@ -30,7 +30,7 @@ class Grave:
     updated: int
 
 
-class Shelf:
+class EntityTable:
     """All objects of one entity type of one company. Not thread-safe: the company locks."""
 
     def __init__(self, entity: str, render: Callable[[Row], bytes] | None = None) -> None:

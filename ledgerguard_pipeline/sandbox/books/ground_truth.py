@@ -17,14 +17,14 @@ class EntityTruth:
 
 def truth(company: SandboxCompany) -> dict[str, EntityTruth]:
     """Everything, by Intuit's entity name. Renders every row: for small companies."""
-    return {entity: truth_of(company, entity) for entity in company.shelves}
+    return {entity: truth_of(company, entity) for entity in company.tables}
 
 
 def truth_of(company: SandboxCompany, entity: str) -> EntityTruth:
     """One entity type, read at one moment."""
     with company.lock:
-        shelf = company.shelves[entity]
+        table = company.tables[entity]
         return EntityTruth(
-            {row.id: shelf.body(row) for row in shelf.rows.values()},
-            {grave.id: grave.updated for grave in shelf.graves.values()},
+            {row.id: table.body(row) for row in table.rows.values()},
+            {grave.id: grave.updated for grave in table.graves.values()},
         )

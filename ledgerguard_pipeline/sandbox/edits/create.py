@@ -142,7 +142,7 @@ def _next_rate(editor: Editor, doc: Doc) -> str:
     while True:
         date = day_text(editor.at, days)
         id = f"{doc['SourceCurrencyCode']}/{doc['TargetCurrencyCode']}/{date}"
-        if id not in editor.company.shelves["ExchangeRate"].rows:
+        if id not in editor.company.tables["ExchangeRate"].rows:
             break
         days += 1
     meta = {"LastUpdatedTime": write_time(editor.at)}
@@ -208,7 +208,7 @@ def _none(entity: str) -> str:
 
 def _blank_invoice(editor: Editor) -> Doc:
     """The first invoice of a company that has none to copy."""
-    customer = next(iter(editor.company.shelves["Customer"].rows))
+    customer = next(iter(editor.company.tables["Customer"].rows))
     item = next(iter(editor.company.chart.items))
     return {
         "DocNumber": "1",

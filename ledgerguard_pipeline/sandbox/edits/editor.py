@@ -61,22 +61,22 @@ class Editor:
         Raises:
             LookupError: there is none of that id.
         """
-        found = self.company.shelves[entity].rows.get(id)
+        found = self.company.tables[entity].rows.get(id)
         if found is None:
             raise LookupError(f"the sandbox has no live {entity} {id}")
         return found
 
     def read(self, entity: str, id: str) -> Doc:
         """A fresh document of a live row; number texts are kept."""
-        return load(self.company.shelves[entity].body(self.row(entity, id)))
+        return load(self.company.tables[entity].body(self.row(entity, id)))
 
     def pick(self, entity: str, fits: Callable[[Doc], bool]) -> str | None:
         """A random live object that fits; None after many tries."""
-        shelf, ids = self.company.shelves[entity], self.company.ids(entity)
+        table, ids = self.company.tables[entity], self.company.ids(entity)
         tries = min(len(ids), 1_000)
         for id in self.rng.sample(ids, tries):
-            row = shelf.rows.get(id)
-            if row is not None and fits(load(shelf.body(row))):
+            row = table.rows.get(id)
+            if row is not None and fits(load(table.body(row))):
                 return id
         return None
 
@@ -84,7 +84,7 @@ class Editor:
         """Put a new object (its header already written) and post it."""
         self._post(postings(entity, doc, self.company.chart))
         active = inner(entity, doc).get("Active") is not False
-        self.company.shelves[entity].put(Row(id, self.at, self.at, 0, active, dump(doc)))
+        self.company.tables[entity].put(Row(id, self.at, self.at, 0, active, dump(doc)))
         self.company.note(entity, id)
         self._log(entity, id, "Create", self.at)
         return id
@@ -107,7 +107,7 @@ class Editor:
             body["SyncToken"] = str(token)
         body["MetaData"]["LastUpdatedTime"] = stamp(entity, updated)
         active = body.get("Active") is not False
-        self.company.shelves[entity].put(Row(id, row.created, updated, token, active, dump(doc)))
+        self.company.tables[entity].put(Row(id, row.created, updated, token, active, dump(doc)))
         self._log(entity, id, op, updated, inactive=row.active and not active)
 
     def bury(self, entity: str, id: str, *, log: bool = True) -> None:
@@ -116,13 +116,13 @@ class Editor:
         legs = postings(entity, self.read(entity, id), self.company.chart)
         self._post(reversed_legs(legs))
         at = max(self.at, row.updated)
-        self.company.shelves[entity].bury(id, at)
+        self.company.tables[entity].bury(id, at)
         if log:
             self._log(entity, id, "Delete", at)
 
     def touch(self, entity: str, id: str) -> None:
         """Let a balance be computed again: the time moves, the SyncToken does not."""
-        if id not in self.company.shelves[entity].rows:
+        if id not in self.company.tables[entity].rows:
             return
         doc = self.read(entity, id) | balance_fields(self.company, entity, id)
         self.save(entity, id, doc, op="Touch", bump=False)

@@ -68,15 +68,15 @@ def ref_of(doc: Doc, id: str) -> Doc:
 def naming(editor: Editor, entity: str, loser: str) -> Iterator[tuple[str, str, Doc]]:
     """Objects that may name the loser. Rows rendered on demand are found by their numbers."""
     company = editor.company
-    mark = f'"{loser}"'.encode()
+    needle = f'"{loser}"'.encode()
     if entity == "Customer" and company.bulk is not None:
         for other, id in company.bulk.of_customer(loser):
-            row = company.shelves[other].rows.get(id)
+            row = company.tables[other].rows.get(id)
             if row is not None and row.body is None:
-                yield other, id, load(company.shelves[other].body(row))
-    for other, shelf in company.shelves.items():
-        for row in shelf.rows.values():
-            if row.body is not None and mark in row.body:
+                yield other, id, load(company.tables[other].body(row))
+    for other, table in company.tables.items():
+        for row in table.rows.values():
+            if row.body is not None and needle in row.body:
                 yield other, row.id, load(row.body)
 
 

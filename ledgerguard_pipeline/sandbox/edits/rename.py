@@ -32,7 +32,7 @@ def rename_member(editor: Editor, entity: str, id: str, name: str) -> None:
     for other, of, naming_doc in list(naming(editor, entity, id)):
         if (other, of) != (entity, id) and _respell(naming_doc, entity, id, new):
             row = editor.row(other, of)
-            editor.company.shelves[other].put(
+            editor.company.tables[other].put(
                 Row(of, row.created, row.updated, row.sync_token, row.active, dump(naming_doc))
             )
 

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.query.properties import PropertyKind
 
 Value = str | bool | Decimal | int | None
@@ -26,18 +26,18 @@ class Columns:
     """Reads one property of a row at a time.
 
     A value parsed from a body is kept until the row is replaced or touched, so that a filter
-    over a large shelf pays for parsing once.
+    over a large table pays for parsing once.
     """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], dict[str, tuple[Row, bytes | None, int, Value]]] = {}
 
-    def reader(self, shelf: Shelf, prop: str, kind: PropertyKind) -> Callable[[Row], Value]:
+    def reader(self, table: EntityTable, prop: str, kind: PropertyKind) -> Callable[[Row], Value]:
         """A function from row to value; flags and times of the header need no parsing."""
         header = _HEADERS.get(prop)
         if header is not None:
             return header
-        kept = self._kept.setdefault((shelf.entity, prop), {})
+        kept = self._kept.setdefault((table.entity, prop), {})
 
         def read(row: Row) -> Value:
             known = kept.get(row.id)
@@ -48,7 +48,7 @@ class Columns:
                 and known[2] == row.updated
             ):
                 return known[3]
-            value = _parse(shelf.body(row), prop, kind)
+            value = _parse(table.body(row), prop, kind)
             kept[row.id] = (row, row.body, row.updated, value)
             return value
 

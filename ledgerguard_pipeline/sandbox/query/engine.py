@@ -1,6 +1,6 @@
-"""Answers query statements from the shelves of one company.
+"""Answers query statements from the tables of one company.
 
-Orders and selections are kept per shelf version, so that paging through a million rows costs
+Orders and selections are kept per table version, so that paging through a million rows costs
 slices; conditions on times are found by bisection.
 """
 
@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from ledgerguard_pipeline.sandbox.answers.refusals import invalid_query, lacking, too_many
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.query.columns import Columns, Value, fields
 from ledgerguard_pipeline.sandbox.query.conditions import (
     Test,
@@ -73,8 +73,8 @@ def totalled(policy: str, found: Found) -> bool:
 class QueryEngine:
     """The query endpoint of one company. The caller holds the company's lock."""
 
-    def __init__(self, shelves: Mapping[str, Shelf], switches: Switches) -> None:
-        self._shelves = shelves
+    def __init__(self, tables: Mapping[str, EntityTable], switches: Switches) -> None:
+        self._tables = tables
         self._switches = switches
         self._columns = Columns()
         self._orders = Orders(switches)
@@ -87,23 +87,23 @@ class QueryEngine:
             Refusal: 4001, the statement names what this entity does not offer.
         """
         entity = queryable(statement.entity)
-        shelf = None if entity is None else self._shelves.get(entity.name)
-        if entity is None or shelf is None:
+        table = None if entity is None else self._tables.get(entity.name)
+        if entity is None or table is None:
             raise invalid_query(f"Metadata not found for Entity:{statement.entity}")
         self._check_offered(entity)
         for name in statement.fields:
-            self._check_field(entity, shelf, name)
+            self._check_field(entity, table, name)
         self._check_order(entity, statement)
         order = tuple(
-            SortKey(_property(entity, shelf, key.prop)[0], key.descending)
+            SortKey(_property(entity, table, key.prop)[0], key.descending)
             for key in statement.order
         )
         if self._switches.tie_order == "alternating":
             self._orders.flipped = not self._orders.flipped
-        selection = self._select(entity, shelf, statement.where, order, now)
+        selection = self._select(entity, table, statement.where, order, now)
         if self._switches.silence is not None:
             surface: Surface = "count" if statement.count else "query"
-            hidden = self._switches.silence.hidden(shelf, surface)
+            hidden = self._switches.silence.hidden(table, surface)
             selection = Selection.of([row for row in selection.all() if row.id not in hidden])
         if self._switches.unseen:
             late = {id for name, id in self._switches.unseen if name == entity.name}
@@ -119,9 +119,9 @@ class QueryEngine:
         rows = selection.page(statement.start - 1, limit)
         return Found(entity, rows, selection.total, statement.start)
 
-    def changed(self, shelf: Shelf, since: float) -> Selection:
+    def changed(self, table: EntityTable, since: float) -> Selection:
         """Rows updated at or after that time, oldest change first."""
-        rows, keys = self._orders.by_time(shelf, "updated")
+        rows, keys = self._orders.by_time(table, "updated")
         return Selection(rows, bisect_left(keys, ceil(since)), len(rows))
 
     def _check_offered(self, entity: Queryable) -> None:
@@ -141,15 +141,15 @@ class QueryEngine:
                 ):
                     raise invalid_query(f"property '{key.prop}' is not sortable")
 
-    def _check_field(self, entity: Queryable, shelf: Shelf, name: str) -> None:
+    def _check_field(self, entity: Queryable, table: EntityTable, name: str) -> None:
         top = name.split(".", maxsplit=1)[0]
-        if name.lower() not in entity.properties and not _carried(shelf, top):
+        if name.lower() not in entity.properties and not _carried(table, top):
             raise invalid_query(f"Property {name} not found for Entity {entity.name}")
 
     def _select(
         self,
         entity: Queryable,
-        shelf: Shelf,
+        table: EntityTable,
         where: tuple[Condition, ...],
         order: tuple[SortKey, ...],
         now: float,
@@ -159,8 +159,8 @@ class QueryEngine:
         ways = (switches.default_order, switches.id_order, self._orders.flipped)
         key = (entity.name, where, order, ways, today)
         kept = self._kept.pop(key, None)
-        if kept is None or kept[0] != shelf.version:
-            kept = (shelf.version, self._compute(entity, shelf, where, order, now))
+        if kept is None or kept[0] != table.version:
+            kept = (table.version, self._compute(entity, table, where, order, now))
         self._kept[key] = kept
         while len(self._kept) > _KEPT_SELECTIONS:
             self._kept.popitem(last=False)
@@ -169,7 +169,7 @@ class QueryEngine:
     def _compute(
         self,
         entity: Queryable,
-        shelf: Shelf,
+        table: EntityTable,
         where: tuple[Condition, ...],
         order: tuple[SortKey, ...],
         now: float,
@@ -179,7 +179,7 @@ class QueryEngine:
         spans: dict[str, tuple[int, int]] = {}
         names_active = not entity.soft_delete
         for condition in where:
-            prop, kind = _property(entity, shelf, condition.prop)
+            prop, kind = _property(entity, table, condition.prop)
             names_active = names_active or prop == "Active"
             if kind is PropertyKind.ID:
                 wanted = wanted_ids(condition)
@@ -189,16 +189,16 @@ class QueryEngine:
                 old = spans.get(prop, (low, high))
                 spans[prop] = max(low, old[0]), min(high, old[1])
             else:
-                read = self._columns.reader(shelf, prop, kind)
+                read = self._columns.reader(table, prop, kind)
                 tests.append(test_of(prop, kind, condition, read, now))
         if not names_active:
             tests.append(_is_active)
-        return self._gather(entity, shelf, ids, spans, tests, order)
+        return self._gather(entity, table, ids, spans, tests, order)
 
     def _gather(
         self,
         entity: Queryable,
-        shelf: Shelf,
+        table: EntityTable,
         ids: frozenset[str] | None,
         spans: dict[str, tuple[int, int]],
         tests: list[Test],
@@ -207,37 +207,37 @@ class QueryEngine:
         lead = order[0] if order else None
         ordered = False
         if ids is not None:
-            found = Selection.of([shelf.rows[id] for id in ids if id in shelf.rows])
+            found = Selection.of([table.rows[id] for id in ids if id in table.rows])
         elif lead and lead.prop in _TIME_FIELDS and not lead.descending and _ties_by_id(order):
-            found = self._span(shelf, lead.prop, spans.pop(lead.prop, None))
+            found = self._span(table, lead.prop, spans.pop(lead.prop, None))
             ordered = len(order) == 1 or not self._orders.flipped
         elif spans:
-            found = self._span(shelf, *spans.popitem())
+            found = self._span(table, *spans.popitem())
         elif lead is None:
-            found = Selection.of(self._orders.by_default(entity, shelf))
+            found = Selection.of(self._orders.by_default(entity, table))
             ordered = True
         else:
-            found = Selection.of(self._orders.by_id(shelf))
+            found = Selection.of(self._orders.by_id(table))
             ordered = lead == SortKey("Id")
         for prop, span in spans.items():
             tests.append(_within(prop, span))
         if tests:
             found = Selection.of([row for row in found.all() if all(test(row) for test in tests)])
-        return found if ordered else self._sorted(entity, shelf, found.all(), order)
+        return found if ordered else self._sorted(entity, table, found.all(), order)
 
-    def _span(self, shelf: Shelf, prop: str, span: tuple[int, int] | None) -> Selection:
-        rows, keys = self._orders.by_time(shelf, _TIME_FIELDS[prop])
+    def _span(self, table: EntityTable, prop: str, span: tuple[int, int] | None) -> Selection:
+        rows, keys = self._orders.by_time(table, _TIME_FIELDS[prop])
         if span is None:
             return Selection.of(rows)
         low = bisect_left(keys, span[0])
         return Selection(rows, low, max(low, bisect_left(keys, span[1])))
 
     def _sorted(
-        self, entity: Queryable, shelf: Shelf, rows: Sequence[Row], order: tuple[SortKey, ...]
+        self, entity: Queryable, table: EntityTable, rows: Sequence[Row], order: tuple[SortKey, ...]
     ) -> Selection:
         by_id = self._orders.id_key(rows)
         if not order:
-            by_default = self._orders.defaulted(entity, shelf, sorted(rows, key=by_id))
+            by_default = self._orders.defaulted(entity, table, sorted(rows, key=by_id))
             return Selection.of(by_default)
         result = sorted(rows, key=by_id, reverse=self._orders.flipped)
         for key in reversed(order):
@@ -245,13 +245,13 @@ class QueryEngine:
                 result.sort(key=by_id, reverse=key.descending)
                 continue
             kind = entity.properties[key.prop.lower()][1]
-            read = self._columns.reader(shelf, key.prop, kind)
+            read = self._columns.reader(table, key.prop, kind)
             result.sort(key=_sorting_by(read), reverse=key.descending)
         return Selection.of(result)
 
 
 def project(body: bytes, names: tuple[str, ...]) -> bytes:
-    """A record cut down to these members, marked sparse, number texts untouched."""
+    """A record cut down to these members, flagged sparse, number texts untouched."""
     members = {key.lower(): (key, raw) for key, raw in fields(body).items()}
     wanted = {name.split(".", maxsplit=1)[0].lower() for name in names} | {"domain", "id"}
     parts = [
@@ -262,22 +262,22 @@ def project(body: bytes, names: tuple[str, ...]) -> bytes:
     return b'{"sparse":true,' + b",".join(parts) + b"}"
 
 
-def _property(entity: Queryable, shelf: Shelf, name: str) -> tuple[str, PropertyKind]:
+def _property(entity: Queryable, table: EntityTable, name: str) -> tuple[str, PropertyKind]:
     known = entity.properties.get(name.lower())
     if known is not None:
         return known
-    if _carried(shelf, name):
+    if _carried(table, name):
         raise invalid_query(f"property '{name}' is not queryable")
     raise invalid_query(f"Property {name} not found for Entity {entity.name}")
 
 
-def _carried(shelf: Shelf, name: str) -> bool:
-    """True where records of this shelf have such a member (a sample is looked at)."""
+def _carried(table: EntityTable, name: str) -> bool:
+    """True where records of this table have such a member (a sample is looked at)."""
     wanted = name.lower()
     return any(
         key.lower() == wanted
-        for row, _ in zip(shelf.rows.values(), range(_SAMPLE), strict=False)
-        for key in fields(shelf.body(row))
+        for row, _ in zip(table.rows.values(), range(_SAMPLE), strict=False)
+        for key in fields(table.body(row))
     )
 
 

@@ -72,7 +72,7 @@ _TOKEN = re.compile(
       | (?P<NUMBER>-?\d+(?:\.\d+)?(?![A-Za-z_]))
       | (?P<IDENTIFIER>[A-Za-z_][A-Za-z0-9_]*(?:\.(?:[A-Za-z_][A-Za-z0-9_]*|\*))*)
       | (?P<OPERATOR><=|>=|=|<|>)
-      | (?P<MARK>[*(),])""",
+      | (?P<PUNCTUATION>[*(),])""",
     re.VERBOSE | re.DOTALL,
 )
 _KEYWORDS = frozenset(
@@ -113,7 +113,7 @@ def parse(text: str) -> Statement:
     return _Parser(text).statement()
 
 
-def _place(text: str, offset: int) -> str:
+def _position(text: str, offset: int) -> str:
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
     return f"line {line}, column {column}"
@@ -143,11 +143,11 @@ def _tokens(text: str) -> list[_Token]:
 def _lexical(text: str, at: int) -> Refusal:
     if text[at] == "'":  # the literal never ends
         return _unparsable(
-            f"Invalid content. Lexical error at {_place(text, len(text))}.  "
+            f"Invalid content. Lexical error at {_position(text, len(text))}.  "
             f'Encountered: <EOF> after : "{text[at:]}"'
         )
     return _unparsable(
-        f"Invalid content. Lexical error at {_place(text, at)}.  "
+        f"Invalid content. Lexical error at {_position(text, at)}.  "
         f'Encountered: "{text[at]}" ({ord(text[at])}), after : ""'
     )
 
@@ -246,7 +246,7 @@ class _Parser:
 
     def _accept(self, kind: str) -> bool:
         token = self._tokens[self._at]
-        if token.kind == kind or (token.kind == "MARK" and token.image == kind):
+        if token.kind == kind or (token.kind == "PUNCTUATION" and token.image == kind):
             self._at += 1
             return True
         return False
@@ -261,7 +261,7 @@ class _Parser:
         """The text Intuit's generated parser writes; names it with the place, counted from 1."""
         wanted = "\n".join(f"    {_shown(kind)} ..." for kind in expected)
         return _unparsable(
-            f"Encountered {_encountered(token)} at {_place(self._text, token.offset)}.\n"
+            f"Encountered {_encountered(token)} at {_position(self._text, token.offset)}.\n"
             f"Was expecting one of:\n{wanted}\n    "
         )
 
@@ -279,6 +279,8 @@ def _shown(kind: str) -> str:
 def _encountered(token: _Token) -> str:
     if token.kind == "EOF":
         return '"<EOF>"'
-    if token.kind in ("MARK", "OPERATOR") or (token.kind in _KEYWORDS and token.kind not in _NAMED):
+    if token.kind in ("PUNCTUATION", "OPERATOR") or (
+        token.kind in _KEYWORDS and token.kind not in _NAMED
+    ):
         return f'" "{token.image}" "{token.image} ""'
     return f'" <{token.kind.upper()}> "{token.image} ""'

@@ -1,6 +1,6 @@
 """What can be asked of each entity type: its kind, its answer key and its filterable properties.
 
-Follows the "filterable / sortable" marks of Intuit's reference pages; a test compares the names
+Follows the "filterable / sortable" columns of Intuit's reference pages; a test compares the names
 with the product's own registry, which the sandbox must not import.
 """
 

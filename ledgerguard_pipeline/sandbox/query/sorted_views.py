@@ -1,4 +1,4 @@
-"""Sorted views of shelves, kept until the shelf changes.
+"""Sorted views of tables, kept until the table changes.
 
 Without ORDERBY QuickBooks answers transactions by LastUpdatedTime, newest first, and lists by
 name in byte order (captured 2019 to 2026).
@@ -13,7 +13,7 @@ from operator import attrgetter
 
 import msgspec
 
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.query.columns import fields
 from ledgerguard_pipeline.sandbox.query.properties import Queryable
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -48,7 +48,7 @@ class Selection:
 
 
 class Orders:
-    """The orders of one company's shelves: by Id, and by either time with ties by Id."""
+    """The orders of one company's tables: by Id, and by either time with ties by Id."""
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
@@ -56,44 +56,44 @@ class Orders:
         self.flipped = False
         """True while ties come in descending Id order."""
 
-    def by_default(self, entity: Queryable, shelf: Shelf) -> Sequence[Row]:
+    def by_default(self, entity: Queryable, table: EntityTable) -> Sequence[Row]:
         """The order of a query that asks for none."""
         if self._switches.default_order == "id":
-            return self.by_id(shelf)
+            return self.by_id(table)
 
         def arrange(_: list[Row]) -> tuple[Sequence[Row], array[int]]:
-            return self.defaulted(entity, shelf, self.by_id(shelf)), array("q")
+            return self.defaulted(entity, table, self.by_id(table)), array("q")
 
-        return self._keep(shelf, f"default {self._switches.id_order} {self.flipped}", arrange)[0]
+        return self._keep(table, f"default {self._switches.id_order} {self.flipped}", arrange)[0]
 
-    def defaulted(self, entity: Queryable, shelf: Shelf, rows: Sequence[Row]) -> list[Row]:
+    def defaulted(self, entity: Queryable, table: EntityTable, rows: Sequence[Row]) -> list[Row]:
         """Rows that come by Id in the order of a query that asks for none."""
         if self._switches.default_order == "id":
             return list(rows)
         tied = list(reversed(rows)) if self.flipped else list(rows)
         if entity.transaction:
             return sorted(tied, key=attrgetter("updated"), reverse=True)
-        return sorted(tied, key=lambda row: _name(shelf.body(row)))
+        return sorted(tied, key=lambda row: _name(table.body(row)))
 
-    def by_id(self, shelf: Shelf) -> Sequence[Row]:
+    def by_id(self, table: EntityTable) -> Sequence[Row]:
         """Ascending Id."""
         order = self._switches.id_order
         return self._keep(
-            shelf, f"id {order}", lambda rows: (sorted(rows, key=self.id_key(rows)), array("q"))
+            table, f"id {order}", lambda rows: (sorted(rows, key=self.id_key(rows)), array("q"))
         )[0]
 
-    def by_time(self, shelf: Shelf, attribute: str) -> tuple[Sequence[Row], array[int]]:
+    def by_time(self, table: EntityTable, attribute: str) -> tuple[Sequence[Row], array[int]]:
         """Rows by ``created`` or ``updated``, and those times for bisection."""
 
         def arrange(_: list[Row]) -> tuple[Sequence[Row], array[int]]:
-            rows = list(self.by_id(shelf))
+            rows = list(self.by_id(table))
             if self.flipped:
                 rows.reverse()
             moment = attrgetter(attribute)
             rows.sort(key=moment)
             return rows, array("q", map(moment, rows))
 
-        return self._keep(shelf, f"{attribute} {self._switches.id_order} {self.flipped}", arrange)
+        return self._keep(table, f"{attribute} {self._switches.id_order} {self.flipped}", arrange)
 
     def id_key(self, rows: Sequence[Row]) -> Callable[[Row], int | str]:
         """What rows sort by when they sort by Id."""
@@ -103,14 +103,14 @@ class Orders:
 
     def _keep(
         self,
-        shelf: Shelf,
+        table: EntityTable,
         name: str,
         arrange: Callable[[list[Row]], tuple[Sequence[Row], array[int]]],
     ) -> tuple[Sequence[Row], array[int]]:
-        key = (shelf.entity, name)
+        key = (table.entity, name)
         kept = self._kept.get(key)
-        if kept is None or kept[0] != shelf.version:
-            kept = (shelf.version, *arrange(list(shelf.rows.values())))
+        if kept is None or kept[0] != table.version:
+            kept = (table.version, *arrange(list(table.rows.values())))
             self._kept[key] = kept
         return kept[1], kept[2]
 

@@ -12,7 +12,7 @@ from ledgerguard_pipeline.sandbox.books.json_text import ZERO, Doc, Num, dump, m
 from ledgerguard_pipeline.sandbox.seed.names import WORK
 
 PATTERNS = 331
-_MARK = "77777777777"
+_MARKER = "77777777777"
 _ODD_UNIT_PRICES = ("0.30000000000000004", "1E+2", "100.10", "33.333333333333336", "-0.0")
 
 
@@ -53,7 +53,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
         qty = 1 + (index + number) % 3
         amount, price = money(cents * qty), money(cents)
         if number == 5:
-            amount, price, qty = Num(_MARK), Num(_MARK), 1
+            amount, price, qty = Num(_MARKER), Num(_MARKER), 1
         else:
             fixed[last] = fixed.get(last, 0) + cents * qty
         if number == 1 and index % 11 == 0:
@@ -62,7 +62,7 @@ def _pattern(desk: Desk, index: int) -> Pattern:
         line = _line(number, words, item, qty, price, amount, taxable=taxable)
         line["SalesItemLineDetail"]["ItemAccountRef"] = {"value": last}
         lines.append(line | {"CustomExtensions": []})
-    before, between, after = _text(lines).split(_MARK)
+    before, between, after = _text(lines).split(_MARKER)
     voided = _text([_void(line) for line in lines])
     return Pattern(before, between, after, fixed, last, sum(fixed.values()), taxable, voided)
 

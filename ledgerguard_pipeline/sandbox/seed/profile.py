@@ -194,7 +194,7 @@ def write_rates(desk: Desk) -> None:
 def write_attachables(desk: Desk) -> None:
     """Files and notes on documents; ``showing.py`` signs the download address anew each time."""
     company = desk.company
-    purchases = list(company.shelves["Purchase"].rows)
+    purchases = list(company.tables["Purchase"].rows)
     company.reserve("Attachable", 5_000_000_000_000_361_802)
     for index in range(32):
         at = desk.moment(index, 32, 37)

@@ -69,7 +69,7 @@ def _form(desk: Desk, index: int, at: int, prefix: str, lines: int) -> tuple[Doc
 
 
 def void_form(doc: Doc) -> Doc:
-    """A sales form after a void: amounts and quantities zero, the note marked."""
+    """A sales form after a void: amounts and quantities zero, the note says so."""
     lines = []
     for line in doc["Line"]:
         emptied: Doc = line | {"Amount": ZERO}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.books.bookkeeper import DAY, TRANSACTIONS, Desk
-from ledgerguard_pipeline.sandbox.books.entity_table import Row, Shelf
+from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting
 from ledgerguard_pipeline.sandbox.seed.line_templates import PATTERNS
 from ledgerguard_pipeline.sandbox.seed.sales_plan import BLOCK, FIRST_ID, SLOTS, VOIDED, SalesPlan
@@ -18,7 +18,7 @@ from ledgerguard_pipeline.sandbox.seed.sales_text import SalesText
 
 
 class SalesRun:
-    """Puts the planned rows on the shelves and posts what they add up to."""
+    """Puts the planned rows into the tables and posts what they add up to."""
 
     def __init__(self, desk: Desk, invoices: int) -> None:
         self.plan = SalesPlan(desk, invoices)
@@ -26,15 +26,15 @@ class SalesRun:
         self._bank = (desk.accounts["checking"], desk.accounts["undeposited"])
 
     def fill(self, desk: Desk) -> None:
-        """Put all rows on the shelves and post what they add up to."""
+        """Put all rows into the tables and post what they add up to."""
         company = desk.company
-        company.shelves["Invoice"] = Shelf("Invoice", self._text.render_invoice)
-        company.shelves["Payment"] = Shelf("Payment", self._text.render_payment)
+        company.tables["Invoice"] = EntityTable("Invoice", self._text.render_invoice)
+        company.tables["Payment"] = EntityTable("Payment", self._text.render_payment)
         receivable: dict[str, int] = {}
         counts = [0] * PATTERNS
         lasts = [0] * PATTERNS
         taxes = 0
-        rows = company.shelves["Invoice"].rows
+        rows = company.tables["Invoice"].rows
         for block in range(self.plan.blocks):
             customer = self.plan.customer_of(block)["value"]
             owed = 0
@@ -48,9 +48,9 @@ class SalesRun:
                     taxes += tax
                     owed += self.plan.patterns[index].cents + last + tax
             receivable[customer] = receivable.get(customer, 0) + owed
-        banked = self._fill_payments(company.shelves["Payment"], receivable)
-        company.shelves["Invoice"].version += 1
-        company.shelves["Payment"].version += 1
+        banked = self._fill_payments(company.tables["Payment"], receivable)
+        company.tables["Invoice"].version += 1
+        company.tables["Payment"].version += 1
         company.reserve(TRANSACTIONS, FIRST_ID + self.plan.blocks * SLOTS + 1)
         at = self.plan.moment(self.plan.blocks - 1, BLOCK) if self.plan.blocks else desk.start
         desk.company.ledger.post(self._summary(desk, receivable, counts, lasts, taxes, banked), at)
@@ -69,7 +69,7 @@ class SalesRun:
                 token, updated = 1, self.plan.moment(payment, BLOCK)
         return Row(self.plan.invoice_id(block, slot), created, updated, token, True, None)
 
-    def _fill_payments(self, shelf: Shelf, receivable: dict[str, int]) -> list[int]:
+    def _fill_payments(self, table: EntityTable, receivable: dict[str, int]) -> list[int]:
         banked = [0, 0]
         for payment in range(self.plan.payments):
             created = updated = self.plan.moment(payment, BLOCK)
@@ -77,7 +77,7 @@ class SalesRun:
             if self.plan.habit(payment) == VOIDED:
                 token, updated = 1, self.plan.void_time(payment)
             row = Row(self.plan.payment_id(payment), created, updated, token, True, None)
-            shelf.rows[row.id] = row
+            table.rows[row.id] = row
             total = self.plan.payment_total(payment)
             if total:
                 banked[payment & 1] += total
@@ -101,7 +101,7 @@ class SalesRun:
     def deposit(self, desk: Desk, payment: int, deposit: str, at: int) -> None:
         """Link a payment to the deposit that took it to the bank."""
         self._text.deposits[payment] = deposit
-        row = desk.company.shelves["Payment"].rows[self.plan.payment_id(payment)]
+        row = desk.company.tables["Payment"].rows[self.plan.payment_id(payment)]
         row.sync_token += 1
         row.updated = max(row.updated, at)
 

@@ -164,8 +164,8 @@ _PURCHASES = (
     ("CreditCard", False, "1", "card"),
     ("Cash", None, "31", "checking"),
 )
-_FEED_CARD = "1"
-"""A charge that a card's feed brought: nobody is named, unless a user does."""
+_READER_CARD = "1"
+"""A charge that a card's reader brought: nobody is named, unless a user does."""
 
 
 def write_purchases(desk: Desk) -> None:
@@ -183,7 +183,7 @@ def write_purchases(desk: Desk) -> None:
         doc: Doc = {
             "AccountRef": desk.accounts[role],
             "PaymentType": kind,
-            **({} if code == _FEED_CARD and index % 3 else {"EntityRef": entity}),
+            **({} if code == _READER_CARD and index % 3 else {"EntityRef": entity}),
             **({} if credit is None else {"Credit": credit}),
             "TotalAmt": money(cents),
             **({"PrintStatus": "NotSet"} if kind == "Check" else {}),

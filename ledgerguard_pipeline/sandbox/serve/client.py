@@ -98,7 +98,7 @@ class SandboxHandle:
         return msgspec.json.decode(self._call("GET", "switches"), type=dict[str, object])
 
     def inject(self, kind: str, **rule: object) -> None:
-        """Add a fault (see ``FaultRule``); strikes the next call unless told otherwise."""
+        """Add a fault (see ``FaultRule``); strikes the next call unless set otherwise."""
         if not rule.keys() & {"next", "probability"}:
             rule["next"] = 1
         self._call("POST", "faults", [msgspec.convert({"kind": kind, **rule}, FaultRule)])

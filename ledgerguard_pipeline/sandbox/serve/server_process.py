@@ -58,17 +58,17 @@ def build_companies(count: int, *, seed: int, invoices: int) -> list[SandboxComp
     if count > OWN_BOOKS:
         template = build_small_company(str(FIRST_REALM), seed, invoices)
         return [
-            share_books(template, str(FIRST_REALM + place), f"Company {place + 1}", seed + place)
-            for place in range(count)
+            share_books(template, str(FIRST_REALM + index), f"Company {index + 1}", seed + index)
+            for index in range(count)
         ]
     return [
         build_company(
-            realm_id=str(FIRST_REALM + place),
-            seed=seed + place,
+            realm_id=str(FIRST_REALM + index),
+            seed=seed + index,
             invoices=invoices,
-            name=_NAMES[place] if place < len(_NAMES) else f"{_NAMES[0]} {place + 1}",
+            name=_NAMES[index] if index < len(_NAMES) else f"{_NAMES[0]} {index + 1}",
         )
-        for place in range(count)
+        for index in range(count)
     ]
 
 

@@ -1,7 +1,7 @@
 """Many companies that cost little: one set of small books, of which each has its own copy.
 
-Rows never change after they were put on a shelf (an edit puts another one there), so companies
-may hold the same rows; shelves, ledger and sequences are each company's own. Ids and bytes are
+Rows never change after they were put into a table (an edit puts another one there), so companies
+may hold the same rows; tables, ledger and sequences are each company's own. Ids and bytes are
 therefore equal in all of them, which also proves that a reader keeps companies apart.
 """
 
@@ -48,12 +48,12 @@ def build_small_company(
     was deleted leaves no grave: nobody reads this company before it is as small as this.
     """
     company = build_company(realm_id, seed, invoices, now, SHARED_NAME)
-    at = max(row.updated for shelf in company.shelves.values() for row in shelf.rows.values())
+    at = max(row.updated for table in company.tables.values() for row in table.rows.values())
     for entity in _DOCUMENTS:
-        for id in list(company.shelves[entity].rows)[_KEPT_DOCUMENTS:]:
+        for id in list(company.tables[entity].rows)[_KEPT_DOCUMENTS:]:
             edit(company, "delete", entity, id, at)
-    for shelf in company.shelves.values():
-        shelf.graves.clear()
+    for table in company.tables.values():
+        table.graves.clear()
     return company
 
 
@@ -63,11 +63,11 @@ def share_books(template: SandboxCompany, realm_id: str, name: str, seed: int) -
     Where the books name the company they name the new one.
     """
     company = SandboxCompany(realm_id, name, seed)
-    for entity, shelf in template.shelves.items():
-        mine = copy(shelf)
-        mine.rows = {row.id: row for row in _renamed(shelf.rows, name)}
-        mine.graves = dict(shelf.graves)
-        company.shelves[entity] = mine
+    for entity, table in template.tables.items():
+        mine = copy(table)
+        mine.rows = {row.id: row for row in _renamed(table.rows, name)}
+        mine.graves = dict(table.graves)
+        company.tables[entity] = mine
     company.ledger.accounts = dict(template.ledger.accounts)
     company.ledger.parties = dict(template.ledger.parties)
     company.ledger.account_moved = dict(template.ledger.account_moved)

@@ -178,7 +178,7 @@ class Deliveries:
                 self._moved.notify_all()
 
     def _next(self, now: float) -> tuple[_Open | None, float | None]:
-        """What to send now, or until when nothing is to be done (None: until told)."""
+        """What to send now, or until when nothing is to be done (None: until woken)."""
         switches = self.switches
         if switches.url is None:
             return None, None

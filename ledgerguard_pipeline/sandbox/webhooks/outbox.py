@@ -10,7 +10,7 @@ from random import Random
 from ledgerguard_pipeline.sandbox.webhooks.events import Event
 from ledgerguard_pipeline.sandbox.webhooks.switches import WebhookSwitches
 
-_PLACES = 20
+_MAX_STEPS = 20
 """How many later events a reordered one may be overtaken by."""
 
 
@@ -45,13 +45,13 @@ class Outbox:
         if lost:
             return Counter(lost=1)
         late = due + switches.time_scale * switches.reorder_seconds * rng.random()
-        places = rng.randint(1, _PLACES)
+        steps = rng.randint(1, _MAX_STEPS)
         if moved:
-            self._insert(_Waiting(event.number + places + 0.5, late, event))
+            self._insert(_Waiting(event.number + steps + 0.5, late, event))
         else:
             self._insert(_Waiting(event.number, due, event))
         if doubled:
-            self._insert(_Waiting(event.number + rng.randint(1, _PLACES) + 0.25, late, event))
+            self._insert(_Waiting(event.number + rng.randint(1, _MAX_STEPS) + 0.25, late, event))
         return Counter(duplicated=int(doubled), reordered=int(moved))
 
     def ready_at(self, switches: WebhookSwitches) -> float | None:

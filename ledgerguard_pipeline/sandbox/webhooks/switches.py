@@ -93,7 +93,7 @@ class WebhookSwitches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, 
         return msgspec.convert({**msgspec.to_builtins(self), **patch}, WebhookSwitches)
 
     def shown(self) -> dict[str, object]:
-        """Every switch but the token, of which only the presence is told."""
+        """Every switch but the token, of which only the presence is shown."""
         known: dict[str, object] = msgspec.to_builtins(self)
         return {**known, "token": bool(self.token)}
 

@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse, Response
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import Verdict, read_verdicts
+from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.web import openapi
-from ledgerguard_pipeline.web.company_pages.listing import Listing, Wish, in_order, listing
+from ledgerguard_pipeline.web.company_pages.listing import Listing, ListingQuery, in_order, listing
 from ledgerguard_pipeline.web.html.error_pages import page_refusal
 from ledgerguard_pipeline.web.html.time_format import iso
 
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class StatusApi:
-    """Answers from the control plane alone, by the verdict everybody shows."""
+    """Answers from the control plane alone, by the status everybody shows."""
 
     def __init__(self, settings: Settings, control: Callable[[], ControlPlane]) -> None:
         self._settings = settings
@@ -34,25 +34,27 @@ class StatusApi:
 
     def status(self, request: Request) -> Response:
         """Everything there is to know of the companies asked for, as ``ledgerguard status``."""
-        return self._answer(request, Standing.to_json)
+        return self._answer(request, CompanyStatus.to_json)
 
     def companies(self, request: Request) -> Response:
         """The companies asked for: connection, health, and why."""
         return self._answer(request, _brief)
 
-    def _answer(self, request: Request, tell: Callable[[Standing], dict[str, object]]) -> Response:
+    def _answer(
+        self, request: Request, tell: Callable[[CompanyStatus], dict[str, object]]
+    ) -> Response:
         try:
-            wish = Wish.of(request.query_params)
+            wish = ListingQuery.of(request.query_params)
             control = self._control()
             now = control.now()
-            verdicts = read_verdicts(control, self._settings, now=now)
-            found = listing(verdicts, wish)
-            shown = read_standings(control, self._settings, realms=found.realms, now=now)
+            summaries = read_summaries(control, self._settings, now=now)
+            found = listing(summaries, wish)
+            shown = read_statuses(control, self._settings, realms=found.realms, now=now)
             body = {
                 "as_of": iso(now),
                 "environment": self._settings.intuit_env.value,
                 **_totals(found),
-                "calls": _calls(verdicts, self._settings.ledgerguard_monthly_call_budget),
+                "calls": _calls(summaries, self._settings.ledgerguard_monthly_call_budget),
                 "companies": [tell(each) for each in in_order(shown, found.realms)],
             }
         except LedgerGuardError as error:
@@ -83,8 +85,8 @@ def _totals(found: Listing) -> dict[str, object]:
     }
 
 
-def _calls(verdicts: Sequence[Verdict], budget: int) -> dict[str, int]:
-    used = verdicts[0].calls if verdicts else None
+def _calls(summaries: Sequence[CompanyHealth], budget: int) -> dict[str, int]:
+    used = summaries[0].calls if summaries else None
     return {
         "month_to_date": used.all_companies if used else 0,
         "forecast": used.all_forecast if used else 0,
@@ -92,18 +94,18 @@ def _calls(verdicts: Sequence[Verdict], budget: int) -> dict[str, int]:
     }
 
 
-def _brief(standing: Standing) -> dict[str, object]:
-    company = standing.company
-    last = standing.facts.last_sync_at
+def _brief(company_status: CompanyStatus) -> dict[str, object]:
+    company = company_status.company
+    last = company_status.facts.last_sync_at
     return {
         "realm_id": company.realm_id,
         "name": company.name,
         "environment": company.environment.value,
         "status": company.status.value,
-        "is_connected": standing.is_connected,
+        "is_connected": company_status.is_connected,
         "connected_at": iso(company.connected_at),
-        "health": standing.health.state.value,
-        "reasons": list(standing.health.texts),
+        "health": company_status.health.state.value,
+        "reasons": list(company_status.health.texts),
         "last_sync_time": None if last is None else iso(last),
-        "rows": standing.rows,
+        "rows": company_status.rows,
     }

@@ -1,4 +1,4 @@
-"""Which companies a page or an answer shows: filtered, worst first, in portions."""
+"""Which companies a page or an answer shows: filtered, worst first, in pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import Verdict
+from ledgerguard_pipeline.health.summary import CompanyHealth
 from ledgerguard_pipeline.values import RealmId
 
 PAGE_SIZE = 20
@@ -22,7 +22,7 @@ WORST_FIRST = tuple(reversed(HealthState))
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ListingQuery:
     """What was asked for. ``text`` is looked for in names and company ids."""
 
     state: HealthState | None = None
@@ -31,7 +31,7 @@ class Wish:
     size: int = PAGE_SIZE
 
     @classmethod
-    def of(cls, params: Mapping[str, str]) -> Wish:
+    def of(cls, params: Mapping[str, str]) -> ListingQuery:
         """Read it from query parameters; what is absent or empty is not asked for.
 
         Raises:
@@ -64,16 +64,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The portion to show; ``counts`` are of all that match the text, whatever their state."""
+    """The page to show; ``counts`` are of all that match the text, whatever their state."""
 
-    wish: Wish
-    shown: Sequence[Verdict]
+    wish: ListingQuery
+    shown: Sequence[CompanyHealth]
     matching: int
     counts: Mapping[HealthState, int]
 
     @property
     def pages(self) -> int:
-        """How many portions there are, at least one."""
+        """How many pages there are, at least one."""
         return max(1, -(-self.matching // self.wish.size))
 
     @property
@@ -87,12 +87,12 @@ class Listing:
         return (self.wish.page - 1) * self.wish.size + 1
 
 
-def listing(verdicts: Sequence[Verdict], wish: Wish) -> Listing:
+def listing(summaries: Sequence[CompanyHealth], wish: ListingQuery) -> Listing:
     """Pick what was asked for: worst first, then by name."""
     needle = wish.text.casefold()
     named = [
         each
-        for each in verdicts
+        for each in summaries
         if needle in each.company.name.casefold() or needle in each.company.realm_id
     ]
     matching = [each for each in named if wish.state in (None, each.health.state)]
@@ -106,15 +106,15 @@ def listing(verdicts: Sequence[Verdict], wish: Wish) -> Listing:
     )
 
 
-def in_order(standings: Sequence[Standing], realms: Sequence[RealmId]) -> list[Standing]:
+def in_order(statuses: Sequence[CompanyStatus], realms: Sequence[RealmId]) -> list[CompanyStatus]:
     """These companies as they were picked."""
-    by_realm = {each.company.realm_id: each for each in standings}
+    by_realm = {each.company.realm_id: each for each in statuses}
     return [by_realm[realm] for realm in realms if realm in by_realm]
 
 
-def _order(verdict: Verdict) -> tuple[int, str, str]:
-    company = verdict.company
-    return WORST_FIRST.index(verdict.health.state), company.name.casefold(), company.realm_id
+def _order(summary: CompanyHealth) -> tuple[int, str, str]:
+    company = summary.company
+    return WORST_FIRST.index(summary.health.state), company.name.casefold(), company.realm_id
 
 
 def _whole(params: Mapping[str, str], name: str, usual: int, most: int) -> int:

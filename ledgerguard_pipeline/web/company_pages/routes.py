@@ -14,16 +14,16 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus, QueuedEvent
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import Verdict, read_verdicts
+from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
 from ledgerguard_pipeline.web.company_pages.listing import (
     WORST_FIRST,
     Listing,
-    Wish,
+    ListingQuery,
     in_order,
     listing,
 )
@@ -84,7 +84,7 @@ class CompanyPages:
     def overview(self, request: Request) -> Response:
         """All companies, worst first, with the latest events and failures."""
         try:
-            wish = Wish.of(request.query_params)
+            wish = ListingQuery.of(request.query_params)
             html = self._overview(Visitor.of(request), wish)
         except LedgerGuardError as error:
             return _refused(error)
@@ -98,14 +98,14 @@ class CompanyPages:
             return _refused(error)
         return HTMLResponse(html)
 
-    def _overview(self, visitor: Visitor, wish: Wish) -> str:
+    def _overview(self, visitor: Visitor, wish: ListingQuery) -> str:
         control = self._control()
         now = control.now()
-        verdicts = read_verdicts(control, self._settings, now=now)
-        found = listing(verdicts, wish)
+        summaries = read_summaries(control, self._settings, now=now)
+        found = listing(summaries, wish)
         if wish.page > found.pages:
-            found = listing(verdicts, Wish(wish.state, wish.text, found.pages, wish.size))
-        shown = read_standings(control, self._settings, realms=found.realms, now=now)
+            found = listing(summaries, ListingQuery(wish.state, wish.text, found.pages, wish.size))
+        shown = read_statuses(control, self._settings, realms=found.realms, now=now)
         parked = control.inbox.list(status=EventStatus.PARKED, limit=LATEST_PARKED)
         latest = control.inbox.list(limit=LATEST_EVENTS)
         frame = self._frame(visitor, now)
@@ -115,16 +115,16 @@ class CompanyPages:
                 "frame": frame,
                 "links": frame.links,
                 "now": now,
-                "known": len(verdicts),
+                "known": len(summaries),
                 "wish": found.wish,
                 "states": WORST_FIRST,
                 "counts": {state: found.counts.get(state, 0) for state in HealthState},
                 "pages": found.pages,
                 "heading": _heading(found),
                 "cards": [card(each, now) for each in in_order(shown, found.realms)],
-                "calls": verdicts[0].calls if verdicts else None,
-                "failures": failures(verdicts, parked),
-                "events": event_lines(latest, company_names(verdicts)),
+                "calls": summaries[0].calls if summaries else None,
+                "failures": failures(summaries, parked),
+                "events": event_lines(latest, company_names(summaries)),
                 "connect_path": CONNECT_PATH,
             },
         )
@@ -133,8 +133,10 @@ class CompanyPages:
         control = self._control()
         company = control.companies.require(realm)
         now = control.now()
-        standing = read_standings(control, self._settings, realms=[company.realm_id], now=now)[0]
-        verdict = Verdict.of(standing)
+        company_status = read_statuses(control, self._settings, realms=[company.realm_id], now=now)[
+            0
+        ]
+        summary = CompanyHealth.of(company_status)
         latest = _latest(control, company.realm_id)
         parked = [each for each in latest if each.status is EventStatus.PARKED]
         frame = self._frame(visitor, now)
@@ -144,9 +146,9 @@ class CompanyPages:
                 "frame": frame,
                 "links": frame.links,
                 "now": now,
-                "card": card(standing, now),
-                "failures": failures([verdict], parked),
-                "events": event_lines(latest[:LATEST_EVENTS], company_names([verdict])),
+                "card": card(company_status, now),
+                "failures": failures([summary], parked),
+                "events": event_lines(latest[:LATEST_EVENTS], company_names([summary])),
             },
         )
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
 from ledgerguard_pipeline.entities import ENTITIES
-from ledgerguard_pipeline.health.company_status import CallUse, EntityStanding, Standing
+from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus, EntityStatus
 from ledgerguard_pipeline.health.rules import LATE_AFTER, Reason
-from ledgerguard_pipeline.health.summary import Verdict
+from ledgerguard_pipeline.health.summary import CompanyHealth
 from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
 
 MOST_FAILURES = 20
@@ -95,34 +95,34 @@ class EventLine:
     status: str
 
 
-def card(standing: Standing, now: datetime) -> Card:
+def card(company_status: CompanyStatus, now: datetime) -> Card:
     """A company as its card shows it; a company that is not connected has no token life."""
-    company = standing.company
-    life = standing.life if standing.is_connected else None
+    company = company_status.company
+    life = company_status.life if company_status.is_connected else None
     return Card(
         realm_id=company.realm_id,
         name=company.name,
-        state=standing.health.state.value,
-        reasons=standing.health.reasons,
-        connected=standing.is_connected,
+        state=company_status.health.state.value,
+        reasons=company_status.health.reasons,
+        connected=company_status.is_connected,
         connected_at=company.connected_at,
-        last_sync_at=standing.facts.last_sync_at,
+        last_sync_at=company_status.facts.last_sync_at,
         last_success_at=company.last_success_at,
         response_time_ms=company.response_time_ms,
         access_ends=None if life is None else life.access_expires_at,
         refresh_ends=None if life is None else life.refresh_expires_at,
         consent_ends=None if life is None else life.hard_expires_at,
-        rows=standing.rows,
-        calls=standing.calls,
-        entities=[_line(each, now) for each in standing.entities],
+        rows=company_status.rows,
+        calls=company_status.calls,
+        entities=[_line(each, now) for each in company_status.entities],
         path=COMPANY_PATH.format(realm=company.realm_id),
         disconnect_path=CONFIRM_PATH.format(realm=company.realm_id),
     )
 
 
-def failures(verdicts: Iterable[Verdict], parked: Iterable[QueuedEvent]) -> list[Failure]:
+def failures(summaries: Iterable[CompanyHealth], parked: Iterable[QueuedEvent]) -> list[Failure]:
     """What failed last: events nobody could act upon, and entity types that could not be read."""
-    known = list(verdicts)
+    known = list(summaries)
     found = [*_parked(parked, company_names(known)), *_unread(known)]
     found.sort(key=lambda each: each.at or _NEVER, reverse=True)
     return found[:MOST_FAILURES]
@@ -143,12 +143,12 @@ def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list
     ]
 
 
-def company_names(verdicts: Iterable[Verdict]) -> dict[str, str]:
+def company_names(summaries: Iterable[CompanyHealth]) -> dict[str, str]:
     """Names by company id."""
-    return {each.company.realm_id: each.company.name for each in verdicts}
+    return {each.company.realm_id: each.company.name for each in summaries}
 
 
-def _line(each: EntityStanding, now: datetime) -> EntityLine:
+def _line(each: EntityStatus, now: datetime) -> EntityLine:
     at = each.last_sync_at
     late = at is not None and (now - at).total_seconds() > LATE_AFTER * each.promised_seconds
     table = _TABLES.get(each.entity, each.entity)
@@ -166,10 +166,10 @@ def _parked(parked: Iterable[QueuedEvent], names: Mapping[str, str]) -> Iterator
         )
 
 
-def _unread(verdicts: Iterable[Verdict]) -> Iterator[Failure]:
-    for verdict in verdicts:
-        company = verdict.company
-        for each in verdict.failed:
+def _unread(summaries: Iterable[CompanyHealth]) -> Iterator[Failure]:
+    for summary in summaries:
+        company = summary.company
+        for each in summary.failed:
             if company.status is ConnectionStatus.CONNECTED:
                 yield Failure(
                     what=f"Reading {each.entity}",

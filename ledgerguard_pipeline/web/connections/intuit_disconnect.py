@@ -28,7 +28,7 @@ from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.paths import CONFIRM_PATH, CONNECT_PATH, HOME_PATH
 from ledgerguard_pipeline.web.security.rate_limit import ClientRates
 
-DEPARTURE_PATH = "/api/v1/auth/disconnected"
+INTUIT_DISCONNECT_PATH = "/api/v1/auth/disconnected"
 LEAD = (
     "You were sent here because LedgerGuard was disconnected in QuickBooks. Nothing more is "
     "needed for that. Whoever runs this server can sign in to see the company."
@@ -41,7 +41,7 @@ Ask = Callable[[RealmId], object]
 """Makes one call for a company; a dead grant is noticed and noted by doing so."""
 
 
-class Departures:
+class IntuitDisconnect:
     """Answers the landing page; thread-safe."""
 
     def __init__(
@@ -71,10 +71,12 @@ class Departures:
                 company = self._checked(company)
         except LedgerGuardError as error:
             said = refusal(error)
-            _log.warning("departure_unchecked", error=type(error).__name__, message=str(error))
+            _log.warning(
+                "intuit_disconnect_unchecked", error=type(error).__name__, message=str(error)
+            )
             text = "Nothing was changed; what ended at Intuit is noticed by the next sync."
             return HTMLResponse(page(said.title, text, action=_HOME), said.status)
-        return _told(company)
+        return _reported(company)
 
     def _checked(self, company: Company) -> Company:
         realm = company.realm_id
@@ -86,22 +88,22 @@ class Departures:
             self._ask(realm)
         except LedgerGuardError as error:
             # What it means for the company was noted on the way; what is left is for the log.
-            _log.info("departure_checked", realm_id=realm, error=type(error).__name__)
+            _log.info("intuit_disconnect_checked", realm_id=realm, error=type(error).__name__)
         return self._companies().get(realm) or company
 
 
-def departure_router(desk: Departures) -> APIRouter:
+def intuit_disconnect_router(desk: IntuitDisconnect) -> APIRouter:
     """The route."""
     router = APIRouter()
     router.add_api_route(
-        DEPARTURE_PATH, desk.land, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.DEPARTURE,
-        openapi_extra=openapi.DEPARTURE_REQUEST,
+        INTUIT_DISCONNECT_PATH, desk.land, methods=["GET"], response_model=None,
+        response_class=HTMLResponse, responses=openapi.INTUIT_DISCONNECT,
+        openapi_extra=openapi.INTUIT_DISCONNECT_REQUEST,
     )  # fmt: skip
     return router
 
 
-def _told(company: Company | None) -> Response:
+def _reported(company: Company | None) -> Response:
     if company is None:
         text = "No company of that id is connected here, so there is nothing to end."
         return HTMLResponse(page("Not connected here", text, action=_HOME), 404)

@@ -32,7 +32,7 @@ class Consents(Protocol):
 
 
 Observer = Callable[[Company | LedgerGuardError], None]
-"""Told how a callback ended; the waiting ``connect`` command listens here."""
+"""Learns how a callback ended; the waiting ``connect`` command listens here."""
 
 
 def connect_router(
@@ -109,7 +109,7 @@ def waiting_callback_router(
 ) -> APIRouter:
     """The callback of a consent that a waiting command began: its state belongs to no browser.
 
-    The one who opened the link and the one who waits are told apart by nothing else than the
+    The one who opened the link and the one who waits are distinguished by nothing else than the
     state, which only the command's own output showed.
     """
 

@@ -49,7 +49,7 @@ def _environment() -> Environment:
 
 def spans(text: str) -> list[tuple[bool, str]]:
     """The parts of a text, and whether each is a `command` between backticks."""
-    return [(place % 2 == 1, part) for place, part in enumerate(_COMMAND.split(text)) if part]
+    return [(index % 2 == 1, part) for index, part in enumerate(_COMMAND.split(text)) if part]
 
 
 def words(name: str) -> list[str]:

@@ -21,7 +21,7 @@ from ledgerguard_pipeline.control.webhook_queue.queue import (
     LATENCY_SUM,
 )
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.observability.company_metrics import BudgetFigure, CompanyFigure
 from ledgerguard_pipeline.observability.metrics import (
     CONTENT_TYPE,
@@ -87,7 +87,7 @@ class RowFigures:
         try:
             rows = self._store.sql(_LOADED).rows
         except LedgerGuardError:
-            # A load is being written: its figures are told the next time.
+            # A load is being written: its figures come the next time.
             return
         self._seen = seen
         self._figures = [
@@ -107,7 +107,7 @@ def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figur
         ControlUnavailable: the control plane cannot be read.
     """
     now = control.now()
-    standings = read_standings(control, settings, now=now)
+    statuses = read_statuses(control, settings, now=now)
     backlog = control.inbox.backlog()
     latency = control.counters.read(LATENCY_COUNTER)
     return Figures(
@@ -121,21 +121,21 @@ def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figur
             latency.get(LATENCY_SUM, 0.0),
         ),
         latency_bounds=LATENCY_BOUNDS,
-        connected={each.company.realm_id: each.is_connected for each in standings},
+        connected={each.company.realm_id: each.is_connected for each in statuses},
         calls=[
             CallFigure(each.realm_id, each.entity, each.status, each.calls, each.metered)
             for each in control.calls.totals()
         ],
         # The first version is the connection itself.
-        refreshes={each.company.realm_id: each.life.version - 1 for each in standings if each.life},
+        refreshes={each.company.realm_id: each.life.version - 1 for each in statuses if each.life},
         rows=rows.read(),
-        companies=[_company(each, now) for each in standings],
-        budget=_budget(standings, settings),
+        companies=[_company(each, now) for each in statuses],
+        budget=_budget(statuses, settings),
     )
 
 
-def _company(standing: Standing, now: datetime) -> CompanyFigure:
-    facts, life, calls = standing.facts, standing.life, standing.calls
+def _company(company_status: CompanyStatus, now: datetime) -> CompanyFigure:
+    facts, life, calls = company_status.facts, company_status.life, company_status.calls
     ends = {}
     if life is not None:
         ends = {
@@ -145,8 +145,8 @@ def _company(standing: Standing, now: datetime) -> CompanyFigure:
         }
     last = facts.last_sync_at
     return CompanyFigure(
-        realm_id=standing.company.realm_id,
-        health=standing.health.state.value,
+        realm_id=company_status.company.realm_id,
+        health=company_status.health.state.value,
         sync_age=None if last is None else (now - last).total_seconds(),
         late_entities=sum(each.late(now) for each in facts.entities),
         failed_entities=sum(each.error is not None for each in facts.entities),
@@ -165,11 +165,11 @@ def _company(standing: Standing, now: datetime) -> CompanyFigure:
     )
 
 
-def _budget(standings: Sequence[Standing], settings: Settings) -> BudgetFigure:
+def _budget(statuses: Sequence[CompanyStatus], settings: Settings) -> BudgetFigure:
     limit = settings.ledgerguard_monthly_call_budget
-    if not standings:
+    if not statuses:
         return BudgetFigure(0, limit, 0)
-    calls = standings[0].calls
+    calls = statuses[0].calls
     return BudgetFigure(calls.all_companies, limit, calls.all_forecast)
 
 

@@ -1,7 +1,7 @@
 """``GET /readyz``: whether this process can do its work, and how many companies are well.
 
 Ready means that the control plane and the key ring can be used. A company that is not well is no
-reason to take the server away: it is where that company is connected again. Names are told to
+reason to take the server away: it is where that company is connected again. Names are shown to
 nobody here, so the answer may stay public.
 """
 
@@ -20,7 +20,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import read_verdicts
+from ledgerguard_pipeline.health.summary import read_summaries
 from ledgerguard_pipeline.web import openapi
 
 READY_PATH = "/readyz"
@@ -62,11 +62,11 @@ class Readiness:
         try:
             control = self._control()
             control.keyring.newest()
-            verdicts = read_verdicts(control, self._settings)
+            summaries = read_summaries(control, self._settings)
         except LedgerGuardError as error:
             _log.error("not_ready", error=type(error).__name__, message=str(error))
             return None
-        counts = Counter(each.health.state for each in verdicts)
+        counts = Counter(each.health.state for each in summaries)
         return {state.value: counts.get(state, 0) for state in HealthState}
 
 

@@ -26,7 +26,7 @@ class Admission:
     wait_seconds: int = 0
 
 
-class AdminDoor:
+class AdminToken:
     """Compares tokens in constant time; an address that guesses wrongly too often waits.
 
     For the server's event loop only: it is not thread-safe.

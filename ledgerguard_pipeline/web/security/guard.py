@@ -22,7 +22,7 @@ from ledgerguard_pipeline.errors import ConfigurationError, LedgerGuardError
 from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.paths import HOME_PATH
-from ledgerguard_pipeline.web.security.admin_token import AdminDoor, Admission, basic, bearer
+from ledgerguard_pipeline.web.security.admin_token import AdminToken, Admission, basic, bearer
 from ledgerguard_pipeline.web.security.request_origin import Visitor, host_of, reads_pages
 from ledgerguard_pipeline.web.security.sessions import Sessions
 from ledgerguard_pipeline.web.security.sign_in import SignIn
@@ -90,7 +90,7 @@ class Guard:
         open_paths: frozenset[str],
         leads: dict[str, str],
         sessions: Sessions,
-        door: AdminDoor,
+        admin: AdminToken,
         desk: SignIn,
     ) -> None:
         self._app = app
@@ -98,7 +98,7 @@ class Guard:
         self._open_paths = open_paths
         self._leads = leads
         self._sessions = sessions
-        self._door = door
+        self._admin = admin
         self._desk = desk
         redirect = urlsplit(settings.intuit_redirect_uri)
         self._https_name = redirect.hostname if redirect.scheme == "https" else None
@@ -157,7 +157,7 @@ class Guard:
             return self._desk.slow_down(pause)
         try:
             session = await run_in_threadpool(self._sessions.read, cookies, secure=https)
-            if session is not None and session.admin and self._door.has_lock:
+            if session is not None and session.admin and self._admin.has_lock:
                 return None
             return await self._ask(request, visitor)
         except LedgerGuardError as error:
@@ -168,12 +168,12 @@ class Guard:
     def _presented(self, given: bytes, client: str) -> Admission:
         token = bearer(given)
         token = basic(given) if token is None else token
-        return Admission(granted=False) if token is None else self._door.admit(token, client)
+        return Admission(granted=False) if token is None else self._admin.admit(token, client)
 
     async def _ask(self, request: Request, visitor: Visitor) -> Response:
-        if not self._door.has_lock:
+        if not self._admin.has_lock:
             text = "Reached under a public name, this server needs LEDGERGUARD_ADMIN_TOKEN."
-            return _told(request, 403, "Not allowed", text)
+            return _reported(request, 403, "Not allowed", text)
         if not reads_pages(request):
             text = "Send the admin token as bearer."
             answer = JSONResponse({"status": "error", "message": text}, 401)
@@ -187,7 +187,7 @@ class Guard:
         return await self._desk.ask(visitor, then=then, lead=self._leads.get(path, ""))
 
 
-def _told(request: Request, status: int, title: str, text: str) -> Response:
+def _reported(request: Request, status: int, title: str, text: str) -> Response:
     if reads_pages(request):
         return HTMLResponse(page(title, text), status)
     return JSONResponse({"status": "error", "message": text}, status)

@@ -133,8 +133,8 @@ def _cookie(header: str, name: str) -> str:
     values = [
         value.strip()
         for part in header.split(";")
-        for key, mark, value in [part.partition("=")]
-        if mark and key.strip() == name
+        for key, marker, value in [part.partition("=")]
+        if marker and key.strip() == name
     ]
     return values[0] if len(values) == 1 and len(values[0]) <= _LONGEST else ""
 

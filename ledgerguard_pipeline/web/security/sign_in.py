@@ -12,7 +12,7 @@ from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.html.rendering import render
 from ledgerguard_pipeline.web.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH
-from ledgerguard_pipeline.web.security.admin_token import AdminDoor
+from ledgerguard_pipeline.web.security.admin_token import AdminToken
 from ledgerguard_pipeline.web.security.body_reader import BodyRefused
 from ledgerguard_pipeline.web.security.forms import TOKEN_FIELD, FormReader
 from ledgerguard_pipeline.web.security.request_origin import Visitor
@@ -24,9 +24,9 @@ _LONGEST_NEXT = 500
 class SignIn:
     """The sign-in page and what its form does."""
 
-    def __init__(self, sessions: Sessions, door: AdminDoor, forms: FormReader) -> None:
+    def __init__(self, sessions: Sessions, admin: AdminToken, forms: FormReader) -> None:
         self._sessions = sessions
-        self._door = door
+        self._admin = admin
         self._forms = forms
 
     async def ask(
@@ -67,14 +67,14 @@ class SignIn:
 
     async def show(self, request: Request) -> Response:
         """``GET /sign-in``."""
-        if not self._door.has_lock:
+        if not self._admin.has_lock:
             return RedirectResponse(HOME_PATH, 303)
         return await self.ask(Visitor.of(request), status=200)
 
     async def enter(self, request: Request) -> Response:
         """``POST /sign-in``: the right token gives a fresh session, so none can be planted."""
         visitor = Visitor.of(request)
-        if not self._door.has_lock:
+        if not self._admin.has_lock:
             return RedirectResponse(HOME_PATH, 303)
         try:
             fields = await self._forms.read(request)
@@ -88,7 +88,7 @@ class SignIn:
                 wrong="This page was too old or cookies are off. Please sign in again.",
                 status=403,
             )
-        admission = self._door.admit(fields.get("token", "").encode(), visitor.client)
+        admission = self._admin.admit(fields.get("token", "").encode(), visitor.client)
         if admission.wait_seconds:
             return self.slow_down(admission.wait_seconds)
         if not admission.granted:
@@ -110,12 +110,12 @@ class SignIn:
         if not await run_in_threadpool(self._forms.trusted, request, fields, SIGN_OUT_PATH):
             text = "This page was too old. Open the companies again and sign out there."
             return HTMLResponse(page("Not signed out", text, action=_HOME), 403)
-        answer = RedirectResponse(SIGN_IN_PATH if self._door.has_lock else HOME_PATH, 303)
+        answer = RedirectResponse(SIGN_IN_PATH if self._admin.has_lock else HOME_PATH, 303)
         answer.headers["set-cookie"] = self._sessions.farewell(secure=visitor.https)
         return answer
 
     def slow_down(self, seconds: int) -> Response:
-        """What an address is told that guessed wrongly too often."""
+        """What an address gets that guessed wrongly too often."""
         text = f"Too many wrong tokens came from your address. Try again in {seconds} seconds."
         html = page("Please wait", text, action=("Sign in", SIGN_IN_PATH))
         return HTMLResponse(html, 429, {"retry-after": str(seconds)})

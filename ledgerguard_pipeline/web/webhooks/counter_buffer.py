@@ -19,7 +19,7 @@ FLUSH_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class Tally:
+class CounterBuffer:
     """Counts in memory and writes at most once a second, from a thread of its own.
 
     Nobody who counts ever waits for the store. A process that is killed takes the counts of its

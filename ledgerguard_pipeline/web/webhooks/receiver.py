@@ -31,7 +31,7 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.security.body_reader import BodyReader, BodyRefused
 from ledgerguard_pipeline.web.security.rate_limit import ClientRates
-from ledgerguard_pipeline.web.webhooks.counter_buffer import Tally
+from ledgerguard_pipeline.web.webhooks.counter_buffer import CounterBuffer
 from ledgerguard_pipeline.web.webhooks.group_writer import STALLED_SECONDS, DeliveryWriter
 from ledgerguard_pipeline.webhooks.parse import Delivered, parse
 from ledgerguard_pipeline.webhooks.signature import HEADER, Verifier, shaped
@@ -82,7 +82,7 @@ class WebhookReceiver:
             return stores().deliveries.accept(batch)
 
         self._writer = DeliveryWriter(accept, clock=clock)
-        self.tally = Tally(lambda: stores().counters, clock=clock)
+        self.counters = CounterBuffer(lambda: stores().counters, clock=clock)
         # Far above what Intuit sends; a client that fails often is slowed down much earlier.
         self._requests = ClientRates(per_second=1000, burst=3000, clock=clock)
         self._failures = ClientRates(per_second=5, burst=100, clock=clock)
@@ -105,23 +105,23 @@ class WebhookReceiver:
             self._failures.spend(client)
             return self._refuse(refusal.status, refusal.outcome, refusal.text)
         if len(body) > _LARGE_BODY:
-            place, delivered = await run_in_threadpool(self._read, body, signature)
+            number, delivered = await run_in_threadpool(self._read, body, signature)
         else:
-            place, delivered = self._read(body, signature)
-        if place is None or delivered is None:
+            number, delivered = self._read(body, signature)
+        if number is None or delivered is None:
             return self._forged(client)
-        if place > 0:
-            self.tally.count(TOKEN_COUNTER, f"token {place + 1}")
+        if number > 0:
+            self.counters.count(TOKEN_COUNTER, f"token {number + 1}")
         return await self._store(request, client, body, delivered)
 
     def close(self) -> None:
         """Write what was taken and counted."""
         self._writer.close()
-        self.tally.close()
+        self.counters.close()
 
     def _read(self, body: bytes, signature: bytes) -> tuple[int | None, Delivered | None]:
-        place = self._verifier.matching(body, signature)
-        return place, None if place is None else parse(body)
+        number = self._verifier.matching(body, signature)
+        return number, None if number is None else parse(body)
 
     async def _store(
         self, request: Request, client: str, body: bytes, delivered: Delivered
@@ -159,7 +159,7 @@ class WebhookReceiver:
         return self._refuse(401, "bad_signature", "The signature is missing or wrong.")
 
     def _refuse(self, status: int, outcome: str, text: str, *, pause: float = 0.0) -> JSONResponse:
-        self.tally.count(COUNTER, outcome)
+        self.counters.count(COUNTER, outcome)
         # Perhaps the body was not read to its end: the connection cannot be used again.
         headers = {"connection": "close"}
         if pause > 0:

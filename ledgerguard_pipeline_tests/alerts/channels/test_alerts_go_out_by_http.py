@@ -35,20 +35,20 @@ def test_the_webhook_gets_everything_as_json(inbox: Inbox) -> None:
     assert WebhookChannel(address(inbox.url)).send(message()) is None
 
     (post,) = inbox.posts
-    told = json.loads(post.body)
+    sent = json.loads(post.body)
     assert post.headers["Content-Type"] == "application/json"
-    assert post.headers[MESSAGE_HEADER] == told["id"] == message().id
-    assert (told["kind"], told["environment"], told["at"]) == (
+    assert post.headers[MESSAGE_HEADER] == sent["id"] == message().id
+    assert (sent["kind"], sent["environment"], sent["at"]) == (
         "problem", "production", "2026-11-22T12:00:00Z",
     )  # fmt: skip
-    (company,) = told["companies"]
+    (company,) = sent["companies"]
     assert (company["realm_id"], company["name"], company["state"]) == (
         REALM, "Craig's Design", "unhealthy",
     )  # fmt: skip
     assert company["new"][0]["kind"] == "needs_reauth"
     assert company["page"].endswith(f"#company-{REALM}")
-    assert REALM in told["title"]
-    assert "Intuit no longer accepts its grant." in told["text"]
+    assert REALM in sent["title"]
+    assert "Intuit no longer accepts its grant." in sent["text"]
 
 
 def test_the_signature_covers_moment_and_body(inbox: Inbox) -> None:
@@ -71,11 +71,11 @@ def test_without_a_secret_nothing_pretends_to_be_signed(inbox: Inbox) -> None:
 def test_slack_gets_one_text_in_which_names_mean_nothing(inbox: Inbox) -> None:
     SlackChannel(address(inbox.url)).send(message(dead("<!channel> & <https://evil|Co>")))
 
-    told = json.loads(inbox.posts[0].body)
-    assert set(told) == {"text"}
-    assert "&lt;!channel&gt; &amp; &lt;https://evil|Co&gt;" in told["text"]
-    assert "<" not in told["text"]
-    assert f"https://books.example.com/#company-{REALM}" in told["text"]
+    sent = json.loads(inbox.posts[0].body)
+    assert set(sent) == {"text"}
+    assert "&lt;!channel&gt; &amp; &lt;https://evil|Co&gt;" in sent["text"]
+    assert "<" not in sent["text"]
+    assert f"https://books.example.com/#company-{REALM}" in sent["text"]
 
 
 def test_a_message_about_many_companies_stays_readable(inbox: Inbox) -> None:

@@ -78,7 +78,7 @@ def test_beyond_loopback_nothing_is_said_unencrypted(monkeypatch: pytest.MonkeyP
     assert (box.mails, box.sign_ins) == ([], 0)
 
 
-def test_a_wrong_password_is_told_without_showing_it() -> None:
+def test_a_wrong_password_is_reported_without_showing_it() -> None:
     with mail_server() as box:
         box.user, box.password = "alerts@example.com", "another"
         with pytest.raises(ChannelRejected, match="user or password") as caught:

@@ -1,6 +1,6 @@
 """Commits the same rows over and over in a process of its own: ``python lake_writer.py URL N``.
 
-It says ``ready`` and begins when it is told to, so that several begin at the same moment.
+It says ``ready`` and begins when it is asked to, so that several begin at the same moment.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.bronze.backends.ducklake_connections import Instances
-from ledgerguard_pipeline.bronze.backends.writer_locks import stripes, turn
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import LakeConnections
+from ledgerguard_pipeline.bronze.backends.writer_locks import stripes, writer_lock
 from ledgerguard_pipeline.bronze.write import commit
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -77,7 +77,7 @@ def test_processes_that_commit_the_same_rows_at_once_write_each_version_once(lak
     assert lake.watermarks(REALM) == {"Invoice": after(COMMITS)}
 
 
-def test_writers_of_one_company_take_turns_and_those_of_others_pass(
+def test_writers_of_one_company_wait_and_those_of_others_pass(
     lake: BronzeStore, lake_url: str
 ) -> None:
     address = lake_address(lake_url)
@@ -85,7 +85,7 @@ def test_writers_of_one_company_take_turns_and_those_of_others_pass(
     lake.commit([load(record("1"))])
     hurried = BronzeStore(address, Environment.SANDBOX, lock_wait_seconds=0.2)
     hurried.commit([load(record("1"), realm=OTHER_REALM)])
-    with turn(address, [REALM], 5):
+    with writer_lock(address, [REALM], 5):
         with pytest.raises(BronzeBusy, match=r"Other writers kept DuckLake .* for 0\.2 s"):
             hurried.commit([load(record("2"))])
         hurried.commit([load(record("2"), realm=OTHER_REALM)])
@@ -110,7 +110,7 @@ def test_a_conflict_is_repeated_from_the_first_read(
     assert lake.sql("SELECT count(*) FROM _loads WHERE entity = 'Invoice'").rows == [(2,)]
 
 
-def test_without_its_turn_nobody_commits(
+def test_without_the_lock_nobody_commits(
     lake: BronzeStore, lake_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever breaks the connections, the work is done again and counts once."""
@@ -134,8 +134,8 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_repeated(
     )
     assert deaf == ["COMMIT"]
     assert outcome.written == 1
-    marks = lake.sql("SELECT load_id, written FROM _loads ORDER BY loaded_at").rows
-    assert marks == [("load-1", 1), ("load-2", 1)]
+    sync_states = lake.sql("SELECT load_id, written FROM _loads ORDER BY loaded_at").rows
+    assert sync_states == [("load-1", 1), ("load-2", 1)]
 
 
 def test_a_killed_writer_leaves_nothing_but_files_that_the_upkeep_deletes(
@@ -190,7 +190,7 @@ def test_a_database_that_goes_down_is_waited_for_and_then_named(tmp_path: Path) 
         server.remove()
 
 
-def test_another_environment_and_wrong_settings_are_told_at_once(
+def test_another_environment_and_wrong_settings_are_reported_at_once(
     lake: BronzeStore, lake_url: str, tmp_path: Path
 ) -> None:
     lake.commit([load(record("1"))])
@@ -244,7 +244,7 @@ def at_the_last_moment(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], objec
 def lose_the_answer_of(monkeypatch: pytest.MonkeyPatch, statement: str) -> list[str]:
     """Execute a statement once and then behave as if the connection had broken."""
     lost: list[str] = []
-    real = Instances.cursor
+    real = LakeConnections.cursor
 
     class Deaf:
         def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -260,14 +260,16 @@ def lose_the_answer_of(monkeypatch: pytest.MonkeyPatch, statement: str) -> list[
         def __getattr__(self, name: str) -> object:
             return getattr(self._connection, name)
 
-    monkeypatch.setattr(Instances, "cursor", lambda *given, **named: Deaf(real(*given, **named)))
+    monkeypatch.setattr(
+        LakeConnections, "cursor", lambda *given, **named: Deaf(real(*given, **named))
+    )
     return lost
 
 
 def test_a_lock_survives_neither_its_connection_nor_its_owner(
     lake: BronzeStore, lake_url: str
 ) -> None:
-    with turn(lake_address(lake_url), [REALM], 1) as mine:
+    with writer_lock(lake_address(lake_url), [REALM], 1) as mine:
         with mine.committing():
             pass
         end_connections(lake_url)

@@ -107,7 +107,7 @@ class _Exploding:
         raise RuntimeError("no")
 
 
-def test_threads_of_one_process_take_turns(store: BronzeStore, path: Path) -> None:
+def test_threads_of_one_process_wait_for_each_other(store: BronzeStore, path: Path) -> None:
     store.commit([load(record("0"))])
     together = threading.Barrier(4)
 
@@ -171,15 +171,15 @@ def test_a_supplied_connection_to_the_file_itself_works_too(path: Path) -> None:
     assert _free(path)
 
 
-def test_a_forked_child_does_not_inherit_a_turn(store: BronzeStore, path: Path) -> None:
+def test_a_forked_child_does_not_inherit_a_lock(store: BronzeStore, path: Path) -> None:
     store.commit([load(record("1"))])
 
     def connect(file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-        from ledgerguard_pipeline.bronze.backends.duckdb_file import _turns
+        from ledgerguard_pipeline.bronze.backends.duckdb_file import _mutexes
 
         child = os.fork()
         if child == 0:
-            os._exit(0 if _turns.of(path.resolve()).acquire(timeout=1) else 1)
+            os._exit(0 if _mutexes.of(path.resolve()).acquire(timeout=1) else 1)
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         return open_memory(file, read_only)

@@ -52,7 +52,7 @@ def summary(store: BronzeStore) -> tuple[object, ...]:
     return (
         store.counts(REALM),
         sorted(store.watermarks(REALM).items()),
-        {name: mark.load_id for name, mark in store.last_loads(REALM).items()},
+        {name: marker.load_id for name, marker in store.last_loads(REALM).items()},
         walk.cursor,
         store.quarantined(REALM),
     )
@@ -164,7 +164,7 @@ def test_a_commit_that_silently_writes_nothing_is_noticed(store: BronzeStore, pa
     first_commit(store)
     before = everything(store)
     lying = sabotage(path, "COMMIT", lambda real: real.execute("ROLLBACK"))
-    with pytest.raises(BronzeError, match="load marks are not there"):
+    with pytest.raises(BronzeError, match="load records are not there"):
         crashing_writer.second_commit(lying)
     assert everything(store) == before
 

@@ -18,7 +18,7 @@ def commit(store: BronzeStore, *records: Record) -> LoadOutcome:
     return outcome
 
 
-def tally(outcome: LoadOutcome) -> tuple[int, int, int, int]:
+def counts_of(outcome: LoadOutcome) -> tuple[int, int, int, int]:
     return outcome.written, outcome.deleted, outcome.unchanged, outcome.stale
 
 
@@ -35,40 +35,45 @@ def current(store: BronzeStore) -> dict[str, object]:
 
 
 def test_the_first_sight_of_an_object_is_written(store: BronzeStore) -> None:
-    assert tally(commit(store, record("1"), record("2"))) == (2, 0, 0, 0)
+    assert counts_of(commit(store, record("1"), record("2"))) == (2, 0, 0, 0)
     assert set(current(store)) == {"1", "2"}
 
 
 def test_equal_bytes_are_not_written_again_however_late_they_are_read(store: BronzeStore) -> None:
     commit(store, record("1", read=100))
-    assert tally(commit(store, record("1", read=9_000))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, record("1", read=9_000))) == (0, 0, 1, 0)
     assert len(history(store)) == 1
 
 
 def test_a_balance_that_moves_without_a_new_sync_token_is_written(store: BronzeStore) -> None:
     commit(store, record("1", '{"Balance":1}', updated=0, token="4"))
-    assert tally(commit(store, record("1", '{"Balance":2}', updated=5, token="4"))) == (1, 0, 0, 0)
+    assert counts_of(commit(store, record("1", '{"Balance":2}', updated=5, token="4"))) == (
+        1,
+        0,
+        0,
+        0,
+    )
     assert current(store) == {"1": '{"Balance":2}'}
 
 
 def test_an_older_last_updated_time_never_replaces_a_newer_one(store: BronzeStore) -> None:
     commit(store, record("1", '{"v":2}', updated=10, token="1", read=100))
     late_delivery = record("1", '{"v":1}', updated=5, token="9", read=200)
-    assert tally(commit(store, late_delivery)) == (0, 0, 0, 1)
+    assert counts_of(commit(store, late_delivery)) == (0, 0, 0, 1)
     assert history(store) == ['{"v":2}']
 
 
 def test_within_one_second_the_sync_token_decides_as_a_number(store: BronzeStore) -> None:
     commit(store, record("1", '{"v":9}', token="9", read=300))
-    assert tally(commit(store, record("1", '{"v":10}', token="10", read=200))) == (1, 0, 0, 0)
-    assert tally(commit(store, record("1", '{"v":9}', token="9", read=400))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, record("1", '{"v":10}', token="10", read=200))) == (1, 0, 0, 0)
+    assert counts_of(commit(store, record("1", '{"v":9}', token="9", read=400))) == (0, 0, 0, 1)
     assert current(store) == {"1": '{"v":10}'}
 
 
 def test_equal_headers_but_other_bytes_are_written_if_read_later(store: BronzeStore) -> None:
     commit(store, record("1", '{"v":1}', read=100))
-    assert tally(commit(store, record("1", '{"v":2}', read=200))) == (1, 0, 0, 0)
-    assert tally(commit(store, record("1", '{"v":1}', read=100))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, record("1", '{"v":2}', read=200))) == (1, 0, 0, 0)
+    assert counts_of(commit(store, record("1", '{"v":1}', read=100))) == (0, 0, 0, 1)
     assert current(store) == {"1": '{"v":2}'}
 
 
@@ -87,7 +92,7 @@ def test_duplicates_inside_one_load_collapse_to_the_newest(store: BronzeStore) -
         record("1", '{"v":3}', updated=3, read=101),
         record("1", '{"v":2}', updated=2),
     )
-    assert tally(outcome) == (1, 0, 1, 2)
+    assert counts_of(outcome) == (1, 0, 1, 2)
     assert outcome.fetched == 4
     assert history(store) == ['{"v":3}']
 
@@ -99,8 +104,8 @@ def test_two_loads_of_one_entity_in_one_commit_build_on_each_other(store: Bronze
             load(record("1", '{"v":2}', updated=2), record("2"), id="load-2"),
         ]
     )
-    assert tally(first) == (2, 0, 0, 0)
-    assert tally(second) == (1, 0, 1, 0)
+    assert counts_of(first) == (2, 0, 0, 0)
+    assert counts_of(second) == (1, 0, 1, 0)
     assert history(store) == ['{"v":1}', '{"v":2}']
 
 
@@ -120,7 +125,7 @@ def test_a_tombstone_is_a_version_without_payload_and_leaves_the_current_view(
     store: BronzeStore,
 ) -> None:
     commit(store, record("1", updated=0, read=100), record("2"))
-    assert tally(commit(store, tombstone("1", updated=50, read=200))) == (0, 1, 0, 0)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=200))) == (0, 1, 0, 0)
     assert set(current(store)) == {"2"}
     assert store.counts(REALM) == {"Invoice": 1}
     assert history(store)[-1] == "deleted"
@@ -129,67 +134,67 @@ def test_a_tombstone_is_a_version_without_payload_and_leaves_the_current_view(
 
 def test_a_deletion_in_the_second_of_the_last_edit_stands(store: BronzeStore) -> None:
     commit(store, record("1", updated=50, token="7", read=100))
-    assert tally(commit(store, tombstone("1", updated=50, read=200))) == (0, 1, 0, 0)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=200))) == (0, 1, 0, 0)
     assert current(store) == {}
 
 
 def test_a_deleted_object_stays_deleted_when_an_old_read_arrives_late(store: BronzeStore) -> None:
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, record("1", updated=50, read=190))) == (0, 0, 0, 1)
-    assert tally(commit(store, record("1", updated=10, read=100))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, record("1", updated=50, read=190))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, record("1", updated=10, read=100))) == (0, 0, 0, 1)
     assert current(store) == {}
 
 
 def test_a_deleted_object_lives_again_if_changed_after_its_deletion(store: BronzeStore) -> None:
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, record("1", updated=60, read=150))) == (1, 0, 0, 0)
+    assert counts_of(commit(store, record("1", updated=60, read=150))) == (1, 0, 0, 0)
     assert set(current(store)) == {"1"}
 
 
-@pytest.mark.parametrize("deleted_at", [50, None], ids=["told by Intuit", "inferred"])
+@pytest.mark.parametrize("deleted_at", [50, None], ids=["named by Intuit", "inferred"])
 def test_a_deleted_object_lives_again_if_read_alive_later(
     store: BronzeStore, deleted_at: float | None
 ) -> None:
     commit(store, record("1", updated=10, read=100))
     commit(store, tombstone("1", updated=deleted_at, read=200))
-    assert tally(commit(store, record("1", updated=10, read=300))) == (1, 0, 0, 0)
+    assert counts_of(commit(store, record("1", updated=10, read=300))) == (1, 0, 0, 0)
     assert set(current(store)) == {"1"}
 
 
 def test_a_tombstone_read_before_the_object_was_seen_alive_is_stale(store: BronzeStore) -> None:
     commit(store, record("1", updated=10, read=300))
-    assert tally(commit(store, tombstone("1", updated=50, read=200))) == (0, 0, 0, 1)
-    assert tally(commit(store, tombstone("1", updated=None, read=200))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=200))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, tombstone("1", updated=None, read=200))) == (0, 0, 0, 1)
     assert set(current(store)) == {"1"}
 
 
 def test_a_tombstone_older_than_the_known_state_is_stale(store: BronzeStore) -> None:
     commit(store, record("1", updated=60, read=100))
-    assert tally(commit(store, tombstone("1", updated=50, read=200))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=200))) == (0, 0, 0, 1)
 
 
 def test_coming_back_to_life_never_brings_back_an_older_state(store: BronzeStore) -> None:
     commit(store, record("1", '{"v":2}', updated=40, read=100))
     commit(store, tombstone("1", updated=50, read=200))
     lagging_replica = record("1", '{"v":1}', updated=30, read=300)
-    assert tally(commit(store, lagging_replica)) == (0, 0, 0, 1)
+    assert counts_of(commit(store, lagging_replica)) == (0, 0, 0, 1)
     assert current(store) == {}
 
 
 def test_a_repeated_tombstone_adds_nothing(store: BronzeStore) -> None:
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, tombstone("1", updated=50, read=900))) == (0, 0, 1, 0)
-    assert tally(commit(store, tombstone("1", updated=None, read=990))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=900))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, tombstone("1", updated=None, read=990))) == (0, 0, 1, 0)
     assert history(store) == ["deleted"]
 
 
 def test_a_merge_adds_its_survivor_once_and_keeps_it(store: BronzeStore) -> None:
     merged = tombstone("1", updated=50, read=210, state=State.MERGED, merged_into="2")
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, merged)) == (0, 1, 0, 0)
-    assert tally(commit(store, tombstone("1", updated=50, read=300))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, merged)) == (0, 1, 0, 0)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=300))) == (0, 0, 1, 0)
     nameless = tombstone("1", updated=50, read=400, state=State.MERGED)
-    assert tally(commit(store, nameless)) == (0, 0, 1, 0)
+    assert counts_of(commit(store, nameless)) == (0, 0, 1, 0)
     stored = store.current(REALM, "Invoice", ["1"])["1"]
     assert (stored.state, stored.merged_into) == (State.MERGED, "2")
 
@@ -226,7 +231,7 @@ def test_every_record_of_a_load_is_accounted_for(store: BronzeStore) -> None:
         record(""),
         tombstone("4", updated=1, read=1),
     )
-    assert tally(outcome) == (1, 1, 1, 1)
+    assert counts_of(outcome) == (1, 1, 1, 1)
     assert outcome.quarantined == 1
     assert outcome.fetched == 5
 
@@ -235,12 +240,12 @@ def test_a_second_deletion_is_known_before_the_life_between_the_two_is_read(
     store: BronzeStore,
 ) -> None:
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, tombstone("1", updated=80, read=300))) == (0, 1, 0, 0)
-    assert tally(commit(store, record("1", '{"Id":"1"}', updated=50, read=250))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, tombstone("1", updated=80, read=300))) == (0, 1, 0, 0)
+    assert counts_of(commit(store, record("1", '{"Id":"1"}', updated=50, read=250))) == (0, 0, 0, 1)
     assert current(store) == {}
 
 
 def test_a_deletion_reported_again_or_inferred_again_adds_nothing(store: BronzeStore) -> None:
     commit(store, tombstone("1", updated=50, read=200))
-    assert tally(commit(store, tombstone("1", updated=50, read=300))) == (0, 0, 1, 0)
-    assert tally(commit(store, tombstone("1", updated=400, read=400))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, tombstone("1", updated=50, read=300))) == (0, 0, 1, 0)
+    assert counts_of(commit(store, tombstone("1", updated=400, read=400))) == (0, 0, 1, 0)

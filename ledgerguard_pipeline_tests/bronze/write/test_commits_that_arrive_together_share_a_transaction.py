@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome
-from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, SharedCommits
+from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, GroupCommit
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
 from ledgerguard_pipeline_tests.bronze.records import load, record
 
-REALMS = [str(9_341_453_474_484_455 + place) for place in range(12)]
+REALMS = [str(9_341_453_474_484_455 + backend) for backend in range(12)]
 
 
 class Slow:
-    """Writes when it is told to, and remembers the groups."""
+    """Writes when it is asked to, and remembers the groups."""
 
     def __init__(self) -> None:
         self.groups: list[list[str]] = []
@@ -43,9 +43,9 @@ def _outcome(realm: str) -> LoadOutcome:
     )  # fmt: skip
 
 
-def _together(slow: Slow, realms: Sequence[str], turns: int) -> list[list[str] | BaseException]:
+def _together(slow: Slow, realms: Sequence[str], locks: int) -> list[list[str] | BaseException]:
     """The first commits alone while all others line up behind it."""
-    commits = SharedCommits(slow.write)
+    commits = GroupCommit(slow.write)
 
     def commit(realm: str) -> list[str] | BaseException:
         try:
@@ -58,11 +58,11 @@ def _together(slow: Slow, realms: Sequence[str], turns: int) -> list[list[str] |
         first = pool.submit(commit, realms[0])
         assert slow.begun.acquire(timeout=20)
         others = []
-        for place, realm in enumerate(realms[1:], start=1):
+        for backend, realm in enumerate(realms[1:], start=1):
             others.append(pool.submit(commit, realm))
-            while len(commits._queue) < place:  # nobody else can tell
+            while len(commits._queue) < backend:  # nobody else can tell
                 threading.Event().wait(0.001)
-        for _ in range(turns):
+        for _ in range(locks):
             slow.go.release()
         return [each.result(timeout=20) for each in (first, *others)]
 
@@ -78,7 +78,7 @@ def test_when_the_shared_transaction_fails_each_commits_for_itself() -> None:
     slow.refuse[REALMS[2]] = BronzeError("its rows are the reason")
     found = _together(slow, REALMS[:4], 5)
     assert found[2] is slow.refuse[REALMS[2]]
-    assert [found[place] for place in (0, 1, 3)] == [[REALMS[0]], [REALMS[1]], [REALMS[3]]]
+    assert [found[backend] for backend in (0, 1, 3)] == [[REALMS[0]], [REALMS[1]], [REALMS[3]]]
     assert slow.groups[:2] == [REALMS[:1], REALMS[1:4]]
     assert sorted(slow.groups[2:]) == [[realm] for realm in REALMS[1:4]]
 
@@ -108,15 +108,15 @@ def test_a_transaction_takes_no_more_rows_than_its_bound() -> None:
         groups.append(sum(len(each.records) for each in loads))
         return [_outcome(str(each.realm_id)) for each in loads]
 
-    commits = SharedCommits(write)
+    commits = GroupCommit(write)
     commits.commit([load(*[record("1")] * (MOST_ROWS + 1))])
     assert groups == [MOST_ROWS + 1], "one caller's loads are never torn apart"
 
 
 @pytest.mark.parametrize("threads", [12])
 def test_every_row_of_every_thread_is_in_the_file(store: BronzeStore, threads: int) -> None:
-    def commit(place: int) -> int:
-        realm = REALMS[place]
+    def commit(backend: int) -> int:
+        realm = REALMS[backend]
         return sum(
             store.commit([load(record(str(id)), realm=realm, id=f"{realm}-{id}")])[0].written
             for id in range(5)

@@ -19,20 +19,20 @@ from ledgerguard_pipeline_tests.bronze.records import (
 
 
 def _quiet(each: Load) -> Load:
-    return replace(each, marked=False)
+    return replace(each, recorded=False)
 
 
-def _marks(store: BronzeStore) -> int:
+def _records(store: BronzeStore) -> int:
     (row,) = store.sql("SELECT count(*) FROM _loads").rows
     return int(str(row[0]))
 
 
-def test_many_companies_move_their_watermarks_in_one_commit_without_a_mark(
+def test_many_companies_move_their_watermarks_in_one_commit_without_a_record(
     store: BronzeStore,
 ) -> None:
-    realms = [str(9_341_453_474_484_455 + place) for place in range(30)]
+    realms = [str(9_341_453_474_484_455 + index) for index in range(30)]
     store.commit([load(record("1"), realm=realm, watermark=NOON) for realm in realms])
-    marks = _marks(store)
+    sync_states = _records(store)
     loads = [
         _quiet(load(entity=entity.name, realm=realm, watermark=after(60)))
         for realm in realms
@@ -45,7 +45,7 @@ def test_many_companies_move_their_watermarks_in_one_commit_without_a_mark(
     assert all(each.fetched == each.written == each.unchanged == 0 for each in outcomes)
     everything = {entity.name: after(60) for entity in ENTITIES}
     assert store.watermarks_of(realms) == dict.fromkeys(realms, everything)
-    assert _marks(store) == marks
+    assert _records(store) == sync_states
     rows = store.sql("SELECT count(*), count(DISTINCT (realm_id, entity)) FROM _watermarks").rows
     assert rows == [(30 * len(ENTITIES), 30 * len(ENTITIES))]
 
@@ -56,7 +56,7 @@ def test_an_older_watermark_moves_nothing(store: BronzeStore) -> None:
     assert store.watermarks(REALM) == {"Invoice": after(60)}
 
 
-def test_whatever_brings_more_than_a_watermark_is_marked_all_the_same(store: BronzeStore) -> None:
+def test_whatever_brings_more_than_a_watermark_is_recorded_all_the_same(store: BronzeStore) -> None:
     store.commit(
         [
             _quiet(load(record("1"), id="rows", watermark=after(1))),
@@ -65,8 +65,8 @@ def test_whatever_brings_more_than_a_watermark_is_marked_all_the_same(store: Bro
             _quiet(load(id="nothing", realm=OTHER_REALM, watermark=after(2))),
         ]
     )
-    marked = {str(row[0]) for row in store.sql("SELECT load_id FROM _loads").rows}
-    assert marked == {"rows", "rejects", "walk"}
+    recorded = {str(row[0]) for row in store.sql("SELECT load_id FROM _loads").rows}
+    assert recorded == {"rows", "rejects", "walk"}
     assert store.watermarks_of([REALM, OTHER_REALM, "9130000000000001"]) == {
         REALM: {"Invoice": after(1)},
         OTHER_REALM: {"Invoice": after(2)},

@@ -71,8 +71,8 @@ def test_duckdb_reads_a_frame_as_intuit_wrote_it(store: BronzeStore) -> None:
         [load(*(record(str(at), f'{{"TotalAmt":{text}}}') for at, text in enumerate(texts)))]
     )
     frame = store.frame("Invoice")
-    for place, text in enumerate(texts):
-        one = frame.iloc[place : place + 1]
+    for index, text in enumerate(texts):
+        one = frame.iloc[index : index + 1]
         with duckdb.connect() as connection:
             connection.register("one", one)
             [(value,)] = connection.execute('SELECT "TotalAmt" FROM one').fetchall()

@@ -54,7 +54,7 @@ def test_a_watermark_never_moves_back(store: BronzeStore) -> None:
     assert store.watermarks(REALM) == {"Invoice": after(8)}
 
 
-def test_every_load_leaves_a_mark_with_its_counts(store: BronzeStore) -> None:
+def test_every_load_leaves_a_record_with_its_counts(store: BronzeStore) -> None:
     store.commit([load(record("1"), record("2"), id="a", final=False)])
     store.commit(
         [
@@ -68,9 +68,9 @@ def test_every_load_leaves_a_mark_with_its_counts(store: BronzeStore) -> None:
         ]
     )
     store.commit([load(entity="Bill", id="b")])
-    marks = store.last_loads(REALM)
-    invoice = marks["Invoice"]
-    assert set(marks) == {"Invoice", "Bill"}
+    sync_states = store.last_loads(REALM)
+    invoice = sync_states["Invoice"]
+    assert set(sync_states) == {"Invoice", "Bill"}
     assert (invoice.load_id, invoice.mode, invoice.run_id) == ("a", Mode.FULL, "run-1")
     assert (invoice.fetched, invoice.written, invoice.deleted) == (5, 2, 1)
     assert (invoice.unchanged, invoice.stale, invoice.quarantined) == (1, 0, 1)

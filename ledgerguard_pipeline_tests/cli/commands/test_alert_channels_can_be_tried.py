@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledgerguard_pipeline.alerts.channels.configured import configured_channels
-from ledgerguard_pipeline.alerts.dispatcher import Announcer
+from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher
 from ledgerguard_pipeline.alerts.messages import Links
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -51,8 +51,8 @@ def test_every_channel_gets_a_test_message(
     outcome = ledgerguard("alerts", "test", "--json")
 
     assert outcome.code == 0, outcome.err
-    told = json.loads(outcome.out)["channels"]
-    assert [(each["channel"], each["sent"]) for each in told] == [
+    sent = json.loads(outcome.out)["channels"]
+    assert [(each["channel"], each["sent"]) for each in sent] == [
         ("webhook", True), ("slack", True), ("email", True),
     ]  # fmt: skip
     assert json.loads(webhook.posts[0].body)["kind"] == "test"
@@ -90,18 +90,18 @@ def test_what_each_channel_knows_can_be_listed(
     slack.status = 503
     current = load_settings()
     with ControlPlane.open(current) as control:
-        announcer = Announcer(control, configured_channels(current), Links.of(current))
-        announcer.observe([observed(REALM, DEAD)], lambda *_: True, control.now())
-        announcer.tell()
+        dispatcher = AlertDispatcher(control, configured_channels(current), Links.of(current))
+        dispatcher.observe([observed(REALM, DEAD)], lambda *_: True, control.now())
+        dispatcher.tell()
 
     outcome = ledgerguard("alerts", "list", "--json")
     shown = ledgerguard("alerts", "list")
 
-    told = {each["channel"]: each for each in json.loads(outcome.out)["told"]}
-    assert told["webhook"]["knows_of"] == ["needs_reauth"]
-    assert told["webhook"]["realm_id"] == REALM
-    assert (told["slack"]["knows_of"], told["slack"]["failed_attempts"]) == ([], 1)
-    assert "503" in told["slack"]["last_error"]
+    sent = {each["channel"]: each for each in json.loads(outcome.out)["told"]}
+    assert sent["webhook"]["knows_of"] == ["needs_reauth"]
+    assert sent["webhook"]["realm_id"] == REALM
+    assert (sent["slack"]["knows_of"], sent["slack"]["failed_attempts"]) == ([], 1)
+    assert "503" in sent["slack"]["last_error"]
     assert "needs_reauth" in shown.out
 
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what was typed or configured is told in one sentence, with exit code 2,
+"""Whatever is wrong with what was typed or configured is said in one sentence, with exit code 2,
 before anything is written."""
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def _unknown_company(installation: Installation, monkeypatch: pytest.MonkeyPatch
 
 
 def _lost_connection(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    installation.control.companies.mark(RealmId(REALM), ConnectionStatus.NEEDS_REAUTH, "ended")
+    installation.control.companies.set_status(
+        RealmId(REALM), ConnectionStatus.NEEDS_REAUTH, "ended"
+    )
     return ["sync", "--company", REALM]
 
 

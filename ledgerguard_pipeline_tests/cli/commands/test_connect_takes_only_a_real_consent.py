@@ -136,7 +136,7 @@ def test_waiting_ends(ready: int, ledgerguard: Ledgerguard) -> None:
     assert stored_companies() == []
 
 
-def test_a_taken_callback_port_is_told_before_a_link_is_shown(
+def test_a_taken_callback_port_is_reported_before_a_link_is_shown(
     ready: int, ledgerguard: Ledgerguard, home: Path
 ) -> None:
     from ledgerguard_pipeline.web.serving import listen

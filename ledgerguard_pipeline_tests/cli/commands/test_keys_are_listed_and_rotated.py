@@ -52,15 +52,15 @@ def test_nothing_stored_means_no_keys_and_no_files(home: Path, ledgerguard: Ledg
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_rotation_is_told_in_keys_and_companies(ledgerguard: Ledgerguard, home: Path) -> None:
+def test_a_rotation_is_reported_in_keys_and_companies(ledgerguard: Ledgerguard, home: Path) -> None:
     (before,) = json.loads(ledgerguard("keys", "list", "--json").out)["keys"]
     assert (before["tokens"], before["companies"]) == (4, 2)
 
     rotated = ledgerguard("keys", "rotate", "--json")
-    told = json.loads(rotated.out)
+    reported = json.loads(rotated.out)
     assert rotated.code == 0, rotated
-    assert (told["companies"], told["resealed"], told["failed"]) == (2, 2, [])
-    assert told["retired"] == [before["key_id"]]
+    assert (reported["companies"], reported["resealed"], reported["failed"]) == (2, 2, [])
+    assert reported["retired"] == [before["key_id"]]
 
     for arguments in (("keys", "rotate"), ("keys", "list")):
         outcome = ledgerguard(*arguments)
@@ -69,7 +69,7 @@ def test_a_rotation_is_told_in_keys_and_companies(ledgerguard: Ledgerguard, home
         for secret in (key, *SECRETS):
             assert secret not in outcome.out + outcome.err
     (after,) = json.loads(ledgerguard("keys", "list", "--json").out)["keys"]
-    assert after["key_id"] not in (told["key_id"], before["key_id"])
+    assert after["key_id"] not in (reported["key_id"], before["key_id"])
     assert (after["newest"], after["tokens"]) == (True, 4)
 
 

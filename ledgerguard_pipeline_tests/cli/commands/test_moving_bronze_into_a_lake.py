@@ -30,9 +30,9 @@ def bronze(home: Path) -> BronzeStore:
 def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     ledgerguard: Ledgerguard, bronze: BronzeStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = ledgerguard("bronze", "migrate", "--to", url, "--json")
-    assert told.code == 0, told.err
-    moved = json.loads(told.out)
+    reported = ledgerguard("bronze", "migrate", "--to", url, "--json")
+    assert reported.code == 0, reported.err
+    moved = json.loads(reported.out)
     assert moved["verified"] is True
     assert moved["tables"]["customer"] == 1
     assert moved["rows"] == sum(moved["tables"].values())
@@ -65,9 +65,9 @@ def test_a_copy_that_differs_is_not_kept(
     monkeypatch.setattr(
         "ledgerguard_pipeline.bronze.maintenance.migration.contents", lambda *_given: next(answers)
     )
-    told = ledgerguard("bronze", "migrate", "--to", url)
-    assert told.code == 1
-    assert "copy of customer differs" in told.err
+    reported = ledgerguard("bronze", "migrate", "--to", url)
+    assert reported.code == 1
+    assert "copy of customer differs" in reported.err
     assert BronzeStore(lake_address(url), Environment.SANDBOX).counts() == {}
     assert bronze.counts() == {"Customer": 1}
 
@@ -86,10 +86,10 @@ def test_a_copy_that_differs_is_not_kept(
 def test_where_it_cannot_go(
     ledgerguard: Ledgerguard, bronze: BronzeStore, to: str, expected: str
 ) -> None:
-    told = ledgerguard("bronze", "migrate", "--to", to)
-    assert told.code == 2
-    assert len(told.err.splitlines()) == 1
-    assert expected in told.err
+    reported = ledgerguard("bronze", "migrate", "--to", to)
+    assert reported.code == 2
+    assert len(reported.err.splitlines()) == 1
+    assert expected in reported.err
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_all_spellings_mean_the_same_and_show_no_password(url: str) -> None:
     assert "hidden-word" not in repr(address)
 
 
-def test_a_machine_without_the_extensions_is_told_what_to_install(
+def test_a_machine_without_the_extensions_learns_what_to_install(
     ledgerguard: Ledgerguard, url: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_bronze(home / "quickbooks.duckdb")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    told = ledgerguard("bronze", "migrate", "--to", url)
-    assert told.code == 2
-    assert "scripts/setup scale" in told.err
+    reported = ledgerguard("bronze", "migrate", "--to", url)
+    assert reported.code == 2
+    assert "scripts/setup scale" in reported.err

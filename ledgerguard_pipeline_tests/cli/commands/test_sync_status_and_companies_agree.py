@@ -56,7 +56,7 @@ def test_a_new_user_loads_everything_and_sees_it(
     assert company["api_calls_this_month"] > 0
 
 
-def test_what_was_peculiar_about_an_entity_is_told(
+def test_what_was_peculiar_about_an_entity_is_reported(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
     for endpoint in ("batch_item", "query"):
@@ -96,16 +96,16 @@ def test_a_failing_entity_is_named_and_heals(
     for endpoint in ("query", "batch_item"):
         sandbox.inject("company_expired", endpoint=endpoint, entity="Invoice", next=1000)
     failed = ledgerguard(*chosen, "--json")
-    told = ledgerguard(*chosen)
+    reported = ledgerguard(*chosen)
     sandbox.clear_faults()
     healed = ledgerguard(*chosen, "--json")
 
     assert failed.code == 1
     states = {each["entity"]: each["status"] for each in document(failed.out)["results"]}
     assert states == {"Customer": "ok", "Invoice": "failed"}
-    assert told.code == 1
-    assert "Invoice" in told.out
-    assert "Traceback" not in told.out + told.err
+    assert reported.code == 1
+    assert "Invoice" in reported.out
+    assert "Traceback" not in reported.out + reported.err
     assert healed.code == 0
 
 

@@ -46,10 +46,10 @@ def test_events_are_listed_newest_first_with_the_state_of_the_queue(
     assert said["events"][0]["received_at"].endswith("Z")
     only = document(ledgerguard("events", "list", "--json", "--company", REALM, "--limit", "1").out)
     assert [each["event_id"] for each in only["events"]] == ["b"]
-    told = ledgerguard("events", "list")
-    assert told.code == 0
-    assert "3 pending" in told.out
-    assert "Invoice" in told.out
+    reported = ledgerguard("events", "list")
+    assert reported.code == 0
+    assert "3 pending" in reported.out
+    assert "Invoice" in reported.out
 
 
 def test_parked_events_are_queued_again_on_command(

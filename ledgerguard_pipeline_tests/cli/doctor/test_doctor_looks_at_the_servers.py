@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.cli.doctor.finding import Verdict
+from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.servers import server_findings
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -27,7 +27,7 @@ def test_what_a_redis_could_lose_is_advice_with_the_next_step(plain: Settings) -
     with redis_database() as url:
         settings = plain.model_copy(update={"ledgerguard_redis_url": SecretStr(url)})
         (finding,) = server_findings(settings)
-    assert (finding.topic, finding.verdict) == ("Redis", Verdict.ADVICE)
+    assert (finding.topic, finding.state) == ("Redis", CheckState.ADVICE)
     assert "once a second" in finding.text
     assert "appendfsync always" in (finding.next_step or "")
 
@@ -36,7 +36,7 @@ def test_what_a_postgresql_could_lose_is_advice_with_the_next_step(plain: Settin
     with postgres_database() as url:  # it runs without fsync, as tests may
         settings = plain.model_copy(update={"ledgerguard_control_url": SecretStr(url)})
         (finding,) = server_findings(settings)
-    assert (finding.topic, finding.verdict) == ("PostgreSQL", Verdict.ADVICE)
+    assert (finding.topic, finding.state) == ("PostgreSQL", CheckState.ADVICE)
     assert "fsync off" in finding.text
     assert finding.next_step == "Set `fsync = on`."
 

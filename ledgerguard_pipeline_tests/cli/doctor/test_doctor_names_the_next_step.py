@@ -22,7 +22,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 
 from ledgerguard_pipeline.cli.doctor.dagster_and_companies import dagster
-from ledgerguard_pipeline.cli.doctor.finding import Verdict
+from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
 from ledgerguard_pipeline.cli.doctor.web_and_alerts import admin_token, web_port, webhooks
 from ledgerguard_pipeline.config.settings import Settings, load_settings
@@ -104,7 +104,7 @@ def test_settings_that_do_not_load_are_a_finding(
     assert "INTUIT_ENV" in findings(outcome.out)["settings"]["text"]
 
 
-def test_an_unreachable_intuit_is_told_without_guessing_about_keys(
+def test_an_unreachable_intuit_is_reported_without_guessing_about_keys(
     ledgerguard: Ledgerguard, settings: Settings, sandbox: SandboxServer
 ) -> None:
     sandbox.stop()
@@ -138,17 +138,22 @@ def test_production_needs_an_https_redirect(
 
 
 @pytest.mark.parametrize(
-    "skew,verdict",
-    [(0, Verdict.GOOD), (30, Verdict.GOOD), (-90, Verdict.ADVICE), (600, Verdict.BROKEN)],
+    "skew,state",
+    [
+        (0, CheckState.GOOD),
+        (30, CheckState.GOOD),
+        (-90, CheckState.ADVICE),
+        (600, CheckState.BROKEN),
+    ],
 )
-def test_a_wrong_clock_is_weighed(skew: int, verdict: Verdict) -> None:
+def test_a_wrong_clock_is_weighed(skew: int, state: CheckState) -> None:
     finding = clock_finding(NOON, NOON + timedelta(seconds=skew))
 
-    assert finding.verdict is verdict
-    assert (finding.next_step is None) == (verdict is Verdict.GOOD)
+    assert finding.state is state
+    assert (finding.next_step is None) == (state is CheckState.GOOD)
 
 
-def test_alert_channels_are_reached_but_told_nothing(
+def test_alert_channels_are_reached_but_sent_nothing(
     ledgerguard: Ledgerguard, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with http_receiver() as gone:
@@ -163,8 +168,8 @@ def test_alert_channels_are_reached_but_told_nothing(
         outcome = ledgerguard("doctor", "--json")
 
     assert outcome.code == 2
-    told = [each for each in json.loads(outcome.out)["findings"] if "alerts" in each["topic"]]
-    assert [(each["topic"], each["verdict"]) for each in told] == [
+    reported = [each for each in json.loads(outcome.out)["findings"] if "alerts" in each["topic"]]
+    assert [(each["topic"], each["verdict"]) for each in reported] == [
         ("alerts: webhook", "ok"),
         ("alerts: slack", "broken"),
         ("alerts: email", "misconfigured"),
@@ -175,14 +180,16 @@ def test_alert_channels_are_reached_but_told_nothing(
     assert "c4nary" not in outcome.out
 
 
-def test_nobody_being_told_is_worth_a_note(ledgerguard: Ledgerguard, settings: Settings) -> None:
+def test_alerts_without_a_channel_are_worth_a_note(
+    ledgerguard: Ledgerguard, settings: Settings
+) -> None:
     finding = findings(ledgerguard("doctor", "--json").out)["alerts"]
     assert finding["verdict"] == "advice"
     assert "LEDGERGUARD_SMTP_URL" in finding["next_step"]
 
 
 @pytest.mark.parametrize(
-    "variables,verdict",
+    "variables,state",
     [
         ({}, "ok"),
         ({"LEDGERGUARD_PUBLIC_URL": "https://books.example.com"}, "misconfigured"),
@@ -198,11 +205,11 @@ def test_nobody_being_told_is_worth_a_note(ledgerguard: Ledgerguard, settings: S
     ],
 )
 def test_the_admin_token_fits_to_who_reaches_the_edge(
-    variables: dict[str, str], verdict: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], state: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert admin_token(load_settings()).verdict == verdict
+    assert admin_token(load_settings()).state == state
 
 
 def test_the_web_edge_is_looked_for_where_intuit_sends_people(
@@ -210,24 +217,24 @@ def test_the_web_edge_is_looked_for_where_intuit_sends_people(
 ) -> None:
     with http_receiver() as other:
         monkeypatch.setenv("INTUIT_REDIRECT_URI", other.url)
-        assert web_port(load_settings()).verdict is Verdict.BROKEN
-    assert web_port(load_settings()).verdict is Verdict.GOOD
+        assert web_port(load_settings()).state is CheckState.BROKEN
+    assert web_port(load_settings()).state is CheckState.GOOD
     monkeypatch.setenv("INTUIT_REDIRECT_URI", "http://localhost/api/v1/auth/callback")
     unnamed = web_port(load_settings())
-    assert (unnamed.verdict, "port 80" in unnamed.text) == (Verdict.MISCONFIGURED, True)
+    assert (unnamed.state, "port 80" in unnamed.text) == (CheckState.MISCONFIGURED, True)
     monkeypatch.setenv("INTUIT_REDIRECT_URI", "https://books.example.com/callback")
-    assert web_port(load_settings()).verdict is Verdict.GOOD
+    assert web_port(load_settings()).state is CheckState.GOOD
 
 
-@pytest.mark.parametrize("tokens,verdict", [("", "advice"), ("a", "ok"), ("a, b", "advice")])
+@pytest.mark.parametrize("tokens,state", [("", "advice"), ("a", "ok"), ("a, b", "advice")])
 def test_webhooks_want_one_verifier_token(
-    tokens: str, verdict: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tokens: str, state: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTUIT_WEBHOOK_VERIFIER_TOKEN", tokens)
-    assert webhooks(load_settings()).verdict == verdict
+    assert webhooks(load_settings()).state == state
 
 
-def test_an_older_schema_is_told_and_left_as_it_is(
+def test_an_older_schema_is_reported_and_left_as_it_is(
     ledgerguard: Ledgerguard, connected: Installation, home: Path
 ) -> None:
     connected.close()
@@ -246,7 +253,7 @@ def test_an_older_schema_is_told_and_left_as_it_is(
     assert findings(newer.out)["control plane"]["verdict"] == "misconfigured"
 
 
-def test_the_call_budget_is_told_with_its_forecast(
+def test_the_call_budget_is_reported_with_its_forecast(
     ledgerguard: Ledgerguard, connected: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEDGERGUARD_MONTHLY_CALL_BUDGET", "3")
@@ -268,20 +275,20 @@ def test_dagster_is_asked_whether_it_lives_and_what_is_switched_off(
         # Opening an instance sets them for its process; here they end with the test.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    assert [each.verdict for each in dagster(settings)] == [Verdict.GOOD]
+    assert [each.state for each in dagster(settings)] == [CheckState.GOOD]
     assert not home.exists()
     with dagster_instance(settings) as instance:
         (never, nothing_off) = dagster(settings)
-        assert (never.verdict, nothing_off.verdict) == (Verdict.ADVICE, Verdict.GOOD)
+        assert (never.state, nothing_off.state) == (CheckState.ADVICE, CheckState.GOOD)
         beat = DaemonHeartbeat(datetime.now(UTC).timestamp(), "SENSOR", "one", [])
         instance.add_daemon_heartbeat(beat)
-        assert dagster(settings)[0].verdict is Verdict.GOOD
+        assert dagster(settings)[0].state is CheckState.GOOD
         old = datetime.now(UTC) - timedelta(hours=1)
         instance.add_daemon_heartbeat(DaemonHeartbeat(old.timestamp(), "SENSOR", "one", []))
-        assert dagster(settings)[0].verdict is Verdict.ADVICE
+        assert dagster(settings)[0].state is CheckState.ADVICE
         instance.add_instigator_state(switched_off("changes_every_15_minutes"))
     (_, switched) = dagster(settings)
-    assert switched.verdict is Verdict.ADVICE
+    assert switched.state is CheckState.ADVICE
     assert "changes_every_15_minutes" in switched.text
 
 

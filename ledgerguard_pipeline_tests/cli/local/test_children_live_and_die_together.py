@@ -48,13 +48,13 @@ def watched(folder: Path, started: list[Child], *commands: list[str]) -> None:
         children.watch()
 
 
-def test_if_one_dies_the_others_are_stopped_and_its_last_words_told(tmp_path: Path) -> None:
+def test_if_one_dies_the_others_are_stopped_and_its_last_words_shown(tmp_path: Path) -> None:
     started: list[Child] = []
-    with pytest.raises(ChildDied) as told:
+    with pytest.raises(ChildDied) as reported:
         watched(tmp_path, started, WAITS, FAILS)
 
-    assert "The child 1 stopped by itself (exit code 3)" in str(told.value)
-    assert "out of paper" in str(told.value)
+    assert "The child 1 stopped by itself (exit code 3)" in str(reported.value)
+    assert "out of paper" in str(reported.value)
     assert not alive(started[0].process.pid)
 
 
@@ -83,10 +83,10 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) 
 def test_a_secret_in_the_last_words_is_masked(tmp_path: Path) -> None:
     talks = python("-c", "print('access_token=eyJhbGciOiJkaXIi.secret-part.more')")
 
-    with pytest.raises(ChildDied) as told:
+    with pytest.raises(ChildDied) as reported:
         watched(tmp_path, [], talks)
 
-    assert "secret-part" not in str(told.value)
+    assert "secret-part" not in str(reported.value)
 
 
 def test_waiting_for_a_dead_server_ends_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A second ``up`` or daemon is told where the first one runs; other terminals show what runs."""
+"""A second ``up`` or daemon learns where the first one runs; other terminals show what runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.cli.embedded_sandbox import Embedded
-from ledgerguard_pipeline.cli.home_lock import marked, running_in
+from ledgerguard_pipeline.cli.home_lock import running_in, taken
 from ledgerguard_pipeline.cli.local.child_processes import Children, StopSignal
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -54,7 +54,7 @@ def test_a_second_up_is_refused_with_where_the_first_one_runs(
     ledgerguard: Ledgerguard, home: Path
 ) -> None:
     home.mkdir()
-    with marked(home, PORTS, None):
+    with taken(home, PORTS, None):
         outcome = ledgerguard("up", "--sandbox")
     assert outcome.code == 2
     for part in (str(home), f"process {os.getpid()}", "localhost:3123", "localhost:8123"):
@@ -97,11 +97,11 @@ def test_a_daemon_is_known_by_its_command_line(command: str, expected: bool) -> 
     assert is_daemon(command.split()) is expected
 
 
-def test_the_mark_lasts_as_long_as_any_process_that_up_started(home: Path) -> None:
+def test_the_marker_lasts_as_long_as_any_process_that_up_started(home: Path) -> None:
     home.mkdir()
     with StopSignal() as stop, Children(home / "logs", stop) as children:
-        with marked(home, PORTS, None) as mark:
-            children._inherited = (mark,)
+        with taken(home, PORTS, None) as lock:
+            children._inherited = (lock,)
             children.start("sleeper", [sys.executable, "-c", "input()"])
             children.start("other", [sys.executable, "-c", "import time; time.sleep(60)"])
         running = running_in(home)
@@ -110,14 +110,14 @@ def test_the_mark_lasts_as_long_as_any_process_that_up_started(home: Path) -> No
     assert running_in(home) is None
 
 
-def test_a_mark_that_was_left_behind_keeps_nobody_out(home: Path) -> None:
+def test_a_marker_that_was_left_behind_keeps_nobody_out(home: Path) -> None:
     home.mkdir()
-    with marked(home, PORTS, None):
+    with taken(home, PORTS, None):
         pass
     assert (home / "up.lock").exists()
     assert running_in(home) is None
-    with marked(home, PORTS, None) as mark:
-        assert fcntl.fcntl(mark, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    with taken(home, PORTS, None) as lock:
+        assert fcntl.fcntl(lock, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
 
 
 def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
@@ -137,7 +137,7 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
         control.companies.put(company())
     try:
         assert "No company is connected" in ledgerguard("status").out
-        with marked(inner, PORTS, file):
+        with taken(inner, PORTS, file):
             shown = ledgerguard("status")
         assert shown.code == 0
         assert company().name in shown.out

@@ -40,7 +40,7 @@ def test_companies_are_listed_by_name_and_status(plane: ControlPlane, clock: Fak
     zebra = replace(acme(clock), realm_id=OTHER, name="Zebra")
     plane.companies.put(zebra)
     plane.companies.put(replace(acme(clock), name="Acme"))
-    plane.companies.mark(OTHER, ConnectionStatus.NEEDS_REAUTH, "connect again")
+    plane.companies.set_status(OTHER, ConnectionStatus.NEEDS_REAUTH, "connect again")
 
     assert [company.name for company in plane.companies.list()] == ["Acme", "Zebra"]
     waiting = plane.companies.list(ConnectionStatus.NEEDS_REAUTH)
@@ -64,14 +64,14 @@ def test_a_heartbeat_notes_the_time_and_clears_the_error(
     )
 
 
-def test_a_failure_is_noted_beside_a_standing_connection_only(
+def test_a_failure_is_noted_beside_a_live_connection_only(
     plane: ControlPlane, clock: FakeClock
 ) -> None:
     plane.companies.put(acme(clock))
     plane.companies.stumble(REALM, "Invoice failed")
     assert plane.companies.require(REALM).last_error == "Invoice failed"
 
-    plane.companies.mark(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
+    plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
     plane.companies.stumble(REALM, "everything failed")
     company = plane.companies.require(REALM)
     assert (company.status, company.last_error) == (

@@ -8,7 +8,7 @@ FIRST, SECOND = RealmId("9341453474484455"), RealmId("9341453474484456")
 
 
 def test_a_difference_stays_until_a_comparison_finds_none(plane: ControlPlane) -> None:
-    gaps = plane.marks.gaps
+    gaps = plane.sync_states.gaps
     gaps.compared(FIRST, [CountGap("Invoice", 10, 9), CountGap("Customer", 5, 5)])
     gaps.compared(FIRST, [CountGap("Customer", 6, 6)])
     assert gaps.read() == {FIRST: (CountGap("Invoice", 10, 9),)}
@@ -18,8 +18,8 @@ def test_a_difference_stays_until_a_comparison_finds_none(plane: ControlPlane) -
     assert gaps.read() == {}
 
 
-def test_companies_are_told_apart(plane: ControlPlane) -> None:
-    gaps = plane.marks.gaps
+def test_companies_are_kept_apart(plane: ControlPlane) -> None:
+    gaps = plane.sync_states.gaps
     gaps.compared(FIRST, [CountGap("Invoice", 10, 9), CountGap("Account", 1, 2)])
     gaps.compared(SECOND, [CountGap("Invoice", 3, 4)])
     assert gaps.read([SECOND]) == {SECOND: (CountGap("Invoice", 3, 4),)}

@@ -77,7 +77,7 @@ def test_what_another_process_sees_is_known_within_minutes(
     assert not memory.read(FIRST)
 
 
-def test_environments_are_told_apart(plane: ControlPlane) -> None:
+def test_environments_are_kept_apart(plane: ControlPlane) -> None:
     other = CapabilityStore(plane.database, Environment.PRODUCTION)
     assert plane.environment is Environment.SANDBOX
     plane.capabilities.note(FIRST, "Class", Capability.CHANGES, "no")

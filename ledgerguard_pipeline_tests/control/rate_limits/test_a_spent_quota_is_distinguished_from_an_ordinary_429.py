@@ -94,7 +94,7 @@ def test_once_an_hour_one_call_of_all_processes_asks_again(
     assert planes[0].refusals.read() == {}
 
 
-def test_the_turn_of_the_month_opens_it_again(open_plane: OpenPlane) -> None:
+def test_a_new_month_opens_it_again(open_plane: OpenPlane) -> None:
     clock = FakeClock(datetime(2026, 11, 30, 23, 20, tzinfo=UTC))
     plane = open_plane(clock=clock)
     exhaust(plane, clock)

@@ -202,7 +202,7 @@ def test_a_clock_that_is_set_back_neither_blocks_nor_opens_a_window(
     assert clock.monotonic() - began == pytest.approx(60, abs=0.1)
 
 
-def test_companies_that_cool_down_are_told_at_once(plane: ControlPlane) -> None:
+def test_companies_that_cool_down_are_reported_at_once(plane: ControlPlane) -> None:
     gate = limiter(plane)
     gate.cool_down(REALM, 60)
     assert gate.cooling([REALM, OTHER]) == {REALM: pytest.approx(60)}

@@ -78,7 +78,7 @@ def test_a_server_that_is_down_at_the_start_is_named_by_its_setting(
     with away(server), pytest.raises(ControlUnreachable, match=server.setting) as caught:
         ControlPlane.open(server.settings(settings), clock=clock)
     assert caught.value.exit_code == 2
-    assert clock.slept == [], "whoever starts a process is told at once"
+    assert clock.slept == [], "whoever starts a process learns it at once"
     assert len(str(caught.value).splitlines()) == 1
 
 

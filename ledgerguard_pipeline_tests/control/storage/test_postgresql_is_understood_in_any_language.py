@@ -1,4 +1,4 @@
-"""A refused login is told from a server that is away by its SQLSTATE, not by its words."""
+"""A refused login is distinguished from a server that is away by its SQLSTATE, not by its words."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def database_at(server: RefusingPostgres, clock: HastyClock) -> Database:
 
 @pytest.mark.parametrize("doing", DOING)
 @pytest.mark.parametrize("sqlstate, sentence, severity", REFUSALS)
-def test_a_login_that_the_lake_refuses_is_told_at_once(
+def test_a_login_that_the_lake_refuses_is_reported_at_once(
     sqlstate: str, sentence: str, severity: str, doing: str, tmp_path: Path
 ) -> None:
     clock = HastyClock()
@@ -90,7 +90,7 @@ def test_a_lake_that_is_away_for_a_moment_is_waited_for(
 
 
 @pytest.mark.parametrize("sqlstate, sentence, severity", REFUSALS)
-def test_a_login_that_the_control_plane_refuses_is_told_at_once(
+def test_a_login_that_the_control_plane_refuses_is_reported_at_once(
     sqlstate: str, sentence: str, severity: str
 ) -> None:
     with RefusingPostgres(sqlstate, sentence, severity) as server:

@@ -86,7 +86,7 @@ def test_a_row_moved_to_another_company_does_not_open(
     assert plane.tokens.load(REALM) is not None
 
 
-def test_a_refresh_token_in_the_place_of_an_access_token_does_not_open(
+def test_a_refresh_token_stored_as_an_access_token_does_not_open(
     plane: ControlPlane, clock: FakeClock
 ) -> None:
     plane.tokens.replace(REALM, grant(clock), None)
@@ -108,13 +108,13 @@ def test_a_sandbox_token_does_not_open_in_production(
         production.tokens.load(REALM)
 
 
-@pytest.mark.parametrize("place", [0, 10, 30, -3])
+@pytest.mark.parametrize("index", [0, 10, 30, -3])
 def test_an_altered_ciphertext_does_not_open(
-    plane: ControlPlane, clock: FakeClock, place: int
+    plane: ControlPlane, clock: FakeClock, index: int
 ) -> None:
     plane.tokens.replace(REALM, grant(clock), None)
     sealed = list(cells(plane, REALM)["access_token"])
-    sealed[place] = "A" if sealed[place] != "A" else "B"
+    sealed[index] = "A" if sealed[index] != "A" else "B"
     overwrite(plane, REALM, access_token="".join(sealed))
 
     with pytest.raises(KeyUnavailable) as caught:

@@ -142,8 +142,8 @@ def test_entity_types_the_installation_leaves_out_are_ignored(open_plane: OpenPl
 def test_events_of_a_disconnected_company_are_kept_but_not_queued(plane: ControlPlane) -> None:
     connect(plane)
     connect(plane, OTHER_REALM)
-    plane.companies.mark(REALM, ConnectionStatus.DISCONNECTED)
-    plane.companies.mark(OTHER_REALM, ConnectionStatus.NEEDS_REAUTH)
+    plane.companies.set_status(REALM, ConnectionStatus.DISCONNECTED)
+    plane.companies.set_status(OTHER_REALM, ConnectionStatus.NEEDS_REAUTH)
     plane.deliveries.accept([delivery([event("a"), event("b", realm=OTHER_REALM)])])
     statuses = {each.event.realm_id: each.status for each in plane.inbox.list()}
     assert statuses == {REALM: EventStatus.IGNORED, OTHER_REALM: EventStatus.PENDING}

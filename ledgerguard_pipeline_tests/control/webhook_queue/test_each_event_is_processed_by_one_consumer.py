@@ -198,17 +198,17 @@ def test_of_many_consumers_each_gets_events_of_its_own(open_plane: OpenPlane) ->
     finished: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def produce(place: int) -> None:
+    def produce(index: int) -> None:
         produced.wait()
         for each in range(per_producer):
             # Two producers announce the same events.
-            plane.deliveries.accept([delivery([event(f"e{place // 2}-{each}")])])
+            plane.deliveries.accept([delivery([event(f"e{index // 2}-{each}")])])
 
-    def consume(place: int) -> None:
+    def consume(index: int) -> None:
         round_ = 0
         while sum(finished.values()) < total:
             round_ += 1
-            owner = f"c{place}-{round_}"
+            owner = f"c{index}-{round_}"
             taken = plane.inbox.lease(owner, realms=[REALM], limit=5)
             assert plane.inbox.done(owner, [each.seq for each in taken]) == len(taken)
             with lock:
@@ -225,9 +225,9 @@ def test_of_many_consumers_each_gets_events_of_its_own(open_plane: OpenPlane) ->
     assert plane.inbox.backlog().by_status == {EventStatus.DONE: total}
 
 
-def _lease_in_a_process(settings: Settings, place: int) -> list[int]:
+def _lease_in_a_process(settings: Settings, index: int) -> list[int]:
     with ControlPlane.open(settings) as plane:
-        return [each.seq for each in plane.inbox.lease(f"p{place}", realms=[REALM], limit=30)]
+        return [each.seq for each in plane.inbox.lease(f"p{index}", realms=[REALM], limit=30)]
 
 
 def test_two_processes_never_lease_the_same_event(

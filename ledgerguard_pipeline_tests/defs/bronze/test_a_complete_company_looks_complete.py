@@ -129,7 +129,7 @@ def test_a_sync_after_a_pause_covers_the_windows_of_the_pause(
     assert [each.keys_by_dimension[WINDOW] for each in lacking] == windows
 
 
-def test_an_idle_company_is_told_once_in_every_window(ephemeral: dg.DagsterInstance) -> None:
+def test_an_idle_company_is_reported_once_in_every_window(ephemeral: dg.DagsterInstance) -> None:
     """Whose watermark lies in the current window is not asked about; a new window is noticed."""
     cells = cell_partitions(plain_settings())
     grid = Grid(ephemeral, cells)

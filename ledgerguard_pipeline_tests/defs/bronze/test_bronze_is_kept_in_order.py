@@ -3,7 +3,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.bronze.maintenance.upkeep import Upkeep
+from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport
 from ledgerguard_pipeline.defs.bronze.maintenance import build_maintenance_job, maintain_bronze
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import MAINTENANCE_JOB
@@ -14,7 +14,7 @@ from ledgerguard_pipeline_tests.defs.conftest import plain_settings
 
 def test_what_was_done_is_in_the_metadata_of_the_step() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        job = build_maintenance_job(lambda: Upkeep(files_merged=7, rows_to_files=3))
+        job = build_maintenance_job(lambda: MaintenanceReport(files_merged=7, rows_to_files=3))
         result = job.execute_in_process(instance=instance)
     (output,) = [event for event in result.all_events if event.is_successful_output]
     metadata = output.step_output_data.metadata
@@ -23,7 +23,7 @@ def test_what_was_done_is_in_the_metadata_of_the_step() -> None:
 
 
 def test_a_lake_out_of_reach_is_a_failed_step_that_names_the_setting() -> None:
-    def unavailable() -> Upkeep:
+    def unavailable() -> MaintenanceReport:
         raise BronzeUnavailable("LEDGERGUARD_BRONZE_URL did not answer.")
 
     with dg.DagsterInstance.ephemeral() as instance:

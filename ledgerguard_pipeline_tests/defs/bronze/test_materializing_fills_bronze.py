@@ -194,10 +194,10 @@ def test_an_unusable_since_fails_the_run_before_any_call(
     now = _current(settings, sandbox.realm_id)
     ran = run_cells(grid, settings, now, entities=["Invoice"], config={"since": since})
     assert ran.run.status is dg.DagsterRunStatus.FAILURE
-    told = " ".join(
+    reported = " ".join(
         entry.user_message + str(entry.dagster_event) for entry in grid.all_logs(ran.run.run_id)
     )
-    assert complaint in told
+    assert complaint in reported
     assert sandbox.pop_log() == []
 
 

@@ -94,7 +94,7 @@ def test_a_quiet_company_is_counted_and_nothing_else(
     assert all(check.passed for check in ran.checks().values())
 
 
-def test_phantom_rows_are_removed_and_told_in_metadata_and_check(
+def test_phantom_rows_are_removed_and_reported_in_metadata_and_check(
     loaded: dg.DagsterInstance, sandbox: SandboxServer, settings: Settings
 ) -> None:
     cell = _cell(settings, sandbox)

@@ -1,4 +1,4 @@
-"""A sweep's run: many companies loaded, only what changed told, each one's fate in its table."""
+"""A sweep's run: many companies loaded, only what changed reported, each one's fate in its table."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from dagster._core.execution.api import execute_run
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.fleet.job import Tally
+from ledgerguard_pipeline.defs.fleet.job import SweepSummary
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask
 from ledgerguard_pipeline.defs.keys import FLEET_JOB
 from ledgerguard_pipeline.defs.partitions import current_cell, windows_of
@@ -53,7 +53,7 @@ def run_shard(instance: dg.DagsterInstance, settings: Settings, **config: object
     return Ran(finished, instance)
 
 
-def told(ran: Ran) -> dict[str, object]:
+def reported(ran: Ran) -> dict[str, object]:
     """The table of a run."""
     outputs = ran.instance.all_logs(ran.run.run_id, of_type=dg.DagsterEventType.STEP_OUTPUT)
     (output,) = [each.get_dagster_event().step_output_data.metadata for each in outputs]
@@ -76,13 +76,13 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
         for table in tables
         for window in windows_of(cells).get_partition_keys()
     }
-    assert told(first)["companies_changed"] == 3
+    assert reported(first)["companies_changed"] == 3
 
     idle = run_shard(persistent, settings)
     assert idle.success, idle
     assert idle.materializations() == {}
-    assert told(idle)["companies_idle"] == 3
-    assert told(idle)["api_calls"] == 3
+    assert reported(idle)["companies_idle"] == 3
+    assert reported(idle)["api_calls"] == 3
     events = persistent.all_logs(idle.run.run_id)
     assert len(events) < 20, "idle companies leave no event"
 
@@ -97,7 +97,7 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
     assert ("expense", cell) in made
     assert {each for _, each in made} == {cell}
     assert made["purchase", cell]["rows_written"].value == 1
-    table = told(one)
+    table = reported(one)
     assert (table["companies_changed"], table["companies_failed"]) == (1, 1)
     (failure,) = table["failures"].records  # type: ignore[attr-defined]  # a table
     assert failure.data["company"] == sandbox.realms[2]
@@ -123,8 +123,12 @@ def test_a_run_of_its_own_waits_for_nobody_once_the_sweep_is_done(
 ) -> None:
     assert run_shard(persistent, settings, task="first", shard=0, shards=2).success
     assert run_shard(persistent, settings, task="first", shard=1, shards=2).success
-    marks = fleet.bronze.watermarks_of([each.realm_id for each in fleet.control.companies.list()])
-    assert all(len(mark) == 3 for mark in marks.values()), "both shards together are everything"
+    sync_states = fleet.bronze.watermarks_of(
+        [each.realm_id for each in fleet.control.companies.list()]
+    )
+    assert all(len(marker) == 3 for marker in sync_states.values()), (
+        "both shards together are everything"
+    )
     with fleet.control.database.read() as connection:
         held = connection.exec_driver_sql(
             "SELECT count(*) FROM leases WHERE name LIKE 'sync:%' AND owner <> ''"
@@ -152,7 +156,7 @@ def test_the_events_of_a_batch_are_acknowledged_by_its_run(
 
 
 def test_the_table_of_a_run_is_bounded() -> None:
-    tally = Tally()
-    tally.failures = [(realm, "failed", "wait") for realm in map(str, range(300))]
-    table = tally.metadata(Shard(SweepTask.CHANGES, 0, 1))["failures"]
+    totals = SweepSummary()
+    totals.failures = [(realm, "failed", "wait") for realm in map(str, range(300))]
+    table = totals.metadata(Shard(SweepTask.CHANGES, 0, 1))["failures"]
     assert len(table.records) == 100  # type: ignore[attr-defined]  # a table

@@ -38,7 +38,7 @@ from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delive
 from ledgerguard_pipeline_tests.defs.conftest import company, plain_settings
 
 TICK = datetime(2026, 6, 10, 12, 15, tzinfo=UTC)
-REALMS = [str(FIRST_REALM + place) for place in range(30)]
+REALMS = [str(FIRST_REALM + index) for index in range(30)]
 POLICY = SweepPolicy(above=4, shards=2)
 COMPANIES = [company(realm) for realm in REALMS]
 
@@ -220,10 +220,10 @@ def _cursor(found: dg.SensorResult | dg.SkipReason) -> str:
     return found.cursor
 
 
-def test_partitions_are_added_in_portions_any_storage_takes(
+def test_partitions_are_added_in_chunks_any_storage_takes(
     persistent: dg.DagsterInstance,
 ) -> None:
-    realms = [str(FIRST_REALM + place) for place in range(2 * KEYS_AT_ONCE + 1)]
+    realms = [str(FIRST_REALM + index) for index in range(2 * KEYS_AT_ONCE + 1)]
     requests = add_requests(realms)
     assert [len(each.partition_keys) for each in requests] == [KEYS_AT_ONCE, KEYS_AT_ONCE, 1]
     for each in requests:

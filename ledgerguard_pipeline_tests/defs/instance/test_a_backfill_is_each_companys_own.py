@@ -109,7 +109,7 @@ def test_every_instance_file_names_that_queue(installed: dg.DagsterInstance) -> 
     )
 
 
-def test_a_companys_turn_ends_with_its_last_step(
+def test_a_companys_lease_ends_with_its_last_step(
     two: Installation, sandbox: SandboxServer, settings: Settings, installed: dg.DagsterInstance
 ) -> None:
     first, second = sandbox.realms

@@ -132,11 +132,11 @@ def test_an_event_survives_the_daemon_at_every_step(
                     before = set(sandbox.truth("Invoice").rows)
                     sandbox.edit("create", "Invoice")
                     (object_id,) = set(sandbox.truth("Invoice").rows) - before
-                    told = event(
+                    reported = event(
                         f"event-{number}", realm=realm, object_id=object_id,
                         operation=Operation.CREATE,
                     )  # fmt: skip
-                    installation.control.deliveries.accept([delivery([told])])
+                    installation.control.deliveries.accept([delivery([reported])])
                     wait(reached, 120, step)
                     dagster.kill()
                     dagster.start()

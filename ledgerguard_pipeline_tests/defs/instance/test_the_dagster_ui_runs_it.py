@@ -1,6 +1,6 @@
 """The web server and the daemon as a user starts them: nothing here is called directly.
 
-One ``dagster dev`` serves all tests of this module; they take their companies in turn.
+One ``dagster dev`` serves all tests of this module; they take their companies one after the other.
 """
 
 import os

@@ -88,10 +88,10 @@ def test_a_company_that_passes_later_does_not_hide_the_one_that_fails(
     assert later.success
     assert shown(grid, LOADED) is Status.FAILED
     assert shown(grid, LOADED, "Vendor") is Status.SUCCEEDED
-    told = later.checks()["customer", LOADED].metadata
-    assert told["companies that fail"].value == 1
-    assert str(told[f"{broken}: fault"].value)
-    assert f"{fine}: fault" not in told
+    reported = later.checks()["customer", LOADED].metadata
+    assert reported["companies that fail"].value == 1
+    assert str(reported[f"{broken}: fault"].value)
+    assert f"{fine}: fault" not in reported
 
     sandbox.clear_faults()
     healed = load(grid, settings, broken)
@@ -148,17 +148,17 @@ def test_events_that_one_company_cannot_read_are_not_hidden_by_anothers(
     broken, fine = sandbox.realms
     assert run_shard(grid, settings, task="first").success
 
-    def announce(realm: str, batch: str) -> Ran:
+    def dispatch(realm: str, batch: str) -> Ran:
         changed = str(sandbox.edit("update", "Customer", realm_id=realm)["id"])
-        told = event(f"{batch}{changed}", realm=realm, entity="Customer", object_id=changed)
-        two.control.deliveries.accept([delivery([told])])
+        reported = event(f"{batch}{changed}", realm=realm, entity="Customer", object_id=changed)
+        two.control.deliveries.accept([delivery([reported])])
         two.control.inbox.lease(batch, realms=[realm])
         return run_shard(grid, settings, task="events", batch=batch)
 
     refuse(sandbox, broken)
-    announce(broken, "one")
+    dispatch(broken, "one")
     assert shown(grid, LOADED) is Status.FAILED
-    announce(fine, "two")
+    dispatch(fine, "two")
     assert shown(grid, LOADED) is Status.FAILED
     # Whatever its events announced a sync brings as well.
     sandbox.clear_faults()
@@ -182,6 +182,6 @@ def test_the_sensor_corrects_a_check_that_shows_something_else(
     assert correct(grid, entities, two.control.check_faults.read()) == []
 
     # A company that was disconnected is nobody's fault any more.
-    two.control.companies.mark(RealmId(broken), ConnectionStatus.DISCONNECTED)
+    two.control.companies.set_status(RealmId(broken), ConnectionStatus.DISCONNECTED)
     assert correct(grid, entities, two.control.check_faults.read()) == [f"customer {COMPLETE}"]
     assert shown(grid, COMPLETE) is Status.SUCCEEDED

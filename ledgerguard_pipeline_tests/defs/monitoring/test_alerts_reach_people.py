@@ -73,7 +73,7 @@ def control(settings: Settings) -> Iterator[ControlPlane]:
         yield plane
 
 
-Told = list[dict[str, object]]
+Reported = list[dict[str, object]]
 
 
 class Daemon:
@@ -112,7 +112,7 @@ class Daemon:
         assert isinstance(skipped, dg.SkipReason)
         return str(skipped.skip_message)
 
-    def heard(self) -> Told:
+    def heard(self) -> Reported:
         """What arrived since the last look."""
         posts = [json.loads(post.body) for post in self._inbox.posts]
         self._inbox.posts.clear()
@@ -130,9 +130,9 @@ def test_a_failed_run_reaches_the_channel_with_reason_company_and_link(daemon: D
     run_id = daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST})
     assert daemon.heard() == [], "the failure sensor only notes"
     assert daemon.tick() == "webhook: 1 sent"
-    (told,) = daemon.heard()
-    text = str(told["text"])
-    assert told["title"] == f"Craig's Design (company {FIRST}) is degraded"
+    (reported,) = daemon.heard()
+    text = str(reported["text"])
+    assert reported["title"] == f"Craig's Design (company {FIRST}) is degraded"
     assert "bronze_changes" in text
     assert "Customer was refused" in text
     assert f"https://dagster.example.com/runs/{run_id}" in text
@@ -140,7 +140,7 @@ def test_a_failed_run_reaches_the_channel_with_reason_company_and_link(daemon: D
     assert "docs/operations.md#run_failed" in text
 
 
-def test_it_is_told_once_until_a_later_run_of_that_job_succeeds(daemon: Daemon) -> None:
+def test_it_is_sent_once_until_a_later_run_of_that_job_succeeds(daemon: Daemon) -> None:
     of_first = {REALM_TAG: FIRST}
     for _ in range(3):
         daemon.run(bronze_changes, fails="yes", **of_first)
@@ -158,25 +158,27 @@ def test_it_is_told_once_until_a_later_run_of_that_job_succeeds(daemon: Daemon) 
 def test_a_run_of_no_company_concerns_the_installation(daemon: Daemon) -> None:
     daemon.run(reconcile, fails="library")
     daemon.tick()
-    (told,) = daemon.heard()
-    assert told["title"] == "This installation is degraded"
-    assert "RuntimeError" in str(told["text"])
-    assert "c4nary" not in json.dumps(told)
+    (reported,) = daemon.heard()
+    assert reported["title"] == "This installation is degraded"
+    assert "RuntimeError" in str(reported["text"])
+    assert "c4nary" not in json.dumps(reported)
 
 
-def test_a_run_that_dagster_starts_again_is_not_told(daemon: Daemon) -> None:
+def test_a_run_that_dagster_starts_again_does_not_alert(daemon: Daemon) -> None:
     daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST, "dagster/will_retry": "true"})
     assert daemon.tick() == "Nothing changed."
 
 
-def test_a_company_that_turns_ill_is_told_and_its_recovery_too(
+def test_a_company_that_falls_ill_is_reported_and_its_recovery_too(
     daemon: Daemon, control: ControlPlane
 ) -> None:
     assert daemon.tick() == "Nothing changed."
-    control.companies.mark(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH, "Intuit ended it. Do.")
+    control.companies.set_status(
+        RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH, "Intuit ended it. Do."
+    )
     for _ in range(3):
         daemon.tick()
-    control.companies.mark(RealmId(FIRST), ConnectionStatus.CONNECTED)
+    control.companies.set_status(RealmId(FIRST), ConnectionStatus.CONNECTED)
     for _ in range(3):
         daemon.tick()
     first, second = daemon.heard()
@@ -186,7 +188,7 @@ def test_a_company_that_turns_ill_is_told_and_its_recovery_too(
 
 def test_a_dead_channel_fails_no_tick(daemon: Daemon, control: ControlPlane, inbox: Inbox) -> None:
     inbox.status = 500
-    control.companies.mark(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH)
+    control.companies.set_status(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH)
     assert (
         daemon.tick() == "webhook: LEDGERGUARD_ALERT_WEBHOOK_URL answered 500; it is tried again."
     )
@@ -199,7 +201,7 @@ def test_without_a_channel_nothing_is_noted(
     daemon = Daemon(control, silent, inbox, ephemeral)
     daemon.run(bronze_changes, fails="yes", **{REALM_TAG: FIRST})
     assert "LEDGERGUARD_ALERT_WEBHOOK_URL" in daemon.tick()
-    assert control.alerts.signs() == {}
+    assert control.alerts.alert_states() == {}
 
 
 @pytest.mark.parametrize(

@@ -22,14 +22,14 @@ from ledgerguard_pipeline.defs.monitoring.health_metadata import (
     SHOWN,
     TOKEN_LIFE,
 )
-from ledgerguard_pipeline.health.company_status import CallUse, Standing
+from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
 from ledgerguard_pipeline.health.rules import EntityFacts, SyncFacts, judge
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
 
 CALLS = CallUse(10, 1_000, 30, all_companies=20, all_forecast=60)
 
 
-def _standing(
+def _company_status(
     realm_id: str = FIRST,
     *,
     status: ConnectionStatus = ConnectionStatus.CONNECTED,
@@ -37,7 +37,7 @@ def _standing(
     synced: timedelta | None = timedelta(minutes=5),
     calls: CallUse = CALLS,
     facts: SyncFacts | None = None,
-) -> Standing:
+) -> CompanyStatus:
     now = datetime.now(UTC)
     life = TokenLife(now + timedelta(hours=1), now + timedelta(days=days), None, "key")
     last = None if synced is None else now - synced
@@ -48,11 +48,11 @@ def _standing(
         all_calls_this_month=calls.all_companies,
     )
     owner = company(realm_id, status=status)
-    return Standing(owner, life, known, judge(owner, life, known, now), (), calls)
+    return CompanyStatus(owner, life, known, judge(owner, life, known, now), (), calls)
 
 
-def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
-    checks = build_health_checks(lambda: standings)
+def _check(statuses: Sequence[CompanyStatus], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
+    checks = build_health_checks(lambda: statuses)
     wanted = [dg.AssetCheckKey(CONNECTION, name) for name in only]
     selection = dg.AssetSelection.checks(*wanted) if wanted else dg.AssetSelection.checks(checks)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -66,15 +66,15 @@ def _check(standings: Sequence[Standing], *only: str) -> dict[str, dg.AssetCheck
 
 
 def test_healthy_companies_pass_every_check() -> None:
-    evaluations = _check([_standing(FIRST), _standing(SECOND)])
+    evaluations = _check([_company_status(FIRST), _company_status(SECOND)])
     assert {name: each.passed for name, each in evaluations.items()} == {
         HEALTH: True, TOKEN_LIFE: True, RECENT: True, LAG: True, BUDGET: True,
     }  # fmt: skip
 
 
 def test_one_dead_connection_among_healthy_ones_is_an_error_that_names_it() -> None:
-    dead = _standing(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
-    health = _check([_standing(FIRST), dead])[HEALTH]
+    dead = _company_status(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
+    health = _check([_company_status(FIRST), dead])[HEALTH]
     assert not health.passed
     assert health.severity is dg.AssetCheckSeverity.ERROR
     assert str(health.metadata[f"{FIRST}: health"].value) == "healthy"
@@ -82,14 +82,16 @@ def test_one_dead_connection_among_healthy_ones_is_an_error_that_names_it() -> N
 
 
 def test_a_refresh_token_about_to_end_is_a_warning_in_days() -> None:
-    life = _check([_standing(days=5)])[TOKEN_LIFE]
+    life = _check([_company_status(days=5)])[TOKEN_LIFE]
     assert not life.passed
     assert life.severity is dg.AssetCheckSeverity.WARN
     assert life.metadata[f"{FIRST}: days left"].value == 5.0
 
 
 def test_a_company_nobody_synced_for_hours_is_stale() -> None:
-    recent = _check([_standing(FIRST), _standing(SECOND, synced=timedelta(hours=3))])[RECENT]
+    recent = _check([_company_status(FIRST), _company_status(SECOND, synced=timedelta(hours=3))])[
+        RECENT
+    ]
     assert not recent.passed
     assert recent.metadata[f"{SECOND}: hours since sync"].value == 3.0
     assert recent.metadata[f"{SECOND}: late entities"].value == "Invoice, TaxCode"
@@ -97,21 +99,21 @@ def test_a_company_nobody_synced_for_hours_is_stale() -> None:
 
 
 def test_each_type_is_measured_by_its_own_schedule() -> None:
-    recent = _check([_standing(synced=timedelta(minutes=45))])[RECENT]
+    recent = _check([_company_status(synced=timedelta(minutes=45))])[RECENT]
     assert not recent.passed
     assert recent.metadata[f"{FIRST}: late entities"].value == "Invoice"
 
 
 def test_a_company_that_was_never_synced_is_stale() -> None:
-    recent = _check([_standing(synced=None)])[RECENT]
+    recent = _check([_company_status(synced=None)])[RECENT]
     assert not recent.passed
     assert recent.metadata[f"{FIRST}: hours since sync"].value == "never synced"
 
 
 @pytest.mark.parametrize("late", [{"webhook_age_seconds": 301.0}, {"parked_events": 1}])
 def test_webhook_events_that_wait_or_are_parked_are_a_warning(late: dict[str, float]) -> None:
-    behind = _standing(SECOND, facts=replace(SyncFacts(), **late))  # type: ignore[arg-type]  # as named
-    lag = _check([_standing(FIRST), behind])[LAG]
+    behind = _company_status(SECOND, facts=replace(SyncFacts(), **late))  # type: ignore[arg-type]  # as named
+    lag = _check([_company_status(FIRST), behind])[LAG]
     assert not lag.passed
     assert lag.severity is dg.AssetCheckSeverity.WARN
     assert lag.metadata[f"{FIRST}: parked events"].value == 0
@@ -129,22 +131,24 @@ def test_the_budget_of_all_companies_is_weighed_together(
     used: int, passed: bool, severity: dg.AssetCheckSeverity
 ) -> None:
     calls = replace(CALLS, all_companies=used)
-    budget = _check([_standing(FIRST, calls=calls), _standing(SECOND, calls=calls)])[BUDGET]
+    budget = _check([_company_status(FIRST, calls=calls), _company_status(SECOND, calls=calls)])[
+        BUDGET
+    ]
     assert (budget.passed, budget.severity) == (passed, severity)
     assert budget.metadata["percent used"].value == used / 10
     assert budget.metadata[f"{SECOND}: metered calls this month"].value == 10
 
 
 def test_a_spent_quota_is_an_error_that_names_the_company() -> None:
-    spent = _standing(SECOND, facts=SyncFacts(quota_resumes_at=datetime.now(UTC)))
-    budget = _check([_standing(FIRST), spent])[BUDGET]
+    spent = _company_status(SECOND, facts=SyncFacts(quota_resumes_at=datetime.now(UTC)))
+    budget = _check([_company_status(FIRST), spent])[BUDGET]
     assert (budget.passed, budget.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert f"{SECOND}: quota" in budget.metadata
     assert f"{FIRST}: quota" not in budget.metadata
 
 
 def test_each_check_can_run_alone() -> None:
-    assert set(_check([_standing()], TOKEN_LIFE)) == {TOKEN_LIFE}
+    assert set(_check([_company_status()], TOKEN_LIFE)) == {TOKEN_LIFE}
 
 
 def test_no_company_at_all_is_no_failure() -> None:
@@ -152,11 +156,11 @@ def test_no_company_at_all_is_no_failure() -> None:
 
 
 def test_among_many_companies_those_that_fail_are_named() -> None:
-    many = [_standing(f"{9_341_453_474_480_000 + number}") for number in range(SHOWN + 10)]
-    dead = _standing(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
+    many = [_company_status(f"{9_341_453_474_480_000 + number}") for number in range(SHOWN + 10)]
+    dead = _company_status(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
     evaluations = _check([*many, dead])
-    told = {name for name in evaluations[HEALTH].metadata if name.endswith(": health")}
-    assert told == {f"{SECOND}: health"}
+    reported = {name for name in evaluations[HEALTH].metadata if name.endswith(": health")}
+    assert reported == {f"{SECOND}: health"}
     assert evaluations[HEALTH].metadata["companies that fail"].value == 1
     assert evaluations[HEALTH].metadata["companies"].value == SHOWN + 11
     assert not any(name.startswith("934") for name in evaluations[BUDGET].metadata)

@@ -1,4 +1,4 @@
-"""A run whose process was killed is told to Dagster, is retried, and gives its events back."""
+"""A run whose process was killed is reported to Dagster, is retried, and gives its events back."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The keep-alive run tells about every company and turns red only for news."""
+"""The keep-alive run reports every company and turns red only for what is new."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.auth.keepalive_result import Care, Cared
+from ledgerguard_pipeline.auth.keepalive_result import KeepAliveOutcome, KeepAliveResult
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB
@@ -21,11 +21,13 @@ from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, plain_settin
 ENDS = datetime(2027, 3, 2, tzinfo=UTC)
 
 
-def _cared(realm_id: str, care: Care, detail: str | None = None) -> Cared:
-    return Cared(RealmId(realm_id), f"Company {realm_id[-2:]}", care, ENDS, None, detail)
+def _result(realm_id: str, outcome: KeepAliveOutcome, detail: str | None = None) -> KeepAliveResult:
+    return KeepAliveResult(
+        RealmId(realm_id), f"Company {realm_id[-2:]}", outcome, ENDS, None, detail
+    )
 
 
-def _run(outcomes: Sequence[Cared]) -> tuple[bool, dict[str, str], str]:
+def _run(outcomes: Sequence[KeepAliveResult]) -> tuple[bool, dict[str, str], str]:
     """Whether it was green, the observed metadata as text, and what a failure said."""
     with dg.DagsterInstance.ephemeral() as instance:
         job = build_keep_alive_job(lambda _: outcomes)
@@ -39,41 +41,47 @@ def _run(outcomes: Sequence[Cared]) -> tuple[bool, dict[str, str], str]:
                 user = event.step_failure_data.user_failure_data
                 assert user is not None
                 failure = str(user.description)
-        told = {name: str(value.value) for name, value in observed.metadata.items()}
-        return result.success, told, failure
+        reported = {name: str(value.value) for name, value in observed.metadata.items()}
+        return result.success, reported, failure
 
 
 def test_every_company_has_its_outcome_in_the_metadata() -> None:
-    green, told, _ = _run([_cared(FIRST, Care.RENEWED), _cared(SECOND, Care.IN_USE)])
+    green, reported, _ = _run(
+        [_result(FIRST, KeepAliveOutcome.RENEWED), _result(SECOND, KeepAliveOutcome.IN_USE)]
+    )
     assert green
-    assert told[f"{FIRST}: Company 55"] == "renewed; refresh token ends 2027-03-02"
-    assert told[f"{SECOND}: Company 56"].startswith("in use")
-    assert (told["companies"], told["renewed"], told["died"]) == ("2", "1", "0")
+    assert reported[f"{FIRST}: Company 55"] == "renewed; refresh token ends 2027-03-02"
+    assert reported[f"{SECOND}: Company 56"].startswith("in use")
+    assert (reported["companies"], reported["renewed"], reported["died"]) == ("2", "1", "0")
 
 
-@pytest.mark.parametrize("care", [Care.DIED, Care.FAILED])
-def test_bad_news_of_one_is_red_and_names_it_after_all_were_cared_for(care: Care) -> None:
-    bad = _cared(SECOND, care, "Connect it again.")
-    green, told, failure = _run([bad, _cared(FIRST, Care.RENEWED)])
+@pytest.mark.parametrize("outcome", [KeepAliveOutcome.DIED, KeepAliveOutcome.FAILED])
+def test_a_failure_of_one_is_red_and_names_it_after_all_were_tried(
+    outcome: KeepAliveOutcome,
+) -> None:
+    bad = _result(SECOND, outcome, "Connect it again.")
+    green, reported, failure = _run([bad, _result(FIRST, KeepAliveOutcome.RENEWED)])
     assert not green
     assert SECOND in failure
     assert "Connect it again." in failure
     assert FIRST not in failure
-    assert told[f"{FIRST}: Company 55"].startswith("renewed")
+    assert reported[f"{FIRST}: Company 55"].startswith("renewed")
 
 
-def test_what_was_told_before_is_no_news() -> None:
-    green, told, _ = _run([_cared(FIRST, Care.NEEDS_CONSENT), _cared(SECOND, Care.REVIVED)])
+def test_what_was_reported_before_is_not_repeated() -> None:
+    green, reported, _ = _run(
+        [_result(FIRST, KeepAliveOutcome.NEEDS_CONSENT), _result(SECOND, KeepAliveOutcome.REVIVED)]
+    )
     assert green
-    assert told[f"{FIRST}: Company 55"].startswith("needs a new consent")
+    assert reported[f"{FIRST}: Company 55"].startswith("needs a new consent")
 
 
 def test_missing_credentials_are_one_sentence() -> None:
-    def care(_: int) -> Sequence[Cared]:
+    def outcome(_: int) -> Sequence[KeepAliveResult]:
         raise ConfigurationError("INTUIT_CLIENT_ID is not set.")
 
     with dg.DagsterInstance.ephemeral() as instance:
-        result = build_keep_alive_job(care).execute_in_process(
+        result = build_keep_alive_job(outcome).execute_in_process(
             instance=instance, raise_on_error=False
         )
     (failed,) = [event for event in result.all_events if event.is_step_failure]

@@ -111,9 +111,9 @@ def test_a_company_whose_last_run_is_not_done_gets_no_second_one(
     cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance
 ) -> None:
     @dg.job(name="bronze_changes")
-    def standing() -> None: ...
+    def company_status() -> None: ...
 
-    persistent.create_run_for_job(job_def=standing, tags={REALM_TAG: FIRST})
+    persistent.create_run_for_job(job_def=company_status, tags={REALM_TAG: FIRST})
     assert persistent.get_runs()[0].status is dg.DagsterRunStatus.NOT_STARTED
     skip = _tick(cells, persistent, [company(FIRST)])
     assert isinstance(skip, dg.SkipReason)

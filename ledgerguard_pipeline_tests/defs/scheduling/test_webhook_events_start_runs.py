@@ -135,11 +135,11 @@ def test_companies_that_cannot_be_called_keep_their_events(
     announce(control, "new", realm=SECOND)
     assert requests(tick()) == [], "the second company is no partition yet"
     ephemeral.add_dynamic_partitions(REALM, [SECOND])
-    control.companies.mark(RealmId(SECOND), ConnectionStatus.NEEDS_REAUTH)
+    control.companies.set_status(RealmId(SECOND), ConnectionStatus.NEEDS_REAUTH)
     result = tick()
     assert requests(result) == []
     assert SECOND in str(result.skip_reason)
-    control.companies.mark(RealmId(SECOND), ConnectionStatus.CONNECTED)
+    control.companies.set_status(RealmId(SECOND), ConnectionStatus.CONNECTED)
     (request,) = requests(tick())
     assert request.tags[REALM_TAG] == SECOND
 
@@ -187,9 +187,9 @@ def test_a_run_whose_process_was_killed_makes_room_for_the_next(
     clock.advance(LEASE_SECONDS)
     (again,) = requests(tick())
     assert again.run_key != request.run_key
-    told = ephemeral.get_run_by_id(killed.run_id)
-    assert told is not None
-    assert told.status is dg.DagsterRunStatus.FAILURE
+    reported = ephemeral.get_run_by_id(killed.run_id)
+    assert reported is not None
+    assert reported.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_after_five_failed_runs_an_event_is_parked_and_others_go_on(

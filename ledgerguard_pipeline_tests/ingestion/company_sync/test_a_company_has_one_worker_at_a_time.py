@@ -1,4 +1,4 @@
-"""A company's turn is held by one worker, kept while it works, and ends with it."""
+"""A company's lease is held by one worker, kept while it works, and ends with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import CompanyBusy, Transient
-from ledgerguard_pipeline.ingestion.company_sync.lease import TURN_SECONDS, Turns
+from ledgerguard_pipeline.ingestion.company_sync.lease import COMPANY_LEASE_SECONDS, CompanyLeases
 from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
 
@@ -31,60 +31,60 @@ def control(tmp_path: Path, clock: FakeClock) -> Iterator[ControlPlane]:
         yield plane
 
 
-def turns(control: ControlPlane) -> Turns:
-    return Turns(control.leases, Environment.SANDBOX, clock=control.clock)
+def leases(control: ControlPlane) -> CompanyLeases:
+    return CompanyLeases(control.leases, Environment.SANDBOX, clock=control.clock)
 
 
-def test_who_comes_second_is_told_and_other_companies_are_free(control: ControlPlane) -> None:
-    with turns(control).of(ONE):
-        with pytest.raises(CompanyBusy) as caught, turns(control).of(ONE):
+def test_who_comes_second_is_refused_and_other_companies_are_free(control: ControlPlane) -> None:
+    with leases(control).of(ONE):
+        with pytest.raises(CompanyBusy) as caught, leases(control).of(ONE):
             pass
         assert isinstance(caught.value, Transient)
         assert caught.value.realm_id == ONE
-        with turns(control).of(OTHER):
+        with leases(control).of(OTHER):
             pass
-    with turns(control).of(ONE):
+    with leases(control).of(ONE):
         pass
 
 
-def test_the_turn_is_given_back_whatever_happens(control: ControlPlane) -> None:
-    with pytest.raises(ZeroDivisionError), turns(control).of(ONE):
+def test_the_lease_is_given_back_whatever_happens(control: ControlPlane) -> None:
+    with pytest.raises(ZeroDivisionError), leases(control).of(ONE):
         raise ZeroDivisionError
-    with turns(control).of(ONE):
+    with leases(control).of(ONE):
         pass
 
 
-def test_a_run_waits_for_its_turn(control: ControlPlane, clock: FakeClock) -> None:
+def test_a_run_waits_for_the_lease(control: ControlPlane, clock: FakeClock) -> None:
     before = clock.monotonic()
     with (
-        turns(control).of(ONE),
+        leases(control).of(ONE),
         pytest.raises(CompanyBusy),
-        turns(control).of(ONE, wait_seconds=5),
+        leases(control).of(ONE, wait_seconds=5),
     ):
         pass
     assert clock.monotonic() - before >= 5
 
 
-def test_a_turn_is_kept_for_as_long_as_somebody_says_so(
+def test_a_lease_is_kept_for_as_long_as_somebody_says_so(
     control: ControlPlane, clock: FakeClock
 ) -> None:
-    mine = turns(control)
+    mine = leases(control)
     with mine.of(ONE):
         for _ in range(4):
-            clock.advance(TURN_SECONDS * 0.8)
+            clock.advance(COMPANY_LEASE_SECONDS * 0.8)
             mine.beat()
-        with pytest.raises(CompanyBusy), turns(control).of(ONE):
+        with pytest.raises(CompanyBusy), leases(control).of(ONE):
             pass
-        clock.advance(TURN_SECONDS + 1)
-        with turns(control).of(ONE):  # a paused holder loses it
+        clock.advance(COMPANY_LEASE_SECONDS + 1)
+        with leases(control).of(ONE):  # a paused holder loses it
             mine.beat()
-    with turns(control).of(ONE):
+    with leases(control).of(ONE):
         pass
 
 
-def test_the_environments_do_not_share_turns(control: ControlPlane) -> None:
-    production = Turns(control.leases, Environment.PRODUCTION, clock=control.clock)
-    with turns(control).of(ONE), production.of(ONE):
+def test_the_environments_do_not_share_leases(control: ControlPlane) -> None:
+    production = CompanyLeases(control.leases, Environment.PRODUCTION, clock=control.clock)
+    with leases(control).of(ONE), production.of(ONE):
         pass
 
 
@@ -95,7 +95,7 @@ def test_of_many_threads_one_works_at_a_time(tmp_path: Path) -> None:
 
     def work(control: ControlPlane) -> None:
         nonlocal inside, most, done
-        with turns(control).of(ONE, wait_seconds=60):
+        with leases(control).of(ONE, wait_seconds=60):
             with lock:
                 inside += 1
                 most = max(most, inside)

@@ -1,15 +1,15 @@
-"""Whoever asks how a company stands is answered without Bronze: by marks that agree with it."""
+"""Whoever asks how a company stands is answered without Bronze: by sync states that agree with it."""
 
 from __future__ import annotations
 
 import pytest
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncMark
+from ledgerguard_pipeline.control.company_state.sync_state import SyncState
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus
 from ledgerguard_pipeline.entities import EntityType, entity_type, entity_types
 from ledgerguard_pipeline.errors import ControlUnavailable, LedgerGuardError
-from ledgerguard_pipeline.health.company_status import Standing
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.ingestion.request import Window
@@ -23,28 +23,28 @@ TYPES = entity_types(("Customer", "Invoice", "TaxCode"))
 CUSTOMER, INVOICE = entity_type("Customer"), entity_type("Invoice")
 
 
-def marks(installation: Installation) -> dict[str, SyncMark]:
-    return next(iter(installation.control.marks.read().values()))
+def sync_states(installation: Installation) -> dict[str, SyncState]:
+    return next(iter(installation.control.sync_states.read().values()))
 
 
-def standing(installation: Installation) -> Standing:
-    found = installation.standing(installation.control.companies.list()[0].realm_id)
+def company_status(installation: Installation) -> CompanyStatus:
+    found = installation.company_status(installation.control.companies.list()[0].realm_id)
     assert found is not None
     return found
 
 
 def agree(installation: Installation, types: tuple[EntityType, ...] = TYPES) -> None:
-    """The marks say what Bronze says."""
+    """The sync states say what Bronze says."""
     realm = installation.control.companies.list()[0].realm_id
-    counts, found = installation.bronze.counts(realm), marks(installation)
+    counts, found = installation.bronze.counts(realm), sync_states(installation)
     assert {name: each.rows for name, each in found.items()} == {
         each.name: counts[each.name] for each in types
     }
     watermarks = installation.bronze.watermarks(realm)
-    assert installation.control.marks.watermarks(realm) == watermarks
+    assert installation.control.sync_states.watermarks(realm) == watermarks
 
 
-def test_loads_changes_and_reconciling_leave_marks_that_agree_with_bronze(
+def test_loads_changes_and_reconciling_leave_states_that_agree_with_bronze(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     sync(connected, TYPES)
@@ -53,25 +53,25 @@ def test_loads_changes_and_reconciling_leave_marks_that_agree_with_bronze(
     sandbox.edit("delete", "Invoice", min(sandbox.truth("Invoice").rows))
     sync(connected, TYPES)
     agree(connected)
-    before = marks(connected)
+    before = sync_states(connected)
     sync(connected, TYPES, reconcile=True)
     agree(connected)
     # Equal counts prove nothing about changes: that is no sync.
-    assert marks(connected)["Customer"].last_sync_at == before["Customer"].last_sync_at
+    assert sync_states(connected)["Customer"].last_sync_at == before["Customer"].last_sync_at
 
 
 def test_objects_of_webhook_events_are_counted_but_are_no_sync(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     sync(connected, TYPES)
-    before, realm = marks(connected)["Customer"], realm_of(sandbox)
+    before, realm = sync_states(connected)["Customer"], realm_of(sandbox)
     made = str(sandbox.edit("create", "Customer")["id"])
-    told = event("e1", realm=realm, entity="Customer", object_id=made)
-    connected.control.deliveries.accept([delivery([told])])
+    reported = event("e1", realm=realm, entity="Customer", object_id=made)
+    connected.control.deliveries.accept([delivery([reported])])
     connected.control.inbox.lease("batch", realms=[realm])
     with connected.service(realm).open_events(InboxLease(connected.control.inbox, "batch")) as run:
         assert run.run().ok
-    after = marks(connected)["Customer"]
+    after = sync_states(connected)["Customer"]
     assert (after.rows, after.last_sync_at) == (before.rows + 1, before.last_sync_at)
     assert connected.control.inbox.backlog(realm).by_status == {EventStatus.DONE: 1}
 
@@ -84,7 +84,7 @@ def test_a_failed_entity_stays_named_while_others_succeed(
     sandbox.inject("forbidden", endpoint="batch", entity="TaxCode", next=20)
     sync(connected, [entity_type("TaxCode")])
     sync(connected, [CUSTOMER, INVOICE])
-    found = standing(connected)
+    found = company_status(connected)
     kinds = {reason.kind: reason.text for reason in found.health.reasons}
     assert "failed for TaxCode" in kinds[ReasonKind.SYNC_FAILED]
     assert found.company.last_error is None
@@ -92,28 +92,28 @@ def test_a_failed_entity_stays_named_while_others_succeed(
 
     sandbox.clear_faults()
     sync(connected, [entity_type("TaxCode")])
-    kinds = {reason.kind: reason.text for reason in standing(connected).health.reasons}
+    kinds = {reason.kind: reason.text for reason in company_status(connected).health.reasons}
     assert ReasonKind.SYNC_FAILED not in kinds
 
 
 def test_reading_an_old_window_again_makes_nothing_fresher(connected: Installation) -> None:
     sync(connected, [CUSTOMER])
-    before = marks(connected)["Customer"]
+    before = sync_states(connected)["Customer"]
     sync(connected, [CUSTOMER], window=Window(None, before.watermark))
-    assert marks(connected)["Customer"].last_sync_at == before.last_sync_at
+    assert sync_states(connected)["Customer"].last_sync_at == before.last_sync_at
 
 
-def test_missing_marks_are_made_anew_by_the_next_sync(
+def test_missing_states_are_rebuilt_by_the_next_sync(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     sync(connected, TYPES)
-    connected.control.marks.forget(realm_of(sandbox))
+    connected.control.sync_states.forget(realm_of(sandbox))
     sync(connected, [CUSTOMER])
     agree(connected)
-    assert all(each.last_sync_at is not None for each in marks(connected).values())
+    assert all(each.last_sync_at is not None for each in sync_states(connected).values())
 
 
-def test_marks_behind_bronze_are_made_anew(
+def test_states_behind_bronze_are_rebuilt(
     connected: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync(connected, [CUSTOMER])
@@ -123,13 +123,13 @@ def test_marks_behind_bronze_are_made_anew(
         raise ControlUnavailable("the store is away for a moment")
 
     with monkeypatch.context() as away:
-        away.setattr(connected.control.marks, "committed", down)
-        assert sync(connected, [CUSTOMER]).ok, "a mark that cannot be written fails no load"
+        away.setattr(connected.control.sync_states, "committed", down)
+        assert sync(connected, [CUSTOMER]).ok, "a sync state that cannot be written fails no load"
     sync(connected, [INVOICE])
     agree(connected, (CUSTOMER, INVOICE))
 
 
-def test_a_service_without_an_installation_leaves_no_marks(
+def test_a_service_without_an_installation_leaves_no_sync_states(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     realm = realm_of(sandbox)
@@ -139,10 +139,10 @@ def test_a_service_without_an_installation_leaves_no_marks(
     status = service.get_ingestion_status()
     assert status["is_connected"] is True
     assert status["entity_counts"] == {"Customer": len(sandbox.truth("Customer").rows)}
-    assert connected.control.marks.read() == {}
+    assert connected.control.sync_states.read() == {}
 
 
-def test_the_service_of_an_installation_gives_the_one_verdict_without_a_call(
+def test_the_service_of_an_installation_gives_the_one_status_without_a_call(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     realm = realm_of(sandbox)
@@ -151,7 +151,7 @@ def test_the_service_of_an_installation_gives_the_one_verdict_without_a_call(
     status = connected.service(realm).get_ingestion_status()
     assert status["health"] == HealthState.HEALTHY
     assert status["reasons"] == []
-    assert status == standing(connected).to_json() | {"watermarks": status["watermarks"]}
+    assert status == company_status(connected).to_json() | {"watermarks": status["watermarks"]}
     assert sandbox.pop_log() == []
 
 
@@ -165,7 +165,7 @@ def test_a_sync_that_cannot_begin_is_named_until_one_succeeds(
         broken.setattr(connected.bronze, "watermarks", held)
         with pytest.raises(LedgerGuardError):
             sync(connected, [CUSTOMER])
-    (named,) = [each for each in standing(connected).health.texts if "4711" in each]
+    (named,) = [each for each in company_status(connected).health.texts if "4711" in each]
     assert "could not begin" in named
     sync(connected, [CUSTOMER])
-    assert standing(connected).company.last_error is None
+    assert company_status(connected).company.last_error is None

@@ -1,7 +1,7 @@
 """A week of books whose webhooks get lost, doubled and out of order, through the real receiver.
 
-Webhooks make Bronze quick, the schedules make it complete: what events told is read at once, what
-none told comes with the day's sync, and what no sync can see with the week's reconciling.
+Webhooks make Bronze quick, the schedules make it complete: what events announced is read at once, what
+none announced comes with the day's sync, and what no sync can see with the week's reconciling.
 """
 
 from __future__ import annotations
@@ -153,14 +153,17 @@ def test_a_week_of_lost_doubled_and_reordered_events_ends_equal_to_the_truth(hom
                     assert sandbox.flush_webhooks().unacknowledged == 0
                     week.drain()
             assert failures(sync(installation)) == {}
-        told = sandbox.flush_webhooks()
+        reported = sandbox.flush_webhooks()
         week.drain()
 
-        fates = {"lost": told.lost, "doubled": told.duplicated, "moved": told.reordered}
-        assert all(0.05 < count / told.events < 0.15 for count in fates.values()), (told, fates)
-        assert (told.waiting, told.unacknowledged) == (0, 0)
+        fates = {"lost": reported.lost, "doubled": reported.duplicated, "moved": reported.reordered}
+        assert all(0.05 < count / reported.events < 0.15 for count in fates.values()), (
+            reported,
+            fates,
+        )
+        assert (reported.waiting, reported.unacknowledged) == (0, 0)
         handled = installation.control.inbox.backlog().by_status
-        assert handled == {EventStatus.DONE: told.events - told.lost}
+        assert handled == {EventStatus.DONE: reported.events - reported.lost}
 
         assert failures(sync(installation, reconcile=True)) == {}
         assert differing(installation, sandbox) == {}

@@ -1,4 +1,4 @@
-"""One version is one row, whichever kind of read told of it: rows are stored as a query shows them.
+"""One version is one row, whichever kind of read found it: rows are stored as a query shows them.
 
 Intuit answers other members for the same version by a read of its id than by query; which form
 change data capture has is not known, so it is tried in every form, and as a mere stub.

@@ -37,9 +37,11 @@ def renamed(connected: Installation, sandbox: SandboxServer) -> dict[str, int]:
         and b'"ParentRef"' not in sandbox.truth("Customer").bodies()[id]
         and b'"Job":false' in sandbox.truth("Customer").bodies()[id]
     )
-    mark = f'"CustomerRef":{{"value":"{customer}"'.encode()
+    sync_state = f'"CustomerRef":{{"value":"{customer}"'.encode()
     sandbox.edit("rename", "Customer", customer, note="Amy & Daughters")
-    return {name: sum(mark in body for body in bodies.values()) for name, bodies in held.items()}
+    return {
+        name: sum(sync_state in body for body in bodies.values()) for name, bodies in held.items()
+    }
 
 
 def test_a_walk_stores_new_names_and_counts_them_apart(

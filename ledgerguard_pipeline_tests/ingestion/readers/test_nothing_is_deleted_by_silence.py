@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from ledgerguard_pipeline.control.storage.schema import doubts
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, Kind, entity_type, entity_types
-from ledgerguard_pipeline.health.company_status import Standing, read_standings
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.readers.stopped import LOOK_AGAIN
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
@@ -64,14 +64,14 @@ def loaded(connected: Installation) -> Installation:
     return connected
 
 
-def standing(installation: Installation) -> Standing:
-    (found,) = read_standings(installation.control, installation.settings)
+def company_status(installation: Installation) -> CompanyStatus:
+    (found,) = read_statuses(installation.control, installation.settings)
     return found
 
 
 def troubles(installation: Installation) -> set[ReasonKind]:
     """Why the company is not well, but for the types that no test here loads."""
-    kinds = {each.kind for each in standing(installation).health.reasons}
+    kinds = {each.kind for each in company_status(installation).health.reasons}
     return kinds - {ReasonKind.NEVER_SYNCED}
 
 
@@ -111,12 +111,14 @@ def test_a_silent_grant_deletes_nothing_whichever_way_it_is_noticed(
     before = held(loaded, TYPES, realm_of(sandbox))
     sandbox.set(silence={"entities": ALL_TRANSACTIONS, "read": read, "share": share})
     result = way(loaded)
-    told = failures(result)
-    assert sorted(told) == sorted(SILENT)
-    assert all("the consenting person may have lost rights" in str(text) for text in told.values())
+    reported = failures(result)
+    assert sorted(reported) == sorted(SILENT)
+    assert all(
+        "the consenting person may have lost rights" in str(text) for text in reported.values()
+    )
     assert tombstones(loaded) == []
     assert held(loaded, TYPES, realm_of(sandbox)) == before
-    health = standing(loaded).health
+    health = company_status(loaded).health
     assert health.state is HealthState.UNHEALTHY
     assert health.reasons[0].kind is ReasonKind.RIGHTS_IN_DOUBT
     assert all(name in health.reasons[0].text for name in SILENT)
@@ -134,7 +136,7 @@ def test_a_stopped_type_costs_nothing_and_heals_when_rights_return(
     stopped = sync(loaded, TYPES)
     assert sorted(failures(stopped)) == sorted(SILENT)
     assert [call.endpoint for call in sandbox.pop_log()] == ["cdc"], "the others go on"
-    assert standing(loaded).health.state is HealthState.UNHEALTHY
+    assert company_status(loaded).health.state is HealthState.UNHEALTHY
 
     # Rights are back, and so much time has passed that the types are looked at again. What was
     # changed meanwhile no change data capture showed: it is found because everything is read.
@@ -169,9 +171,9 @@ def test_false_tombstones_are_not_confirmed_by_a_silent_query(
         silence={"entities": ["Invoice"], "answers": ["query", "count"], "read": read},
         false_tombstones=[["Invoice", id] for id in ids],
     )
-    told = failures(sync(loaded, TYPES))
-    assert list(told) == ["Invoice"]
-    assert "may have lost rights" in str(told["Invoice"])
+    reported = failures(sync(loaded, TYPES))
+    assert list(reported) == ["Invoice"]
+    assert "may have lost rights" in str(reported["Invoice"])
     assert tombstones(loaded) == []
     assert ReasonKind.RIGHTS_IN_DOUBT in troubles(loaded)
 
@@ -230,12 +232,12 @@ def test_a_silent_grant_deletes_nothing_of_a_type_without_query(
 ) -> None:
     before = held(adjusted, [ADJUSTMENT], realm_of(sandbox))
     sandbox.set(silence={"entities": ALL_TRANSACTIONS, "read": read})
-    told = failures(sync(adjusted, [ADJUSTMENT], full=True))
+    reported = failures(sync(adjusted, [ADJUSTMENT], full=True))
     assert held(adjusted, [ADJUSTMENT], realm_of(sandbox)) == before
     if read == "served":
-        assert told == {}
+        assert reported == {}
         return
-    assert "may have lost rights" in str(told[ADJUSTMENT.name])
+    assert "may have lost rights" in str(reported[ADJUSTMENT.name])
     assert ReasonKind.RIGHTS_IN_DOUBT in troubles(adjusted)
     sandbox.set(silence=None)
     assert failures(sync(adjusted, [ADJUSTMENT], full=True)) == {}

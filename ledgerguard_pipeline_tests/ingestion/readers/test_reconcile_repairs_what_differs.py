@@ -9,9 +9,9 @@ import pytest
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type, entity_types
-from ledgerguard_pipeline.health.company_status import read_standings
-from ledgerguard_pipeline.health.summary import read_verdicts
-from ledgerguard_pipeline.ingestion.results import EntityResult, Finding, SyncResult
+from ledgerguard_pipeline.health.company_status import read_statuses
+from ledgerguard_pipeline.health.summary import read_summaries
+from ledgerguard_pipeline.ingestion.results import EntityResult, Reconciled, SyncResult
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -87,11 +87,11 @@ def test_a_deletion_older_than_change_data_capture_is_found(
     victims = sorted(stored(connected, INVOICE, realm_of(sandbox)))[:2]
     for victim in victims:
         sandbox.edit("delete", "Invoice", victim, at=_long_ago())
-    sandbox.world.companies[realm_of(sandbox)].shelves["Invoice"].graves.clear()
+    sandbox.world.companies[realm_of(sandbox)].tables["Invoice"].graves.clear()
     sync(connected, FEW)
     assert differing(connected, sandbox, [INVOICE]) == {"Invoice": victims}
     found = _of(_reconcile(connected), INVOICE)
-    assert found.finding == Finding(counted=58, held=60, missing=0, phantoms=2, walked=True)
+    assert found.finding == Reconciled(counted=58, held=60, missing=0, phantoms=2, walked=True)
     assert (found.expected, found.stored, found.complete) == (58, 58, True)
     assert differing(connected, sandbox, [INVOICE]) == {}
     after = states(connected, INVOICE, realm_of(sandbox))
@@ -104,7 +104,7 @@ def test_phantoms_are_buried_with_reconcile_as_their_source(
     sync(connected, FEW)
     victim = min(stored(connected, INVOICE, realm_of(sandbox)))
     sandbox.edit("delete", "Invoice", victim, at=_long_ago())
-    sandbox.world.companies[realm_of(sandbox)].shelves["Invoice"].graves.clear()
+    sandbox.world.companies[realm_of(sandbox)].tables["Invoice"].graves.clear()
     _reconcile(connected)
     _, rows = connected.bronze.sql(
         f"SELECT source, request_id FROM bronze.invoice WHERE id = '{victim}' AND state = 'deleted'"
@@ -134,7 +134,7 @@ def test_rows_lost_from_bronze_come_back(connected: Installation, sandbox: Sandb
     sync(connected, FEW)
     assert differing(connected, sandbox, [INVOICE]) == {"Invoice": lost}
     found = _of(_reconcile(connected), INVOICE)
-    assert found.finding == Finding(counted=60, held=57, missing=3, phantoms=0, walked=True)
+    assert found.finding == Reconciled(counted=60, held=57, missing=3, phantoms=0, walked=True)
     assert found.complete
     assert differing(connected, sandbox, FEW) == {}
 
@@ -194,7 +194,7 @@ def test_a_reconcile_of_a_company_never_loaded_loads_it(
     result = _reconcile(connected, (INVOICE, CUSTOMER))
     assert differing(connected, sandbox, [INVOICE, CUSTOMER]) == {}
     found = _of(result, INVOICE)
-    assert found.finding == Finding(counted=60, held=0, missing=60, phantoms=0, walked=True)
+    assert found.finding == Reconciled(counted=60, held=0, missing=60, phantoms=0, walked=True)
     assert connected.bronze.watermarks(realm_of(sandbox)).keys() == {"Invoice", "Customer"}
 
 
@@ -247,8 +247,8 @@ def _reasons(installation: Installation) -> list[list[str]]:
     """The kinds of reasons the company has, by each way to ask."""
     control, settings = installation.control, installation.settings
     judged = [
-        *(each.health for each in read_standings(control, settings)),
-        *(each.health for each in read_verdicts(control, settings)),
+        *(each.health for each in read_statuses(control, settings)),
+        *(each.health for each in read_summaries(control, settings)),
     ]
     return [[reason.kind.value for reason in health.reasons] for health in judged]
 

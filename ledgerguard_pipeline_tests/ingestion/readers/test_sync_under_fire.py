@@ -138,9 +138,9 @@ def test_a_fault_now_and_then_is_ridden_out(
 
 def reasons(installation: Installation) -> tuple[str, ...]:
     """Why the only company is not healthy."""
-    standing = installation.standing(installation.control.companies.list()[0].realm_id)
-    assert standing is not None
-    return standing.health.texts
+    company_status = installation.company_status(installation.control.companies.list()[0].realm_id)
+    assert company_status is not None
+    return company_status.health.texts
 
 
 def test_one_failing_entity_leaves_the_others_alone_and_heals(

@@ -36,9 +36,9 @@ NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 
 
 def health(installation: Installation, sandbox: SandboxServer) -> tuple[str, ...]:
-    standing = installation.standing(realm_of(sandbox))
-    assert standing is not None
-    return standing.health.texts
+    company_status = installation.company_status(realm_of(sandbox))
+    assert company_status is not None
+    return company_status.health.texts
 
 
 def test_adjustments_without_query_and_with_bare_dates_come_by_changes_and_by_id(
@@ -77,10 +77,10 @@ def test_adjustments_of_the_older_form_are_read_like_other_types(
 ) -> None:
     sandbox.set(no_query=[], full_times=["InventoryAdjustment"])
     assert failures(sync(connected)) == {}
-    shelf = sandbox.world.companies[sandbox.realm_id].shelves["InventoryAdjustment"]
+    table = sandbox.world.companies[sandbox.realm_id].tables["InventoryAdjustment"]
     rows = {
-        row.id: with_both_times(shelf.body(row), row.created, row.updated)
-        for row in shelf.rows.values()
+        row.id: with_both_times(table.body(row), row.created, row.updated)
+        for row in table.rows.values()
     }
     assert stored(connected, ADJUSTMENT, realm_of(sandbox)) == rows
     assert all(b"CreateTime" in body for body in rows.values())
@@ -101,7 +101,7 @@ def test_a_change_that_counts_from_the_start_of_its_day_comes_within_the_hour(
 def outcomes(
     installation: Installation, sandbox: SandboxServer, since: datetime, day: datetime
 ) -> tuple[dict[str, int], list[str]]:
-    """Objects told per type by one sweep that reads adjustments since ``day``, and its calls."""
+    """Objects reported per type by one sweep that reads adjustments since ``day``, and its calls."""
     plans = [
         EntityPlan(ADJUSTMENT, Mode.CDC, since=day, whole_day=True),
         EntityPlan(INVOICE, Mode.CDC, since=since),
@@ -111,10 +111,10 @@ def outcomes(
     with ThreadPoolExecutor(1) as pool:
         sweep = Sweep(client, plans, pool)
         sweep.begin()
-        told = {name: future.result() for name, future in sweep.changes.items()}
+        reported = {name: future.result() for name, future in sweep.changes.items()}
     counts = {
         name: len(each.records) if isinstance(each, EntityChanges) else -1
-        for name, each in told.items()
+        for name, each in reported.items()
     }
     return counts, [call.target for call in sandbox.pop_log() if call.endpoint == "cdc"]
 
@@ -130,13 +130,13 @@ def test_adjustments_since_the_start_of_the_day_come_with_the_shared_call_if_the
     assert counts["InventoryAdjustment"] == 1
     assert len(calls) == 1
 
-    shelf = sandbox.world.companies[sandbox.realm_id].shelves["Invoice"]
-    (row, *_) = shelf.rows.values()
-    early, body = int(now.timestamp()) - 7_200, shelf.body(row)
+    table = sandbox.world.companies[sandbox.realm_id].tables["Invoice"]
+    (row, *_) = table.rows.values()
+    early, body = int(now.timestamp()) - 7_200, table.body(row)
     for number in range(1000):
         other = str(7_000_000 + number)
         copied = body.replace(f'"Id":"{row.id}"'.encode(), f'"Id":"{other}"'.encode(), 1)
-        shelf.put(Row(other, early, early, 0, active=True, body=copied))
+        table.put(Row(other, early, early, 0, active=True, body=copied))
     counts, calls = outcomes(connected, sandbox, recent, day)
     assert counts == {"InventoryAdjustment": 1, "Invoice": 0}
     assert calls[1:] == ["Invoice", "InventoryAdjustment"]
@@ -225,9 +225,9 @@ def test_types_of_a_few_companies_are_read_where_they_are_offered(
     moment = datetime.fromtimestamp(at, UTC).isoformat()
     meta = f'"MetaData":{{"CreateTime":"{moment}","LastUpdatedTime":"{moment}"}}'
     for entity in OPTIONAL:
-        shelf = sandbox.world.companies[sandbox.realm_id].shelves[entity.name]
+        table = sandbox.world.companies[sandbox.realm_id].tables[entity.name]
         body = f'{{"Id":"7001","SyncToken":"0","DocNumber":null,{meta}}}'
-        shelf.put(Row("7001", at, at, 0, active=True, body=body.encode()))
+        table.put(Row("7001", at, at, 0, active=True, body=body.encode()))
     assert failures(sync(connected)) == {}
     assert differing(connected, sandbox, OPTIONAL) == {}
     assert all(stored(connected, entity, realm_of(sandbox)) for entity in OPTIONAL)

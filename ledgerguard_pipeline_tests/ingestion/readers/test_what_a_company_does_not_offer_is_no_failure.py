@@ -61,7 +61,7 @@ def test_an_idle_sync_where_changes_refuse_five_types_is_two_calls(
 
     with a_day_later(connected) as later:
         sandbox.set(cdc_refuses=REFUSED[1:])
-        for place in range(len(REFUSED)):
+        for index in range(len(REFUSED)):
             sandbox.pop_log()
             assert failures(sync(later)) == {}
             assert len(sandbox.pop_log()) <= 2
@@ -69,7 +69,7 @@ def test_an_idle_sync_where_changes_refuse_five_types_is_two_calls(
                 name for name, new in denied(later, sandbox, Capability.CHANGES).items() if new
             ]
             gone = set(REFUSED) - denied(later, sandbox, Capability.CHANGES).keys()
-            assert len(fresh) + len(gone) == place + 1
+            assert len(fresh) + len(gone) == index + 1
         assert denied(later, sandbox, Capability.CHANGES).keys() == set(REFUSED[1:])
         modes = {each.entity: each.mode for each in sync(later).results}
         assert (modes["Class"], modes["Bill"]) == (Mode.CDC, Mode.QUERY)
@@ -105,9 +105,9 @@ def test_types_that_the_edition_lacks_are_not_asked_for_until_the_next_day(
     calls = sandbox.pop_log()
     assert len(calls) == 1
     assert not {word for call in calls for word in re.findall(r"\w+", call.target)} & set(lacking)
-    standing = connected.standing(realm_of(sandbox))
-    assert standing is not None
-    assert standing.health.texts == ()
+    company_status = connected.company_status(realm_of(sandbox))
+    assert company_status is not None
+    assert company_status.health.texts == ()
 
     sandbox.set(not_offered=[])
     with a_day_later(connected) as later:

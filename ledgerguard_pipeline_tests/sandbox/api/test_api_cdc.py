@@ -17,7 +17,7 @@ def changing_company(bills: int = 0, purchases: int = 0, dead: int = 0) -> Sandb
     for number in range(dead):
         id = str(5000 + number)
         put(company, "Bill", id, created=NOW - 2000)
-        company.shelves["Bill"].bury(id, NOW - 900 + number)
+        company.tables["Bill"].bury(id, NOW - 900 + number)
     return company
 
 

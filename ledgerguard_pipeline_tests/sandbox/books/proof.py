@@ -27,15 +27,15 @@ _LINKED = {
 
 def every(company: SandboxCompany) -> Iterator[tuple[str, Row, Doc]]:
     """Every live object with its parsed body; number texts kept."""
-    for entity, shelf in company.shelves.items():
-        for row in list(shelf.rows.values()):
-            yield entity, row, load(shelf.body(row))
+    for entity, table in company.tables.items():
+        for row in list(table.rows.values()):
+            yield entity, row, load(table.body(row))
 
 
 def the(company: SandboxCompany, entity: str, id: str) -> Doc:
     """One live object."""
-    shelf = company.shelves[entity]
-    return load(shelf.body(shelf.rows[id]))
+    table = company.tables[entity]
+    return load(table.body(table.rows[id]))
 
 
 def assert_coherent(company: SandboxCompany) -> None:

@@ -32,7 +32,7 @@ def books() -> SandboxCompany:
     for id, name in (("5", "apple"), ("7", "Zoë"), ("6", "Zoo"), ("4", "5900 Costs")):
         put(company, "Customer", id, DisplayName=name, FullyQualifiedName=name, Active=True)
     put(company, "Bill", "3")
-    company.shelves["Bill"].bury("3", NOW - 30)
+    company.tables["Bill"].bury("3", NOW - 30)
     return company
 
 

@@ -46,28 +46,28 @@ def test_ids_do_not_grow_with_time(company: SandboxCompany) -> None:
     assert later is not None
     assert int(later) < max(accounts)
     assert {doc["Id"][:13] for doc in of(company, "Class")} == {"5000000000000"}
-    assert next(iter(company.shelves["InventoryAdjustment"].rows)) == "1455000081"
+    assert next(iter(company.tables["InventoryAdjustment"].rows)) == "1455000081"
     assert edit(company, "create", "InventoryAdjustment", at=NOW).id == "1455000095"
 
 
 def test_an_adjustment_has_the_date_of_its_change_and_no_time(company: SandboxCompany) -> None:
-    shelf = company.shelves["InventoryAdjustment"]
-    (id, *_) = shelf.rows
+    table = company.tables["InventoryAdjustment"]
+    (id, *_) = table.rows
     edit(company, "update", "InventoryAdjustment", id, at=NOW)
     assert the(company, "InventoryAdjustment", id)["MetaData"] == {"LastUpdatedTime": day_text(NOW)}
-    for row in shelf.rows.values():
+    for row in table.rows.values():
         meta = the(company, "InventoryAdjustment", row.id)["MetaData"]
         assert meta == {"LastUpdatedTime": day_text(row.updated)}
 
 
-def test_charges_of_a_feed_name_nobody_or_somebody(company: SandboxCompany) -> None:
-    feeds: dict[str, list[Doc]] = {"1": [], "31": []}
+def test_charges_of_a_reader_name_nobody_or_somebody(company: SandboxCompany) -> None:
+    readers: dict[str, list[Doc]] = {"1": [], "31": []}
     for doc in of(company, "Purchase"):
         (extra,) = doc["PurchaseEx"]["any"]
-        feeds.get(extra["value"]["Value"], []).append(doc)
-    assert {doc["PaymentType"] for doc in feeds["1"]} == {"CreditCard"}
-    assert {"EntityRef" in doc for doc in feeds["1"]} == {True, False}
-    assert {doc["PaymentType"] for doc in feeds["31"]} == {"Cash"}
+        readers.get(extra["value"]["Value"], []).append(doc)
+    assert {doc["PaymentType"] for doc in readers["1"]} == {"CreditCard"}
+    assert {"EntityRef" in doc for doc in readers["1"]} == {True, False}
+    assert {doc["PaymentType"] for doc in readers["31"]} == {"Cash"}
 
 
 def test_new_members_of_2026_are_there(company: SandboxCompany) -> None:
@@ -77,11 +77,11 @@ def test_new_members_of_2026_are_there(company: SandboxCompany) -> None:
         (line, *_) = of(company, entity)[0]["Line"]
         assert line["CustomExtensions"] == []
         account = line["SalesItemLineDetail"]["ItemAccountRef"]["value"]
-        assert account in company.shelves["Account"].rows
+        assert account in company.tables["Account"].rows
     (line, *_) = of(company, "PurchaseOrder")[0]["Line"]
     assert (line["Received"], line["CustomExtensions"]) == ("0", [])
-    places = [doc["BillAddr"].get("Lat") for doc in of(company, "Customer")]
-    assert set(places) == {None, "INVALID"}
+    indexes = [doc["BillAddr"].get("Lat") for doc in of(company, "Customer")]
+    assert set(indexes) == {None, "INVALID"}
 
 
 def test_switches_give_the_older_forms() -> None:
@@ -102,19 +102,19 @@ def test_switches_give_the_older_forms() -> None:
 
 def test_change_data_capture_may_compare_bare_dates() -> None:
     books = build_company("9130000000000001", invoices=3, now=TINY_NOW)
-    (id, *_) = books.shelves["InventoryAdjustment"].rows
+    (id, *_) = books.tables["InventoryAdjustment"].rows
     edit(books, "update", "InventoryAdjustment", id, at=TINY_NOW - 60)
     day = day_text(TINY_NOW - 60)
 
-    def told(since: str) -> bool:
+    def reported(since: str) -> bool:
         (group,) = caller.cdc("InventoryAdjustment", since).json()["CDCResponse"][0][
             "QueryResponse"
         ]
         return id in [row["Id"] for row in group.get("InventoryAdjustment", [])]
 
     with calling(books) as caller:
-        assert told(f"{day}T00:00:00-07:00")
-        assert told(f"{day}T00:00:01-07:00")
+        assert reported(f"{day}T00:00:00-07:00")
+        assert reported(f"{day}T00:00:01-07:00")
         caller.server.set(cdc_by_day=True)
-        assert told(f"{day}T00:00:00-07:00")
-        assert not told(f"{day}T00:00:01-07:00")
+        assert reported(f"{day}T00:00:00-07:00")
+        assert not reported(f"{day}T00:00:01-07:00")

@@ -37,16 +37,16 @@ def test_companies_of_any_size_are_coherent_and_hold_exactly_the_invoices_asked_
     invoices: int,
 ) -> None:
     company = build_company(invoices=invoices, now=NOW, seed=invoices)
-    assert len(company.shelves["Invoice"].rows) == invoices
-    assert len(company.shelves["Payment"].rows) == invoices // 5
+    assert len(company.tables["Invoice"].rows) == invoices
+    assert len(company.tables["Payment"].rows) == invoices // 5
     assert_coherent(company)
 
 
 def test_every_entity_type_of_the_product_has_rows(company: SandboxCompany) -> None:
-    assert {name for name, shelf in company.shelves.items() if shelf.rows} == {
+    assert {name for name, table in company.tables.items() if table.rows} == {
         entity.name for entity in ENTITIES if not entity.optional
     }
-    others = {name: len(shelf.rows) for name, shelf in company.shelves.items()}
+    others = {name: len(table.rows) for name, table in company.tables.items()}
     assert max(others.values()) < 900
 
 
@@ -82,11 +82,11 @@ def test_awkward_amounts_and_names_stand_in_the_bytes_as_they_are(
 
 
 def test_class_ids_have_nineteen_digits_and_exchange_rates_no_id(company: SandboxCompany) -> None:
-    assert all(len(id) == 19 for id in company.shelves["Class"].rows)
+    assert all(len(id) == 19 for id in company.tables["Class"].rows)
     rates = [doc for entity, _, doc in every(company) if entity == "ExchangeRate"]
     assert rates
     assert not any("Id" in doc or "SyncToken" in doc for doc in rates)
-    assert len(company.shelves["ExchangeRate"].rows) == len(
+    assert len(company.tables["ExchangeRate"].rows) == len(
         {(doc["SourceCurrencyCode"], doc["TargetCurrencyCode"], doc["AsOfDate"]) for doc in rates}
     )
 
@@ -108,12 +108,12 @@ def test_purchases_carry_the_internal_type_of_their_form(company: SandboxCompany
 
 
 @pytest.mark.parametrize("entity", ["Invoice", "Payment", "SalesReceipt", "BillPayment"])
-def test_some_documents_are_void_with_zero_amounts_and_a_marked_note(entity: str) -> None:
+def test_some_documents_are_void_with_zero_amounts_and_a_voided_note(entity: str) -> None:
     company = build_company(invoices=4_000, now=NOW)
-    shelf = company.shelves[entity]
+    table = company.tables[entity]
     void = [
         doc
-        for doc in (the(company, entity, id) for id in shelf.rows)
+        for doc in (the(company, entity, id) for id in table.rows)
         if doc.get("PrivateNote", "").startswith("Voided")
     ]
     assert void
@@ -124,27 +124,27 @@ def test_some_documents_are_void_with_zero_amounts_and_a_marked_note(entity: str
         assert all(Decimal(line["Amount"]) == 0 for line in doc["Line"])
 
 
-def test_inactive_list_members_are_marked_and_gone_objects_leave_graves(
+def test_inactive_list_members_are_flagged_and_gone_objects_leave_graves(
     company: SandboxCompany,
 ) -> None:
     for name in ("Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department"):
-        shelf = company.shelves[name]
-        inactive = [row for row in shelf.rows.values() if not row.active]
+        table = company.tables[name]
+        inactive = [row for row in table.rows.values() if not row.active]
         assert inactive, name
         for row in inactive:
-            doc = json.loads(shelf.body(row))
+            doc = json.loads(table.body(row))
             assert (doc.get("DisplayName") or doc["Name"]).endswith(" (deleted)")
     for name in ("Customer", "Vendor", "Account", "Item", "Invoice", "Bill"):
-        shelf = company.shelves[name]
-        assert shelf.graves, name
-        assert not shelf.graves.keys() & shelf.rows.keys()
+        table = company.tables[name]
+        assert table.graves, name
+        assert not table.graves.keys() & table.rows.keys()
 
 
 def test_changes_lie_within_and_beyond_thirty_days_but_never_in_the_future(
     company: SandboxCompany,
 ) -> None:
     for name in ("Invoice", "Payment", "Bill", "Purchase", "JournalEntry", "Estimate"):
-        ages = [NOW - row.updated for row in company.shelves[name].rows.values()]
+        ages = [NOW - row.updated for row in company.tables[name].rows.values()]
         assert min(ages) < 30 * DAY < max(ages), name
     for entity, row, _ in every(company):
         assert row.updated <= NOW, (entity, row.id)
@@ -153,10 +153,10 @@ def test_changes_lie_within_and_beyond_thirty_days_but_never_in_the_future(
 def test_more_than_a_page_of_invoices_may_share_one_second() -> None:
     company = build_company(invoices=12_000, now=NOW)
     seconds: dict[int, int] = {}
-    for row in company.shelves["Invoice"].rows.values():
+    for row in company.tables["Invoice"].rows.values():
         seconds[row.created] = seconds.get(row.created, 0) + 1
     assert max(seconds.values()) > 1_000
-    created = [row.created for row in company.shelves["Invoice"].rows.values()]
+    created = [row.created for row in company.tables["Invoice"].rows.values()]
     assert created == sorted(created)
 
 
@@ -168,13 +168,13 @@ def test_payments_cover_several_invoices_and_move_their_token_and_time(
     for doc in covering:
         for line in doc["Line"]:
             (link,) = line["LinkedTxn"]
-            invoice = company.shelves["Invoice"].rows[link["TxnId"]]
+            invoice = company.tables["Invoice"].rows[link["TxnId"]]
             assert invoice.sync_token >= 1
-            assert invoice.updated >= company.shelves["Payment"].rows[doc["Id"]].created
+            assert invoice.updated >= company.tables["Payment"].rows[doc["Id"]].created
 
 
 def test_account_balances_move_the_time_and_leave_the_sync_token(company: SandboxCompany) -> None:
-    checking = company.shelves["Account"].rows[company.chart.checking]
+    checking = company.tables["Account"].rows[company.chart.checking]
     assert checking.sync_token == 0
     assert checking.updated > checking.created + 400 * DAY
 

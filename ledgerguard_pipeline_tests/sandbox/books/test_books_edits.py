@@ -47,33 +47,33 @@ def fails_to(
 
 def test_any_type_can_be_updated_and_moves_token_and_time(company: SandboxCompany) -> None:
     for entity in (name for name, it in TYPES.items() if not it.rare):
-        shelf = company.shelves[entity]
-        id = next(iter(shelf.rows))
-        before, body = shelf.rows[id], shelf.body(shelf.rows[id])
+        table = company.tables[entity]
+        id = next(iter(table.rows))
+        before, body = table.rows[id], table.body(table.rows[id])
         done = edit(company, "update", entity, id, AT)
         assert done.changes[0].id == id
-        after = shelf.rows[id]
+        after = table.rows[id]
         assert (after.sync_token, after.updated) == (before.sync_token + 1, AT), entity
         assert after.created == before.created
-        assert shelf.body(after) != body, entity
+        assert table.body(after) != body, entity
     assert_coherent(company)
 
 
 def test_any_type_but_singletons_can_be_created(company: SandboxCompany) -> None:
     for entity in (name for name, it in TYPES.items() if it.kind != "singleton" and not it.rare):
-        known = set(company.shelves[entity].rows) | set(company.shelves[entity].graves)
+        known = set(company.tables[entity].rows) | set(company.tables[entity].graves)
         done = edit(company, "create", entity, None, AT)
         assert done.id is not None
         assert done.id not in known, entity
-        assert company.shelves[entity].rows[done.id].created == AT
+        assert company.tables[entity].rows[done.id].created == AT
     assert_coherent(company)
 
 
 def test_deleting_leaves_a_grave_and_sound_books(company: SandboxCompany) -> None:
     for entity in (name for name, it in TYPES.items() if it.deletable and not it.rare):
         done = edit(company, "delete", entity, None, AT)
-        assert done.id not in company.shelves[entity].rows
-        assert company.shelves[entity].graves[str(done.id)].updated == AT, entity
+        assert done.id not in company.tables[entity].rows
+        assert company.tables[entity].graves[str(done.id)].updated == AT, entity
     assert_coherent(company)
 
 
@@ -88,15 +88,15 @@ def test_voiding_keeps_the_document_with_zero_amounts(company: SandboxCompany, e
 
 
 @pytest.mark.parametrize("entity", [name for name, it in TYPES.items() if it.soft_delete])
-def test_deactivating_marks_the_name_and_reactivating_restores_it(
+def test_deactivating_changes_the_name_and_reactivating_restores_it(
     company: SandboxCompany, entity: str
 ) -> None:
-    id = next(row.id for row in company.shelves[entity].rows.values() if row.active)
+    id = next(row.id for row in company.tables[entity].rows.values() if row.active)
     name = the(company, entity, id).get("DisplayName") or the(company, entity, id)["Name"]
     edit(company, "deactivate", entity, id, AT)
     doc = the(company, entity, id)
     assert (doc.get("DisplayName") or doc["Name"]) == f"{name} (deleted)"
-    assert not company.shelves[entity].rows[id].active
+    assert not company.tables[entity].rows[id].active
     assert edit(company, "delete", entity, id, AT).changes == ()
     edit(company, "reactivate", entity, id, AT)
     doc = the(company, entity, id)
@@ -109,11 +109,11 @@ def test_a_payment_bumps_its_invoice_and_touches_accounts_and_customer(
 ) -> None:
     invoice = next(
         row
-        for row in company.shelves["Invoice"].rows.values()
+        for row in company.tables["Invoice"].rows.values()
         if Decimal(the(company, "Invoice", row.id)["Balance"]) > 10
     )
     owed = Decimal(the(company, "Invoice", invoice.id)["Balance"])
-    undeposited = company.shelves["Account"].rows[company.chart.undeposited]
+    undeposited = company.tables["Account"].rows[company.chart.undeposited]
     done = edit(company, "create", "Payment", None, AT, pays=invoice.id, amount="1.10")
     assert ops(done) == {
         ("Payment", "Create"), ("Invoice", "Update"), ("Account", "Touch"),
@@ -122,15 +122,15 @@ def test_a_payment_bumps_its_invoice_and_touches_accounts_and_customer(
     doc = the(company, "Invoice", invoice.id)
     assert Decimal(doc["Balance"]) == owed - Decimal("1.10")
     assert doc["LinkedTxn"][-1] == {"TxnId": done.id, "TxnType": "Payment"}
-    assert company.shelves["Invoice"].rows[invoice.id].sync_token == invoice.sync_token + 1
-    touched = company.shelves["Account"].rows[company.chart.undeposited]
+    assert company.tables["Invoice"].rows[invoice.id].sync_token == invoice.sync_token + 1
+    touched = company.tables["Account"].rows[company.chart.undeposited]
     assert (touched.sync_token, touched.updated) == (undeposited.sync_token, AT)
     assert_coherent(company)
 
 
 def test_deleting_a_payment_opens_its_invoices_again(company: SandboxCompany) -> None:
     payment = next(
-        id for id in company.shelves["Payment"].rows if the(company, "Payment", id)["Line"]
+        id for id in company.tables["Payment"].rows if the(company, "Payment", id)["Line"]
     )
     lines = the(company, "Payment", payment)["Line"]
     edit(company, "delete", "Payment", payment, AT)
@@ -143,9 +143,9 @@ def test_deleting_a_payment_opens_its_invoices_again(company: SandboxCompany) ->
 
 def test_an_amount_is_written_as_given_and_moves_the_balances(company: SandboxCompany) -> None:
     before = company.ledger.balance(company.chart.checking)
-    transfer = next(iter(company.shelves["Transfer"].rows))
+    transfer = next(iter(company.tables["Transfer"].rows))
     done = edit(company, "update", "Transfer", transfer, AT, amount="0.30000000000000004")
-    body = company.shelves["Transfer"].body(company.shelves["Transfer"].rows[transfer])
+    body = company.tables["Transfer"].body(company.tables["Transfer"].rows[transfer])
     assert b'"Amount":0.30000000000000004,' in body
     assert ("Account", "Touch") in ops(done)
     assert company.ledger.balance(company.chart.checking) != before
@@ -157,22 +157,22 @@ def test_an_amount_is_written_as_given_and_moves_the_balances(company: SandboxCo
 
 def test_a_touched_balance_moves_only_the_time(company: SandboxCompany) -> None:
     id = company.chart.checking
-    row, doc = company.shelves["Account"].rows[id], the(company, "Account", id)
+    row, doc = company.tables["Account"].rows[id], the(company, "Account", id)
     done = edit(company, "touch_balance", "Account", id, AT)
     assert ops(done) == {("Account", "Touch")}
     after = the(company, "Account", id)
     assert after.pop("MetaData") != doc.pop("MetaData")
     assert after == doc
-    assert company.shelves["Account"].rows[id].sync_token == row.sync_token
+    assert company.tables["Account"].rows[id].sync_token == row.sync_token
 
 
 @pytest.mark.parametrize("entity", [name for name, it in TYPES.items() if it.mergeable])
 def test_a_merge_repoints_what_named_the_loser(company: SandboxCompany, entity: str) -> None:
-    shelf = company.shelves[entity]
+    table = company.tables[entity]
     pinned = company.pinned.get(entity, frozenset())
     free = [
         (id, doc.get("AccountType"), doc.get("Type"))
-        for id, doc in ((id, the(company, entity, id)) for id in shelf.rows)
+        for id, doc in ((id, the(company, entity, id)) for id in table.rows)
         if doc.get("Active") and id not in pinned
         and not company.chart.descendants(entity, id)
         and doc.get("AccountType") in (None, "Expense") and doc.get("Type") in (None, "Inventory")
@@ -181,20 +181,20 @@ def test_a_merge_repoints_what_named_the_loser(company: SandboxCompany, entity: 
     done = edit(company, "merge", entity, survivor, AT, loser=loser)
     merge = next(change for change in done.changes if change.op == "Merge")
     assert (merge.id, merge.deleted_id) == (survivor, loser)
-    assert loser not in shelf.rows
-    assert loser in shelf.graves
+    assert loser not in table.rows
+    assert loser in table.graves
     assert_coherent(company)
 
 
 def test_merged_customers_take_their_rendered_invoices_along(company: SandboxCompany) -> None:
-    customer = the(company, "Invoice", next(iter(company.shelves["Invoice"].rows)))["CustomerRef"]
+    customer = the(company, "Invoice", next(iter(company.tables["Invoice"].rows)))["CustomerRef"]
     assert not company.chart.descendants("Customer", customer["value"])
     other = next(
-        id for id in company.shelves["Customer"].rows
-        if id != customer["value"] and company.shelves["Customer"].rows[id].active
+        id for id in company.tables["Customer"].rows
+        if id != customer["value"] and company.tables["Customer"].rows[id].active
     )  # fmt: skip
     edit(company, "merge", "Customer", other, AT, loser=customer["value"])
-    for id in company.shelves["Invoice"].rows:
+    for id in company.tables["Invoice"].rows:
         assert the(company, "Invoice", id)["CustomerRef"]["value"] != customer["value"]
     assert_coherent(company)
 
@@ -219,17 +219,17 @@ def test_what_quickbooks_would_not_do_is_refused_and_changes_nothing(
         edit(company, "explode", "Invoice", None, AT)
 
 
-def test_times_never_go_back_and_every_edit_moves_the_shelf_version(
+def test_times_never_go_back_and_every_edit_moves_the_table_version(
     company: SandboxCompany,
 ) -> None:
-    shelf = company.shelves["Invoice"]
-    id = next(iter(shelf.rows))
+    table = company.tables["Invoice"]
+    id = next(iter(table.rows))
     edit(company, "update", "Invoice", id, AT)
-    version = shelf.version
+    version = table.version
     edit(company, "update", "Invoice", id, AT - 1_000)
-    assert shelf.rows[id].updated == AT
-    assert shelf.rows[id].sync_token >= 2
-    assert shelf.version > version
+    assert table.rows[id].updated == AT
+    assert table.rows[id].sync_token >= 2
+    assert table.version > version
 
 
 def test_bursts_are_as_many_edits_as_asked_for_and_repeatable() -> None:
@@ -248,7 +248,7 @@ def test_a_company_without_invoices_can_get_its_first() -> None:
     for _ in range(3):
         edit(company, "create", "Invoice", None, AT)
         edit(company, "create", "Payment", None, AT)
-    assert len(company.shelves["Invoice"].rows) == 3
+    assert len(company.tables["Invoice"].rows) == 3
     assert_coherent(company)
 
 
@@ -283,9 +283,9 @@ class BooksUnderEdit(RuleBasedStateMachine):
             for id in after[name].rows.keys() | before[name].rows.keys()
             if after[name].rows.get(id) != before[name].rows.get(id)
         }
-        told = {(change.entity, change.id) for change in done.changes}
+        reported = {(change.entity, change.id) for change in done.changes}
         # Documents show a new name and tell no change.
-        assert differing >= told if kind == "rename" else differing == told
+        assert differing >= reported if kind == "rename" else differing == reported
 
 
 TestBooksUnderEdit = BooksUnderEdit.TestCase

@@ -24,20 +24,20 @@ def test_an_unedited_row_costs_less_than_its_body() -> None:
 
 def test_only_edited_invoices_hold_bytes() -> None:
     company = build_company(invoices=2_000, now=NOW)
-    shelf = company.shelves["Invoice"]
-    assert all(row.body is None for row in shelf.rows.values())
+    table = company.tables["Invoice"]
+    assert all(row.body is None for row in table.rows.values())
     done = edit(company, "update", "Invoice", None, NOW)
-    assert [row.id for row in shelf.rows.values() if row.body is not None] == [done.id]
+    assert [row.id for row in table.rows.values() if row.body is not None] == [done.id]
 
 
 @pytest.mark.bench
 def test_rows_are_rendered_faster_than_they_are_served() -> None:
     company = build_company(invoices=40_000, now=NOW)
-    shelf = company.shelves["Invoice"]
+    table = company.tables["Invoice"]
     start = time.process_time()
-    for row in shelf.rows.values():
-        shelf.body(row)
-    rate = len(shelf.rows) / (time.process_time() - start)
+    for row in table.rows.values():
+        table.body(row)
+    rate = len(table.rows) / (time.process_time() - start)
     print(f"{rate:,.0f} invoices rendered per second of one core")
     assert rate > 40_000
 
@@ -47,7 +47,7 @@ def _held(invoices: int) -> int:
     try:
         company = build_company(invoices=invoices, now=NOW)
         held, _ = tracemalloc.get_traced_memory()
-        assert len(company.shelves["Invoice"].rows) == invoices
+        assert len(company.tables["Invoice"].rows) == invoices
         return held
     finally:
         tracemalloc.stop()

@@ -55,7 +55,7 @@ def test_documented_statements_are_understood(text: str, expected: Statement) ->
 
 
 @pytest.mark.parametrize(
-    "text,place",
+    "text,index",
     [
         ("select * from Invoice where A = '1' or B = '2'", '" <OR> "or "" at line 1, column 37'),
         ("select * from Invoice where A != '1'", 'Encountered: "!" (33)'),
@@ -78,15 +78,15 @@ def test_documented_statements_are_understood(text: str, expected: Statement) ->
         ("select * from A where B like CURRENT_DATE", '"CURRENT_DATE "" at line 1, column 30'),
     ],
 )
-def test_what_is_no_statement_is_refused_with_4000_and_the_place(
-    caller: Caller, text: str, place: str
+def test_what_is_no_statement_is_refused_with_4000_and_the_position(
+    caller: Caller, text: str, index: str
 ) -> None:
     answer = caller.query(text)
     assert answer.status_code == 400
     (error,) = answer.json()["Fault"]["Error"]
     assert (error["code"], error["Message"]) == ("4000", "Error parsing query")
     assert error["Detail"].startswith("QueryParserError: ")
-    assert place in error["Detail"]
+    assert index in error["Detail"]
 
 
 @pytest.mark.parametrize(

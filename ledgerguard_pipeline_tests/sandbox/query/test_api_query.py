@@ -138,7 +138,7 @@ def test_two_bounds_on_a_time_make_a_window(caller: Caller) -> None:
         assert caller.ids(f"select * from Invoice where {where} {order}") == ["5", "6", "7"]
 
 
-def test_several_sort_keys_apply_in_turn() -> None:
+def test_several_sort_keys_apply_one_after_the_other() -> None:
     company = SandboxCompany("9130000000000003", "Sorted", seed=1)
     for id, name, balance in (("10", "b", 1), ("9", "B", 2), ("8", "a", 2), ("7", "c", 1)):
         put(company, "Vendor", id, DisplayName=name, Balance=balance)
@@ -154,7 +154,7 @@ def test_several_sort_keys_apply_in_turn() -> None:
         assert caller.ids("select * from Vendor") == ["10", "7", "8", "9"]
 
 
-def test_ties_may_change_places_between_queries_but_not_under_a_second_key() -> None:
+def test_ties_may_change_order_between_queries_but_not_under_a_second_key() -> None:
     company = SandboxCompany("9130000000000003", "Ties", seed=1)
     for number in range(1, 6):
         put(company, "Bill", str(number), created=NOW - 50)
@@ -221,7 +221,7 @@ def test_singletons_are_read_and_queried(caller: Caller) -> None:
 
 def test_a_read_of_what_is_not_there_gets_610() -> None:
     company = tiny_company(invoices=2)
-    company.shelves["Invoice"].bury("2", NOW)
+    company.tables["Invoice"].bury("2", NOW)
     with calling(company) as caller:
         assert caller.get("invoice/1").status_code == 200
         deleted, unknown = caller.get("invoice/2"), caller.get("invoice/77")

@@ -25,9 +25,9 @@ def test_many_companies_have_few_objects_and_balanced_ledgers() -> None:
     companies = build_companies(COUNT, seed=1, invoices=5)
     assert len({company.realm_id for company in companies}) == COUNT
     for company in companies:
-        assert sum(len(shelf.rows) for shelf in company.shelves.values()) < 600
-        assert len(company.shelves["Invoice"].rows) == 5
-        assert all(company.shelves.values()), "every type is there"
+        assert sum(len(table.rows) for table in company.tables.values()) < 600
+        assert len(company.tables["Invoice"].rows) == 5
+        assert all(company.tables.values()), "every type is there"
         assert company.ledger.trial_balance() == 0
         (info,) = truth(company)["CompanyInfo"].rows.values()
         assert f'"CompanyName":"{company.name}"'.encode() in info
@@ -38,8 +38,8 @@ def test_an_edit_of_one_company_changes_no_other(kind: str) -> None:
     first, second, *_ = build_companies(COUNT, seed=1, invoices=5)
     before = truth(second)
     entity = "Invoice"
-    at = max(row.updated for row in first.shelves[entity].rows.values()) + 60
-    like = next(iter(first.shelves[entity].rows)) if kind == "create" else None
+    at = max(row.updated for row in first.tables[entity].rows.values()) + 60
+    like = next(iter(first.tables[entity].rows)) if kind == "create" else None
     edit(first, kind, entity, None, at, like=like)
     assert truth(first) != before
     assert truth(second) == before

@@ -38,9 +38,9 @@ def test_options_reach_the_edit(sandbox: SandboxServer) -> None:
 
 
 def test_json_tells_the_same(sandbox: SandboxServer) -> None:
-    told = json.loads(edit(sandbox, "delete", "Estimate", "--json").stdout)
-    assert (told["kind"], told["entity"]) == ("delete", "Estimate")
-    assert told["id"] in sandbox.truth("Estimate").graves
+    reported = json.loads(edit(sandbox, "delete", "Estimate", "--json").stdout)
+    assert (reported["kind"], reported["entity"]) == ("delete", "Estimate")
+    assert reported["id"] in sandbox.truth("Estimate").graves
 
 
 def test_an_edit_that_quickbooks_would_refuse_is_one_sentence(sandbox: SandboxServer) -> None:

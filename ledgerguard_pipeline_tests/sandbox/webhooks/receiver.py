@@ -1,4 +1,4 @@
-"""A webhook receiver that records what arrives and answers as it is told."""
+"""A webhook receiver that records what arrives and answers as it is set to."""
 
 from __future__ import annotations
 

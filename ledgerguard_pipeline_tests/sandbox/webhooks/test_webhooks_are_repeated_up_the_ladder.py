@@ -99,7 +99,7 @@ def test_an_answer_that_does_not_come_in_time_is_none(receiver: Receiver) -> Non
     assert first.reply.seconds >= 0.3
 
 
-def test_three_seconds_are_the_limit_unless_told_otherwise(receiver: Receiver) -> None:
+def test_three_seconds_are_the_limit_unless_set_otherwise(receiver: Receiver) -> None:
     with _sending(receiver) as sandbox:
         assert sandbox.webhook_switches()["answer_seconds"] == 3.0
 
@@ -150,7 +150,7 @@ def test_the_same_seed_loses_doubles_and_swaps_the_same_events(receiver: Receive
 
 def test_loss_duplication_and_reordering_are_as_frequent_as_asked(receiver: Receiver) -> None:
     everything = _fates(receiver)
-    order = {id: place for place, id in enumerate(everything)}
+    order = {id: index for index, id in enumerate(everything)}
     kept = _fates(receiver, loss=0.25)
     assert kept == sorted(kept, key=order.__getitem__)
     assert 30 <= 200 - len(kept) <= 70

@@ -18,7 +18,7 @@ from ledgerguard_pipeline_tests.sandbox.caller import (
 )
 from ledgerguard_pipeline_tests.sandbox.webhooks.receiver import TOKEN, Posted, Receiver
 
-UNTOLD = (
+NOT_ANNOUNCED = (
     "CompanyInfo",
     "Attachable",
     "TaxCode",
@@ -47,7 +47,7 @@ def sandbox(receiver: Receiver) -> Iterator[SandboxServer]:
         yield caller.server
 
 
-def _told(sandbox: SandboxServer, receiver: Receiver) -> list[Posted]:
+def _reported(sandbox: SandboxServer, receiver: Receiver) -> list[Posted]:
     """What arrives by flushing now."""
     before = len(receiver.posted)
     sandbox.flush_webhooks()
@@ -62,7 +62,7 @@ def test_an_edit_arrives_signed_over_its_raw_bytes_with_intuits_headers(
     sandbox: SandboxServer, receiver: Receiver
 ) -> None:
     sandbox.edit("update", "Invoice", note="naïve «edit» ✎")
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert posted.genuine
     assert posted.path == "/api/v1/webhooks/qbo"
     assert posted.headers["user-agent"] == "intuit_notification_server/0.1"
@@ -93,7 +93,7 @@ def test_each_kind_of_edit_is_a_cloud_event(
     rows = sandbox.truth(entity).rows
     id = None if kind == "create" else next(id for id, row in rows.items() if row.active)
     done = sandbox.edit(kind, entity, id)
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     wanted = [each for each in posted.json if each["type"] == f"qbo.{name}.{verb}.v1"]
     (event,) = [each for each in wanted if each["intuitentityid"] == done["id"]]
     assert event["intuitaccountid"] == REALM
@@ -107,7 +107,7 @@ def test_a_merge_names_the_survivor_and_the_deleted_id(
 ) -> None:
     survivor, loser = _customers(sandbox)[-2:]
     sandbox.edit("merge", "Customer", survivor, loser=loser)
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     (event,) = [each for each in posted.json if each["type"] == "qbo.customer.merged.v1"]
     assert event["intuitentityid"] == survivor
     assert event["data"] == {"deletedid": loser}
@@ -124,7 +124,7 @@ def test_the_legacy_shape_groups_by_company_and_keeps_the_order(
     sandbox.edit("merge", "Customer", survivor, loser=loser)
     sandbox.edit("update", "Customer", realm_id=OTHER_REALM)
     sandbox.edit("update", "Preferences")
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert posted.genuine
     first, second = posted.json["eventNotifications"]
     assert (first["realmId"], second["realmId"]) == (REALM, OTHER_REALM)
@@ -142,18 +142,18 @@ def test_one_cloud_events_body_carries_several_companies(
     sandbox.set_webhooks(connected_only=False)
     for realm in (REALM, OTHER_REALM, REALM):
         sandbox.edit("update", "Customer", realm_id=realm)
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert [each["intuitaccountid"] for each in posted.json] == [REALM, OTHER_REALM, REALM]
 
 
 def test_types_without_webhooks_and_balances_that_move_tell_nothing(
     sandbox: SandboxServer, receiver: Receiver
 ) -> None:
-    for entity in UNTOLD:
+    for entity in NOT_ANNOUNCED:
         sandbox.edit("update", entity)
     for entity in ("Account", "Customer", "Vendor"):
         sandbox.edit("touch_balance", entity)
-    assert _told(sandbox, receiver) == []
+    assert _reported(sandbox, receiver) == []
     assert sandbox.webhooks().events == 0
 
 
@@ -164,7 +164,7 @@ def test_a_balance_moved_by_a_new_document_tells_of_the_document_only(
     changes = done["changes"]
     assert isinstance(changes, list)
     assert "Touch" in {change["op"] for change in changes}
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert {each["type"] for each in posted.json} == {"qbo.invoice.created.v1"}
 
 
@@ -174,11 +174,11 @@ def test_a_burst_tells_of_each_of_its_changes_once_and_in_order(
     sandbox.set_webhooks(most_events=10_000)
     changes = sandbox.edit("burst", "*", n=40)["changes"]
     assert isinstance(changes, list)
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     wanted = [
         change["id"]
         for change in changes
-        if change["op"] != "Touch" and change["entity"] not in UNTOLD
+        if change["op"] != "Touch" and change["entity"] not in NOT_ANNOUNCED
     ]
     assert [each["intuitentityid"] for each in posted.json] == wanted
 
@@ -187,16 +187,16 @@ def test_only_companies_with_a_live_grant_have_events(
     sandbox: SandboxServer, receiver: Receiver
 ) -> None:
     sandbox.edit("update", "Customer", realm_id=OTHER_REALM)
-    assert _told(sandbox, receiver) == []
+    assert _reported(sandbox, receiver) == []
     with Caller(sandbox, OTHER_REALM):
         sandbox.edit("update", "Customer", realm_id=OTHER_REALM)
-    assert len(_told(sandbox, receiver)) == 1
+    assert len(_reported(sandbox, receiver)) == 1
     sandbox.disconnect(OTHER_REALM)
     sandbox.edit("update", "Customer", realm_id=OTHER_REALM)
-    assert _told(sandbox, receiver) == []
+    assert _reported(sandbox, receiver) == []
 
 
-def test_an_inactive_list_member_can_be_told_as_deleted(
+def test_an_inactive_list_member_can_be_reported_as_deleted(
     sandbox: SandboxServer, receiver: Receiver
 ) -> None:
     sandbox.set_webhooks(inactive_as="Delete")
@@ -205,7 +205,7 @@ def test_an_inactive_list_member_can_be_told_as_deleted(
         id = next(id for id, row in rows.items() if row.active)
         sandbox.edit("deactivate", entity, id)
         sandbox.edit("update", entity, id)
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert [each["type"] for each in posted.json] == [
         "qbo.vendor.deleted.v1",
         "qbo.vendor.updated.v1",
@@ -217,7 +217,7 @@ def test_an_inactive_list_member_can_be_told_as_deleted(
 def test_samples_vary_as_intuits_do(sandbox: SandboxServer, receiver: Receiver) -> None:
     for _ in range(40):
         sandbox.edit("update", "Term")
-    (posted,) = _told(sandbox, receiver)
+    (posted,) = _reported(sandbox, receiver)
     assert {len(each["time"]) for each in posted.json} == {20, 24, 30}
     assert {"data" in each for each in posted.json} == {True, False}
     assert {len(each["id"]) > 36 for each in posted.json} == {True, False}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline_tests.web.browser import ask
 from ledgerguard_pipeline_tests.web.companies import SECRETS, add, realm
@@ -11,23 +11,21 @@ from ledgerguard_pipeline_tests.web.conftest import Edge
 def test_status_is_what_the_command_line_tells(edge: Edge) -> None:
     add(edge.control, 0)
     add(edge.control, 1, status=ConnectionStatus.NEEDS_REAUTH, error="Its grant is dead.")
-    standings = {
-        each.company.realm_id: each for each in read_standings(edge.control, edge.settings)
-    }
+    statuses = {each.company.realm_id: each for each in read_statuses(edge.control, edge.settings)}
 
     answer = ask(create_app(edge), "/api/v1/status").json()
 
-    told = answer["companies"]
-    assert [each["realm_id"] for each in told] == [realm(1), realm(0)]
-    for each in told:
-        standing = standings[each["realm_id"]].to_json()
-        timeless = {name: value for name, value in standing.items() if "seconds" not in name}
+    reported = answer["companies"]
+    assert [each["realm_id"] for each in reported] == [realm(1), realm(0)]
+    for each in reported:
+        company_status = statuses[each["realm_id"]].to_json()
+        timeless = {name: value for name, value in company_status.items() if "seconds" not in name}
         assert {name: each[name] for name in timeless} == timeless
     assert answer["by_health"] == {"healthy": 1, "degraded": 0, "unhealthy": 1}
     assert answer["calls"]["budget"] == edge.settings.ledgerguard_monthly_call_budget
 
 
-def test_companies_are_told_in_short(edge: Edge) -> None:
+def test_companies_are_summarised(edge: Edge) -> None:
     add(edge.control, 0, rows=2)
 
     answer = ask(create_app(edge), "/api/v1/companies").json()
@@ -39,20 +37,20 @@ def test_companies_are_told_in_short(edge: Edge) -> None:
     }  # fmt: skip
 
 
-def test_answers_come_in_portions_that_end(edge: Edge) -> None:
-    for place in range(5):
-        add(edge.control, place, synced=False)
+def test_answers_come_in_pages_that_end(edge: Edge) -> None:
+    for index in range(5):
+        add(edge.control, index, synced=False)
     app = create_app(edge)
-    portions = [
+    chunks = [
         ask(app, f"/api/v1/companies?size=2&page={page}").json()["companies"]
         for page in (1, 2, 3, 4)
     ]
 
-    assert [len(portion) for portion in portions] == [2, 2, 1, 0]
+    assert [len(chunk) for chunk in chunks] == [2, 2, 1, 0]
     assert ask(app, "/api/v1/companies?size=2").json()["pages"] == 3
 
 
-def test_a_wrong_parameter_is_told_as_json(edge: Edge) -> None:
+def test_a_wrong_parameter_is_reported_as_json(edge: Edge) -> None:
     answer = ask(create_app(edge), "/api/v1/status?state=odd")
 
     assert answer.status_code == 400

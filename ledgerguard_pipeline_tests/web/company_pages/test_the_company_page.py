@@ -41,13 +41,13 @@ def test_it_tells_everything_there_is_to_know_of_a_company(edge: Edge) -> None:
 
     page = home(edge)
 
-    for told in (
+    for reported in (
         "Company 000", realm(0), "Healthy", "294", "in 42 of 42 entity types", "1,234", "expected",
         "Refresh token ends", "Consent ends", "SalesReceipt".replace("R", "<wbr>R"), "full read",
         f"/companies/{realm(0)}/disconnect", "No webhook event has arrived", "Nothing has failed",
         "http://localhost:3000/runs?q%5B0%5D=tag%3Aledgerguard%2Frealm%3D" + realm(0),
     ):  # fmt: skip
-        assert told in page, told
+        assert reported in page, reported
     assert not any(secret in page for secret in SECRETS)
 
 
@@ -109,8 +109,8 @@ def test_a_parameter_that_makes_no_sense_is_said_to_make_none(edge: Edge, query:
 
 
 def test_pages_show_each_company_once_and_keep_what_was_asked(edge: Edge) -> None:
-    for place in range(45):
-        add(edge.control, place, synced=False)
+    for index in range(45):
+        add(edge.control, index, synced=False)
     app = create_app(edge)
     seen: list[str] = []
     path = "/?q=company"
@@ -162,9 +162,9 @@ def test_the_work_for_a_page_does_not_grow_with_the_companies(edge: Edge) -> Non
 
     for engine in engines:
         listening.listen(engine, "before_cursor_execute", note)
-    for place in range(1, 61):
-        add(edge.control, place, failed={"Invoice": "No answer."} if place % 9 == 0 else None)
-        if place in (20, 60):
+    for index in range(1, 61):
+        add(edge.control, index, failed={"Invoice": "No answer."} if index % 9 == 0 else None)
+        if index in (20, 60):
             statements.clear()
             sizes.append(len(home(edge)))
             counted.append(len(statements))

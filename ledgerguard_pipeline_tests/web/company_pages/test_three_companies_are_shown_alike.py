@@ -15,10 +15,10 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_connection_asset,
     build_health_checks,
-    known_standings,
+    known_statuses,
 )
 from ledgerguard_pipeline.defs.monitoring.health_metadata import BUDGET, HEALTH
-from ledgerguard_pipeline.health.company_status import read_standings
+from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import ReasonKind
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.installation import Installation
@@ -79,10 +79,10 @@ def test_every_surface_says_the_same_of_each(
     settings = installation.settings
     capsys.readouterr()
     status(as_json=True)
-    told = json.loads(capsys.readouterr().out)["companies"]
-    assert {each["realm_id"]: each["health"] for each in told} == EXPECTED
+    reported = json.loads(capsys.readouterr().out)["companies"]
+    assert {each["realm_id"]: each["health"] for each in reported} == EXPECTED
 
-    reasons = {each["realm_id"]: " ".join(each["reasons"]) for each in told}
+    reasons = {each["realm_id"]: " ".join(each["reasons"]) for each in reported}
     assert "ledgerguard connect" in reasons[REVOKED]
     assert "429" in reasons[THROTTLED]
     assert reasons[HEALTHY] == ""
@@ -116,7 +116,7 @@ def test_every_surface_says_the_same_of_each(
     assert cooling[THROTTLED] > 0
     assert cooling[HEALTHY] == cooling[REVOKED] == 0
 
-    checks = build_health_checks(known_standings)
+    checks = build_health_checks(known_statuses)
     with dg.DagsterInstance.ephemeral() as instance:
         job = dg.Definitions(
             assets=[build_connection_asset()],
@@ -135,7 +135,7 @@ def test_every_surface_says_the_same_of_each(
 
     kinds = {
         each.company.realm_id: {reason.kind for reason in each.health.reasons}
-        for each in read_standings(installation.control, settings)
+        for each in read_statuses(installation.control, settings)
     }
     assert kinds == {
         REVOKED: {ReasonKind.NEEDS_REAUTH},
@@ -155,7 +155,7 @@ def test_each_recovers_by_itself_or_by_a_new_consent(
     connect(installation, sandbox, REVOKED)
     for realm in EXPECTED:
         assert sync(installation, installation.settings.kept_entities, realm_id=realm).ok
-    found = read_standings(installation.control, installation.settings)
+    found = read_statuses(installation.control, installation.settings)
     assert {each.health.state for each in found} == {"healthy"}
     assert {each.company.status for each in found} == {ConnectionStatus.CONNECTED}
     assert installation.control.refusals.read() == {}

@@ -83,16 +83,16 @@ def test_a_repeated_parameter_never_reaches_the_connector(
     assert consents.seen == []
 
 
-def test_whoever_waits_for_the_consent_is_told_how_it_ended(
+def test_whoever_waits_for_the_consent_learns_how_it_ended(
     edge: Edge, consents: FixedConsents
 ) -> None:
-    told: list[Company | LedgerGuardError] = []
-    app = create_waiting_app(edge, told.append)
+    reported: list[Company | LedgerGuardError] = []
+    app = create_waiting_app(edge, reported.append)
     ask(app, CALLBACK)
     consents.outcome = ConsentError("denied")
     ask(app, "/api/v1/auth/callback?error=access_denied&state=s")
 
-    assert told == [ACME, consents.outcome]
+    assert reported == [ACME, consents.outcome]
 
 
 def test_an_unexpected_failure_shows_no_detail_and_keeps_the_headers(

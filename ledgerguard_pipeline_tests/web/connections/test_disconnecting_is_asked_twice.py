@@ -104,15 +104,15 @@ def test_a_password_the_browser_sends_by_itself_is_not_enough(
 
 
 @pytest.mark.parametrize(
-    "error,status,told",
+    "error,status,reported",
     [
         (TokenEndpointUnavailable("HTML came back: secret-detail."), 503, "still connected"),
         (KeyUnavailable("No key opens it: secret-detail."), 409, "still connected"),
         (CredentialsRejected("Wrong client secret: secret-detail."), 409, "not ready"),
     ],
 )
-def test_what_intuit_did_not_confirm_is_told(
-    browser: Browser, consents: FixedConsents, error: LedgerGuardError, status: int, told: str
+def test_what_intuit_did_not_confirm_is_reported(
+    browser: Browser, consents: FixedConsents, error: LedgerGuardError, status: int, reported: str
 ) -> None:
     question = browser.get(CONFIRM)
     consents.outcome = error
@@ -120,7 +120,7 @@ def test_what_intuit_did_not_confirm_is_told(
     answer = browser.submit(question)
 
     assert answer.status_code == status
-    assert told in answer.text
+    assert reported in answer.text
     assert "secret-detail" not in answer.text
 
 

@@ -27,7 +27,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 CUSTOMER = entity_type("Customer")
 
 
-def told(text: str) -> Samples:
+def reported(text: str) -> Samples:
     """Every sample by name and labels; the text is parsed as Prometheus parses it."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -43,7 +43,7 @@ def test_calls_rows_and_connections_are_those_of_the_stores(
     answer = ask(create_app(connected), METRICS_PATH)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
-    samples = told(answer.text)
+    samples = reported(answer.text)
     realm = ("realm", sandbox.realm_id)
     assert samples["ledgerguard_company_connected", (realm,)] == 1
     written = samples[
@@ -67,12 +67,12 @@ def test_throttles_and_refreshes_are_counted(
     connected.control.calls.record(realm, entity="Customer", purpose="query", status=429)
     sandbox.expire_tokens()
     sync(connected, [CUSTOMER])
-    samples = told(ask(create_app(connected), METRICS_PATH).text)
+    samples = reported(ask(create_app(connected), METRICS_PATH).text)
     assert samples["ledgerguard_api_throttled_total", (("realm", realm),)] == 1
     assert samples["ledgerguard_token_refreshes_total", (("realm", realm),)] == 1
 
 
-def test_the_way_of_an_event_is_told_from_delivery_to_bronze(
+def test_the_way_of_an_event_is_shown_from_delivery_to_bronze(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     realm = realm_of(sandbox)
@@ -80,7 +80,7 @@ def test_the_way_of_an_event_is_told_from_delivery_to_bronze(
     events = [event("e1", realm=realm, object_id=one), event("e2", realm=realm, object_id=other)]
     connected.control.deliveries.accept([delivery(events)])
     app = create_app(connected)
-    before = told(ask(app, METRICS_PATH).text)
+    before = reported(ask(app, METRICS_PATH).text)
     assert before["ledgerguard_webhook_queue_depth", ()] == 2
     assert before["ledgerguard_webhook_queue_age_seconds", ()] >= 0
     assert before["ledgerguard_event_to_bronze_seconds_count", ()] == 0
@@ -89,7 +89,7 @@ def test_the_way_of_an_event_is_told_from_delivery_to_bronze(
     lease = InboxLease(connected.control.inbox, "batch")
     with connected.service(realm).open_events(lease) as running:
         running.run()
-    after = told(ask(app, METRICS_PATH).text)
+    after = reported(ask(app, METRICS_PATH).text)
     assert after["ledgerguard_webhook_queue_depth", ()] == 0
     assert after["ledgerguard_webhook_events", (("status", "done"),)] == 2
     assert after["ledgerguard_event_to_bronze_seconds_count", ()] == 2
@@ -104,7 +104,7 @@ def test_refused_deliveries_are_counted_at_once(edge: Edge) -> None:
     app = create_app(edge)
     for _ in range(3):
         assert ask(app, WEBHOOK_PATH, method="POST").status_code == 401
-    samples = told(ask(app, METRICS_PATH).text)
+    samples = reported(ask(app, METRICS_PATH).text)
     assert samples["ledgerguard_webhook_verification_failures_total", ()] == 3
     assert samples["ledgerguard_webhook_deliveries_total", (("outcome", "bad_signature"),)] == 3
     edge.control.close()
@@ -114,14 +114,14 @@ def test_every_process_tells_the_same(edge: Edge) -> None:
     queue(edge.control, "a", "b")
     other = Edge(edge.settings, edge.connector)
     texts = [ask(create_app(each), METRICS_PATH).text for each in (edge, other)]
-    depths = [told(text)["ledgerguard_webhook_queue_depth", ()] for text in texts]
+    depths = [reported(text)["ledgerguard_webhook_queue_depth", ()] for text in texts]
     assert depths == [2, 2]
     edge.control.close()
     other.control.close()
 
 
 def test_an_installation_that_holds_nothing_tells_zeros(edge: Edge) -> None:
-    samples = told(ask(create_app(edge), METRICS_PATH).text)
+    samples = reported(ask(create_app(edge), METRICS_PATH).text)
     assert samples["ledgerguard_webhook_queue_depth", ()] == 0
     assert not any(name == "ledgerguard_rows_total" for name, _ in samples)
     edge.control.close()

@@ -84,7 +84,7 @@ def test_every_header_is_on_every_answer(edge: Edge, base: str, locked: bool) ->
 
 
 @pytest.mark.parametrize("base", ["http://localhost", "http://evil.example"])
-def test_beyond_loopback_nothing_but_the_open_pages_is_told(edge: Edge, base: str) -> None:
+def test_beyond_loopback_nothing_but_the_open_pages_is_served(edge: Edge, base: str) -> None:
     add(edge.control, name="Very Private Ltd")
     edge.settings = edge.settings.model_copy(update={"ledgerguard_admin_token": SecretStr(TOKEN)})
     app = create_app(edge, host="192.0.2.1")
@@ -146,7 +146,7 @@ def test_https_is_remembered_where_it_is_used(edge: Edge, base: str) -> None:
     assert headers["strict-transport-security"].startswith("max-age=")
 
 
-def test_http_on_this_machine_is_never_told_to_use_https(edge: Edge) -> None:
+def test_http_on_this_machine_is_never_asked_to_use_https(edge: Edge) -> None:
     headers = ask(create_app(public(edge)), "/healthz", base="http://localhost").headers
 
     assert "strict-transport-security" not in headers

@@ -46,11 +46,11 @@ def test_over_https_the_cookie_belongs_to_this_host_and_to_https_alone() -> None
     assert desk.read(carried(cookie), secure=False) is None
 
 
-@pytest.mark.parametrize("place", range(0, 108, 7))
-def test_a_changed_cookie_is_none(place: int) -> None:
+@pytest.mark.parametrize("index", range(0, 108, 7))
+def test_a_changed_cookie_is_none(index: int) -> None:
     desk = sessions()
     cookie = carried(desk.cookie(desk.start(), secure=False))
-    at = len("ledgerguard=") + place
+    at = len("ledgerguard=") + index
     forged = cookie[:at] + ("A" if cookie[at] != "A" else "B") + cookie[at + 1 :]
 
     assert desk.read(forged, secure=False) is None

@@ -31,7 +31,7 @@ class Receiver:
 
     def counted(self, name: str = "webhook_deliveries") -> dict[str, float]:
         """A counter as it stands once everything counted so far is written."""
-        self.receiver.tally.flush()
+        self.receiver.counters.flush()
         return self.plane.counters.read(name)
 
     def post(
@@ -42,7 +42,7 @@ class Receiver:
         token: str = TOKEN,
         headers: Mapping[str, str] | None = None,
     ) -> int:
-        """The status a delivery is answered with; signed by ``token`` unless told otherwise."""
+        """The status a delivery is answered with; signed by ``token`` unless asked otherwise."""
         given = {"intuit-signature": sign(body, token) if signature is None else signature}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
