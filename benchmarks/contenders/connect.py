@@ -16,5 +16,5 @@ sandbox = SandboxHandle(order["base_url"], *settings.credentials(), [order["real
 with Installation.open(settings) as installation:
     callback = sandbox.consent(installation.connector.begin())
     company = installation.connector.complete(dict(parse_qsl(urlsplit(callback).query)))
-    token = installation.custodian.current(company.realm_id).value.get_secret_value()
+    token = installation.token_provider.current(company.realm_id).value.get_secret_value()
 print(json.dumps({"token": token}))

@@ -165,7 +165,7 @@ _PURCHASES = (
     ("Cash", None, "31", "checking"),
 )
 _READER_CARD = "1"
-"""A charge that a card's reader brought: nobody is named, unless a user does."""
+"""A charge that came in from the card company: nobody is named, unless a user does."""
 
 
 def write_purchases(desk: Desk) -> None:
