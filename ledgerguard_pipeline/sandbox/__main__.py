@@ -41,6 +41,13 @@ def serve(
     ] = 1,
     latency_ms: Annotated[float, typer.Option(help="Wait before every answer.")] = 0.0,
     *,
+    varied: Annotated[
+        bool,
+        typer.Option(
+            "--varied",
+            help="Discounts, bundles, several taxes and currencies, payroll and more besides.",
+        ),
+    ] = False,
     limits: Annotated[
         bool, typer.Option(help="Enforce Intuit's 500 calls a minute and 10 a second.")
     ] = True,
@@ -76,7 +83,9 @@ def serve(
     except (ValueError, OSError) as error:
         typer.echo(f"The sandbox cannot start: {error}.", err=True)
         raise typer.Exit(2) from None
-    world = World(build_companies(companies, seed=seed, invoices=invoices), switches=switches)
+    world = World(
+        build_companies(companies, seed=seed, invoices=invoices, varied=varied), switches=switches
+    )
     world.webhooks.change(msgspec.to_builtins(hooks))
     server = web_server(world)
     if until_stdin_closes:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ledgerguard_pipeline.sandbox.report_switches import ReportSwitches
 from ledgerguard_pipeline.sandbox.silence import Silence
 
 
@@ -142,6 +143,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     error 610."""
     false_tombstones: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of living objects that change data capture reports as deleted."""
+    reports: ReportSwitches = ReportSwitches()
+    """How reports look and fail; what a change leaves out takes its default."""
     clock_offset_seconds: float = 0.0
 
     def change(self, patch: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import msgspec
 
@@ -12,6 +13,7 @@ from ledgerguard_pipeline.sandbox.api.faults import FaultRule
 from ledgerguard_pipeline.sandbox.api.world import World
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.edits.edits import edit
+from ledgerguard_pipeline.sandbox.edits.ledger_only import post_ledger_only, remove_ledger_only
 from ledgerguard_pipeline.sandbox.query.properties import queryable
 
 PREFIX = "/_sandbox/"
@@ -41,6 +43,23 @@ class EditOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     at: int | None = None
     """Epoch seconds; the sandbox's now by default."""
     more: EditDetails = EditDetails()
+
+
+class LedgerOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A transaction that no entity holds: its type, and from which account to which (ids)."""
+
+    label: str
+    date: str
+    amount: str
+    debit: str
+    credit: str
+    memo: str = ""
+    realm: str | None = None
+
+
+class _LedgerRemoval(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    realm: str | None = None
 
 
 class TruthLine(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -93,6 +112,8 @@ class Control:
             "POST tokens/revoke": self._revoke,
             "POST tokens/issue": self._issue,
             "POST edit": self._edits,
+            "POST ledger": self._post_ledger_only,
+            "POST ledger/remove": self._remove_ledger_only,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -101,7 +122,7 @@ class Control:
             return self._routed(request)
         except LookupError as error:
             return _json({"error": str(error.args[0] if error.args else error)}, 404)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
             return _json({"error": str(error)}, 400)
 
     def truth(self, path: str) -> Iterator[bytes]:
@@ -185,6 +206,29 @@ class Control:
                 n=order.more.n,
                 seed=order.more.seed,
             )
+
+    def _post_ledger_only(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=LedgerOrder)
+        company, at = self._company(order.realm), int(self._world.now())
+        with company.lock:
+            id = post_ledger_only(
+                company,
+                order.label,
+                at,
+                date=order.date,
+                amount=Decimal(order.amount),
+                debit=order.debit,
+                credit=order.credit,
+                memo=order.memo,
+            )
+        return {"id": id}
+
+    def _remove_ledger_only(self, body: bytes) -> object:
+        order = msgspec.json.decode(body, type=_LedgerRemoval)
+        company = self._company(order.realm)
+        with company.lock:
+            remove_ledger_only(company, order.id, int(self._world.now()))
+        return {}
 
     def _company(self, realm: str | None) -> SandboxCompany:
         companies = self._world.companies

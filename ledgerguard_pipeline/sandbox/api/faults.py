@@ -103,7 +103,7 @@ class FaultRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """When a fault strikes: the ``next`` so many matching calls, or each with ``probability``.
 
     ``skip`` lets that many matching calls pass first. ``endpoint`` is ``query``, ``cdc``,
-    ``batch``, ``read``, ``batch_item`` (a Fault inside a batch answer), ``authorize``,
+    ``batch``, ``reports``, ``read``, ``batch_item`` (a Fault inside a batch answer), ``authorize``,
     ``token`` or ``revoke``; None means every HTTP call of the Accounting API. ``seconds`` is
     how long a slow body or a hang lasts.
     """

@@ -41,12 +41,13 @@ from ledgerguard_pipeline.sandbox.query.grammar import Statement, parse
 from ledgerguard_pipeline.sandbox.query.properties import queryable
 
 PREFIX = "/v3/company/"
+_ENDPOINTS = frozenset({"query", "cdc", "batch", "reports"})
 _FROM = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes: company, endpoint (``query``, ``cdc``, ``batch``, ``read``), rest."""
+    """Where a request goes: company, endpoint (``query``, ``cdc``, ``batch``, ``reports``, ``read``), rest."""
 
     realm: str
     endpoint: str
@@ -59,15 +60,20 @@ def target_of(request: Request) -> Target:
     """Classify a request by its path; the statement or object is named for the log."""
     realm, _, tail = request.path.removeprefix(PREFIX).partition("/")
     rest = tuple(part for part in tail.split("/") if part)
-    endpoint = rest[0] if rest and rest[0] in ("query", "cdc", "batch") else "read"
+    endpoint = rest[0] if rest and rest[0] in _ENDPOINTS else "read"
     if endpoint == "query":
         what = statement_text(request)
     elif endpoint == "cdc":
         what = request.params.get("entities", "")
     elif endpoint == "batch":
         what = request.body.decode("utf-8", "replace")
+    elif endpoint == "reports":
+        what = f"{tail}?{request.query.decode('latin-1')}"
     else:
         what = tail
+    if endpoint == "reports":
+        name = "".join(rest[1:2]).lower()
+        return Target(realm, endpoint, rest, what, frozenset({name}))
     named = what.split(",") if endpoint == "cdc" else _FROM.findall(what)
     entities = frozenset(name.strip().lower() for name in named or rest[:1])
     return Target(realm, endpoint, rest, what, entities)
@@ -140,6 +146,8 @@ class Api:
                         return self._document(found.member, now, rows=found.rows)
                     case "batch":
                         return self._batch(request, company, engine, now)
+                    case "reports":
+                        return self._report(request, target, now)
                     case _:
                         return self._read(request, company, target, now)
             except TimedOut as refusal:
@@ -259,6 +267,14 @@ class Api:
         )
         self._world.stats.metered(company.realm_id, len(items))
         return self._document(member, now, rows=rows)
+
+    def _report(self, request: Request, target: Target, now: float) -> Answer:
+        if request.method != "GET" or len(target.rest) != 2:
+            raise unsupported("Operation reports is not supported.")
+        reports, switches = self._world.reports[target.realm], self._world.switches.reports
+        answer = reports.answer(request, target.rest[1], switches, now)
+        self._world.stats.metered(target.realm, 1)
+        return answer
 
     def _read(
         self, request: Request, company: SandboxCompany, target: Target, now: float

@@ -11,6 +11,7 @@ from ledgerguard_pipeline.sandbox.api.limits import Limits
 from ledgerguard_pipeline.sandbox.api.stats import Stats
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.query.engine import QueryEngine
+from ledgerguard_pipeline.sandbox.reports.answer import Reports
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.sandbox.webhooks.deliveries import Deliveries
 
@@ -39,6 +40,7 @@ class World:
             realm: QueryEngine(company.tables, self.switches)
             for realm, company in self.companies.items()
         }
+        self.reports = {realm: Reports(company) for realm, company in self.companies.items()}
         self.client_id = client_id
         self.client_secret = client_secret
         self.redirect_uris = None if redirect_uris is None else frozenset(redirect_uris)

@@ -106,6 +106,7 @@ class Desk:
         """Put a transaction and post it. Returns its id."""
         id = id or self.company.new_id(TRANSACTIONS)
         legs = postings(entity, doc, self.company.chart)
+        legs += self.company.registered(entity, id, doc)
         self.company.ledger.post(legs, max(created, updated or 0))
         return self.put(
             entity, id, doc, created, updated=updated, token=token, ascii_only=ascii_only

@@ -5,21 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from ledgerguard_pipeline.sandbox.books.change import Observer
 from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable
-from ledgerguard_pipeline.sandbox.books.ledger import Ledger
+from ledgerguard_pipeline.sandbox.books.json_text import Doc
+from ledgerguard_pipeline.sandbox.books.ledger import Ledger, Posting
+from ledgerguard_pipeline.sandbox.books.ledger_only import LedgerOnly
+from ledgerguard_pipeline.sandbox.books.valuation.item_accounts import ItemAccounts
+from ledgerguard_pipeline.sandbox.books.valuation.stock import StockRegister
 from ledgerguard_pipeline.sandbox.entity_types import TYPES
-
-
-@dataclass(frozen=True, slots=True)
-class ItemAccounts:
-    """Where an item's documents post: its income account, its cost account, its unit cost."""
-
-    income: str
-    cost: str
-    unit_cost: str
 
 
 @dataclass(slots=True)
@@ -32,6 +28,18 @@ class Chart:
     undeposited: str = ""
     sales_tax: str = ""
     inventory: str = ""
+    discounts: str = ""
+    """Takes discounts of documents that name no account."""
+    exchange_gain: str = ""
+    """Takes realised exchange gains and losses, and the rests of rounding."""
+    receivables: dict[str, str] = field(default_factory=dict)
+    """Accounts of customers in other currencies, by currency; likewise of vendors."""
+    payables: dict[str, str] = field(default_factory=dict)
+    tax_accounts: dict[str, str] = field(default_factory=dict)
+    """Where the tax of a TaxRate goes, by its id; ``sales_tax`` takes the others."""
+    rates: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """Exchange rates of documents in other currencies, by entity and id: what settles one later
+    clears it at its own rate."""
     parents: dict[tuple[str, str], str] = field(default_factory=dict)
     """``(entity, id)`` of a sub-account or sub-customer to its parent's id."""
     items: dict[str, ItemAccounts] = field(default_factory=dict)
@@ -65,6 +73,9 @@ class SandboxCompany:
         self.tables: dict[str, EntityTable] = {entity: EntityTable(entity) for entity in TYPES}
         self.lock = threading.RLock()
         self.ledger = Ledger()
+        self.stock = StockRegister()
+        self.ledger_only: list[LedgerOnly] = []
+        """Transactions that no entity holds, such as payroll."""
         self.chart = Chart()
         self.pinned: dict[str, frozenset[str]] = {}
         """List members that rows rendered on demand refer to; they cannot be merged away."""
@@ -89,6 +100,15 @@ class SandboxCompany:
     def continue_as(self, other: SandboxCompany) -> None:
         """Go on with every sequence where another company stands."""
         self._next_id = dict(other._next_id)  # a private name of the same class
+
+    def registered(self, entity: str, id: str, doc: Doc | None) -> list[Posting]:
+        """A document was written, changed or (None) taken away: further legs to post for it.
+
+        They are the cost of sold goods, its own and that of later sales it has moved.
+        """
+        if doc is not None and "ExchangeRate" in doc:
+            self.chart.rates[entity, id] = Decimal(doc["ExchangeRate"])
+        return self.stock.change((entity, id), doc, self.chart.items)
 
     def ids(self, entity: str) -> list[str]:
         """Ids ever seen in a table, oldest first; some may be gone. Cheap to ask again."""

@@ -27,6 +27,11 @@ def times(left: Decimal, right: Decimal) -> Decimal:
     return _EXACT.multiply(left, right)
 
 
+def signed(value: Decimal, sign: int) -> Decimal:
+    """The value itself, or for ``sign`` -1 its opposite; exact, as Python's own minus is not."""
+    return value.copy_negate() if sign < 0 and value else value
+
+
 def total(values: Iterable[Decimal]) -> Decimal:
     """The exact sum of many."""
     result = NOTHING
@@ -40,11 +45,14 @@ class Posting:
     """One leg of a document: debits positive, credits negative, in home currency.
 
     ``party`` is the customer or vendor (``("Customer", "12")``) whose open balance it moves.
+    ``rate`` is set only while a document in another currency is being posted: the exchange rate of
+    this leg, where it is not the document's own.
     """
 
     account: str
     amount: Decimal
     party: tuple[str, str] | None = None
+    rate: Decimal | None = None
 
 
 class UnbalancedError(ValueError):

@@ -113,7 +113,7 @@ def _cloned_transaction(editor: Editor, entity: str, id: str, doc: Doc) -> Doc:
     if "LinkedTxn" in doc:
         doc["LinkedTxn"] = []
     if entity in ("Invoice", "Bill", "CreditMemo", "VendorCredit"):
-        doc["Balance"] = doc["TotalAmt"]
+        _open_again(doc)
     if "RemainingCredit" in doc:
         doc["RemainingCredit"] = doc["TotalAmt"]
     if entity in ("Payment", "BillPayment"):
@@ -121,9 +121,22 @@ def _cloned_transaction(editor: Editor, entity: str, id: str, doc: Doc) -> Doc:
     if entity == "Payment":
         doc["UnappliedAmt"] = doc["TotalAmt"]
     if entity == "Deposit":
-        doc["Line"] = [line for line in doc["Line"] if "DepositLineDetail" in line]
-        doc["TotalAmt"] = number(total(amount_of(line, "Amount") for line in doc["Line"]))
+        _without_linked(doc)
     return doc
+
+
+def _open_again(doc: Doc) -> None:
+    """All of it is owed, but what was paid down."""
+    doc["Balance"] = doc["TotalAmt"]
+    if amount_of(doc, "Deposit"):
+        doc["Balance"] = number(minus(amount_of(doc, "TotalAmt"), amount_of(doc, "Deposit")))
+
+
+def _without_linked(doc: Doc) -> None:
+    """A deposit of what was not taken over from other documents."""
+    doc["Line"] = [line for line in doc["Line"] if "DepositLineDetail" in line]
+    lines = total(amount_of(line, "Amount") for line in doc["Line"])
+    doc["TotalAmt"] = number(minus(lines, amount_of(doc.get("CashBack", {}), "Amount")))
 
 
 def rename(doc: Doc, suffix: str) -> None:
@@ -174,6 +187,7 @@ def _settle(editor: Editor, entity: str, pays: str | None, amount: Num | None) -
         "TotalAmt": paid,
         "TxnDate": day_text(editor.at),
         "CurrencyRef": USD,
+        **{key: doc[key] for key in ("CurrencyRef", "ExchangeRate") if "ExchangeRate" in doc},
         "PrivateNote": f"Pays {doc.get('DocNumber', pays)}",
         "Line": [line],
     }

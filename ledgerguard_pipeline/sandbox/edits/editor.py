@@ -82,7 +82,8 @@ class Editor:
 
     def add(self, entity: str, id: str, doc: Doc) -> str:
         """Put a new object (its header already written) and post it."""
-        self._post(postings(entity, doc, self.company.chart))
+        self.post(postings(entity, doc, self.company.chart))
+        self.post(self.company.registered(entity, id, doc))
         active = inner(entity, doc).get("Active") is not False
         self.company.tables[entity].put(Row(id, self.at, self.at, 0, active, dump(doc)))
         self.company.note(entity, id)
@@ -99,7 +100,8 @@ class Editor:
         row = self.row(entity, id)
         chart = self.company.chart
         before = postings(entity, self.read(entity, id), chart)
-        self._post([*reversed_legs(before), *postings(entity, doc, chart)])
+        self.post([*reversed_legs(before), *postings(entity, doc, chart)])
+        self.post(self.company.registered(entity, id, doc))
         updated = max(self.at, row.updated)
         token = row.sync_token + bump
         body = inner(entity, doc)
@@ -114,7 +116,8 @@ class Editor:
         """Remove a live object for good; its grave stays."""
         row = self.row(entity, id)
         legs = postings(entity, self.read(entity, id), self.company.chart)
-        self._post(reversed_legs(legs))
+        self.post(reversed_legs(legs))
+        self.post(self.company.registered(entity, id, None))
         at = max(self.at, row.updated)
         self.company.tables[entity].bury(id, at)
         if log:
@@ -157,7 +160,8 @@ class Editor:
     ) -> None:
         self.changes.append(Change(entity, id, op, at, deleted, inactive))
 
-    def _post(self, legs: list[Posting]) -> None:
+    def post(self, legs: list[Posting]) -> None:
+        """Post legs; ``settle`` then moves the balances they change."""
         self.company.ledger.post(legs, self.at)
         for leg in legs:
             self._accounts[leg.account] = plus(self._accounts.get(leg.account, NOTHING), leg.amount)

@@ -87,6 +87,8 @@ def reprice(entity: str, doc: Doc, new: Num) -> None:
         for line in lines:
             line["Amount"] = new
         return
+    if lines and "GroupLineDetail" in lines[0]:
+        raise EditRefused("the amount of a bundle is that of its lines; it cannot be changed")
     if not lines or "TotalAmt" not in doc:
         raise EditRefused(f"{entity} objects have no amount to change")
     _reprice_first_line(doc, lines, new)

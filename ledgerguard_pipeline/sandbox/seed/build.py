@@ -18,6 +18,7 @@ from ledgerguard_pipeline.sandbox.seed import (
     spending,
 )
 from ledgerguard_pipeline.sandbox.seed.sales_run import SalesRun
+from ledgerguard_pipeline.sandbox.seed.varied import write_varied
 
 HISTORY = 548 * DAY
 """Seconds of history: about 18 months."""
@@ -40,11 +41,14 @@ def build_company(
     invoices: int = 500,
     now: int | None = None,
     name: str = "Craig's Design & Landscaping Søn",
+    *,
+    varied: bool = False,
 ) -> SandboxCompany:
     """A company whose history ends an hour before ``now`` (epoch seconds, default: this moment).
 
     It holds exactly ``invoices`` live invoices, a fifth as many payments, and a modest fixed
-    number of every other type. The same arguments give the same bytes.
+    number of every other type. The same arguments give the same bytes. ``varied`` adds what many
+    real books hold besides, some more invoices among it: see ``seed/varied.py``.
     """
     end = int(time.time() if now is None else now) - 3_600
     company = SandboxCompany(realm_id, name, seed)
@@ -56,6 +60,8 @@ def build_company(
         run = SalesRun(desk, invoices)
         run.fill(desk)
         _write_documents(desk, run)
+        if varied:
+            write_varied(desk)
         desk.settle()
         company.bulk = run
         company.pinned = _pinned(desk)
@@ -111,7 +117,10 @@ def _pinned(desk: Desk) -> dict[str, frozenset[str]]:
         chart.inventory,
     }
     for item in chart.items.values():
-        accounts |= {item.income, item.cost}
+        accounts |= {item.income, item.cost} | ({item.cogs} if item.cogs else set())
+    accounts |= {*chart.receivables.values(), *chart.payables.values()}
+    accounts |= {*chart.tax_accounts.values(), chart.discounts, chart.exchange_gain}
+    accounts |= {leg.account for entry in desk.company.ledger_only for leg in entry.legs}
     return {
         "Account": frozenset(accounts),
         "Item": frozenset(item["value"] for item in desk.services),

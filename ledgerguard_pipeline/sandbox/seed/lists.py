@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.sandbox.books.bookkeeper import DAY, Desk, ref
-from ledgerguard_pipeline.sandbox.books.company import ItemAccounts
 from ledgerguard_pipeline.sandbox.books.json_text import ZERO, Doc, Num, money
 from ledgerguard_pipeline.sandbox.books.pacific_time import write_time
+from ledgerguard_pipeline.sandbox.books.valuation.item_accounts import ItemAccounts
 from ledgerguard_pipeline.sandbox.seed.names import WORK
 
 _SERVICE_ACCOUNTS = (
@@ -88,7 +88,9 @@ def _add_stock_items(desk: Desk) -> None:
         }
         id = _enlist_item(desk, doc, 36 + index)
         desk.stock.append(ref(id, name))
-        desk.company.chart.items[id] = ItemAccounts(income["value"], asset["value"], str(cost))
+        desk.company.chart.items[id] = ItemAccounts(
+            income["value"], asset["value"], str(cost), desk.accounts["cogs"]["value"]
+        )
 
 
 def _add_other_items(desk: Desk) -> None:

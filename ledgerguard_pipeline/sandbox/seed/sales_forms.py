@@ -68,6 +68,9 @@ def _form(desk: Desk, index: int, at: int, prefix: str, lines: int) -> tuple[Doc
     }, cents
 
 
+_AMOUNTS = ("TotalAmt", "Balance", "RemainingCredit", "Deposit", "HomeTotalAmt", "HomeBalance")
+
+
 def void_form(doc: Doc) -> Doc:
     """A sales form after a void: amounts and quantities zero, the note says so."""
     lines = []
@@ -77,9 +80,12 @@ def void_form(doc: Doc) -> Doc:
             if key in line:
                 detail = {name: it for name, it in line[key].items() if name != "UnitPrice"}
                 emptied[key] = detail | {"Qty": ZERO}
+        if "GroupLineDetail" in line:
+            inner = void_form({"Line": line["GroupLineDetail"]["Line"]})["Line"]
+            emptied["GroupLineDetail"] = line["GroupLineDetail"] | {"Quantity": ZERO, "Line": inner}
         lines.append(emptied)
     note = " ".join(["Voided", doc.get("PrivateNote", "")]).strip()
-    amounts = {key: ZERO for key in ("TotalAmt", "Balance", "RemainingCredit") if key in doc}
+    amounts = {key: ZERO for key in _AMOUNTS if key in doc}
     return (
         doc
         | amounts

@@ -76,6 +76,39 @@ class SandboxHandle:
         done = msgspec.json.decode(self._call("POST", "edit", [order]), type=list[object])[0]
         return msgspec.convert(done, dict[str, object])
 
+    def post_ledger_only(
+        self,
+        label: str,
+        *,
+        date: str,
+        amount: str,
+        debit: str,
+        credit: str,
+        memo: str = "",
+        realm_id: str | None = None,
+    ) -> str:
+        """Book a transaction that no entity holds, such as a Payroll Check; returns its id.
+
+        ``debit`` and ``credit`` are ids of accounts, ``amount`` a decimal.
+
+        Raises:
+            ValueError: the amount is none, or there is no such account.
+        """
+        order = {
+            "label": label, "date": date, "amount": amount, "debit": debit, "credit": credit,
+            "memo": memo, "realm": realm_id,
+        }  # fmt: skip
+        done = msgspec.json.decode(self._call("POST", "ledger", order), type=dict[str, str])
+        return done["id"]
+
+    def remove_ledger_only(self, id: str, realm_id: str | None = None) -> None:
+        """Take such a transaction away again, without a trace in any entity.
+
+        Raises:
+            ValueError: there is none of that id.
+        """
+        self._call("POST", "ledger/remove", {"id": id, "realm": realm_id})
+
     def truth(self, entity: str, realm_id: str | None = None) -> Truth:
         """Every object of an entity, live ones with their exact bytes."""
         said = self._call("GET", f"truth/{realm_id or self.realm_id}/{entity}")

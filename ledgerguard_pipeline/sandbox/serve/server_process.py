@@ -49,11 +49,13 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]  # ours
 
 
-def build_companies(count: int, *, seed: int, invoices: int) -> list[SandboxCompany]:
+def build_companies(
+    count: int, *, seed: int, invoices: int, varied: bool = False
+) -> list[SandboxCompany]:
     """Companies that differ in realm and name, the same for the same arguments.
 
-    Up to ``OWN_BOOKS`` differ in their books too; of more than that each has the same small
-    ones, so that a thousand fit in some hundred megabytes and are there in seconds.
+    Up to ``OWN_BOOKS`` differ in their books too (``varied`` as for ``build_company``); of more
+    than that each has the same small ones, so that a thousand fit in some hundred megabytes and are there in seconds.
     """
     if count > OWN_BOOKS:
         template = build_small_company(str(FIRST_REALM), seed, invoices)
@@ -67,6 +69,7 @@ def build_companies(count: int, *, seed: int, invoices: int) -> list[SandboxComp
             seed=seed + index,
             invoices=invoices,
             name=_NAMES[index] if index < len(_NAMES) else f"{_NAMES[0]} {index + 1}",
+            varied=varied,
         )
         for index in range(count)
     ]
@@ -116,6 +119,7 @@ class SandboxServer(SandboxHandle):
         *,
         invoices: int = 60,
         seed: int = 1,
+        varied: bool = False,
         client_id: str = CLIENT_ID,
         client_secret: str = CLIENT_SECRET,
         redirect_uris: Iterable[str] | None = None,
@@ -123,7 +127,7 @@ class SandboxServer(SandboxHandle):
         port: int = 0,
     ) -> None:
         if companies is None:
-            companies = build_companies(1, seed=seed, invoices=invoices)
+            companies = build_companies(1, seed=seed, invoices=invoices, varied=varied)
         self.world = World(
             companies,
             client_id=client_id,

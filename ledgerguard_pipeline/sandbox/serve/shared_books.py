@@ -75,6 +75,9 @@ def share_books(template: SandboxCompany, realm_id: str, name: str, seed: int) -
     company.chart = copy(template.chart)
     company.chart.parents = dict(template.chart.parents)
     company.chart.items = dict(template.chart.items)
+    company.chart.rates = dict(template.chart.rates)
+    company.stock = template.stock.copied()
+    company.ledger_only = list(template.ledger_only)
     company.pinned = template.pinned
     company.bulk = template.bulk
     company.continue_as(template)

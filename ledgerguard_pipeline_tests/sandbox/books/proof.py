@@ -51,6 +51,11 @@ def assert_coherent(company: SandboxCompany) -> None:
             accounts[row.id] = doc
         if entity in ("Customer", "Vendor"):
             parties[entity, row.id] = doc
+    for key in company.stock.sales():
+        assert key[1] in company.tables[key[0]].rows, f"{key} is gone, its cost is not"
+        ledger.post(company.stock.costs(key), 0)
+    for each in company.ledger_only:
+        ledger.post(each.legs, 0)
     assert ledger.trial_balance() == 0
     for id, doc in accounts.items():
         assert Decimal(doc["CurrentBalance"]) == ledger.balance(id), f"Account {id}"
@@ -106,7 +111,8 @@ def assert_linked(everything: list[tuple[str, Row, Doc]]) -> None:
     assert given == taken
     for entity, row, doc in everything:
         if entity in ("Invoice", "Bill"):
-            left = minus(Decimal(doc["TotalAmt"]), paid.get((entity, row.id), NOTHING))
+            owed = minus(Decimal(doc["TotalAmt"]), Decimal(doc.get("Deposit", "0")))
+            left = minus(owed, paid.get((entity, row.id), NOTHING))
             assert Decimal(doc["Balance"]) == left, (entity, row.id)
         if entity == "Payment":
             applied = total(Decimal(line["Amount"]) for line in doc["Line"])

@@ -1,0 +1,1 @@
+"""What things are worth in the ledger: exchange rates, and the cost of sold goods."""

@@ -1,0 +1,1 @@
+"""Intuit's reports, made from the books."""

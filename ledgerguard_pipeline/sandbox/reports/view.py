@@ -1,0 +1,144 @@
+"""What a report sees of the books: accounts, transactions and sums, under the switches in force."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.books.journal import Journal, Transaction
+from ledgerguard_pipeline.sandbox.books.json_text import load
+from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, plus
+from ledgerguard_pipeline.sandbox.report_switches import ReportSwitches
+from ledgerguard_pipeline.sandbox.reports.layout import Cell, amount_text
+from ledgerguard_pipeline.sandbox.reports.words import Words
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+PROFIT_AND_LOSS = frozenset({"Revenue", "Expense"})
+Sums = dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of the chart; ``name`` is its own, ``full`` that with its parents."""
+
+    id: str
+    name: str
+    full: str
+    kind: str
+    subtype: str
+    classification: str
+    parent: str | None
+
+    @property
+    def credit_side(self) -> bool:
+        """True where a balance is usually a credit."""
+        return self.classification in ("Liability", "Equity", "Revenue")
+
+
+class View:
+    """The books of a company at ``now`` (epoch seconds)."""
+
+    def __init__(
+        self, company: SandboxCompany, journal: Journal, switches: ReportSwitches, now: float
+    ) -> None:
+        self.switches = switches
+        self.words = Words(switches.language)
+        self.accounts = {each.id: each for each in _accounts(company)}
+        self.retained = next(
+            each.id for each in self.accounts.values() if each.subtype == "RetainedEarnings"
+        )
+        self.transactions = list(_visible(journal.transactions(), switches, now))
+        info = next(iter(company.tables["CompanyInfo"].rows.values()), None)
+        month = "January"
+        if info is not None:
+            month = load(company.tables["CompanyInfo"].body(info))["FiscalYearStartMonth"]
+        self._first_month = _MONTHS.index(month) + 1
+        self.names = {
+            (entity, id): name
+            for entity in ("Customer", "Vendor")
+            for id, name in _names(company, entity)
+        }
+
+    def fiscal_year(self, day: date) -> date:
+        """The first day of the fiscal year of a day."""
+        year = day.year if day.month >= self._first_month else day.year - 1
+        return date(year, self._first_month, 1)
+
+    def sums(self, start: date | None, end: date, transactions: Iterable[Transaction] = ()) -> Sums:
+        """What every account moved by in a window, debits positive; from the beginning for None."""
+        first, last = "" if start is None else start.isoformat(), end.isoformat()
+        found: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for each in transactions or self.transactions:
+            if first <= each.date <= last:
+                for leg in legs_of(each):
+                    found[leg.account] = plus(found[leg.account], leg.amount)
+        return dict(found)
+
+    def within(self, start: date, end: date) -> list[Transaction]:
+        """The transactions of a window, by date."""
+        first, last = start.isoformat(), end.isoformat()
+        return [each for each in self.transactions if first <= each.date <= last]
+
+    def money(self, value: Decimal, *, zero: str = "0.00") -> Cell:
+        """An amount as a cell."""
+        return Cell(amount_text(value, self.switches, zero=zero))
+
+    def account(self, id: str) -> Cell:
+        """An account by its full name."""
+        return Cell(self.accounts[id].full, id)
+
+
+def legs_of(transaction: Transaction) -> tuple[Posting, ...]:
+    """All legs that stand in the ledger now."""
+    return transaction.legs + transaction.cost
+
+
+def _visible(
+    transactions: Iterable[Transaction], switches: ReportSwitches, now: float
+) -> Iterator[Transaction]:
+    for each in transactions:
+        key = (each.entity or each.label, each.id)
+        if key in switches.hidden:
+            continue
+        shown = each
+        if each.cost and each.created + switches.cost_delay_seconds > now:
+            shown = replace(shown, cost=())
+        if key in switches.dropped_legs:
+            legs = legs_of(shown)[:-1]
+            shown = replace(shown, legs=legs, cost=())
+        yield shown
+
+
+def _accounts(company: SandboxCompany) -> Iterator[Account]:
+    table = company.tables["Account"]
+    for row in table.rows.values():
+        doc = load(table.body(row))
+        yield Account(
+            row.id,
+            doc["Name"],
+            doc["FullyQualifiedName"],
+            doc["AccountType"],
+            doc["AccountSubType"],
+            doc["Classification"],
+            doc.get("ParentRef", {}).get("value"),
+        )
+
+
+def _names(company: SandboxCompany, entity: str) -> Iterator[tuple[str, str]]:
+    table = company.tables[entity]
+    for row in table.rows.values():
+        yield row.id, load(table.body(row))["DisplayName"]
+
+
+def add(left: Sums, right: Sums) -> Sums:
+    """Both sums, account by account."""
+    return {
+        id: plus(left.get(id, NOTHING), right.get(id, NOTHING)) for id in left.keys() | right.keys()
+    }
