@@ -16,7 +16,7 @@ from ledgerguard_pipeline.alerts.policy import (
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.health.rules import HealthState
 
-RUNBOOK = "docs/operations.md"
+RUNBOOK = "docs/runbook.md"
 COMPANY_PATH = "/companies/{realm}"
 """The company's page of the web edge; a test holds both together."""
 

@@ -17,7 +17,7 @@ class HealthState(StrEnum):
 
 
 class ReasonKind(StrEnum):
-    """What a reason is about. Each has a heading of that name in ``docs/operations.md``."""
+    """What a reason is about. Each has a heading of that name in ``docs/runbook.md``."""
 
     DISCONNECTED = "disconnected"
     NEEDS_REAUTH = "needs_reauth"

@@ -113,7 +113,7 @@ def test_a_change_is_sent_once_and_its_end_too(plane: ControlPlane, ear: Ear) ->
     (company,) = message.companies
     assert (company.realm_id, company.name, company.state) == (FIRST, "Company 55", "unhealthy")
     assert company.page == f"https://books.example.com/companies/{FIRST}"
-    assert company.new[0].runbook == "docs/operations.md#needs_reauth"
+    assert company.new[0].runbook == "docs/runbook.md#needs_reauth"
     for _ in range(4):
         tick(plane, ear)
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM, Mood.RECOVERED]
@@ -230,7 +230,7 @@ def test_a_failed_run_is_sent_with_its_link_until_a_later_one_succeeds(
     (message,) = ear.heard
     (point,) = message.companies[0].new
     assert point.link == "https://dagster.example.com/runs/r1"
-    assert point.runbook == "docs/operations.md#run_failed"
+    assert point.runbook == "docs/runbook.md#run_failed"
     tick(plane, ear, failing=False)
     assert ear.heard[1].mood is Mood.RECOVERED
     AlertDispatcher(plane, (), LINKS).note_failed_run(FIRST, failed_run("r4"))

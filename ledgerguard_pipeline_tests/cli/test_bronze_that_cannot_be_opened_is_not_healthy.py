@@ -131,7 +131,7 @@ def test_a_file_this_user_may_not_read_is_not_called_damaged(
 
 
 def test_the_runbook_has_its_entry() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
     entry = text.partition("### bronze_unusable\n")[2].partition("\n### ")[0]
     assert "write-ahead log" in entry
     assert "mv " in entry

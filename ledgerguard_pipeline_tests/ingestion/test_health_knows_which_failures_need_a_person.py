@@ -78,7 +78,7 @@ def test_what_needs_a_person_for_the_whole_company_is_unhealthy_at_once(
     assert summary.health == company_status.health
     (finding,) = (each for each in companies(connected.settings) if "company" in each.topic)
     assert sent in finding.text
-    assert f"operations.md#{kind}" in str(finding.next_step)
+    assert f"runbook.md#{kind}" in str(finding.next_step)
     (alert,) = findings_of(company_status.health.reasons)
     assert (alert.kind, alert.state) == (kind.value, HealthState.UNHEALTHY)
     assert alert.kind in DEAD

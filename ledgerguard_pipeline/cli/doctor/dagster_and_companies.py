@@ -105,7 +105,7 @@ def _stray(parked: int) -> CheckResult:
     return advice(
         topic,
         f"{parked:,} parts of deliveries cannot be read and name no company.",
-        "See docs/operations.md#unreadable_events.",
+        "See docs/runbook.md#unreadable_events.",
     )
 
 
@@ -118,7 +118,7 @@ def _company(company_status: CompanyStatus) -> CheckResult:
     if health.state is HealthState.HEALTHY:
         return good(topic, f"{company.name} is connected.")
     text = f"{company.name} is {health.state}: {' '.join(health.texts)}"
-    return advice(topic, text, f"See docs/operations.md#{health.reasons[0].kind}.")
+    return advice(topic, text, f"See docs/runbook.md#{health.reasons[0].kind}.")
 
 
 def _budget(company_status: CompanyStatus) -> CheckResult:

@@ -12,7 +12,7 @@ REALM = "9341453474484455"
 
 def dead(name: str = "Craig's Design", realm_id: str = REALM) -> CompanyNews:
     point = Point(
-        "needs_reauth", "Intuit no longer accepts its grant.", "docs/operations.md#needs_reauth"
+        "needs_reauth", "Intuit no longer accepts its grant.", "docs/runbook.md#needs_reauth"
     )
     page = f"https://books.example.com/#company-{realm_id}"
     return CompanyNews(realm_id, name, "unhealthy", new=(point,), page=page)

@@ -54,7 +54,7 @@ def test_all_is_well_on_a_connected_installation(
         assert found[topic]["verdict"] == "ok", found[topic]
     company = found[f"company {sandbox.realm_id}"]
     assert (company["verdict"], "never synced" in company["text"]) == ("advice", True)
-    assert company["next_step"] == "See docs/operations.md#never_synced."
+    assert company["next_step"] == "See docs/runbook.md#never_synced."
     assert state_of(home) == before
 
 

@@ -137,7 +137,7 @@ def test_a_failed_run_reaches_the_channel_with_reason_company_and_link(daemon: D
     assert "Customer was refused" in text
     assert f"https://dagster.example.com/runs/{run_id}" in text
     assert f"https://books.example.com/companies/{FIRST}" in text
-    assert "docs/operations.md#run_failed" in text
+    assert "docs/runbook.md#run_failed" in text
 
 
 def test_it_is_sent_once_until_a_later_run_of_that_job_succeeds(daemon: Daemon) -> None:
@@ -183,7 +183,7 @@ def test_a_company_that_falls_ill_is_reported_and_its_recovery_too(
         daemon.tick()
     first, second = daemon.heard()
     assert (first["kind"], second["kind"]) == ("problem", "recovered")
-    assert "docs/operations.md#needs_reauth" in str(first["text"])
+    assert "docs/runbook.md#needs_reauth" in str(first["text"])
 
 
 def test_a_dead_channel_fails_no_tick(daemon: Daemon, control: ControlPlane, inbox: Inbox) -> None:
