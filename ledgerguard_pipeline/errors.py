@@ -22,6 +22,7 @@ LedgerGuardError
 │   ├── ChangesTooOld             (Terminal)   CDC beyond its 30 days
 │   ├── PoisonPage                (Terminal)   4002, 10000: one record fails a whole page
 │   │   └── AnswerTooBig          (Terminal)   10100: more than one answer can hold
+│   │       └── ReportCut         (Terminal)   a report that ends at Intuit's limit of cells
 │   └── RequestRejected           (Terminal)   any other refusal
 ├── CallBudgetSpent               (NeedsHuman) optional work left out; not a failure
 ├── CustodyError                  keys and ciphertexts
@@ -245,6 +246,13 @@ class PoisonPage(QBOAPIError, Terminal):
 
 class AnswerTooBig(PoisonPage):
     """10100: the rows asked for do not fit into one answer; ask for fewer."""
+
+
+class ReportCut(AnswerTooBig):
+    """A report that Intuit cut at its limit of cells; nothing of it counts."""
+
+    answer: object = None
+    """What was sent (``qbo.answers.report.ReportAnswer``), to be kept as evidence."""
 
 
 class RequestRejected(QBOAPIError, Terminal):

@@ -54,6 +54,7 @@ from ledgerguard_pipeline.qbo.queries.custom_fields import INCLUDE, CustomFields
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.qbo.queries.where import parse_where
 from ledgerguard_pipeline.qbo.records import Records
+from ledgerguard_pipeline.qbo.reporting import Reporting
 from ledgerguard_pipeline.qbo.session import Parse, Session
 from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder, LocalGate, NoRecorder
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
@@ -72,7 +73,7 @@ T = TypeVar("T")
 _Counted = tuple[dict[str, int | QBOAPIError], datetime, str | None]
 
 
-class QBOClient(Granted):
+class QBOClient(Granted, Reporting):
     """One app in one environment, speaking for one company. Thread-safe; a context manager.
 
     Given a ``tokens`` source, ``gate``, ``ledger`` and ``memory`` it shares an installation's

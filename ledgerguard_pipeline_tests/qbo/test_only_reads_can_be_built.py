@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries import read_requests
 from ledgerguard_pipeline.qbo.queries.statement import Query
+from ledgerguard_pipeline.reports.types import REPORTS, report_request
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.qbo.conftest import REALM
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Received, Script, Writer, reply
@@ -31,6 +33,18 @@ EXAMPLES: dict[str, Callable[[], list[read_requests.Read]]] = {
     ],
     "entity": lambda: [read_requests.entity(entity, "1") for entity in ENTITIES],
     "company_info": lambda: [read_requests.company_info(RealmId(REALM))],
+    "report": lambda: [
+        read_requests.report(
+            report_request(
+                report.name,
+                {"start_date": "2026-01-01", "end_date": "2026-01-31"}
+                if "start_date" in report.takes
+                else {},
+            )
+        )
+        for report in REPORTS
+        if "agency_id" not in report.needs
+    ],
     "changes": lambda: [read_requests.changes(CDC_TYPES, NOW)],
     "sweep": lambda: [read_requests.sweep([Query.count(ENTITIES[0])], CDC_TYPES, NOW)],
     "batch": lambda: [read_requests.batch([Query.count(entity) for entity in ENTITIES[:25]])],
@@ -123,15 +137,21 @@ def test_every_public_method_of_the_client_only_reads(
             return reply({"QueryResponse": {"totalCount": 0}, "time": time})
         if request.path.endswith("/query"):
             return reply({"QueryResponse": {}, "time": time})
+        if "/reports/" in request.path:
+            return reply({"Header": {}, "Columns": {}, "Rows": {}})
         key = "CompanyInfo" if "companyinfo" in request.path else "Invoice"
         return reply({key: {"Id": "1"}, "time": time})
 
     script.default = answer
     invoice = entity_type("Invoice")
+    window: dict[str, Any] = {"start_date": "2026-01-01", "end_date": "2026-01-31"}
     calls: dict[str, Callable[[], object]] = {
         "query_page": lambda: client.query_page(invoice, Query.select(invoice)),
         "query_batch": lambda: client.query_batch([(invoice, Query.select(invoice))]),
         "count_batch": lambda: client.count_batch(ENTITIES),
+        "report": lambda: client.report("TrialBalance", **window),
+        "requested_report": lambda: client.requested_report(report_request("CashFlow", window)),
+        "report_windows": lambda: list(client.report_windows("JournalReport", **window)),
         "changes": lambda: client.changes([invoice], clock.now()),
         "sweep": lambda: client.sweep([(invoice, Query.count(invoice))], [invoice], clock.now()),
         "company_info": client.company_info,

@@ -16,6 +16,7 @@ import msgspec
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.qbo.queries.statement import Query, instant_literal
+from ledgerguard_pipeline.reports.types import ReportRequest
 from ledgerguard_pipeline.values import RealmId
 
 MAX_BATCH = 25
@@ -135,6 +136,13 @@ def entity(type: EntityType, id: str) -> Read:
 def company_info(realm: RealmId) -> Read:
     """The company itself; the cheapest proof that a token fits a realm."""
     return Read(f"/companyinfo/{realm}", "CompanyInfo", PROBE)
+
+
+def report(request: ReportRequest) -> Read:
+    """One report. A window of several days can be asked for in halves instead."""
+    name = request.type.name
+    params = dict(request.params)
+    return Read(f"/reports/{name}", name, "report", params, divisible=request.divisible)
 
 
 def changes(types: Sequence[EntityType], since: datetime) -> Read:

@@ -1,0 +1,90 @@
+"""A report's parameters are checked before anything is sent, with errors that say what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.reports.parameters import CHECKS
+from ledgerguard_pipeline.reports.types import REPORTS, report_request, report_type
+
+MONTH = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
+
+
+def test_the_basis_is_always_sent_and_accrual_unless_asked() -> None:
+    request = report_request("TrialBalance", MONTH)
+    assert request.params == {**MONTH, "accounting_method": "Accrual"}
+    assert report_request("BalanceSheet", {**MONTH, "accounting_method": "cash"}).basis == "Cash"
+    assert report_request("JournalReport", MONTH).basis is None
+
+
+def test_dates_may_be_dates_datetimes_or_texts() -> None:
+    days = {"start_date": date(2026, 10, 1), "end_date": datetime(2026, 10, 31, 9, tzinfo=UTC)}
+    request = report_request("JournalReport", days)
+    assert request.params == MONTH
+    assert (request.start, request.end) == (date(2026, 10, 1), date(2026, 10, 31))
+
+
+def test_names_are_found_in_the_spelling_of_the_command_line_too() -> None:
+    assert report_type("trial-balance").name == "TrialBalance"
+    assert report_type("profit_and_loss").name == "ProfitAndLoss"
+    with pytest.raises(BadInputError, match="Did you mean TrialBalance"):
+        report_type("TrialBalanc")
+
+
+def test_ids_and_columns_may_be_lists() -> None:
+    request = report_request(
+        "GeneralLedger", {"account": [35, "36"], "columns": ("tx_date", "txn_type"), "class_": "7"}
+    )
+    assert request.params["account"] == "35,36"
+    assert request.params["columns"] == "tx_date,txn_type"
+    assert request.params["class"] == "7"
+
+
+@pytest.mark.parametrize(
+    "name, given, words",
+    [
+        ("TrialBalance", {"account": "35"}, "no parameter 'account'; it takes accounting_method"),
+        ("JournalReport", {**MONTH, "accounting_method": "Cash"}, "no parameter"),
+        ("JournalReport", {"start_date": "2026-10-01"}, "needs end_date"),
+        ("TrialBalance", {}, "needs start_date and end_date"),
+        ("TaxSummary", MONTH, "needs agency_id"),
+        ("TrialBalance", {**MONTH, "date_macro": "Today"}, "not for both"),
+        ("TrialBalance", {**MONTH, "end_date": "31.10.2026"}, "write a date as in 2026-10-31"),
+        ("TrialBalance", {**MONTH, "accounting_method": "Guess"}, "one of Accrual, Cash"),
+        (
+            "TrialBalance",
+            {"start_date": "2026-11-01", "end_date": "2026-10-31"},
+            "before it starts",
+        ),
+        ("GeneralLedger", {"account": "35; DROP"}, "it is an id"),
+        ("GeneralLedger", {"columns": "Date,Amount"}, "list of column keys"),
+        ("AgedReceivables", {"num_periods": "many"}, "whole number"),
+        ("ProfitAndLoss", {"qzurl": "perhaps"}, "true or false"),
+        ("TransactionList", {"memo": "a\nb"}, "short text"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_a_reason(
+    name: str, given: dict[str, object], words: str
+) -> None:
+    with pytest.raises(BadInputError, match=words):
+        report_request(name, given)
+
+
+def test_a_macro_stands_for_the_dates() -> None:
+    request = report_request("JournalReport", {"date_macro": "Last Month"})
+    assert (request.start, request.end, request.divisible) == (None, None, False)
+
+
+def test_only_lists_of_transactions_over_several_days_can_be_halved() -> None:
+    assert report_request("JournalReport", MONTH).divisible
+    assert not report_request("TrialBalance", MONTH).divisible
+    day = {"start_date": "2026-10-01", "end_date": "2026-10-01"}
+    assert not report_request("JournalReport", day).divisible
+
+
+def test_every_parameter_of_every_report_has_a_check() -> None:
+    assert {name for report in REPORTS for name in report.takes} == set(CHECKS)
+    assert len(REPORTS) == len({report.name for report in REPORTS}) == 29
