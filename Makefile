@@ -1,4 +1,4 @@
-.PHONY: help demo test up check bench bench-events bench-fleet lock clean
+.PHONY: help demo test up check coverage bench bench-events bench-fleet lock clean
 PYTHON ?= python3.11
 export PYTHON
 # Where this is set, every start of Python compiles every module again: seconds per command.
@@ -14,6 +14,8 @@ test:  ## set up and run every check and test
 	@scripts/setup dev && scripts/test
 check:  ## only the static checks: format, lint, types, imports, Dagster definitions
 	@scripts/setup dev && scripts/check
+coverage:  ## run the tests and list the lines none of them reaches (ARGS="PATH" for some tests)
+	@scripts/coverage $(ARGS)
 bench:  ## measure speed, calls and memory against the alternatives (ARGS="--million --write")
 	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
 bench-events:  ## measure webhooks: receiver, queue, event to row (ARGS="--write")
@@ -23,4 +25,4 @@ bench-fleet:  ## measure a thousand companies: runs, CPU, calls, memory (ARGS="-
 lock:  ## resolve pyproject.toml into the lock files again
 	@scripts/setup dev && scripts/lock
 clean:  ## remove the environment and caches, never .ledgerguard with its books and keys
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .demo

@@ -6,6 +6,8 @@ covers there: none of it can be asked for, it shows only when a call is refused.
 kept per company and entity type and holds for a day; then the better way is tried once more.
 
 It is a hint and never the truth about data: whoever forgets all of it makes some calls more.
+
+Decision 59 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ reference and captured answers.
 
 ``SIGNED_LINKS`` are addresses that Intuit signs anew at each read and that open a file to
 whoever holds them, for 900 seconds. They say nothing about the object and are credentials.
+
+Decision 55 in docs/decisions.md.
 """
 
 from __future__ import annotations

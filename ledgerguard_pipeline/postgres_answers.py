@@ -4,6 +4,8 @@ libpq gives no SQLSTATE where a login fails, only the server's sentence in the s
 (``lc_messages`` can be set by superusers only, and not before the login). libpq's trace has it: so
 a login that a server answered with a refusal is done once more, traced. Codes: PostgreSQL,
 appendix A "Error Codes"; message fields: "Frontend/Backend Protocol".
+
+Decision 52 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the public classes answer with: a dict of documented keys that are attributes as well."""
+"""What the public classes answer with: a dict of documented keys that are attributes as well.
+
+Decision 45 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

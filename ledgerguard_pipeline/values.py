@@ -1,6 +1,8 @@
 """Values every layer shares: identifiers, states and the record read from Intuit.
 
 Nothing here does I/O or knows of HTTP, SQL or Dagster; every other module may import it.
+
+Decision 19 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `dagster-celery worker start -y worker.yaml` would write such a file itself at every start, with
 the broker's password in it, and put a process between the supervisor and Celery that does not pass
-signals on. So workers are started as `celery -A dagster_celery.app worker`.
+signals on. So workers are started as `celery -A dagster_celery.app worker` (decision 43 in
+docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ number of processes at once and die at any moment: each change is sent once per 
 where a process dies between a channel's yes and writing it down; then it is sent again after two
 minutes, under the same message id. A channel that fails does not hold up the others, and catches
 up by itself: what it hears then is how things are by then.
+
+Decision 23 in docs/decisions.md.
 """
 
 from __future__ import annotations

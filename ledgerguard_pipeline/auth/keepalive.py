@@ -3,6 +3,8 @@
 Every use extends it, so one refresh of a company that was not called for some days keeps it for
 ever (up to Intuit's five years). Grants that Intuit refused are asked about once more here, because
 it refuses living ones too during some of its outages.
+
+Decision 25 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A key file with more than one key is a rotation under way: whoever runs it again
 instead of making yet another key. Each company is sealed anew in a transaction of its own, so a
 crash loses at most the place in the list; an old key leaves the file only in a transaction that
 saw that nothing needs it and during which nothing can be stored.
+
+Decision 27 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ What Intuit answers decides: ``invalid_grant`` is about this company's grant, ``
 about the app's own keys, 429 about its quota, anything else about the moment. Why it failed is
 written down beside the attempt, where every surface finds it. Every function here runs in the company's
 lease (``auth.refresh_lease``). Facts: Intuit's OAuth 2.0 FAQ; RFC 6749 section 5.2.
+
+Decision 26 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What goes into Bronze and what comes back: plain values, no SQL."""
+"""What goes into Bronze and what comes back: plain values, no SQL.
+
+Decision 35 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ All SQL of the store stands here. Names inside views are unqualified on purpose:
 them in the view's own schema, so they work under any catalog name (DuckDB names it after the file; a
 ``bronze.duckdb`` is a catalog ``bronze`` with a schema ``bronze``). No keys, no
 indexes, no sequences: a backend without them (DuckLake) can take the same statements.
+
+Decision 50 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Bronze in a DuckDB file of the caller's own, without an installation around it."""
+"""Bronze in a DuckDB file of the caller's own, without an installation around it.
+
+Decision 46 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ Plain ``redis://`` is taken for this machine only. Tokens are sealed before they
 process, but the password of Redis would travel in clear, and with it anybody on the way could
 delete grants or lift the limits. Where the network itself is private (containers of one host, a
 tunnel) the address says so: ``redis://redis:6379/0?tls=off``.
+
+Decision 28 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Running the sync job in the calling process, as the command line does."""
+"""Running the sync job in the calling process, as the command line does.
+
+Decision 3 in docs/decisions.md.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

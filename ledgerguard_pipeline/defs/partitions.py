@@ -4,6 +4,8 @@ A cell is a unit of work and of observation, never the truth about what was load
 watermark in Bronze. So the current window may run every few minutes, and an old one may run
 again at any time: it heals or changes nothing. The first window is open to the left; all history
 from before the first window belongs to it.
+
+Decision 2 in docs/decisions.md.
 """
 
 from collections.abc import Iterable, Sequence

@@ -4,6 +4,8 @@ Command line, service, web, metrics, asset checks and alerts all ask here, so th
 disagree. Only the control plane is read, never the Bronze file and never Intuit: an answer waits
 for no loader, opens no secret, and takes the same number of statements for one company as for a
 thousand.
+
+Decision 20 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The status of every company, in short: for lists, counts and probes of very many companies."""
+"""The status of every company, in short: for lists, counts and probes of very many companies.
+
+Decision 32 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Optional is what only proves, or can wait: reconciling, comparing counts, and the few types that
 change data capture leaves out and that are queried every hour. What goes on are changes,
 webhooks, first loads, and whatever a person asks for with ``--full``, ``--since`` or a window.
+
+Decision 22 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ companies with a pool of threads. Most of a company's time is waiting for Intuit
 overlap, and their commits share transactions. Every company has a deadline of its own and keeps
 its own budgets: one that is slow, throttled or broken is left to the next sweep, or to a run of
 its own, and only ever occupies one thread for its share of time.
+
+Decision 33 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Intuit's change data capture reaches back 30 days and costs one call for all entity types it
 covers; beyond that, or for the types it leaves out, changes are queried by LastUpdatedTime,
 which shows no deletions; what was never loaded is walked in full.
+
+Decision 60 in docs/decisions.md.
 """
 
 from __future__ import annotations

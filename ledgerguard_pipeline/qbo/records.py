@@ -1,4 +1,7 @@
-"""Records as they are read: iterated over page by page, or kept once somebody counts them."""
+"""Records as they are read: iterated over page by page, or kept once somebody counts them.
+
+Decision 45 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A local QuickBooks Online over HTTP."""
+"""A local QuickBooks Online over HTTP.
+
+Decision 10 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-BY_HAND = {"LEDGERGUARD_LOG_LEVEL"}
+BY_HAND = {"LEDGERGUARD_LOG_LEVEL", "LEDGERGUARD_CRASH_AT"}
 """Variables read before the settings are."""
 
 

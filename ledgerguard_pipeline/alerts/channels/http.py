@@ -2,6 +2,8 @@
 
 The standard library's client on purpose: it follows no redirect, reads no proxy or netrc from
 the environment, and logs no path (in Slack's format the path is the password).
+
+Decision 24 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Alerts by e-mail (RFC 5321), never over an unencrypted link but to loopback."""
+"""Alerts by e-mail (RFC 5321), never over an unencrypted link but to loopback.
+
+Decision 24 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

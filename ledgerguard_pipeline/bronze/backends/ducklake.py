@@ -8,6 +8,8 @@ work is then done again from its first read, with jitter, until the wait limit i
 
 A lost connection is handled alike. Where it broke during COMMIT nobody knows whether the commit
 counts; the repeated work looks for its own load records first (``bronze/write/commit.py``).
+
+Decision 39 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Loading the extensions and attaching takes a quarter of a second, so instances stay; each piece
 of work gets a cursor of its own. The reading instance is attached read-only and cannot touch
 any file outside the lake's data path.
+
+Decision 40 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ back at once, a host that lost power after a minute and a half.
 
 A pooler that hands out connections by transaction (PgBouncer's mode ``transaction``) would
 break session locks: connect to the server itself.
+
+Decision 38 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ capture could become the newest row of its object; and links that open a file we
 Healing is a step that each company takes once, at its first sync; ``_healing`` records it with
 what it did. Nothing is lost: rows that are no versions of their own go to ``_set_aside``. Every
 part is one transaction, so a kill repeats work and halves none.
+
+Decision 56 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ file. Here the first in line takes along what waits behind it: opening, checkpoi
 the file costs the same for one company's rows as for twenty companies'. Nobody waits for others
 to come; a single committer notices nothing. If the shared transaction fails, everybody commits
 for itself, so one company's rows never fail another's.
+
+Decision 34 in docs/decisions.md.
 """
 
 from __future__ import annotations

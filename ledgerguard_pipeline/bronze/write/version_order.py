@@ -18,6 +18,8 @@ only if its state is not older than the newest living state Bronze ever held (``
 Two tombstones. The second adds nothing unless it tells more: that the object was merged, into
 which survivor, or that it was deleted once more at a later time, so that it must have lived in
 between. An inferred tombstone, whose time is that of the read, never says so.
+
+Decision 6 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The newest stored versions of some objects, and why a version has a second row."""
+"""The newest stored versions of some objects, and why a version has a second row.
+
+Decision 54 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

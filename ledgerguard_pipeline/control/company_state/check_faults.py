@@ -3,6 +3,8 @@
 Dagster keeps the last evaluation of a check, whichever company it was about; here every company's
 own result stays until that company is judged again, so that a check can be reported over all of
 them. Only faults are rows: a fleet in order has none, and judging it writes nothing.
+
+Decision 47 in docs/decisions.md.
 """
 
 from __future__ import annotations

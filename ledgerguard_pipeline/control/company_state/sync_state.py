@@ -4,6 +4,8 @@ Bronze is the truth. The sync states are a copy, written after each commit, that
 Bronze at any time; a reader of them never waits for a loader. A process that dies between its
 commit and its sync state leaves that one commit behind: the next sync sees that the watermarks
 differ and rebuilds the company's sync states.
+
+Decision 20 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A run says that it works when it starts to and several times within ``BEAT_SECON
 and takes itself off the list when it ends in order. Who stays on the list without a sign for that
 long, or whose process is certainly gone, was killed. The rows live beside the leases: one per run
 under way, none for runs that ended.
+
+Decision 41 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Permits to call: what a limiter promises, and how its callers wait, whatever keeps its counts."""
+"""Permits to call: what a limiter promises, and how its callers wait, whatever keeps its counts.
+
+Decision 17 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ one transaction. Call ``n`` may start when call ``n - budget`` started at least 
 an exact sliding window that reads one row per window however large the budget is. No client can
 promise what arrives at Intuit (the network moves calls), so the budgets stay below Intuit's and
 a 429 cools the whole company down.
+
+Decision 8 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Intuit answers both with the same status. A minute's limit lets go after a minut
 quota of an app lets go when the month ends. So what tells them apart is time: calls that
 are refused again and again, after full pauses and without one success in between. The token
 endpoint has no limit by the minute: a 429 there is the quota at once, and that of the whole app.
+
+Decision 21 in docs/decisions.md.
 """
 
 from __future__ import annotations

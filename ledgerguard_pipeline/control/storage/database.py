@@ -8,6 +8,8 @@ on PostgreSQL a transaction-scoped advisory lock on that name. Both make read-th
 Time is the store's: on PostgreSQL the server's ``clock_timestamp()``, on SQLite the clock of the
 one host that can have the file open, read while the write lock is held. A clock injected by a
 test replaces either.
+
+Decision 11 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A call that gets no usable answer is repeated until a deadline, so a restart or 
 a pause. Whatever is called may therefore run twice; the scripts of the stores carry a name of
 their own per call, by which a repetition is recognised. Scripts are sent again where the server
 has forgotten them.
+
+Decision 30 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. A sealed text names its key, so a ring
 of several keys opens old ciphertexts while the newest seals new ones; the context (environment,
 company, field) is authenticated with it, so a row moved elsewhere does not open.
+
+Decision 27 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A process that is configured for the other place would find no tokens, somebody would connect the
 companies again, and two grants would be refreshed side by side. So the place is on record and a
 process that looks elsewhere is refused with the way out; ``ledgerguard keys move`` changes it.
+
+Decision 29 in docs/decisions.md.
 """
 
 from __future__ import annotations

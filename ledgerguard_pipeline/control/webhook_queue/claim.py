@@ -3,6 +3,8 @@
 Consumers on PostgreSQL skip the rows others are just claiming (SKIP LOCKED), so they never wait
 for each other; on SQLite they wait for each other anyway. The time is the store's own, within the
 statement.
+
+Decision 31 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ judged again, and every evaluation is about all of them: a check is green only w
 fails it. Partitioned checks would not do: their partitions are the asset's, company by window, so
 a fault of a past window would stay red for ever, and the overview would still show whichever
 company came last.
+
+Decision 47 in docs/decisions.md.
 """
 
 from collections.abc import Sequence

@@ -4,6 +4,8 @@ A first load runs in the current window's cell and brings all history; a sync af
 the windows of the pause. Those cells are materialized by that load as well: one event each, in its
 run. A cell that is materialized already gets no second one, so a cell costs one event in its life
 beside those of its own changes, however often whole companies are read again.
+
+Decision 49 in docs/decisions.md.
 """
 
 import os

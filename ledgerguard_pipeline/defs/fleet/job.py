@@ -5,6 +5,8 @@ nothing new costs an API call and no event. Entities that changed are recorded a
 the company's current cell, as by a run of its own, and every entity once in each window; what
 happened to each company stands in a table of the run, and in the sync states every view of health reads.
 Checks are reported once, over all companies.
+
+Decision 33 in docs/decisions.md.
 """
 
 from collections import Counter

@@ -2,6 +2,8 @@
 
 A company belongs to one shard for good (a hash of its id), so two runs of a sweep never meet and
 the number of runs does not grow with the number of companies.
+
+Decision 36 in docs/decisions.md.
 """
 
 import hashlib

@@ -7,6 +7,8 @@ plane; one that stopped giving them is reported as failed, so that it is retried
 events it held are due again at once.
 
 A false alarm is harmless: the run given up goes on to the end, and what both commit is the same.
+
+Decision 41 in docs/decisions.md.
 """
 
 import json

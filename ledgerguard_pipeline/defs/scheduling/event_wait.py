@@ -4,6 +4,8 @@ Dagster's daemon looks at sensors every five seconds at most, so a tick that onl
 half of that on average, most of the way from an event to its row. A tick may take longer than a
 moment, though, and the daemon gives each sensor a thread: so a tick that finds nothing waits for
 what comes until the next one is near.
+
+Decision 42 in docs/decisions.md.
 """
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock

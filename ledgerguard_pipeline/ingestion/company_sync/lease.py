@@ -2,6 +2,8 @@
 
 Two syncs of one company at once would lose nothing, since Bronze keeps the newest whatever the
 order. They would pay for the same calls twice. A lease ends by itself when its holder died.
+
+Decision 37 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ transactions, while accounts went on working. So what an answer merely lacks is 
 sample of it is read singly, and only error 610, which says of one object that it is gone, lets
 the deletions be written. A deletion that Intuit announces in so many words, by an event or by
 change data capture, still has to be confirmed by an answer that shows anything at all.
+
+Decision 44 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ statements of several types in a batch. What a query shows is what is stored.
 Where the query does not show it, in this order: the row at hand, if it is whole (nothing may be
 lost, and one kind of read may lag behind another); a single read of the object; and where that
 shows no whole object either, quarantine. Types that cannot be queried are read one by one.
+
+Decision 53 in docs/decisions.md.
 """
 
 from __future__ import annotations

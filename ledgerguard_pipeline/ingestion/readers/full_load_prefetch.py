@@ -3,6 +3,8 @@
 Counting first tells which types fit into one page, and lets a batch be filled so that all its
 answers together stay below Intuit's 1000 objects: whether that ceiling holds per item or per
 answer is not documented, and this way it does not matter.
+
+Decision 15 in docs/decisions.md.
 """
 
 from __future__ import annotations

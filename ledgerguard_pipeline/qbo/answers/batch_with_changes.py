@@ -2,6 +2,8 @@
 
 Intuit's batch schema has a ``CDCQuery`` item beside ``Query``; with it an incremental sync of
 all types is one call, those included that change data capture leaves out.
+
+Decision 16 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ The status stands before the code: whatever code comes with a server error, and 
 the gateway passes on in its text (``statusCode=503``), the server failed and nothing was said
 about the grant, the company or the request. Codes: Intuit's "Error codes" page; pairings and
 texts: answers that users of the API published.
+
+Decision 51 in docs/decisions.md.
 """
 
 from __future__ import annotations

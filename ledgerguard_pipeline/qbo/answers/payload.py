@@ -4,6 +4,8 @@ msgspec's ``Raw`` keeps each row exactly as it was sent (key order, spacing insi
 number texts); only the few header fields Bronze keys on are decoded, and money stays text. A
 whole page is decoded in two C calls; only when that fails is it taken apart row by row, so that
 one unreadable row becomes one ``Reject`` and the page goes on.
+
+Decision 5 in docs/decisions.md.
 """
 
 from __future__ import annotations

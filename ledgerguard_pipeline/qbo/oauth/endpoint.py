@@ -3,6 +3,8 @@
 requests-oauthlib builds and sends the token requests; its answers pass a check of our own first,
 because it never looks at the HTTP status: a 500 carrying token JSON would be accepted and an
 HTML 503 would look like a malformed grant. Reference: RFC 6749, Intuit's "OAuth 2.0" page.
+
+Decision 9 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ sortable, two keys are documented nowhere, and what a type may be sorted by diff
 asked for by one time; where that is refused, by the other one; where both are, by Id; and
 without any order only as far as one answer holds them all, because pages of an unordered set
 shift with every edit. The form that worked is remembered per company and entity type.
+
+Decision 58 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ goes on from there in pages of the size that works.
 
 Whatever was created or edited meanwhile lies after the start of the walk and is brought by the
 change pass that follows it. The rule holds for any order whose keys never decrease.
+
+Decisions 1 and 58 in docs/decisions.md.
 """
 
 from __future__ import annotations

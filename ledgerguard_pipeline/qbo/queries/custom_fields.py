@@ -6,6 +6,8 @@ customers and vendors too (Intuit's page on custom fields). Query and single rea
 a batch does is not documented, so a batch is believed once a field that only it could have brought
 was seen in one. Until then rows of these types are queried one statement a call, which costs as
 many metered calls. What was refused or not honoured is remembered and tried again after a day.
+
+Decision 57 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Only ``Transient`` errors are repeated. tenacity (the engine under stamina) runs
 because it lets the wait go through the injected clock. Waits grow with full jitter, never fall
 below ``Retry-After``, and no wait starts that would pass the total deadline. A 429 needs no wait
 of its own: the whole company cools down and the next attempt waits at the gate.
+
+Decision 18 in docs/decisions.md.
 """
 
 from __future__ import annotations

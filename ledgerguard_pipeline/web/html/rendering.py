@@ -1,4 +1,7 @@
-"""HTML from templates: everything is escaped, nothing is loaded from elsewhere, no script runs."""
+"""HTML from templates: everything is escaped, nothing is loaded from elsewhere, no script runs.
+
+Decision 32 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

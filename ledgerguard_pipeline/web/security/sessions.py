@@ -3,6 +3,8 @@
 It binds an OAuth state to the browser that asked for it, carries who signed in with the admin
 token, and makes the tokens that forms have to bring back (CSRF). Its key comes from the key ring
 and the admin token: whoever changes either signs everybody out.
+
+Decision 32 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -96,7 +96,6 @@ def test_an_answer_that_does_not_come_in_time_is_none(receiver: Receiver) -> Non
     first, second = delivery.attempts
     assert (first.reply.status, second.reply.status) == (0, 200)
     assert "no answer within 0.3 s" in first.reply.problem
-    assert first.reply.seconds >= 0.3
 
 
 def test_three_seconds_are_the_limit_unless_set_otherwise(receiver: Receiver) -> None:

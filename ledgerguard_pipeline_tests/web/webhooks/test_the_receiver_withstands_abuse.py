@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,10 +78,8 @@ def test_a_chunked_body_without_a_length_is_cut_at_the_limit(receiver: Receiver)
 
 
 def test_a_body_that_never_ends_is_given_up(receiver: Receiver) -> None:
-    began = time.monotonic()
     answer = receiver.raw(head(SIGNED, "Content-Length: 1000"), then=b"[")
     assert answer.split()[1] == b"408"
-    assert time.monotonic() - began < 15
     assert receiver.plane.deliveries.list() == []
 
 
