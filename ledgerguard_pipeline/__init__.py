@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.arguments import NaiveTimeWarning
-    from ledgerguard_pipeline.bronze.storage import DuckDBStorage
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.errors import (
         BadInputError,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.qbo.oauth.company_profile import ConnectionReport
     from ledgerguard_pipeline.qbo.oauth.token_set import NewTokens, TokenSet
     from ledgerguard_pipeline.qbo.records import Records
+    from ledgerguard_pipeline.storage import DuckDBStorage
     from ledgerguard_pipeline.values import Environment, Record
     from ledgerguard_pipeline.webhooks.handler import WebhookHandler
     from ledgerguard_pipeline.webhooks.outcome import WebhookResult
@@ -66,7 +66,6 @@ __all__ = [
 
 _HOMES = {
     "arguments": ("NaiveTimeWarning",),
-    "bronze.storage": ("DuckDBStorage",),
     "bronze.store": ("BronzeStore",),
     "errors": (
         "BadInputError",
@@ -84,6 +83,7 @@ _HOMES = {
     "qbo.oauth.company_profile": ("ConnectionReport",),
     "qbo.records": ("Records",),
     "qbo.oauth.token_set": ("NewTokens", "TokenSet"),
+    "storage": ("DuckDBStorage",),
     "values": ("Environment", "Record"),
     "webhooks.outcome": ("WebhookResult",),
     "webhooks.handler": ("WebhookHandler",),

@@ -142,13 +142,16 @@ class Installation:
     def bronze(self) -> BronzeStore:
         """The Bronze store of this environment; opened per use only."""
         from ledgerguard_pipeline.bronze.open_store import open_bronze
+        from ledgerguard_pipeline.silver.follow import SilverFollower
 
+        silver = self.settings.ledgerguard_silver == "on"
         return open_bronze(
             self.settings,
             clock=self.clock,
             connect=self._connect,
             lock_wait_seconds=self._lock_wait_seconds,
             noticed=self._bronze_noticed,
+            follower=SilverFollower(self.clock) if silver else None,
         )
 
     def client(self, realm_id: RealmId) -> QBOClient:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
+from ledgerguard_pipeline.bronze.follower import Follower
+from ledgerguard_pipeline.bronze.layout import other_environment
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.values import Environment
 
 
 def open_bronze(
@@ -15,6 +18,7 @@ def open_bronze(
     lock_wait_seconds: float = 60.0,
     connect: Connect | None = None,
     noticed: Noticed | None = None,
+    follower: Follower | None = None,
 ) -> BronzeStore:
     """The store these settings name; nothing is opened before it is used.
 
@@ -30,4 +34,17 @@ def open_bronze(
         lock_wait_seconds=lock_wait_seconds,
         connect=connect,
         noticed=noticed,
+        follower=follower,
     )
+
+
+def serve(store: BronzeStore, environment: Environment) -> None:
+    """Let a store take companies of this environment.
+
+    Raises:
+        WrongEnvironment: it is known to be the other one's.
+    """
+    if store.environment is None:
+        store.environment = environment
+    elif store.environment is not environment:
+        raise other_environment(store.name, store.environment, environment)

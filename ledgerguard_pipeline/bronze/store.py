@@ -16,6 +16,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore, first_line
 from ledgerguard_pipeline.bronze.backends.choose import backend_at
 from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
 from ledgerguard_pipeline.bronze.backends.sql_guard import check_reach, check_statement
+from ledgerguard_pipeline.bronze.follower import Follower, Nobody, Work, follow
 from ledgerguard_pipeline.bronze.layout import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.loads import (
     Answer,
@@ -44,6 +45,8 @@ from ledgerguard_pipeline.values import Environment, RealmId
 if TYPE_CHECKING:
     import pandas as pd
 
+_MADE = "the tables made from Bronze"
+
 
 class BronzeStore:
     """Reads and writes one Bronze store; safe to use from several threads and processes.
@@ -65,13 +68,15 @@ class BronzeStore:
         lock_wait_seconds: float = 60.0,
         connect: Connect | None = None,
         noticed: Noticed | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self.address = address
         self.environment = environment
-        """Whose companies may be in it; None as long as nobody said (``bronze/storage.py``)."""
+        """Whose companies may be in it; None as long as nobody said (``storage.py``)."""
         self._clock = clock
         self._checked = self._laid_out = False
         self._healed: set[str] = set()
+        self._follower = follower or Nobody()
         self._commits = GroupCommit(self._write)
         self._backend = backend_at(address, connect, clock, lock_wait_seconds, noticed)
 
@@ -114,11 +119,21 @@ class BronzeStore:
                 if earlier.landed(session.connection):
                     return earlier.outcomes
             attempts.append(Committer(session, present, self._clock.now()))
-            return attempts[-1].commit(loads)
+            outcomes = attempts[-1].commit(loads)
+            if not session.lake:
+                follow(self._follower, outcomes, lambda then: then(session, present))
+            return outcomes
 
         # A watermark alone can be moved beside another writer: the higher one counts.
         realms = sorted({str(load.realm_id) for load in loads if not load.quiet})
-        return self._backend.write(realms, work)
+        outcomes = self._backend.write(realms, work)
+        if isinstance(self.address, LakeAddress):
+            follow(self._follower, outcomes, self.beside)
+        return outcomes
+
+    def beside(self, work: Work) -> None:
+        """Write tables made from Bronze; in a lake the work may be repeated from its start."""
+        self._backend.write((_MADE,), lambda session: work(session, self._prepare(session)))
 
     def watermarks(self, realm: RealmId | str) -> dict[str, datetime]:
         """Watermarks by entity name."""
@@ -315,7 +330,13 @@ class BronzeStore:
     def healing(self, realm: RealmId | str) -> Healing:
         """What earlier releases left to be mended of a company; see ``bronze/maintenance/healing.py``."""
         return Healing(
-            self._backend, self._reading, self._prepare, str(realm), self._clock, self._healed
+            self._backend,
+            self._reading,
+            self._prepare,
+            str(realm),
+            self._clock,
+            self._healed,
+            self._follower,
         )
 
     def snapshot(self, path: Path) -> Path:

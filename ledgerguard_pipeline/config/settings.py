@@ -145,6 +145,7 @@ class Settings(BaseSettings):
         "all",
         description="custom fields read of forms, customers and vendors: all or first-three",
     )
+    ledgerguard_silver: Literal["on", "off"] = Field("on", description="typed tables: on or off")
     ledgerguard_sweep_above: int = Field(
         20,
         ge=0,
@@ -177,10 +178,7 @@ class Settings(BaseSettings):
         None,
         description="mail server for alerts: smtp(s)://user:password@host:port",
     )
-    ledgerguard_alert_email_from: str | None = Field(
-        None,
-        description="sender of alert mails",
-    )
+    ledgerguard_alert_email_from: str | None = Field(None, description="sender of alert mails")
     ledgerguard_alert_email_to: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None,
         description="recipients of alert mails, comma separated",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ledgerguard_pipeline import entities as registry
 from ledgerguard_pipeline.arguments import instant
-from ledgerguard_pipeline.bronze.storage import serve
+from ledgerguard_pipeline.bronze.open_store import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore

@@ -61,7 +61,7 @@ def test_imports_go_down_only() -> None:
     "library, indexes",
     [
         ("fastapi", {"web", "sandbox"}),
-        ("duckdb", {"bronze"}),
+        ("duckdb", {"bronze", "silver"}),
         ("dagster", {"defs", "definitions.py"}),
         ("dagster_duckdb", {"defs"}),
         ("requests_oauthlib", {"qbo"}),

@@ -11,6 +11,7 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
+from ledgerguard_pipeline.bronze.follower import Follower
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.maintenance import healing_sql as sql
 from ledgerguard_pipeline.bronze.maintenance.healing import (
@@ -73,9 +74,11 @@ class Healing:
         realm: str,
         clock: Clock,
         known: set[str],
+        follower: Follower,
     ) -> None:
         """``known`` are companies known to be healed; it is shared and added to."""
         self._known = known
+        self._follower = follower
         self._backend = backend
         self._reading = reading
         self._prepare = prepare
@@ -101,6 +104,8 @@ class Healing:
             connection.execute("BEGIN TRANSACTION")
             try:
                 done = heal_stored(connection, present, self._realm, self._clock.now())
+                if done:
+                    self._follower.forget(session, self._realm)
                 crashpoint("before_bronze_commit")
                 with session.committing():
                     connection.execute("COMMIT")
@@ -146,6 +151,8 @@ class Healing:
             now = self._clock.now()
 
             def before() -> None:
+                if mended:
+                    self._follower.forget(session, self._realm)
                 for each in mended:
                     set_aside(connection, each.load.entity, self._realm, each.partial, PARTIAL, now)
                 done = [

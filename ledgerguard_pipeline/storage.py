@@ -1,4 +1,4 @@
-"""Bronze in a DuckDB file of the caller's own, without an installation around it.
+"""Bronze and Silver in a DuckDB file of the caller's own, without an installation around it.
 
 Decision 46 in docs/decisions.md.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledgerguard_pipeline.bronze.layout import other_environment
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.silver.follow import SilverFollower
 from ledgerguard_pipeline.values import Environment, parse_environment
 
 _SCHEMAS = ("bronze", "silver")
@@ -24,7 +24,8 @@ class DuckDBStorage(BronzeStore):
     The file is opened for a moment at each use and closed at once, so notebooks, other processes
     and the ``duckdb`` shell get to it; nothing has to be closed. It belongs to the Intuit
     environment of the client that first writes to it, or to ``environment`` where it is given.
-    ``lock_wait_seconds`` is how long another process that holds the file is waited for.
+    ``lock_wait_seconds`` is how long another process that holds the file is waited for. With
+    ``silver`` the typed tables of schema ``silver`` are kept level with Bronze.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class DuckDBStorage(BronzeStore):
         environment: Environment | str | None = None,
         *,
         lock_wait_seconds: float = 60.0,
+        silver: bool = True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Nothing is opened yet.
@@ -45,6 +47,7 @@ class DuckDBStorage(BronzeStore):
             None if environment is None else parse_environment(environment),
             clock=clock,
             lock_wait_seconds=lock_wait_seconds,
+            follower=SilverFollower(clock) if silver else None,
         )
 
     def __enter__(self) -> Self:
@@ -63,18 +66,6 @@ class DuckDBStorage(BronzeStore):
 
     def __repr__(self) -> str:
         return f"DuckDBStorage({str(self.address)!r})"
-
-
-def serve(store: BronzeStore, environment: Environment) -> None:
-    """Let a store take companies of this environment.
-
-    Raises:
-        WrongEnvironment: it is known to be the other one's.
-    """
-    if store.environment is None:
-        store.environment = environment
-    elif store.environment is not environment:
-        raise other_environment(store.name, store.environment, environment)
 
 
 def _file(path: object) -> Path:

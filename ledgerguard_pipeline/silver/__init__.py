@@ -1,0 +1,1 @@
+"""Silver: the books as typed tables, exact to the last digit."""

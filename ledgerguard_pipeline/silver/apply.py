@@ -1,0 +1,225 @@
+"""Bringing the tables of one entity type up to date, inside the caller's transaction.
+
+What changed in Bronze since a company's instant is deleted and inserted anew, and the instant
+moves with it. Building anew is the same from the beginning of time, so both end alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ledgerguard_pipeline.silver import statements
+from ledgerguard_pipeline.silver.decode.chunk import decode
+from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded
+from ledgerguard_pipeline.silver.decode.shape import INSTANT
+from ledgerguard_pipeline.silver.layout import EntityTables, Table
+
+CHUNK_ROWS = 8_192
+"""Payloads decoded at once; bounds the memory."""
+_CHUNK_BYTES = 48 << 20
+_SHARED = ("realm_id", "id", "loaded_at")
+_HEADERS = (
+    *_SHARED,
+    "sync_token",
+    "state",
+    "created_at",
+    "last_updated_at",
+    "payload_sha256",
+)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was done to one entity type: objects that changed, rows now there, values that fit nowhere."""
+
+    entity: str
+    changed: int = 0
+    written: int = 0
+    misfits: int = 0
+
+
+class Applier:
+    """Works on one entity type over a connection with an open transaction.
+
+    ``reader`` is another connection to the same store, for reading while this one writes.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        reader: duckdb.DuckDBPyConnection,
+        catalog: str,
+        tables: EntityTables,
+        now: datetime,
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._catalog = catalog
+        self._tables = tables
+        self._now = now
+
+    def apply(self, due: Mapping[str, datetime | None]) -> Applied:
+        """Bring these companies up to date, each since its instant; None builds it anew."""
+        done = Applied(self._tables.entity.name)
+        anew = [realm for realm, since in due.items() if since is None]
+        since = {realm: instant or BEGINNING for realm, instant in due.items()}
+        earliest = min(since.values())
+        changed = self._changed(since, earliest)
+        done.changed = changed.num_rows
+        self._connection.register(statements.CHANGED, changed)
+        self._reader.register(statements.CHANGED, changed)
+        try:
+            if anew:
+                self._clear(anew)
+            if len(anew) < len(due) and done.changed:
+                self._delete()
+            if done.changed:
+                for chunk in self._chunks(earliest):
+                    self._write(chunk, done)
+        finally:
+            self._connection.unregister(statements.CHANGED)
+            self._reader.unregister(statements.CHANGED)
+        self._note(due, changed)
+        return done
+
+    def _changed(self, since: Mapping[str, datetime], earliest: datetime) -> pa.Table:
+        due = pa.table(
+            {"realm_id": list(since), "since": pa.array(list(since.values()), INSTANT)},
+        )
+        self._connection.register("silver_due", due)
+        try:
+            found: pa.Table = self._connection.execute(
+                statements.changed_keys(self._catalog, self._tables.entity.table),
+                {"earliest": earliest},
+            ).to_arrow_table()
+        finally:
+            self._connection.unregister("silver_due")
+        return found
+
+    def _clear(self, realms: list[str]) -> None:
+        for table in self._tables.tables:
+            self._connection.execute(
+                statements.delete_companies(self._catalog, table.name), {"realms": realms}
+            )
+        self._connection.execute(
+            statements.forget_misfits(self._catalog),
+            {"realms": realms, "entity": self._tables.entity.name},
+        )
+
+    def _delete(self) -> None:
+        """Children exist only where the object does."""
+        header, *children = [table.name for table in self._tables.tables]
+        row = self._connection.execute(statements.delete_changed(self._catalog, header)).fetchone()
+        if row is None or not row[0]:
+            return
+        for name in children:
+            self._connection.execute(statements.delete_changed(self._catalog, name))
+        self._connection.execute(
+            statements.delete_misfits(self._catalog), {"entity": self._tables.entity.name}
+        )
+
+    def _chunks(self, earliest: datetime) -> Iterator[pa.Table]:
+        found = self._reader.execute(
+            statements.newest_rows(self._catalog, self._tables.entity.table),
+            {"earliest": earliest},
+        ).to_arrow_reader(CHUNK_ROWS)
+        for batch in found:
+            yield from _in_pieces(pa.Table.from_batches([batch]))
+
+    def _write(self, chunk: pa.Table, done: Applied) -> None:
+        payloads = chunk.column("payload").combine_chunks()
+        decoded = decode(self._tables, pc.cast(payloads, pa.string()))
+        shared = {name: chunk.column(name).combine_chunks() for name in _HEADERS}
+        for table in self._tables.tables:
+            rows = decoded.table(table.name)
+            if rows is not None:
+                self._insert(table.name, self._complete(table, rows, shared))
+        self._keep_misfits(decoded, shared)
+        done.written += chunk.num_rows
+        done.misfits += len(decoded.misfits)
+
+    def _complete(self, table: Table, rows: pa.Table, shared: Mapping[str, pa.Array]) -> pa.Table:
+        """Rows with the columns that come from Bronze."""
+        positions = rows.column(ROW)
+        rows = rows.drop_columns([ROW])
+        for name in _HEADERS if table.child is None else _SHARED:
+            rows = rows.append_column(name, _taken(shared[name], positions))
+        if table.child is None:
+            now = pa.repeat(pa.scalar(self._now, INSTANT), rows.num_rows)
+            rows = rows.append_column("silver_at", now)
+        return rows
+
+    def _keep_misfits(self, decoded: Decoded, shared: Mapping[str, pa.Array]) -> None:
+        if not decoded.misfits:
+            return
+        positions = pa.chunked_array([pa.array([each.row for each in decoded.misfits], pa.int32())])
+        count = len(decoded.misfits)
+        rows = {name: _taken(shared[name], positions) for name in _SHARED}
+        self._insert(
+            statements.MISFITS,
+            pa.table(
+                {
+                    **rows,
+                    "entity": pa.array([self._tables.entity.name] * count),
+                    "path": pa.array([each.path for each in decoded.misfits]),
+                    "text": pa.array([each.text for each in decoded.misfits]),
+                }
+            ),
+        )
+
+    def _insert(self, name: str, rows: pa.Table) -> None:
+        self._connection.register(statements.INCOMING, rows)
+        try:
+            self._connection.execute(statements.insert(self._catalog, name))
+        finally:
+            self._connection.unregister(statements.INCOMING)
+
+    def _note(self, due: Mapping[str, datetime | None], changed: pa.Table) -> None:
+        """Up to which instant Bronze is in Silver."""
+        newest = changed.group_by("realm_id").aggregate([("loaded_at", "max")]).to_pydict()
+        reached = dict(zip(newest["realm_id"], newest["loaded_at_max"], strict=True))
+        entity = self._tables.entity.name
+        self._connection.execute(
+            statements.forget_applied(self._catalog), {"entity": entity, "realms": list(due)}
+        )
+        instants = [reached.get(realm) or since or BEGINNING for realm, since in due.items()]
+        count = len(due)
+        self._insert(
+            statements.APPLIED,
+            pa.table(
+                {
+                    "realm_id": pa.array(list(due)),
+                    "entity": pa.array([entity] * count),
+                    "applied_to": pa.array(instants, INSTANT),
+                    "silver_version": pa.array([self._tables.version] * count),
+                    "silver_at": pa.array([self._now] * count, INSTANT),
+                }
+            ),
+        )
+
+
+def _taken(values: pa.Array, positions: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values of these payloads. As a dictionary a text of many rows stands once."""
+    if values.type != pa.string():
+        return pc.take(values, positions)
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(each, values) for each in positions.chunks],
+        pa.dictionary(pa.int32(), pa.string()),
+    )
+
+
+def _in_pieces(rows: pa.Table) -> Iterator[pa.Table]:
+    """Halves of halves, until a piece is small enough or a single payload."""
+    if rows.num_rows > 1 and rows.column("payload").nbytes > _CHUNK_BYTES:
+        half = rows.num_rows // 2
+        yield from _in_pieces(rows.slice(0, half))
+        yield from _in_pieces(rows.slice(half))
+    else:
+        yield rows

@@ -1,0 +1,133 @@
+"""Single values: what of a JSON value fits a column, exactly, and what does not.
+
+These are the rules; the fast way accepts a part of what is accepted here, with the same result.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import Context, Decimal
+
+import msgspec
+
+from ledgerguard_pipeline.silver.specs import Kind
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
+_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T.*)?", re.ASCII)
+_MOST = Decimal(10) ** 20
+_STEP = Decimal(1).scaleb(-18)
+_CONTEXT = Context(prec=60)
+_LONGEST_TEXT = 200
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+Value = str | bool | int | Decimal | date | datetime | None
+
+
+class Misfit(Exception):
+    """A value that its column cannot hold."""
+
+
+def fitting(value: object, kind: Kind) -> Value:
+    """The value as its column holds it; nothing is rounded.
+
+    Raises:
+        Misfit: it cannot be held.
+    """
+    if value is None:
+        return None
+    match kind:
+        case Kind.TEXT:
+            return _text(value)
+        case Kind.BOOL:
+            return _flag(value)
+        case Kind.INTEGER:
+            return _whole(value)
+        case Kind.DATE:
+            return _day(value)
+        case Kind.TIME:
+            return _instant(value)
+        case Kind.MONEY | Kind.NUMBER:
+            return _exact(value)
+
+
+def shown(value: object) -> str:
+    """A misfit as text, shortened where it is long."""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, Decimal):
+        text = str(value)
+    else:
+        text = _ENCODER.encode(value).decode()
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return str(value)
+    raise Misfit
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.casefold() in ("true", "false"):
+        return value.casefold() == "true"
+    raise Misfit
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise Misfit
+    return value
+
+
+def _exact(value: object) -> Decimal:
+    found = _decimal(value)
+    if found.is_zero():
+        return Decimal(0)
+    # Comparing and scaling a number with an exponent of millions would write it out.
+    if not -19 < found.adjusted() < 20 or abs(found) >= _MOST:
+        raise Misfit
+    _, digits, exponent = found.as_tuple()
+    if isinstance(exponent, int) and exponent < -18 and any(digits[exponent + 18 :]):
+        raise Misfit
+    return found.quantize(_STEP, context=_CONTEXT)
+
+
+def _whole(value: object) -> int:
+    found = _decimal(value)
+    if not found.is_zero() and (found.adjusted() > 18 or found != found.to_integral_value()):
+        raise Misfit
+    whole = int(found)
+    if not -(2**63) <= whole < 2**63:
+        raise Misfit
+    return whole
+
+
+def _day(value: object) -> date:
+    found = _DAY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Misfit
+    try:
+        return date.fromisoformat(found[1])
+    except ValueError:
+        raise Misfit from None
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise Misfit
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise Misfit from None
+    if found.tzinfo is None:
+        raise Misfit
+    return found

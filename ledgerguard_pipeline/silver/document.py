@@ -1,0 +1,72 @@
+"""``docs/silver.md``, made from the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledgerguard_pipeline.entities import ENTITIES, Group
+from ledgerguard_pipeline.silver.layout import LINEAGE, Table, tables_of
+
+_HEAD = """\
+# Silver: the books as typed tables
+
+Made from the registry by `python -m ledgerguard_pipeline.silver.document > docs/silver.md`; do not
+edit it by hand.
+
+Schema `silver` holds one table per entity type and one per list inside it. It is level with
+Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER=off` leaves it out.
+
+- **Key.** `realm_id`, `id`, and in tables of lists a number that counts from 0 within its object.
+  Ids are unique within company and entity type only.
+- **Rows.** What exists now, one row per object. Deleted and merged objects are gone, inactive and
+  voided ones stay with their `state`. History is in Bronze.
+- **Numbers** are `DECIMAL(38,18)` and hold every digit Intuit sent; nothing passes through a float.
+  The view `<table>_narrow` shows amounts of money as `DECIMAL(18,2)` and quantities, prices and
+  rates as `DECIMAL(18,7)`, for tools that read no wider ones.
+- **References** are two columns: `x_id` to join by, `x_name` as printed on the document. A name
+  changes without a sign when the other object is renamed; an id never does.
+- **What fits nowhere** (an amount that is a text, a date that does not exist, 40 digits) is NULL in
+  its column and stands in `silver._misfits`: company, entity type, id, path and text.
+- **Personal numbers** are left out: social security and tax numbers, dates of birth, bank and card
+  numbers. They stay in Bronze's payloads.
+
+Every table of objects also has these columns:
+
+"""
+
+
+def document() -> str:
+    """The whole text."""
+    return "".join(_parts())
+
+
+def _parts() -> Iterator[str]:
+    yield _HEAD
+    yield "| column | type | meaning |\n|---|---|---|\n"
+    for column in LINEAGE:
+        yield f"| `{column.name}` | {column.kind.sql} | {column.meaning} |\n"
+    yield "\nTables of lists have `loaded_at` of their object.\n"
+    for group in Group:
+        yield f"\n## {group.value.capitalize()}\n"
+        for entity in ENTITIES:
+            if entity.group is group:
+                found = tables_of(entity)
+                for table in found.tables:
+                    yield from _table(table)
+                if found.block.personal:
+                    names = ", ".join(f"`{path}`" for path in found.block.personal)
+                    yield f"\nLeft out as personal: {names}.\n"
+
+
+def _table(table: Table) -> Iterator[str]:
+    level = "###" if table.child is None else "####"
+    yield f"\n{level} `silver.{table.name}`\n\n{table.meaning}"
+    yield f" Key: {', '.join(f'`{name}`' for name in table.key)}.\n\n"
+    yield "| column | type | Intuit's field | meaning |\n|---|---|---|---|\n"
+    for column in table.typed:
+        path = f"`{column.path}`" if column.path else ""
+        yield f"| `{column.name}` | {column.kind.sql} | {path} | {column.meaning} |\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")  # noqa: T201  # its one purpose

@@ -1,0 +1,198 @@
+"""Every statement of schema ``silver``, made from the layout.
+
+Names are qualified with the catalog, because one connection also reads Bronze. As in Bronze
+there are no keys, indexes or sequences: a lake has none.
+"""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.bronze.statements import GONE, quoted
+from ledgerguard_pipeline.bronze.statements import SCHEMA as BRONZE
+from ledgerguard_pipeline.entities import DERIVED
+from ledgerguard_pipeline.silver.layout import SCHEMA, EntityTables, Table
+
+APPLIED = "_applied"
+MISFITS = "_misfits"
+SYSTEM_TABLES = {
+    APPLIED: (
+        "realm_id VARCHAR, entity VARCHAR, applied_to TIMESTAMPTZ, silver_version VARCHAR, "
+        "silver_at TIMESTAMPTZ"
+    ),
+    MISFITS: (
+        "realm_id VARCHAR, entity VARCHAR, id VARCHAR, path VARCHAR, text VARCHAR, "
+        "loaded_at TIMESTAMPTZ"
+    ),
+}
+CHANGED = "silver_changed"
+"""Name under which the keys of changed objects are registered."""
+INCOMING = "silver_incoming"
+"""Name under which decoded rows are registered."""
+READ_TABLES = (
+    "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver'"
+)
+
+READ_COLUMNS = (
+    "SELECT table_name, column_name FROM duckdb_columns() "
+    "WHERE database_name = ? AND schema_name = 'silver' ORDER BY table_name, column_index"
+)
+
+
+def create_schema(catalog: str) -> str:
+    return f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog)}.{SCHEMA}"
+
+
+def create_system_tables(catalog: str) -> list[str]:
+    return [
+        f"CREATE TABLE IF NOT EXISTS {at(catalog, name)} ({columns})"
+        for name, columns in SYSTEM_TABLES.items()
+    ]
+
+
+def at(catalog: str, name: str, schema: str = SCHEMA) -> str:
+    """A qualified name."""
+    return f"{quoted(catalog)}.{schema}.{quoted(name)}"
+
+
+def create_entity(catalog: str, tables: EntityTables) -> list[str]:
+    """The tables of an entity type, the narrow view of each, and the views derived from it."""
+    made = [statement for table in tables.tables for statement in _create(catalog, table)]
+    for derived in DERIVED:
+        if derived.base == tables.entity.name:
+            made += _derive(catalog, derived.table, tables)
+    return made
+
+
+def drop_entity(catalog: str, tables: EntityTables) -> list[str]:
+    """Undo ``create_entity``, whatever columns the tables had."""
+    names = [table.name for table in tables.tables]
+    views = [narrow(name) for name in names]
+    for derived in DERIVED:
+        if derived.base == tables.entity.name:
+            views += [
+                name.replace(tables.entity.table, derived.table, 1) for name in (*names, *views)
+            ]
+    return [
+        *(f"DROP VIEW IF EXISTS {at(catalog, name)}" for name in reversed(views)),
+        *(f"DROP TABLE IF EXISTS {at(catalog, name)}" for name in names),
+    ]
+
+
+def narrow(name: str) -> str:
+    """The view of a table with amounts as every tool can read them."""
+    return f"{name}_narrow"
+
+
+def _create(catalog: str, table: Table) -> list[str]:
+    columns = ", ".join(f"{quoted(each.name)} {each.kind.sql}" for each in table.columns)
+    shown = ", ".join(
+        f"TRY_CAST({quoted(each.name)} AS {each.kind.narrow}) AS {quoted(each.name)}"
+        if each.kind.exact
+        else quoted(each.name)
+        for each in table.columns
+    )
+    # A view names its table without the catalog: that is called otherwise wherever it is attached.
+    view = f"SELECT {shown} FROM {SCHEMA}.{quoted(table.name)}"
+    return [
+        f"CREATE TABLE {at(catalog, table.name)} ({columns})",
+        f"CREATE VIEW {at(catalog, narrow(table.name))} AS {view}",
+    ]
+
+
+def _derive(catalog: str, name: str, tables: EntityTables) -> list[str]:
+    """``expense`` over ``purchase``: cash and card purchases without card credits."""
+    base = tables.entity.table
+    cash = f"payment_type IN ('Cash', 'CreditCard') AND NOT coalesce({quoted('credit')}, false)"
+    made = []
+    for table in tables.tables:
+        view = table.name.replace(base, name, 1)
+        for suffix in ("", "_narrow"):
+            rows = f"SELECT * FROM {SCHEMA}.{quoted(table.name + suffix)}"
+            rows += (
+                f" WHERE {cash}"
+                if table.child is None
+                else f" SEMI JOIN (SELECT realm_id, id FROM {SCHEMA}.{quoted(base)} WHERE {cash}) "
+                "USING (realm_id, id)"
+            )
+            made.append(f"CREATE VIEW {at(catalog, view + suffix)} AS {rows}")
+    return made
+
+
+def changed_keys(catalog: str, entity_table: str) -> str:
+    """The newest version of every object that changed since ``since`` of its company.
+
+    ``due`` holds companies and instants. Versions rise with ``loaded_at``, so the newest of a
+    changed object is among the new ones, and only those are read.
+    """
+    return (
+        "SELECT each.realm_id, each.id, max(each.loaded_at) AS loaded_at "
+        f"FROM {at(catalog, entity_table, BRONZE)} AS each JOIN silver_due AS due "
+        "ON each.realm_id = due.realm_id AND each.loaded_at > due.since "
+        "WHERE each.loaded_at > $earliest GROUP BY each.realm_id, each.id"
+    )
+
+
+def newest_rows(catalog: str, entity_table: str) -> str:
+    """The living ones of the changed objects, with their payloads."""
+    return (
+        "SELECT realm_id, id, sync_token, state, created_at, last_updated_at, payload, "
+        f"payload_sha256, loaded_at FROM {at(catalog, entity_table, BRONZE)} "
+        f"SEMI JOIN {CHANGED} USING (realm_id, id, loaded_at) "
+        f"WHERE loaded_at > $earliest AND state NOT IN {GONE}"
+    )
+
+
+def delete_changed(catalog: str, name: str) -> str:
+    return (
+        f"DELETE FROM {at(catalog, name)} WHERE (realm_id, id) IN "
+        f"(SELECT realm_id, id FROM {CHANGED})"
+    )
+
+
+def delete_misfits(catalog: str) -> str:
+    return (
+        f"DELETE FROM {at(catalog, MISFITS)} WHERE entity = $entity AND (realm_id, id) IN "
+        f"(SELECT realm_id, id FROM {CHANGED})"
+    )
+
+
+def delete_companies(catalog: str, name: str) -> str:
+    return f"DELETE FROM {at(catalog, name)} WHERE realm_id IN (SELECT unnest($realms))"
+
+
+def insert(catalog: str, name: str) -> str:
+    return f"INSERT INTO {at(catalog, name)} BY NAME SELECT * FROM {INCOMING}"
+
+
+def forget_applied(catalog: str) -> str:
+    return (
+        f"DELETE FROM {at(catalog, APPLIED)} WHERE entity = $entity "
+        "AND realm_id IN (SELECT unnest($realms))"
+    )
+
+
+def forget_company(catalog: str) -> str:
+    return f"DELETE FROM {at(catalog, APPLIED)} WHERE realm_id = ?"
+
+
+def forget_misfits(catalog: str) -> str:
+    return (
+        f"DELETE FROM {at(catalog, MISFITS)} WHERE entity = $entity "
+        "AND realm_id IN (SELECT unnest($realms))"
+    )
+
+
+def read_applied(catalog: str) -> str:
+    return (
+        "SELECT realm_id, entity, applied_to, silver_version "
+        f"FROM {at(catalog, APPLIED)} WHERE entity IN (SELECT unnest($entities))"
+    )
+
+
+def newest_loads(catalog: str, *, realms: bool) -> str:
+    """When each company's entity types were written last, by Bronze's own records."""
+    where = " AND realm_id IN (SELECT unnest($realms))" if realms else ""
+    return (
+        "SELECT realm_id, entity, max(loaded_at) "
+        f"FROM {at(catalog, '_loads', BRONZE)} WHERE written + deleted > 0{where} "
+        "GROUP BY realm_id, entity"
+    )

@@ -1,0 +1,102 @@
+"""Bringing Silver up to date: all entity types in one transaction, so that they fit together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+
+import duckdb
+
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.crashpoints import crashpoint
+from ledgerguard_pipeline.entities import ENTITIES, EntityType
+from ledgerguard_pipeline.silver.apply import Applied, Applier
+from ledgerguard_pipeline.silver.layout import tables_of
+from ledgerguard_pipeline.silver.tables import has_silver, lay_out, prepare_entity
+
+Due = Mapping[str, Collection[str]]
+"""Companies by entity name."""
+
+
+def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied]:
+    """Apply what these companies' entity types lack, all or nothing.
+
+    Where that fails in a file, each entity type is tried by itself, so that one does not keep
+    the others back.
+
+    Raises:
+        duckdb.Error: it failed; what was done of other entity types stays.
+    """
+    wanted = [entity for entity in ENTITIES if due.get(entity.name)]
+    if not wanted:
+        return []
+    reader = session.connection.cursor()
+    try:
+        try:
+            return _together(session, reader, wanted, due, clock)
+        except duckdb.Error:
+            if session.lake or len(wanted) == 1:
+                raise
+            return _apart(session, reader, wanted, due, clock)
+    finally:
+        reader.close()
+
+
+def _apart(
+    session: OpenStore,
+    reader: duckdb.DuckDBPyConnection,
+    wanted: Sequence[EntityType],
+    due: Due,
+    clock: Clock,
+) -> list[Applied]:
+    done: list[Applied] = []
+    failed: duckdb.Error | None = None
+    for entity in wanted:
+        try:
+            done += _together(session, reader, [entity], due, clock)
+        except duckdb.Error as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return done
+
+
+def _together(
+    session: OpenStore,
+    reader: duckdb.DuckDBPyConnection,
+    wanted: Sequence[EntityType],
+    due: Due,
+    clock: Clock,
+) -> list[Applied]:
+    connection = session.connection
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        if not has_silver(session):
+            lay_out(session)
+        done = [_apply(session, reader, entity, due[entity.name], clock) for entity in wanted]
+        crashpoint("before_silver_commit")
+        with session.committing():
+            connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return done
+
+
+def _apply(
+    session: OpenStore,
+    reader: duckdb.DuckDBPyConnection,
+    entity: EntityType,
+    realms: Collection[str],
+    clock: Clock,
+) -> Applied:
+    tables = tables_of(entity)
+    known = prepare_entity(session, tables)
+    # Tables that were exchanged are filled for every company that had rows in them.
+    due = dict.fromkeys(realms) | {
+        realm: since for realm, since in known.items() if since is None or realm in realms
+    }
+    applier = Applier(session.connection, reader, session.catalog, tables, clock.now())
+    return applier.apply(due)
