@@ -32,7 +32,9 @@ from ledgerguard_pipeline.bronze.maintenance.migration import import_file
 from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, maintain
 from ledgerguard_pipeline.bronze.read.counts import living
-from ledgerguard_pipeline.bronze.read.frames import HEADER, build_frame, empty_headers
+from ledgerguard_pipeline.bronze.read.frames import FrameQuery, build_frame
+from ledgerguard_pipeline.bronze.reports import ReportStore
+from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.bronze.write.commit import Committer
 from ledgerguard_pipeline.bronze.write.group_commit import GroupCommit
 from ledgerguard_pipeline.bronze.write.versions import stored_versions
@@ -281,27 +283,9 @@ class BronzeStore:
         """
         if as_of is not None and as_of.tzinfo is None:
             raise BadInputError("`as_of` needs a UTC offset, as in 2026-03-31T23:59:59+00:00.")
-        base, derived = entity_type(entity), statements.derived_entity(entity)
-        values: dict[str, object] = {}
-        if realm_id is not None:
-            values["realm"] = str(realm_id)
-        if as_of is not None:
-            values["until"] = as_of
-        realm, until = realm_id is not None, as_of is not None
-        statement = (
-            statements.all_rows(base.table, HEADER, derived, realm=realm, until=until)
-            if limit is None
-            else statements.latest_rows(
-                base.table, HEADER, derived, limit, realm=realm, until=until
-            )
-        )
+        asked = FrameQuery(entity, None if realm_id is None else str(realm_id), as_of, limit)
         with self._reading() as (connection, present):
-            if connection is None or base.table not in present:
-                headers, payloads = empty_headers(), []
-            else:
-                table = connection.execute(statement, values).to_arrow_table()
-                payloads = table.column("payload").to_pylist()
-                headers = table.drop_columns(["payload"])
+            headers, payloads = asked.read(connection, present)
         return build_frame(headers, payloads, by_id=limit is None)
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:
@@ -338,6 +322,16 @@ class BronzeStore:
             self._healed,
             self._follower,
         )
+
+    @property
+    def workspace(self) -> Workspace:
+        """Room for tables beside Bronze, with its lock and transactions."""
+        return Workspace(self._backend, self._reading, self._prepare, self._clock)
+
+    @property
+    def reports(self) -> ReportStore:
+        """Intuit's reports as they were sent; see ``bronze/reports.py``."""
+        return ReportStore(self.workspace)
 
     def snapshot(self, path: Path) -> Path:
         """Put a consistent copy at ``path``, replacing what is there in one step.

@@ -16,13 +16,14 @@ from ledgerguard_pipeline.cli.commands import (
     connect,
     events,
     keys,
+    report,
     sql,
     status,
     sync,
     web,
 )
 from ledgerguard_pipeline.cli.doctor import command
-from ledgerguard_pipeline.cli.errors import report
+from ledgerguard_pipeline.cli.errors import report as report_error
 from ledgerguard_pipeline.cli.local import demo, sandbox, up
 from ledgerguard_pipeline.cli.options import JSON_FLAG
 
@@ -79,6 +80,7 @@ app.command("status")(status.status)
 app.add_typer(events.app, name="events")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
+app.command("report")(report.report)
 app.command("sql")(sql.sql)
 app.command("snapshot")(sql.snapshot)
 app.add_typer(bronze.app, name="bronze")
@@ -102,8 +104,10 @@ def run(arguments: list[str]) -> int:
     except SystemExit as error:
         # Typer ends so when the reader of its help goes away.
         return (
-            0 if isinstance(error.__context__, BrokenPipeError) else report(error, machine=machine)
+            0
+            if isinstance(error.__context__, BrokenPipeError)
+            else report_error(error, machine=machine)
         )
     except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
-        return report(error, machine=machine)
+        return report_error(error, machine=machine)
     return code if isinstance(code, int) else 0

@@ -31,6 +31,7 @@ from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
     keep_companies_alive,
 )
 from ledgerguard_pipeline.defs.partitions import cell_partitions
+from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
 from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
 from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
@@ -54,9 +55,19 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     maintenance_job = build_maintenance_job(maintain_bronze)
     duckdb = BronzeDuckDB(database=database_of(settings))
     return dg.Definitions(
-        assets=[*build_assets(entities, cells), build_connection_asset()],
+        assets=[
+            *build_assets(entities, cells),
+            *build_report_assets(),
+            build_connection_asset(),
+        ],
         asset_checks=[health],
-        jobs=[*jobs.listed(), health_job, keep_alive_job, maintenance_job],
+        jobs=[
+            *jobs.listed(),
+            build_reports_job(),
+            health_job,
+            keep_alive_job,
+            maintenance_job,
+        ],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
             *build_fleet_schedules(jobs.fleet, entities, connected_companies, left_out_now, policy),

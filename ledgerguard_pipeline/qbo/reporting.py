@@ -84,7 +84,18 @@ class Reporting(ABC):
             ReportCut: a single day does not fit; the message names it.
             QBOAPIError, QBOAuthError: a call failed.
         """
-        request = report_request(name, parameters)
+        yield from self.requested_windows(
+            report_request(name, parameters), rejected=rejected, months=months
+        )
+
+    def requested_windows(
+        self,
+        request: ReportRequest,
+        *,
+        rejected: Rejected | None = None,
+        months: int = WINDOW_MONTHS,
+    ) -> Iterator[ReportAnswer]:
+        """As ``report_windows``, for a request that is checked already."""
         if not request.type.divisible or request.start is None or request.end is None:
             raise BadInputError(
                 f"{request.type.name} cannot be asked for in windows; it takes start_date and "

@@ -2,7 +2,8 @@
 
 Intuit answers HTTP 200 and leaves out the rest, if need be in the middle of a transaction. Mostly a
 row, a summary or the header says that more data cannot be displayed, in the company's language;
-sometimes nothing does. What is complete closes its sections and its transactions balance.
+sometimes nothing does. What is complete closes its sections and its transactions balance
+(decision 64).
 """
 
 from __future__ import annotations

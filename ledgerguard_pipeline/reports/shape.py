@@ -2,7 +2,8 @@
 
 The service was replaced in 2026; what holds for both releases is kept to here. A column is known
 by its ``ColKey``, else by its ``ColType`` (the old service writes the key there), never by its title
-or position; a cell names what it is about by its id. Row order means nothing.
+or position; a cell names what it is about by its id. Row order means nothing
+(decision 65).
 """
 
 from __future__ import annotations

@@ -151,6 +151,9 @@ def test_every_public_method_of_the_client_only_reads(
         "count_batch": lambda: client.count_batch(ENTITIES),
         "report": lambda: client.report("TrialBalance", **window),
         "requested_report": lambda: client.requested_report(report_request("CashFlow", window)),
+        "requested_windows": lambda: list(
+            client.requested_windows(report_request("TransactionList", window))
+        ),
         "report_windows": lambda: list(client.report_windows("JournalReport", **window)),
         "changes": lambda: client.changes([invoice], clock.now()),
         "sweep": lambda: client.sweep([(invoice, Query.count(invoice))], [invoice], clock.now()),

@@ -16,6 +16,7 @@ from functools import partial
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile
+from ledgerguard_pipeline.bronze.reports import forget_superseded
 
 KEEP = timedelta(days=1)
 """How long a snapshot and a file without owner stay: longer than any read or load takes."""
@@ -27,7 +28,7 @@ class MaintenanceReport:
     """What was done; all zero where there was nothing to do."""
 
     outdated_rows: int = 0
-    """Rows of bookkeeping that newer ones replace."""
+    """Rows of bookkeeping, and reports, that newer ones replace."""
     rows_to_files: int = 0
     """Rows moved from the catalog into files."""
     files_merged: int = 0
@@ -71,7 +72,8 @@ def maintain(
         return backend.write((_LOCK,), checked)
 
     return MaintenanceReport(
-        outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED),
+        outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED)
+        + step(lambda lake: forget_superseded(lake.connection)),
         rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
         files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
         snapshots_expired=step(lambda lake: _rows(lake, _expire_lake(lake.catalog), before)),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from ledgerguard_pipeline import exact
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.entities import entity_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +29,36 @@ HEADER = (
     "loaded_at",
 )
 """The columns every frame starts with; the payload's top-level fields follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameQuery:
+    """Which rows a frame has: of one company or all, as of a moment, all or the newest ``limit``."""
+
+    entity: str
+    realm: str | None
+    as_of: datetime | None
+    limit: int | None
+
+    def read(
+        self, connection: duckdb.DuckDBPyConnection | None, present: Collection[str]
+    ) -> tuple[pa.Table, list[str | None]]:
+        """Headers and payloads; none where nothing was loaded."""
+        base, derived = entity_type(self.entity), statements.derived_entity(self.entity)
+        if connection is None or base.table not in present:
+            return empty_headers(), []
+        given = {"realm": self.realm, "until": self.as_of}
+        realm, until = self.realm is not None, self.as_of is not None
+        statement = (
+            statements.all_rows(base.table, HEADER, derived, realm=realm, until=until)
+            if self.limit is None
+            else statements.latest_rows(
+                base.table, HEADER, derived, self.limit, realm=realm, until=until
+            )
+        )
+        values = {name: value for name, value in given.items() if value is not None}
+        table = connection.execute(statement, values).to_arrow_table()
+        return table.drop_columns(["payload"]), table.column("payload").to_pylist()
 
 
 def parse_payload(text: str) -> dict[str, object]:

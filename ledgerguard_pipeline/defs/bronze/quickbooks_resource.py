@@ -100,6 +100,12 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         """The failing checks of an entity in all companies; None if they cannot be read."""
         return self._syncs(context, bronze).faults(entity)
 
+    def installation(
+        self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB
+    ) -> "Installation":
+        """The installation of this run, shared by its steps."""
+        return self._syncs(context, bronze).installation
+
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
             raise RuntimeError("QuickBooks is used outside of a run.")

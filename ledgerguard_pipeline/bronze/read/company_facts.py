@@ -1,0 +1,90 @@
+"""What has to be known of a company to read its reports: its fiscal year and its currencies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.entities import entity_type
+
+T = TypeVar("T")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyFacts:
+    """``fiscal_month`` is the first month of the fiscal year, 1 to 12."""
+
+    fiscal_month: int = 1
+    multicurrency: bool = False
+    home_currency: str | None = None
+    loaded: bool = False
+    """Whether Bronze holds the company at all; if not, these are guesses."""
+
+    def fiscal_year(self, day: date) -> date:
+        """The first day of the fiscal year that a day belongs to."""
+        year = day.year if day.month >= self.fiscal_month else day.year - 1
+        return date(year, self.fiscal_month, 1)
+
+
+class _Currency(msgspec.Struct):
+    value: str | None = None
+
+
+class _CurrencyPrefs(msgspec.Struct):
+    MultiCurrencyEnabled: bool = False
+    HomeCurrency: _Currency | None = None
+
+
+class _Preferences(msgspec.Struct):
+    CurrencyPrefs: _CurrencyPrefs | None = None
+
+
+class _CompanyInfo(msgspec.Struct):
+    FiscalYearStartMonth: str | None = None
+
+
+def read_facts(
+    connection: duckdb.DuckDBPyConnection, present: Collection[str], realm: str
+) -> CompanyFacts:
+    """The facts as CompanyInfo and Preferences tell them; what they leave out is the usual."""
+    info = _payload(connection, present, "CompanyInfo", realm)
+    prefs = _payload(connection, present, "Preferences", realm)
+    company = _decoded(info, _CompanyInfo) or _CompanyInfo()
+    currency = (_decoded(prefs, _Preferences) or _Preferences()).CurrencyPrefs or _CurrencyPrefs()
+    month = company.FiscalYearStartMonth
+    return CompanyFacts(
+        _MONTHS.index(month) + 1 if month in _MONTHS else 1,
+        currency.MultiCurrencyEnabled,
+        currency.HomeCurrency.value if currency.HomeCurrency else None,
+        info is not None,
+    )
+
+
+def _payload(
+    connection: duckdb.DuckDBPyConnection, present: Collection[str], entity: str, realm: str
+) -> str | None:
+    table = entity_type(entity).table
+    if table not in present:
+        return None
+    rows = statements.current(table, realm=True)
+    row = connection.execute(f"SELECT payload FROM ({rows}) LIMIT 1", {"realm": realm}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _decoded(payload: str | None, kind: type[T]) -> T | None:
+    if payload is None:
+        return None
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,104 @@
+"""Tables that stand beside Bronze in the same store: its lock, its transactions, one consistent view.
+
+Who uses it names schema and tables of its own. ``OpenStore.catalog`` qualifies them, because the
+search path is Bronze's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import duckdb
+
+from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.crashpoints import crashpoint
+from ledgerguard_pipeline.values import RealmId
+
+Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A store as it is read: its connection and the tables of ``bronze``."""
+
+    connection: duckdb.DuckDBPyConnection
+    present: set[str]
+
+    def has(self, table: str) -> bool:
+        """Whether Bronze has this table."""
+        return table in self.present
+
+    def has_schema(self, schema: str) -> bool:
+        """Whether the store has another schema of this name."""
+        row = self.connection.execute(
+            "SELECT count(*) FROM duckdb_schemas() WHERE database_name = current_database() "
+            "AND schema_name = ?",
+            [schema],
+        ).fetchone()
+        return row is not None and row[0] > 0
+
+
+class Workspace:
+    """Reads and writes in one store; safe to use from several threads and processes."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        reading: Reading,
+        prepare: Callable[[OpenStore], set[str]],
+        clock: Clock,
+    ) -> None:
+        self._backend = backend
+        self._reading = reading
+        self._prepare = prepare
+        self.clock = clock
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[View | None]:
+        """One consistent view for the block; None where nothing was ever written."""
+        with self._reading() as (connection, present):
+            yield None if connection is None else View(connection, present)
+
+    def write(
+        self,
+        realm: RealmId | str,
+        work: Callable[[OpenStore], T],
+        landed: Callable[[OpenStore], T | None] = lambda _: None,
+    ) -> T:
+        """Do the work in one transaction while nobody else writes this company.
+
+        A lake does it again after a conflict or a lost connection; ``landed`` tells then what an
+        earlier attempt brought, if it counts after all.
+
+        Raises:
+            BronzeBusy, BronzeUnavailable, BronzeError: nothing was kept.
+        """
+        attempts = 0
+
+        def attempt(session: OpenStore) -> T:
+            nonlocal attempts
+            self._prepare(session)
+            if attempts and (before := landed(session)) is not None:
+                return before
+            attempts += 1
+            connection = session.connection
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                done = work(session)
+                crashpoint("before_bronze_commit")
+                with session.committing():
+                    connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            crashpoint("after_bronze_commit")
+            return done
+
+        return self._backend.write([str(realm)], attempt)

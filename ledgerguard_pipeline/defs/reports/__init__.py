@@ -1,0 +1,1 @@
+"""Intuit's reports as assets: one for each kind, partitioned by company."""
