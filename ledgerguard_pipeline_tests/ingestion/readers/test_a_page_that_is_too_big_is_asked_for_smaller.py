@@ -20,7 +20,7 @@ from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests.clocks import FakeClock
+from ledgerguard_pipeline_tests.clocks import FakeClock, HastyClock
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
@@ -41,7 +41,7 @@ def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
 @pytest.fixture
 def company(settings: object, sandbox: SandboxServer) -> Iterator[Installation]:
     del settings
-    with Installation.open(load_settings()) as opened:
+    with Installation.open(load_settings(), clock=HastyClock()) as opened:
         connect(opened, sandbox)
         yield opened
     sandbox.set(page_limit={}, batch_limit=None, poison=[])
