@@ -28,6 +28,12 @@ from ledgerguard_pipeline.values import RealmId
 LOOK_AGAIN_AFTER = timedelta(days=1)
 """How long something seen is taken for true without being looked at again."""
 
+WITHHELD = "withheld"
+"""What is noted of a type that is refused although Bronze holds objects of it."""
+
+IGNORED = "ignored"
+"""What is noted of a parameter that is taken and does nothing."""
+
 WHOLE_COMPANY = "*"
 """Stands in the place of an entity's name for what is true of the company as a whole."""
 
@@ -43,7 +49,8 @@ class Capability(StrEnum):
     """
 
     OFFERED = "offered"
-    """``no``: the company has no such objects; neither query nor change data capture serves it."""
+    """``no``: the company has no such objects; neither query nor change data capture serves it.
+    ``withheld``: the same of a type of which Bronze holds objects, so something was taken away."""
     QUERY = "query"
     """``no``: objects of the type cannot be queried, only read by id or as changes."""
     CHANGES = "changes"
@@ -64,6 +71,9 @@ class Capability(StrEnum):
     """The same of a single read."""
     CUSTOM_FIELDS_IN_BATCH = "custom-fields-in-batch"
     """What asking for them did in a batch: ``honoured``, ``refused`` or ``unproven``."""
+    CUSTOM_FIELDS_BY_QUERY = "custom-fields-by-query"
+    """What asking for them did in a query: ``ignored`` where a single read of the same version
+    showed more, ``unproven`` where it did not."""
     CUSTOM_FIELDS_HELD = "custom-fields-held"
     """Which custom fields all rows of a type were read with: ``all`` or ``first-three``."""
 

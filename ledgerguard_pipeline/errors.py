@@ -24,6 +24,7 @@ LedgerGuardError
 │   │   └── AnswerTooBig          (Terminal)   10100: more than one answer can hold
 │   │       └── ReportCut         (Terminal)   a report that ends at Intuit's limit of cells
 │   └── RequestRejected           (Terminal)   any other refusal
+│       └── NoQuery               (Terminal)   the entity type cannot be queried
 ├── CallBudgetSpent               (NeedsHuman) optional work left out; not a failure
 ├── CustodyError                  keys and ciphertexts
 │   └── KeyUnavailable            (NeedsHuman)
@@ -257,6 +258,10 @@ class ReportCut(AnswerTooBig):
 
 class RequestRejected(QBOAPIError, Terminal):
     """Any other refusal: the request itself is wrong."""
+
+
+class NoQuery(RequestRejected):
+    """QuickBooks says that it serves no query of the entity type, whatever is asked."""
 
 
 class CallBudgetSpent(LedgerGuardError, NeedsHuman):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.capabilities import Lacking
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
@@ -207,6 +208,7 @@ def read_known(
         bronze_trouble=control.bronze_trouble.read(),
         gaps=control.sync_states.gaps.read(realms),
         doubts=control.sync_states.doubts.read(realms),
+        lacking=control.capabilities.lacking(realms),
         refreshes=control.tokens.attempts(realms),
     )
 
@@ -226,6 +228,7 @@ class StatusInputs:
     bronze_trouble: str | None
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
     doubts: Mapping[RealmId, tuple[Doubt, ...]]
+    lacking: Mapping[RealmId, Lacking]
     refreshes: Mapping[RealmId, RefreshAttempt]
 
 
@@ -290,6 +293,7 @@ class StatusReader:
         app = self._known.refusals.get(APP)
         of_app = app is not None and app.resumes_at is not None
         run = app if of_app else self._known.refusals.get(realm)
+        lacking = self._known.lacking.get(realm, Lacking())
         sealed_elsewhere = life is not None and life.key_id not in self._known.key_ids
         return SyncFacts(
             entities=tuple(
@@ -313,6 +317,8 @@ class StatusReader:
                 for each in self._known.doubts.get(realm, ())
                 if each.entity in self._promises
             ),
+            withheld=tuple(name for name in lacking.withheld if name in self._promises),
+            custom_fields_ignored=lacking.custom_fields,
             key_missing=life.key_id if life is not None and sealed_elsewhere else None,
             store_concerns=self._known.concerns,
             bronze_trouble=self._known.bronze_trouble,

@@ -47,6 +47,10 @@ class SyncFacts:
     """Where Intuit's count and Bronze differed when they were compared last."""
     doubted: tuple[str, ...] = ()
     """Types whose answers lack objects that are not deleted."""
+    withheld: tuple[str, ...] = ()
+    """Types that QuickBooks refuses although Bronze holds objects of them."""
+    custom_fields_ignored: bool = False
+    """Whether queries show fewer custom fields than single reads do, although all are asked for."""
     key_missing: str | None = None
     """The key that seals its tokens, where it is not in the ring."""
     store_concerns: tuple[str, ...] = ()

@@ -44,6 +44,8 @@ class ReasonKind(StrEnum):
     PARTIAL_ROWS = "partial_rows"
     COUNTS_DIFFER = "counts_differ"
     RIGHTS_IN_DOUBT = "rights_in_doubt"
+    TYPE_WITHHELD = "type_withheld"
+    CUSTOM_FIELDS_IGNORED = "custom_fields_ignored"
     CALL_BUDGET = "call_budget"
     WEBHOOK_LAG = "webhook_lag"
     PARKED_EVENTS = "parked_events"

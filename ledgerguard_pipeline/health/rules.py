@@ -55,6 +55,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *refresh_reasons(facts),
             *_at_risk(facts),
             *_rights(facts),
+            *_withheld(facts),
             *_bronze(facts),
             *_failures(company, facts, barred),
             # What nobody can load is late, and its calls fail, for that same reason.
@@ -174,6 +175,20 @@ def _rights(facts: SyncFacts) -> list[Reason]:
     return [Reason(HealthState.UNHEALTHY, text, ReasonKind.RIGHTS_IN_DOUBT)]
 
 
+def _withheld(facts: SyncFacts) -> list[Reason]:
+    if not facts.withheld:
+        return []
+    text = (
+        f"QuickBooks refuses {names(facts.withheld)}, of which Bronze holds objects: the "
+        "consenting person lost rights, or the company's edition does not include them any more. "
+        "Their rows stay as they are and are not kept current. Let an administrator check that "
+        "person's role in QuickBooks, or connect the company again as an administrator; "
+        "`ledgerguard sync --full` looks at once. If the edition changed, leave them out with "
+        "LEDGERGUARD_ENTITIES."
+    )
+    return [Reason(HealthState.DEGRADED, text, ReasonKind.TYPE_WITHHELD)]
+
+
 def _failures(company: Company, facts: SyncFacts, barred: Reason | None) -> list[Reason]:
     texts = [company.last_error] if company.last_error and barred is None else []
     failed = [
@@ -273,6 +288,14 @@ def _contents(facts: SyncFacts) -> list[Reason]:
             "Every sync tries again; at once: `ledgerguard sync --reconcile`."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
+    if facts.custom_fields_ignored:
+        text = (
+            "QuickBooks takes the wish for all custom fields in queries and does not follow it: a "
+            "single read showed more than the query of the same object. Bronze holds what queries "
+            "show. It is looked at again every day; tell Intuit's support, or set "
+            "LEDGERGUARD_CUSTOM_FIELDS=first-three if those are enough."
+        )
+        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.CUSTOM_FIELDS_IGNORED))
     if facts.count_gaps:
         gaps = [f"{each.entity} {each.counted} and {each.held}" for each in facts.count_gaps]
         text = (

@@ -38,7 +38,7 @@ class EntityPlan:
     ``since`` already includes the overlap. ``advances`` tells whether success may move the
     watermark: only a read that leaves no gap behind it may. ``count_after`` asks for a
     comparison with ``COUNT(*)``, because this way cannot see deletions. What the company does
-    not offer is not asked for; ``look`` asks beside the plan whether change data capture takes
+    not offer is not asked for, and is ``withheld`` where Bronze holds such objects; ``look`` asks beside the plan whether change data capture takes
     the type by now. ``whole_day`` says that ``since`` reaches back so far only because changes of
     the type are dated by the day.
     """
@@ -50,6 +50,7 @@ class EntityPlan:
     advances: bool = True
     count_after: bool = False
     offered: bool = True
+    withheld: bool = False
     look: bool = False
     whole_day: bool = False
 

@@ -185,11 +185,13 @@ class QBOClient(Granted, Reporting):
         if query.entity != entity or query.counting:
             raise BadInputError(f"The statement does not select {entity.name}.")
 
-        return self.custom_fields.call(
+        page = self.custom_fields.call(
             read_requests.query(query, purpose),
             lambda read: self._call(read, lambda answer: read_page(answer, entity)),
             wanted=self.custom_fields.asked_of(entity),
         )
+        self.custom_fields.look(entity, page.records)
+        return page
 
     def query_batch(self, queries: Sequence[tuple[EntityType, Query]]) -> list[Page | QBOAPIError]:
         """Up to 25 statements in one call; what fails alone comes back as its error.

@@ -17,7 +17,10 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
     AnswerTooBig,
     AnswerTooSlow,
+    FeatureUnavailable,
     LedgerGuardError,
+    NoQuery,
+    NotFound,
     PoisonPage,
     QBOAPIError,
     ReauthorizationRequired,
@@ -28,7 +31,7 @@ from ledgerguard_pipeline.qbo.answers.envelope import Answer
 from ledgerguard_pipeline.qbo.answers.fault_rules import PROCESSING_ERROR, SYSTEM_FAILURE
 from ledgerguard_pipeline.qbo.answers.faults import Where, renewable
 from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken, TokenSource
-from ledgerguard_pipeline.qbo.queries.read_requests import Read
+from ledgerguard_pipeline.qbo.queries.read_requests import PROBE, Read
 from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.qbo.transport.http import Transport
@@ -255,9 +258,10 @@ class _Note:
         rows: int = 0,
         error: LedgerGuardError | None = None,
     ) -> None:
-        if error is None and not structlog.is_configured():
+        usual = error is None or self._answers(error)
+        if usual and not structlog.is_configured():
             return  # a library in a program that set up no logging tells only what went wrong
-        log = _log.info if error is None else _log.warning
+        log = _log.info if usual else _log.warning
         log(
             "qbo_request",
             realm=self.realm,
@@ -275,6 +279,11 @@ class _Note:
                 else {"error": type(error).__name__, "fault_code": error.fault_code}
             ),
         )
+
+    def _answers(self, error: LedgerGuardError) -> bool:
+        """Whether a refusal answers the question: an object is gone, a type is not served."""
+        gone = isinstance(error, NotFound) and self.read.purpose != PROBE
+        return gone or isinstance(error, NoQuery | FeatureUnavailable)
 
 
 def _locate(error: LedgerGuardError, realm: RealmId, read: Read) -> None:

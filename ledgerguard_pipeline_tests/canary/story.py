@@ -105,6 +105,15 @@ def visit(edge: Edge, admin: str, verifier: str) -> None:
     edge.ask("POST", "/api/v1/webhooks/qbo", body, intuit_signature=verifier)
 
 
+def refuse(sandbox: SandboxHandle, kind: str) -> None:
+    """Whatever a sync asks for gets the fault, in a batch and beside."""
+    for endpoint in ("batch_item", "batch", "query", "cdc", "read"):
+        sandbox.inject(kind, probability=1.0, endpoint=endpoint)
+    run(["sync", "--json", "--entity", "Invoice", "--entity", "Customer", "--full"])
+    run(["status"])
+    sandbox.clear_faults()
+
+
 def fail_in_every_way(sandbox: SandboxHandle) -> None:
     """Each one with DEBUG logs, Dagster's events and a traceback where there is any."""
     sandbox.inject("application_error", next=4, endpoint="batch")
@@ -112,6 +121,7 @@ def fail_in_every_way(sandbox: SandboxHandle) -> None:
     sandbox.expire_tokens()
     run(["sync", "--entity", "Invoice", "--full"])
     sandbox.clear_faults()
+    refuse(sandbox, "stale_object")  # the fault names the person who edits
     sandbox.expire_tokens()
     os.environ["INTUIT_CLIENT_SECRET"], right = WRONG_SECRET, os.environ["INTUIT_CLIENT_SECRET"]
     command("sync", "--entity", "Invoice", expect=2)
@@ -153,6 +163,7 @@ def main(pages: Path, base_url: str, realm: str) -> None:
                 environment["INTUIT_WEBHOOK_VERIFIER_TOKEN"],
             )
             connect(edge, sandbox)
+            refuse(sandbox, "unauthorized")  # the fault names the token by its handle
             for arguments in (("status",), ("status", "--json"), ("companies", "--json"),
                               ("events", "list"), ("doctor",)):  # fmt: skip
                 run(list(arguments))

@@ -25,6 +25,7 @@ import duckdb
 import pytest
 
 from ledgerguard_pipeline.control.tokens.keyring import new_key
+from ledgerguard_pipeline.sandbox.api.faults import COLLEAGUE, HANDLE
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.canary.story import FORGED, WRONG_SECRET
 
@@ -88,6 +89,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         "admin token": ADMIN,
         "verifier token": VERIFIER,
         "forged admin token": FORGED,
+        "handle of a refused token": HANDLE,
+        "person whom a fault names": COLLEAGUE,
         "newest encryption key": keys[0],
         "older encryption key": keys[1],
     }
@@ -102,7 +105,8 @@ def test_the_story_had_every_kind_of_secret_in_it(found: Found) -> None:
     assert count >= 4, "two connects and at least two refreshes"
     printed = found.printed.decode()
     for sign_of_life in ("token_refreshed", "reauthorization_required", "keys_rotated",
-                         "INTUIT_CLIENT_SECRET", "Traceback", "consent_refused"):  # fmt: skip
+                         "INTUIT_CLIENT_SECRET", "Traceback", "consent_refused",
+                         "Somebody edited it just then", "Token expired"):  # fmt: skip
         assert sign_of_life in printed, sign_of_life
     assert len(list(found.pages.iterdir())) > 20
     for name, secret in found.secrets.items():

@@ -14,7 +14,6 @@ from pathlib import Path
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE, ROOT, TESTS, python_files
 
 USED_WITHOUT_IMPORT = {
-    "dagster-dg-cli": "the dg command",
     "dagster-webserver": "started as a process of its own",
     "httptools": "uvicorn's parser, which the sandbox builds upon",
     "pytz": "DuckDB needs it to return times with a zone",

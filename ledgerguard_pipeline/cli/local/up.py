@@ -166,11 +166,11 @@ def _start_product(
     """The web edge; then the code location once, and Dagster's web server and daemon on it."""
     command = python("-m", "ledgerguard_pipeline.cli", "web", "--port", str(ports["web"]))
     children.start("web", command, variables)
-    from ledgerguard_pipeline.defs.instance.home import prepare_dagster_home
+    from ledgerguard_pipeline.defs.instance.home import EVENT_BATCHES, prepare_dagster_home
     from ledgerguard_pipeline.defs.keys import CODE_LOCATION
 
     dagster_home = prepare_dagster_home(home)
-    variables = {**variables, "DAGSTER_HOME": str(dagster_home)}
+    variables = {**EVENT_BATCHES, **variables, "DAGSTER_HOME": str(dagster_home)}
     code_port = free_port()
     workspace = dagster_home / "up-workspace.yaml"
     workspace.write_text(_WORKSPACE.format(port=code_port, name=CODE_LOCATION), encoding="utf-8")

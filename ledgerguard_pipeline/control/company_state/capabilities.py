@@ -6,16 +6,27 @@ A power cut may lose the last rows: then it is found out once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select
 
-from ledgerguard_pipeline.capabilities import Capability, Seen, Subject
+from ledgerguard_pipeline.capabilities import IGNORED, WITHHELD, Capability, Seen, Subject
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import capabilities
 from ledgerguard_pipeline.values import Environment, RealmId
 
 _COLUMNS = ("environment", "realm_id", "entity", "capability", "value", "seen_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What one company's API keeps back: types of which Bronze holds objects, and whether queries
+    leave out custom fields that single reads show.
+    """
+
+    withheld: tuple[str, ...] = ()
+    custom_fields: bool = False
 
 
 class CapabilityStore:
@@ -43,6 +54,33 @@ class CapabilityStore:
                 for row in connection.execute(statement)
                 if row.capability in known
             }
+
+    def lacking(self, realms: Sequence[RealmId] | None) -> Mapping[RealmId, Lacking]:
+        """What people should know of some companies or of all, in one statement.
+
+        Companies that lack nothing are left out.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached.
+        """
+        statement = (
+            select(capabilities.c.realm_id, capabilities.c.entity, capabilities.c.value)
+            .where(self._mine, capabilities.c.value.in_((WITHHELD, IGNORED)))
+            .order_by(capabilities.c.entity)
+        )
+        if realms is not None:
+            statement = statement.where(capabilities.c.realm_id.in_(realms))
+        found: dict[RealmId, Lacking] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(statement):
+                realm = RealmId(row.realm_id)
+                before = found.get(realm, Lacking())
+                found[realm] = (
+                    replace(before, withheld=(*before.withheld, row.entity))
+                    if row.value == WITHHELD
+                    else replace(before, custom_fields=True)
+                )
+        return found
 
     def note(self, realm: RealmId, entity: str, capability: Capability, value: str) -> None:
         """Remember what was seen just now.

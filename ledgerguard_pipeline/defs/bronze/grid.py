@@ -8,7 +8,6 @@ beside those of its own changes, however often whole companies are read again.
 Decision 49 in docs/decisions.md.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
@@ -81,8 +80,11 @@ def pointer(realm_id: str, newest: str) -> Metadata:
 def record(
     step: StepExecutionContext, batch: str, found: Sequence[dg.AssetMaterialization]
 ) -> None:
-    """Store materializations of a step in one transaction; ``batch`` names it within the run."""
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    """Store materializations of a step; ``batch`` names them within the run.
+
+    They go into one transaction where Dagster batches events (``EVENT_BATCHES``), and one by one
+    elsewhere.
+    """
     for index, materialization in enumerate(found, start=1):
         DagsterEvent.asset_materialization(
             step,

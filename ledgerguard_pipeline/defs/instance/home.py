@@ -13,6 +13,11 @@ from ledgerguard_pipeline.errors import ConfigurationError
 
 FILES = ("dagster.yaml", "workspace.yaml")
 
+EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
+"""Lets Dagster store events that belong together in one transaction: the 190 that announce the
+assets and checks of a run, and the windows that a first load covered. Dagster reads it from the
+environment only; whoever starts processes of Dagster gives it to them."""
+
 _NO_CAPTURE = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -59,12 +64,13 @@ def dagster_instance(
 
     Without ``capture_output`` the output of steps stays on the terminal instead of being copied
     into files for the UI: whoever draws progress there needs its terminal.
-    ``DAGSTER_HOME`` is set for this process, since ``dagster.yaml`` names its storage by it.
+    ``DAGSTER_HOME`` is set for this process, since ``dagster.yaml`` names its storage by it, and so
+    are ``EVENT_BATCHES``.
     """
     home = prepare_dagster_home(settings.ledgerguard_home)
     os.environ["DAGSTER_HOME"] = str(home)
-    # The 190 events that announce a run's assets and checks go into one transaction.
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    for name, text in EVENT_BATCHES.items():
+        os.environ.setdefault(name, text)
     overrides = None if capture_output else {"compute_logs": _NO_CAPTURE}
     reference = InstanceRef.from_dir(str(home), overrides=overrides)
     with dg.DagsterInstance.from_ref(reference) as instance:

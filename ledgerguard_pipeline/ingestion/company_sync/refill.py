@@ -49,6 +49,7 @@ class Refill:
         """Remember what the rows of these types were read with; writes only what is news."""
         if not self._remembers:
             return
+        self._client.custom_fields.prove(self._client.get_entity)
         for load in loads:
             entity = load.reader.plan.entity
             if not entity.custom_fields or not load.completed:
@@ -65,7 +66,7 @@ class Refill:
     @property
     def _whole(self) -> bool:
         fields = self._client.custom_fields
-        return fields.wanted == ALL and not fields.refused
+        return fields.wanted == ALL and not fields.refused and not fields.ignored
 
     def _held(self, entity: EntityType) -> str | None:
         seen = self._client.capabilities.seen(entity.name, Capability.CUSTOM_FIELDS_HELD)

@@ -58,9 +58,15 @@ class EntityChanges:
 
 @dataclass(frozen=True, slots=True)
 class NotByChanges:
-    """Change data capture cannot tell for this type now; query it. ``reason`` says why."""
+    """Change data capture cannot tell for this type now; query it. ``reason`` says why.
+
+    ``passing`` says that the type is covered and that it was the rows which stood in the way: one
+    that cannot be shown, which is the ``fault``, or too many of them.
+    """
 
     reason: str
+    fault: QBOAPIError | None = None
+    passing: bool = False
 
 
 Outcome = EntityChanges | NotByChanges | QBOAPIError | RightsInDoubt
@@ -124,9 +130,10 @@ def _ask(
 
 def _refused(client: QBOClient, entity: EntityType, error: QBOAPIError) -> NotByChanges:
     """One type was refused; unless a record is the reason, so it will be next time."""
-    if not isinstance(error, PoisonPage):
+    spoilt = isinstance(error, PoisonPage)
+    if not spoilt:
         client.capabilities.note(entity.name, Capability.CHANGES, "no")
-    return NotByChanges(f"refused: {error.message}")
+    return NotByChanges(f"refused: {error.message}", error, passing=spoilt)
 
 
 def _sort_out(
@@ -140,7 +147,9 @@ def _sort_out(
         largest = max(entities, key=lambda entity: changes.groups[entity.name].rows)
         rest = [entity for entity in entities if entity is not largest]
         if not rest or changes.groups[largest.name].rows >= CAP:
-            gathered.outcomes[largest.name] = NotByChanges("more changes than one answer holds")
+            gathered.outcomes[largest.name] = NotByChanges(
+                "more changes than one answer holds", passing=True
+            )
         else:
             _ask(client, [largest], since, gathered)
         if rest:

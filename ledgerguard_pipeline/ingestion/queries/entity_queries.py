@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.capabilities import WITHHELD, Capability
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import NotFound, PoisonPage, RequestRejected
+from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRejected
 from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -78,9 +78,9 @@ class EntityQueries:
         """No query of the type is served."""
         self._client.capabilities.note(self.entity.name, Capability.QUERY, "no")
 
-    def without_query(self) -> RequestRejected:
+    def without_query(self) -> NoQuery:
         """The refusal that was met before, without asking for it again."""
-        return RequestRejected(
+        return NoQuery(
             f"QuickBooks serves no query of {self.entity.name} in this company.",
             realm_id=self._client.realm_id,
             entity=self.entity.name,
@@ -103,12 +103,14 @@ class EntityQueries:
             records.append(_buried(id, found, time) if isinstance(found, NotFound) else found)
         return records
 
-    def offered(self, *, really: bool) -> None:
-        """Remember whether the company has such objects at all."""
-        if really:
-            self._client.capabilities.drop(self.entity.name, Capability.OFFERED)
-        else:
-            self._client.capabilities.note(self.entity.name, Capability.OFFERED, "no")
+    def offered(self) -> None:
+        """Remember that the company has such objects."""
+        self._client.capabilities.drop(self.entity.name, Capability.OFFERED)
+
+    def refused(self, held: int) -> None:
+        """Remember that it has none, or that they are withheld: ``held`` are in Bronze."""
+        value = WITHHELD if held else "no"
+        self._client.capabilities.note(self.entity.name, Capability.OFFERED, value)
 
     def alive(self, ids: Sequence[str]) -> Living:
         """Those of these objects that are alive now.

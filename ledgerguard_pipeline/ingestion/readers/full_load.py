@@ -23,20 +23,17 @@ from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import (
     FeatureUnavailable,
     IngestionError,
+    NoQuery,
     QBOAPIError,
     RequestRejected,
     RightsInDoubt,
 )
-from ledgerguard_pipeline.ingestion.plan import CDC_REACH, OVERLAP, EntityPlan
-from ledgerguard_pipeline.ingestion.queries.cdc import (
-    EntityChanges,
-    NotByChanges,
-    Outcome,
-    read_changes,
-)
+from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
+from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, read_changes
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
-from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
+from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
+from ledgerguard_pipeline.ingestion.readers.without_query import WithoutQuery
 from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.page_walk import PageWalk
@@ -115,6 +112,10 @@ class FullReader:
             return False
         return self._whole(self._opening.result()) is not None
 
+    @property
+    def _held(self) -> int:
+        return self._bronze.stored(self._realm_id, self.plan.entity)
+
     def activate(self) -> None:
         self._active = True
         if self._walk is not None:
@@ -134,19 +135,26 @@ class FullReader:
             self._prove_emptied(opening.count)
             yield from self._read(opening, track_seen=self._track_seen)
         except FeatureUnavailable:
-            self.queries.offered(really=False)
-            self.comparison.note = NOT_OFFERED
+            self.comparison.note = not_offered(self.queries, self._held)
             # Nothing can have changed before the feature exists, so changes suffice from here;
             # of what Bronze holds already, changes up to now may be unread.
             watermark = None if self._track_seen else opening.time
             yield self._advancing(Chunk((), watermark=watermark))
             return
         except RequestRejected as error:
-            if self.plan.entity.surely_queried or self._pager.answered or opening.page is not None:
+            refused = isinstance(error, NoQuery) or not self.plan.entity.surely_queried
+            if not refused or self._pager.answered or opening.page is not None:
                 raise
-            yield from self._without_query(error)
+            yield from WithoutQuery(
+                self._client,
+                self.plan,
+                self.queries,
+                self._bronze,
+                self._realm_id,
+                held=self._held,
+            ).chunks(error, self.comparison)
             return
-        self.queries.offered(really=True)
+        self.queries.offered()
         if opening.count is None:
             return
         if self._complete(opening.count) or self._complete(self.queries.count()):
@@ -155,47 +163,6 @@ class FullReader:
         self._resume, self._walk, self._rejected = None, None, 0
         yield from self._read(Opening(self.comparison.expected, None, None), track_seen=True)
         self._complete(self.queries.count())
-
-    def _without_query(self, refusal: RequestRejected) -> Iterator[Chunk]:
-        """No query of the type is served: what changes and reads by id can tell.
-
-        Raises:
-            RequestRejected: the type was there before, or is one that every company has.
-        """
-        entity = self.plan.entity
-        if entity.optional and not self._track_seen:
-            # Never seen here, and what cannot even be counted is not there.
-            self.queries.offered(really=False)
-            self.comparison.note = NOT_OFFERED
-            return
-        outcome = self._recent()
-        if isinstance(outcome, EntityChanges):
-            self.queries.note_without_query()
-            met = {record.id for record in outcome.records}
-            held = self._bronze.living(self._realm_id, entity) if self._track_seen else frozenset()
-            rest = self.queries.one_by_one(sorted(held - met), outcome.time)
-            self.comparison.note = (
-                f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "
-                "known by id were read"
-            )
-            size = sum(len(record.payload or b"") for record in (*outcome.records, *rest))
-            chunk = Chunk((*outcome.records, *rest), outcome.rejects, size, outcome.time)
-            yield self._advancing(chunk)
-            return
-        if isinstance(outcome, QBOAPIError):
-            raise outcome
-        raise refusal
-
-    def _recent(self) -> Outcome:
-        entity = self.plan.entity
-        if not entity.cdc or self.queries.lacks(Capability.CHANGES):
-            return NotByChanges("the company's change data capture does not cover the type")
-        self.queries.calls += 1
-        since, known = (
-            self.queries.now() - CDC_REACH,
-            partial(self._bronze.versions, self._realm_id),
-        )
-        return read_changes(self._client, [entity], since, known=known)[entity.name]
 
     def _prove_emptied(self, count: int | None) -> None:
         """A count of nothing is asked about before anything is read or written for it.

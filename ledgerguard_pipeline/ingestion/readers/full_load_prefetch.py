@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from ledgerguard_pipeline.entities import EntityType, Kind
-from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
+from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.queries.packing import ROWS_PER_BATCH, packed
 from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.readers.full_load import Opening
@@ -112,7 +112,7 @@ def _settles(
     count: int | QBOAPIError | None, entity: EntityType
 ) -> TypeGuard[FeatureUnavailable | RequestRejected]:
     """Whether the refusal of the count tells all there is to know about querying the type."""
-    return isinstance(count, FeatureUnavailable) or (
+    return isinstance(count, FeatureUnavailable | NoQuery) or (
         not entity.surely_queried and isinstance(count, RequestRejected)
     )
 

@@ -17,7 +17,7 @@ from ledgerguard_pipeline.ingestion.readers.base import (
     CountComparison,
     EntityReader,
 )
-from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
+from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.shared_changes import FirstPage
 from ledgerguard_pipeline.values import Mode, RealmId
 
@@ -86,15 +86,15 @@ class QueryReader:
                 watermark = chunk.watermark
                 yield replace(chunk, watermark=None) if hold else chunk
         except FeatureUnavailable:
-            self.queries.offered(really=False)
-            self.comparison.note = NOT_OFFERED
+            held = self._bronze.stored(self._realm_id, self.plan.entity)
+            self.comparison.note = not_offered(self.queries, held)
             yield Chunk(())
             return
         except RequestRejected:
             # A type that cannot be filtered by time is read whole.
             yield from self._take_over()
             return
-        self.queries.offered(really=True)
+        self.queries.offered()
         if not self._count_after:
             return
         expected = first.count if first.count is not None else self.queries.count()
@@ -166,7 +166,7 @@ class ChangeReader:
         outcome = self._outcome.result()
         self.queries.calls += 1  # shared by all entities of the sync
         if isinstance(outcome, EntityChanges):
-            self.queries.offered(really=True)
+            self.queries.offered()
             watermark = outcome.time if self.plan.advances else None
             size = sum(len(record.payload or b"") for record in outcome.records)
             yield Chunk(outcome.records, outcome.rejects, size, watermark)

@@ -2,7 +2,10 @@
 
 A type that change data capture refuses in a company is queried there, in the batch that queries
 others anyway; a type that the company's edition lacks is left alone. Once a day each is looked
-at again, one of them in a sync, so that no sync makes more than one call for it.
+at again, one of them in a sync, so that no sync makes more than one call for it. What was loaded
+before and is refused now is said apart: it may be rights that were lost.
+
+Decision 63 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ledgerguard_pipeline.capabilities import WITHHELD as WITHHELD_VALUE
 from ledgerguard_pipeline.capabilities import Capabilities, Capability, Seen
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
@@ -17,6 +21,21 @@ from ledgerguard_pipeline.ingestion.readers.base import Chunk, CountComparison
 from ledgerguard_pipeline.values import Mode
 
 NOT_OFFERED = "this company's edition has no such objects"
+
+
+WITHHELD = (
+    "QuickBooks refuses the type, of which Bronze holds objects: the company's edition changed, or "
+    "the consenting person lost rights"
+)
+
+
+def not_offered(queries: EntityQueries, held: int) -> str:
+    """Remember that QuickBooks refuses the type; returns what results say of it.
+
+    ``held`` objects of it are in Bronze.
+    """
+    queries.refused(held)
+    return WITHHELD if held else NOT_OFFERED
 
 
 def as_offered(
@@ -36,7 +55,9 @@ def as_offered(
         if found is None:
             adapted.append(plan)
         elif found[0] is Capability.OFFERED:
-            adapted.append(plan if again or everything else replace(plan, offered=False))
+            withheld = found[1].value == WITHHELD_VALUE
+            absent = replace(plan, offered=False, withheld=withheld)
+            adapted.append(plan if again or everything else absent)
         else:
             counted = plan.entity.countable
             adapted.append(replace(plan, mode=Mode.QUERY, count_after=counted, look=again))
@@ -49,7 +70,7 @@ def _missing(plan: EntityPlan, known: Capabilities) -> tuple[Capability, Seen] |
         wanted.append(Capability.CHANGES)
     for capability in wanted:
         seen = known.seen(plan.entity.name, capability)
-        if seen is not None and seen.value == "no":
+        if seen is not None and seen.value in ("no", WITHHELD_VALUE):
             return capability, seen
     return None
 
@@ -60,7 +81,7 @@ class AbsentReader:
     def __init__(self, plan: EntityPlan, queries: EntityQueries) -> None:
         self.plan = plan
         self.queries = queries
-        self.comparison = CountComparison(note=NOT_OFFERED)
+        self.comparison = CountComparison(note=WITHHELD if plan.withheld else NOT_OFFERED)
 
     @property
     def mode(self) -> Mode:

@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.capabilities import Capability
-from ledgerguard_pipeline.errors import FeatureUnavailable, QBOAPIError, RequestRejected
+from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.queries.split_batches import count_each
@@ -28,7 +28,7 @@ from ledgerguard_pipeline.ingestion.readers.base import (
     CountComparison,
     EntityReader,
 )
-from ledgerguard_pipeline.ingestion.readers.not_offered import NOT_OFFERED
+from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
 from ledgerguard_pipeline.ingestion.results import Reconciled
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -175,12 +175,13 @@ class ReconcileReader:
         try:
             comparison = self._comparison.result()
         except FeatureUnavailable:
-            self.queries.offered(really=False)
-            self.comparison.note = NOT_OFFERED
+            held = self._bronze.stored(self._realm_id, self.plan.entity)
+            self.comparison.note = not_offered(self.queries, held)
             return
-        except RequestRejected:
+        except RequestRejected as error:
             # What was learned of a type is forgotten after a day; what is documented is not.
-            if self.plan.entity.surely_queried and not self.queries.lacks(Capability.QUERY):
+            known = isinstance(error, NoQuery) or self.queries.lacks(Capability.QUERY)
+            if self.plan.entity.surely_queried and not known:
                 raise
             self.comparison.note = "Intuit does not count these objects"
             return

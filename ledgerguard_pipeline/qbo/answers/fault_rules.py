@@ -21,6 +21,7 @@ from ledgerguard_pipeline.errors import (
     ChangesTooOld,
     CompanyUnavailable,
     FeatureUnavailable,
+    NoQuery,
     NotFound,
     PoisonPage,
     QBOAPIError,
@@ -131,6 +132,14 @@ _PASSING = _words(
 )
 """Words of a failure that passes, whatever code they come with."""
 
+_WITHOUT_QUERY = _words(
+    "metadata not found for entity",
+    "invalid context declaration",
+    r"\boperation query\b.{0,20}\bnot supported\b",
+    r"\bquery operation\b.{0,20}\bnot supported\b",
+)
+"""How QuickBooks says that an entity type cannot be queried at all."""
+
 _NOT_ABOUT_ACCESS = (*_GOOD, 400, 402, *range(404, 500))
 
 _FINAL = (
@@ -207,6 +216,12 @@ _RULES: tuple[Rule, ...] = (
         codes=(PROCESSING_ERROR,),
     ),
     Rule(FeatureUnavailable, _LACKING, codes=("5020", "5030")),
+    Rule(
+        NoQuery,
+        "QuickBooks serves no query of this entity type.",
+        codes=("500", "4000", "4001"),
+        words=_WITHOUT_QUERY,
+    ),
     Rule(RequestRejected, _WRONG, codes=_FINAL),
     # Codes that say little: the words decide.
     Rule(ServiceUnavailable, _OUTAGE, statuses=_NOT_ABOUT_ACCESS, words=_PASSING),

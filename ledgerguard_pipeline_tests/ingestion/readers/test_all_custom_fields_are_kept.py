@@ -9,6 +9,7 @@ import pytest
 
 from ledgerguard_pipeline.capabilities import WHOLE_COMPANY, Capability
 from ledgerguard_pipeline.entities import entity_type, entity_types
+from ledgerguard_pipeline.health.reasons import ReasonKind
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.answers.custom_fields import CARRIERS
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -147,3 +148,36 @@ def test_switching_it_on_reads_these_types_once_more_and_no_others(
     assert {each.mode for each in sync(connected, TYPES).results} == {Mode.CDC}
     connect(connected, sandbox)
     assert failures(sync(connected, TYPES)) == {}
+
+
+@pytest.mark.parametrize("alone", ["honoured", "ignored"])
+def test_a_query_that_ignores_the_wish_is_seen_where_a_single_read_shows_more(
+    connected: Installation, sandbox: SandboxServer, alone: str
+) -> None:
+    some = entity_types(["Invoice", "Vendor"])
+    sandbox.set(include_on_query="ignored", include_on_batch="ignored", include_on_read=alone)
+    assert failures(sync(connected, some)) == {}
+    assert fields(connected, sandbox, "Invoice") == 3
+    sandbox.edit("update", "Invoice")
+    sandbox.pop_log()
+    assert failures(sync(connected, some)) == {}
+    assert [call.endpoint for call in sandbox.pop_log()] == ["cdc", "query"], "once a day"
+    assert kinds(connected, sandbox) == (
+        {ReasonKind.CUSTOM_FIELDS_IGNORED} if alone == "honoured" else set()
+    )
+
+    sandbox.set(include_on_query="honoured", include_on_batch="honoured")
+    sandbox.edit("custom_fields", "Invoice")
+    for _ in range(2):
+        assert failures(sync(connected, some)) == {}
+    assert kinds(connected, sandbox) == set()
+    if alone == "honoured":
+        assert differing(connected, sandbox, some) == {}
+
+
+def kinds(installation: Installation, sandbox: SandboxServer) -> set[ReasonKind]:
+    """What health says of custom fields."""
+    company_status = installation.company_status(realm_of(sandbox))
+    assert company_status is not None
+    found = {reason.kind for reason in company_status.health.reasons}
+    return found & {ReasonKind.CUSTOM_FIELDS_IGNORED}

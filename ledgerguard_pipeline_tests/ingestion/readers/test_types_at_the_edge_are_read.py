@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledgerguard_pipeline.entities import ENTITIES, entity_type
-from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan, plan_entities
+from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
+from ledgerguard_pipeline.ingestion.plan import CDC_REACH, OVERLAP, EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges
 from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
 from ledgerguard_pipeline.ingestion.request import SyncRequest
@@ -231,3 +231,72 @@ def test_types_of_a_few_companies_are_read_where_they_are_offered(
     assert failures(sync(connected)) == {}
     assert differing(connected, sandbox, OPTIONAL) == {}
     assert all(stored(connected, entity, realm_of(sandbox)) for entity in OPTIONAL)
+
+
+def test_any_type_may_have_no_query(connected: Installation, sandbox: SandboxServer) -> None:
+    without = entity_types(["Bill", "Vendor", "InventoryAdjustment"])
+    sandbox.set(no_query=[entity.name for entity in without])
+    result = sync(connected)
+    assert failures(result) == {}
+    notes = {each.entity: each.note or "" for each in result.results}
+    assert all("it has no query" in notes[entity.name] for entity in without)
+    realm, recent = realm_of(sandbox), datetime.now(UTC) - CDC_REACH
+    for entity in without:
+        table = sandbox.world.companies[sandbox.realm_id].tables[entity.name]
+        changed = {row.id for row in table.rows.values() if row.updated > recent.timestamp()}
+        assert stored(connected, entity, realm).keys() == changed
+    id = sandbox.edit("create", "Vendor")["id"]
+    sandbox.edit("update", "Bill", note="paid in person")
+    sandbox.pop_log()
+    assert failures(sync(connected)) == {}
+    assert id in stored(connected, entity_type("Vendor"), realm)
+    bills = stored(connected, entity_type("Bill"), realm).values()
+    assert any(b"paid in person" in body for body in bills)
+    sync(connected)
+    sandbox.pop_log()
+    assert failures(sync(connected)) == {}
+    assert len(sandbox.pop_log()) == 1
+    assert failures(sync(connected, reconcile=True)) == {}
+    assert health(connected, sandbox) == ()
+
+
+def test_a_type_with_neither_query_nor_changes_is_not_offered(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(no_query=["TaxRate", "Class"], cdc_refuses=["Class"])
+    results = [sync(connected) for _ in range(3)]
+    assert [failures(result) for result in results] == [{}, {}, {}]
+    notes = {each.entity: each.note or "" for each in results[-1].results}
+    assert notes["TaxRate"] == notes["Class"] == "this company's edition has no such objects"
+    assert health(connected, sandbox) == ()
+
+
+def test_a_record_that_cannot_be_shown_hides_only_what_changed_before_it(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    types = [ADJUSTMENT, INVOICE]
+    assert failures(sync(connected, types)) == {}
+    rewind(connected, timedelta(days=3))
+    poisoned, early, late = sorted(sandbox.truth(ADJUSTMENT.name).rows)[:3]
+    now = int(datetime.now(UTC).timestamp())
+    sandbox.set(full_times=[ADJUSTMENT.name])
+    for id, age in ((early, 170_000), (poisoned, 86_400), (late, 3_600)):
+        sandbox.edit("update", ADJUSTMENT.name, id, at=now - age, note=f"recounted {age}")
+    sandbox.set(poison=[[ADJUSTMENT.name, poisoned]])
+    failed = failures(sync(connected, types))
+    assert failed.keys() == {ADJUSTMENT.name}
+    reason = failed[ADJUSTMENT.name] or ""
+    assert "cannot show one InventoryAdjustment object that changed between" in reason
+    assert "serves no query" not in reason
+    realm = realm_of(sandbox)
+    held = stored(connected, ADJUSTMENT, realm)
+    assert b"recounted 3600" in held[late]
+    assert b"recounted" not in held[early]
+    assert any("cannot show one" in text for text in health(connected, sandbox))
+
+    sandbox.set(poison=[])
+    assert failures(sync(connected, types)) == {}
+    held = stored(connected, ADJUSTMENT, realm)
+    assert b"recounted 170000" in held[early]
+    assert b"recounted 86400" in held[poisoned]
+    assert not any("cannot show one" in text for text in health(connected, sandbox))
