@@ -5,7 +5,7 @@ others anyway; a type that the company's edition lacks is left alone. Once a day
 at again, one of them in a sync, so that no sync makes more than one call for it. What was loaded
 before and is refused now is said apart: it may be rights that were lost.
 
-Decision 65 in docs/decisions.md.
+Decision 68 in docs/decisions.md.
 """
 
 from __future__ import annotations

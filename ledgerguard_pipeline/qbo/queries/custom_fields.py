@@ -11,7 +11,7 @@ A query that takes the parameter and does nothing looks like one of a company wi
 So where rows have custom fields and none that only the parameter brings, one of them is read singly,
 once a day: if that shows more of the same version, queries ignore the parameter.
 
-Decisions 57 and 64 in docs/decisions.md.
+Decisions 57 and 67 in docs/decisions.md.
 """
 
 from __future__ import annotations
