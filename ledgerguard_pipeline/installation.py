@@ -19,7 +19,6 @@ import structlog
 from ledgerguard_pipeline.auth.connect import Connector
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.health.company_status import CompanyStatus
+    from ledgerguard_pipeline.ingestion.recorder import Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
 
 LOCK_WAIT_SECONDS = 60.0
@@ -63,13 +63,13 @@ class Installation:
         connect: Connect | None = None,
         lock_wait_seconds: float = LOCK_WAIT_SECONDS,
     ) -> None:
-        prepare_for_loads()
         self._lock_wait_seconds = lock_wait_seconds
         self.settings = settings
         self.clock = clock
         self._connect = connect
         self._lock = threading.RLock()
         self._clients: dict[RealmId, QBOClient] = {}
+        self._owns_control = True
 
     @classmethod
     def open(
@@ -103,8 +103,28 @@ class Installation:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
-            if "control" in self.__dict__:
+            if self._owns_control and "control" in self.__dict__:
                 self.control.close()
+
+    def sharing(self, *, connect: Connect, lock_wait_seconds: float) -> Installation:
+        """The same installation with Bronze opened another way.
+
+        Control plane and tokens are those of this one, and stay open when the other is closed.
+
+        Raises:
+            ConfigurationError, KeyUnavailable: as ``ControlPlane.open``.
+        """
+        other = Installation(
+            self.settings,
+            clock=self.clock,
+            connect=connect,
+            lock_wait_seconds=lock_wait_seconds,
+        )
+        other._owns_control = False
+        other.control = self.control
+        if "token_provider" in self.__dict__:
+            other.token_provider = self.token_provider
+        return other
 
     @cached_property
     def control(self) -> ControlPlane:
@@ -163,17 +183,11 @@ class Installation:
             ConfigurationError: the app's credentials are not set.
         """
         company = self.control.companies.require(realm_id)
-        if company.status is ConnectionStatus.DISCONNECTED:
-            raise BadInputError(
-                f"{company.name} is disconnected. Run `ledgerguard connect` and choose it.",
-                realm_id=realm_id,
-            )
-        if company.status is ConnectionStatus.NEEDS_REAUTH:
-            raise ReauthorizationRequired(
-                f"The connection of {company.name} has ended at Intuit. Run `ledgerguard "
-                "connect` and choose it; loading goes on where it stopped.",
-                realm_id=realm_id,
-            )
+        lost = company.not_connected
+        if lost is not None and company.status is ConnectionStatus.NEEDS_REAUTH:
+            raise ReauthorizationRequired(lost, realm_id=realm_id)
+        if lost is not None:
+            raise BadInputError(lost, realm_id=realm_id)
         with self._lock:
             if realm_id not in self._clients:
                 self._clients[realm_id] = self._client(realm_id, self.token_provider)
@@ -191,9 +205,7 @@ class Installation:
             self.client(realm_id),
             self.bronze,
             clock=self.clock,
-            companies=self.control.companies,
-            sync_states=self.control.sync_states,
-            budget=self.control.budget,
+            recorder=self._recorder(realm_id),
             company_status=lambda: self.company_status(realm_id),
         )
 
@@ -224,9 +236,7 @@ class Installation:
                 client,
                 self.bronze,
                 clock=self.clock,
-                companies=self.control.companies,
-                sync_states=self.control.sync_states,
-                budget=self.control.budget,
+                recorder=self._recorder(realm_id),
             )
 
     def transport(self, *, connections: int, silence_seconds: float) -> Transport:
@@ -258,6 +268,14 @@ class Installation:
             self.control.bronze_trouble.found(None if wrong is None else wrong.message)
         except LedgerGuardError as error:
             _log.warning("bronze_trouble_not_noted", message=error.message)
+
+    def _recorder(self, realm_id: RealmId) -> Recorder:
+        from ledgerguard_pipeline.ingestion.recorder import InstallationRecorder
+
+        control = self.control
+        return InstallationRecorder(
+            control.companies, control.sync_states, control.budget, self.bronze, realm_id
+        )
 
     def _client(
         self,

@@ -9,6 +9,7 @@ from ledgerguard_pipeline.errors import BadInputError
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
     from ledgerguard_pipeline.control.company_state.companies import Company
+    from ledgerguard_pipeline.installation import Installation
 
 
 def installed(settings: Settings) -> bool:
@@ -43,7 +44,7 @@ def connected_companies(settings: Settings) -> list[Company]:
         return control.companies.list()
 
 
-def check_bronze(settings: Settings) -> None:
+def check_bronze(installation: Installation) -> None:
     """Find out before anything is asked of Intuit that Bronze cannot be used.
 
     Raises:
@@ -52,8 +53,5 @@ def check_bronze(settings: Settings) -> None:
         BronzeBusy: another process holds the file for long.
         BronzeUnavailable: the lake's database does not answer.
     """
-    from ledgerguard_pipeline.installation import Installation
-
-    with Installation.open(settings) as installation:
-        if installation.bronze.exists():
-            installation.bronze.watermarks("")
+    if installation.bronze.exists():
+        installation.bronze.watermarks("")

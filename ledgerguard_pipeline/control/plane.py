@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -71,7 +72,6 @@ class ControlPlane:
         self.environment = environment
         self.clock = database.clock
         self.companies = CompanyStore(database, environment)
-        self.states = StateStore(database, environment)
         self.tokens: TokenVault
         self.leases: Leases
         self.limiter: Limiter
@@ -87,20 +87,68 @@ class ControlPlane:
             self.tokens = RedisTokenStore(redis, keyring, environment)
             self.leases = RedisLeaseStore(redis)
             self.limiter = RedisCallLimiter(redis, environment, budgets)
-        self.run_beats = RunBeats(database)
         self.calls = CallLedger(database, environment)
-        self.concerns = DurabilityWarnings(redis, database.clock)
         self.refusals = RefusalLog(database, environment)
         self.budget = CallBudget(self.calls, budgets.per_month, database.clock)
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
-        self.sync_states = SyncStates(database, environment)
-        self.capabilities = CapabilityStore(database, environment)
-        self.bronze_trouble = BronzeTrouble(database, environment)
-        self.check_faults = CheckFaults(database, environment)
-        self.alerts = AlertStore(database, environment)
-        self.counters = CounterStore(database, environment)
-        self.inbox = EventInbox(database, environment, self.counters)
-        self.deliveries = DeliveryStore(database, environment, self.counters, kept_entities)
+        self._kept_entities = kept_entities
+
+    # What one command or run needs of these is made when it is asked for.
+
+    @cached_property
+    def states(self) -> StateStore:
+        """OAuth consents under way."""
+        return StateStore(self.database, self.environment)
+
+    @cached_property
+    def run_beats(self) -> RunBeats:
+        """Signs of life of runs."""
+        return RunBeats(self.database)
+
+    @cached_property
+    def concerns(self) -> DurabilityWarnings:
+        """What may lose tokens."""
+        return DurabilityWarnings(self.redis, self.clock)
+
+    @cached_property
+    def sync_states(self) -> SyncStates:
+        """How far each entity of each company is."""
+        return SyncStates(self.database, self.environment)
+
+    @cached_property
+    def capabilities(self) -> CapabilityStore:
+        """What each company's API was seen to accept."""
+        return CapabilityStore(self.database, self.environment)
+
+    @cached_property
+    def bronze_trouble(self) -> BronzeTrouble:
+        """Why Bronze cannot be used, if it cannot."""
+        return BronzeTrouble(self.database, self.environment)
+
+    @cached_property
+    def check_faults(self) -> CheckFaults:
+        """Failing checks of every company."""
+        return CheckFaults(self.database, self.environment)
+
+    @cached_property
+    def alerts(self) -> AlertStore:
+        """Alerts already sent."""
+        return AlertStore(self.database, self.environment)
+
+    @cached_property
+    def counters(self) -> CounterStore:
+        """Counters that only grow."""
+        return CounterStore(self.database, self.environment)
+
+    @cached_property
+    def inbox(self) -> EventInbox:
+        """The queue of webhook events."""
+        return EventInbox(self.database, self.environment, self.counters)
+
+    @cached_property
+    def deliveries(self) -> DeliveryStore:
+        """Webhook deliveries as they came."""
+        return DeliveryStore(self.database, self.environment, self.counters, self._kept_entities)
 
     @classmethod
     def open(

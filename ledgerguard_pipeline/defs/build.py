@@ -14,8 +14,8 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
 from ledgerguard_pipeline.defs.connected_companies import connected_companies, left_out_now
 from ledgerguard_pipeline.defs.fleet.schedules import build_fleet_schedules
 from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
-from ledgerguard_pipeline.defs.jobs import build_jobs
-from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors, open_control
+from ledgerguard_pipeline.defs.jobs import build_jobs, build_sync_job
+from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors
 from ledgerguard_pipeline.defs.monitoring.check_sensor import build_check_sensor
 from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_connection_asset,
@@ -32,10 +32,22 @@ from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
 )
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
+from ledgerguard_pipeline.defs.run_context import open_control
 from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
 from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
-from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors, open_queue
+from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
+
+
+def build_run_definitions(settings: Settings) -> dg.Definitions:
+    """What a run of the sync job in this process needs: its assets, the job, their resources."""
+    entities = settings.kept_entities
+    return dg.Definitions(
+        assets=build_assets(entities, cell_partitions(settings)),
+        jobs=[build_sync_job(entities)],
+        resources=_resources(settings),
+        executor=dg.in_process_executor,
+    )
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -53,7 +65,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)
     maintenance_job = build_maintenance_job(maintain_bronze)
-    duckdb = BronzeDuckDB(database=database_of(settings))
     return dg.Definitions(
         assets=[
             *build_assets(entities, cells),
@@ -77,15 +88,19 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies, policy),
-            build_lost_runs_sensor(open_queue),
+            build_lost_runs_sensor(open_control),
             build_check_sensor(entities, open_control),
             *build_alert_sensors(),
             *build_webhook_sensors(
-                jobs, cells, entities, connected_companies, open_queue, policy, look=await_due
+                jobs, cells, entities, connected_companies, open_control, policy, look=await_due
             ),
         ],
-        resources={"duckdb": duckdb, "quickbooks": QuickBooks()},
+        resources=_resources(settings),
         # Of all runs, also of a click on Materialize: a step in a process of its own costs six
         # seconds, and only steps of one process share a sync.
         executor=dg.in_process_executor,
     )
+
+
+def _resources(settings: Settings) -> dict[str, object]:
+    return {"duckdb": BronzeDuckDB(database=database_of(settings)), "quickbooks": QuickBooks()}

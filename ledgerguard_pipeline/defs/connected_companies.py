@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, PROBE_LASTS
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import open_control
 from ledgerguard_pipeline.errors import CallBudgetSpent
 
 ListCompanies = Callable[[], Sequence[Company]]
@@ -21,7 +20,7 @@ def connected_companies() -> Sequence[Company]:
     of the month, but for once an hour: their runs could only fail, and their webhook events would
     use up their attempts. Where the whole app is refused one company a time asks for all.
     """
-    with ControlPlane.open(current_settings()) as control:
+    with open_control() as control:
         now = control.now()
         runs = control.refusals.read()
         refused = {
@@ -42,7 +41,7 @@ def connected_companies() -> Sequence[Company]:
 
 def left_out_now(what: str) -> str | None:
     """By the month's call budget: the reason a tick is skipped, or None."""
-    with ControlPlane.open(current_settings()) as control:
+    with open_control() as control:
         try:
             control.budget.require(what)
         except CallBudgetSpent as error:

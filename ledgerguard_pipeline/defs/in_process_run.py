@@ -4,6 +4,7 @@ Decision 3 in docs/decisions.md.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from dagster._core.definitions.job_base import InMemoryJob
@@ -19,9 +20,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.build import build_run_definitions
 from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.jobs import keys_of
 from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, REALM_TAG, TRIGGER_TAG
@@ -31,7 +30,7 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
-from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.installation import Installation
 
 
 class RunOutcome(NamedTuple):
@@ -42,28 +41,50 @@ class RunOutcome(NamedTuple):
     result: SyncResult
 
 
-def run_sync(settings: Settings, requests: Sequence[SyncRequest]) -> SyncResult:
+def run_sync(
+    settings: Settings,
+    requests: Sequence[SyncRequest],
+    *,
+    installation: Installation | None = None,
+) -> SyncResult:
     """Bring companies up to date, one run each; a failure of one does not stop the others.
+
+    ``installation`` is the caller's, if it has one open; it stays open.
 
     Raises:
         BadInputError: a company is not connected, or an entity is not kept; no run was made.
         ConfigurationError: the app's credentials or the home are missing; no run was made.
     """
-    return sum((outcome.result for outcome in run_companies(settings, requests)), SyncResult())
+    outcomes = run_companies(settings, requests, installation=installation)
+    return sum((outcome.result for outcome in outcomes), SyncResult())
 
 
-def run_companies(settings: Settings, requests: Sequence[SyncRequest]) -> list[RunOutcome]:
+def run_companies(
+    settings: Settings,
+    requests: Sequence[SyncRequest],
+    *,
+    installation: Installation | None = None,
+) -> list[RunOutcome]:
     """``run_sync`` with the runs themselves, in the order of the requests.
 
     They run as the job the UI starts and are listed there. A failing entity does not raise: it is
     in the result, and the others are loaded.
     """
     settings.credentials()
-    _require_connected(settings, [request.realm_id for request in requests])
+    with ExitStack() as stack:
+        if installation is None:
+            installation = stack.enter_context(Installation.open(settings))
+        return _run_each(installation, requests)
+
+
+def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> list[RunOutcome]:
+    settings = installation.settings
+    for request in requests:
+        installation.control.companies.require_connected(request.realm_id)
     for request in requests:
         _require_kept(settings, request.entities)
     cells = cell_partitions(settings)
-    job = build_definitions(settings).resolve_job_def(ALL_JOB)
+    job = build_run_definitions(settings).resolve_job_def(ALL_JOB)
     outcomes = []
     with dagster_instance(settings, capture_output=False) as instance:
         instance.add_dynamic_partitions(REALM, [request.realm_id for request in requests])
@@ -79,7 +100,7 @@ def run_companies(settings: Settings, requests: Sequence[SyncRequest]) -> list[R
                 asset_selection=None if everything else frozenset(keys_of(request.entities)),
                 remote_job_origin=_job_origin(),
             )
-            with run_scope(settings) as scope:
+            with run_scope(settings, installation) as scope:
                 finished = execute_run(InMemoryJob(job), run, instance)
             result = sum(scope.results, SyncResult())
             if not finished.success and result.ok:
@@ -94,19 +115,6 @@ def _unexplained(request: SyncRequest, run_id: str) -> str:
         f"Dagster failed run {run_id} of company {request.realm_id} for a reason of its own; "
         "the run's page in the Dagster UI shows its log."
     )
-
-
-def _require_connected(settings: Settings, realms: Sequence[RealmId]) -> None:
-    with ControlPlane.open(settings) as control:
-        companies = [control.companies.require(realm) for realm in realms]
-    for company in companies:
-        if company.status is not ConnectionStatus.CONNECTED:
-            why = f" ({company.last_error})" if company.last_error else ""
-            raise BadInputError(
-                f"{company.name} is not connected any more: {company.status.value}{why}. "
-                "Run `ledgerguard connect` and choose it again.",
-                realm_id=company.realm_id,
-            )
 
 
 def _require_kept(settings: Settings, entities: Sequence[EntityType]) -> None:

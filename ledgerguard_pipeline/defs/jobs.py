@@ -44,7 +44,7 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
     identified = [entity for entity in entities if entity.identified]
     countable = [entity for entity in entities if entity.countable]
     return Jobs(
-        all=_job(ALL_JOB, entities, "Bring every entity of a company up to date."),
+        all=build_sync_job(entities),
         changes=_job(
             CHANGES_JOB,
             changing,
@@ -76,6 +76,11 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
         else None,
         fleet=build_fleet_job(),
     )
+
+
+def build_sync_job(entities: Sequence[EntityType]) -> AssetJob:
+    """The job that the command line runs in its own process."""
+    return _job(ALL_JOB, entities, "Bring every entity of a company up to date.")
 
 
 def keys_of(entities: Sequence[EntityType]) -> list[dg.AssetKey]:

@@ -1,34 +1,54 @@
-"""What the caller of an in-process run shares with the resource of that run.
+"""What a run or a tick shares: settings, results, and the stores it opened.
 
-Dagster builds a resource anew for each run, so settings read by the command line and the results
-it reports cannot travel on the instance; they travel in the context of the calling thread, in
-which the in-process executor runs every step.
+Dagster builds a resource anew for each run, so what the command line has read and opened, and the
+results it reports, cannot travel on the instance; they travel in the context of the calling
+thread, in which the in-process executor runs every step and the daemon evaluates a tick.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.ingestion.results import SyncResult
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.installation import Installation
+
+OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
 
 @dataclass(slots=True)
 class RunScope:
-    """Settings going in, results coming out."""
+    """Settings, and perhaps an open installation, going in; results coming out."""
 
     settings: Settings
+    installation: "Installation | None" = None
     results: list[SyncResult] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Shared:
+    """The control plane of one tick, once somebody needed it."""
+
+    stack: ExitStack
+    control: ControlPlane | None = None
+
+
 _scope: ContextVar[RunScope | None] = ContextVar("ledgerguard_run_scope", default=None)
+_shared: ContextVar[_Shared | None] = ContextVar("ledgerguard_control_plane", default=None)
 
 
 @contextmanager
-def run_scope(settings: Settings) -> Iterator[RunScope]:
-    """Every run started inside the block uses these settings and reports here."""
-    scope = RunScope(settings)
+def run_scope(settings: Settings, installation: "Installation | None" = None) -> Iterator[RunScope]:
+    """Every run started inside the block uses these settings and reports here.
+
+    It works on ``installation``, if one is given, which stays open after it.
+    """
+    scope = RunScope(settings, installation)
     token = _scope.set(scope)
     try:
         yield scope
@@ -40,6 +60,40 @@ def current_settings() -> Settings:
     """The settings of the surrounding scope, or those of the environment."""
     scope = _scope.get()
     return load_settings() if scope is None else scope.settings
+
+
+def current_installation() -> "Installation | None":
+    """The installation that the caller of this run has open, or None."""
+    scope = _scope.get()
+    return None if scope is None else scope.installation
+
+
+@contextmanager
+def one_control_plane() -> Iterator[None]:
+    """Inside the block ``open_control`` opens once, however often it is asked."""
+    with ExitStack() as stack:
+        token = _shared.set(_Shared(stack))
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+@contextmanager
+def open_control() -> Iterator[ControlPlane]:
+    """The control plane of this installation, for one tick: what the tick calls gets the same.
+
+    Raises:
+        ConfigurationError, ControlUnavailable, KeyUnavailable: as ``ControlPlane.open``.
+    """
+    shared = _shared.get()
+    if shared is None:
+        with one_control_plane(), open_control() as control:
+            yield control
+        return
+    if shared.control is None:
+        shared.control = shared.stack.enter_context(ControlPlane.open(current_settings()))
+    yield shared.control
 
 
 def report(result: SyncResult) -> None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import CallBudgetSpent
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import Mode
@@ -25,17 +25,15 @@ Skipped = tuple[EntityPlan, CallBudgetSpent]
 def affordable(
     plans: Sequence[EntityPlan],
     request: SyncRequest,
-    budget: CallBudget | None,
+    recorder: Recorder,
     loaded: frozenset[str],
 ) -> tuple[list[EntityPlan], list[Skipped]]:
     """The plans that are carried out, and those that are left out with the reason.
 
     ``loaded`` names the entities that were loaded completely at least once.
     """
-    if budget is None:
-        return list(plans), []
     try:
-        budget.require(_what(request))
+        recorder.require_budget(_what(request))
     except CallBudgetSpent as error:
         spent = error
     else:

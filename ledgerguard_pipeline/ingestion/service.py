@@ -12,14 +12,12 @@ from ledgerguard_pipeline.arguments import instant
 from ledgerguard_pipeline.bronze.open_store import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.company_state.companies import CompanyStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
-from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
 from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.ingestion.company_sync.sync import CompanySync
 from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events.event_sync import EventSync
+from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, ConnectionTest, StatusReport
@@ -33,8 +31,8 @@ class IngestionService:
     """Brings one company's books into Bronze.
 
     ``client`` is connected to the company; ``storage`` is the Bronze of its environment. An
-    installation adds the rest: ``companies`` and ``sync_states`` record how every sync went,
-    ``budget`` says what may still be spent, ``status`` how well the company is.
+    installation adds the rest: ``recorder`` keeps how every sync went and says what may still be
+    spent, ``company_status`` how well the company is.
     """
 
     def __init__(
@@ -43,9 +41,7 @@ class IngestionService:
         storage: BronzeStore,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        companies: CompanyStore | None = None,
-        sync_states: SyncStates | None = None,
-        budget: CallBudget | None = None,
+        recorder: Recorder | None = None,
         company_status: Callable[[], CompanyStatus | None] | None = None,
     ) -> None:
         """Nothing is read yet.
@@ -56,9 +52,7 @@ class IngestionService:
         """
         _check_parts(client, storage)
         serve(storage, client.environment)
-        self._companies = companies
-        self._sync_states = sync_states
-        self._budget = budget
+        self._recorder = Recorder() if recorder is None else recorder
         self._company_status = company_status
         self._client = client
         self._storage = storage
@@ -89,9 +83,7 @@ class IngestionService:
             self._storage,
             request,
             clock=self._clock,
-            companies=self._companies,
-            sync_states=self._sync_states,
-            budget=self._budget,
+            recorder=self._recorder,
             watermarks=watermarks,
         )
 
@@ -104,8 +96,7 @@ class IngestionService:
             lease,
             run_id=run_id,
             clock=self._clock,
-            companies=self._companies,
-            sync_states=self._sync_states,
+            recorder=self._recorder,
         )
 
     @also_called(entities="entity_types")

@@ -36,24 +36,24 @@ def connect(
     settings = load_settings()
     settings.credentials()
     host, port = callback_address(settings)
-    # Everything that can be wrong here is found before a link is shown.
-    check_bronze(settings)
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.web.app import create_waiting_app
     from ledgerguard_pipeline.web.serving import listen, serving
 
-    sockets = listen(host, port)
-    try:
-        with Installation.open(settings) as installation:
+    with Installation.open(settings) as installation:
+        # Everything that can be wrong here is found before a link is shown.
+        check_bronze(installation)
+        sockets = listen(host, port)
+        try:
             answers: queue.SimpleQueue[Company | LedgerGuardError] = queue.SimpleQueue()
             app = create_waiting_app(installation, answers.put)
             link = installation.connector.begin()
             with serving(app, sockets):
                 _show(link, open_browser=browser, as_json=as_json)
                 company = _wait(answers, timeout)
-    finally:
-        for each in sockets:
-            each.close()
+        finally:
+            for each in sockets:
+                each.close()
     _confirm(company, as_json=as_json)
 
 

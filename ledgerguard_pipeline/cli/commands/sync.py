@@ -16,7 +16,6 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.config.settings import Settings
     from ledgerguard_pipeline.control.plane import ControlPlane
     from ledgerguard_pipeline.installation import Installation
 
@@ -44,12 +43,13 @@ def sync(
 ) -> None:
     """Load what is new or changed in QuickBooks into Bronze."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.installation import Installation
 
-    settings = settings_here()
-    requests, month_to_date = check(
-        settings, company, entity, full=full, since=since, reconcile=reconcile
-    )
-    result = execute(settings, requests, month_to_date=month_to_date, quiet=as_json)
+    with Installation.open(settings_here()) as installation:
+        requests, month_to_date = check(
+            installation, company, entity, full=full, since=since, reconcile=reconcile
+        )
+        result = execute(installation, requests, month_to_date=month_to_date, quiet=as_json)
     if as_json:
         write_json(result.to_json())
     elif result.misconfigured is None:
@@ -63,7 +63,7 @@ def sync(
 
 
 def check(
-    settings: Settings,
+    installation: Installation,
     companies: list[str] | None,
     entities: list[str] | None,
     *,
@@ -82,6 +82,7 @@ def check(
         CredentialsRejected: a token had to be refreshed and Intuit refuses the app's secret.
         WrongEnvironment: Bronze belongs to the other environment.
     """
+    settings = installation.settings
     realms = [parse_realm(text) for text in dict.fromkeys(companies or ())]
     types = parse_entities(entities, settings.kept_entities)
     if full and since is not None:
@@ -96,15 +97,12 @@ def check(
     settings.credentials()
     require_installed(settings)
     # Before the companies: a home of the other environment has none of this one's.
-    check_bronze(settings)
-    from ledgerguard_pipeline.installation import Installation
-
-    with Installation.open(settings) as installation:
-        control = installation.control
-        chosen = _chosen(control, realms)
-        for realm in chosen:
-            _check_tokens(installation, realm)
-        month_to_date = control.calls.total_month_to_date()
+    check_bronze(installation)
+    control = installation.control
+    chosen = _chosen(control, realms)
+    for realm in chosen:
+        _check_tokens(installation, realm)
+    month_to_date = control.calls.total_month_to_date()
     requests = [
         SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
     ]
@@ -115,13 +113,7 @@ def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
     from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 
     for realm in realms:
-        company = control.companies.require(realm)
-        if company.status is not ConnectionStatus.CONNECTED:
-            raise BadInputError(
-                f"{company.name} is not connected any more ({company.status.value}); run "
-                "`ledgerguard connect` and choose it again.",
-                realm_id=realm,
-            )
+        control.companies.require_connected(realm)
     if realms:
         return realms
     known = control.companies.list()
@@ -150,19 +142,24 @@ def _check_tokens(installation: Installation, realm: RealmId) -> None:
 
 
 def execute(
-    settings: Settings, requests: list[SyncRequest], *, month_to_date: int = 0, quiet: bool = False
+    installation: Installation,
+    requests: list[SyncRequest],
+    *,
+    month_to_date: int = 0,
+    quiet: bool = False,
 ) -> SyncResult:
     """Run the Dagster job once per company, with progress on stderr unless ``quiet``."""
     from ledgerguard_pipeline.defs.in_process_run import run_sync
 
+    settings = installation.settings
     if quiet:
-        return run_sync(settings, requests)
+        return run_sync(settings, requests, installation=installation)
     from ledgerguard_pipeline.cli.progress import watching
     from ledgerguard_pipeline.ingestion.progress import use_progress
 
     budget = settings.ledgerguard_monthly_call_budget
     with watching(month_to_date=month_to_date, budget=budget) as sink, use_progress(sink):
-        return run_sync(settings, requests)
+        return run_sync(settings, requests, installation=installation)
 
 
 def show(result: SyncResult) -> None:

@@ -128,8 +128,9 @@ class Story:
 
     def _sync(self, *, quiet: bool) -> tuple[SyncResult, float]:
         started = time.monotonic()
-        requests, month = check(self.settings, None, None, full=False, since=None)
-        result = execute(self.settings, requests, month_to_date=month, quiet=quiet)
+        with Installation.open(self.settings) as installation:
+            requests, month = check(installation, None, None, full=False, since=None)
+            result = execute(installation, requests, month_to_date=month, quiet=quiet)
         return result, time.monotonic() - started
 
 

@@ -44,6 +44,17 @@ class Company:
     error_name: str = ""
     """The error's name in ``errors.py``; empty where nobody noted it."""
 
+    @property
+    def not_connected(self) -> str | None:
+        """Why it cannot be called, and what to do; None while it is connected."""
+        if self.status is ConnectionStatus.CONNECTED:
+            return None
+        why = f" ({self.last_error})" if self.last_error else ""
+        return (
+            f"{self.name} is not connected any more: {self.status.value}{why}. Run `ledgerguard "
+            "connect` and choose it again; loading goes on where it stopped."
+        )
+
 
 class CompanyStore:
     """Companies of the environment the plane was opened for; the other one's are invisible."""
@@ -124,6 +135,18 @@ class CompanyStore:
                 "`ledgerguard companies` lists the connected ones.",
                 realm_id=realm,
             )
+        return company
+
+    def require_connected(self, realm: RealmId) -> Company:
+        """The company, if it may be called.
+
+        Raises:
+            BadInputError: it was never connected, or is not connected any more.
+            ConfigurationError: it is a company of the other environment.
+        """
+        company = self.require(realm)
+        if company.not_connected is not None:
+            raise BadInputError(company.not_connected, realm_id=realm)
         return company
 
     def list(self, status: ConnectionStatus | None = None) -> list[Company]:

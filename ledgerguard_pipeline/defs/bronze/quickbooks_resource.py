@@ -16,7 +16,7 @@ from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import current_installation, current_settings
 from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import parse_instant
@@ -139,11 +139,11 @@ class _Run:
 def _open_installation(bronze: BronzeDuckDB) -> "Installation":
     from ledgerguard_pipeline.installation import Installation
 
-    return Installation.open(
-        current_settings(),
-        connect=bronze.connector(),
-        lock_wait_seconds=bronze.lock_wait_seconds,
-    )
+    connect, wait = bronze.connector(), bronze.lock_wait_seconds
+    callers = current_installation()
+    if callers is not None:
+        return callers.sharing(connect=connect, lock_wait_seconds=wait)
+    return Installation.open(current_settings(), connect=connect, lock_wait_seconds=wait)
 
 
 def parse_since(text: str | None, *, now: datetime) -> datetime | None:

@@ -98,8 +98,10 @@ class RunSyncs:
     def installation(self) -> "Installation":
         """The installation of this run, opened on first use."""
         if self._installation is None:
+            from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
             from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
 
+            prepare_for_loads()
             self._installation = self._stack.enter_context(self._open_installation())
             self._stack.enter_context(run_alive(self._installation.control.run_beats, self._run_id))
         return self._installation

@@ -85,9 +85,11 @@ def build_fleet_job() -> dg.JobDefinition:
 
 
 def _opened(stack: ExitStack, run_id: str) -> "Installation":
+    from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
     from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
     from ledgerguard_pipeline.installation import Installation
 
+    prepare_for_loads()
     installation = stack.enter_context(
         # Its own threads queue up before the file as well.
         Installation.open(current_settings(), lock_wait_seconds=LOCK_WAIT_SECONDS)

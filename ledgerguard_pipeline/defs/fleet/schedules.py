@@ -12,6 +12,7 @@ from ledgerguard_pipeline.defs.fleet.shards import (
     shards_of,
     sweeps_under_way,
 )
+from ledgerguard_pipeline.defs.run_context import one_control_plane
 from ledgerguard_pipeline.entities import EntityType
 
 QUERIED_CRON = "7 * * * *"
@@ -64,14 +65,16 @@ def _schedule(
     def sweep(
         context: dg.ScheduleEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        connected = companies()
-        if len(connected) <= policy.above:
+        with one_control_plane():
+            connected = companies()
+            few = len(connected) <= policy.above
+            why = None if few or task is SweepTask.CHANGES else left_out("This sweep")
+        if few:
             yield dg.SkipReason(
                 f"{len(connected)} companies are connected; each has runs of its own up to "
                 f"{policy.above} (LEDGERGUARD_SWEEP_ABOVE)."
             )
             return
-        why = None if task is SweepTask.CHANGES else left_out("This sweep")
         if why is not None:
             yield dg.SkipReason(why)
             return

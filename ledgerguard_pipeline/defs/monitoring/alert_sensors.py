@@ -5,8 +5,7 @@ a slow channel never keeps Dagster from noticing the next failure, and what a fa
 company's health say together becomes one message.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 
 import dagster as dg
 
@@ -19,24 +18,15 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
 from ledgerguard_pipeline.defs.instance.run_queue import PARTITION_TAG, company_of
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings, open_control
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import read_summaries
-
-OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
 TICK_SECONDS = 30
 
 _WILL_RETRY_TAG = "dagster/will_retry"
 _AD_HOC_JOB = "__ASSET_JOB"
 """What a click on Materialize runs; the next run may well be another job's."""
-
-
-@contextmanager
-def open_control() -> Iterator[ControlPlane]:
-    """The control plane of this installation, for one tick."""
-    with ControlPlane.open(current_settings()) as control:
-        yield control
 
 
 def build_alert_sensors(

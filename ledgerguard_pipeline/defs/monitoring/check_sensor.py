@@ -7,8 +7,7 @@ It costs one look at the control plane and one at Dagster's storage, whatever th
 companies, and calls nobody.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import (
@@ -17,12 +16,10 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
-from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from
+from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
-
-OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
 TICK_SECONDS = 60
 

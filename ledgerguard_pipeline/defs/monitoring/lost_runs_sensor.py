@@ -12,8 +12,7 @@ Decision 41 in docs/decisions.md.
 """
 
 import json
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,14 +20,13 @@ import dagster as dg
 
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
-
-OpenQueue = Callable[[], AbstractContextManager[ControlPlane]]
+from ledgerguard_pipeline.defs.run_context import OpenControl
 
 SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
 
 
-def build_lost_runs_sensor(queue: OpenQueue) -> dg.SensorDefinition:
+def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
     """The sensor; it launches nothing itself."""
 
     @dg.sensor(
@@ -39,7 +37,7 @@ def build_lost_runs_sensor(queue: OpenQueue) -> dg.SensorDefinition:
         "and do not block their company.",
     )
     def lost_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        with queue() as control:
+        with opened() as control:
             found = report_lost_runs(context.instance, control, _suspects(context.cursor))
         if found.reported:
             context.log.warning("Reported as killed: %s.", ", ".join(found.reported))

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED, SweepPolicy, late
 from ledgerguard_pipeline.defs.jobs import Jobs
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
+from ledgerguard_pipeline.defs.run_context import one_control_plane
 
 
 def build_schedules(
@@ -102,13 +103,14 @@ def _schedule(
     def sync_connected(
         context: dg.ScheduleEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        connected = companies()
+        with one_control_plane():
+            connected = companies()
+            why = None if left_out is None or not connected else left_out("This schedule")
         if not connected:
             yield dg.SkipReason(
                 "No company is connected. Run `ledgerguard connect` or press Connect to QuickBooks."
             )
             return
-        why = None if left_out is None else left_out("This schedule")
         if why is not None:
             yield dg.SkipReason(why)
             return

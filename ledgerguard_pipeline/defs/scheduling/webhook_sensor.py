@@ -8,8 +8,7 @@ tick, a cursor or a run key being kept, and two ticks at once get different even
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import dagster as dg
@@ -28,10 +27,9 @@ from ledgerguard_pipeline.defs.fleet.shards import (
 from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, TRIGGER_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.entities import EntityType
 
-OpenQueue = Callable[[], AbstractContextManager[ControlPlane]]
 LookForDue = Callable[[EventInbox], list[str]]
 
 EVENTS_PER_RUN = 5_000
@@ -53,19 +51,12 @@ _COMING = (
 )
 
 
-@contextmanager
-def open_queue() -> Iterator[ControlPlane]:
-    """The control plane of this installation, for one tick."""
-    with ControlPlane.open(current_settings()) as control:
-        yield control
-
-
 def build_webhook_sensors(
     jobs: Jobs,
     cells: dg.MultiPartitionsDefinition,
     entities: Sequence[EntityType],
     companies: ListCompanies,
-    queue: OpenQueue,
+    opened: OpenControl,
     policy: SweepPolicy | None = None,
     *,
     look: LookForDue = EventInbox.due_realms,
@@ -88,7 +79,7 @@ def build_webhook_sensors(
         description="Brings what Intuit's webhooks announce into Bronze within seconds.",
     )
     def webhook_events(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        with queue() as control:
+        with opened() as control:
             today = _purge_daily(control, context.cursor)
             inbox = control.inbox
             busy = _attend_to_runs(context, inbox)

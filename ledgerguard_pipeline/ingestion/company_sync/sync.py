@@ -21,10 +21,7 @@ from typing import Self
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
-from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
-from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     AccessDenied,
@@ -38,7 +35,6 @@ from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_res
 from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
-from ledgerguard_pipeline.ingestion.company_sync.state_writer import StateWriter
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
@@ -47,9 +43,11 @@ from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
 from ledgerguard_pipeline.ingestion.readers.factory import EntityReaders
 from ledgerguard_pipeline.ingestion.readers.not_offered import as_offered
 from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, StoppedReader, sort_out
+from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.transport.stats import CallTotals
 from ledgerguard_pipeline.values import LoadId
 
 GROUP_ROWS = 10_000
@@ -66,22 +64,18 @@ class CompanySync:
         request: SyncRequest,
         *,
         clock: Clock = SYSTEM_CLOCK,
-        companies: CompanyStore | None = None,
-        sync_states: SyncStates | None = None,
-        budget: CallBudget | None = None,
+        recorder: Recorder,
         watermarks: Mapping[str, datetime] | None = None,
     ) -> None:
         """``watermarks`` saves reading them, for who read those of many companies at once."""
         self._watermarks = watermarks
-        self._companies = companies
-        self._state_writer = StateWriter(sync_states, storage, request.realm_id)
-        self._budget = budget
+        self._recorder = recorder
         self._skipped: dict[str, EntityResult] = {}
         self._again: frozenset[str] = frozenset()
         """Types that are read in full because their answers went silent before."""
         self.request = request
         self._client = client
-        self._refill = Refill(client, remembers=sync_states is not None)
+        self._refill = Refill(client, remembers=recorder.remembers)
         self._storage = storage
         self._clock = clock
         self._progress = current_progress()
@@ -111,11 +105,10 @@ class CompanySync:
         except BaseException as error:
             self._waiting.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
-            if self._companies is not None and isinstance(error, LedgerGuardError):
+            if isinstance(error, LedgerGuardError):
                 failure = Failure.of(error)
-                self._companies.stumble(
-                    self.request.realm_id,
-                    replace(failure, text=f"The last sync could not begin. {error}"),
+                self._recorder.stumbled(
+                    replace(failure, text=f"The last sync could not begin. {error}")
                 )
             raise
         return self
@@ -136,8 +129,8 @@ class CompanySync:
         for load in self._loads.values():
             load.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._companies is not None and self._worked:
-            self._companies.heartbeat(self.request.realm_id, self._response_time_ms())
+        if self._worked:
+            self._recorder.worked(self._used.response_time_ms)
         self._record_end()
         self._waiting.close()
 
@@ -173,27 +166,26 @@ class CompanySync:
 
     def result(self) -> SyncResult:
         """Everything done so far."""
-        now = self._client.stats.snapshot()
         until = self._ended if self._ended is not None else self._clock.monotonic()
         done = [load.result for load in self._loads.values() if load.result is not None]
         return SyncResult(
             results=(*done, *self._skipped.values()),
-            api_calls=now.http_calls - self._before.http_calls,
-            metered_calls=now.metered_calls - self._before.metered_calls,
+            api_calls=self._used.http_calls,
+            metered_calls=self._used.metered_calls,
             duration_seconds=until - self._began,
             misconfigured=next((error for error in self.errors if error.exit_code == 2), None),
         )
 
-    def _response_time_ms(self) -> float:
-        now = self._client.stats.snapshot()
-        calls = now.http_calls - self._before.http_calls
-        return (now.seconds - self._before.seconds) / calls * 1000 if calls else 0.0
+    @property
+    def _used(self) -> CallTotals:
+        """Calls made since this sync was prepared."""
+        return self._client.stats.snapshot() - self._before
 
     @property
     def _worked(self) -> bool:
         """Whether Intuit answered for any entity."""
         loads = self._loads.values()
-        return self._client.stats.snapshot().http_calls > self._before.http_calls and any(
+        return self._used.http_calls > 0 and any(
             load.result is not None and load.error is None for load in loads
         )
 
@@ -215,7 +207,7 @@ class CompanySync:
                     compared.append(CountGap(load.name, found.expected, found.stored))
         self._note_doubts()
         self._refill.ended([load for load in self._loads.values() if load.error is None])
-        self._state_writer.ended(failed=failed, current=current, recount=recount, compared=compared)
+        self._recorder.ended(failed=failed, current=current, recount=recount, compared=compared)
 
     def _note_doubts(self) -> None:
         """Which types went silent in this sync, and which answer again as they should."""
@@ -224,17 +216,15 @@ class CompanySync:
         ]
         silent = [load.name for load in loads if isinstance(load.error, RightsInDoubt)]
         settled = [load.name for load in loads if load.name in self._again and load.completed]
-        self._state_writer.doubted(silent, settled)
+        self._recorder.doubted(silent, settled)
 
     def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
-        realm = self.request.realm_id
-        doubts = self._state_writer.doubts()
-        company = self._companies.get(realm) if doubts and self._companies is not None else None
+        doubts = self._recorder.doubts()
         return sort_out(
             plans,
             doubts,
             self.request,
-            connected_at=None if company is None else company.connected_at,
+            connected_at=self._recorder.connected_at() if doubts else None,
             now=self._clock.now(),
         )
 
@@ -257,13 +247,13 @@ class CompanySync:
             # Every commit meets the same holder and names it; the next sync heals.
             self._healing = None
         if self._healing is not None:
-            self._state_writer.partial(self._healing.left)
+            self._recorder.partial(self._healing.left)
         watermarks = self._watermarks
         if watermarks is None:
             watermarks = self._storage.watermarks(request.realm_id)
-        self._state_writer.opened(watermarks)
+        self._recorder.opened(watermarks)
         planned = plan_entities(request, watermarks, self._clock.now())
-        paid, skipped = affordable(planned, request, self._budget, frozenset(watermarks))
+        paid, skipped = affordable(planned, request, self._recorder, frozenset(watermarks))
         plans = as_offered(paid, self._client.capabilities, everything=request.full)
         self._skipped = {
             plan.entity.name: skipped_result(request, plan, why) for plan, why in skipped
@@ -357,15 +347,13 @@ class CompanySync:
             self._progress.page(realm, load.name, len(chunk.records), expected)
         loads = [self._bronze_load(*each) for each in group]
         outcomes = self._storage.commit(loads)
-        self._state_writer.committed(loads, outcomes)
+        self._recorder.committed(loads, outcomes)
         if any(outcome.written or outcome.deleted for outcome in outcomes):
             self._stored.forget()
         for (load, chunk), outcome in zip(group, outcomes, strict=True):
             load.committed(chunk, outcome)
             self._progress.committed(realm, load.name, outcome.fetched)
-        self._progress.calls(
-            realm, self._client.stats.snapshot().http_calls - self._before.http_calls
-        )
+        self._progress.calls(realm, self._used.http_calls)
 
     def _bronze_load(self, load: EntityLoad, chunk: Chunk) -> Load:
         return Load(

@@ -21,8 +21,6 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.company_state.companies import CompanyStore
-from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
@@ -34,13 +32,14 @@ from ledgerguard_pipeline.errors import (
     WrongEnvironment,
 )
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.ingestion.company_sync.state_writer import StateWriter
 from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events.event_reader import EntityRead, EventReader
 from ledgerguard_pipeline.ingestion.events.targets import ChangedObject, coalesce
 from ledgerguard_pipeline.ingestion.progress import current_progress
+from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.transport.stats import CallTotals
 from ledgerguard_pipeline.values import LoadId, Mode, RealmId
 
 _log = structlog.get_logger(__name__)
@@ -62,17 +61,15 @@ class EventSync:
         *,
         run_id: str | None = None,
         clock: Clock = SYSTEM_CLOCK,
-        companies: CompanyStore | None = None,
-        sync_states: SyncStates | None = None,
+        recorder: Recorder,
     ) -> None:
-        self._state_writer = StateWriter(sync_states, storage, realm_id)
+        self._recorder = recorder
         self._client = client
         self._storage = storage
         self._realm_id = realm_id
         self._lease = lease
         self._run_id = run_id
         self._clock = clock
-        self._companies = companies
         self._progress = current_progress()
         self._lock = threading.RLock()
         self._stack = ExitStack()
@@ -139,12 +136,11 @@ class EventSync:
 
     def result(self) -> SyncResult:
         """Everything done so far."""
-        now = self._client.stats.snapshot()
         until = self._ended if self._ended is not None else self._clock.monotonic()
         return SyncResult(
             results=tuple(self._results.values()),
-            api_calls=now.http_calls - self._before.http_calls,
-            metered_calls=now.metered_calls - self._before.metered_calls,
+            api_calls=self._used.http_calls,
+            metered_calls=self._used.metered_calls,
             duration_seconds=until - self._began,
         )
 
@@ -167,20 +163,19 @@ class EventSync:
         silent = [
             read.entity.name for read in reads.values() if isinstance(read.error, RightsInDoubt)
         ]
-        self._state_writer.doubted(silent, ())
+        self._recorder.doubted(silent, ())
         self._commit([read for read in reads.values() if read.error is None])
-        if self._companies is not None:
-            self._note_end(self._companies, done=len(self._errors) < len(reads))
+        self._note_end(done=len(self._errors) < len(reads))
 
-    def _note_end(self, companies: CompanyStore, *, done: bool) -> None:
+    def _note_end(self, *, done: bool) -> None:
         """Tell at once what no sync could load either."""
         if done:
-            companies.heartbeat(self._realm_id, self._response_time_ms())
+            self._recorder.worked(self._used.response_time_ms)
             return
         for error in self._errors.values():
             failure = Failure.of(error)
             if failure.needs_human and failure.company_wide:
-                companies.stumble(self._realm_id, failure)
+                self._recorder.stumbled(failure)
                 return
 
     def _commit(self, reads: Sequence[EntityRead]) -> None:
@@ -199,7 +194,7 @@ class EventSync:
             for read in reads:
                 self._commit([read])
             return
-        self._state_writer.committed(loads, outcomes)
+        self._recorder.committed(loads, outcomes)
         crashpoint("before_event_ack")
         try:
             self._acknowledge(reads)
@@ -285,10 +280,10 @@ class EventSync:
             if event.entity_type is not None and event.entity_type.name in names
         ]
 
-    def _response_time_ms(self) -> float:
-        now = self._client.stats.snapshot()
-        calls = now.http_calls - self._before.http_calls
-        return (now.seconds - self._before.seconds) / calls * 1000 if calls else 0.0
+    @property
+    def _used(self) -> CallTotals:
+        """Calls made since these events were taken on."""
+        return self._client.stats.snapshot() - self._before
 
 
 def _note(events: int, objects: int, missed: int) -> str:

@@ -17,6 +17,20 @@ class CallTotals:
     bytes: int = 0
     seconds: float = 0.0
 
+    def __sub__(self, before: CallTotals) -> CallTotals:
+        """What was used since ``before``."""
+        return CallTotals(
+            self.http_calls - before.http_calls,
+            self.metered_calls - before.metered_calls,
+            self.bytes - before.bytes,
+            self.seconds - before.seconds,
+        )
+
+    @property
+    def response_time_ms(self) -> float:
+        """How long an answer took on average; 0 without a call."""
+        return self.seconds / self.http_calls * 1000 if self.http_calls else 0.0
+
 
 class CallStats:
     """Running totals of one client; thread-safe."""

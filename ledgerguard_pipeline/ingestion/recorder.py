@@ -1,4 +1,4 @@
-"""Telling the control plane what was committed, so that others know without opening Bronze.
+"""What is remembered of a company's syncs, so that others know without opening Bronze.
 
 Sync states are a copy: whatever goes wrong with them, a load goes on, and the next sync notices by the
 watermarks that they fell behind and makes them anew.
@@ -14,6 +14,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.control.company_state.sync_state import (
@@ -22,6 +23,7 @@ from ledgerguard_pipeline.control.company_state.sync_state import (
     SyncState,
     SyncStates,
 )
+from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import BronzeError, ControlError
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import RealmId
@@ -29,15 +31,78 @@ from ledgerguard_pipeline.values import RealmId
 _log = structlog.get_logger(__name__)
 
 
-class StateWriter:
-    """The sync states of one company; without ``sync_states`` (a client used on its own) it does nothing."""
+class Recorder:
+    """Remembers nothing: what a client used on its own has, without an installation."""
+
+    remembers = False
+
+    def require_budget(self, what: str) -> None:
+        """Refuse ``what``, which can wait, near the end of the month's call budget.
+
+        Raises:
+            CallBudgetSpent: it is nearly used.
+        """
+
+    def opened(self, watermarks: Mapping[str, datetime]) -> None:
+        """A sync begins, and these are Bronze's own watermarks."""
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Types whose answers went silent about living objects."""
+        return ()
+
+    def doubted(self, found: Collection[str], settled: Collection[str]) -> None:
+        """Note which types went silent, and of which all rows could be read again."""
+
+    def connected_at(self) -> datetime | None:
+        """When the company was connected last."""
+        return None
+
+    def partial(self, found: Mapping[str, int]) -> None:
+        """Note of how many objects, by entity, Bronze holds only a part."""
+
+    def committed(self, loads: Sequence[Load], outcomes: Sequence[LoadOutcome]) -> None:
+        """Note a commit of this company."""
+
+    def ended(
+        self,
+        *,
+        failed: Mapping[str, Failure],
+        current: Collection[str],
+        recount: Collection[str],
+        compared: Sequence[CountGap] = (),
+    ) -> None:
+        """Note how a sync ended; ``recount`` are entities whose rows are counted in Bronze,
+        ``compared`` those that Intuit counted, equal or not.
+        """
+
+    def worked(self, response_time_ms: float) -> None:
+        """Intuit answered; a call took so long on average."""
+
+    def stumbled(self, failure: Failure) -> None:
+        """Nothing could be done, and why."""
+
+
+class InstallationRecorder(Recorder):
+    """Keeps the record of one company in the control plane."""
+
+    remembers = True
 
     def __init__(
-        self, sync_states: SyncStates | None, storage: BronzeStore, realm_id: RealmId
+        self,
+        companies: CompanyStore,
+        sync_states: SyncStates,
+        budget: CallBudget,
+        storage: BronzeStore,
+        realm_id: RealmId,
     ) -> None:
+        self._companies = companies
         self._sync_states = sync_states
+        self._budget = budget
         self._storage = storage
         self._realm_id = realm_id
+
+    def require_budget(self, what: str) -> None:
+        self._budget.require(what)
 
     def opened(self, watermarks: Mapping[str, datetime]) -> None:
         """Rebuild the sync states where they differ from Bronze's own ``watermarks``.
@@ -45,8 +110,6 @@ class StateWriter:
         They do after an update from a version without them, after a backup was restored, and
         after a process died between its commit and its sync state.
         """
-        if self._sync_states is None:
-            return
         with self._tolerant():
             if self._sync_states.watermarks(self._realm_id) != dict(watermarks):
                 self._sync_states.rebuilt(
@@ -54,32 +117,27 @@ class StateWriter:
                 )
 
     def doubts(self) -> tuple[Doubt, ...]:
-        """Types whose answers went silent about living objects."""
-        if self._sync_states is not None:
-            with self._tolerant():
-                return self._sync_states.doubts.read([self._realm_id]).get(self._realm_id, ())
-        return ()
+        known: dict[RealmId, tuple[Doubt, ...]] = {}
+        with self._tolerant():
+            known = dict(self._sync_states.doubts.read([self._realm_id]))
+        return known.get(self._realm_id, ())
 
     def doubted(self, found: Collection[str], settled: Collection[str]) -> None:
-        """Note which types went silent, and of which all rows could be read again."""
-        if self._sync_states is None:
-            return
         with self._tolerant():
             if found:
                 self._sync_states.doubts.found(self._realm_id, found)
             if settled:
                 self._sync_states.doubts.settled(self._realm_id, settled)
 
+    def connected_at(self) -> datetime | None:
+        company = self._companies.get(self._realm_id)
+        return None if company is None else company.connected_at
+
     def partial(self, found: Mapping[str, int]) -> None:
-        """Note of how many objects, by entity, Bronze holds only a part."""
-        if self._sync_states is not None:
-            with self._tolerant():
-                self._sync_states.partial(self._realm_id, found)
+        with self._tolerant():
+            self._sync_states.partial(self._realm_id, found)
 
     def committed(self, loads: Sequence[Load], outcomes: Sequence[LoadOutcome]) -> None:
-        """Note a commit of this company."""
-        if self._sync_states is None:
-            return
         with self._tolerant():
             self._sync_states.committed(
                 self._realm_id,
@@ -104,11 +162,6 @@ class StateWriter:
         recount: Collection[str],
         compared: Sequence[CountGap] = (),
     ) -> None:
-        """Note how a sync ended; ``recount`` are entities whose rows are counted in Bronze,
-        ``compared`` those that Intuit counted, equal or not.
-        """
-        if self._sync_states is None:
-            return
         counted: dict[str, Counted] = {}
         with self._tolerant():
             counted = self._count(recount) if recount else {}
@@ -116,6 +169,12 @@ class StateWriter:
             self._sync_states.ended(self._realm_id, failed=failed, current=current, counted=counted)
             if compared:
                 self._sync_states.gaps.compared(self._realm_id, compared)
+
+    def worked(self, response_time_ms: float) -> None:
+        self._companies.heartbeat(self._realm_id, response_time_ms)
+
+    def stumbled(self, failure: Failure) -> None:
+        self._companies.stumble(self._realm_id, failure)
 
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
         rows = self._storage.counts(self._realm_id)

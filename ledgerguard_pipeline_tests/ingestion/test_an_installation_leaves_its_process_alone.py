@@ -1,0 +1,30 @@
+"""Opening an installation in somebody's service or notebook changes nothing of that process."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.installation import Installation
+
+
+def test_the_cycle_collector_runs_as_often_as_before(settings: Settings) -> None:
+    before = gc.get_threshold()
+    with Installation.open(settings) as installation:
+        installation.control.companies.list()
+    assert gc.get_threshold() == before
+
+
+def test_a_run_prepares_its_own_process_for_the_load() -> None:
+    program = (
+        f"import gc\nfrom {prepare_for_loads.__module__} import prepare_for_loads\n"
+        "prepare_for_loads()\nprepare_for_loads()\nprint(*gc.get_threshold())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    young, middle, old = map(int, done.stdout.split())
+    assert (young, middle, old) >= (50_000, 20, 100)
