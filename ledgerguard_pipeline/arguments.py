@@ -30,7 +30,7 @@ def instant(value: object, what: str) -> datetime:
             found = datetime.fromisoformat(value.strip())
         except ValueError:
             raise BadInputError(
-                f"{what}={value[:40]!r} is no time; write a datetime or ISO 8601, as in "
+                f"{what}={value[:40]!r} is not a time; write a datetime or ISO 8601, as in "
                 "2026-01-31T12:00:00+00:00."
             ) from None
     elif isinstance(value, datetime):
@@ -39,7 +39,7 @@ def instant(value: object, what: str) -> datetime:
         found = datetime.combine(value, time.min)
     else:
         raise BadInputError(
-            f"{what} is a datetime or an ISO 8601 text, not {type(value).__name__}."
+            f"{what} must be a datetime or ISO 8601 text, not {type(value).__name__}."
         )
     if found.tzinfo is None:
         warnings.warn(
@@ -52,7 +52,7 @@ def instant(value: object, what: str) -> datetime:
     try:
         return found.astimezone(UTC)
     except OverflowError:
-        raise BadInputError(f"{what}={found.isoformat()} is no time in UTC.") from None
+        raise BadInputError(f"{what}={found.isoformat()} has no equivalent in UTC.") from None
 
 
 def whole_number(value: object, what: str) -> int:
@@ -62,7 +62,9 @@ def whole_number(value: object, what: str) -> int:
         BadInputError: it is not one.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise BadInputError(f"{what} is a whole number of at least 0, not {str(value)[:40]!r}.")
+        raise BadInputError(
+            f"{what} must be a whole number of at least 0, not {str(value)[:40]!r}."
+        )
     return value
 
 

@@ -1,11 +1,11 @@
-"""What one company's API was seen to accept, remembered so that nobody finds it out twice.
+"""What one company's API was seen to accept, remembered so that it is found out only once.
 
 Companies differ: by edition, by country, by how far Intuit has rolled a change out. Which
 statements a company sorts, how many rows it hands out at once, which types change data capture
-covers there: none of it can be asked for, it shows only when a call is refused. What was seen is
+covers there: none of it can be asked for, it shows only when a call is refused. Observations are
 kept per company and entity type and holds for a day; then the better way is tried once more.
 
-It is a hint and never the truth about data: whoever forgets all of it makes some calls more.
+It is a hint and never the truth about data: losing all of it costs a few calls.
 
 Decision 59 in docs/decisions.md.
 """
@@ -173,7 +173,7 @@ class Capabilities:
         return self.value(entity, capability) == "no"
 
     def note(self, entity: str, capability: Capability, value: str) -> None:
-        """Remember what a call has just shown."""
+        """Remember the observation of a call."""
         with self._lock:
             self._refresh()
             before = self._known.get((entity, capability))

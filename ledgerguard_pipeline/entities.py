@@ -1,6 +1,6 @@
 """The registry of QuickBooks Online entity types: one line here makes an asset and a table.
 
-Everything the other layers need to know about a type stands in its ``EntityType``; no module
+Everything the other layers need to know about a type is in its ``EntityType``; no module
 branches on an entity's name. Facts: Intuit's Accounting API reference, the Change Data Capture
 page (which types it leaves out) and the webhook entity table.
 """
@@ -44,7 +44,7 @@ class EntityType:
     """One entity type of the Accounting API.
 
     ``name`` is Intuit's spelling in queries, ``table`` the Bronze table. ``json_keys`` are the
-    keys under which answers carry its rows (the first is the usual one). ``cdc`` tells whether
+    keys under which answers carry its rows (the first is the usual one). ``cdc`` says whether
     change data capture covers it, ``soft_delete`` whether queries must name ``Active`` to show
     inactive rows, ``timestamps`` whether rows have CreateTime / LastUpdatedTime to filter and
     sort by, ``countable`` whether ``count(*)`` tells how many rows Bronze should hold alive,
@@ -234,7 +234,7 @@ ENTITIES: tuple[EntityType, ...] = (
 
 
 def _last(name: str) -> str:
-    """The text of a member in DuckDB; of a key that stands twice the last counts, as everywhere.
+    """The text of a member in DuckDB; if a key appears twice the last counts, as everywhere.
 
     ``json_extract_string(payload, '$.Name')`` would take the first.
     """
@@ -286,7 +286,7 @@ def named(names: object) -> list[EntityType]:
         return [entity_type(names)]
     if not isinstance(names, Iterable):
         raise BadInputError(
-            'Entity types are named in a list, as in ["Invoice", "Payment"], not by '
+            'Name entity types in a list, as in ["Invoice", "Payment"], not by '
             f"{type(names).__name__}."
         )
     return [entity_type(name) for name in names]
@@ -302,5 +302,5 @@ def entity_types(names: Iterable[EntityType | str] | None = None) -> tuple[Entit
         return ENTITIES
     wanted = {entity.name for entity in named(names)}
     if not wanted:
-        raise BadInputError("No entity type was named; leave the option out to take all.")
+        raise BadInputError("No entity type was named; omit the option to take all.")
     return tuple(entity for entity in ENTITIES if entity.name in wanted)

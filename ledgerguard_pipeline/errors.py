@@ -73,7 +73,7 @@ class CompanyWide:
 
 
 class FailureKind(StrEnum):
-    """Who has to act on a failure."""
+    """Whose action a failure needs."""
 
     TRANSIENT = "transient"
     """Nobody: the next attempt may succeed."""
@@ -141,7 +141,7 @@ def _rebuild(
 
 
 class BadInputError(LedgerGuardError, NeedsHuman):
-    """What was typed or sent is not usable; nothing was done."""
+    """Bad input: it is not usable, and nothing was done."""
 
     exit_code = 2
 
@@ -265,7 +265,7 @@ class NoQuery(RequestRejected):
 
 
 class CallBudgetSpent(LedgerGuardError, NeedsHuman):
-    """What is left of the month's calls is kept for changes; optional work is skipped."""
+    """The rest of the month's calls is kept for changes; optional work is skipped."""
 
 
 class CustodyError(LedgerGuardError):
@@ -359,4 +359,4 @@ class CompanyBusy(IngestionError, Transient):
 
 
 class OutOfTime(IngestionError, Transient):
-    """A sweep gives every company so much time; what was committed stays, the rest comes next."""
+    """The company's share of a sweep's time is used up; committed rows stay, the rest comes next."""

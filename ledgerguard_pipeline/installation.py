@@ -257,7 +257,7 @@ class Installation:
         )
 
     def company_status(self, realm_id: RealmId) -> CompanyStatus | None:
-        """How a company stands; None if it was never connected."""
+        """The status of a company; None if it was never connected."""
         from ledgerguard_pipeline.health.company_status import read_statuses
 
         return next(iter(read_statuses(self.control, self.settings, realms=[realm_id])), None)
@@ -267,7 +267,7 @@ class Installation:
         try:
             self.control.bronze_trouble.found(None if wrong is None else wrong.message)
         except LedgerGuardError as error:
-            _log.warning("bronze_trouble_not_noted", message=error.message)
+            _log.warning("bronze_trouble_not_recorded", message=error.message)
 
     def _recorder(self, realm_id: RealmId) -> Recorder:
         from ledgerguard_pipeline.ingestion.recorder import InstallationRecorder

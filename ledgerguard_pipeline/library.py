@@ -75,7 +75,7 @@ class LedgerGuard:
         """
         given: object = installation
         if not isinstance(given, Installation):
-            raise BadInputError("An installation is opened with LedgerGuard.open(home=...).")
+            raise BadInputError("Open an installation with LedgerGuard.open(home=...).")
         self._installation = installation
 
     @classmethod
@@ -92,7 +92,7 @@ class LedgerGuard:
         unknown = sorted(settings.keys() - Settings.model_fields.keys())
         if unknown:
             raise BadInputError(
-                f"There is no setting {unknown[0]!r}. They are called as in .env.example, in lower "
+                f"There is no setting {unknown[0]!r}. Names are those of .env.example in lower "
                 "case, such as intuit_env; the folder is `home`."
             )
         if home is not None:
@@ -122,7 +122,7 @@ class LedgerGuard:
 
     @property
     def settings(self) -> Settings:
-        """What the installation is configured with."""
+        """The installation's settings."""
         return self._installation.settings
 
     @property
@@ -170,7 +170,7 @@ class LedgerGuard:
         Raises:
             BadInputError: no company is connected, or an argument is not usable.
             IngestionError: nothing could be done for any company (``CompanyBusy``: others
-                worked on it all the time). What fails for some is in ``errors``.
+                worked on it all the time). Partial failures are in ``errors``.
             ReauthorizationRequired, ConfigurationError: as ``client``, for a company named.
         """
         kept = [each.name for each in self.settings.kept_entities]
@@ -199,7 +199,7 @@ class LedgerGuard:
         return _together(done, failures)
 
     def status(self, realm_id: str | None = None) -> list[StatusReport]:
-        """How every company stands, or one; what ``ledgerguard status --json`` tells. No call.
+        """The status of every company, or of one, as in ``ledgerguard status --json``. No call.
 
         Raises:
             BadInputError: the company was never connected.

@@ -49,7 +49,7 @@ def quotes_server(text: str) -> bool:
 
 
 def login_refused(error: BaseException, conninfo: str, *, seconds: float = 10.0) -> bool:
-    """Whether the login that failed with this error would fail for ever.
+    """Whether the login that failed with this error would always fail.
 
     A server that was not reached at all refused nothing; where it answered, one traced login
     tells what it meant. ``seconds`` is how long that may take.

@@ -1,4 +1,4 @@
-"""What the public classes answer with: a dict of documented keys that are attributes as well.
+"""The results of the public classes: a dict of documented keys that are also attributes.
 
 Decision 45 in docs/decisions.md.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 
 def iso(moment: datetime | None) -> str | None:
-    """A moment as results tell it: ISO 8601 in UTC, ending in Z."""
+    """A moment as results show it: ISO 8601 in UTC, ending in Z."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -223,7 +223,7 @@ def parse_environment(value: Environment | str) -> Environment:
         return Environment(value)
     except ValueError:
         raise BadInputError(
-            f"{str(value)[:40]!r} is no environment: it is either sandbox or production."
+            f"{str(value)[:40]!r} is not an environment: use sandbox or production."
         ) from None
 
 

@@ -4,7 +4,7 @@
 number of processes at once and die at any moment: each change is sent once per channel, except
 where a process dies between a channel's yes and writing it down; then it is sent again after two
 minutes, under the same message id. A channel that fails does not hold up the others, and catches
-up by itself: what it hears then is how things are by then.
+up by itself with the state of that moment.
 
 Decision 23 in docs/decisions.md.
 """
@@ -65,7 +65,7 @@ class Observed:
 
 @dataclass(slots=True)
 class DispatchSummary:
-    """What telling came to, by channel: messages taken, and why one was not."""
+    """The result by channel: messages accepted, and why one was not."""
 
     sent: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class AlertDispatcher:
     def observe(
         self, companies: Sequence[Observed], still_failing: StillFailing, at: datetime
     ) -> None:
-        """Note how all companies stand; ``at`` is the store's time when they were looked at.
+        """Record the status of all companies; ``at`` is the store's time when they were looked at.
 
         Companies that are not listed are forgotten.
         """

@@ -32,7 +32,7 @@ class Links:
 
     @classmethod
     def of(cls, settings: Settings) -> Links:
-        """By default the web edge is where Intuit sends people back to."""
+        """By default the web edge is where Intuit sends people."""
         redirect = urlsplit(settings.intuit_redirect_uri)
         own = f"{redirect.scheme}://{redirect.netloc}"
         return cls(settings.ledgerguard_public_url or own, settings.ledgerguard_dagster_url)
@@ -67,14 +67,14 @@ def mood(notification: Notification) -> Mood:
 
 
 def message_id(channel: str, environment: str, versions: Mapping[str, int]) -> str:
-    """The same for every attempt to tell the same, so that a receiver can drop repetitions."""
+    """The same for every attempt to send the same, so that a receiver can drop repeats."""
     parts = [channel, environment, *(f"{realm}/{versions[realm]}" for realm in sorted(versions))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def trial_message(channel: str, environment: str, at: datetime) -> Message:
     """What ``ledgerguard alerts test`` sends."""
-    note = "A test message of LedgerGuard: alerts reach this channel. Nothing has to be done."
+    note = "A test message of LedgerGuard: alerts reach this channel. There is nothing to do."
     digest = hashlib.sha256(f"{channel}\n{at.isoformat()}".encode()).hexdigest()[:32]
     return Message(digest, at, Mood.TEST, environment, note=note)
 

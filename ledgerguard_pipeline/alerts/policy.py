@@ -18,7 +18,7 @@ from ledgerguard_pipeline.health.rules import HealthState, Reason, ReasonKind
 
 
 class AlertKind(StrEnum):
-    """What an alert is about besides the reasons of a company's health."""
+    """Subjects of alerts besides the reasons of a company's health."""
 
     RUN_FAILED = "run_failed"
 
@@ -115,7 +115,7 @@ AlertStates = Mapping[str, AlertState]
 
 @dataclass(frozen=True, slots=True)
 class SentPoint:
-    """What a channel was sent of one slot; all grades since it was last over."""
+    """The alerts of one slot that a channel was sent; all grades since it last resolved."""
 
     text: str
     grades: tuple[str, ...]
@@ -158,7 +158,7 @@ def revise(
     """The signs after ``findings`` were seen at ``now``; equal ones if nothing changed."""
     current = {each.slot: each for each in findings}
     if any(each.kind in DEAD for each in current.values()):
-        # What else was wrong will be found again, if it is, once calls are possible.
+        # Other problems will be found again, if they persist, once calls are possible.
         current = {slot: each for slot, each in current.items() if each.kind in DEAD}
         alert_states = {
             slot: alert_state
@@ -223,10 +223,10 @@ def _hold(first: float, relapses: int) -> float:
 
 
 def notification(alert_states: AlertStates, sent: Mapping[str, SentPoint]) -> Notification | None:
-    """What a channel that was sent ``sent`` still lacks; None if nothing."""
+    """What a channel that got ``sent`` still lacks; None if nothing."""
     on = {slot: alert_state.finding for slot, alert_state in alert_states.items() if alert_state.on}
     dead = {slot: finding for slot, finding in on.items() if finding.kind in DEAD}
-    # Also while a dead connection is back for a moment: what else there is waits for its end.
+    # Also while a dead connection is back for a moment: other alerts wait until it ends.
     on = dead or on
     known = {slot for slot in on if slot in sent and on[slot].grade in sent[slot].grades}
     new = tuple(finding for slot, finding in on.items() if slot not in known)

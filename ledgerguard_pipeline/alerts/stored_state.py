@@ -44,7 +44,7 @@ def _sign_json(alert_state: AlertState) -> dict[str, object]:
 
 
 def read_signs(text: str | None) -> dict[str, AlertState]:
-    """Alert states from the store; what another version wrote and cannot be read counts as none."""
+    """Alert states from the store; unreadable ones of another version count as none."""
     try:
         return _signs(text)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -82,7 +82,7 @@ def sent_text(sent: Mapping[str, SentPoint]) -> str:
 
 
 def read_sent(text: str) -> dict[str, SentPoint]:
-    """What was sent, from the store; what cannot be read counts as nothing."""
+    """Sent alerts from the store; unreadable ones count as none."""
     try:
         return {
             slot: SentPoint(each["text"], tuple(each["grades"]))

@@ -171,7 +171,8 @@ class Connector:
             self._oauth.revoke(fresh.refresh_token)
         except ReauthorizationRequired as error:
             raise TokenEndpointUnavailable(
-                "Intuit renews this company's grant but does not revoke it, so it stays connected. "
+                "Intuit renews this company's grant but does not revoke it, so the company "
+                "stays connected. "
                 "Try again later, or disconnect the app inside QuickBooks.",
                 realm_id=realm,
                 status=error.status,
@@ -180,7 +181,9 @@ class Connector:
     def _callback(self, params: Mapping[str, str], session: str) -> tuple[str, RealmId]:
         state = params.get("state")
         if not state:
-            raise ConsentError(f"The callback carries no state, so it was not ours. {_AGAIN}")
+            raise ConsentError(
+                f"The callback carries no state, so this sign-in did not start here. {_AGAIN}"
+            )
         self._control.states.consume(state, session=session)
         error = params.get("error")
         if error == "access_denied":
@@ -190,11 +193,11 @@ class Connector:
             raise ConsentError(f"Intuit ended the sign-in: {reason}. {_AGAIN}")
         code, realm = params.get("code"), params.get("realmId")
         if not code or not realm or len(code) > _CODE_LIMIT:
-            raise ConsentError(f"The callback names no code or no company. {_AGAIN}")
+            raise ConsentError(f"The callback lacks the code or the company. {_AGAIN}")
         try:
             return code, parse_realm(realm)
         except BadInputError:
-            raise ConsentError(f"The callback names a company id that is none. {_AGAIN}") from None
+            raise ConsentError(f"The callback names an invalid company id. {_AGAIN}") from None
 
     def _confirm(self, realm: RealmId, grant: Grant) -> str:
         """The company's name, read with the new token: proof that it opens this company.

@@ -1,8 +1,8 @@
 """Keeping alive the grants nobody uses: Intuit ends a refresh token after 100 idle days.
 
-Every use extends it, so one refresh of a company that was not called for some days keeps it for
-ever (up to Intuit's five years). Grants that Intuit refused are asked about once more here, because
-it refuses living ones too during some of its outages.
+Every use extends it, so one refresh of a company that was not called for some days keeps it alive,
+for up to Intuit's five years. Grants that Intuit refused are asked about once more here, because it
+refuses living ones too during some of its outages.
 
 Decision 25 in docs/decisions.md.
 """
@@ -68,7 +68,7 @@ def _keep_alive(
         )
     if life is not None and not _due(life, control.now(), idle_days):
         return KeepAliveOutcome.IN_USE
-    # Whoever refreshed it since the look above saves the call.
+    # If somebody refreshed it since the look above, the call is saved.
     return (
         KeepAliveOutcome.RENEWED
         if token_provider.keep_alive(company.realm_id)

@@ -25,7 +25,7 @@ class KeepAliveOutcome(StrEnum):
     DIED = "died"
     """Intuit refuses its grant as of now."""
     FAILED = "failed"
-    """No answer that decides; tomorrow it is tried again."""
+    """No clear answer; it will be tried again tomorrow."""
 
     @property
     def bad(self) -> bool:

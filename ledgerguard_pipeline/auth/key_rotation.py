@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 class KeyUse:
     """One key: whether the ring holds it, whether it seals now, and what it still protects.
 
-    ``id`` is None for tokens that were altered beyond telling their key.
+    ``id`` is None for tokens that were altered so that their key is unknown.
     """
 
     id: str | None

@@ -12,7 +12,7 @@ _LONGEST = 20 * 365 * 86_400
 
 
 def tokens_of(grant: Grant, now: datetime, *, previous: Tokens | None = None) -> Tokens:
-    """What to store of an answer; what it leaves out is kept from ``previous``.
+    """The tokens to store from an answer; values it omits are kept from ``previous``.
 
     Raises:
         ConsentError: there is no refresh token, neither new nor old.

@@ -139,7 +139,7 @@ class TokenProvider:
         _log.error("reauthorization_required", realm_id=realm, interrupted=False)
 
     def keep_alive(self, realm: RealmId, idle: timedelta = _IDLE) -> bool:
-        """Refresh a grant nobody used for so long, so that its rolling 100 days never end.
+        """Refresh a grant that nobody has used for that long, so that its rolling 100 days never end.
 
         True if a refresh was made. Raises as ``renew`` does.
         """

@@ -1,4 +1,4 @@
-"""Who may use a Bronze store: it knows its environment and the version of its layout."""
+"""Which programs may use a Bronze store: it knows its environment and the version of its layout."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def other_environment(name: str, mine: str, asked: Environment) -> WrongEnvironm
     """The error of a store that belongs to the other environment."""
     return WrongEnvironment(
         f"{_capital(name)} belongs to Intuit's {mine} environment, but INTUIT_ENV is "
-        f"{asked.value} (or the client's environment is). Use a store for each environment: "
+        f"{asked.value} (or the client's environment is). Use one store per environment: "
         "another LEDGERGUARD_HOME, LEDGERGUARD_BRONZE_URL or db_path."
     )
 

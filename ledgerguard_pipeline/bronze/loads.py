@@ -1,4 +1,4 @@
-"""What goes into Bronze and what comes back: plain values, no SQL.
+"""Loads for Bronze and their results: plain values, no SQL.
 
 Decision 35 in docs/decisions.md.
 """

@@ -1,6 +1,6 @@
 """Every table and view of schema ``bronze`` and every statement that touches them.
 
-All SQL of the store stands here. Names inside views are unqualified on purpose: DuckDB resolves
+All SQL of the store is here. Names inside views are unqualified on purpose: DuckDB resolves
 them in the view's own schema, so they work under any catalog name (DuckDB names it after the file; a
 ``bronze.duckdb`` is a catalog ``bronze`` with a schema ``bronze``). No keys, no
 indexes, no sequences: a backend without them (DuckLake) can take the same statements.
@@ -333,7 +333,7 @@ READ_UNFINISHED_WALKS = (
     "QUALIFY row_number() OVER (PARTITION BY entity ORDER BY saved_at DESC) = 1) WHERE NOT done"
 )
 FORGET_WALK = "DELETE FROM _walks WHERE realm_id = ? AND entity = ?"
-# In a lake several rows may stand for one entity: the highest counts.
+# In a lake there may be several rows for one entity: the highest counts.
 READ_WATERMARKS = (
     "SELECT entity, max(watermark) FROM _watermarks WHERE realm_id = ? GROUP BY entity"
 )

@@ -107,7 +107,7 @@ class BronzeStore:
 
         A version is written only if its bytes differ from the newest stored one and it is not
         older (``bronze/write/version_order.py`` has the rules); repeating a load changes no version. On any
-        error nothing of any load is kept. What several threads commit at the same time may share
+        error nothing of any load is kept. Threads that commit at the same time may share
         a transaction; their errors stay apart.
         """
         return self._commits.commit(loads) if loads else []
@@ -274,7 +274,7 @@ class BronzeStore:
         a ``Decimal`` made from its text, nested values are Python objects, missing is None.
 
         ``as_of`` answers what Bronze held at that moment: the newest versions committed at or
-        before it. That is reproducible for ever; the time of the *edit* would not be, because
+        before it. That stays reproducible; the time of the *edit* would not be, because
         versions that came and went between two syncs were never seen.
         ``limit`` keeps the most recently updated objects.
 

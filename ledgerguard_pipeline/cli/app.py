@@ -64,7 +64,7 @@ def _root(
 
     from ledgerguard_pipeline.observability.logs import configure_logging
 
-    # On a terminal the bars tell what happens; elsewhere every request leaves a line on stderr.
+    # On a terminal the bars show what happens; elsewhere every request leaves a line on stderr.
     logged = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
     configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if logged else "WARNING"))
     # Dagster creates its tables quietly: four lines of migrations are no news to anybody.

@@ -1,6 +1,6 @@
 """One ``ledgerguard up`` per home, and where it runs: for a second one and for other terminals.
 
-What marks a home as taken is a file in it, locked for as long as ``up`` or any process it started lives. The
+A file in the home marks it as taken, locked for as long as ``up`` or any process it started lives. The
 kernel gives the lock back whatever ends them, so a file that was left behind keeps nobody out.
 """
 
@@ -67,13 +67,13 @@ def refuse_second(home: Path) -> None:
     running = running_in(home)
     if running is not None:
         raise BadInputError(
-            f"`ledgerguard up` runs in {home} already: {running}. Stop it with Ctrl-C in its "
+            f"`ledgerguard up` is already running in {home}: {running}. Stop it with Ctrl-C in its "
             "terminal, or give this one another LEDGERGUARD_HOME."
         )
     daemon = daemon_of(dagster_home(home))
     if daemon is not None:
         raise BadInputError(
-            f"A Dagster daemon runs in {dagster_home(home)} already: process {daemon}. Stop it, "
+            f"A Dagster daemon is already running in {dagster_home(home)}: process {daemon}. Stop it, "
             "or give this installation another LEDGERGUARD_HOME."
         )
 
@@ -91,7 +91,7 @@ def taken(home: Path, ports: Mapping[str, int], environment_file: Path | None) -
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             refuse_second(home)
-            raise BadInputError(f"`ledgerguard up` is starting in {home} already.") from None
+            raise BadInputError(f"`ledgerguard up` is already starting in {home}.") from None
         file = None if environment_file is None else str(environment_file)
         about = {"pid": os.getpid(), "ports": dict(ports), "environment_file": file}
         os.ftruncate(handle, 0)
@@ -140,7 +140,7 @@ def _read(content: bytes) -> Running | None:
             {str(what): int(port) for what, port in about["ports"].items()},
             None if file is None else Path(file),
         )
-    # Between taking the lock and writing; whoever asks then learns at least that much.
+    # Between taking the lock and writing; a caller then learns at least that much.
     return Running(0, {})
 
 

@@ -30,7 +30,7 @@ def require_installed(settings: Settings) -> None:
 
 
 def nothing_connected() -> str:
-    """What to tell somebody who has connected no company."""
+    """The message for somebody who has connected no company."""
     return "No company is connected yet. Run `ledgerguard connect` (or `ledgerguard demo`) first."
 
 

@@ -19,7 +19,7 @@ def parse_since(text: str, now: datetime) -> datetime:
     """Read ``--since``: a date or a date-time of ISO 8601; without an offset it is UTC.
 
     Raises:
-        BadInputError: it is neither, or lies in the future.
+        BadInputError: it is neither, or is in the future.
     """
     try:
         instant = _instant(text.strip())
@@ -29,7 +29,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         ) from None
     if instant > now:
         raise BadInputError(
-            f"--since {text[:40]!r} lies in the future (now is {now:%Y-%m-%dT%H:%M:%SZ}); name "
+            f"--since {text[:40]!r} is in the future (now is {now:%Y-%m-%dT%H:%M:%SZ}); name "
             "a moment that has passed."
         )
     return instant

@@ -1,4 +1,4 @@
-"""What a command prints: JSON for machines, tables and sentences for people."""
+"""Output of commands: JSON for machines, tables and sentences for people."""
 
 from __future__ import annotations
 

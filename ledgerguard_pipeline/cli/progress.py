@@ -43,7 +43,7 @@ def watching(*, month_to_date: int, budget: int) -> Iterator[ProgressSink]:
 
 
 class PlainLines:
-    """One line when an entity is done and there is something to tell."""
+    """One line when an entity is done and there is something to report."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream

@@ -1,1 +1,1 @@
-"""What an installation is configured with, checked where it enters."""
+"""The settings of an installation, checked where they enter."""

@@ -70,7 +70,7 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
         webhooks=_job(
             WEBHOOK_JOB,
             identified,
-            "Read the objects that webhook events are about, and no others.",
+            "Read only the objects that webhook events are about.",
         )
         if identified
         else None,

@@ -44,13 +44,13 @@ def window_partitions(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     ``end_offset=1`` makes the current, unfinished window a cell.
 
     Raises:
-        ConfigurationError: the start date lies in the future, so there would be no window.
+        ConfigurationError: the start date is in the future, so there would be no window.
     """
     start = settings.ledgerguard_start_date
     if start > datetime.now(UTC).date():
         raise ConfigurationError(
-            f"LEDGERGUARD_START_DATE is {start.isoformat()}, which lies in the future. "
-            "Set it to the day from which partitions shall be shown, at the latest today."
+            f"LEDGERGUARD_START_DATE is {start.isoformat()}, which is in the future. "
+            "Set it to the day from which to show partitions, today at the latest."
         )
     if settings.ledgerguard_partition_cadence == "monthly":
         return dg.MonthlyPartitionsDefinition(

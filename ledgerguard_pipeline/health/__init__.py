@@ -1,1 +1,1 @@
-"""How well a company is, and why: rules, status and summary."""
+"""The health of a company, and why: rules, status and summary."""

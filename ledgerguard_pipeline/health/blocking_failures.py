@@ -67,7 +67,7 @@ def refresh_reasons(facts: SyncFacts) -> list[Reason]:
     times = "once" if refresh.tries == 1 else f"{refresh.tries} times in a row"
     text = (
         f"Renewing its access token failed {times}, last at {refresh.started_at:%Y-%m-%d %H:%M} "
-        f"UTC: {refresh.reason}. The grant is kept and it is tried again by itself; if this stays, "
+        f"UTC: {refresh.reason}. The grant is kept and the refresh is retried by itself; if this stays, "
         "look at the network and at Intuit's status page."
     )
     return [Reason(HealthState.DEGRADED, text, ReasonKind.REFRESH_FAILS)]

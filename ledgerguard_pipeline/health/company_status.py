@@ -123,7 +123,7 @@ class CompanyStatus:
         return {each.entity: each.rows for each in self.entities if each.mode is not None}
 
     def to_json(self) -> dict[str, object]:
-        """The company as ``ledgerguard status --json`` and the service tell it."""
+        """The company as ``ledgerguard status --json`` and the service report it."""
         company, life, facts = self.company, self.life, self.facts
         return {
             "realm_id": company.realm_id,
@@ -172,7 +172,7 @@ def read_statuses(
     realms: Sequence[RealmId] | None = None,
     now: datetime | None = None,
 ) -> list[CompanyStatus]:
-    """How every company of the environment stands, or some of them, by name.
+    """The status of every company of the environment, or of some, by name.
 
     Raises:
         ControlUnavailable: the control plane cannot be read.
@@ -250,7 +250,7 @@ class StatusReader:
     def company_status(
         self, company: Company, stand_ins: tuple[EntityStatus, ...] | None = None
     ) -> CompanyStatus:
-        """How it stands, by its kept entities or by others that stand for them."""
+        """Its status, by its kept entities or by others that represent them."""
         realm = company.realm_id
         life = self._known.lives.get(realm)
         entities = self._entities(realm) if stand_ins is None else stand_ins

@@ -1,4 +1,4 @@
-"""What is known of a company besides its connection, as the rules of its health take it."""
+"""The facts about a company besides its connection, as the rules of its health take them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a company, and how bad it is: the words of every status."""
+"""Everything that can be wrong with a company, and how bad it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class HealthState(StrEnum):
-    """How a company stands; the worst of its reasons."""
+    """The status of a company: the worst of its reasons."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -17,7 +17,7 @@ class HealthState(StrEnum):
 
 
 class ReasonKind(StrEnum):
-    """What a reason is about. Each has a heading of that name in ``docs/runbook.md``."""
+    """The subject of a reason. Each has a heading of that name in ``docs/runbook.md``."""
 
     DISCONNECTED = "disconnected"
     NEEDS_REAUTH = "needs_reauth"

@@ -58,7 +58,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *_withheld(facts),
             *_bronze(facts),
             *_failures(company, facts, barred),
-            # What nobody can load is late, and its calls fail, for that same reason.
+            # Data that cannot be loaded is late, and its calls fail, for that same reason.
             *([] if barred is not None else _freshness(facts, now)),
             *([] if barred is not None else _calls(company, facts)),
             *_contents(facts),
@@ -86,7 +86,7 @@ def _connection(
         text = f"Its refresh token ended on {life.refresh_expires_at:%Y-%m-%d}. {again}"
     elif life.hard_expires_at is not None and life.hard_expires_at <= now:
         kind = ReasonKind.GRANT_ENDED
-        text = f"Its grant reached Intuit's five-year limit. {again}"
+        text = f"Its grant has reached Intuit's five-year limit. {again}"
     elif facts.key_missing is not None:
         kind = ReasonKind.KEY_MISSING
         text = (
@@ -157,7 +157,7 @@ def _refused(facts: SyncFacts) -> list[Reason]:
     if facts.cooling_seconds > 0:
         text = (
             f"QuickBooks asked to slow down (429): calls pause for {span(facts.cooling_seconds)}. "
-            "They go on by themselves; if this returns, lower LEDGERGUARD_MAX_REQUESTS_PER_MINUTE."
+            "They resume by themselves; if this recurs, lower LEDGERGUARD_MAX_REQUESTS_PER_MINUTE."
         )
         return [Reason(HealthState.DEGRADED, text, ReasonKind.THROTTLED)]
     return []
@@ -169,8 +169,8 @@ def _rights(facts: SyncFacts) -> list[Reason]:
     text = (
         f"QuickBooks' answers lack objects of {names(facts.doubted)} that are not deleted: the "
         "consenting person may have lost rights. Nothing was deleted, and these types are not "
-        "read further. Let an administrator check that person's role in QuickBooks, or connect "
-        "the company again as an administrator; `ledgerguard sync --full` looks at once."
+        "read further. Have an administrator check that person's role in QuickBooks, or connect "
+        "the company again as an administrator; `ledgerguard sync --full` checks at once."
     )
     return [Reason(HealthState.UNHEALTHY, text, ReasonKind.RIGHTS_IN_DOUBT)]
 
@@ -219,8 +219,8 @@ def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
     never = [each.entity for each in facts.entities if each.last_sync_at is None]
     if never:
         text = (
-            f"{names(never)} {were(never)} never loaded completely. The next run loads them; "
-            "look at its errors if this stays."
+            f"{names(never)} {were(never)} never loaded completely. The next run will load them; "
+            "if this persists, look at its errors."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
     for promised in sorted({each.promised_seconds for each in facts.entities}):
@@ -245,7 +245,7 @@ def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
     everything = len(ages) == known > 1
     who = "Every entity was" if everything else f"{names(list(ages))} {were(list(ages))}"
     text = (
-        f"{who} last synced {span(oldest)} ago; promised is every {span(promised)}. Check that "
+        f"{who} last synced {span(oldest)} ago; the schedule promises every {span(promised)}. Check that "
         "`ledgerguard up` runs and that its runs succeed."
     )
     return Reason(state, text, ReasonKind.SYNC_LATE, state.value)
@@ -265,7 +265,7 @@ def _calls(company: Company, facts: SyncFacts) -> list[Reason]:
     if speed is not None and speed > SLOW_MS:
         text = (
             f"QuickBooks took {speed / 1000:.0f} seconds per call in the last sync. Nothing is "
-            "lost; if this stays, look at the network and at Intuit's status page."
+            "lost; if this persists, check the network and Intuit's status page."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.SLOW_ANSWERS))
     return found
@@ -284,8 +284,8 @@ def _contents(facts: SyncFacts) -> list[Reason]:
         )
     if facts.partial:
         text = (
-            f"{facts.partial} objects are in Bronze only in part and could not be read whole yet. "
-            "Every sync tries again; at once: `ledgerguard sync --reconcile`."
+            f"{facts.partial} objects are only partly in Bronze and could not be read whole yet. "
+            "Every sync tries again; `ledgerguard sync --reconcile` does so now."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
     if facts.custom_fields_ignored:

@@ -51,7 +51,7 @@ def read_summaries(
     """Every company's health alone, by name, much faster than all there is to show of each.
 
     The single entities are read only where they differ or failed. Where all that share a promise
-    are fresh one of them stands for all, and where all are late only the oldest time counts.
+    are fresh one of them represents all, and where all are late only the oldest time counts.
 
     Raises:
         ControlUnavailable: the control plane cannot be read.
@@ -83,7 +83,7 @@ def read_summaries(
 def _alike(
     control: ControlPlane, settings: Settings, now: datetime
 ) -> dict[RealmId, tuple[EntityStatus, ...] | None]:
-    """Entities that stand for all of their company, or None where each has to be looked at.
+    """Entities that represent all of their company, or None where each has to be looked at.
 
     A company without any sync state is left out: it was never synced.
     """

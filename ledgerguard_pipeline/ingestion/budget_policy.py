@@ -1,7 +1,7 @@
-"""What a sync leaves out when the month's call budget is nearly used.
+"""Optional work that a sync skips when the month's call budget is nearly used up.
 
-Optional is what only proves, or can wait: reconciling, comparing counts, and the few types that
-change data capture leaves out and that are queried every hour. What goes on are changes,
+Optional work only verifies, or can wait: reconciling, comparing counts, and the few types that
+change data capture leaves out and that are queried every hour. Changes go on, as do
 webhooks, first loads, and whatever a person asks for with ``--full``, ``--since`` or a window.
 
 Decision 22 in docs/decisions.md.
@@ -49,7 +49,7 @@ def affordable(
 
 
 def skipped_result(request: SyncRequest, plan: EntityPlan, why: CallBudgetSpent) -> EntityResult:
-    """What is reported of an entity that was left out."""
+    """The note on an entity that was skipped."""
     mode = Mode.RECONCILE if request.reconcile else plan.mode
     return EntityResult(
         request.realm_id, plan.entity.name, mode, status="skipped", note=why.message

@@ -44,7 +44,7 @@ class Ending(StrEnum):
     THROTTLED = "throttled"
     """Its call budget or a cool-down left no time; nobody waits for that in a sweep."""
     LATE = "late"
-    """Its share of time was used up; what was committed stays."""
+    """Its share of time was used up; committed rows stay."""
     BUSY = "busy"
     """Somebody else works on it."""
     SKIPPED = "skipped"
@@ -113,7 +113,7 @@ class Fleet:
         self._clock = clock
 
     def sweep(self, realms: Sequence[RealmId], work: Work) -> Iterator[Visit]:
-        """Visit every company once, in this order, and tell of each as it is done.
+        """Visit every company once, in this order, and yield each as it is done.
 
         Whatever happens to one is in its visit. Leaving the iteration lets companies under way
         finish and begins no other.
@@ -171,7 +171,7 @@ def _good_ending(result: SyncResult) -> Ending:
 def _ending(errors: Sequence[LedgerGuardError], *, over: bool) -> Ending:
     """What is worst decides: a real failure must not hide behind a shortage of time.
 
-    What might have gone well with more time is late where the time was over.
+    A visit that might have succeeded with more time counts as late.
     """
     if over and all(isinstance(each, Transient) for each in errors):
         return Ending.LATE

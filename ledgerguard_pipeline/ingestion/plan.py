@@ -35,7 +35,7 @@ re-reading writes nothing."""
 class EntityPlan:
     """The way for one entity.
 
-    ``since`` already includes the overlap. ``advances`` tells whether success may move the
+    ``since`` already includes the overlap. ``advances`` says whether success may move the
     watermark: only a read that leaves no gap behind it may. ``count_after`` asks for a
     comparison with ``COUNT(*)``, because this way cannot see deletions. What the company does
     not offer is not asked for, and is ``withheld`` where Bronze holds such objects; ``look`` asks beside the plan whether change data capture takes

@@ -1,4 +1,4 @@
-"""Live progress of a sync, for whoever is watching.
+"""Live progress of a sync, for anyone watching.
 
 The sync reports to the sink of the current context, so that the command line can draw bars
 while the very same Dagster job runs that the UI starts.

@@ -1,4 +1,4 @@
-"""What somebody asks of a sync: which company, which entities, how far back."""
+"""The request for a sync: which company, which entities, how far back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sync did, entity by entity."""
+"""The result of a sync, entity by entity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Reconciled:
 
     ``missing`` objects were not in Bronze although it was up to date (or were created during the
     walk), ``phantoms`` were in it although they are gone at Intuit; both are repaired.
-    ``walked`` tells whether all rows had to be read.
+    ``walked`` says whether all rows had to be read.
     """
 
     counted: int

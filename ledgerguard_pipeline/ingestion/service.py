@@ -123,7 +123,7 @@ class IngestionService:
         """
         moment = None if since is None else instant(since, "since")
         if moment is not None and moment > self._clock.now():
-            raise BadInputError(f"since={moment.isoformat()} lies in the future.")
+            raise BadInputError(f"since={moment.isoformat()} is in the future.")
         request = SyncRequest(
             realm_id=self.realm_id,
             entities=registry.entity_types(entity_types),
@@ -141,7 +141,7 @@ class IngestionService:
         return result
 
     def get_ingestion_status(self) -> StatusReport:
-        """How this company stands: what Bronze holds, how far each entity is, health and why.
+        """The status of this company: rows in Bronze, progress of each entity, health and why.
 
         In an installation it is the answer of ``ledgerguard status``, without any call. A
         client used on its own asks Bronze, and Intuit whether it answers; what failed is known
@@ -187,7 +187,7 @@ class IngestionService:
             if error.exit_code == 2:  # the store, a setting or what was asked is wrong
                 raise
             raise IngestionError(
-                f"The ingestion could not begin, so nothing was done. {error.message}",
+                f"The ingestion could not start, so nothing was done. {error.message}",
                 realm_id=request.realm_id,
                 status=error.status,
                 fault_code=error.fault_code,
@@ -208,9 +208,7 @@ def _check_parts(client: object, storage: object) -> None:
             f"IngestionService reads through a QBOClient, not {type(client).__name__}."
         )
     if isinstance(storage, str | Path):
-        raise BadInputError(
-            "A path stands where a storage belongs: hand over DuckDBStorage(db_path=...) with it."
-        )
+        raise BadInputError("This is a path, not a storage: pass DuckDBStorage(db_path=...).")
     if not isinstance(storage, BronzeStore):
         raise BadInputError(
             f"IngestionService writes to a DuckDBStorage, not {type(storage).__name__}."

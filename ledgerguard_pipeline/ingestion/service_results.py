@@ -1,4 +1,4 @@
-"""What ``IngestionService`` answers with."""
+"""The results of ``IngestionService``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ledgerguard_pipeline.result import Result
 
 
 class BatchResult(Result):
-    """What a batch did; the document of ``ledgerguard sync --json``."""
+    """The result of a batch; the document of ``ledgerguard sync --json``."""
 
     __slots__ = ()
 
@@ -36,14 +36,14 @@ class ConnectionTest(Result):
     response_time_ms: float | None
     """None where no good answer came."""
     message: str
-    """A sentence on what was found and, where it failed, what to do."""
+    """A sentence on the result and, after a failure, what to do."""
 
     def __bool__(self) -> bool:
         return bool(self["success"])
 
 
 class StatusReport(Result):
-    """How a company stands; the entry of ``ledgerguard status --json`` with its ``watermarks``.
+    """The status of a company: the entry of ``ledgerguard status --json`` with its ``watermarks``.
 
     What only an installation knows (calls, budgets, queues) is 0 or None without one.
     """

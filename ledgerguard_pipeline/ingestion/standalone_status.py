@@ -1,4 +1,4 @@
-"""How a company stands where no installation watches it: asked of Bronze and of Intuit itself."""
+"""The status of a company that no installation watches, from Bronze and from Intuit itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ledgerguard_pipeline.values import RealmId
 
 @dataclass(slots=True)
 class _Held:
-    """What Bronze tells of a company, or why it tells nothing."""
+    """What Bronze knows of a company, or why it cannot say."""
 
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
     loads: Mapping[str, LoadRecord] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class StandaloneStatus:
-    """``answered`` tells whether Intuit answered just now; ``watermarks`` are Bronze's."""
+    """``answered`` says whether Intuit answered just now; ``watermarks`` are Bronze's."""
 
     company_status: CompanyStatus
     answered: bool

@@ -1,4 +1,4 @@
-"""What Prometheus gets of each company's health: one state, and the figures behind it."""
+"""Each company's health for Prometheus: one state, and the figures behind it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATES = ("healthy", "degraded", "unhealthy")
 
 @dataclass(frozen=True, slots=True)
 class CompanyFigure:
-    """How one company stands. Ages and what is left are in seconds; None where nobody knows.
+    """The figures of one company. Ages and remaining times are in seconds; None if unknown.
 
     ``tokens_left`` is by kind: access, refresh, grant; negative once it has ended.
     """

@@ -1,4 +1,4 @@
-"""What Prometheus gets: names, units and meaning of every metric in one place.
+"""All metrics for Prometheus in one place: names, units and meaning.
 
 Figures are gathered from the control plane and Bronze when they are asked for, not counted in a
 process: so they are the same whichever process answers, and survive every restart.

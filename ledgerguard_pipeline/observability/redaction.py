@@ -85,7 +85,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # JWE and JWT in compact form: Intuit's access tokens (RFC 7516 3.1), whole or cut off
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9_.-]*"), MASK),
     # Intuit's refresh tokens, authorization codes and the handles ("AB0...") that its gateway
-    # quotes in faults; the escape of a line break may stand right before one
+    # quotes in faults; the escape of a line break may come right before one
     (re.compile(r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))AB[0-9][A-Za-z0-9_-]{9,}"), MASK),
     (re.compile(r"\b(?:XAB|RT1-)[A-Za-z0-9_-]{20,}"), MASK),
     # Whom fault 5010 names. The client leaves that text out itself; this is the second net.

@@ -198,7 +198,7 @@ class Granted:
         realm = parse_realm(realm_id)
         if self._shares_tokens and self._realm not in (None, realm):
             raise BadInputError(
-                f"This client speaks for company {self._realm} of its installation; ask the "
+                f"This client belongs to company {self._realm} of its installation; ask the "
                 f"installation for the client of {realm} instead."
             )
         self._own.index(realm)
@@ -215,7 +215,7 @@ class Granted:
 
 
 def check_app(client_id: object, client_secret: object, redirect_uri: object) -> None:
-    """Refuse an app that cannot be one; what was given is not repeated, it may be a secret.
+    """Refuse impossible credentials, without repeating them: they may be secret.
 
     Raises:
         BadInputError: a part is missing.
@@ -232,7 +232,7 @@ def check_app(client_id: object, client_secret: object, redirect_uri: object) ->
     ):
         if not isinstance(value, str) or not value.strip():
             raise BadInputError(
-                f"{name} is missing or no text: the app's keys and redirect URIs are in Intuit's "
+                f"{name} is missing or not text: the app's keys and redirect URIs are in Intuit's "
                 "developer portal."
             )
 
@@ -242,7 +242,7 @@ def _token(value: object, what: str) -> SecretStr:
     if not isinstance(text, str) or not is_token(text):
         # Whatever it is, it may be a secret: it is not repeated.
         saved = " Saved tokens are taken as set_tokens(**saved)." if isinstance(value, dict) else ""
-        raise BadInputError(f"{what} is not a token: hand over the text Intuit gave.{saved}")
+        raise BadInputError(f"{what} is not a token: pass the text Intuit gave.{saved}")
     return SecretStr(text)
 
 

@@ -103,7 +103,7 @@ class QBOClient(Granted, Reporting):
         """Nothing is sent yet. A ``transport`` given is shared with others and stays open.
 
         ``base_url`` replaces every Intuit host; where it is left out, ``INTUIT_BASE_URL`` does if
-        it is set. ``custom_fields`` tells whether all of them are asked for, or those of a plain
+        it is set. ``custom_fields`` says whether all of them are asked for, or those of a plain
         answer are enough. ``on_refresh`` is called with each renewed set of tokens before it is used.
 
         Raises:
@@ -194,7 +194,7 @@ class QBOClient(Granted, Reporting):
         return page
 
     def query_batch(self, queries: Sequence[tuple[EntityType, Query]]) -> list[Page | QBOAPIError]:
-        """Up to 25 statements in one call; what fails alone comes back as its error.
+        """Up to 25 statements in one call; one that fails comes back as its error.
 
         Raises:
             QBOAPIError, QBOAuthError: the batch as a whole failed.

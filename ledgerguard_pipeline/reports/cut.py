@@ -26,7 +26,7 @@ _CLOSED = frozenset({"GeneralLedger", "ProfitAndLoss", "BalanceSheet", "CashFlow
 
 
 def why_cut(report: Report) -> str | None:
-    """What shows that a report was cut, fit for a message; None where nothing does."""
+    """The sign that a report was cut, fit for a message; None without one."""
     if any(_NOTICE.search(text) for text in report.header_texts):
         return "its header says that more data cannot be displayed"
     near = report.cells >= _NEAR

@@ -82,7 +82,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _wrong(name: str, value: object, advice: str) -> BadInputError:
-    return BadInputError(f"{name}={str(value)[:40]!r} cannot be asked for: {advice}.")
+    return BadInputError(f"{name}={str(value)[:40]!r} is not valid: {advice}.")
 
 
 _ids = _some(_ID, "it is an id, or several with commas")

@@ -14,7 +14,7 @@ class SandboxType:
     """What a user can do with objects of one type.
 
     ``kind`` is ``transaction`` (hard delete), ``list`` (inactive or merged, never deleted),
-    ``template``, ``singleton`` or ``other``; ``soft_delete`` tells whether rows carry a
+    ``template``, ``singleton`` or ``other``; ``soft_delete`` says whether rows carry a
     meaningful ``Active``; ``voidable`` whether QuickBooks can void one; ``mergeable`` whether
     its user interface can merge two; ``rare`` whether only some companies have such objects:
     books that are built here hold none.

@@ -93,7 +93,7 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     envelope_time: Literal["milliseconds", "seconds"] = "milliseconds"
     """How exact the ``time`` of an answer is; whole seconds are cut, not rounded."""
     batch_id: Literal["after", "before"] = "after"
-    """Where ``bId`` stands in an item of a batch answer: as captured, or first."""
+    """Where ``bId`` is in an item of a batch answer: as captured, or first."""
     tombstone_groups: Literal["captured", "paged"] = "captured"
     """Counters of a change data capture group of deletions only: ``maxResults`` and
     ``totalCount`` as captured, or those of other groups."""

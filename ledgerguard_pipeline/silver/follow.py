@@ -39,7 +39,7 @@ class SilverFollower:
     ) -> None:
         """Bring up to date what was ``written``; compare companies not met before as a whole.
 
-        What an earlier process left behind is found by the comparison.
+        The comparison finds whatever an earlier process left behind.
         """
         with self._lock:
             unknown = {realm for realm in realms if realm not in self._level}

@@ -26,7 +26,7 @@ def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied
     the others back.
 
     Raises:
-        duckdb.Error: it failed; what was done of other entity types stays.
+        duckdb.Error: it failed; updates of other entity types stay.
     """
     wanted = [entity for entity in ENTITIES if due.get(entity.name)]
     if not wanted:

@@ -231,7 +231,7 @@ def _plain_refusal(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     title = "There is no such page" if status == 404 else "The request was not understood"
-    text = "The address is wrong, or nothing is done there this way."
+    text = "The address is wrong, or it does not take this kind of request."
     if not reads_pages(request) and request.url.path.startswith("/api/"):
         return JSONResponse({"status": "error", "message": f"{title}."}, status, headers)
     return HTMLResponse(

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says beyond what the routes' signatures tell.
+"""What the OpenAPI description adds to the routes' signatures.
 
 Nobody is served the description; tests hold the edge to it.
 """
@@ -92,21 +92,21 @@ SIGN_IN_PAGE: Answers = {
     303: {"description": "No sign-in is needed here.", "headers": _LOCATION},
 }
 SIGN_IN: Answers = {
-    303: {"description": "Signed in: to the page that was wanted.", "headers": _LOCATION},
+    303: {"description": "Signed in: redirects to the requested page.", "headers": _LOCATION},
     401: _page("That is not the admin token."),
-    403: _page("The form is too old or of another page."),
+    403: _page("The form is too old or from another page."),
     429: _page("Too many wrong admin tokens from this address."),
     **_FORM_REFUSED,
 }
 SIGN_OUT: Answers = {
     **_GUARDED,
     303: {"description": "Signed out.", "headers": _LOCATION},
-    403: _page("The form is too old or of another page."),
+    403: _page("The form is too old or from another page."),
     **_FORM_REFUSED,
 }
 PAGE: Answers = {
     200: _page("The page."),
-    400: _page("A parameter is none of its values."),
+    400: _page("A parameter has an invalid value."),
     404: _page("There is no such company."),
     409: _page(_NOT_READY),
     503: _page("The control database cannot be read."),
@@ -125,8 +125,8 @@ LISTING_REQUEST: dict[str, Any] = {
     ]
 }
 STATUS: Answers = {
-    200: _object("How the companies stand.", "companies", "by_health", "calls", "pages"),
-    400: _said("A parameter is none of its values."),
+    200: _object("The status of the companies.", "companies", "by_health", "calls", "pages"),
+    400: _said("A parameter has an invalid value."),
     409: _said(_NOT_READY),
     503: _said("The control database cannot be read."),
     **_GUARDED,
@@ -151,12 +151,12 @@ DISCONNECT: Answers = {
     409: _either(_NOT_READY),
     503: _either("Intuit did not confirm; the company stays connected."),
     **_GUARDED,
-    403: _either("The form is too old or of another page, or no admin token was sent."),
+    403: _either("The form is too old or from another page, or no admin token was sent."),
     **_FORM_REFUSED,
 }
 INTUIT_DISCONNECT: Answers = {
-    200: _page("How the company stands."),
-    400: _page("The company id is none."),
+    200: _page("The status of the company."),
+    400: _page("The company id is invalid."),
     404: _page("No such company is connected here."),
     409: _page(_NOT_READY),
     503: _page("The control database cannot be read."),
@@ -210,7 +210,7 @@ WEBHOOK: Answers = {
     408: _said("The body took too long to arrive."),
     413: _said("The body is too large."),
     429: _said("Too many requests from this address."),
-    503: _said("Not set up, or not stored: to be sent again."),
+    503: _said("Not set up, or not stored: send it again."),
 }
 
 _TEXT = {"type": "string"}
@@ -273,8 +273,8 @@ WEBHOOK_REQUEST: dict[str, Any] = {
         }
     ],
     "requestBody": {
-        "description": "CloudEvents, or the older notifications. What carries a good signature is "
-        "kept, whatever it is.",
+        "description": "CloudEvents, or the older notifications. Anything with a good signature "
+        "is kept.",
         "content": {name: {"schema": _DELIVERY} for name in _MEDIA_TYPES},
     },
 }

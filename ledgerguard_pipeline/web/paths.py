@@ -1,4 +1,4 @@
-"""The addresses of the edge that pages link to."""
+"""The addresses of the web edge that pages link to."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class WebhookHandler:
         if not isinstance(given, str | SecretStr | None):
             # Not repeated: whatever it is, it may hold the token.
             raise BadInputError(
-                "verifier_token is the text from the developer portal's page Webhooks, several "
+                "verifier_token is the text from the developer portal's Webhooks page, several "
                 f"separated by commas, not {type(given).__name__}."
             )
         self._verifier = Verifier.of(verifier_token)
@@ -61,7 +61,7 @@ class WebhookHandler:
         if not isinstance(body, bytes | bytearray | memoryview):
             raise BadInputError(
                 "A signature is over the bytes of the body as they came, not over "
-                f"{type(body).__name__}: hand over the raw body, before it is decoded."
+                f"{type(body).__name__}: pass the raw body, before it is decoded."
             )
         return self._verifier.matching(bytes(body), signature) is not None
 
@@ -139,5 +139,5 @@ def _raw(payload: Payload) -> bytes:
         return text.encode()
     except (TypeError, ValueError, RecursionError):
         raise BadInputError(
-            "A webhook's payload is handed over as the raw bytes of the body, or as JSON data."
+            "A webhook's payload is the raw bytes of the body, or JSON data."
         ) from None

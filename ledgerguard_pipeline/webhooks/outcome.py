@@ -1,4 +1,4 @@
-"""What became of a delivery: a number to count by, and everything else by key."""
+"""The outcome of a delivery: a number to count by, and everything else by key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WebhookResult(int):
         return dict(self._reported)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What stands under a key, or ``default``."""
+        """The value of a key, or ``default``."""
         return self._reported.get(key, default)
 
     def keys(self) -> KeysView[str]:
@@ -40,11 +40,11 @@ class WebhookResult(int):
         return self._reported.keys()
 
     def values(self) -> ValuesView[Any]:
-        """What stands under them."""
+        """The values."""
         return self._reported.values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Keys and what stands under them."""
+        """Keys and values."""
         return self._reported.items()
 
     def __getitem__(self, key: str) -> Any:

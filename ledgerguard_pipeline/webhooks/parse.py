@@ -25,7 +25,7 @@ from ledgerguard_pipeline.values import REALM_FORM
 Shape = Literal["cloudevents", "legacy", "unknown"]
 
 MOST_EVENTS = 20_000
-"""Events read from one delivery; what lies beyond is reported as unreadable."""
+"""The most events read from one delivery; the rest is reported as unreadable."""
 
 MOST_UNREADABLE = 100
 """Unreadable parts listed one by one; the raw body, which is kept, has the rest."""

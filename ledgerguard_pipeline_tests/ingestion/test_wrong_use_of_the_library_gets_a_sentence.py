@@ -64,7 +64,7 @@ def memory_of(environment: str) -> BronzeStore:
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     # The app
     "an environment that is none": (lambda: app(environment="prod"), "sandbox or production"),
-    "no environment": (lambda: app(environment=None), "sandbox or production"),
+    "not an environment": (lambda: app(environment=None), "sandbox or production"),
     "no client id": (lambda: app(client_id=None), "client_id is missing"),
     "an ellipsis for a client id": (lambda: app(client_id=...), "client_id is missing"),
     "an empty secret": (lambda: app(client_secret=" "), "client_secret is missing"),
@@ -104,12 +104,12 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: of_company().get_all_entities("Invoice", since="yesterday"), "since='yesterday'"),
     "changes of a type that is none": (
         lambda: of_company().changes(["Invoices"], FUTURE), "not a supported entity type"),
-    "changes of a number": (lambda: of_company().changes(7, FUTURE), "named in a list"),  # type: ignore[arg-type]
+    "changes of a number": (lambda: of_company().changes(7, FUTURE), "in a list"),  # type: ignore[arg-type]
     "counts of a type that is none": (
         lambda: of_company().count_batch(["Invoices"]), "not a supported entity type"),
     # Storage and ingestion
     "a path for a storage": (
-        lambda: IngestionService(of_company(), "books.duckdb"), "A path stands where a storage"),  # type: ignore[arg-type]
+        lambda: IngestionService(of_company(), "books.duckdb"), "This is a path, not a storage"),  # type: ignore[arg-type]
     "a Path for a storage": (
         lambda: IngestionService(of_company(), Path("books.duckdb")), "DuckDBStorage"),  # type: ignore[arg-type]
     "nothing for a storage": (lambda: IngestionService(of_company(), None), "not NoneType"),  # type: ignore[arg-type]
@@ -124,12 +124,12 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "a lake for a path": (lambda: DuckDBStorage("ducklake:postgres:x"), "LedgerGuard.open"),
     "a folder for a path": (lambda: DuckDBStorage("."), "is a folder"),
     "a file named like its schema": (lambda: DuckDBStorage("bronze.duckdb"), "another name"),
-    "an environment of a store": (lambda: DuckDBStorage("b.duckdb", "prod"), "no environment"),
+    "an environment of a store": (lambda: DuckDBStorage("b.duckdb", "prod"), "not an environment"),
     "types that are none": (
         lambda: service().run_batch_ingestion(["Invoice", "Nonsense"]), "'Nonsense' is not"),
     "no types": (lambda: service().run_batch_ingestion([]), "No entity type was named"),
-    "a number for types": (lambda: service().run_batch_ingestion(7), "named in a list"),  # type: ignore[arg-type]
-    "a future": (lambda: service().run_batch_ingestion(since=FUTURE), "lies in the future"),
+    "a number for types": (lambda: service().run_batch_ingestion(7), "in a list"),  # type: ignore[arg-type]
+    "a future": (lambda: service().run_batch_ingestion(since=FUTURE), "is in the future"),
     "a since that is none": (lambda: service().run_batch_ingestion(since=7), "not int"),  # type: ignore[arg-type]
     "a service without a company": (
         lambda: IngestionService(client(), DuckDBStorage("b.duckdb")).run_batch_ingestion(),
@@ -143,7 +143,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: WebhookHandler("t").process_webhook(None, of_company(), DuckDBStorage("b.duckdb")),  # type: ignore[arg-type]
         "raw bytes"),
     "a path for the handler's storage": (
-        lambda: WebhookHandler("t").process_webhook(b"[]", of_company(), "b.duckdb"), "A path stands"),  # type: ignore[arg-type]
+        lambda: WebhookHandler("t").process_webhook(b"[]", of_company(), "b.duckdb"), "This is a path"),  # type: ignore[arg-type]
     # Installations
     "a number for a home": (lambda: LedgerGuard.open(7), "path of a folder"),  # type: ignore[arg-type]
     "a setting that is none": (lambda: LedgerGuard.open(homee="x"), "no setting 'homee'"),

@@ -1,1 +1,1 @@
-"""Ways to tell somebody: a signed webhook, Slack's format, e-mail."""
+"""Ways to send an alert: a signed webhook, Slack's format, e-mail."""

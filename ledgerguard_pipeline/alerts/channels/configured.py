@@ -14,13 +14,13 @@ from ledgerguard_pipeline.config.settings import Settings
 
 
 class Channel(Protocol):
-    """One way to reach somebody; ``name`` is stable, what was sent is remembered by it."""
+    """One alert channel; ``name`` is stable, because sent alerts are remembered by it."""
 
     @property
     def name(self) -> str: ...
 
     def send(self, message: Message) -> str | None:
-        """Deliver a message; returns what did not go smoothly, if anything.
+        """Deliver a message; returns a problem that did not prevent it, if any.
 
         Raises:
             ChannelUnavailable, ChannelRejected: it was not taken; it may be sent again.

@@ -75,7 +75,7 @@ class Address:
         if status in _LATER or status >= 500:
             seconds = retry_after or ""
             raise ChannelUnavailable(
-                f"{self.variable} answered {status}; it is tried again.",
+                f"{self.variable} answered {status}; it will be tried again.",
                 retry_after=min(float(seconds), _LONGEST_WAIT) if seconds.isdecimal() else None,
             )
         hint = " (redirects are not followed)" if 300 <= status < 400 else ""

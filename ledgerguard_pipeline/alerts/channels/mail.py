@@ -86,7 +86,7 @@ class MailServer:
             with timebox(lambda: client.sock, self.total_seconds):
                 self._greet(client)
                 yield client
-                # What was accepted stays accepted, however the good-bye goes.
+                # Accepted mail stays accepted, even if QUIT fails.
                 with contextlib.suppress(smtplib.SMTPException, OSError):
                     client.quit()
         except (smtplib.SMTPException, OSError) as error:
@@ -161,8 +161,8 @@ class MailChannel:
             mail["Message-ID"] = f"<{message.id}@{domain}>"
         except (MessageError, ValueError, IndexError):
             raise ChannelRejected(
-                "LEDGERGUARD_ALERT_EMAIL_FROM or LEDGERGUARD_ALERT_EMAIL_TO is no mail address. "
-                "Write them like alerts@example.com."
+                "LEDGERGUARD_ALERT_EMAIL_FROM or LEDGERGUARD_ALERT_EMAIL_TO is not a mail "
+                "address. Write them like alerts@example.com."
             ) from None
         # RFC 3834: keeps holiday notes from answering.
         mail["Auto-Submitted"] = "auto-generated"
@@ -173,7 +173,7 @@ class MailChannel:
 def _typed(error: smtplib.SMTPException | OSError) -> ChannelRejected | ChannelUnavailable:
     if isinstance(error, ssl.SSLCertVerificationError):
         return ChannelRejected(
-            f"The certificate of the mail server is not valid for it ({error.verify_message}). "
+            f"The mail server's certificate is not valid for it ({error.verify_message}). "
             f"Renew it, or correct {_VARIABLE}."
         )
     if isinstance(error, smtplib.SMTPAuthenticationError):
@@ -189,7 +189,7 @@ def _typed(error: smtplib.SMTPException | OSError) -> ChannelRejected | ChannelU
         )
     sent = type(error).__name__ if code is None else str(code)
     return ChannelUnavailable(
-        f"The mail server of {_VARIABLE} gave no usable answer ({sent}); it is tried again."
+        f"The mail server of {_VARIABLE} gave no usable answer ({sent}); it will be tried again."
     )
 
 

@@ -1,4 +1,4 @@
-"""What is sent, before any channel gives it its form.
+"""Messages before any channel gives them its form.
 
 Texts in here are data from outside (company names, Intuit's error texts): ``plain`` takes out
 what could steer a terminal, a mail header or a chat, and every secret that can be recognised.
@@ -63,7 +63,7 @@ class CompanyNews:
 
     @property
     def headline(self) -> str:
-        """One line: who, and how it stands now."""
+        """One line: the company and its state."""
         return f"{self.who} is {self.state}"
 
     def to_json(self) -> dict[str, object]:

@@ -32,7 +32,7 @@ class SlackChannel:
         return None
 
     def probe(self) -> None:
-        """Find out whether it can be reached, without telling anything.
+        """Find out whether it can be reached, without sending anything.
 
         Raises:
             ChannelUnavailable, ChannelRejected: it cannot.

@@ -83,5 +83,5 @@ class Backend(Protocol):
 
 
 def first_line(error: Exception) -> str:
-    """The telling part of a DuckDB message, without the echoed statement."""
+    """The informative part of a DuckDB message, without the echoed statement."""
     return str(error).partition("\n\nLINE ")[0].strip().replace("\n", " ").rstrip(".")[:500]

@@ -2,7 +2,7 @@
 
 DuckDB keeps what was committed last in a write-ahead log beside the file and moves it into the
 file now and then. Either can be damaged, by a full disk, a copy made while somebody wrote, or a
-failing disk. Only a damaged file costs a new load; a damaged log costs what stood in it, and that
+failing disk. Only a damaged file costs a new load; a damaged log costs its contents, and that
 is read again by the next sync, because the watermark was in it as well.
 """
 
@@ -56,7 +56,7 @@ def unusable(path: Path, error: duckdb.Error, *, opening: bool) -> BronzeUnusabl
         return BronzeUnusable(
             f"The write-ahead log of the Bronze file, {log}, is damaged; the file itself is "
             f"sound ({first_line(error)}). Set the log aside with `{_aside(log)}` and run "
-            "`ledgerguard sync`: it reads again what stood in it."
+            "`ledgerguard sync`: it reads those rows again."
         )
     both = f"{_aside(path)}; {_aside(log)}" if log.exists() else _aside(path)
     return BronzeUnusable(

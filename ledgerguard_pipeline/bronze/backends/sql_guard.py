@@ -21,7 +21,7 @@ def check_reach(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     row = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
     found = _REACHING.search("" if row is None else str(row[0]))
     if found is not None:
-        raise BadInputError(f"{found[1]} is refused: a query of Bronze reads its tables only.")
+        raise BadInputError(f"{found[1]} is refused: a query of Bronze can only read its tables.")
 
 
 def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:
@@ -44,6 +44,6 @@ def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> None:
         or word[0].upper() not in allowed
     ):
         raise BadInputError(
-            "Only one reading statement is accepted (SELECT, WITH, FROM, DESCRIBE, SHOW or "
-            "SUMMARIZE); Bronze is written by syncs alone."
+            "Only a single reading statement is accepted (SELECT, WITH, FROM, DESCRIBE, SHOW or "
+            "SUMMARIZE); only syncs write to Bronze."
         )

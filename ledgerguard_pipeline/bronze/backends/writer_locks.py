@@ -66,7 +66,7 @@ class WriterLock:
         try:
             yield
         finally:
-            # What is committed counts; a lost connection has given the lock back already.
+            # The commit counts; a lost connection has already released the lock.
             with suppress(psycopg.Error):
                 self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_SPACE, _COMMIT])
 

@@ -1,6 +1,6 @@
 """Mending what earlier releases wrote: doubled versions, rows that are stubs, signed links.
 
-Release 0.1.0 stored a row as whatever read brought it. So one version of an object could stand
+Release 0.1.0 stored a row as whatever read brought it. So one version of an object could be
 in Bronze twice, in the form of a query and in that of a single read; a stub of change data
 capture could become the newest row of its object; and links that open a file were kept as sent.
 

@@ -57,7 +57,7 @@ class Flaws:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Whole rows of one entity type, and the partial ones they stand in for."""
+    """Whole rows of one entity type, and the partial ones they replace."""
 
     load: Load
     partial: Sequence[tuple[str, datetime]]

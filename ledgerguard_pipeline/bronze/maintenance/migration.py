@@ -37,7 +37,7 @@ def import_file(
         BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``, or the copy differs.
     """
     if isinstance(backend, BronzeFile):
-        raise BadInputError("Bronze can be moved into a DuckLake only; give --to ducklake:...")
+        raise BadInputError("Bronze can only be moved into a DuckLake; give --to ducklake:...")
     if not path.exists():
         raise BadInputError(f"There is no Bronze file at {path} to move.")
     file = BronzeFile(path, connect=open_memory, clock=clock, lock_wait_seconds=5.0)
@@ -50,7 +50,7 @@ def import_file(
 def _copy(backend: Backend, lake: OpenStore, path: Path, present: set[str]) -> dict[str, Content]:
     if has_schema(lake):
         raise BadInputError(
-            f"{backend.name} holds a Bronze store already; a file can only be moved into an empty "
+            f"{backend.name} already holds a Bronze store; a file can only be moved into an empty "
             "one. Choose another database, or drop that one."
         )
     connection = lake.connection

@@ -32,7 +32,7 @@ def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], se
             f"Nothing was loaded into {backend.name} yet; run `ledgerguard sync` first."
         )
     if target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} is no file in an existing directory; name one.")
+        raise BadInputError(f"{target} is not a file in an existing folder; name one.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         if isinstance(backend, BronzeFile):
@@ -53,7 +53,7 @@ def _copy_file(
 ) -> None:
     """Copy the checkpointed file while nobody else can write."""
     if target.resolve() == file.path or (target.exists() and target.samefile(file.path)):
-        raise BadInputError("A snapshot needs another path than the Bronze file itself.")
+        raise BadInputError("A snapshot needs a different path from the Bronze file.")
     # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
     with contextlib.ExitStack() as handles, file.session(read_only=False) as session:
         check(session)

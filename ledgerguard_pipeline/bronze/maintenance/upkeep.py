@@ -39,7 +39,7 @@ class MaintenanceReport:
 
     def __str__(self) -> str:
         if self.checkpointed:
-            return "Bronze is a DuckDB file, which keeps itself in order; it was checkpointed."
+            return "Bronze is a DuckDB file, which needs no maintenance; it was checkpointed."
         return (
             f"{self.rows_to_files:,} rows moved from the catalog into files, "
             f"{self.files_merged:,} small files merged, {self.snapshots_expired:,} snapshots "

@@ -1,4 +1,4 @@
-"""What a table of Bronze holds for one company: figures for checks, a sample for eyes."""
+"""Figures on one company's rows in a table of Bronze, for checks, and a sample to look at."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def _problem(record: Record) -> str | None:
 
 
 def _storable(reject: Reject) -> Reject:
-    """The same with U+0000 written out where it stands in the id."""
+    """The same with U+0000 written out where it occurs in the id."""
     if reject.id is None or _NUL not in reject.id:
         return reject
     return replace(reject, id=reject.id.replace(_NUL, r"\u0000"))

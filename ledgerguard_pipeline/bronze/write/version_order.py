@@ -127,7 +127,7 @@ def same_version(one: Version, other: Version) -> bool:
 
 
 def raised_floor(incoming: Version, stored: Version | None) -> Version:
-    """``incoming`` with the floor it has once it stands on top of ``stored``."""
+    """``incoming`` with the floor it has once it is on top of ``stored``."""
     if stored is None or stored.floor is None:
         return incoming
     if incoming.floor is None or incoming.floor < stored.floor:

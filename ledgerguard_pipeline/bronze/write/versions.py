@@ -45,7 +45,7 @@ def stored_versions(
 def newest_payloads(
     connection: duckdb.DuckDBPyConnection, load: Load, ids: Sequence[str]
 ) -> dict[str, bytes]:
-    """Payloads of the newest stored versions by id; who has none is left out."""
+    """Payloads of the newest stored versions by id; objects without one are left out."""
     connection.register("incoming", id_table(ids))
     try:
         rows = connection.execute(

@@ -61,7 +61,7 @@ def try_out(as_json: Json = False) -> None:
 
 @app.command("list")
 def list_sent(as_json: Json = False) -> None:
-    """List what was last sent to each channel, by company, and what it still has to hear."""
+    """List what each channel was last sent, by company, and which messages are still waiting."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     found = _sent(settings_here())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.store import BronzeStore
 
 app = typer.Typer(
-    help="Check Bronze, move it into a DuckLake, or keep it in order by hand.",
+    help="Check Bronze, move it into a DuckLake, or maintain it by hand.",
     no_args_is_help=True,
 )
 
@@ -24,13 +24,15 @@ app = typer.Typer(
 def migrate(
     to: Annotated[
         str,
-        typer.Option("--to", help="Where to: ducklake:postgres:...;data=...", show_default=False),
+        typer.Option(
+            "--to", help="Destination: ducklake:postgres:...;data=...", show_default=False
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
 
-    The file stays as it is. Stop the services first: what is loaded into the file afterwards is
+    The file stays as it is. Stop the services first: rows loaded into the file afterwards are
     not in the lake (a later sync from the lake's watermarks brings it there as well).
     """
     from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -59,7 +61,7 @@ def migrate(
 
 @app.command("maintain")
 def maintain(as_json: Json = False) -> None:
-    """Do now what the scheduled job `bronze_maintenance` does every day."""
+    """Run the maintenance of the daily job `bronze_maintenance` now."""
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.config.settings import load_settings
 
@@ -73,7 +75,8 @@ def maintain(as_json: Json = False) -> None:
 @app.command("check")
 def check(
     company: Annotated[
-        list[str] | None, typer.Option("--company", help="Company id; all by default. Repeatable.")
+        list[str] | None,
+        typer.Option("--company", help="Company id; repeat for several. All by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:

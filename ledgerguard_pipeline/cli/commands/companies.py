@@ -66,7 +66,7 @@ def disconnect(
     if as_json:
         write_json({"realm_id": realm_id, "name": company.name, "is_connected": False})
     else:
-        say(f"Disconnected {company.name} ({realm_id}). What was loaded stays in Bronze.")
+        say(f"Disconnected {company.name} ({realm_id}). Loaded rows stay in Bronze.")
 
 
 def company_json(company: Company) -> dict[str, object]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.webhook_queue.queue import Backlog, EventStatus, QueuedEvent
 
 app = typer.Typer(
-    help="Look at webhook events; queue them again, or take them out of the queue.",
+    help="List webhook events, queue them again, or take them out of the queue.",
     no_args_is_help=True,
 )
 
@@ -28,7 +28,7 @@ _STATUSES = ("pending", "leased", "done", "parked", "ignored")
 _OUTCOMES = ("queued", "duplicate", "quarantined")
 
 Company = Annotated[str | None, typer.Option(help="Only events of this company (realm id).")]
-Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="Newest at most.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show, newest first.")]
 Numbers = Annotated[
     list[int] | None, typer.Argument(help="Numbers of events as `list` shows them.")
 ]
@@ -43,7 +43,7 @@ def list_events(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List webhook events, newest first, and how the queue stands."""
+    """List webhook events, newest first, and the state of the queue."""
     wanted = _status(status)
     realm = _realm(company)
     found: list[QueuedEvent] = []
@@ -97,7 +97,7 @@ def redrive(
     numbers: Numbers = None,
     company: Company = None,
     ignored: Annotated[
-        bool, typer.Option("--ignored", help="Ignored events instead of parked ones.")
+        bool, typer.Option("--ignored", help="Take ignored events instead of parked ones.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +128,7 @@ def redrive(
 @app.command("dismiss")
 def dismiss(
     numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
-    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "by hand",
+    reason: Annotated[str, typer.Option(help="Reason, for anyone who looks later.")] = "by hand",
     as_json: Json = False,
 ) -> None:
     """Settle parked events that nobody needs, such as test events and junk."""
@@ -143,7 +143,7 @@ def dismiss(
 @app.command("park")
 def park(
     numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
-    reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "by hand",
+    reason: Annotated[str, typer.Option(help="Reason, for anyone who looks later.")] = "by hand",
     as_json: Json = False,
 ) -> None:
     """Take waiting events out of the queue until somebody queues them again."""
@@ -170,7 +170,7 @@ def list_deliveries(
     from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryOutcome
 
     if outcome is not None and outcome not in _OUTCOMES:
-        raise BadInputError(f"{outcome[:40]!r} is no outcome; it is {' or '.join(_OUTCOMES)}.")
+        raise BadInputError(f"{outcome[:40]!r} is not an outcome; use {' or '.join(_OUTCOMES)}.")
     wanted = None if outcome is None else DeliveryOutcome(outcome)
     found: list[StoredDelivery] = []
     with _looked_at() as control:
@@ -279,5 +279,5 @@ def _status(name: str | None) -> EventStatus | None:
     if name is None:
         return None
     if name not in _STATUSES:
-        raise BadInputError(f"{name[:40]!r} is no status; it is one of {', '.join(_STATUSES)}.")
+        raise BadInputError(f"{name[:40]!r} is not a status; use one of {', '.join(_STATUSES)}.")
     return EventStatus(name)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.auth.key_rotation import KeyUse, Rotation
 
 app = typer.Typer(
-    help="Look at the keys that protect the stored tokens, or change to a new one.",
+    help="List the keys that protect the stored tokens, or rotate them.",
     no_args_is_help=True,
 )
 app.command("move")(move)

@@ -22,7 +22,7 @@ class TokenLocation(StrEnum):
     DATABASE = "database"
 
 
-To = Annotated[TokenLocation, typer.Option("--to", help="Where the tokens shall be from now on.")]
+To = Annotated[TokenLocation, typer.Option("--to", help="Where to keep the tokens from now on.")]
 Forget = Annotated[
     bool,
     typer.Option(

@@ -24,7 +24,9 @@ def sql(
     statement: Annotated[str, typer.Argument(help='One statement, e.g. "SELECT count(*) ...".')],
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Rows at most ({_SHOWN_ROWS} in a table, all with --json)."),
+        typer.Option(
+            min=1, help=f"Maximum number of rows ({_SHOWN_ROWS} in a table, all with --json)."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -61,13 +63,13 @@ def snapshot(
 
     settings = settings_here()
     if path.exists():
-        raise BadInputError(f"{path} exists already; name a new file, nothing is overwritten.")
+        raise BadInputError(f"{path} already exists; name a new file, nothing is overwritten.")
     if not path.absolute().parent.is_dir():
-        raise BadInputError(f"The folder of {path} does not exist; make it first.")
+        raise BadInputError(f"The folder of {path} does not exist; create it first.")
     if path.name.split(".")[0].lower() == "bronze":
         # DuckDB names a database after its file, and bronze.invoice would then mean two things.
         raise BadInputError(
-            f"A copy called {path.name} could not be asked for bronze.invoice, because DuckDB "
+            f"A copy called {path.name} could not be queried for bronze.invoice, because DuckDB "
             "would name the whole file bronze as well; choose another name, such as books.duckdb."
         )
     existing_bronze(settings).snapshot(path)

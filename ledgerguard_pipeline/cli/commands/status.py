@@ -1,4 +1,4 @@
-"""``ledgerguard status``: how every company stands, and why."""
+"""``ledgerguard status``: the status of every company, and why."""
 
 from __future__ import annotations
 

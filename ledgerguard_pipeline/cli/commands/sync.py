@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def sync(
     company: Annotated[
-        list[str] | None, typer.Option(help="Realm id; repeat for several. All if left out.")
+        list[str] | None, typer.Option(help="Realm id; repeat for several. All by default.")
     ] = None,
     entity: Annotated[
         list[str] | None,
-        typer.Option(help="Entity type such as Invoice; repeat for several. All if left out."),
+        typer.Option(help="Entity type such as Invoice; repeat for several. All by default."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Walk everything again.")] = False,
     since: Annotated[
@@ -55,7 +55,7 @@ def sync(
     elif result.misconfigured is None:
         show(result)
     if result.misconfigured is not None:
-        # One cause, one sentence: what every entity failed at is a setting of this installation.
+        # One cause, one sentence: all entities failed because of a setting of this installation.
         note(f"ledgerguard: {result.misconfigured.message}")
         raise typer.Exit(2)
     if not result.ok:
@@ -87,12 +87,10 @@ def check(
     types = parse_entities(entities, settings.kept_entities)
     if full and since is not None:
         raise BadInputError(
-            "--full reads everything and --since only a part of it; give one of the two."
+            "--full reads everything and --since only a part of it; use one of the two."
         )
     if reconcile and (full or since is not None):
-        raise BadInputError(
-            "--reconcile decides itself what to read; give it without --full and --since."
-        )
+        raise BadInputError("--reconcile decides what to read; use it without --full and --since.")
     instant = None if since is None else parse_since(since, SYSTEM_CLOCK.now())
     settings.credentials()
     require_installed(settings)

@@ -15,7 +15,7 @@ def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port; the redirect URI's if left out."),
+        typer.Option(min=1, max=65535, help="Port; by default the redirect URI's."),
     ] = None,
 ) -> None:
     """Serve the company page, the OAuth callback, webhooks, metrics and probes until Ctrl-C."""

@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` finds out about the work itself: Dagster, companies, call budget."""
+"""The checks of ``ledgerguard doctor`` on the work itself: Dagster, companies, call budget."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEAD = "Run `ledgerguard connect` and choose this company."
 
 
 def dagster(settings: Settings) -> list[CheckResult]:
-    """Whether the daemon is alive, and what of its schedules and sensors is switched off."""
+    """Whether the daemon is alive, and which of its schedules and sensors are switched off."""
     topic, folder = "Dagster daemon", _dagster_home(settings)
     start = "Run `ledgerguard up`, or `dagster-daemon run` as a service."
     if folder is None:
@@ -43,7 +43,7 @@ def dagster(settings: Settings) -> list[CheckResult]:
     if seen.heartbeat_at is None:
         found = [advice(topic, "has never run: nothing is synced by schedule.", start)]
     elif not seen.daemon_runs(now):
-        text = f"was last heard of at {seen.heartbeat_at:%Y-%m-%d %H:%M} UTC: nothing is synced."
+        text = f"last reported at {seen.heartbeat_at:%Y-%m-%d %H:%M} UTC: nothing is synced."
         found = [advice(topic, text, start)]
     else:
         found = [good(topic, "runs.")]
@@ -101,7 +101,7 @@ def companies(settings: Settings) -> list[CheckResult]:
 def _stray(parked: int) -> CheckResult:
     topic = "webhook events"
     if not parked:
-        return good(topic, "all that came could be read, or name their company.")
+        return good(topic, "all of them could be read, or name their company.")
     return advice(
         topic,
         f"{parked:,} parts of deliveries cannot be read and name no company.",
@@ -131,7 +131,7 @@ def _budget(company_status: CompanyStatus) -> CheckResult:
         return good(topic, text)
     return advice(
         topic,
-        f"{text}; from {SLOW_DOWN_AT:.0%} on calls are spaced out.",
+        f"{text}; past {SLOW_DOWN_AT:.0%} calls are spaced out.",
         "Raise LEDGERGUARD_MONTHLY_CALL_BUDGET if the app's tier at Intuit allows more, or keep "
         "fewer entity types (LEDGERGUARD_ENTITIES).",
     )

@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` asks of Intuit: reachable, same time, keys accepted.
+"""The checks of ``ledgerguard doctor`` on Intuit: reachable, same time, keys accepted.
 
 The keys are probed by exchanging a made-up authorization code: Intuit answers ``invalid_client``
 for wrong keys and ``invalid_grant`` for right ones (RFC 6749, section 5.2), and no grant of any
@@ -98,7 +98,7 @@ def _credentials(settings: Settings, hosts: Hosts, *, probe: bool) -> CheckResul
     except ConfigurationError as error:
         return misconfigured(topic, error.message, "Fill them in, then run doctor again.")
     if not probe:
-        return advice(topic, "set, but not probed: Intuit cannot be reached.", "See network.")
+        return advice(topic, "set, but not tested: Intuit cannot be reached.", "See network.")
     endpoint = OAuthEndpoint(client_id, client_secret, settings.intuit_redirect_uri, hosts)
     try:
         endpoint.exchange(_MADE_UP_CODE)
@@ -106,13 +106,13 @@ def _credentials(settings: Settings, hosts: Hosts, *, probe: bool) -> CheckResul
         return misconfigured(
             topic,
             error.message,
-            "Copy client id and secret again from the keys page of the app at Intuit, for the "
+            "Copy the client id and secret again from the app's keys page at Intuit, for the "
             f"{settings.intuit_env} environment.",
         )
     except ReauthorizationRequired:
         return good(topic, "Intuit accepts the client id and secret.")
     except LedgerGuardError as error:
-        return broken(topic, f"could not be probed: {error}", "Try again in a few minutes.")
+        return broken(topic, f"could not be tested: {error}", "Try again in a few minutes.")
     return broken(
         topic,
         "the token endpoint accepted a made-up code, so it is not Intuit's.",

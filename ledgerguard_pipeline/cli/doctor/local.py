@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` can find out without any network, and without writing anything."""
+"""The checks of ``ledgerguard doctor`` that need no network and write nothing."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def redirect(settings: Settings) -> CheckResult:
             f"{uri} is plain http, which Intuit refuses for production apps.",
             "Put the web server behind TLS and set INTUIT_REDIRECT_URI to its https address.",
         )
-    return good(topic, f"{uri} (it must be listed in the app's keys at Intuit, exactly so)")
+    return good(topic, f"{uri} (it must be listed exactly so in the app's keys at Intuit)")
 
 
 def home(settings: Settings) -> CheckResult:
     """The home must be ours alone; it is made at first use."""
     topic, path = "home", settings.ledgerguard_home
     if not path.exists():
-        return good(topic, f"{path} does not exist yet; the first connection makes it.")
+        return good(topic, f"{path} does not exist yet; the first connection creates it.")
     if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
         return misconfigured(
             topic,
-            f"{path} is not a folder this user can write.",
-            "Give it to the user that runs ledgerguard, or set LEDGERGUARD_HOME.",
+            f"{path} is not a folder this user can write to.",
+            "Make it belong to the user that runs ledgerguard, or set LEDGERGUARD_HOME.",
         )
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
@@ -72,7 +72,7 @@ def keys(settings: Settings) -> CheckResult:
     except LedgerGuardError as error:
         return misconfigured(topic, error.message, "See the message; nothing was changed.")
     if not ring.key_ids:
-        return good(topic, "none yet; the first connection makes a key file (mode 0600).")
+        return good(topic, "none yet; the first connection creates a key file (mode 0600).")
     return good(topic, f"{len(ring.key_ids)} in the ring, newest {ring.key_ids[0]}")
 
 
@@ -84,9 +84,9 @@ def disk(settings: Settings) -> CheckResult:
     free = shutil.disk_usage(path).free
     text = f"{free / _GIB:,.1f} GiB free at {path}"
     if free < _NO_DISK:
-        return broken("disk", text, "Free some space; loads fail whole when it runs out.")
+        return broken("disk", text, "Free some space; whole loads fail when it runs out.")
     if free < _LOW_DISK:
-        return advice("disk", text, "A million invoices take about 2 GiB; make room in time.")
+        return advice("disk", text, "A million invoices take about 2 GiB; free some space soon.")
     return good("disk", text)
 
 
@@ -103,10 +103,10 @@ def dagster_home(settings: Settings) -> CheckResult:
     if own.exists() and not os.access(own, os.W_OK | os.X_OK):
         return misconfigured(
             topic,
-            f"{own} cannot be written by this user.",
-            "Give it to the user that runs ledgerguard.",
+            f"{own} is not writable for this user.",
+            "Make it belong to the user that runs ledgerguard.",
         )
-    return good(topic, str(own) if own.exists() else f"{own} (made at the first sync)")
+    return good(topic, str(own) if own.exists() else f"{own} (created at the first sync)")
 
 
 def bronze(settings: Settings) -> CheckResult:
@@ -119,7 +119,7 @@ def bronze(settings: Settings) -> CheckResult:
         address = settings.bronze_address
         store = open_bronze(settings, lock_wait_seconds=3)
         if not store.exists():
-            return good(topic, f"{address} does not exist yet; the first sync makes it.")
+            return good(topic, f"{address} does not exist yet; the first sync creates it.")
         rows = sum(store.counts(None).values())
     except LedgerGuardError as error:
         state = misconfigured if error.exit_code == 2 else broken
@@ -136,13 +136,13 @@ def _misnamed(settings: Settings, path: Path, text: str) -> CheckResult:
     log = path.with_name(f"{path.name}.wal")
     why = (
         f"{text}. DuckDB calls this database `{path.stem}` after its file, like the schema in it; "
-        "other tools have to write `bronze.bronze.invoice` for that"
+        "so other tools have to write `bronze.bronze.invoice`"
     )
     if better.exists():
         return advice(
             "Bronze",
             f"{why}. {better} exists as well and is not used.",
-            f"Move the one that you do not want out of {path.parent}.",
+            f"Move the one you do not want out of {path.parent}.",
         )
     moves = [f"mv {shlex.quote(str(path))} {shlex.quote(str(better))}"]
     if log.exists():  # what the file does not hold yet

@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` finds out about the control plane, without changing it.
+"""The check of ``ledgerguard doctor`` on the control plane, which it does not change.
 
 Opening the control plane would bring an older schema up to date, so its revision is read first.
 """
@@ -24,7 +24,7 @@ _SEE = "See the message; nothing was changed."
 def control_plane(settings: Settings) -> CheckResult:
     """It can be reached, and its schema is the one this version works with."""
     if not installed(settings):
-        return good(CONTROL, "does not exist yet; the first connection makes it.")
+        return good(CONTROL, "does not exist yet; the first connection creates it.")
     from ledgerguard_pipeline.control.plane import control_url
     from ledgerguard_pipeline.control.storage.database import Database
     from ledgerguard_pipeline.control.storage.migrate import stored_revision
@@ -45,7 +45,7 @@ def control_plane(settings: Settings) -> CheckResult:
     if stored == REVISION:
         return good(CONTROL, f"{kind}, schema {REVISION}")
     if stored is None:
-        return advice(CONTROL, f"{kind}, still empty.", "The first start makes its tables.")
+        return advice(CONTROL, f"{kind}, still empty.", "The first start creates its tables.")
     if stored.isdecimal() and int(stored) < int(REVISION):
         return advice(
             CONTROL,
@@ -54,7 +54,7 @@ def control_plane(settings: Settings) -> CheckResult:
         )
     return misconfigured(
         CONTROL,
-        f"{kind}, schema {stored[:40]!r}, which a newer version wrote.",
+        f"{kind}, schema {stored[:40]!r}, written by a newer version.",
         "Install that version, or use another LEDGERGUARD_HOME.",
     )
 

@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` finds out about PostgreSQL and Redis, where they are configured."""
+"""The checks of ``ledgerguard doctor`` on PostgreSQL and Redis, if configured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NEXT = "See the message; nothing was changed."
 
 
 def server_findings(settings: Settings) -> list[CheckResult]:
-    """Whether the configured servers answer, and what of them may lose something; reads only."""
+    """Whether the configured servers answer, and which of them may lose data; only reads."""
     return [*postgres(settings), *redis(settings)]
 
 

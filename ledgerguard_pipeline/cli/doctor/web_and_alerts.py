@@ -1,4 +1,4 @@
-"""What ``ledgerguard doctor`` finds out about the ways in and out: web edge, webhooks, alerts."""
+"""The checks of ``ledgerguard doctor`` on the ways in and out: web edge, webhooks, alerts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def admin_token(settings: Settings) -> CheckResult:
     host = urlsplit(public).hostname
     if token is not None and len(token.get_secret_value()) < _SHORTEST_TOKEN:
         return advice(
-            topic, "is so short that it can be guessed.",
+            topic, "is short enough to guess.",
             "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
         )  # fmt: skip
     if token is not None:
@@ -34,7 +34,7 @@ def admin_token(settings: Settings) -> CheckResult:
         return good(topic, "not needed: the web edge serves this machine only.")
     return misconfigured(
         topic,
-        f"is not set, but people reach the web edge as {host}: it will open no page there, and it "
+        f"is not set, but people reach the web edge as {host}: it serves no page there and "
         "refuses to listen beyond loopback.",
         "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
     )
@@ -59,12 +59,12 @@ def web_port(settings: Settings) -> CheckResult:
         )
     answer = _health(parts.hostname or "localhost", parts.port)
     if answer is None:
-        return good(topic, f"does not run; port {parts.port} is free for it.")
+        return good(topic, f"is not running; port {parts.port} is free for it.")
     if answer:
         return good(topic, f"answers on port {parts.port}.")
     return broken(
         topic,
-        f"something else answers on port {parts.port}, where Intuit sends people back to.",
+        f"another program answers on port {parts.port}, where Intuit sends people.",
         "Stop that program, or choose another port in INTUIT_REDIRECT_URI, here and at Intuit.",
     )
 
@@ -104,7 +104,7 @@ def webhooks(settings: Settings) -> CheckResult:
     return advice(
         topic,
         f"{count} verifier tokens are accepted.",
-        "When the metric ledgerguard_webhook_old_token_total stands still, take the old one out.",
+        "When the metric ledgerguard_webhook_old_token_total stops growing, remove the old one.",
     )
 
 
@@ -118,7 +118,13 @@ def alerts(settings: Settings) -> list[CheckResult]:
     except LedgerGuardError as error:
         return [misconfigured(topic, error.message, "Correct it in .env.")]
     if not channels:
-        return [advice(topic, "nobody is notified when something goes wrong.", HOW_TO_SET)]
+        return [
+            advice(
+                topic,
+                "no channel is configured: nobody is notified when something goes wrong.",
+                HOW_TO_SET,
+            )
+        ]
     found = []
     for channel in channels:
         about = f"{topic}: {channel.name}"

@@ -56,7 +56,7 @@ def demo(
 
             show(story)
     if not story.ok:
-        raise LedgerGuardError("The demo did not end as it should; the lines above name what.")
+        raise LedgerGuardError("The demo did not end as it should; the lines above say why.")
 
 
 def _renew(home: Path) -> None:

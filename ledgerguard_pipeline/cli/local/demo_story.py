@@ -1,4 +1,4 @@
-"""What the demo does, step by step, and what it found out."""
+"""The steps of the demo and its findings."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Story:
         self.first, self.first_seconds = self._sync(quiet=quiet)
 
     def change_books(self) -> None:
-        """What a bookkeeper does in a minute."""
+        """A minute of a bookkeeper's work."""
         self.edits = change_books(self.sandbox)
 
     def sync_changes(self, *, quiet: bool) -> None:
@@ -135,7 +135,7 @@ class Story:
 
 
 def change_books(sandbox: SandboxHandle) -> list[str]:
-    """What a bookkeeper may do in an afternoon; returns it in words."""
+    """An afternoon of a bookkeeper's work; returns it in words."""
     invoice = sandbox.edit("create", "Invoice")["id"]
     sandbox.edit("update", "Customer", note="Prefers e-mail \N{ENVELOPE}")
     sandbox.edit("void", "Invoice")

@@ -19,7 +19,7 @@ def require_free(ports: dict[str, int]) -> None:
     """
     if len(set(ports.values())) < len(ports):
         listed = ", ".join(f"{what} {port}" for what, port in ports.items())
-        raise BadInputError(f"Every server needs a port of its own, but got {listed}.")
+        raise BadInputError(f"Every server needs its own port, but got {listed}.")
     for what, port in ports.items():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

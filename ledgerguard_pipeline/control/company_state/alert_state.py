@@ -1,8 +1,8 @@
-"""What alerts have to remember, so that each change is sent once, by whichever process.
+"""The memory of alerts, so that each change is sent once, by whichever process.
 
 Two things: the signs of each company as they were last seen (what is wrong, since when), and per
 channel what it was sent last. Their contents belong to ``alerts.policy``; here they are texts.
-A process claims what it is going to tell; another one that comes to the same conclusion at the
+A process claims what it is going to send; another one that comes to the same conclusion at the
 same moment finds the claim or the newer version. A claim whose owner died ends by itself.
 """
 
@@ -52,7 +52,7 @@ class AlertStore:
         self._lock = f"alerts:{environment.value}"
 
     def alert_states(self) -> dict[str, str]:
-        """The signs by company; the installation's own stand under the empty id."""
+        """The signs by company; the installation's own are under the empty id."""
         statement = select(alert_signs.c.realm_id, alert_signs.c.signs).where(
             alert_signs.c.environment == self._environment.value
         )
@@ -128,7 +128,7 @@ class AlertStore:
         return taken
 
     def confirm(self, channel: str, owner: str, sent: Mapping[str, str]) -> None:
-        """Note what the channel took; what is no longer claimed by ``owner`` stays as it is."""
+        """Record what the channel accepted; rows that ``owner`` no longer claims stay as they are."""
         with self._database.write(self._lock) as connection:
             now = self._database.now(connection)
             for realm, text in sorted(sent.items()):

@@ -37,7 +37,7 @@ class BronzeTrouble:
                 connection.execute(self._database.upsert(trouble, columns), values)
 
     def read(self) -> str | None:
-        """What is wrong and what to do; None if Bronze could be opened when somebody last tried."""
+        """The problem and what to do; None if Bronze could be opened at the last attempt."""
         with self._database.read() as connection:
             found = connection.execute(select(trouble.c.reason).where(self._mine))
             return found.scalar_one_or_none()

@@ -32,7 +32,7 @@ class Judged:
     """What one check found for one entity type of one company.
 
     ``fault`` says in a sentence, without secrets, what is wrong; None if the check passed.
-    ``severe`` tells an error from a warning.
+    ``severe`` distinguishes an error from a warning.
     """
 
     entity: str
@@ -119,7 +119,7 @@ class CheckFaults:
             .order_by(faults.c.realm_id, faults.c.entity, faults.c.check_name)
         )
         if realm is not None:
-            # Whoever judges a company has to know its faults, whatever its connection is.
+            # To judge a company one has to know its faults, whatever its connection is.
             statement = (
                 select(faults)
                 .where(self._mine, faults.c.realm_id == realm)

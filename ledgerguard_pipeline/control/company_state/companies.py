@@ -1,4 +1,4 @@
-"""The companies of one environment and how their connection stands."""
+"""The companies of one environment and the status of their connection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Company:
     last_error: str | None = None
     response_time_ms: float | None = None
     error_kind: FailureKind | None = None
-    """Who has to act on ``last_error``; None where nobody noted it."""
+    """Whose action ``last_error`` needs; None if unknown."""
     error_name: str = ""
     """The error's name in ``errors.py``; empty where nobody noted it."""
 
@@ -176,7 +176,7 @@ class CompanyStore:
         )
 
     def stumble(self, realm: RealmId, error: Failure | str) -> None:
-        """Note what failed while the connection stands; the next clean sync clears it.
+        """Record what failed while the connection works; the next clean sync clears it.
 
         ``error`` must hold no secret. A company that is not connected keeps its own reason.
         """

@@ -1,4 +1,4 @@
-"""Counts that outlive processes and are shared by them: what metrics are made of."""
+"""Counts that outlive processes and are shared by them, for metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that says it works for as long as it does."""
+"""Heartbeats of a run for as long as it works."""
 
 from __future__ import annotations
 

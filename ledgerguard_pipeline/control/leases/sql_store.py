@@ -76,13 +76,13 @@ class WaitingLeases(ABC):
         try:
             yield lease
         finally:
-            # What was done under the lease is done; a lease nobody can give back ends by itself.
+            # The work done under the lease is done; a lease nobody can release ends by itself.
             with suppress(ControlUnavailable):
                 self.release(lease)
 
 
 def lost_lease(name: str) -> LostRace:
-    """What a holder learns that was too late."""
+    """Raised for a holder that came too late."""
     return LostRace(f"The lease {name!r} ended and has another holder now.")
 
 

@@ -1,10 +1,10 @@
-"""What stands before every call besides the limits per minute: the month's budget and the quota.
+"""What guards every call besides the limits per minute: the month's budget and the quota.
 
-The guard is gate and recorder of a client at once, because what opens and closes it is how calls
-end. Near the end of the budget it spaces calls out. When Intuit goes on answering 429 after full
-pauses, the quota of the month is used up: no call starts any more but one an hour that asks
-whether that is still so, for there is nothing to be gained by waiting at the gate. Where the token
-endpoint says so, it is so for all companies of the app, and they share the one call an hour.
+The guard is both gate and recorder of a client, because the outcome of calls opens and closes it.
+Near the end of the budget it spaces calls out. When Intuit goes on answering 429 after full pauses,
+the month's quota is used up: then only one call an hour starts, to check whether that is still so,
+since waiting at the gate would gain nothing. If the token endpoint says so, it holds for all
+companies of the app, and they share the one call an hour.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Gate(Protocol):
         ...
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:
-        """Let no call of the company start for so long."""
+        """Let no call of the company start for that long."""
         ...
 
 
@@ -90,7 +90,7 @@ class CallGuard:
             yield permit
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:
-        """Let no call of the company start for so long, and learn from the refusal.
+        """Let no call of the company start for that long, and learn from the refusal.
 
         Raises:
             QuotaExhausted: this was one refusal too many to be a limit per minute.
@@ -145,8 +145,8 @@ class CallGuard:
             start = max(now, self._next_start)
             if deadline is not None and start > deadline:
                 raise Throttled(
-                    "No call could start in time: little is left of this month's call budget, so "
-                    "calls are spaced out. Nothing was lost; the next sync goes on from here.",
+                    "No call could start in time: this month's call budget is nearly used up, so "
+                    "calls are spaced out. Nothing was lost; the next sync resumes here.",
                     retry_after=start - now,
                     realm_id=realm,
                 )

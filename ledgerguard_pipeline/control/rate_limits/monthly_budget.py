@@ -2,7 +2,7 @@
 
 Intuit counts the reads of an app over all its companies, so the budget is one for the whole
 installation. Near its end calls are spaced out so that the rest lasts; shortly before the end
-what can wait is left out, and webhooks and incremental syncs go on.
+work that can wait is skipped, and webhooks and incremental syncs go on.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class BudgetUse:
 
 
 class CallBudget:
-    """The budget of one installation; thread-safe. What is used is read twice a minute."""
+    """The budget of one installation; thread-safe. Usage is read twice a minute."""
 
     def __init__(self, ledger: CallLedger, limit: int, clock: Clock) -> None:
         self._ledger = ledger
@@ -90,12 +90,12 @@ class CallBudget:
         """Let optional work begin only while there is budget for it.
 
         Raises:
-            CallBudgetSpent: what is left of the month's budget is kept for changes.
+            CallBudgetSpent: the rest of the month's budget is kept for changes.
         """
         use = self.use()
         if use.spent:
             raise CallBudgetSpent(
-                f"{what} is left out: {use.used} of this month's {use.limit} metered calls are "
-                "used, and the rest is kept for changes. It goes on next month, or when "
+                f"{what} is skipped: {use.used} of this month's {use.limit} metered calls are "
+                "used, and the rest is kept for changes. It resumes next month, or when "
                 "LEDGERGUARD_MONTHLY_CALL_BUDGET is raised."
             )

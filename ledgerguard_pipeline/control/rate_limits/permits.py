@@ -105,7 +105,7 @@ class WaitingLimiter(ABC):
             if deadline is not None and clock.monotonic() + pause > deadline:
                 raise Throttled(
                     f"No call could start in time: {found.reason} for another {pause:.1f} s. "
-                    "Nothing was lost; the next sync goes on from here.",
+                    "Nothing was lost; the next sync resumes here.",
                     retry_after=pause,
                     realm_id=realm,
                 )
@@ -117,7 +117,7 @@ class WaitingLimiter(ABC):
                 self._give_back(scope, found)
             except ControlUnavailable as error:
                 # The call was made: its answer must not be lost with a permit that ends anyway.
-                _log.warning("permit_not_given_back", realm_id=realm, reason=error.message)
+                _log.warning("permit_not_released", realm_id=realm, reason=error.message)
 
     @abstractmethod
     def _take(self, scope: str, *, batch: bool) -> str | Wait:

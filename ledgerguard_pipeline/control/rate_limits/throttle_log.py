@@ -1,7 +1,7 @@
 """Runs of 429 answers: an ordinary one ends within minutes, a spent quota does not.
 
 Intuit answers both with the same status. A minute's limit lets go after a minute; the monthly
-quota of an app lets go when the month ends. So what tells them apart is time: calls that
+quota of an app lets go when the month ends. So time distinguishes them: calls that
 are refused again and again, after full pauses and without one success in between. The token
 endpoint has no limit by the minute: a 429 there is the quota at once, and that of the whole app.
 
@@ -23,15 +23,15 @@ from ledgerguard_pipeline.errors import QuotaExhausted
 from ledgerguard_pipeline.values import Environment, RealmId
 
 QUOTA_AFTER = timedelta(minutes=15)
-"""No limit that counts by the minute refuses calls for so long when they pause in between."""
+"""No limit that counts by the minute refuses calls for that long when they pause in between."""
 
 QUOTA_REFUSALS = 5
 PROBE_EVERY = timedelta(hours=1)
-"""While the quota is spent, one call in so long asks whether somebody raised it."""
+"""While the quota is used up, one call per this time checks whether somebody raised it."""
 
 _SOONEST = timedelta(minutes=1)
 PROBE_LASTS = timedelta(minutes=5)
-"""Whoever may ask has so long for it; then the next one may."""
+"""Whoever may check has this long; then it is the next one."""
 
 _BROKEN_AFTER = timedelta(hours=2)
 """Refusals further apart belong to different runs."""
@@ -143,7 +143,7 @@ class RefusalLog:
 
 
 def exhausted(run: Refusals, realm: RealmId | None, *, app: bool) -> QuotaExhausted:
-    """What a spent quota is reported as; ``app`` if the token endpoint said so."""
+    """The error for a used-up quota; ``app`` if the token endpoint said so."""
     until = "later" if run.resumes_at is None else f"at {run.resumes_at:%Y-%m-%d %H:%M} UTC"
     since = f"{run.began_at:%Y-%m-%d %H:%M} UTC"
     what = (
@@ -153,7 +153,7 @@ def exhausted(run: Refusals, realm: RealmId | None, *, app: bool) -> QuotaExhaus
     )
     return QuotaExhausted(
         f"{what}: the app's monthly quota of reads is used up. Raise it in Intuit's developer "
-        f"portal; the next call asks again {until}, and loading then goes on where it stopped.",
+        f"portal; the next call asks again {until}, and loading then resumes where it stopped.",
         realm_id=realm,
         status=429,
     )

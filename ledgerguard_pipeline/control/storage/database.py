@@ -151,8 +151,8 @@ class Database:
             except DBAPIError as error:
                 raise ControlUnavailable(
                     f"The connection to the control plane ({self._shown}) broke while a change "
-                    f"was being stored: {_cause(error)}. Whether it was stored shows when it is "
-                    "tried again."
+                    f"was being stored: {_cause(error)}. A retry shows whether it was "
+                    "stored."
                 ) from error
 
     def write_one(
@@ -197,7 +197,7 @@ class Database:
                 pause = next(pauses)
                 if self.is_sqlite or self.clock.monotonic() + pause > deadline:
                     raise
-                # One login that will be refused for ever is enough: servers lock accounts out.
+                # One login that will always be refused is enough: servers lock accounts out.
                 if self._refused(error):
                     raise self._refusal(error) from error
                 self.clock.sleep(pause)

@@ -1,4 +1,4 @@
-"""What a PostgreSQL that keeps the control plane must be set to, and what of it is not so."""
+"""What a PostgreSQL that keeps the control plane must be set to, and which settings are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Redis that keeps tokens must be set to, and what of it is not so."""
+"""What a Redis that keeps tokens must be set to, and which settings are wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def durability(client: Redis) -> list[str]:
     """What may lose a stored token, a sentence each with the remedy; empty where nothing may.
 
     Where the server does not let its configuration be read (managed services), what ``INFO``
-    tells counts, and what it leaves open is said.
+    says counts, and whatever it leaves open is reported.
 
     Raises:
         redis.exceptions.RedisError: the server gave no answer at all.
@@ -61,14 +61,16 @@ def _persistence(info: dict[str, object], config: dict[str, str]) -> list[str]:
     if fsync == "always":
         return []
     if fsync == "no":
-        return ["Redis leaves the disk to chance (appendfsync no). Set `appendfsync always`."]
+        return [
+            "Redis does not control when writes reach the disk (appendfsync no). Set `appendfsync always`."
+        ]
     if _release(info) >= (7, 2):
         return []  # everysec: each write of a token waits until the server says it is on disk
     if fsync is None:
         return [
             (
                 "Redis does not let its configuration be read, and its release cannot say when a "
-                "write is on disk. Make sure of `appendfsync always`."
+                "write is on disk. Make sure that `appendfsync always` is set."
             )
         ]
     return [
@@ -94,7 +96,7 @@ def _eviction(policy: str) -> list[str]:
     return [
         (
             f"Redis throws {lost} away when its memory is full (maxmemory-policy {policy}). Set "
-            "`maxmemory-policy noeviction`, and give a cache a Redis of its own."
+            "`maxmemory-policy noeviction`, and give caches their own Redis."
         )
     ]
 

@@ -122,7 +122,9 @@ class RedisServer:
                 if self.clock.monotonic() + pause > deadline or _refused(error):
                     raise self._failed(error) from error
                 if attempt == 0:
-                    _log.warning("redis_away", server=self.address.shown, reason=_cause(error))
+                    _log.warning(
+                        "redis_unreachable", server=self.address.shown, reason=_cause(error)
+                    )
                 attempt += 1
                 self._client.connection_pool.disconnect(inuse_connections=False)
                 self.clock.sleep(pause)
@@ -130,7 +132,7 @@ class RedisServer:
                 raise self._failed(error) from error
 
     def script(self, text: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
-        """Run a script; what it wrote may be lost by a power cut of the server.
+        """Run a script; a power cut of the server may lose its writes.
 
         Raises:
             ControlUnavailable: as ``run``.
@@ -142,7 +144,7 @@ class RedisServer:
     def durable_script(
         self, text: str, keys: Sequence[str], args: Sequence[str | int | float]
     ) -> object:
-        """Run a script and return when Redis says that what it wrote is on its disk.
+        """Run a script and return when Redis says that its writes are on disk.
 
         Before 7.2 it cannot say so: then ``appendfsync always`` is what makes it so
         (``redis_durability`` tells). Where Redis keeps no append-only file there is nothing to
@@ -169,7 +171,7 @@ class RedisServer:
             raise ControlUnavailable(
                 f"Redis ({self.address.shown}) took a write but did not have it on disk within "
                 f"{ON_DISK_SECONDS:g} s. Look at its disk, and set appendfsync to everysec or "
-                "always; the write is tried again."
+                "always; the write will be retried."
             )
         return answers[0]
 

@@ -1,4 +1,4 @@
-"""What of the token store may lose tokens, asked now and then: health shows it to everybody."""
+"""What could make the token store lose tokens, checked now and then and shown by health."""
 
 from __future__ import annotations
 

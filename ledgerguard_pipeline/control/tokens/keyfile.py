@@ -54,7 +54,7 @@ def parse_keys(text: str, where: str) -> tuple[Key, ...]:
         if len(material) != _KEY_BYTES:
             raise KeyUnavailable(
                 f"Key {len(keys) + 1} of {where} is not 32 bytes in base64. Restore it from your "
-                "backup; a fresh one cannot open the tokens stored so far."
+                "backup; a new one cannot open the tokens stored so far."
             )
         fingerprint = hashlib.sha256(b"ledgerguard key id" + material).hexdigest()[:12]
         keys.append(Key(fingerprint, material))
@@ -124,7 +124,7 @@ def replace_keys(path: Path, keys: Sequence[Key]) -> None:
 
 @contextmanager
 def _draft(path: Path, content: str) -> Iterator[Path]:
-    """A durable private file beside ``path``; what the block does to it is durable as well."""
+    """A durable private file beside ``path``; changes that the block makes to it are durable as well."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)

@@ -182,7 +182,7 @@ class Keyring:
             self._refresh(self._key_file)
 
     def holds(self, key_id: str) -> bool:
-        """Whether what that key sealed can be opened.
+        """Whether tokens that key sealed can be opened.
 
         Raises:
             KeyUnavailable: the key file is damaged or open to others.
@@ -232,7 +232,7 @@ class Keyring:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """What changes whenever the file is replaced; None where there is none."""
+    """A value that changes whenever the file is replaced; None without a file."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.storage.redis_server import RedisServer
 
 _NAME = "token home"
-"""It stands among the leases: the right to keep the tokens, held for good."""
+"""A lease like the others: the right to keep the tokens, held permanently."""
 
 _FOR_GOOD = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def check_token_home(database: Database, redis: RedisServer | None) -> None:
     if redis is None and holder:
         raise ConfigurationError(
             f"This installation keeps its tokens in Redis ({holder}). Set LEDGERGUARD_REDIS_URL "
-            "again, or bring them back first: `ledgerguard keys move --to database`."
+            "again, or move them back first: `ledgerguard keys move --to database`."
         )
     if redis is not None and kept:
         raise ConfigurationError(

@@ -68,7 +68,7 @@ class StateStore:
                 )
             if row["consumed_at"] is not None:
                 raise ConsentError(
-                    "This sign-in was already used once. Start again with `ledgerguard connect` "
+                    "This sign-in has already been used. Start again with `ledgerguard connect` "
                     "or the Connect button."
                 )
             if row["expires_at"] <= now:

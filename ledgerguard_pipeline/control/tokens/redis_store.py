@@ -317,7 +317,7 @@ class RedisTokenStore:
     ) -> bool:
         """Seal both and write them; once more where the key was retired meanwhile.
 
-        False if what is stored is not what the writer had seen.
+        False if the stored value is not the one the writer had seen.
         """
         sealer = ""
         for _ in range(2):

@@ -35,7 +35,7 @@ class Tokens:
 
     @property
     def refresh_sha256(self) -> str:
-        """Names the refresh token without telling it."""
+        """Identifies the refresh token without revealing it."""
         return hashlib.sha256(self.refresh_token.get_secret_value().encode()).hexdigest()
 
 
@@ -69,7 +69,7 @@ class RefreshAttempt:
 class SealedRow:
     """One company's stored grant seen from outside: whose it is, and which keys its tokens need.
 
-    ``key_ids`` names the key of each sealed token; None for one that was altered beyond telling.
+    ``key_ids`` names the key of each sealed token; None for one that was altered so that it is unknown.
     """
 
     environment: Environment
@@ -188,7 +188,7 @@ class TokenStore:
     def note_attempt(self, realm: RealmId, current: Tokens) -> RefreshAttempt:
         """Write down, durably and before the call, that this refresh token is being used.
 
-        Whoever finds the note later knows that the answer may have been lost on the way.
+        A reader of the note knows that the answer may have been lost on the way.
 
         Raises:
             KeyUnavailable: an answer could not be sealed now, so Intuit must not be asked.

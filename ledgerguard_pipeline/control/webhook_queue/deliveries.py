@@ -43,7 +43,7 @@ _CHUNK = 500
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a delivery that was genuine."""
+    """The outcome of a genuine delivery."""
 
     QUEUED = "queued"
     """At least one event is new; all of it could be read."""
@@ -190,7 +190,7 @@ class DeliveryStore:
             return queued
 
     def purge(self, before: datetime) -> int:
-        """Forget settled events and deliveries older than this; what waits or is parked stays."""
+        """Delete settled events and deliveries older than this; waiting and parked ones stay."""
         settled = (EventStatus.DONE.value, EventStatus.IGNORED.value)
         with self._database.write("inbox:purge") as connection:
             connection.execute(

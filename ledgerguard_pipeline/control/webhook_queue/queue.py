@@ -122,7 +122,7 @@ class EventInbox:
     def done(self, owner: str, seqs: Collection[int]) -> int:
         """Acknowledge events whose objects are durable in Bronze; returns how many were held.
 
-        What somebody else holds by now stays theirs: doing it again changes nothing.
+        Events that somebody else holds by now stay theirs; repeating it changes nothing.
         """
         with self._database.write(None) as connection:
             now = self._database.now(connection)
@@ -271,7 +271,7 @@ class EventInbox:
             return [queued_event(row) for row in connection.execute(statement).mappings()]
 
     def backlog(self, realm: str | None = None) -> Backlog:
-        """How the queue stands, for one company or for all."""
+        """The state of the queue, for one company or for all."""
         mine = self._mine if realm is None else and_(self._mine, events.c.realm_id == realm)
         waiting = events.c.status.in_([status.value for status in WAITING])
         with self._database.read() as connection:
@@ -285,9 +285,9 @@ class EventInbox:
         return Backlog({EventStatus(status): int(n) for status, n in counts}, oldest, now)
 
     def backlogs(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, Backlog]:
-        """How the queue stands, company by company, in one statement; none waits, none is named.
+        """The state of the queue by company, in one statement; companies without events are left out.
 
-        Parts of deliveries that name no company stand under ``NO_COMPANY``.
+        Parts of deliveries that name no company are under ``NO_COMPANY``.
         """
         statement = (
             select(

@@ -1,4 +1,4 @@
-"""A webhook event in the queue, and how the queue stands."""
+"""A webhook event in the queue, and the state of the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledgerguard_pipeline.control.storage.schema import webhook_events as events
 
 
 class EventStatus(StrEnum):
-    """Where an event stands."""
+    """The status of an event."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -30,7 +30,7 @@ WAITING = (EventStatus.PENDING, EventStatus.LEASED)
 
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
-    """An event and how it stands; ``seq`` is its place in the order of arrival."""
+    """An event and its status; ``seq`` is its position in the order of arrival."""
 
     seq: int
     event: ChangeEvent

@@ -3,7 +3,7 @@
 A backfill makes one run per cell, so every run is one company's: it can be queued, tagged, retried
 and blamed for itself. (``BackfillPolicy.single_run`` makes runs of one window of many companies.)
 A range typed by hand may still cover many cells: they are grouped by company, and a company that
-fails does not keep the others from being loaded. The figures of a load stand on the newest of its
+fails does not keep the others from being loaded. The figures of a load are on the newest of its
 cells, so that sums over partitions stay true; the other cells it completed point there.
 
 Decision 48 in docs/decisions.md.

@@ -4,7 +4,7 @@ Dagster shows the last evaluation of a check, whichever company it was about. So
 own result is kept in the control plane (``control/company_state/check_faults.py``) until that company is
 judged again, and every evaluation is about all of them: a check is green only while no company
 fails it. Partitioned checks would not do: their partitions are the asset's, company by window, so
-a fault of a past window would stay red for ever, and the overview would still show whichever
+a fault of a past window would stay red forever, and the overview would still show whichever
 company came last.
 
 Decision 47 in docs/decisions.md.
@@ -40,7 +40,7 @@ SHOWN = 50
 """Companies named in one evaluation; how many fail is said in any case."""
 
 _DESCRIPTIONS = {
-    LOADED: "The last load of this entity went well in every company.",
+    LOADED: "The last load of this entity succeeded in every company.",
     ACCOUNTED: (
         "Rows written, deleted, unchanged, stale and quarantined add up to rows fetched, in the "
         "last load of every company."
@@ -51,10 +51,9 @@ _DESCRIPTIONS = {
         "bronze._restatements says why."
     ),
     COMPLETE: (
-        "Bronze holds as many objects of every company as Intuit's COUNT(*), when it was asked "
-        "last."
+        "Bronze holds as many objects of every company as Intuit's COUNT(*), when last asked."
     ),
-    QUARANTINE: "No record of this entity waits in bronze._quarantine, of any company.",
+    QUARANTINE: "No company has records of this entity in bronze._quarantine.",
 }
 
 
@@ -172,7 +171,7 @@ def judge(loaded: Loaded) -> list[CheckOutcome]:
     if loaded.result is None:
         return outcomes
     doubled = f"{audit.doubled} rows double a version." if audit.doubled else None
-    waiting = f"{audit.quarantined} records wait in quarantine." if audit.quarantined else None
+    waiting = f"{audit.quarantined} records are in quarantine." if audit.quarantined else None
     return [
         *judge_result(loaded.result),
         *outcomes,
@@ -190,7 +189,7 @@ def judge(loaded: Loaded) -> list[CheckOutcome]:
 
 
 def judge_result(result: EntityResult) -> list[CheckOutcome]:
-    """What the load itself tells, without a look at Bronze."""
+    """What the load itself shows, without looking at Bronze."""
     if result.status == "failed":
         return [_load_failed(result.realm_id, result.mode, result.error or "It failed.")]
     by_events = result.mode is Mode.WEBHOOK

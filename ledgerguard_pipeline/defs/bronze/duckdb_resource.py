@@ -97,5 +97,5 @@ def database_of(settings: Settings) -> str:
 
 def _name(option: str) -> str:
     if not option.isidentifier():
-        raise ValueError(f"{option!r} is no name of a DuckDB option")
+        raise ValueError(f"{option!r} is not the name of a DuckDB option")
     return option

@@ -43,10 +43,10 @@ def failure_of(errors: Sequence[LedgerGuardError]) -> dg.Failure:
 def advice(error: LedgerGuardError) -> str:
     """One sentence for the operator; the error's own message says the particulars."""
     if isinstance(error, NeedsHuman):
-        return "Somebody has to act as the message says; until then this entity keeps its rows."
+        return "Do what the message says; until then this entity keeps its rows."
     if isinstance(error, Transient):
-        return "Nothing: the next scheduled sync takes up where this one stopped."
+        return "Nothing: the next scheduled sync resumes where this one stopped."
     return (
-        "Look up the fault code in Intuit's documentation; name intuit_tid when asking Intuit. "
+        "Look up the fault code in Intuit's documentation; quote intuit_tid when asking Intuit. "
         "The rows loaded before are untouched."
     )

@@ -22,7 +22,7 @@ from ledgerguard_pipeline.ingestion.request import Window
 
 
 class Grid:
-    """The cells of one run or sweep; what is materialized is asked once per asset."""
+    """The cells of one run or sweep; Dagster is asked once per asset for materialized ones."""
 
     def __init__(self, instance: dg.DagsterInstance, cells: dg.MultiPartitionsDefinition) -> None:
         self._instance = instance
@@ -73,7 +73,7 @@ def pointer(realm_id: str, newest: str) -> Metadata:
     """The metadata of a cell that another cell's load completed."""
     return {
         "realm": dg.MetadataValue.text(realm_id),
-        "loaded_with": dg.MetadataValue.text(f"The figures of this load stand on {newest}."),
+        "loaded_with": dg.MetadataValue.text(f"The figures of this load are on {newest}."),
     }
 
 

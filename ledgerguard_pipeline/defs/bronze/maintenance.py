@@ -1,6 +1,6 @@
 """The daily job that keeps Bronze in order.
 
-No asset: it changes no data. What it did is in the metadata of its step.
+It is no asset, because it changes no data. The metadata of its step says what it did.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def build_maintenance_job(maintain: Maintain) -> dg.JobDefinition:
 
     @dg.job(
         name=MAINTENANCE_JOB,
-        description="Keep Bronze small and quick; safe while loads go on.",
+        description="Keep Bronze small and fast; safe while loads run.",
         executor_def=dg.in_process_executor,
     )
     def bronze_maintenance() -> None:
@@ -73,5 +73,5 @@ def build_maintenance_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
         cron_schedule="11 5 * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Merge small files, expire old snapshots, delete what nobody needs.",
+        description="Merge small files, expire old snapshots, delete unused files.",
     )

@@ -27,7 +27,7 @@ class Loaded:
     """One company's load of one entity and what Bronze holds after it.
 
     ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
-    call budget as it stood when the load ended, ``covered`` the span that is complete by it.
+    call budget as it was when the load ended, ``covered`` the span that is complete by it.
     """
 
     realm_id: str

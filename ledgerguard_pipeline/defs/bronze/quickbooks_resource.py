@@ -61,7 +61,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
             since = parse_since(self.since, now=datetime.now(UTC))
             if self.reconcile and (self.full or since is not None):
                 raise BadInputError(
-                    "reconcile decides itself what to read; set it without full and since."
+                    "reconcile decides what to read; set it without full and since."
                 )
         except LedgerGuardError as error:
             raise failure_of([error]) from error
@@ -108,7 +108,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
 
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
-            raise RuntimeError("QuickBooks is used outside of a run.")
+            raise RuntimeError("QuickBooks is being used outside a run.")
         return self._run.syncs(context.run.run_id, context.run.tags.get(BATCH_TAG), bronze)
 
 
@@ -150,7 +150,7 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     """The instant from which changes are read again.
 
     Raises:
-        BadInputError: it is no instant with an offset, or lies in the future.
+        BadInputError: it is no instant with an offset, or is in the future.
     """
     if text is None:
         return None
@@ -158,11 +158,11 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
         since = parse_instant(text)
     except ValueError:
         raise BadInputError(
-            f"{text[:40]!r} is not an instant. Write it with date, time and offset, for example "
+            f"{text[:40]!r} is not a time. Write it with date, time and offset, for example "
             "2026-01-31T00:00:00Z."
         ) from None
     if since > now:
-        raise BadInputError(f"{text} lies in the future; nothing can have changed since then.")
+        raise BadInputError(f"{text} is in the future; nothing can have changed since then.")
     return since
 
 

@@ -3,7 +3,7 @@
 One process goes through the companies of its shard by the ordinary sync, so a company that has
 nothing new costs an API call and no event. Entities that changed are recorded as materialized in
 the company's current cell, as by a run of its own, and every entity once in each window; what
-happened to each company stands in a table of the run, and in the sync states every view of health reads.
+happened to each company is in a table of the run, and in the sync states every view of health reads.
 Checks are reported once, over all companies.
 
 Decision 33 in docs/decisions.md.

@@ -1,4 +1,4 @@
-"""What a sweep does, for which companies, and how its runs are asked for.
+"""The kinds of sweeps, their companies, and how their runs are requested.
 
 A company belongs to one shard for good (a hash of its id), so two runs of a sweep never meet and
 the number of runs does not grow with the number of companies.
@@ -50,7 +50,7 @@ _LATE_NAMED = 50
 
 
 class SweepTask(StrEnum):
-    """What a sweep does with each company."""
+    """The work of a sweep for each company."""
 
     CHANGES = "changes"
     """Read what changed, one call for all types change data capture covers."""
@@ -86,7 +86,7 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """As it stands in ``SWEEP_TAG``."""
+        """As written in ``SWEEP_TAG``."""
         return f"{self.task.value}/{self.number}of{self.of}"
 
     def holds(self, realm_id: str) -> bool:

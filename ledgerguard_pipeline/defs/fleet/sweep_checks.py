@@ -48,7 +48,7 @@ class SweepChecks:
             self._faulty.setdefault(fault.realm_id, set()).add((fault.entity, fault.check))
 
     def add(self, visit: "Visit") -> None:
-        """Judge one company; what cannot be judged now stays as it was."""
+        """Judge one company; checks that cannot be judged now keep their last result."""
         try:
             judged = self._judged(visit)
             if judged:
@@ -105,7 +105,7 @@ class SweepChecks:
         return judged + self._counted(visit, counted)
 
     def _counted(self, visit: "Visit", names: Sequence[str]) -> list[Judged]:
-        """What only Bronze tells."""
+        """What only Bronze shows."""
         entities = [entity_type(name) for name in names]
         every: list[EntityType | DerivedEntity] = [
             *entities,

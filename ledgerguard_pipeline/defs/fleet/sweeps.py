@@ -1,4 +1,4 @@
-"""What a run of the fleet job does: the installation's side of sweeping many companies."""
+"""The work of a run of the fleet job: the installation's side of sweeping many companies."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +23,13 @@ COMPANY_SECONDS = 60.0
 """A company's share of a sweep; an idle one takes a tenth of a second."""
 EVENTS_TOTAL_SECONDS = 900.0
 LONG_COMPANY_SECONDS = 1_800.0
-"""A company's share of first loads and of reconciling; what is not done goes on next time."""
+"""A company's share of first loads and of reconciling; the rest is done next time."""
 LONG_TOTAL_SECONDS = 6_000.0
 """Below ``max_runtime_seconds`` of ``dagster.yaml``, so that no sweep is given up half-way."""
 LONG_THREADS = 8
 """Whole loads look at Bronze often; more of them at once would only queue up before it."""
 LEASE_WAIT_SECONDS = 30.0
-"""Webhook events wait so long for a company somebody else works on; others just come later."""
+"""How long webhook events wait for a company somebody else is working on."""
 
 _FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
 _AT_ONCE = 500

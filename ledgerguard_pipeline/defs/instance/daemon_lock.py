@@ -32,7 +32,7 @@ def hold_daemon_lock(home: Path) -> None:
         other = os.read(handle, 20).decode("ascii", "replace").strip()
         os.close(handle)
         raise ConfigurationError(
-            f"A Dagster daemon runs in {home} already: process {other}. Stop it, or use the one "
+            f"A Dagster daemon is already running in {home}: process {other}. Stop it, or use the one "
             "that runs; two would launch every schedule twice."
         ) from None
     os.ftruncate(handle, 0)

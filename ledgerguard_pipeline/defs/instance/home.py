@@ -85,5 +85,5 @@ def _project_file(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise ConfigurationError(
-        f"{name} is missing beside the package {package}; install ledgerguard again."
+        f"{name} is missing next to the package {package}; reinstall ledgerguard."
     )

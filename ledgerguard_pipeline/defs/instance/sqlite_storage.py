@@ -38,7 +38,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
     @sqlalchemy.event.listens_for(engine, "connect")
     def _relax(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _: object) -> None:
         # In WAL mode NORMAL keeps the file consistent over a power cut; at worst the last events
-        # of the log are missing. What was loaded is known from Bronze, not from this log.
+        # of the log are missing. Bronze, not this log, says which rows were loaded.
         connection.cursor().execute("PRAGMA synchronous=NORMAL")
 
     return engine
@@ -112,12 +112,12 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
-        self._engines[shard] = engine  # the last used stands last
+        self._engines[shard] = engine  # the last used comes last
         while len(self._engines) > _KEPT_SHARDS:
             self._engines.pop(next(iter(self._engines))).dispose()
         return engine
 
-    # Both are asked once per event; what exists stays.
+    # Both are asked once per event; existing ones stay.
 
     def has_table(self, table_name: str) -> bool:
         if table_name not in self._present and super().has_table(table_name):

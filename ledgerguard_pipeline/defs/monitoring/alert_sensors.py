@@ -1,4 +1,4 @@
-"""Two sensors that tell people: one notes failed runs, one watches health and sends messages.
+"""Two sensors for alerts: one records failed runs, one watches health and sends messages.
 
 Neither launches anything. The first only writes down; all telling is done by the second, so that
 a slow channel never keeps Dagster from noticing the next failure, and what a failed run and the
@@ -38,7 +38,7 @@ def build_alert_sensors(
         name="failed_runs",
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Notes failed runs for the next alert; sent once until a later run succeeds.",
+        description="Records failed runs for the next alert; each is sent once until a later run succeeds.",
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
@@ -58,7 +58,7 @@ def build_alert_sensors(
         name="company_alerts",
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the configured channels when a company's health changes, once per "
+        description="Notifies the configured channels when a company's health changes, once per "
         "change.",
     )
     def company_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -136,7 +136,7 @@ def failed_run(
         AlertKind.RUN_FAILED.value,
         HealthState.DEGRADED,
         f"A run of the job {run.job_name}{about} failed{rest}. {why.strip().rstrip('.')}. "
-        "The next run takes up where this one stopped.",
+        "The next run resumes where this one stopped.",
         subject=run.job_name,
         run_id=run.run_id,
     )

@@ -128,5 +128,5 @@ def build_health_schedule(job: AssetJob) -> dg.ScheduleDefinition:
         cron_schedule="37 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Health of every connection, also while nothing is synced.",
+        description="Health of every connection, even while nothing is synced.",
     )

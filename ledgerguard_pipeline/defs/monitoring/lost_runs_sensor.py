@@ -1,7 +1,7 @@
 """Runs whose process was killed, reported to Dagster, which cannot notice every kill itself.
 
 Dagster's default launcher notices a dead run only while the code server that started it lives, a
-Celery task of a killed worker stays "started" for ever. Such a run would block its company (one
+Celery task of a killed worker stays "started" forever. Such a run would block its company (one
 run per company at a time) until ``max_runtime_seconds``. Runs give signs of life in the control
 plane; one that stopped giving them is reported as failed, so that it is retried, and webhook
 events it held are due again at once.

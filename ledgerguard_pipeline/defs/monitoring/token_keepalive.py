@@ -45,7 +45,7 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
 
     @dg.op(
         name="refresh_idle_companies",
-        description="Refresh what nobody used for days; one outcome per company.",
+        description="Refresh tokens that nobody has used for days; one outcome per company.",
         out=dg.Out(dg.Nothing),
     )
     def refresh_idle_companies(context: dg.OpExecutionContext, config: IdleDays) -> None:
@@ -63,8 +63,8 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
 
     @dg.job(
         name=KEEP_ALIVE_JOB,
-        description="Refresh the tokens of companies nobody called for days, so that they never "
-        "end of idleness.",
+        description="Refresh the tokens of companies that nothing has called for days, so that "
+        "they never expire unused.",
         executor_def=dg.in_process_executor,
     )
     def keep_alive_job() -> None:

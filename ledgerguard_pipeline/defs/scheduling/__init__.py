@@ -1,1 +1,1 @@
-"""What starts runs of single companies: schedules, new companies, webhooks."""
+"""Schedules and sensors that start runs of single companies."""

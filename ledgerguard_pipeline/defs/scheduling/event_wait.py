@@ -17,7 +17,7 @@ machine takes half a second to begin and to end a tick."""
 
 LOOK_SECONDS = 0.25
 GATHER_SECONDS = 2.0
-"""How long what belongs together may keep coming before it is handed out."""
+"""How long events that belong together may keep coming before they are handed out."""
 
 
 def await_due(inbox: EventInbox, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:

@@ -37,7 +37,7 @@ REALMS_PER_RUN = 500
 """Companies whose events one run takes; SQLite takes so many values in one statement."""
 _NAMED = 20
 TICK_SECONDS = 20.0
-"""Dagster gives a tick sixty; what is left is due again in the next."""
+"""Dagster gives a tick sixty; the rest is due again in the next."""
 
 KEPT_DAYS = 30
 """Settled events and the deliveries they came in are forgotten after this."""
@@ -63,7 +63,7 @@ def build_webhook_sensors(
 ) -> list[dg.SensorDefinition]:
     """The sensor, or none where the installation keeps no entity that can be read by id.
 
-    ``look`` tells the companies with something to do; it may wait for one.
+    ``look`` returns the companies with something to do; it may wait for one.
     """
     if jobs.webhooks is None:
         return []
@@ -76,7 +76,7 @@ def build_webhook_sensors(
         # The daemon's loop takes five; asking for as much would skip every other round by a hair.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Brings what Intuit's webhooks announce into Bronze within seconds.",
+        description="Brings changes that Intuit's webhooks announce into Bronze within seconds.",
     )
     def webhook_events(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         with opened() as control:

@@ -66,7 +66,7 @@ class EntityLoad:
         return self.result
 
     def fail(self, cause: Exception, now: float) -> EntityResult:
-        """It ended with an error; what was committed stays."""
+        """It ended with an error; committed rows stay."""
         error = _typed(cause)
         error.realm_id = error.realm_id or self.realm_id
         error.entity = self.name

@@ -87,7 +87,7 @@ class CompanyLeases:
         while (lease := self._leases.acquire(name, self._owner, COMPANY_LEASE_SECONDS)) is None:
             if self._clock.monotonic() >= deadline:
                 raise CompanyBusy(
-                    "Another run or sweep works on this company. Nothing was done; the next "
+                    "Another run or sweep is syncing this company. Nothing was done; the next "
                     "sync brings what this one would have brought.",
                     realm_id=realm,
                 )

@@ -46,7 +46,7 @@ class Refill:
         ]
 
     def ended(self, loads: Sequence[EntityLoad]) -> None:
-        """Remember what the rows of these types were read with; writes only what is news."""
+        """Remember how the rows of these types were read; writes only changes."""
         if not self._remembers:
             return
         self._client.custom_fields.prove(self._client.get_entity)

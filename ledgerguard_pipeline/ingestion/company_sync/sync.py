@@ -122,7 +122,7 @@ class CompanySync:
         self.close()
 
     def close(self) -> None:
-        """Stop reading ahead; what was committed stays, what was not is read again next time."""
+        """Stop reading ahead; committed rows stay, the others are read again next time."""
         if self._ended is not None:
             return
         self._ended = self._clock.monotonic()
@@ -197,7 +197,7 @@ class CompanySync:
             if load.error is not None:
                 failed[load.name] = self._failure(load.error)
             elif load.result is not None:
-                # What the company's edition lacks is up to date without any row.
+                # A type that the company's edition lacks is up to date without any row.
                 if load.reader.plan.advances and not self.request.reconcile and not load.completed:
                     current.append(load.name)
                 if self.request.reconcile or load.walked:
@@ -300,7 +300,7 @@ class CompanySync:
         return result
 
     def _healed(self, entity: str) -> str | None:
-        """What was mended of an entity type before it was synced."""
+        """Repairs to an entity type before it was synced."""
         healed = None if self._healing is None else self._healing.done.get(entity)
         return None if healed is None else str(healed)
 

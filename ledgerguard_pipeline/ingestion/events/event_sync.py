@@ -120,7 +120,7 @@ class EventSync:
                 self._realm_id,
                 entity.name,
                 Mode.WEBHOOK,
-                note="no event of this run concerns it (any more)",
+                note="no event of this run concerns it any more",
             )
 
     def run(self) -> SyncResult:
@@ -153,7 +153,7 @@ class EventSync:
         crashpoint("before_event_read")
         try:
             reads = EventReader(self._client, self._clock).read(self._targets)
-        except Exception as cause:  # noqa: BLE001 - every entity's step tells it
+        except Exception as cause:  # noqa: BLE001 - every entity's step reports it
             error = _typed(cause)
             reads = {entity.name: EntityRead(entity, error=error) for entity in entities}
         crashpoint("after_event_read")
@@ -185,7 +185,7 @@ class EventSync:
         loads = [self._load(read) for read in reads]
         try:
             outcomes = self._storage.commit(loads)
-        except Exception as cause:  # noqa: BLE001 - every entity's step tells it
+        except Exception as cause:  # noqa: BLE001 - every entity's step reports it
             held = isinstance(cause, BronzeBusy | WrongEnvironment)
             if len(reads) == 1 or held:
                 for read in reads:
@@ -208,7 +208,7 @@ class EventSync:
             self._finish(read, outcome)
 
     def _acknowledge(self, reads: Sequence[EntityRead]) -> None:
-        """What was found is done; what was not found has to be looked for once more, later."""
+        """Objects found are done; the others are looked for once more, later."""
         events = self._events_of({read.entity.name for read in reads})
         later = {event.key for read in reads for target in read.missed for event in target.events}
         self._lease.done([event for event in events if event.key not in later])
@@ -259,7 +259,7 @@ class EventSync:
         try:
             self._lease.failed(self._events_of({name}), str(error))
         except LedgerGuardError as problem:
-            _log.warning("events_not_given_back", entity=name, message=str(problem))
+            _log.warning("events_not_released", entity=name, message=str(problem))
         self._fail(name, error)
 
     def _fail(self, name: str, error: LedgerGuardError) -> None:
@@ -296,7 +296,7 @@ def _typed(cause: Exception) -> LedgerGuardError:
         return cause
     error = IngestionError(
         f"The events could not be brought into Bronze ({type(cause).__name__}: {cause}). Nothing "
-        "half-written remains; they are tried again."
+        "half-written remains; they will be retried."
     )
     error.__cause__ = cause
     return error

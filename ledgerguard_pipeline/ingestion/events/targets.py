@@ -16,8 +16,8 @@ _ENDS = frozenset({Operation.DELETE, Operation.MERGE})
 class ChangedObject:
     """One object and everything that was announced about it.
 
-    ``ended`` tells that an event says the object is gone: should a read not find it, that is no
-    surprise. ``missed`` tells that it was looked for some time ago and not found: should that be
+    ``ended`` means that an event says the object is gone: should a read not find it, that is no
+    surprise. ``missed`` means that it was looked for some time ago and not found: should that be
     so again, it is gone. ``merged_into`` is the survivor of the merge that ended it. An event only
     ever causes a read: what the read shows is what counts.
     """

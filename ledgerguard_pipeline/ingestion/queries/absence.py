@@ -104,6 +104,6 @@ def doubt_text(entity: EntityType, missing: int, id: str, why: str) -> str:
     return (
         f"QuickBooks' answers lack {missing} {entity.name} objects, but a single read of {id} "
         f"{why}: the consenting person may have lost rights. Nothing was deleted and the type is "
-        "not read further. Let an administrator check that person's role in QuickBooks, or "
+        "not read further. Have an administrator check that person's role in QuickBooks, or "
         "connect the company again as an administrator."
     )

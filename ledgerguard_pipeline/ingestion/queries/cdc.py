@@ -95,7 +95,7 @@ def read_changes(
 ) -> dict[str, Outcome]:
     """Every entity's changes since an instant, by name. ``first`` is an answer already at hand.
 
-    ``known`` tells what Bronze holds, so that the same version is not read twice.
+    ``known`` is what Bronze holds, so that the same version is not read twice.
 
     Raises:
         LedgerGuardError: the call as a whole failed (no access, throttled, service down).

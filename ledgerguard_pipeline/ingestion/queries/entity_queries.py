@@ -127,7 +127,7 @@ class EntityQueries:
         try:
             page = self._query_page(self.entity, Query.ids(self.entity, ids))
         except PoisonPage:
-            # Who refuses to be shown is not gone.
+            # An object that Intuit refuses to show still exists.
             if len(ids) == 1:
                 living.unreadable.add(ids[0])
                 return

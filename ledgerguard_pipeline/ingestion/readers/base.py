@@ -36,7 +36,7 @@ class CountComparison:
     finding: Reconciled | None = None
 
     def compare(self, expected: int | None, stored: int, rejected: int) -> bool:
-        """Note a comparison and tell whether Bronze accounts for every object Intuit counts.
+        """Note a comparison and return whether Bronze accounts for every object Intuit counts.
 
         A quarantined object may still be there in an older version, so rejects fill a gap but
         make no surplus.

@@ -58,7 +58,7 @@ class Sweep:
         *,
         known: Known = nothing_known,
     ) -> None:
-        """``known`` tells what Bronze holds, so that the same version is not read twice."""
+        """``known`` is what Bronze holds, so that the same version is not read twice."""
         self._client = client
         self._known = known
         self._pool = pool

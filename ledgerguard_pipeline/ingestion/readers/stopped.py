@@ -1,7 +1,7 @@
 """Types that are not read for a while, because their answers went silent about living objects.
 
 A type that went silent is looked at again once an hour, and at once when the company was
-connected anew or somebody asks for it. Then it is read in full: what changed while it was silent
+connected anew or somebody asks for it. Then it is read in full: changes while it was silent
 was never shown by any answer, so no watermark reaches back to it.
 """
 
@@ -86,7 +86,7 @@ class StoppedReader:
             f"QuickBooks' answers lack {self.plan.entity.name} objects that are not deleted, since "
             f"{self._doubt.found_at:%Y-%m-%d %H:%M} UTC: the consenting person may have lost "
             "rights. Nothing is deleted and the type is not read until "
-            f"{again:%Y-%m-%d %H:%M} UTC; `ledgerguard sync --full` looks at once. Let an "
+            f"{again:%Y-%m-%d %H:%M} UTC; `ledgerguard sync --full` checks at once. Let an "
             "administrator check that person's role in QuickBooks, or connect the company again "
             "as an administrator.",
             entity=self.plan.entity.name,

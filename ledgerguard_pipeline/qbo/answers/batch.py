@@ -123,7 +123,7 @@ def batch_items(answer: Answer, members: Members) -> dict[str, Members]:
 def batch_item(
     answer: Answer, items: dict[str, Members], bid: str, entity: str
 ) -> Members | QBOAPIError:
-    """One item, or the fault that stands in its place.
+    """One item, or the fault in its place.
 
     Raises:
         QBOAPIError: its fault complains about the token, so the whole batch must be repeated.

@@ -1,6 +1,6 @@
 """What each refusal means: one table, read from the top, the first rule that fits decides.
 
-The status stands before the code: whatever code comes with a server error, and whatever status
+The status decides before the code: whatever code comes with a server error, and whatever status
 the gateway passes on in its text (``statusCode=503``), the server failed and nothing was said
 about the grant, the company or the request. Codes: Intuit's "Error codes" page; pairings and
 texts: answers that users of the API published.
@@ -62,7 +62,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Fits where everything it names fits; what it leaves out does not matter.
+    """Matches if everything it names matches; the rest does not matter.
 
     ``statuses`` are met by the answer's status or the one in its text.
     """
@@ -105,10 +105,10 @@ _NO_ACCESS = (
     "The app has no access to this company: check INTUIT_ENV against the app's keys, " + _AGAIN
 )
 _STALE_ACCESS = "The access token was refused."
-_WRONG = "The request is wrong as it stands; repeating it cannot help."
+_WRONG = "The request is wrong; repeating it cannot help."
 _ENDED = (
     "The company's QuickBooks subscription ended or has a billing problem; its owner has to renew "
-    "it. Loading then goes on by itself."
+    "it. Loading then resumes by itself."
 )
 
 _SERVER_ERRORS = range(500, 600)

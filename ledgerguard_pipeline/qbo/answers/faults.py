@@ -154,7 +154,7 @@ def reported_by(body: bytes, limit: int = 160) -> str:
 
 
 def _fault(code: object, kind: str, words: Sequence[str], *, reported: bool = True) -> Fault:
-    """The fault of these words; where no code stands beside them, they may name it."""
+    """The fault of these words; without a code beside them, they may name it."""
     meaning = ": ".join(words)
     named = _TEXT_CODE.search(meaning)
     known = _code(code) or _code(named.group(1) if named else None)

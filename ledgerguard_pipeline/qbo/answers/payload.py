@@ -64,7 +64,7 @@ class _Loose(msgspec.Struct, gc=False):
 
 
 class _Wrapper(msgspec.Struct, gc=False):
-    """What stands beside the object that a template wraps."""
+    """The members beside the object that a template wraps."""
 
     status: str | None = None
 
@@ -334,7 +334,7 @@ def _tolerant(payload: bytes, entity: EntityType) -> _Header:
 
 
 def _text_of(raw: bytes) -> str | None:
-    """A text, or the bytes of whatever stands there instead; None where nothing does."""
+    """A text, or the bytes of whatever is there instead; None if nothing is."""
     if raw in (b"", b"null"):
         return None
     return _TEXT.decode(raw) if raw[:1] == b'"' else raw.decode()

@@ -1,4 +1,4 @@
-"""What the client hands back: pages, changes and counts, each with its lineage."""
+"""The results of the client: pages, changes and counts, each with its lineage."""
 
 from __future__ import annotations
 

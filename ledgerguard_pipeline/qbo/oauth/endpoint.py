@@ -189,7 +189,7 @@ class OAuthEndpoint:
             if response.status_code == 401:
                 _refuse(response)
             raise ReauthorizationRequired(
-                "Intuit does not know this token any more; the connection had already ended.",
+                "Intuit no longer knows this token; the connection had already ended.",
                 status=response.status_code,
             )
         _refuse(response)
@@ -256,7 +256,7 @@ def _refuse(response: requests.Response) -> NoReturn:
     error = _error_of(response)
     context = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
     if response.status_code == 429:
-        # It has no limit by the minute; what it refuses so is an app whose month is used up.
+        # It has no limit by the minute; a 429 means that the app has used up its month.
         quota = QuotaExhausted(
             f"Intuit's token endpoint answered {_said(response)}: the app's monthly quota of reads "
             "is used up. Raise it in Intuit's developer portal; nothing was lost.",

@@ -26,7 +26,7 @@ Outcome = Page | QBOAPIError
 Asked = tuple[EntityType, Query]
 
 _ITS_OWN = (RequestRejected, PoisonPage, FeatureUnavailable)
-"""What one statement may fail with alone, as an item of a batch would."""
+"""Errors of a single statement, as an item of a batch would give them."""
 
 
 class SendBatch(Protocol):

@@ -63,7 +63,7 @@ def forms_of(entity: EntityType, *, changes: bool) -> tuple[Form, ...]:
 
 
 class Ladder:
-    """Where on the ladder one type of a company stands. Thread-safe."""
+    """Where on the ladder one type of a company is. Thread-safe."""
 
     def __init__(
         self, entity: EntityType, capabilities: Capabilities | None, *, changes: bool = False

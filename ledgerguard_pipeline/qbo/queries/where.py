@@ -33,7 +33,7 @@ def parse_where(clause: object) -> tuple[Condition, ...]:
     """
     if not isinstance(clause, str):
         raise BadInputError(
-            f"A WHERE clause is a text such as \"TotalAmt > '100'\", not {type(clause).__name__}."
+            f"A WHERE clause is text such as \"TotalAmt > '100'\", not {type(clause).__name__}."
         )
     text = clause.strip()
     if text[:6].casefold() == "where ":

@@ -74,7 +74,7 @@ class BoundedGate:
         if now >= self._until:
             raise OutOfTime(
                 "The company's share of this sweep is used up. What was committed stays; the "
-                "next sweep goes on from there.",
+                "next sweep resumes there.",
                 realm_id=realm,
             )
         limit = min(self._until, now + self._patience)
@@ -129,7 +129,7 @@ class LocalGate:
             while (wait := self._take(batch=batch)) > 0:
                 if deadline is not None and self._clock.monotonic() + wait > deadline:
                     raise Throttled(
-                        f"The call budget stays used up for another {wait:.0f} seconds. Try "
+                        f"The call budget is used up for another {wait:.0f} seconds. Try "
                         "again later.",
                         retry_after=wait,
                     )

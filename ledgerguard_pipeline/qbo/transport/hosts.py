@@ -67,7 +67,7 @@ class Hosts:
         """
         if _origin(url) not in self.origins:
             raise ConfigurationError(
-                f"A call to {urlsplit(url).hostname!r} was refused: it is none of the configured "
+                f"A call to {urlsplit(url).hostname!r} was refused: it is not one of the configured "
                 "Intuit hosts. Check INTUIT_BASE_URL and INTUIT_ENV."
             )
 

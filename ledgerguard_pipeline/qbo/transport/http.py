@@ -127,8 +127,7 @@ class Transport(OAuth2Session):
                 return self._complete(response, limit)
         except requests.ReadTimeout as error:
             raise AnswerTooSlow(
-                "QuickBooks was connected and did not answer in time. Nothing was stored; the "
-                "next sync tries again."
+                "QuickBooks did not answer in time. Nothing was stored; the next sync tries again."
             ) from error
         except requests.RequestException as error:
             raise ServiceUnavailable(

@@ -1,4 +1,4 @@
-"""What a client has used so far."""
+"""Usage of a client so far."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Answer:
 def document(members: bytes, now: float, *, rows: int = 0, exact: bool = True) -> Answer:
     """A JSON answer of the accounting layer: these members and when the request began.
 
-    ``exact`` tells whether that time has milliseconds.
+    ``exact`` says whether that time has milliseconds.
     """
     time = write_instant(now, exact=exact).encode()
     body = b"{" + members + b',"time":"' + time + b'"}'

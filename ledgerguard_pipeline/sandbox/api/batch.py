@@ -71,7 +71,7 @@ def answer_items(
 ) -> Member:
     """The ``BatchItemResponse`` member; a refused item carries a Fault, the others go on.
 
-    ``bId`` stands after the content of its item, as captured, or (``id_last`` false) before it.
+    ``bId`` comes after the content of its item, as captured, or (``id_last`` false) before it.
     ``injected`` is asked with each statement or entity list for a Fault to give instead.
     """
     parts: list[bytes] = []

@@ -93,7 +93,7 @@ class _Realm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """Answers the control endpoints; whoever reaches the port may use them."""
+    """Answers the control endpoints; anyone who reaches the port may use them."""
 
     def __init__(self, world: World) -> None:
         self._world = world

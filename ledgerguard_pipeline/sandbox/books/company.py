@@ -98,7 +98,7 @@ class SandboxCompany:
         return str(number)
 
     def continue_as(self, other: SandboxCompany) -> None:
-        """Go on with every sequence where another company stands."""
+        """Continue every sequence where another company has got to."""
         self._next_id = dict(other._next_id)  # a private name of the same class
 
     def registered(self, entity: str, id: str, doc: Doc | None) -> list[Posting]:

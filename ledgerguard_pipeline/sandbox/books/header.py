@@ -1,4 +1,4 @@
-"""The members every object starts with, and how each type tells its times.
+"""The members every object starts with, and how each type writes its times.
 
 As captured in 2026, MetaData of invoices, bills and purchase orders names the user who changed
 them last, between the two times. As documented, MetaData of inventory adjustments has nothing but

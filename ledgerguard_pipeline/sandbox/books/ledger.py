@@ -87,7 +87,7 @@ class Ledger:
                 self.party_moved[leg.party] = max(self.party_moved.get(leg.party, 0), at)
 
     def balance(self, account: str) -> Decimal:
-        """What stands on an account; debit balances positive."""
+        """The balance of an account; debit balances are positive."""
         return self.accounts.get(account, NOTHING)
 
     def trial_balance(self) -> Decimal:

@@ -82,7 +82,7 @@ def edit(
     n: int = 10,
     seed: int = 0,
 ) -> Edit:
-    """Make one edit at ``at`` (epoch seconds) and tell every object it changed.
+    """Make one edit at ``at`` (epoch seconds) and return every object it changed.
 
     - ``create``: clone ``like``; a Payment or BillPayment settles ``pays`` with ``amount``.
     - ``update``: note or name (``note`` sets the text), or ``amount`` of the first line.

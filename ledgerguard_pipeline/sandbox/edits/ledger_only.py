@@ -41,7 +41,7 @@ def post_ledger_only(
 
 
 def remove_ledger_only(company: SandboxCompany, id: str, at: int) -> None:
-    """Take such a transaction away; nothing tells of it. The caller holds the lock.
+    """Take such a transaction away; nothing reports it. The caller holds the lock.
 
     Raises:
         LookupError: there is none of that id.

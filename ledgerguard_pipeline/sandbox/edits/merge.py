@@ -52,7 +52,7 @@ def merge(editor: Editor, entity: str, survivor: str, loser: str) -> None:
     for other, id, doc in list(naming(editor, entity, loser)):
         if _repoint(doc, entity, loser, ref_of(kept, survivor)):
             editor.save(other, id, doc)
-    editor.settle()  # while the loser still stands below its parents, whose balances move too
+    editor.settle()  # while the loser is still below its parents, whose balances move too
     editor.bury(entity, loser, log=False)
     chart.parents.pop((entity, loser), None)
     editor.save(entity, survivor, editor.read(entity, survivor))

@@ -26,7 +26,7 @@ class Cell(NamedTuple):
 class Column(NamedTuple):
     """A column by its key; ``kind`` is its type where that is not the key itself.
 
-    ``span`` are the first and last day of a column that stands for a part of the window.
+    ``span`` are the first and last day of a column that represents a part of the window.
     """
 
     key: str

@@ -49,7 +49,7 @@ class Tree:
         return [Cell(self.view.words(name), id), *values]
 
     def own(self, account: Account) -> Amounts:
-        """What stands on an account itself, positive on its own side."""
+        """The balance of an account itself, positive on its own side."""
         sign = -1 if account.credit_side else 1
         return [signed(each.get(account.id, NOTHING), sign) for each in self._sums]
 

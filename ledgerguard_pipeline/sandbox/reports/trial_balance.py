@@ -1,4 +1,4 @@
-"""TrialBalance: what every account stands at on a day. Only the end of the window counts."""
+"""TrialBalance: the balance of every account on a day. Only the end of the window counts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trial_balance(view: View, asked: Asked) -> Report:
 
 
 def balances_at(view: View, asked: Asked) -> Sums:
-    """Balances at the end of the window; earlier years' result stands in Retained Earnings."""
+    """Balances at the end of the window; earlier years' result is in Retained Earnings."""
     balances = view.sums(None, asked.end)
     if view.switches.roll == "never":
         return balances

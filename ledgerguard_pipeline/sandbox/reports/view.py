@@ -96,7 +96,7 @@ class View:
 
 
 def legs_of(transaction: Transaction) -> tuple[Posting, ...]:
-    """All legs that stand in the ledger now."""
+    """All legs now in the ledger."""
     return transaction.legs + transaction.cost
 
 

@@ -127,7 +127,7 @@ class SandboxHandle:
         self._call("POST", "switches", switches)
 
     def switches(self) -> dict[str, object]:
-        """Every switch as it stands."""
+        """Every switch with its current value."""
         return msgspec.json.decode(self._call("GET", "switches"), type=dict[str, object])
 
     def inject(self, kind: str, **rule: object) -> None:
@@ -225,7 +225,7 @@ class SandboxHandle:
         return msgspec.json.decode(said, type=WebhookState)
 
     def settle_webhooks(self, seconds: float = 30.0) -> WebhookState:
-        """Wait until everything is acknowledged, at most so long, and tell how things stand."""
+        """Wait up to that long until everything is acknowledged, and return the state."""
         said = self._call("POST", "webhooks/settle", {"seconds": seconds})
         return msgspec.json.decode(said, type=WebhookState)
 

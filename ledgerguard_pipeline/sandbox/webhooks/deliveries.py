@@ -45,7 +45,7 @@ class _Open:
 class Deliveries:
     """The webhooks of one sandbox. Thread-safe; the thread starts with the first receiver.
 
-    ``connected`` tells whether a company has a live grant, ``now`` the sandbox's own time.
+    ``connected`` says whether a company has a live grant, ``now`` the sandbox's own time.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Deliveries:
             self._moved.notify_all()
 
     def state(self) -> WebhookState:
-        """How things stand."""
+        """The current state."""
         with self._moved:
             return WebhookState(
                 events=self._counts["events"],

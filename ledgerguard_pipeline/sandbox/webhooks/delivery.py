@@ -1,4 +1,4 @@
-"""What the sandbox tells about the webhooks it sent."""
+"""What the sandbox reports about the webhooks it sent."""
 
 from __future__ import annotations
 

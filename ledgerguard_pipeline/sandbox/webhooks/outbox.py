@@ -34,7 +34,7 @@ class Outbox:
         return len(self._waiting)
 
     def add(self, event: Event, switches: WebhookSwitches, rng: Random, now: float) -> Counter[str]:
-        """Take an event in; tells whether it was lost, duplicated or reordered."""
+        """Take an event in; returns whether it was lost, duplicated or reordered."""
         lost, doubled, moved = (
             rng.random() < chance
             for chance in (switches.loss, switches.duplicate, switches.reorder)

@@ -43,7 +43,7 @@ class _Parser:
         self._schema = pa.schema([(ROW, pa.int32()), ("p", parsed_type(tables.block))])
 
     def parse(self, positions: pa.Array, payloads: pa.Array) -> None:
-        """Parse them together; what keeps them from it is found by halving."""
+        """Parse them together; halving finds those that prevent it."""
         if len(positions) < _TOO_FEW:
             self._slow += positions.to_pylist()
             return

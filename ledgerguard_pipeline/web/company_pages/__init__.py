@@ -1,1 +1,1 @@
-"""How companies are: pages for people, JSON for programs."""
+"""The status of companies: pages for people, JSON for programs."""

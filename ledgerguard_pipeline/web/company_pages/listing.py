@@ -32,7 +32,7 @@ class ListingQuery:
 
     @classmethod
     def of(cls, params: Mapping[str, str]) -> ListingQuery:
-        """Read it from query parameters; what is absent or empty is not asked for.
+        """Read it from query parameters; absent or empty ones do not count.
 
         Raises:
             BadInputError: a parameter is none of its values.
@@ -40,7 +40,7 @@ class ListingQuery:
         states = [each.value for each in HealthState]
         state = params.get("state", "")
         if state and state not in states:
-            raise BadInputError(f"The parameter state is one of {', '.join(states)}.")
+            raise BadInputError(f"The parameter state must be one of {', '.join(states)}.")
         return cls(
             HealthState(state) if state else None,
             params.get("q", "").strip()[:_LONGEST_TEXT],
@@ -122,5 +122,5 @@ def _whole(params: Mapping[str, str], name: str, usual: int, most: int) -> int:
     if not text:
         return usual
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= most):
-        raise BadInputError(f"The parameter {name} is a number from 1 to {most}.")
+        raise BadInputError(f"The parameter {name} must be a number from 1 to {most}.")
     return int(text)

@@ -1,4 +1,4 @@
-"""``GET /`` and ``GET /companies/{realm}``: how every company stands, for people."""
+"""``GET /`` and ``GET /companies/{realm}``: the status of every company, for people."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def failures(summaries: Iterable[CompanyHealth], parked: Iterable[QueuedEvent]) 
 
 
 def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list[EventLine]:
-    """Events as they stand, in the order given."""
+    """Events with their status, in the order given."""
     return [
         EventLine(
             what=_object(each),

@@ -128,13 +128,13 @@ class Disconnecting:
 _TOKEN_WANTED = Refusal(
     403,
     "Not allowed",
-    "Send the admin token as bearer (LEDGERGUARD_ADMIN_TOKEN on the server), or use "
+    "Send the admin token as a bearer token (LEDGERGUARD_ADMIN_TOKEN on the server), or use "
     "`ledgerguard disconnect` there.",
 )
 _TOO_OLD = Refusal(
     403,
     "Nothing was disconnected",
-    "This page was too old, was not opened here, or cookies are off. Open the company again and "
+    "This page is too old, was not opened here, or cookies are off. Open the company again and "
     "press Disconnect there.",
 )
 

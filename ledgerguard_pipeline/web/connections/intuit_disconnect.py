@@ -30,8 +30,8 @@ from ledgerguard_pipeline.web.security.rate_limit import ClientRates
 
 INTUIT_DISCONNECT_PATH = "/api/v1/auth/disconnected"
 LEAD = (
-    "You were sent here because LedgerGuard was disconnected in QuickBooks. Nothing more is "
-    "needed for that. Whoever runs this server can sign in to see the company."
+    "You were sent here because LedgerGuard was disconnected in QuickBooks. There is "
+    "nothing more to do. The operator of this server can sign in to see the company."
 )
 
 _HOME = ("All companies", HOME_PATH)
@@ -53,10 +53,10 @@ class IntuitDisconnect:
         self._rates = ClientRates(per_second=1 / 60, burst=1, clock=clock)
 
     def land(self, request: Request) -> Response:
-        """Say how the company named stands, after asking Intuit."""
+        """Show the status of the company named, after asking Intuit."""
         realms = request.query_params.getlist("realmId")
         if not any(realms):
-            text = "If you disconnected LedgerGuard in QuickBooks, nothing more is loaded."
+            text = "If you disconnected LedgerGuard in QuickBooks, no more data is loaded."
             return HTMLResponse(page("Disconnected in QuickBooks", text, action=_HOME))
         try:
             if len(realms) > 1:
@@ -74,7 +74,7 @@ class IntuitDisconnect:
             _log.warning(
                 "intuit_disconnect_unchecked", error=type(error).__name__, message=str(error)
             )
-            text = "Nothing was changed; what ended at Intuit is noticed by the next sync."
+            text = "Nothing was changed; the next sync notices connections that ended at Intuit."
             return HTMLResponse(page(said.title, text, action=_HOME), said.status)
         return _reported(company)
 
@@ -87,7 +87,7 @@ class IntuitDisconnect:
         try:
             self._ask(realm)
         except LedgerGuardError as error:
-            # What it means for the company was noted on the way; what is left is for the log.
+            # Its meaning for the company is recorded already; the rest is for the log.
             _log.info("intuit_disconnect_checked", realm_id=realm, error=type(error).__name__)
         return self._companies().get(realm) or company
 
@@ -118,8 +118,8 @@ def _reported(company: Company | None) -> Response:
     return HTMLResponse(
         page(
             f"{company.name} is disconnected",
-            "Nothing more is loaded. What was loaded so far stays, and connecting the company "
-            "again goes on from there.",
+            "No more data is loaded. Loaded data stays, and connecting the company "
+            "again resumes from there.",
             action=("Connect again", CONNECT_PATH),
         )
     )

@@ -52,10 +52,10 @@ _LATER = Refusal(
 _SPENT = Refusal(
     503,
     "The app's monthly quota is used up",
-    "Intuit answers nothing to this app until the month turns or its quota is raised in the "
+    "Intuit refuses this app until next month or until its quota is raised in the "
     "developer portal. Nothing was stored.",
 )
-_UNCONFIRMED = "Access was allowed, but QuickBooks does not let this company be read."
+_UNCONFIRMED = "Access was allowed, but this company's books cannot be read."
 _STORE = Refusal(
     503,
     "The company list cannot be read",

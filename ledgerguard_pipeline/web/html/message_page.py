@@ -15,7 +15,7 @@ def connected(company_name: str, realm_id: str, *, action: tuple[str, str] | Non
     return page(
         f"{company_name} is connected",
         f"QuickBooks company {realm_id} is connected. You can close this window.",
-        "Its first load starts by itself where the pipeline is running; otherwise run "
+        "If the pipeline is running, its first load starts by itself; otherwise run "
         "`ledgerguard sync`.",
         action=action,
     )

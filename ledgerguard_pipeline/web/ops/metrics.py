@@ -101,7 +101,7 @@ class RowFigures:
 
 
 def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figures:
-    """Everything there is to tell.
+    """All figures.
 
     Raises:
         ControlUnavailable: the control plane cannot be read.

@@ -60,7 +60,9 @@ class BodyReader:
                     if len(body) + len(chunk) > self._limit:
                         raise self._too_large()
                     if self._held + len(chunk) > self._buffered:
-                        raise BodyRefused(503, "overloaded", "Too much is being received.")
+                        raise BodyRefused(
+                            503, "overloaded", "The server is receiving too much at once."
+                        )
                     self._held += len(chunk)
                     body += chunk
         except TimeoutError:

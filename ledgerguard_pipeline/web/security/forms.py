@@ -31,7 +31,7 @@ class FormReader:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != _KIND:
-            raise BodyRefused(415, "no_form", "This address takes a form of its own page.")
+            raise BodyRefused(415, "no_form", "This address only takes its own page's form.")
         body = await self._bodies.read(request)
         try:
             pairs = parse_qsl(

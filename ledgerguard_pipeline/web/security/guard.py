@@ -132,7 +132,7 @@ class Guard:
             # The framework's own answer would leave without the headers.
             _log.exception("request_failed", path=scope["path"])
             if not started:
-                text = "The server's log says what. Nothing was stored."
+                text = "See the server's log. Nothing was stored."
                 answer = HTMLResponse(page("Something went wrong", text), 500)
                 await answer(scope, receive, with_headers)
 
@@ -175,7 +175,7 @@ class Guard:
             text = "Reached under a public name, this server needs LEDGERGUARD_ADMIN_TOKEN."
             return _reported(request, 403, "Not allowed", text)
         if not reads_pages(request):
-            text = "Send the admin token as bearer."
+            text = "Send the admin token as a bearer token."
             answer = JSONResponse({"status": "error", "message": text}, 401)
             answer.headers["www-authenticate"] = 'Bearer realm="LedgerGuard"'
             return answer

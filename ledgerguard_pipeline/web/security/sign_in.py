@@ -22,7 +22,7 @@ _LONGEST_NEXT = 500
 
 
 class SignIn:
-    """The sign-in page and what its form does."""
+    """The sign-in page and the action of its form."""
 
     def __init__(self, sessions: Sessions, admin: AdminToken, forms: FormReader) -> None:
         self._sessions = sessions
@@ -85,7 +85,7 @@ class SignIn:
             return await self.ask(
                 visitor,
                 then=then,
-                wrong="This page was too old or cookies are off. Please sign in again.",
+                wrong="This page is too old or cookies are off. Please sign in again.",
                 status=403,
             )
         admission = self._admin.admit(fields.get("token", "").encode(), visitor.client)
@@ -108,7 +108,7 @@ class SignIn:
         except BodyRefused as refusal:
             return _unread(refusal)
         if not await run_in_threadpool(self._forms.trusted, request, fields, SIGN_OUT_PATH):
-            text = "This page was too old. Open the companies again and sign out there."
+            text = "This page is too old. Open the companies again and sign out there."
             return HTMLResponse(page("Not signed out", text, action=_HOME), 403)
         answer = RedirectResponse(SIGN_IN_PATH if self._admin.has_lock else HOME_PATH, 303)
         answer.headers["set-cookie"] = self._sessions.farewell(secure=visitor.https)

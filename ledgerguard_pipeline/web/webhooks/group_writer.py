@@ -72,7 +72,7 @@ class DeliveryWriter:
             batch: list[tuple[Delivery, Future[Receipt]]] = []
             while self._waiting and len(batch) < MOST_TOGETHER:
                 delivery, future = self._waiting.popleft()
-                # Whoever waited may have given up; from here on it is written in any case.
+                # The caller may have given up waiting; from here on it is written in any case.
                 if future.set_running_or_notify_cancel():
                     batch.append((delivery, future))
             self._draining = bool(batch)

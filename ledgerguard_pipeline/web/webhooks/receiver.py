@@ -2,7 +2,7 @@
 
 Intuit waits three seconds for a 200 and repeats anything else for days, holding later events
 back. So a genuine delivery is answered 200 as soon as its bytes are on disk, readable or not,
-and never before; what is not genuine costs as little as possible. Intuit, "Webhooks".
+and never before; forged requests cost as little as possible. Intuit, "Webhooks".
 """
 
 from __future__ import annotations

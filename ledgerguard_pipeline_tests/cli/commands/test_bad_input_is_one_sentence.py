@@ -47,10 +47,10 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
         (["sync", "--since", "2026-13-01"], "is not a date"),
         (["sync", "--since", ""], "is not a date"),
         (["sync", "--since", "0001-01-01T00:00:00+23:00"], "is not a date"),
-        (["sync", "--since", TOMORROW], "lies in the future"),
-        (["sync", "--full", "--since", "2026-01-01"], "give one of the two"),
-        (["sync", "--reconcile", "--full"], "give it without --full and --since"),
-        (["sync", "--reconcile", "--since", "2026-01-01"], "give it without --full and --since"),
+        (["sync", "--since", TOMORROW], "is in the future"),
+        (["sync", "--full", "--since", "2026-01-01"], "use one of the two"),
+        (["sync", "--reconcile", "--full"], "use it without --full and --since"),
+        (["sync", "--reconcile", "--since", "2026-01-01"], "use it without --full and --since"),
         (["sync"], "No company is connected yet"),
         (["sync", "--company", REALM], "No company is connected yet"),
         (["disconnect", REALM], "No company is connected yet"),
@@ -191,7 +191,7 @@ def _existing_snapshot(installation: Installation, monkeypatch: pytest.MonkeyPat
         (_open_key, "chmod 600"),
         (_lost_key, "connect the company again"),
         (_left_out, "LEDGERGUARD_ENTITIES"),
-        (_existing_snapshot, "exists already"),
+        (_existing_snapshot, "already exists"),
     ],
 )
 def test_on_a_running_installation(

@@ -39,7 +39,7 @@ def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
 
     again = ledgerguard("bronze", "migrate", "--to", url)
     assert again.code == 2
-    assert "holds a Bronze store already" in again.err
+    assert "already holds a Bronze store" in again.err
 
     before = bronze.sql("SELECT * FROM customer").rows
     monkeypatch.setenv("LEDGERGUARD_BRONZE_URL", url)
@@ -75,7 +75,7 @@ def test_a_copy_that_differs_is_not_kept(
 @pytest.mark.parametrize(
     "to, expected",
     [
-        ("duckdb:///elsewhere.duckdb", "into a DuckLake only"),
+        ("duckdb:///elsewhere.duckdb", "only be moved into a DuckLake"),
         ("ducklake:postgres:host=x dbname=y", "without its data path"),
         ("ducklake:postgres:host=x;data=/data/lake", "names no database"),
         ("ducklake:postgres:host=x dbname=y;data=s3://", "names no bucket"),

@@ -89,7 +89,7 @@ def test_a_wrong_client_secret_is_found(
     assert outcome.code == 2
     finding = findings(outcome.out)["credentials"]
     assert finding["verdict"] == "misconfigured"
-    assert "Copy client id and secret" in finding["next_step"]
+    assert "Copy the client id and secret" in finding["next_step"]
     assert not home.exists()
 
 

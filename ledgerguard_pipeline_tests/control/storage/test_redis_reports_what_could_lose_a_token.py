@@ -38,7 +38,11 @@ def test_a_server_that_keeps_every_write_is_fine(client: Redis) -> None:
         ({"appendonly": "no"}, "keeps nothing on disk", "appendonly yes"),
         ({"appendonly": "no", "save": "60 1"}, "snapshots only", "appendonly yes"),
         ({"appendfsync": "everysec"}, "once a second", "appendfsync always"),
-        ({"appendfsync": "no"}, "leaves the disk to chance", "appendfsync always"),
+        (
+            {"appendfsync": "no"},
+            "does not control when writes reach the disk",
+            "appendfsync always",
+        ),
         ({"maxmemory-policy": "allkeys-lru"}, "throws tokens and leases away", "noeviction"),
         ({"maxmemory-policy": "volatile-ttl"}, "counts of the limiter away", "noeviction"),
     ],

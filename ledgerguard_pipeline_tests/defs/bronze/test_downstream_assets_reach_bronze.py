@@ -67,7 +67,7 @@ def test_an_option_name_cannot_carry_sql(file: Path) -> None:
         database=str(file), connection_config={"x = 1; DROP SCHEMA bronze": "1"}
     )
     with (
-        pytest.raises(ValueError, match="no name of a DuckDB option"),
+        pytest.raises(ValueError, match="not the name of a DuckDB option"),
         resource.get_connection(read_only=True) as connection,
     ):
         connection.execute("SELECT 1")

@@ -180,7 +180,7 @@ def test_full_walks_again_although_nothing_changed(
 
 
 @pytest.mark.parametrize(
-    "since,complaint", [("yesterday", "not an instant"), ("2999-01-01T00:00:00Z", "future")]
+    "since,complaint", [("yesterday", "not a time"), ("2999-01-01T00:00:00Z", "future")]
 )
 def test_an_unusable_since_fails_the_run_before_any_call(
     connected: Installation,

@@ -1,7 +1,7 @@
 """Dagster's own daemon, killed at each step from an event to its row, and started again.
 
 The daemon asks the sensor, makes the runs and starts them. Whichever of these it was at, the
-event's row is in Bronze afterwards, once, and nothing waits for ever.
+event's row is in Bronze afterwards, once, and nothing waits forever.
 """
 
 import os

@@ -190,7 +190,8 @@ def test_a_dead_channel_fails_no_tick(daemon: Daemon, control: ControlPlane, inb
     inbox.status = 500
     control.companies.set_status(RealmId(FIRST), ConnectionStatus.NEEDS_REAUTH)
     assert (
-        daemon.tick() == "webhook: LEDGERGUARD_ALERT_WEBHOOK_URL answered 500; it is tried again."
+        daemon.tick()
+        == "webhook: LEDGERGUARD_ALERT_WEBHOOK_URL answered 500; it will be tried again."
     )
 
 

@@ -317,7 +317,7 @@ def test_queued_events_are_acknowledged_after_the_commit(
     lease = queue_events(loaded, sandbox, event(sandbox, "Update", "Invoice", id))
     with loaded.service(realm_of(sandbox)).open_events(lease) as running:
         assert running.load(INVOICE).written == 1
-        assert running.load(CUSTOMER).note == "no event of this run concerns it (any more)"
+        assert running.load(CUSTOMER).note == "no event of this run concerns it any more"
     assert loaded.control.inbox.backlog().by_status == {EventStatus.DONE: 1}
     assert differing(loaded, sandbox, [INVOICE]) == {}
 

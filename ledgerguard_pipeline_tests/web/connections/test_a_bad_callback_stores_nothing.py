@@ -109,7 +109,7 @@ def sandbox(two_companies: SandboxServer) -> SandboxServer:
         pytest.param(with_(code="made-up"), id="a made-up code"),
         pytest.param(exchanged_elsewhere, id="a code used before"),
         pytest.param(without("realmId"), id="no company"),
-        pytest.param(with_(realmId="../../x"), id="a company id that is none"),
+        pytest.param(with_(realmId="../../x"), id="an invalid company id"),
         pytest.param(with_(realmId="9999999999999999"), id="a company that does not exist"),
         pytest.param(of_another_company, id="a company the token cannot read"),
         pytest.param(with_(error="access_denied"), id="an error beside a code"),

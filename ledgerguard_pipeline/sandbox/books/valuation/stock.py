@@ -1,6 +1,6 @@
 """What sold goods had cost: first in, first out, over all documents that move counted stock.
 
-The cost of a sale stands in no document; the ledger books it beside the sale. Which purchase a
+The cost of a sale is in no document; the ledger books it beside the sale. Which purchase a
 sale takes from depends on every earlier document, so one edit may change the cost of many sales.
 Purchases add layers, sales take from the oldest, returns of customers come back at the item's
 unit cost. Stock counts and returns to vendors leave the layers alone: they have values of their
