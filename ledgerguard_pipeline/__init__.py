@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.ingestion.service_results import (
         BatchResult,
         ConnectionTest,
+        EntityFreshness,
+        EntityReport,
         StatusReport,
     )
     from ledgerguard_pipeline.library import CompanySummary, LedgerGuard
@@ -45,6 +47,8 @@ __all__ = [
     "ConnectionReport",
     "ConnectionTest",
     "DuckDBStorage",
+    "EntityFreshness",
+    "EntityReport",
     "Environment",
     "IngestionError",
     "IngestionService",
@@ -76,7 +80,13 @@ _HOMES = {
         "QBOAuthError",
         "ReauthorizationRequired",
     ),
-    "ingestion.service_results": ("BatchResult", "ConnectionTest", "StatusReport"),
+    "ingestion.service_results": (
+        "BatchResult",
+        "ConnectionTest",
+        "EntityFreshness",
+        "EntityReport",
+        "StatusReport",
+    ),
     "ingestion.service": ("IngestionService",),
     "library": ("CompanySummary", "LedgerGuard"),
     "qbo.client": ("QBOClient",),

@@ -215,7 +215,7 @@ class LedgerGuard:
             company_status = self._installation.company_status(realm)
             if company_status is not None:
                 moments = {name: moment.isoformat() for name, moment in watermarks[realm].items()}
-                reports.append(StatusReport(company_status.to_json() | {"watermarks": moments}))
+                reports.append(StatusReport.of(company_status.to_json(), moments))
         return reports
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:

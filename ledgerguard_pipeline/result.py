@@ -14,6 +14,12 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Result):
+        return value.as_dict()
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
 class Result(dict[str, Any]):
     """A dict whose keys each subclass declares, so that an editor and a type checker know them.
 
@@ -24,8 +30,8 @@ class Result(dict[str, Any]):
     __slots__ = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as a plain dict."""
-        return dict(self)
+        """The same as plain dicts and lists, results inside it included."""
+        return {key: _plain(value) for key, value in self.items()}
 
     def __missing__(self, key: object) -> Any:
         raise KeyError(f"{type(self).__name__} has no {key!r}; it has {', '.join(self)}")

@@ -134,7 +134,7 @@ class IngestionService:
         with self._begun(request) as sync:
             done = sync.run()
         self._remember(done)
-        result = BatchResult(done.to_json())
+        result = BatchResult.of(done.to_json())
         if done.failed and all(each.status != "ok" for each in done.results):
             cause = next(iter(sync.errors), None)
             raise _nothing_done(done, result, cause) from cause
@@ -159,7 +159,7 @@ class IngestionService:
             report = alone.company_status.to_json() | {"is_connected": alone.answered}
             watermarks = dict(alone.watermarks)
         reported = {name: _iso(moment) for name, moment in watermarks.items()}
-        return StatusReport(report | {"watermarks": reported})
+        return StatusReport.of(report, reported)
 
     def test_connection(self) -> ConnectionTest:
         """Ask Intuit for the company's name; never raises for a connection that does not work.

@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from ledgerguard_pipeline.result import Result
+
+
+class EntityReport(Result):
+    """The result of syncing one entity type; ``reconciled`` is there where counts were compared."""
+
+    __slots__ = ()
+
+    realm_id: str
+    entity: str
+    mode: str
+    """How it was read: ``full``, ``cdc``, ``query``, ``reconcile`` or ``webhook``."""
+    fetched: int
+    written: int
+    """New versions of living objects."""
+    updated: int
+    renamed: int
+    """Versions in which only names of other objects changed."""
+    deleted: int
+    unchanged: int
+    quarantined: int
+    api_calls: int
+    status: str
+    """``ok``, ``failed`` or ``skipped``."""
+    error: str | None
+    note: str | None
+    """Anything else worth knowing, such as why it was skipped."""
+
+
+class EntityFreshness(Result):
+    """How far one entity type of a company is."""
+
+    __slots__ = ()
+
+    entity: str
+    last_sync_time: str | None
+    promised_seconds: float
+    """How often the schedule promises to sync it."""
+    rows: int
+    """Living objects in Bronze."""
+    quarantined: int
+    partial: int
+    """Objects held only in part."""
+    mode: str | None
+    error: str | None
+    """Why its last attempt failed."""
+    error_kind: str | None
+    """``transient``, ``terminal`` or ``needs_human``."""
+    error_scope: str | None
+    """``entity`` or ``company``."""
 
 
 class BatchResult(Result):
@@ -18,11 +68,15 @@ class BatchResult(Result):
     api_calls: int
     metered_calls: int
     """What Intuit meters: each item of a batch call."""
-    results: list[dict[str, Any]]
-    """One entry an entity type: ``entity``, ``mode``, ``fetched``, ``written``, ``deleted``,
-    ``status`` (``ok``, ``failed`` or ``skipped``), ``error``, ``note`` and counts."""
+    results: list[EntityReport]
+    """One entry per entity type."""
     errors: list[str]
     """A sentence for everything that failed, the entity's name in front; empty if nothing did."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From the document of a sync, whose entries become reports."""
+        return cls(document, results=[EntityReport(each) for each in document["results"]])
 
 
 class ConnectionTest(Result):
@@ -61,10 +115,17 @@ class StatusReport(Result):
     last_sync_time: str | None
     entity_counts: dict[str, int]
     """Living objects in Bronze by entity type."""
-    entities: list[dict[str, Any]]
+    entities: list[EntityFreshness]
+    """One entry per entity type kept."""
     access_token_expiry: str | None
     refresh_token_expiry: str | None
     response_time_ms: float | None
     quarantined: int
     watermarks: dict[str, str | None]
     """Up to when each entity type was read, by name."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], watermarks: Mapping[str, str | None]) -> Self:
+        """From the document of a company's status, with its watermarks."""
+        entities = [EntityFreshness(each) for each in document["entities"]]
+        return cls(document, entities=entities, watermarks=dict(watermarks))
