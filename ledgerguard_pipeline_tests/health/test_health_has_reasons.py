@@ -109,7 +109,7 @@ def test_the_end_of_a_grant_is_warned_of_three_times(
             with_entities(INVOICE, entity("TaxCode", 121, HOUR)),
             "degraded",
             "sync_late",
-            "promised is every 60 minutes",
+            "the schedule promises every 60 minutes",
         ),
         (
             with_entities(INVOICE, entity("Bill", 10, error="no reason given.")),
