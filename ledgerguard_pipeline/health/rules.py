@@ -183,7 +183,7 @@ def _withheld(facts: SyncFacts) -> list[Reason]:
         "consenting person lost rights, or the company's edition does not include them any more. "
         "Their rows stay as they are and are not kept current. Let an administrator check that "
         "person's role in QuickBooks, or connect the company again as an administrator; "
-        "`ledgerguard sync --full` looks at once. If the edition changed, leave them out with "
+        "`ledgerguard sync --full` checks at once. If the edition changed, leave them out with "
         "LEDGERGUARD_ENTITIES."
     )
     return [Reason(HealthState.DEGRADED, text, ReasonKind.TYPE_WITHHELD)]

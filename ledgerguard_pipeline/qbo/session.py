@@ -260,7 +260,7 @@ class _Note:
     ) -> None:
         usual = error is None or self._answers(error)
         if usual and not structlog.is_configured():
-            return  # a library in a program that set up no logging tells only what went wrong
+            return  # a library in a program that set up no logging logs only what went wrong
         log = _log.info if usual else _log.warning
         log(
             "qbo_request",

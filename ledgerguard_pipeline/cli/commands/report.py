@@ -117,9 +117,9 @@ def _check_output(path: Path) -> None:
     if path.suffix.lower() not in _EXPORTS:
         raise BadInputError(f"{path.name} ends with neither .csv nor .json.")
     if path.exists():
-        raise BadInputError(f"{path} exists already; name a new file, nothing is overwritten.")
+        raise BadInputError(f"{path} already exists; name a new file, nothing is overwritten.")
     if not path.absolute().parent.is_dir():
-        raise BadInputError(f"The folder of {path} does not exist; make it first.")
+        raise BadInputError(f"The folder of {path} does not exist; create it first.")
 
 
 def _company(installation: Installation, text: str | None) -> RealmId:

@@ -4,7 +4,7 @@ A type that fits into one page is one answer of the server and therefore consist
 A longer one is walked (see ``walk``) and then followed by the changes since before the walk
 began. If Bronze already held rows, the ids the walk did not meet are asked for by name; those
 that no longer exist become tombstones, which is how deletions older than change data capture
-are found. What is merely not shown is no deletion yet (see ``absence``).
+are found. An object that is merely not shown is no deletion yet (see ``absence``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ AHEAD_ACTIVE = 8
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is known before an entity is walked: Intuit's count and perhaps its only page.
+    """The facts known before an entity is walked: Intuit's count and perhaps its only page.
 
     ``calls`` are the calls that showed it, shared with other entities.
     """

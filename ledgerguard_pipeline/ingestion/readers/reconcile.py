@@ -90,7 +90,7 @@ class Comparing:
         countable = [plan.entity for plan in self._plans if plan.entity.countable]
         counts = count_each(self._client, countable) if countable else {}
         differing = [plan for plan in self._plans if self._differs(plan, counts)]
-        # What was never loaded has no changes to catch up with; it is walked.
+        # A type that was never loaded has no changes to catch up with; it is walked.
         sweep = Sweep(
             self._client,
             [plan for plan in differing if plan.mode is not Mode.FULL],
@@ -179,7 +179,7 @@ class ReconcileReader:
             self.comparison.note = not_offered(self.queries, held)
             return
         except RequestRejected as error:
-            # What was learned of a type is forgotten after a day; what is documented is not.
+            # Observations about a type are forgotten after a day, documented facts are not.
             known = isinstance(error, NoQuery) or self.queries.lacks(Capability.QUERY)
             if self.plan.entity.surely_queried and not known:
                 raise

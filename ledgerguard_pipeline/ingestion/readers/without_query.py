@@ -65,7 +65,7 @@ class WithoutQuery:
         """
         entity = self._plan.entity
         if entity.optional and not self._held:
-            # Never seen here, and what cannot even be counted is not there.
+            # Never seen here, and a type that cannot even be counted is not offered.
             comparison.note = not_offered(self._queries, self._held)
             return
         since = self._queries.now() - CDC_REACH
