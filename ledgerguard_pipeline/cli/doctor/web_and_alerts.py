@@ -121,7 +121,7 @@ def alerts(settings: Settings) -> list[CheckResult]:
         return [
             advice(
                 topic,
-                "no channel is configured: no channel is configured: nobody is notified when something goes wrong.",
+                "no channel is configured: nobody is notified when something goes wrong.",
                 HOW_TO_SET,
             )
         ]

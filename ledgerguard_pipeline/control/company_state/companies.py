@@ -52,7 +52,7 @@ class Company:
         why = f" ({self.last_error})" if self.last_error else ""
         return (
             f"{self.name} is not connected any more: {self.status.value}{why}. Run `ledgerguard "
-            "connect` and choose it again; loading goes on where it stopped."
+            "connect` and choose it again; loading resumes where it stopped."
         )
 
 
