@@ -167,7 +167,7 @@ def test_no_document_uses_a_retired_word() -> None:
 
 def test_the_glossary_has_forty_terms_of_one_sentence_each() -> None:
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    terms = re.findall(r"^\*\*(.+?)\*\*: (.+?)$", text, re.MULTILINE)
+    terms = re.findall(r"^- \*\*(.+?)\*\*: (.+?)$", text, re.MULTILINE)
     assert len(terms) >= 40
     assert [term for term, _ in terms] == sorted((term for term, _ in terms), key=str.casefold)
     plain = {term: re.sub(r"`[^`]*`", "it", said) for term, said in terms}
