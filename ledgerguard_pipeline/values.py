@@ -240,3 +240,13 @@ def parse_instant(text: str) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset")
     return instant.astimezone(UTC)
+
+
+NO_ACCESS = (401, 403)
+SERVER_ERROR = 500
+"""The least status of a server error."""
+
+
+def call_failed(status: int) -> bool:
+    """Whether a call got no answer (0), a server error or no access; 429 is not a failure."""
+    return status == 0 or status >= SERVER_ERROR or status in NO_ACCESS

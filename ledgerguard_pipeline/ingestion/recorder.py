@@ -75,8 +75,11 @@ class Recorder:
         ``compared`` those that Intuit counted, equal or not.
         """
 
-    def worked(self, response_time_ms: float) -> None:
-        """Intuit answered; a call took so long on average."""
+    def worked(self, response_time_ms: float, *, recovered: bool = False) -> None:
+        """Intuit answered; a call took so long on average.
+
+        ``recovered`` says that nothing failed meanwhile, not even a call that was repeated.
+        """
 
     def stumbled(self, failure: Failure) -> None:
         """Nothing could be done, and why."""
@@ -170,8 +173,8 @@ class InstallationRecorder(Recorder):
             if compared:
                 self._sync_states.gaps.compared(self._realm_id, compared)
 
-    def worked(self, response_time_ms: float) -> None:
-        self._companies.heartbeat(self._realm_id, response_time_ms)
+    def worked(self, response_time_ms: float, *, recovered: bool = False) -> None:
+        self._companies.heartbeat(self._realm_id, response_time_ms, recovered=recovered)
 
     def stumbled(self, failure: Failure) -> None:
         self._companies.stumble(self._realm_id, failure)

@@ -63,7 +63,8 @@ class _Call:
     def gives_up_on(self, _error: AnswerTooSlow) -> bool:
         """Whether to ask for less instead of asking again: a page at once, the rest once more."""
         self.slow += 1
-        return self.read.divisible and (self.read.path == "/query" or self.slow > 1)
+        at_once = self.read.path == "/query" and not self.read.few
+        return self.read.divisible and (at_once or self.slow > 1)
 
 
 class Session:
@@ -195,7 +196,7 @@ class Session:
 
     def _account(self, realm: RealmId, read: Read, status: int, size: int, seconds: float) -> None:
         metered = read.metered if 200 <= status < 300 else 0
-        self.stats.add(metered=metered, bytes=size, seconds=seconds)
+        self.stats.add(status=status, metered=metered, bytes=size, seconds=seconds)
         self._ledger.record(
             realm, entity=read.entity, purpose=read.purpose, status=status, metered=metered
         )

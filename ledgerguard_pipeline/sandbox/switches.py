@@ -76,13 +76,21 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     tie_order: Literal["id", "alternating"] = "id"
     """``alternating``: rows with equal sort keys change places from one query to the next."""
     two_sort_keys: bool = True
-    """False: an ORDERBY with two keys is refused (4001)."""
+    """False: an ORDERBY with two keys is refused."""
     unsortable: frozenset[tuple[str, str]] = frozenset()
-    """(entity or ``*``, property) that an ORDERBY may not name (4001)."""
+    """(entity or ``*``, property) that an ORDERBY may not name."""
+    unsortable_answer: Literal["invalid", "unsupported", "unreadable", "failure", "too_slow"] = (
+        "invalid"
+    )
+    """What either gets: 400 / 4001, 400 / 500 "Unsupported Operation", 400 / 4002,
+    500 / 10000, or 504 with 6002 in XML."""
     page_limit: dict[str, int] = msgspec.field(default_factory=dict)
     """By entity or ``*``: more rows than these are not handed out at once."""
-    page_limit_answer: Literal["too_slow", "too_big", "failure"] = "too_big"
-    """What asking for more gets: 504 with 6002 in XML, 400 / 10100, or 500 / 10000."""
+    page_limit_answer: Literal[
+        "too_slow", "too_big", "failure", "unreadable", "invalid", "unsupported"
+    ] = "too_big"
+    """What asking for more gets: 504 with 6002 in XML, 400 / 10100, 500 / 10000, 400 / 4002,
+    400 / 4001, or 400 / 500 "Unsupported Operation"."""
     batch_limit: int | None = None
     """Batches of more items take too long: 504."""
     extra_row: bool = False

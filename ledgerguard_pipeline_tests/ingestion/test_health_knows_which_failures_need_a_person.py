@@ -130,6 +130,28 @@ def test_an_outage_is_retried_and_then_degraded_only(
     assert COLLEAGUE not in sent
 
 
+@pytest.mark.parametrize("fault", ["error_503_html", "unauthorized_xml"])
+def test_a_company_that_recovered_is_well_with_its_next_success(
+    connected: Installation, sandbox: SandboxServer, fault: str
+) -> None:
+    assert sync(connected, TYPES).ok
+    sandbox.inject(fault, **FOR_EVER)
+    for _ in range(8):
+        assert not sync(connected, TYPES).ok
+    assert connected.control.calls.usage()[realm_of(sandbox)].failed >= 10
+    sandbox.clear_faults()
+    sandbox.inject("error_503_html", next=1)
+    assert sync(connected, TYPES).ok
+    assert ReasonKind.CALLS_FAIL in kinds(status_of(connected)), "a call had to be repeated"
+
+    assert sync(connected, TYPES).ok
+
+    assert kinds(status_of(connected)) == [ReasonKind.NEVER_SYNCED], "the types left out here"
+    history = connected.control.calls.by_purpose(realm_of(sandbox))
+    failed = [each for each in history if each.status in (401, 503)]
+    assert sum(each.calls for each in failed) >= 10, "its history says what was"
+
+
 def test_one_type_that_is_refused_is_one_type(
     connected: Installation, sandbox: SandboxServer
 ) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, RowMapping, delete, select, update
 
+from ledgerguard_pipeline.control.storage.call_slots import recent_slots
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import companies
+from ledgerguard_pipeline.control.storage.schema import call_slots, companies
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, FailureKind
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline.values import NO_ACCESS, SERVER_ERROR, Environment, RealmId
 
 _ERROR_LIMIT = 500
 
@@ -164,9 +166,17 @@ class CompanyStore:
         """Set the status and why; ``error`` must hold no secret. Unknown realms are ignored."""
         self._update(realm, durable=True, status=status.value, **_failed(error))
 
-    def heartbeat(self, realm: RealmId, response_time_ms: float) -> None:
-        """Note a successful call and how long it took; clears the last error."""
+    def heartbeat(
+        self, realm: RealmId, response_time_ms: float, *, recovered: bool = False
+    ) -> None:
+        """Note a successful call and how long it took; clears the last error.
+
+        ``recovered`` says that nothing failed meanwhile: recent failures are over, and no rate of
+        them is held against the company. The counts by month keep them.
+        """
         now = self._database.time()
+        if recovered:
+            self._forget_failures(realm, recent_slots(now))
         self._update(
             realm,
             durable=False,
@@ -191,6 +201,22 @@ class CompanyStore:
         """Remove the company's row; its tokens and Bronze rows are not touched."""
         with self._database.write(f"company:{realm}") as connection:
             connection.execute(delete(companies).where(self._mine, companies.c.realm_id == realm))
+
+    def _forget_failures(self, realm: RealmId, slots: Sequence[int]) -> None:
+        mine = (
+            call_slots.c.environment == self._environment.value,
+            call_slots.c.slot.in_(slots),
+            call_slots.c.realm_id == realm,
+            (call_slots.c.status == 0)
+            | (call_slots.c.status >= SERVER_ERROR)
+            | call_slots.c.status.in_(NO_ACCESS),
+        )
+        with self._database.read() as connection:
+            if connection.execute(select(call_slots.c.slot).where(*mine).limit(1)).first() is None:
+                return
+        name = f"calls:{self._environment.value}:{realm}"
+        with self._database.write(name, durable=False) as connection:
+            connection.execute(delete(call_slots).where(*mine))
 
     def _update(
         self, realm: RealmId, *only: ColumnElement[bool], durable: bool, **values: object

@@ -8,16 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, case, delete, func, select
 
+from ledgerguard_pipeline.control.storage.call_slots import DAY_SLOTS, recent_slots, slot_of
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import call_counts, call_slots
-from ledgerguard_pipeline.values import Environment, RealmId
-
-SLOT_SECONDS = 1_800
-"""Calls are also counted by half hours, kept for a day: what is recent, and at which rate."""
-
-_DAY_SLOTS = 86_400 // SLOT_SECONDS
-_RECENT_SLOTS = 2
-_NO_ACCESS = (401, 403)
+from ledgerguard_pipeline.values import Environment, RealmId, call_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,8 @@ class CallUsage:
     """What one company used: metered reads of this month and of the last 24 hours, and how its
     ``recent`` calls (of the last half to whole hour) went.
 
-    ``failed`` got no answer, a server error or no access; ``throttled`` got a 429.
+    ``failed`` got no answer, a server error or no access since the company was last well;
+    ``throttled`` got a 429.
     """
 
     month_to_date: int = 0
@@ -99,7 +94,7 @@ class CallLedger:
                 "entity": entity[:60],
                 "purpose": purpose[:60],
             }
-            slot = _slot(now)
+            slot = slot_of(now)
             for table, values in (
                 (call_counts, common | kind),
                 (call_slots, common | {"slot": slot}),
@@ -115,7 +110,7 @@ class CallLedger:
         connection.execute(
             delete(call_slots).where(
                 call_slots.c.environment == self._environment.value,
-                call_slots.c.slot < slot - _DAY_SLOTS,
+                call_slots.c.slot < slot - DAY_SLOTS,
             )
         )
         self._pruned_slot = slot
@@ -188,8 +183,8 @@ class CallLedger:
                 )
                 .group_by(call_counts.c.realm_id)
             ).all()
-            slot = _slot(now)
-            is_recent = call_slots.c.slot > slot - _RECENT_SLOTS
+            slot = slot_of(now)
+            is_recent = call_slots.c.slot.in_(recent_slots(now))
             slots = connection.execute(
                 select(
                     call_slots.c.realm_id,
@@ -199,7 +194,7 @@ class CallLedger:
                 )
                 .where(
                     call_slots.c.environment == self._environment.value,
-                    call_slots.c.slot > slot - _DAY_SLOTS,
+                    call_slots.c.slot > slot - DAY_SLOTS,
                 )
                 .group_by(call_slots.c.realm_id, call_slots.c.status)
             ).all()
@@ -219,14 +214,6 @@ def _usage(month_to_date: int, day: Iterable[tuple[int, int, int]]) -> CallUsage
         month_to_date,
         last_day=sum(metered for _, metered, _ in by_status),
         recent=sum(recent for _, _, recent in by_status),
-        failed=sum(recent for status, _, recent in by_status if _is_failure(status)),
+        failed=sum(recent for status, _, recent in by_status if call_failed(status)),
         throttled=sum(recent for status, _, recent in by_status if status == 429),
     )
-
-
-def _is_failure(status: int) -> bool:
-    return status == 0 or status >= 500 or status in _NO_ACCESS
-
-
-def _slot(now: datetime) -> int:
-    return int(now.timestamp()) // SLOT_SECONDS

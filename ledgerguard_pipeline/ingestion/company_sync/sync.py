@@ -130,7 +130,7 @@ class CompanySync:
             load.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._worked:
-            self._recorder.worked(self._used.response_time_ms)
+            self._recorder.worked(self._used.response_time_ms, recovered=self._recovered)
         self._record_end()
         self._waiting.close()
 
@@ -188,6 +188,11 @@ class CompanySync:
         return self._used.http_calls > 0 and any(
             load.result is not None and load.error is None for load in loads
         )
+
+    @property
+    def _recovered(self) -> bool:
+        """Whether nothing failed, not even a call that was repeated with success."""
+        return not self._used.failed_calls and not self.errors
 
     def _record_end(self) -> None:
         """Which entities failed, which are current without a commit, which to count anew."""

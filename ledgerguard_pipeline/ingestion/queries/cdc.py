@@ -31,6 +31,8 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
     RightsInDoubt,
+    ServiceUnavailable,
+    Transient,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, prove_gone
 from ledgerguard_pipeline.ingestion.queries.whole_objects import (
@@ -162,8 +164,18 @@ def _sort_out(
             gathered.groups[entity.name] = (group, changes.time)
         elif isinstance(group.fault, PoisonPage | RequestRejected | FeatureUnavailable):
             gathered.outcomes[entity.name] = _refused(client, entity, group.fault)
+        elif isinstance(group.fault, Transient) and len(entities) > 1:
+            _ask_again(client, entity, since, gathered)
         else:
             gathered.outcomes[entity.name] = group.fault
+
+
+def _ask_again(client: QBOClient, entity: EntityType, since: datetime, gathered: _Gathered) -> None:
+    """One type failed inside an answer that told of others: in a call of its own, it is retried."""
+    try:
+        _ask(client, [entity], since, gathered)
+    except ServiceUnavailable as error:
+        gathered.outcomes[entity.name] = error
 
 
 def _settled(

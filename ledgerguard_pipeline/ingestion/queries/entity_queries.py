@@ -126,7 +126,9 @@ class EntityQueries:
     def _look(self, ids: Sequence[str], living: Living) -> None:
         try:
             page = self._query_page(self.entity, Query.ids(self.entity, ids))
-        except PoisonPage:
+        except (PoisonPage, RequestRejected) as refusal:
+            if len(ids) == 1 and isinstance(refusal, RequestRejected):
+                raise
             # An object that Intuit refuses to show still exists.
             if len(ids) == 1:
                 living.unreadable.add(ids[0])

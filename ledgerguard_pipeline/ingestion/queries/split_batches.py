@@ -1,7 +1,8 @@
 """Batches that fall apart: what fails as a whole is asked for piece by piece.
 
 One type of a batch, or its size, can be the reason why all of it is refused or takes too long.
-None of the others may be dragged along.
+None of the others may be dragged along. What fails inside a batch with a failure that may pass is
+asked for once more in a call of its own, where it is repeated as any call is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from ledgerguard_pipeline.errors import (
     PoisonPage,
     QBOAPIError,
     RequestRejected,
+    ServiceUnavailable,
+    Transient,
 )
 from ledgerguard_pipeline.qbo.answers.fault_rules import TOO_BIG
 from ledgerguard_pipeline.qbo.answers.values import Page
@@ -48,18 +51,26 @@ def read_each(
     Raises:
         QBOAPIError, QBOAuthError: a call failed for a reason that no single statement is.
     """
+    pages: Sequence[Page | QBOAPIError | None] = [None] * len(queries)
     if len(queries) > 1:
         try:
-            return client.query_batch(queries)
+            pages = client.query_batch(queries)
         except spoiling as error:
             prove_answering(client, error)
-    pages: list[Page | QBOAPIError] = []
-    for entity, query in queries:
+    found: list[Page | QBOAPIError] = []
+    for (entity, query), page in zip(queries, pages, strict=True):
+        if page is not None and not isinstance(page, Transient):
+            found.append(page)
+            continue
         try:
-            pages.append(client.query_page(entity, query))
+            found.append(client.query_page(entity, query))
         except spoiling as error:
-            pages.append(error)
-    return pages
+            found.append(error)
+        except ServiceUnavailable as error:
+            if page is None:
+                raise
+            found.append(error)  # the batch answered for the others
+    return found
 
 
 def count_each(
@@ -70,14 +81,22 @@ def count_each(
     Raises:
         QBOAPIError, QBOAuthError: a call failed for a reason that no single type is.
     """
+    counts: dict[str, int | QBOAPIError] = {}
+    answered = True
     try:
-        return dict(client.count_batch(entities))
+        counts = dict(client.count_batch(entities))
     except ONE_OF_THEM as error:
         prove_answering(client, error)
-    counts: dict[str, int | QBOAPIError] = {}
+        answered = False
     for entity in entities:
+        if answered and not isinstance(counts.get(entity.name), Transient):
+            continue
         try:
             counts[entity.name] = client.count_entities(entity.name)
         except ONE_OF_THEM as error:
+            counts[entity.name] = error
+        except ServiceUnavailable as error:
+            if not answered:
+                raise
             counts[entity.name] = error
     return counts

@@ -23,6 +23,7 @@ from typing import Protocol
 import msgspec
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -43,6 +44,7 @@ from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Record, Reject
 
 _NO_QUERY = (RequestRejected, FeatureUnavailable)
+_QUERY = Capability.QUERY
 
 
 class Known(Protocol):
@@ -201,9 +203,15 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
             shown.alive.update((id, record) for record in answer.records for id in ids)
         shown.alive.update((record.id, record) for record in answer.records)
         shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
-    elif isinstance(answer, PoisonPage):
+    elif isinstance(answer, PoisonPage | RequestRejected):
+        queries = EntityQueries(client, shown.entity)
+        if isinstance(answer, RequestRejected) and (len(ids) == 1 or queries.lacks(_QUERY)):
+            return
         try:
-            living = EntityQueries(client, shown.entity).alive(ids)
+            # Fewer may be served where so many are refused, whatever that refusal says.
+            living = queries.alive(ids)
+        except _NO_QUERY:
+            return
         except QBOAPIError as error:
             shown.error = error
             return

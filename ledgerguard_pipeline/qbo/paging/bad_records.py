@@ -5,6 +5,9 @@ positions are read as whole pages, and at the end every position is asked once m
 only shift to the left, so a position that still refuses proves that nothing moved meanwhile and
 that no row fell between two reads.
 
+Where no position refuses on its own, no record is the reason but how many were asked for, by
+whatever code that is refused. Then the first part that was served is handed out as a shorter page.
+
 Before all that one call asks for a position far behind the last row. No record can be the reason
 there, so if that is refused as well, the type is refused as a whole and halving would only burn
 some two hundred calls to find out nothing.
@@ -13,6 +16,7 @@ some two hundred calls to find out nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from ledgerguard_pipeline.clock import Clock
@@ -52,6 +56,8 @@ def isolated(
     clock: Clock,
 ) -> Page:
     """A page that was refused, without the records that are the reason; those are rejects.
+
+    Where its size was the reason it is shorter, and ``limit`` says how many rows it covers.
 
     Raises:
         PoisonPage: there are too many of them.
@@ -99,10 +105,13 @@ def _salvage(
     clock: Clock,
 ) -> Page | None:
     poison: list[tuple[int, PoisonPage]] = []
-    for position, error in _refusing(fetch, anchor, start, limit, refusal):
+    served: list[Page] = []
+    for position, error in _refusing(fetch, anchor, start, limit, refusal, served):
         poison.append((position, error))
         if len(poison) > MOST_POISON:
             raise refusal
+    if not poison and served:
+        return served[0]
     pages: list[Page] = []
     at = start
     for border in [*(position for position, _ in poison), start + limit]:
@@ -119,18 +128,28 @@ def _salvage(
 
 
 def _refusing(
-    fetch: Fetch, anchor: datetime | None, start: int, limit: int, refusal: PoisonPage
+    fetch: Fetch,
+    anchor: datetime | None,
+    start: int,
+    limit: int,
+    refusal: PoisonPage,
+    served: list[Page],
 ) -> Iterable[tuple[int, PoisonPage]]:
-    """Positions that refuse on their own, ascending, inside a stretch known to refuse."""
+    """Positions that refuse on their own, ascending, inside a stretch known to refuse.
+
+    Parts that are ``served`` are kept, the leftmost first, each with the rows it covers.
+    """
     if limit == 1:
         yield start, refusal
         return
     half = limit // 2
     for part, size in ((start, half), (start + half, limit - half)):
         try:
-            fetch(anchor, part, size)
+            page = fetch(anchor, part, size)
         except PoisonPage as error:
-            yield from _refusing(fetch, anchor, part, size, error)
+            yield from _refusing(fetch, anchor, part, size, error, served)
+        else:
+            served.append(replace(page, limit=size))
 
 
 def _read(fetch: Fetch, anchor: datetime | None, start: int, limit: int) -> Page | None:

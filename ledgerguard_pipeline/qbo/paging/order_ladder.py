@@ -74,13 +74,14 @@ class Ladder:
         self._capability = Capability.CHANGE_ORDER if changes else Capability.ORDER
         self._lock = threading.Lock()
         known = capabilities and capabilities.value(entity.name, self._capability)
-        self._at = next((at for at, form in enumerate(self._forms) if form.name == known), 0)
+        self._form = next((form for form in self._forms if form.name == known), self._forms[0])
+        self._refused: set[Form] = set()
         self._noted = False
 
     @property
     def form(self) -> Form:
         """The form to ask in now."""
-        return self._forms[self._at]
+        return self._form
 
     @property
     def answered(self) -> bool:
@@ -88,21 +89,27 @@ class Ladder:
         return self._noted
 
     def down(self, refused: Form) -> bool:
-        """A form was refused: take the next one; False where there is none left."""
+        """A form was refused: take the best one that was not; False where there is none left.
+
+        What was remembered may be out of date, so forms above it are tried as well.
+        """
         with self._lock:
-            if self.form != refused:
+            if self._form != refused:
                 return True  # somebody else found it out meanwhile
-            if self._at + 1 >= len(self._forms):
+            self._refused.add(refused)
+            left = [form for form in self._forms if form not in self._refused]
+            if not left:
                 # Not the order was the reason, so nothing is known about orders.
-                self._at = 0
+                self._form = self._forms[0]
+                self._refused.clear()
                 return False
-            self._at += 1
+            self._form = left[0]
             return True
 
     def worked(self, form: Form) -> None:
         """A form was answered."""
         with self._lock:
-            if self._noted or form != self.form:
+            if self._noted or form != self._form:
                 return
             self._noted = True
         if self._capabilities is None or len(self._forms) == 1:

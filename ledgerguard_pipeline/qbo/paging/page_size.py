@@ -69,6 +69,7 @@ class PageSize:
             if rows < asked or self._settled:
                 return
             self._good = max(self._good, asked)
+            self._before = None  # what is found out from here on starts from this
             if self._good >= self._most:
                 self._rows, self._settled = self._most, True
                 self._remember(None)
@@ -106,7 +107,7 @@ class PageSize:
         """Take what worked, or try between that and what failed."""
         bad = self._bad or self._most
         self._remember(self._good)
-        if bad - self._good > bad // CLOSE_ENOUGH:
+        if bad - self._good > max(bad // CLOSE_ENOUGH, 1):
             self._rows = (self._good + bad) // 2
         else:
             self._rows, self._settled = self._good, True

@@ -13,7 +13,8 @@ everything behind it shifts and a row crosses the page border unread. This walk 
 
 Where one second holds more rows than two pages share, the walk asks for a second sort key if
 the company takes one, and otherwise goes from value to value, one page at a time. Only within a
-second that fills a page do positions have to do, and there an overlap of seen rows.
+second that fills a page do positions have to do, and there an overlap of seen rows. Where a company
+hands out one row at a time there is no overlap either; the count after the walk has to do.
 
 Pages may be answered shorter than asked for (``Page.limit``): what came is kept, and the walk
 goes on from there in pages of the size that works.
@@ -133,8 +134,9 @@ class PageWalk:
                 epoch = self._open(None if self._expected is None else self._expected - delivered)
             try:
                 for start, page in self._pages(epoch, previous):
-                    # A page that begins at a value needs no seam.
-                    if start > 1 and previous is not None and not self._joins(previous, page):
+                    # A page that begins at a value needs no seam, and pages of one row share none.
+                    seam = start > 1 and epoch.rows > 1
+                    if seam and previous is not None and not self._joins(previous, page):
                         self._repair(previous)
                         break
                     limit = page.limit or epoch.rows

@@ -54,7 +54,8 @@ class Read:
     """One read of a company. ``entity`` and ``purpose`` are labels for logs and the ledger;
     ``metered`` is how many calls Intuit charges for it. ``ranged`` reads ask for a range of rows or
     for several things at once, so one of those may be the reason of a failure; a count, one object
-    or a probe asks for no rows. ``divisible`` ones can be asked again in smaller parts.
+    or a probe asks for no rows. ``divisible`` ones can be asked again in smaller parts; ``few``
+    tells that they are small already.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Read:
     metered: int = 1
     ranged: bool = False
     divisible: bool = False
+    few: bool = False
 
     def __post_init__(self) -> None:
         if _PATH.fullmatch(self.path) is None:
@@ -117,6 +119,7 @@ def query(statement: Query, purpose: str = "query") -> Read:
         body=text.encode() if long else None,
         ranged=statement.ranged and purpose != PROBE,
         divisible=statement.divisible,
+        few=statement.few,
     )
 
 

@@ -20,7 +20,7 @@ MAX_ROWS = 1000
 """Rows Intuit returns at most per statement; more is silently cut to this."""
 
 FEW_ROWS = 60
-"""Rows that are few enough for any answer: where they fail, their number is not the reason."""
+"""Rows that are few enough for nearly any answer: their number is the last thing to doubt."""
 
 BEYOND = 100_000_000
 """A position no company has rows at: asking there shows whether anything is answered at all."""
@@ -174,7 +174,12 @@ class Query:
         named = next((item.value for item in self.where if item.name == "Id"), None)
         if named is not None:
             return isinstance(named, Sequence) and not isinstance(named, str) and len(named) > 1
-        return self.ranged and (self.limit or MAX_ROWS) > FEW_ROWS
+        return self.ranged and (self.limit or MAX_ROWS) > 1
+
+    @property
+    def few(self) -> bool:
+        """Whether it asks for so few rows that their number is hardly the reason of a failure."""
+        return (self.limit or MAX_ROWS) <= FEW_ROWS
 
     def but(self, *conditions: Condition) -> Query:
         """The same statement, narrowed by more conditions."""

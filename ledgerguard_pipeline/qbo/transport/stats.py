@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from ledgerguard_pipeline.values import call_failed
+
 
 @dataclass(frozen=True, slots=True)
 class CallTotals:
     """Attempts sent, calls Intuit meters (answered 2xx; a batch counts its items), body
-    bytes, and the seconds all calls together waited for their answers.
+    bytes, and the seconds all calls together waited for their answers. ``failed_calls`` got no
+    answer, a server error or no access.
     """
 
     http_calls: int = 0
     metered_calls: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    failed_calls: int = 0
 
     def __sub__(self, before: CallTotals) -> CallTotals:
         """What was used since ``before``."""
@@ -24,6 +28,7 @@ class CallTotals:
             self.metered_calls - before.metered_calls,
             self.bytes - before.bytes,
             self.seconds - before.seconds,
+            self.failed_calls - before.failed_calls,
         )
 
     @property
@@ -39,8 +44,8 @@ class CallStats:
         self._lock = threading.Lock()
         self._totals = CallTotals()
 
-    def add(self, *, metered: int, bytes: int, seconds: float) -> None:  # noqa: A002  # the field's own name
-        """Count one attempt."""
+    def add(self, *, status: int, metered: int, bytes: int, seconds: float) -> None:  # noqa: A002  # the field's own name
+        """Count one attempt; ``status`` is HTTP's, 0 where no answer came."""
         with self._lock:
             old = self._totals
             self._totals = CallTotals(
@@ -48,6 +53,7 @@ class CallStats:
                 old.metered_calls + metered,
                 old.bytes + bytes,
                 old.seconds + seconds,
+                old.failed_calls + call_failed(status),
             )
 
     def snapshot(self) -> CallTotals:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class Refusal(Exception):
     """An error entry of a ``Fault`` body, and the HTTP status that goes with it.
@@ -74,12 +76,8 @@ class TimedOut(Refusal):
         )
 
 
-def too_many(answer: str) -> Refusal:
-    """What asking for more rows than an answer can hold gets."""
-    if answer == "too_slow":
-        return TimedOut()
-    if answer == "too_big":
-        return Refusal("10100", "Result set too big", "Reduce the number of rows asked for")
+def failed() -> Refusal:
+    """500 / 10000: something broke, and Intuit does not say what."""
     return Refusal(
         "10000",
         "An application error has occurred while processing your request",
@@ -87,3 +85,24 @@ def too_many(answer: str) -> Refusal:
         kind="SystemFault",
         status=500,
     )
+
+
+def too_many(answer: str) -> Refusal:
+    """What asking for more rows than an answer can hold gets."""
+    if answer == "too_big":
+        return Refusal("10100", "Result set too big", "Reduce the number of rows asked for")
+    return _KINDS[answer]()
+
+
+def unsorted(answer: str, why: str) -> Refusal:
+    """What asking for rows in an order that is not to be had gets."""
+    return invalid_query(why) if answer == "invalid" else _KINDS[answer]()
+
+
+_KINDS: dict[str, Callable[[], Refusal]] = {
+    "invalid": lambda: invalid_query("MAXRESULTS is out of range"),
+    "too_slow": TimedOut,
+    "failure": failed,
+    "unreadable": poisoned,
+    "unsupported": lambda: unsupported("Operation query is not supported."),
+}

@@ -14,7 +14,7 @@ from math import ceil
 from operator import attrgetter
 from typing import Any
 
-from ledgerguard_pipeline.sandbox.answers.refusals import invalid_query, lacking, too_many
+from ledgerguard_pipeline.sandbox.answers.refusals import invalid_query, lacking, too_many, unsorted
 from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.query.columns import Columns, Value, fields
 from ledgerguard_pipeline.sandbox.query.conditions import (
@@ -131,15 +131,16 @@ class QueryEngine:
             raise lacking(entity.name)
 
     def _check_order(self, entity: Queryable, statement: Statement) -> None:
+        answer = self._switches.unsortable_answer
         if len(statement.order) > 1 and not self._switches.two_sort_keys:
-            raise invalid_query("Only one property is supported in ORDERBY")
+            raise unsorted(answer, "Only one property is supported in ORDERBY")
         for key in statement.order:
             for scope in ("*", entity.name):
                 if any(
                     name == scope and prop.lower() == key.prop.lower()
                     for name, prop in self._switches.unsortable
                 ):
-                    raise invalid_query(f"property '{key.prop}' is not sortable")
+                    raise unsorted(answer, f"property '{key.prop}' is not sortable")
 
     def _check_field(self, entity: Queryable, table: EntityTable, name: str) -> None:
         top = name.split(".", maxsplit=1)[0]

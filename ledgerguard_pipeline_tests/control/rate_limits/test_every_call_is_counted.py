@@ -83,6 +83,22 @@ def test_what_all_companies_used_is_known_at_once(open_plane: OpenPlane) -> None
     assert plane.calls.usage()[REALM] == CallUsage(month_to_date=4)
 
 
+def test_failures_before_a_recovery_are_history(plane: ControlPlane) -> None:
+    for realm in (REALM, OTHER):
+        for status in (200, 429, 503, 401, 403, 0):
+            plane.calls.record(realm, entity="Bill", purpose="full", status=status)
+    plane.companies.heartbeat(REALM, 41.5)
+    assert plane.calls.usage()[REALM].failed == 4, "a success alone is no recovery"
+    before = plane.calls.by_purpose(REALM)
+
+    plane.companies.heartbeat(REALM, 41.5, recovered=True)
+
+    usage = plane.calls.usage()
+    assert (usage[REALM].recent, usage[REALM].failed, usage[REALM].throttled) == (2, 0, 1)
+    assert usage[OTHER].failed == 4, "another company's failures are its own"
+    assert plane.calls.by_purpose(REALM) == before, "the month keeps them"
+
+
 def test_half_hours_nobody_asks_for_are_dropped(open_plane: OpenPlane) -> None:
     clock = FakeClock()
     plane = open_plane(clock=clock)

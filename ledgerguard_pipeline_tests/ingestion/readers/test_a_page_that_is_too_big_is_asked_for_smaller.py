@@ -14,7 +14,7 @@ from ledgerguard_pipeline.capabilities import (
     Seen,
 )
 from ledgerguard_pipeline.config.settings import load_settings
-from ledgerguard_pipeline.entities import ENTITIES, entity_type
+from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -30,6 +30,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 )
 
 INVOICE = entity_type("Invoice")
+SHORT = entity_types(("Term", "PaymentMethod"))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,32 @@ def test_1500_invoices_load_where_pages_above_499_rows_are_refused(
     assert failures(again) == {}
     assert len(sandbox.pop_log()) == 6
     assert [each.unchanged for each in again.results] == [len(sandbox.truth("Invoice").rows)]
+
+
+@pytest.mark.parametrize("answer", ["unreadable", "invalid", "unsupported"])
+def test_a_size_is_given_up_whatever_it_is_refused_with(
+    company: Installation, sandbox: SandboxServer, answer: str
+) -> None:
+    sandbox.set(page_limit={"*": 499}, page_limit_answer=answer)
+    first = sync(company, [INVOICE])
+    assert failures(first) == {}
+    assert [each.quarantined for each in first.results] == [0]
+    assert differing(company, sandbox, [INVOICE]) == {}
+    assert 400 < size(company, sandbox) <= 499
+    sandbox.pop_log()
+    assert failures(sync(company, [INVOICE], full=True)) == {}
+    assert len(sandbox.pop_log()) == 6
+
+
+@pytest.mark.parametrize("answer", ["too_slow", "too_big", "failure", "invalid"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_company_that_hands_out_very_few_rows_at_once_is_read(
+    company: Installation, sandbox: SandboxServer, answer: str, rows: int
+) -> None:
+    sandbox.set(page_limit={"*": rows}, page_limit_answer=answer)
+    for full in (False, True):
+        assert failures(sync(company, SHORT, full=full)) == {}
+        assert differing(company, sandbox, SHORT) == {}
 
 
 def test_types_whose_few_rows_were_asked_for_in_a_batch_load_as_well(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.clocks import HastyClock
+from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -19,7 +23,17 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 )
 
 INVOICE, CUSTOMER = entity_type("Invoice"), entity_type("Customer")
+FEW = [CUSTOMER, INVOICE]
 CREATED, UPDATED = "MetaData.CreateTime", "MetaData.LastUpdatedTime"
+
+
+@pytest.fixture
+def patient(settings: Settings, sandbox: SandboxServer) -> Iterator[Installation]:
+    """A connected installation whose waits pass at once."""
+    sandbox.set(limits=False)
+    with Installation.open(settings, clock=HastyClock()) as opened:
+        connect(opened, sandbox)
+        yield opened
 
 
 def many(sandbox: SandboxServer, bursts: int = 3) -> None:
@@ -91,13 +105,41 @@ def test_the_next_order_is_taken_and_remembered(
     assert refused == []
 
 
-def test_a_second_that_fills_pages_is_read_where_two_keys_are_refused(
-    connected: Installation, sandbox: SandboxServer
+@pytest.mark.parametrize("answer", ["unsupported", "unreadable", "failure", "too_slow"])
+def test_an_order_is_given_up_whatever_it_is_refused_with(
+    patient: Installation, sandbox: SandboxServer, answer: str
 ) -> None:
-    sandbox.set(limits=False, two_sort_keys=False, page_limit={"Customer": 120})
+    sandbox.set(unsortable=[["*", CREATED]], unsortable_answer=answer, page_limit={"*": 40})
+    assert failures(sync(patient, FEW)) == {}
+    assert differing(patient, sandbox, FEW) == {}
+    assert known(patient, sandbox)["Customer", "order"] == "updated"
+
+    sandbox.pop_log()
+    assert failures(sync(patient, FEW, full=True)) == {}
+    assert [call for call in sandbox.pop_log() if call.status >= 400] == []
+
+
+def test_an_order_that_was_remembered_is_given_up_for_a_better_one(
+    patient: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unsortable=[["*", CREATED]], page_limit={"*": 40})
+    assert failures(sync(patient, FEW)) == {}
+    sandbox.set(unsortable=[["*", UPDATED], ["*", "Id"]])
+    assert failures(sync(patient, FEW, full=True)) == {}
+    assert differing(patient, sandbox, FEW) == {}
+    assert ("Customer", "order") not in known(patient, sandbox), "the best one needs no memory"
+
+
+@pytest.mark.parametrize("answer", ["invalid", "failure"])
+def test_a_second_that_fills_pages_is_read_where_two_keys_are_refused(
+    patient: Installation, sandbox: SandboxServer, answer: str
+) -> None:
+    sandbox.set(
+        limits=False, two_sort_keys=False, unsortable_answer=answer, page_limit={"Customer": 120}
+    )
     sandbox.edit("burst", "Customer", n=400)
-    assert failures(sync(connected, [CUSTOMER])) == {}
-    assert differing(connected, sandbox, [CUSTOMER]) == {}
+    assert failures(sync(patient, [CUSTOMER])) == {}
+    assert differing(patient, sandbox, [CUSTOMER]) == {}
 
 
 def test_without_any_order_only_one_page_is_read(
