@@ -13,10 +13,15 @@ import typer
 from benchmarks.document import write_down
 from benchmarks.figures import Task, markdown
 from benchmarks.process import BenchFailed
+from benchmarks.silver import tables as silver
 from benchmarks.tasks import Plan, company, memory, speed
 
-_TASKS = ("speed", "company", "memory")
-_SYMBOLS = {"figures": ("speed", "company"), "memory figures": ("memory",)}
+_TASKS = ("speed", "company", "memory", "silver")
+_SYMBOLS = {
+    "figures": ("speed", "company"),
+    "memory figures": ("memory",),
+    "silver figures": ("silver",),
+}
 """Where tables are written down: those of a quiet machine, and those any machine can find."""
 
 
@@ -46,7 +51,9 @@ def bench(
         raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(_TASKS)}.")
     sync_states = {name: tasks for name, tasks in _SYMBOLS.items() if set(tasks) <= set(wanted)}
     if write and {task for tasks in sync_states.values() for task in tasks} != set(wanted):
-        raise typer.BadParameter("--write needs speed and company together, memory, or all three.")
+        raise typer.BadParameter(
+            "--write needs speed and company together, memory, silver, or all of them."
+        )
     sizes = (memory_invoices, 1_000_000) if million else (memory_invoices,)
     plan = Plan(invoices, runs, rivals, sizes, warm_up)
     found: dict[str, list[Task]] = {}
@@ -78,6 +85,9 @@ def _measure(plan: Plan, wanted: tuple[str, ...]) -> Iterable[tuple[str, Task]]:
         yield from (("company", task) for task in company(plan))
     if "memory" in wanted:
         yield "memory", memory(plan)
+    if "silver" in wanted:
+        sizes = (10_000, *plan.memory)
+        yield from (("silver", task) for task in silver(sizes, min(plan.runs, 3)))
 
 
 if __name__ == "__main__":

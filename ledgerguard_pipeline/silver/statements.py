@@ -170,6 +170,10 @@ def forget_applied(catalog: str) -> str:
     )
 
 
+def set_version(catalog: str) -> str:
+    return f"UPDATE {at(catalog, APPLIED)} SET silver_version = $version WHERE entity = $entity"
+
+
 def forget_company(catalog: str) -> str:
     return f"DELETE FROM {at(catalog, APPLIED)} WHERE realm_id = ?"
 

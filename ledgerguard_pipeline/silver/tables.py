@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
-from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver import statements
 from ledgerguard_pipeline.silver.layout import EntityTables, tables_of
 
@@ -79,6 +79,13 @@ def forget(session: OpenStore, realm: str) -> None:
     """Let everything of a company be built anew, inside the caller's transaction."""
     if has_silver(session):
         session.connection.execute(statements.forget_company(session.catalog), [realm])
+
+
+def forget_entity(session: OpenStore, entity: EntityType) -> None:
+    """Let an entity type be built anew in new tables, for every company."""
+    session.connection.execute(
+        statements.set_version(session.catalog), {"entity": entity.name, "version": ""}
+    )
 
 
 def prepare_entity(session: OpenStore, tables: EntityTables) -> Due:

@@ -93,7 +93,7 @@ def _exact(value: object) -> Decimal:
     if found.is_zero():
         return Decimal(0)
     # Comparing and scaling a number with an exponent of millions would write it out.
-    if not -19 < found.adjusted() < 20 or abs(found) >= _MOST:
+    if not -19 < found.adjusted() < 20 or found.copy_abs() >= _MOST:
         raise Misfit
     _, digits, exponent = found.as_tuple()
     if isinstance(exponent, int) and exponent < -18 and any(digits[exponent + 18 :]):
