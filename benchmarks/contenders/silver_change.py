@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.json  # noqa: F401
-
 from benchmarks.silver import commit, documents, record
+
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.silver.follow import SilverFollower
 from ledgerguard_pipeline.values import Environment

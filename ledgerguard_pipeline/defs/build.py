@@ -37,6 +37,7 @@ from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
 from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
+from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
 
 
 def build_run_definitions(settings: Settings) -> dg.Definitions:
@@ -65,9 +66,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)
     maintenance_job = build_maintenance_job(maintain_bronze)
+    typed = entities if settings.ledgerguard_silver == "on" else ()
     return dg.Definitions(
         assets=[
             *build_assets(entities, cells),
+            *build_silver_assets(typed),
             *build_report_assets(),
             build_connection_asset(),
         ],
@@ -78,6 +81,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             health_job,
             keep_alive_job,
             maintenance_job,
+            *build_silver_job(typed),
         ],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),

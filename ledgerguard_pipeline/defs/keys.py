@@ -24,6 +24,8 @@ FLEET_JOB = "fleet_sweep"
 HEALTH_JOB = "connection_health"
 KEEP_ALIVE_JOB = "token_keep_alive"
 MAINTENANCE_JOB = "bronze_maintenance"
+SILVER_JOB = "silver"
+"""The typed tables of one company: brought up to date where they are behind, and checked."""
 
 REALM_TAG = "ledgerguard/realm"
 """On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""
@@ -41,6 +43,11 @@ BATCH_TAG = "ledgerguard/webhook_batch"
 def asset_key(entity: EntityType | DerivedEntity) -> dg.AssetKey:
     """``qbo/bronze/<table>``."""
     return dg.AssetKey(["qbo", "bronze", entity.table])
+
+
+def silver_key(entity: EntityType) -> dg.AssetKey:
+    """``qbo/silver/<table>``."""
+    return dg.AssetKey(["qbo", "silver", entity.table])
 
 
 def derived_from(entity: EntityType) -> tuple[DerivedEntity, ...]:

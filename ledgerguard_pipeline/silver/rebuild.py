@@ -37,3 +37,19 @@ def rebuild(
 
     store.beside(work)
     return done
+
+
+def catch_up(store: BronzeStore, realm: str, clock: Clock = SYSTEM_CLOCK) -> list[Applied]:
+    """Bring a company's tables up to date, if they are behind Bronze.
+
+    Raises:
+        BronzeBusy, BronzeUnavailable, BronzeError: as any commit; the old rows stay.
+    """
+    done: list[Applied] = []
+
+    def work(session: OpenStore, present: set[str]) -> None:
+        done[:] = bring_up_to_date(session, behind(session, present, [realm]), clock)
+
+    if store.exists():
+        store.beside(work)
+    return done

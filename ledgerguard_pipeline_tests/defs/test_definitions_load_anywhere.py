@@ -20,6 +20,7 @@ from ledgerguard_pipeline.reports.stored import STORED_REPORTS
 from ledgerguard_pipeline_tests.defs.conftest import plain_settings
 
 PROJECT = Path(__file__).parents[2]
+OTHERS = ("reports", "silver")
 
 GROUPS = {
     "sales": {
@@ -62,8 +63,8 @@ def test_every_entity_is_an_asset_of_its_group_over_company_and_window() -> None
     definitions = build_definitions(plain_settings())
     graph = definitions.resolve_asset_graph()
     found: dict[str, set[str]] = {}
-    reports = {key for key in graph.materializable_asset_keys if key.path[1] == "reports"}
-    for key in graph.materializable_asset_keys - reports:
+    others = {key for key in graph.materializable_asset_keys if key.path[1] in OTHERS}
+    for key in graph.materializable_asset_keys - others:
         assert key.path[:2] == ["qbo", "bronze"]
         node = graph.get(key)
         assert node.group_name is not None
@@ -89,8 +90,14 @@ def test_all_definitions_are_consistent() -> None:
 def test_only_the_kept_entities_and_what_is_derived_from_them_are_assets() -> None:
     definitions = build_definitions(plain_settings(ledgerguard_entities=("Purchase", "TaxRate")))
     keys = definitions.resolve_asset_graph().materializable_asset_keys
-    entities = {key.path[-1] for key in keys if key.path[1] == "bronze"}
-    assert entities == {"purchase", "expense", "tax_rate"}
+    entities = {tuple(key.path[1:]) for key in keys if key.path[1] != "reports"}
+    assert entities == {
+        ("bronze", "purchase"),
+        ("bronze", "expense"),
+        ("bronze", "tax_rate"),
+        ("silver", "purchase"),
+        ("silver", "tax_rate"),
+    }
 
 
 def test_jobs_of_entities_that_are_not_kept_are_left_out() -> None:

@@ -30,6 +30,7 @@ from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
+from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
 from ledgerguard_pipeline.defs.keys import asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType, entity_type
@@ -169,8 +170,11 @@ def _materialize(
             step,
             f"{step.step.key}-{company.realm_id}",
             [
-                dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
-                for cell, metadata in found.items()
+                *(
+                    dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
+                    for cell, metadata in found.items()
+                ),
+                *silver_materializations(loaded.result),
             ],
         )
     if errors:

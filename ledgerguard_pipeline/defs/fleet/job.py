@@ -20,6 +20,7 @@ import dagster as dg
 from ledgerguard_pipeline.defs.bronze.failures import advice
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
+from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
 from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
 from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
@@ -145,8 +146,11 @@ def _record(
         context.get_step_execution_context(),
         visit.realm_id,
         [
-            dg.AssetMaterialization(key, metadata=metadata, partition=partition)
-            for key, metadata, partition in found
+            *(
+                dg.AssetMaterialization(key, metadata=metadata, partition=partition)
+                for key, metadata, partition in found
+            ),
+            *(one for result in changed for one in silver_materializations(result)),
         ],
     )
 

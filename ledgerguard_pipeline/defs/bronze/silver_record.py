@@ -1,0 +1,26 @@
+"""Silver's share of a load: it was written with Bronze, so its materialization is recorded with it."""
+
+import dagster as dg
+
+from ledgerguard_pipeline.defs.keys import silver_key
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.ingestion.results import EntityResult
+
+
+def silver_materializations(result: EntityResult | None) -> list[dg.AssetMaterialization]:
+    """The materialization of an entity's Silver, if the load changed anything."""
+    if result is None or not result.written + result.deleted:
+        return []
+    if current_settings().ledgerguard_silver == "off":
+        return []
+    return [
+        dg.AssetMaterialization(
+            silver_key(entity_type(result.entity)),
+            partition=result.realm_id,
+            metadata={
+                "objects written": dg.MetadataValue.int(result.written),
+                "objects removed": dg.MetadataValue.int(result.deleted),
+            },
+        )
+    ]

@@ -1,0 +1,161 @@
+"""One asset per entity type: its table with those of its lines, taxes, links and the like.
+
+The tables of an entity type change together, in one transaction, so they are one asset; its
+columns and its checks name the tables. Silver is written by whatever writes Bronze, so the run
+that loads an entity also records its Silver as materialized. Materializing the asset itself, by a
+click or the job ``silver``, brings the company up to date if anything is missing, and runs the checks.
+
+Decision 62 in docs/decisions.md.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
+from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
+from ledgerguard_pipeline.defs.partitions import realm_partitions
+from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.silver.checks import Finding, checks_of, find
+from ledgerguard_pipeline.silver.layout import Table, tables_of
+from ledgerguard_pipeline.values import parse_realm
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no DuckDB
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+
+OWNERS = ["team:finance-data"]
+
+
+def build_silver_assets(entities: Sequence[EntityType]) -> list[dg.AssetsDefinition]:
+    """The Silver assets of these entity types."""
+    return [_silver_asset(entity) for entity in entities]
+
+
+def build_silver_job(entities: Sequence[EntityType]) -> list[AssetJob]:
+    """All Silver assets of a company: up to date and checked. None without Silver."""
+    if not entities:
+        return []
+    return [
+        dg.define_asset_job(
+            SILVER_JOB,
+            selection=dg.AssetSelection.assets(*map(silver_key, entities)),
+            description="Check the typed tables of a company; bring them up to date if need be.",
+            executor_def=dg.in_process_executor,
+        )
+    ]
+
+
+def _silver_asset(entity: EntityType) -> dg.AssetsDefinition:
+    key, tables = silver_key(entity), tables_of(entity)
+
+    @dg.asset(
+        key=key,
+        deps=[asset_key(entity)],
+        group_name=f"silver_{entity.group.value}",
+        description=f"{tables.header.meaning} Tables: {_names(tables.tables)}.",
+        kinds={"quickbooks", "duckdb", "table"},
+        owners=OWNERS,
+        tags={"ledgerguard/kind": "silver"},
+        metadata={
+            "dagster/column_schema": _schema(tables.header),
+            "dagster/table_name": f"silver.{entity.table}",
+            **{f"columns of {table.name}": _schema(table) for table in tables.children},
+            "quickbooks_entity": entity.name,
+        },
+        partitions_def=realm_partitions,
+        check_specs=[
+            dg.AssetCheckSpec(each.name, asset=key, description=each.description)
+            for each in checks_of(entity)
+        ],
+    )
+    def check_tables(
+        context: dg.AssetExecutionContext, duckdb: BronzeDuckDB
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
+        return _materialize(context, duckdb, entity)
+
+    return check_tables
+
+
+def _materialize(
+    context: dg.AssetExecutionContext, duckdb: BronzeDuckDB, entity: EntityType
+) -> dg.MaterializeResult[None]:
+    from ledgerguard_pipeline.silver.rebuild import catch_up
+
+    realm = parse_realm(context.partition_key)
+    try:
+        store = _store(duckdb)
+        catch_up(store, realm)
+        findings = find(lambda statement: store.sql(statement).rows, entity, realm)
+        counts = _counts(store, tables_of(entity).tables, realm)
+    except LedgerGuardError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    return dg.MaterializeResult(
+        asset_key=silver_key(entity),
+        metadata={
+            "dagster/partition_row_count": dg.MetadataValue.int(counts.get(entity.table, 0)),
+            **{f"rows of {name}": dg.MetadataValue.int(rows) for name, rows in counts.items()},
+        },
+        check_results=[_result(entity, each) for each in findings],
+    )
+
+
+def _store(duckdb: BronzeDuckDB) -> "BronzeStore":
+    from ledgerguard_pipeline.bronze.open_store import open_bronze
+
+    return open_bronze(
+        current_settings(),
+        connect=duckdb.connector(),
+        lock_wait_seconds=duckdb.lock_wait_seconds,
+    )
+
+
+def _counts(store: "BronzeStore", tables: Sequence[Table], realm: str) -> dict[str, int]:
+    present = {
+        str(name)
+        for (name,) in store.sql(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'silver'"
+        ).rows
+    }
+    there = [table.name for table in tables if table.name in present]
+    if not there:
+        return {}
+    statement = " UNION ALL ".join(
+        f"SELECT '{name}', count(*) FROM silver.\"{name}\" WHERE realm_id = '{realm}'"
+        for name in there
+    )
+    return {str(name): int(str(rows)) for name, rows in store.sql(statement).rows}
+
+
+def _result(entity: EntityType, finding: Finding) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if finding.check.severe else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        asset_key=silver_key(entity),
+        check_name=finding.check.name,
+        passed=finding.passed,
+        severity=severity,
+        metadata={
+            "cases": dg.MetadataValue.int(finding.cases),
+            **{
+                f"case {number}": dg.MetadataValue.text(text)
+                for number, text in enumerate(finding.first, start=1)
+            },
+        },
+    )
+
+
+def _names(tables: Sequence[Table]) -> str:
+    return ", ".join(f"`silver.{table.name}`" for table in tables)
+
+
+def _schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column.name, column.kind.sql, column.meaning) for column in table.columns
+        ]
+    )
