@@ -360,3 +360,22 @@ class CompanyBusy(IngestionError, Transient):
 
 class OutOfTime(IngestionError, Transient):
     """The company's share of a sweep's time is used up; committed rows stay, the rest comes next."""
+
+
+def wrap(
+    cause: Exception, what: str, then: str, *, realm_id: str | None = None
+) -> LedgerGuardError:
+    """An error of this tree for whatever went wrong; one of the tree stays itself.
+
+    ``what`` is what did not work out, ``then`` what happens next. A company is added where none
+    is named yet.
+    """
+    if isinstance(cause, LedgerGuardError):
+        cause.realm_id = cause.realm_id or realm_id
+        return cause
+    error = IngestionError(
+        f"{what} ({type(cause).__name__}: {cause}). Nothing half-written remains; {then}.",
+        realm_id=realm_id,
+    )
+    error.__cause__ = cause
+    return error

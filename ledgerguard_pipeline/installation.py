@@ -7,10 +7,9 @@ credentials nor Bronze.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -38,8 +37,7 @@ from ledgerguard_pipeline.qbo.transport.retry import RetryPolicy
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
-    import duckdb
-
+    from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.recorder import Recorder
@@ -47,9 +45,6 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
-
-Connect = Callable[[Path, bool], "duckdb.DuckDBPyConnection"]
-"""Opens the Bronze file; the flag asks for read-only access."""
 
 
 class Installation:

@@ -39,7 +39,7 @@ from ledgerguard_pipeline.bronze.write.commit import Committer
 from ledgerguard_pipeline.bronze.write.group_commit import GroupCommit
 from ledgerguard_pipeline.bronze.write.versions import stored_versions
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress
+from ledgerguard_pipeline.config.bronze_url import Address
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -129,7 +129,7 @@ class BronzeStore:
         # A watermark alone can be moved beside another writer: the higher one counts.
         realms = sorted({str(load.realm_id) for load in loads if not load.quiet})
         outcomes = self._backend.write(realms, work)
-        if isinstance(self.address, LakeAddress):
+        if self._backend.file is None:
             follow(self._follower, outcomes, self.beside)
         return outcomes
 
@@ -301,7 +301,7 @@ class BronzeStore:
                     f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
                 )
             check_statement(connection, statement)
-            if isinstance(self.address, LakeAddress):
+            if self._backend.file is None:
                 check_reach(connection, statement)
             try:
                 result = connection.execute(statement)

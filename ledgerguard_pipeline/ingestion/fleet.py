@@ -20,11 +20,11 @@ from enum import StrEnum
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import (
     CompanyBusy,
-    IngestionError,
     LedgerGuardError,
     OutOfTime,
     Throttled,
     Transient,
+    wrap,
 )
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
@@ -144,7 +144,12 @@ class Fleet:
             with self._leases.of(realm, wait_seconds=self._pace.lease_wait):
                 worked = work(realm, limits)
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this company's failure
-            error = _typed(realm, cause)
+            error = wrap(
+                cause,
+                "The sync ended unexpectedly",
+                "the next one tries again",
+                realm_id=realm,
+            )
             seconds = self._clock.monotonic() - started
             ending = _ending([error], over=seconds >= self._pace.company)
             return Visit(realm, ending, seconds, error=error)
@@ -182,16 +187,3 @@ def _ending(errors: Sequence[LedgerGuardError], *, over: bool) -> Ending:
     if any(isinstance(each, OutOfTime) for each in errors):
         return Ending.LATE
     return Ending.THROTTLED
-
-
-def _typed(realm: RealmId, cause: Exception) -> LedgerGuardError:
-    if isinstance(cause, LedgerGuardError):
-        cause.realm_id = cause.realm_id or realm
-        return cause
-    error = IngestionError(
-        f"The sync ended unexpectedly ({type(cause).__name__}: {cause}). Nothing half-written "
-        "remains; the next one tries again.",
-        realm_id=realm,
-    )
-    error.__cause__ = cause
-    return error

@@ -39,6 +39,7 @@ from ledgerguard_pipeline.qbo.answers.envelope import Answer
 from ledgerguard_pipeline.qbo.answers.pages import read_count, read_page, read_single
 from ledgerguard_pipeline.qbo.answers.values import Changes, Counts, Page
 from ledgerguard_pipeline.qbo.authorization import Granted, check_app
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH
 from ledgerguard_pipeline.qbo.oauth.company_profile import CompanyProfile
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.oauth.pending_consents import PendingConsents
@@ -218,8 +219,8 @@ class QBOClient(Granted, Reporting):
             raise BadInputError("None of these types can be counted.")
         merged: dict[str, int | QBOAPIError] = {}
         times: list[tuple[datetime, str | None]] = []
-        for at in range(0, len(statements), read_requests.MAX_BATCH):
-            counts, time, request_id = self._count(statements[at : at + read_requests.MAX_BATCH])
+        for at in range(0, len(statements), MAX_BATCH):
+            counts, time, request_id = self._count(statements[at : at + MAX_BATCH])
             merged |= counts
             times.append((time, request_id))
         self._rest_if_throttled(list(merged.values()))

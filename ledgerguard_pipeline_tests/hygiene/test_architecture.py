@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_the_sandbox_shares_only_values_and_errors_with_the_product() -> None:
 def test_no_module_outgrows_its_reader() -> None:
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_only_the_room_of_backends_asks_which_backend_it_has() -> None:
+    backends = {"BronzeFile", "DuckLake"}
+    asking = [
+        name_of(path)
+        for path in PRODUCT
+        if not path.is_relative_to(PACKAGE / "bronze" / "backends")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and backends & set(re.findall(r"\w+", ast.unparse(node)))
+    ]
+    assert asking == []
 
 
 def test_no_module_is_a_drawer_for_leftovers() -> None:

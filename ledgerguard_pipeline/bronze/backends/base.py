@@ -1,7 +1,7 @@
 """Where Bronze is kept: the one seam between a DuckDB file and a DuckLake.
 
 A backend opens stores and lets work be written; what the work is (tables, versions, records) is
-the same everywhere. Places differ in who may write at once and in what happens then: a file has
+the same everywhere. Backends differ in who may write at once and in what happens then: a file has
 one user at a time, a lake has many and repeats work that met a conflict.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import duckdb
@@ -38,6 +39,11 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """For messages; never with a password."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """The one file that a single user holds at a time; None of a lake, which has many."""
         ...
 
     def exists(self) -> bool:

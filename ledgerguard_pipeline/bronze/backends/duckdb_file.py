@@ -113,6 +113,10 @@ class BronzeFile:
         self._known_good = False
         self._once = _WaitingOnce()
 
+    @property
+    def file(self) -> Path:
+        return self.path
+
     def exists(self) -> bool:
         return self.path.exists()
 

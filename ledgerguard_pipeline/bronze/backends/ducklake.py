@@ -68,6 +68,10 @@ class DuckLake:
         self._there = False
         self._laid_out = False
 
+    @property
+    def file(self) -> None:
+        """Its tables are many files, and many write at once."""
+
     def exists(self) -> bool:
         """False while the catalog's database holds no lake.
 

@@ -34,9 +34,9 @@ def import_file(
     Raises:
         BadInputError: the place is no lake, or holds something; or there is no such file.
         WrongEnvironment: the file belongs to the other environment.
-        BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``, or the copy differs.
+        BronzeBusy, BronzeUnavailable, BronzeError: as ``Backend.write``, or the copy differs.
     """
-    if isinstance(backend, BronzeFile):
+    if backend.file is not None:
         raise BadInputError("Bronze can only be moved into a DuckLake; give --to ducklake:...")
     if not path.exists():
         raise BadInputError(f"There is no Bronze file at {path} to move.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
-from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, attach_new
+from ledgerguard_pipeline.bronze.backends.duckdb_file import attach_new
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import copy_tables
 from ledgerguard_pipeline.errors import BadInputError
 
@@ -35,10 +35,10 @@ def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], se
         raise BadInputError(f"{target} is not a file in an existing folder; name one.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        if isinstance(backend, BronzeFile):
-            _copy_file(backend, target, partial, check)
-        else:
+        if backend.file is None:
             _copy_lake(backend, partial, check)
+        else:
+            _copy_file(backend, backend.file, target, partial, check)
         # A write-ahead log beside an older copy must not be replayed into the new one.
         target.with_name(target.name + ".wal").unlink(missing_ok=True)
         partial.replace(target)
@@ -49,17 +49,25 @@ def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], se
 
 
 def _copy_file(
-    file: BronzeFile, target: Path, partial: Path, check: Callable[[OpenStore], set[str]]
+    backend: Backend,
+    file: Path,
+    target: Path,
+    partial: Path,
+    check: Callable[[OpenStore], set[str]],
 ) -> None:
     """Copy the checkpointed file while nobody else can write."""
-    if target.resolve() == file.path or (target.exists() and target.samefile(file.path)):
+    if target.resolve() == file or (target.exists() and target.samefile(file)):
         raise BadInputError("A snapshot needs a different path from the Bronze file.")
     # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
-    with contextlib.ExitStack() as handles, file.session(read_only=False) as session:
-        check(session)
-        session.connection.execute(statements.checkpoint(session.catalog))
-        source = handles.enter_context(file.path.open("rb"))
-        _copy(source.fileno(), partial)
+    with contextlib.ExitStack() as handles:
+
+        def work(session: OpenStore) -> None:
+            check(session)
+            session.connection.execute(statements.checkpoint(session.catalog))
+            source = handles.enter_context(file.open("rb"))
+            _copy(source.fileno(), partial)
+
+        backend.write((), work)
 
 
 def _copy_lake(lake: Backend, partial: Path, check: Callable[[OpenStore], set[str]]) -> None:

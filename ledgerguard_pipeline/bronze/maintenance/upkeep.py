@@ -15,7 +15,6 @@ from functools import partial
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
-from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile
 from ledgerguard_pipeline.bronze.reports import forget_superseded
 
 KEEP = timedelta(days=1)
@@ -56,10 +55,10 @@ def maintain(
     ``check`` refuses a store that is not ours.
 
     Raises:
-        BronzeBusy, BronzeUnavailable, BronzeError: as ``Place.write``; what was done before
+        BronzeBusy, BronzeUnavailable, BronzeError: as ``Backend.write``; what was done before
             stays done, the next time goes on.
     """
-    if isinstance(backend, BronzeFile):
+    if backend.file is not None:
         backend.write((), lambda session: _checkpoint(session, check))
         return MaintenanceReport(checkpointed=True)
     before = now - KEEP

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ledgerguard_pipeline.bronze.loads import LoadOutcome
 from ledgerguard_pipeline.entities import Kind
-from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
+from ledgerguard_pipeline.errors import LedgerGuardError, wrap
 from ledgerguard_pipeline.ingestion.readers.base import Chunk, EntityReader
 from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.ingestion.results import EntityResult
@@ -67,7 +67,7 @@ class EntityLoad:
 
     def fail(self, cause: Exception, now: float) -> EntityResult:
         """It ended with an error; committed rows stay."""
-        error = _typed(cause)
+        error = wrap(cause, "The load failed unexpectedly", "the next sync tries again")
         error.realm_id = error.realm_id or self.realm_id
         error.entity = self.name
         self.error = error
@@ -106,14 +106,3 @@ class EntityLoad:
             return None
         whole = self.reader.mode is Mode.FULL
         return Window(None if whole else self.reader.plan.since, self._completed.watermark)
-
-
-def _typed(cause: Exception) -> LedgerGuardError:
-    if isinstance(cause, LedgerGuardError):
-        return cause
-    error = IngestionError(
-        f"The load failed unexpectedly ({type(cause).__name__}: {cause}). Nothing half-written "
-        "remains; the next sync tries again."
-    )
-    error.__cause__ = cause
-    return error

@@ -26,10 +26,10 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BronzeBusy,
-    IngestionError,
     LedgerGuardError,
     RightsInDoubt,
     WrongEnvironment,
+    wrap,
 )
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
@@ -154,7 +154,7 @@ class EventSync:
         try:
             reads = EventReader(self._client, self._clock).read(self._targets)
         except Exception as cause:  # noqa: BLE001 - every entity's step reports it
-            error = _typed(cause)
+            error = _wrapped(cause)
             reads = {entity.name: EntityRead(entity, error=error) for entity in entities}
         crashpoint("after_event_read")
         for read in reads.values():
@@ -189,7 +189,7 @@ class EventSync:
             held = isinstance(cause, BronzeBusy | WrongEnvironment)
             if len(reads) == 1 or held:
                 for read in reads:
-                    self._give_back(read, _typed(cause))
+                    self._give_back(read, _wrapped(cause))
                 return
             for read in reads:
                 self._commit([read])
@@ -291,12 +291,5 @@ def _note(events: int, objects: int, missed: int) -> str:
     return f"{reported}, {missed} of them not found yet" if missed else reported
 
 
-def _typed(cause: Exception) -> LedgerGuardError:
-    if isinstance(cause, LedgerGuardError):
-        return cause
-    error = IngestionError(
-        f"The events could not be brought into Bronze ({type(cause).__name__}: {cause}). Nothing "
-        "half-written remains; they will be retried."
-    )
-    error.__cause__ = cause
-    return error
+def _wrapped(cause: Exception) -> LedgerGuardError:
+    return wrap(cause, "The events could not be brought into Bronze", "they will be retried")

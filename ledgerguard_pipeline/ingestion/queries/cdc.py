@@ -44,9 +44,8 @@ from ledgerguard_pipeline.ingestion.queries.whole_objects import (
 )
 from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject, Source
-
-CAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _sort_out(
     if changes.capped:
         largest = max(entities, key=lambda entity: changes.groups[entity.name].rows)
         rest = [entity for entity in entities if entity is not largest]
-        if not rest or changes.groups[largest.name].rows >= CAP:
+        if not rest or changes.groups[largest.name].rows >= MAX_ROWS:
             gathered.outcomes[largest.name] = NotByChanges(
                 "more changes than one answer holds", passing=True
             )

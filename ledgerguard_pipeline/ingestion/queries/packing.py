@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH, ROWS_PER_BATCH
+
 T = TypeVar("T")
-
-ROWS_PER_BATCH = 900
-"""Stays below the 1000 objects one answer may hold, with room for rows that appear meanwhile."""
-
-ITEMS_PER_BATCH = 25
 
 
 def packed(items: Sequence[T], rows: Callable[[T], int]) -> list[list[T]]:
@@ -25,7 +22,7 @@ def packed(items: Sequence[T], rows: Callable[[T], int]) -> list[list[T]]:
     batches: list[tuple[int, list[T]]] = []
     for weight, item in sorted(((rows(item), item) for item in items), key=lambda each: -each[0]):
         for at, (filled, members) in enumerate(batches):
-            if filled + weight <= ROWS_PER_BATCH and len(members) < ITEMS_PER_BATCH:
+            if filled + weight <= ROWS_PER_BATCH and len(members) < MAX_BATCH:
                 members.append(item)
                 batches[at] = (filled + weight, members)
                 break

@@ -16,11 +16,12 @@ from typing import TypeGuard
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
-from ledgerguard_pipeline.ingestion.queries.packing import ROWS_PER_BATCH, packed
+from ledgerguard_pipeline.ingestion.queries.packing import packed
 from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.readers.full_load import Opening
 from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS, ROWS_PER_BATCH
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.qbo.queries.statement import Query
 
@@ -99,7 +100,7 @@ class FullLoadPrefetch:
             for entity, _ in batch:
                 self.futures[entity.name].set_exception(error)
             return
-        whole = sum(page.rows for page in pages if isinstance(page, Page)) < 1000
+        whole = sum(page.rows for page in pages if isinstance(page, Page)) < MAX_ROWS
         for (entity, count), page in zip(batch, pages, strict=True):
             future = self.futures[entity.name]
             if isinstance(page, Page) and whole:

@@ -23,6 +23,7 @@ from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
 from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept
 from ledgerguard_pipeline.qbo.answers.values import Changes, Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH, MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, Condition, Query
 from ledgerguard_pipeline.values import Mode
@@ -31,8 +32,6 @@ SAME_CALL = timedelta(days=1)
 """Entities whose watermarks lie this close share a call; a laggard gets its own, so that its
 long reach does not fill everybody's answer."""
 
-BATCH_ITEMS = 25
-ANSWER_ROWS = 1000
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -67,7 +66,7 @@ class Sweep:
         self._captured = [plan for plan in plans if plan.mode is Mode.CDC]
         self._queried = [
             plan for plan in plans if plan.mode is Mode.QUERY and plan.since is not None
-        ][: (BATCH_ITEMS - 1) // 2]
+        ][: (MAX_BATCH - 1) // 2]
         self.changes: dict[str, Future[Outcome]] = {
             plan.entity.name: Future() for plan in self._captured
         }
@@ -126,7 +125,7 @@ class Sweep:
         changes = answer.changes if isinstance(answer.changes, Changes) else None
         if changes is not None:
             rows += sum(group.rows for group in changes.groups.values())
-        cut = rows >= ANSWER_ROWS
+        cut = rows >= MAX_ROWS
         by_name = {
             plan.entity.name: count
             for plan, count in zip(counted, counts, strict=True)

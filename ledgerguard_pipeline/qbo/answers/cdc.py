@@ -17,11 +17,9 @@ from ledgerguard_pipeline.qbo.answers.envelope import Answer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
 from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.queries.read_requests import CHANGES_ITEM
 from ledgerguard_pipeline.values import Source
-
-CAP = 1000
-"""Objects Intuit puts into one answer at most; assumed per answer, the stricter reading."""
 
 REACH_DAYS = 30
 
@@ -93,7 +91,7 @@ def _changes(
         groups.setdefault(type.name, ChangeGroup(type, [], [], [], stray))
     total = sum(group.rows for group in groups.values())
     # Any group of 1000 also makes a total of 1000, so one comparison covers both readings.
-    return Changes(groups, time, answer.where.intuit_tid, total >= CAP)
+    return Changes(groups, time, answer.where.intuit_tid, total >= MAX_ROWS)
 
 
 def _parts(answer: Answer, members: Members) -> list[Members]:

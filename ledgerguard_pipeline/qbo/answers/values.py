@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
-from ledgerguard_pipeline.qbo.queries.statement import MAX_ROWS
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject
 
 

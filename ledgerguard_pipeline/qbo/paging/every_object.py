@@ -14,9 +14,10 @@ import structlog
 
 from ledgerguard_pipeline.capabilities import Capabilities
 from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.page_walk import NewRows
 from ledgerguard_pipeline.qbo.paging.pager import Pager, QueryPage
-from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, MAX_ROWS, Condition
+from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, Condition
 from ledgerguard_pipeline.values import Record
 
 _log = structlog.get_logger("ledgerguard_pipeline.qbo")

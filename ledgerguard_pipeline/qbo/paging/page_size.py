@@ -12,7 +12,7 @@ import threading
 from typing import NamedTuple
 
 from ledgerguard_pipeline.capabilities import Capabilities, Capability
-from ledgerguard_pipeline.qbo.queries.statement import MAX_ROWS
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 
 CLOSE_ENOUGH = 8
 """A size within an eighth of one that failed is not worth another failing call."""

@@ -37,10 +37,8 @@ from typing import Protocol
 
 from ledgerguard_pipeline.errors import IngestionError, RequestRejected
 from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject
-
-PAGE_ROWS = 1000
-"""Intuit's ceiling for one query."""
 
 OVERLAP_ROWS = 20
 """Rows two neighbouring pages share; up to this many deletions between them cost no repair."""
@@ -71,7 +69,7 @@ class Size(Protocol):
 class FixedSize:
     """Pages of one size."""
 
-    rows: int = PAGE_ROWS
+    rows: int = MAX_ROWS
     settled: bool = True
 
 

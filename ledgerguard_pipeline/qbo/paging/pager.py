@@ -30,6 +30,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.qbo.answers.fault_rules import PROCESSING_ERROR, TOO_BIG
 from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.bad_records import blame_a_record, isolated
 from ledgerguard_pipeline.qbo.paging.order_ladder import UNORDERED, Form, Ladder
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
@@ -37,7 +38,6 @@ from ledgerguard_pipeline.qbo.paging.page_walk import Fetch, PageWalk
 from ledgerguard_pipeline.qbo.queries.statement import (
     BEYOND,
     FEW_ROWS,
-    MAX_ROWS,
     Condition,
     Order,
     Query,

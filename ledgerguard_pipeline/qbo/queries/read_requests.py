@@ -15,12 +15,10 @@ import msgspec
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH
 from ledgerguard_pipeline.qbo.queries.statement import Query, instant_literal
 from ledgerguard_pipeline.reports.types import ReportRequest
 from ledgerguard_pipeline.values import RealmId
-
-MAX_BATCH = 25
-"""Items per batch call. Intuit's pages name 10, 30 and 50; 25 has worked for years."""
 
 _LONG_STATEMENT = 4000
 _ID = re.compile(r"[A-Za-z0-9_\-]{1,64}", re.ASCII)

@@ -15,9 +15,7 @@ from typing import Literal
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import BadInputError
-
-MAX_ROWS = 1000
-"""Rows Intuit returns at most per statement; more is silently cut to this."""
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 
 FEW_ROWS = 60
 """Rows that are few enough for nearly any answer: their number is the last thing to doubt."""

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.readers.full_load import CHUNK_PAGES
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.qbo.paging.page_walk import PAGE_ROWS
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
@@ -89,9 +89,9 @@ def test_a_walk_killed_at_a_commit_resumes_behind_the_last_durable_chunk(
     if kept:
         assert re.fullmatch(r"resumed after \d+ rows", only.note or "")
     pages = sum(call.endpoint == "query" and call.rows > 0 for call in big_books.pop_log())
-    rest = expected - kept * CHUNK_PAGES * (PAGE_ROWS - 20)
+    rest = expected - kept * CHUNK_PAGES * (MAX_ROWS - 20)
     # Where one second holds more rows than pages overlap, those asked for ahead are asked anew.
-    assert pages <= rest // (PAGE_ROWS - 20) + 4 + AHEAD
+    assert pages <= rest // (MAX_ROWS - 20) + 4 + AHEAD
     big.close()
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import IngestionError, PoisonPage
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.bad_records import salvaging
 from ledgerguard_pipeline.qbo.paging.order_ladder import CREATED
-from ledgerguard_pipeline.qbo.paging.page_walk import PAGE_ROWS, Fetch, PageWalk
+from ledgerguard_pipeline.qbo.paging.page_walk import Fetch, PageWalk
 from ledgerguard_pipeline_tests.ingestion.readers.live_table import (
     EPOCH,
     INVOICE,
@@ -30,7 +31,7 @@ def walked(table: LiveTable, *, ahead: int = 1, expected: int | None = None) -> 
 
 
 def test_the_lists_below_name_the_borders_of_a_page() -> None:
-    assert {PAGE_ROWS - 1, PAGE_ROWS, PAGE_ROWS + 1} < set(SIZES)
+    assert {MAX_ROWS - 1, MAX_ROWS, MAX_ROWS + 1} < set(SIZES)
 
 
 @pytest.mark.parametrize("rows", SIZES)
