@@ -1,9 +1,9 @@
-"""Every table and view of schema ``bronze`` and every statement that touches them.
+"""Every table and view of schema ``bronze``, and the statements of loading.
 
-All SQL of the store is here. Names inside views are unqualified on purpose: DuckDB resolves
-them in the view's own schema, so they work under any catalog name (DuckDB names it after the file; a
-``bronze.duckdb`` is a catalog ``bronze`` with a schema ``bronze``). No keys, no
-indexes, no sequences: a backend without them (DuckLake) can take the same statements.
+Figures for checks (``bronze/read``) and a lake's upkeep (``bronze/maintenance``) are SQL of one
+module each. Names inside views are unqualified on purpose: DuckDB resolves them in the view's own
+schema, so they work under any catalog name (DuckDB names it after the file). No keys, no indexes,
+no sequences: a backend without them (DuckLake) can take the same statements.
 
 Decision 50 in docs/decisions.md.
 """

@@ -19,7 +19,6 @@ from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.company_pages.json_api import StatusApi, status_router
 from ledgerguard_pipeline.web.company_pages.routes import CompanyPages, companies_router
 from ledgerguard_pipeline.web.connections.disconnect import Disconnecting, disconnect_router
@@ -185,9 +184,7 @@ def _application(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
         title="LedgerGuard", docs_url=None, redoc_url=None, openapi_url=None,
         lifespan=lifespan, redirect_slashes=False,
     )  # fmt: skip
-    app.add_api_route(
-        HEALTH_PATH, _healthy, methods=["GET"], response_model=None, responses=openapi.HEALTHY
-    )
+    app.add_api_route(HEALTH_PATH, _healthy, methods=["GET"], response_model=None)
     app.add_exception_handler(HTTPException, _plain_refusal)
     return app
 

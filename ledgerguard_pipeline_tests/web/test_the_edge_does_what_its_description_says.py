@@ -17,48 +17,17 @@ from schemathesis import Case, GenerationMode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.web.app import HEALTH_PATH, create_app
-from ledgerguard_pipeline.web.company_pages.json_api import COMPANIES_PATH, STATUS_PATH
-from ledgerguard_pipeline.web.connections.intuit_disconnect import INTUIT_DISCONNECT_PATH
-from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH
-from ledgerguard_pipeline.web.ops.metrics import METRICS_PATH
-from ledgerguard_pipeline.web.ops.readiness import READY_PATH
+from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.paths import (
-    CALLBACK_PATH,
-    COMPANY_PATH,
-    CONFIRM_PATH,
     CONNECT_PATH,
-    DISCONNECT_PATH,
-    HOME_PATH,
-    SIGN_IN_PATH,
-    SIGN_OUT_PATH,
 )
 from ledgerguard_pipeline.web.serving import listen, serving
 from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
 from ledgerguard_pipeline.webhooks.signature import HEADER, sign
 from ledgerguard_pipeline_tests.web.conftest import Edge
+from ledgerguard_pipeline_tests.web.description import ROUTES, describe
 
 TOKEN = "made-up-verifier-token"
-ROUTES = (
-    ("GET", HOME_PATH),
-    ("GET", COMPANY_PATH),
-    ("GET", CONFIRM_PATH),
-    ("GET", STATUS_PATH),
-    ("GET", COMPANIES_PATH),
-    ("GET", CONNECT_PATH),
-    ("GET", CALLBACK_PATH),
-    ("GET", INTUIT_DISCONNECT_PATH),
-    ("POST", DISCONNECT_PATH),
-    ("GET", SIGN_IN_PATH),
-    ("POST", SIGN_IN_PATH),
-    ("POST", SIGN_OUT_PATH),
-    ("POST", WEBHOOK_PATH),
-    ("GET", METRICS_PATH),
-    ("GET", HEALTH_PATH),
-    ("GET", READY_PATH),
-    ("GET", STYLE_PATH),
-    ("GET", ICON_PATH),
-)
 SOME = settings(
     max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -129,7 +98,7 @@ def served(request: pytest.FixtureRequest, edge: Edge) -> Iterator[Served]:
     settings = edge.settings.model_copy(update={"intuit_webhook_verifier_token": SecretStr(TOKEN)})
     installed = replace(edge, settings=settings)
     app = create_app(installed)
-    described = app.openapi()
+    described = describe(app)
     signed: list[int] = []
     signing = getattr(request, "param", "as sent") == "signed"
     if signing:

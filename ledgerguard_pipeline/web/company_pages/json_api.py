@@ -14,7 +14,6 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.company_pages.listing import Listing, ListingQuery, in_order, listing
 from ledgerguard_pipeline.web.html.error_pages import page_refusal
 from ledgerguard_pipeline.web.html.time_format import iso
@@ -70,7 +69,6 @@ def status_router(api: StatusApi) -> APIRouter:
     for path, endpoint in ((STATUS_PATH, api.status), (COMPANIES_PATH, api.companies)):
         router.add_api_route(
             path, endpoint, methods=["GET"], response_model=None,
-            responses=openapi.STATUS, openapi_extra=openapi.LISTING_REQUEST,
         )  # fmt: skip
     return router
 

@@ -18,7 +18,6 @@ from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
 from ledgerguard_pipeline.web.company_pages.listing import (
     WORST_FIRST,
@@ -167,13 +166,11 @@ def companies_router(pages: CompanyPages) -> APIRouter:
     router = APIRouter()
     router.add_api_route(
         HOME_PATH, pages.overview, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.PAGE,
-        openapi_extra=openapi.LISTING_REQUEST,
+        response_class=HTMLResponse,
     )  # fmt: skip
     router.add_api_route(
         COMPANY_PATH, pages.detail, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.PAGE,
-        openapi_extra=openapi.COMPANY_REQUEST,
+        response_class=HTMLResponse,
     )  # fmt: skip
     return router
 

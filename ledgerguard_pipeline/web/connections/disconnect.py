@@ -17,7 +17,6 @@ from ledgerguard_pipeline.control.company_state.companies import (
 )
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.html.error_pages import Refusal, disconnect_refusal
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.html.rendering import render
@@ -144,12 +143,10 @@ def disconnect_router(desk: Disconnecting) -> APIRouter:
     router = APIRouter()
     router.add_api_route(
         CONFIRM_PATH, desk.confirm, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.CONFIRM,
-        openapi_extra=openapi.COMPANY_REQUEST,
+        response_class=HTMLResponse,
     )  # fmt: skip
     router.add_api_route(
         DISCONNECT_PATH, desk.act, methods=["POST"], response_model=None,
-        responses=openapi.DISCONNECT, openapi_extra=openapi.DISCONNECT_REQUEST,
     )  # fmt: skip
     return router
 

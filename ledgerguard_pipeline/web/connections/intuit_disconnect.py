@@ -22,7 +22,6 @@ from ledgerguard_pipeline.control.company_state.companies import (
 )
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import RealmId, parse_realm
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.paths import CONFIRM_PATH, CONNECT_PATH, HOME_PATH
@@ -97,8 +96,7 @@ def intuit_disconnect_router(desk: IntuitDisconnect) -> APIRouter:
     router = APIRouter()
     router.add_api_route(
         INTUIT_DISCONNECT_PATH, desk.land, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.INTUIT_DISCONNECT,
-        openapi_extra=openapi.INTUIT_DISCONNECT_REQUEST,
+        response_class=HTMLResponse,
     )  # fmt: skip
     return router
 

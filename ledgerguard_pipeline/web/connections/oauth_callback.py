@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from ledgerguard_pipeline.config.settings import is_loopback
 from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.errors import ConsentError, LedgerGuardError
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import connected, page
 from ledgerguard_pipeline.web.paths import CALLBACK_PATH, CONNECT_PATH, HOME_PATH
@@ -68,7 +67,6 @@ def connect_router(
         response_model=None,
         status_code=302,
         response_class=RedirectResponse,
-        responses=openapi.CONNECT,
     )
     return router
 
@@ -136,8 +134,6 @@ def _callback(path: str, endpoint: Callable[[Request], Response]) -> APIRouter:
         methods=["GET"],
         response_model=None,
         response_class=HTMLResponse,
-        responses=openapi.CALLBACK,
-        openapi_extra=openapi.CALLBACK_REQUEST,
     )
     return router
 

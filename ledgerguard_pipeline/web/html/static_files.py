@@ -8,8 +8,6 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from ledgerguard_pipeline.web import openapi
-
 STYLE_PATH = "/static/ledgerguard.css"
 ICON_PATH = "/static/icon.svg"
 
@@ -30,11 +28,11 @@ def style_router() -> APIRouter:
 
     router.add_api_route(
         STYLE_PATH, style, methods=["GET"], response_model=None,
-        response_class=Response, responses=openapi.file("text/css"),
+        response_class=Response,
     )  # fmt: skip
     router.add_api_route(
         ICON_PATH, icon, methods=["GET"], response_model=None,
-        response_class=Response, responses=openapi.file("image/svg+xml"),
+        response_class=Response,
     )  # fmt: skip
     return router
 

@@ -31,7 +31,6 @@ from ledgerguard_pipeline.observability.metrics import (
     RowFigure,
     exposition,
 )
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.webhooks.receiver import TOKEN_COUNTER
 
 if TYPE_CHECKING:
@@ -195,6 +194,5 @@ def metrics_router(
         methods=["GET"],
         response_model=None,
         response_class=PlainTextResponse,
-        responses=openapi.METRICS,
     )
     return router

@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.html.rendering import render
 from ledgerguard_pipeline.web.paths import HOME_PATH, SIGN_IN_PATH, SIGN_OUT_PATH
 from ledgerguard_pipeline.web.security.admin_token import AdminToken
 from ledgerguard_pipeline.web.security.body_reader import BodyRefused
-from ledgerguard_pipeline.web.security.forms import TOKEN_FIELD, FormReader
+from ledgerguard_pipeline.web.security.forms import FormReader
 from ledgerguard_pipeline.web.security.request_origin import Visitor
 from ledgerguard_pipeline.web.security.sessions import Sessions
 
@@ -127,19 +126,17 @@ _HOME = ("All companies", HOME_PATH)
 def sign_in_router(desk: SignIn) -> APIRouter:
     """The routes."""
     router = APIRouter()
-    form = openapi.form(TOKEN_FIELD, "token", "next")
     router.add_api_route(
         SIGN_IN_PATH, desk.show, methods=["GET"], response_model=None,
-        response_class=HTMLResponse, responses=openapi.SIGN_IN_PAGE,
+        response_class=HTMLResponse,
     )  # fmt: skip
     router.add_api_route(
         SIGN_IN_PATH, desk.enter, methods=["POST"], response_model=None, status_code=303,
-        response_class=RedirectResponse, responses=openapi.SIGN_IN, openapi_extra=form,
+        response_class=RedirectResponse,
     )  # fmt: skip
     router.add_api_route(
         SIGN_OUT_PATH, desk.leave, methods=["POST"], response_model=None, status_code=303,
-        response_class=RedirectResponse, responses=openapi.SIGN_OUT,
-        openapi_extra=openapi.form(TOKEN_FIELD),
+        response_class=RedirectResponse,
     )  # fmt: skip
     return router
 

@@ -28,7 +28,6 @@ from ledgerguard_pipeline.control.webhook_queue.deliveries import (
     Receipt,
 )
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.web import openapi
 from ledgerguard_pipeline.web.security.body_reader import BodyReader, BodyRefused
 from ledgerguard_pipeline.web.security.rate_limit import ClientRates
 from ledgerguard_pipeline.web.webhooks.counter_buffer import CounterBuffer
@@ -180,8 +179,6 @@ def webhook_router(receiver: WebhookReceiver) -> APIRouter:
         receive,
         methods=["POST"],
         response_model=None,
-        responses=openapi.WEBHOOK,
-        openapi_extra=openapi.WEBHOOK_REQUEST,
     )
     return router
 

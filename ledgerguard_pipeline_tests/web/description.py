@@ -1,13 +1,32 @@
-"""What the OpenAPI description adds to the routes' signatures.
-
-Nobody is served the description; tests hold the edge to it.
-"""
+"""What each route of the edge takes and answers, as OpenAPI; the tests hold the edge to it."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.utils import deep_dict_update
+
 from ledgerguard_pipeline.values import REALM_FORM
+from ledgerguard_pipeline.web.app import HEALTH_PATH
+from ledgerguard_pipeline.web.company_pages.json_api import COMPANIES_PATH, STATUS_PATH
+from ledgerguard_pipeline.web.connections.intuit_disconnect import INTUIT_DISCONNECT_PATH
+from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH
+from ledgerguard_pipeline.web.ops.metrics import METRICS_PATH
+from ledgerguard_pipeline.web.ops.readiness import READY_PATH
+from ledgerguard_pipeline.web.paths import (
+    CALLBACK_PATH,
+    COMPANY_PATH,
+    CONFIRM_PATH,
+    CONNECT_PATH,
+    DISCONNECT_PATH,
+    HOME_PATH,
+    SIGN_IN_PATH,
+    SIGN_OUT_PATH,
+)
+from ledgerguard_pipeline.web.security.forms import TOKEN_FIELD
+from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
 
 Answers = dict[int | str, dict[str, Any]]
 
@@ -278,3 +297,36 @@ WEBHOOK_REQUEST: dict[str, Any] = {
         "content": {name: {"schema": _DELIVERY} for name in _MEDIA_TYPES},
     },
 }
+
+ROUTES: dict[tuple[str, str], tuple[Answers, dict[str, Any]]] = {
+    ("GET", HOME_PATH): (PAGE, LISTING_REQUEST),
+    ("GET", COMPANY_PATH): (PAGE, COMPANY_REQUEST),
+    ("GET", CONFIRM_PATH): (CONFIRM, COMPANY_REQUEST),
+    ("GET", STATUS_PATH): (STATUS, LISTING_REQUEST),
+    ("GET", COMPANIES_PATH): (STATUS, LISTING_REQUEST),
+    ("GET", CONNECT_PATH): (CONNECT, {}),
+    ("GET", CALLBACK_PATH): (CALLBACK, CALLBACK_REQUEST),
+    ("GET", INTUIT_DISCONNECT_PATH): (INTUIT_DISCONNECT, INTUIT_DISCONNECT_REQUEST),
+    ("POST", DISCONNECT_PATH): (DISCONNECT, DISCONNECT_REQUEST),
+    ("GET", SIGN_IN_PATH): (SIGN_IN_PAGE, {}),
+    ("POST", SIGN_IN_PATH): (SIGN_IN, form(TOKEN_FIELD, "token", "next")),
+    ("POST", SIGN_OUT_PATH): (SIGN_OUT, form(TOKEN_FIELD)),
+    ("POST", WEBHOOK_PATH): (WEBHOOK, WEBHOOK_REQUEST),
+    ("GET", METRICS_PATH): (METRICS, {}),
+    ("GET", HEALTH_PATH): (HEALTHY, {}),
+    ("GET", READY_PATH): (READY, {}),
+    ("GET", STYLE_PATH): (file("text/css"), {}),
+    ("GET", ICON_PATH): (file("image/svg+xml"), {}),
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The routes the application has, with what is known of each; unknown ones stay bare."""
+    described = deepcopy(app.openapi())
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            answers, request = ROUTES.get((method.upper(), path), ({}, {}))
+            responses = {str(status): answer for status, answer in answers.items()}
+            deep_dict_update(operation, deepcopy({"responses": responses}))
+            deep_dict_update(operation, deepcopy(request))
+    return described
