@@ -165,7 +165,7 @@ class Installation:
             clock=self.clock,
             connect=self._connect,
             lock_wait_seconds=self._lock_wait_seconds,
-            noticed=self._bronze_noticed,
+            noticed=self.bronze_noticed,
             follower=SilverFollower(self.clock) if silver else None,
         )
 
@@ -257,7 +257,7 @@ class Installation:
 
         return next(iter(read_statuses(self.control, self.settings, realms=[realm_id])), None)
 
-    def _bronze_noticed(self, wrong: BronzeUnusable | None) -> None:
+    def bronze_noticed(self, wrong: BronzeUnusable | None) -> None:
         """Let every company's health say so; whoever asked for Bronze gets the error anyway."""
         try:
             self.control.bronze_trouble.found(None if wrong is None else wrong.message)

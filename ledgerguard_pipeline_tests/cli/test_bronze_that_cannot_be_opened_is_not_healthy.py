@@ -97,6 +97,34 @@ def test_a_damaged_log_is_reported_everywhere_and_setting_it_aside_heals(
     assert {"Customer", "Vendor"}.isdisjoint(differing(connected, sandbox))
 
 
+@pytest.mark.parametrize("part", ["log", "file"])
+@pytest.mark.parametrize(
+    "verb",
+    [("sql", "SELECT 1"), ("snapshot", "copy.duckdb"), ("bronze", "check")],
+    ids=lambda verb: verb[0],
+)
+def test_whoever_only_reads_lets_the_health_know_as_well(
+    ledgerguard: Ledgerguard,
+    connected: Installation,
+    settings: Settings,
+    verb: tuple[str, ...],
+    part: str,
+) -> None:
+    assert ledgerguard("sync", *SOME).code == 0
+    if part == "log":
+        damage(leave_a_log(settings.bronze_path))
+    else:
+        settings.bronze_path.write_bytes(b"")
+
+    failed = ledgerguard(*verb)
+
+    assert failed.code == 1
+    health, sent = reasons(ledgerguard)
+    assert health == "unhealthy"
+    assert sent[0] == connected.control.bronze_trouble.read()
+    assert commands(sent[0])
+
+
 def test_a_damaged_file_is_loaded_anew_after_it_was_set_aside(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer, settings: Settings
 ) -> None:

@@ -14,8 +14,10 @@ from ledgerguard_pipeline.cli.output import console, note, say, table, write_jso
 from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.bronze.backends.duckdb_file import Noticed
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.config.settings import Settings
+    from ledgerguard_pipeline.errors import BronzeUnusable
 
 _SHOWN_ROWS = 1000
 
@@ -88,12 +90,26 @@ def existing_bronze(settings: Settings) -> BronzeStore:
     """
     from ledgerguard_pipeline.bronze.open_store import open_bronze
 
-    store = open_bronze(settings)
+    store = open_bronze(settings, noticed=recording_damage(settings))
     if not store.exists():
         raise BadInputError(
             f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."
         )
     return store
+
+
+def recording_damage(settings: Settings) -> Noticed:
+    """Lets every company's health say that Bronze cannot be opened, whoever finds it out."""
+
+    def noticed(wrong: BronzeUnusable | None) -> None:
+        if wrong is None:
+            return  # the next sync finds that as well, and reading waits for nothing
+        from ledgerguard_pipeline.installation import Installation
+
+        with Installation.open(settings) as installation:
+            installation.bronze_noticed(wrong)
+
+    return noticed
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

@@ -115,9 +115,10 @@ def bronze(settings: Settings) -> CheckResult:
     try:
         from ledgerguard_pipeline.bronze.open_store import open_bronze
         from ledgerguard_pipeline.bronze.statements import SCHEMA
+        from ledgerguard_pipeline.cli.commands.sql import recording_damage
 
         address = settings.bronze_address
-        store = open_bronze(settings, lock_wait_seconds=3)
+        store = open_bronze(settings, lock_wait_seconds=3, noticed=recording_damage(settings))
         if not store.exists():
             return good(topic, f"{address} does not exist yet; the first sync creates it.")
         rows = sum(store.counts(None).values())
