@@ -34,15 +34,6 @@ class View:
         """Whether Bronze has this table."""
         return table in self.present
 
-    def has_schema(self, schema: str) -> bool:
-        """Whether the store has another schema of this name."""
-        row = self.connection.execute(
-            "SELECT count(*) FROM duckdb_schemas() WHERE database_name = current_database() "
-            "AND schema_name = ?",
-            [schema],
-        ).fetchone()
-        return row is not None and row[0] > 0
-
 
 class Workspace:
     """Reads and writes in one store; safe to use from several threads and processes."""

@@ -11,6 +11,7 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.errors import ReportCut
 from ledgerguard_pipeline.qbo.answers.report import ReportAnswer
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.reporting import WINDOW_MONTHS
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.reports.types import ReportRequest
 from ledgerguard_pipeline.values import RealmId
@@ -58,8 +59,10 @@ class ReportLoads:
             sum(part.cut for part in parts),
         )
 
-    def request(self, request: ReportRequest) -> ReportLoad:
+    def request(self, request: ReportRequest, *, months: int = WINDOW_MONTHS) -> ReportLoad:
         """A report as asked for; one of single transactions comes in as many parts as it takes.
+
+        ``months`` is how long a part is at first.
 
         Raises:
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: as ``load``.
@@ -67,7 +70,9 @@ class ReportLoads:
         load = _Growing(self._keep)
         try:
             if request.divisible:
-                for answer in self._client.requested_windows(request, rejected=load.reject):
+                for answer in self._client.requested_windows(
+                    request, rejected=load.reject, months=months
+                ):
                     load.take(answer)
             else:
                 load.take(self._client.requested_report(request))

@@ -17,10 +17,11 @@ Due = Mapping[str, datetime | None]
 
 
 def has_silver(session: OpenStore) -> bool:
-    """False before anything was written to Silver."""
+    """False before anything was written to Silver; others may have tables in its schema."""
     row = session.connection.execute(
-        "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = 'silver'",
-        [session.catalog],
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver' "
+        "AND table_name = ?",
+        [session.catalog, statements.APPLIED],
     ).fetchone()
     return row is not None and row[0] > 0
 

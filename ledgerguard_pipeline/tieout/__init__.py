@@ -1,0 +1,1 @@
+"""Proof that the copy is the books: the journal, and Intuit's own reports to compare it with."""

@@ -1,0 +1,178 @@
+"""Keeping the journal current: all of it once, then the months that changed.
+
+A month changed where Bronze has a new version of a document that is dated in it, or was before; where
+TransactionList lists a transaction written or changed since, which is how payroll and tax payments are
+noticed; and the current month always is read again, because costs of goods come late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.qbo.reporting import windows
+from ledgerguard_pipeline.reports.balances import read_trial_balance
+from ledgerguard_pipeline.reports.journal import JournalReading, read_journal
+from ledgerguard_pipeline.reports.shape import Report, UnreadableReport
+from ledgerguard_pipeline.reports.stored import Window, stored_requests
+from ledgerguard_pipeline.reports.transactions import read_transactions
+from ledgerguard_pipeline.reports.types import report_request
+from ledgerguard_pipeline.tieout.documents import changed_days, first_and_last_day
+from ledgerguard_pipeline.tieout.journal_store import JournalStore, LoadedPart
+from ledgerguard_pipeline.values import RealmId
+
+_ATTEMPTS = 3
+_YEARS = 60
+"""Fiscal years a company's books are followed back at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLoad:
+    """What was read: spans of days, and how many legs each has now."""
+
+    spans: tuple[tuple[date, date], ...]
+    legs: int
+
+
+class JournalSync:
+    """The journal of one company."""
+
+    def __init__(
+        self, loads: ReportLoads, store: BronzeStore, realm: RealmId | str, clock: Clock
+    ) -> None:
+        self._loads = loads
+        self._store = store
+        self._realm = realm
+        self._clock = clock
+        self.journal = JournalStore(store.workspace)
+
+    def bring_up_to_date(self, today: date | None = None) -> JournalLoad:
+        """Load everything where nothing was loaded yet, else what changed since.
+
+        Raises:
+            ReportCut, QBOAPIError, QBOAuthError, BronzeError: a part failed; the spans before it
+                are kept, the others are as they were.
+        """
+        day = today or self._clock.now().date()
+        bronze_at = self._bronze_at()
+        known = self.journal.windows(self._realm)
+        if not known:
+            first, last = first_and_last_day(self._store.workspace, self._realm)
+            begin = self._beginning(first or day.replace(month=1, day=1))
+            spans = list(windows(begin, max(last or day, day), 6))
+        else:
+            since = min(each.bronze_at or each.loaded_at for each in known)
+            spans = list(_months(self._changed(since, day, max(each.end for each in known))))
+        legs = sum(self.reload(start, end) for start, end in spans)
+        self.journal.level_with(self._realm, bronze_at)
+        return JournalLoad(tuple(spans), legs)
+
+    def reload(self, start: date, end: date) -> int:
+        """Read a span of days again and put it in place of what the journal had of it.
+
+        A snapshot that moved while it was read is read again.
+
+        Raises:
+            ReportCut, QBOAPIError, QBOAuthError, BronzeError: the span is as it was.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self._bronze_at()
+            parts = self._read(start, end)
+            if not self._moved(before, start, end):
+                return self.journal.replace(self._realm, start, end, parts, before)
+        raise BronzeError(
+            f"Documents of {start} to {end} changed each time the journal was read ({_ATTEMPTS} "
+            "times). The journal was left as it is; the next run tries again.",
+            realm_id=str(self._realm),
+            entity="JournalReport",
+        )
+
+    def _beginning(self, day: date) -> date:
+        """The day before which nothing stands on any account, by Intuit's own TrialBalance.
+
+        The first document of Bronze is no proof: opening balances and stock may be older.
+        """
+        for _ in range(_YEARS):
+            eve = day - timedelta(days=1)
+            facts = self._store.reports.company_facts(self._realm)
+            asked = Window(eve.replace(day=1), eve, facts.fiscal_year(eve), facts.multicurrency)
+            (request,) = stored_requests("TrialBalance", asked)
+            (answer,) = self._loads.request(request).answers
+            if not any(each.balance for each in read_trial_balance(answer.report).accounts):
+                break
+            day = facts.fiscal_year(eve)
+        return day
+
+    def _moved(self, before: datetime | None, start: date, end: date) -> bool:
+        """Whether Bronze got documents of these days since then."""
+        if self._bronze_at() == before:
+            return False
+        days = changed_days(self._store.workspace, self._realm, before)
+        return any(start <= day <= end for day in days)
+
+    def _read(self, start: date, end: date) -> list[LoadedPart]:
+        facts = self._store.reports.company_facts(self._realm)
+        asked = Window(start, end, facts.fiscal_year(end), facts.multicurrency)
+        (request,) = stored_requests("JournalReport", asked)
+        load = self._loads.request(request)
+        found = []
+        for id, answer in zip(load.report_ids, load.answers, strict=True):
+            first, last = answer.request.start or start, answer.request.end or end
+            reading = self._opened(answer.report, id)
+            found.append(LoadedPart(id, first, last, reading.transactions))
+        return found
+
+    def _opened(self, report: Report, id: str) -> JournalReading:
+        try:
+            return read_journal(report)
+        except UnreadableReport as error:
+            raise BronzeError(
+                f"The JournalReport kept as {id} cannot be read: {error}. The journal was left as "
+                "it is.",
+                realm_id=str(self._realm),
+                entity="JournalReport",
+            ) from None
+
+    def _changed(self, since: datetime, today: date, last: date) -> Iterable[date]:
+        yield today
+        # Days after the last that was loaded, also where nothing happened on them.
+        day = last + timedelta(days=1)
+        while day <= today:
+            yield day
+            day = _next_month(day)
+        yield from changed_days(self._store.workspace, self._realm, since)
+        first, newest = first_and_last_day(self._store.workspace, self._realm)
+        request = report_request(
+            "TransactionList",
+            {
+                "start_date": first or today.replace(month=1, day=1),
+                "end_date": max(newest or today, today),
+                "start_moddate": since.date() - timedelta(days=1),
+                "end_moddate": self._clock.now().date() + timedelta(days=1),
+            },
+        )
+        # What changed is little, however long the books are: one call.
+        for answer in self._loads.request(request, months=12 * _YEARS).answers:
+            for each in read_transactions(answer.report):
+                yield date.fromisoformat(each.date)
+
+    def _bronze_at(self) -> datetime | None:
+        """Up to where Bronze is now."""
+        loads = self._store.last_loads(self._realm)
+        return max((each.loaded_at for each in loads.values()), default=None)
+
+
+def _months(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The months of these days, oldest first."""
+    firsts = sorted({day.replace(day=1) for day in days})
+    return [(first, _next_month(first) - timedelta(days=1)) for first in firsts]
+
+
+def _next_month(day: date) -> date:
+    number = day.year * 12 + day.month
+    return date(number // 12, number % 12 + 1, 1)

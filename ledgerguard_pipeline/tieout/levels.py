@@ -1,0 +1,252 @@
+"""L0a and L3: does each transaction balance, and does the journal say what the TrialBalance says.
+
+Intuit restarts income and expenses each fiscal year and shows the years before in Retained
+Earnings, without any transaction. Whether a company's TrialBalance does so is not assumed: of both readings
+that one counts under which fewer accounts differ, and a mixture of both is a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.reports.balances import read_trial_balance
+from ledgerguard_pipeline.reports.journal import exact_sum
+from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport
+from ledgerguard_pipeline.reports.stored import Window, stored_requests
+from ledgerguard_pipeline.tieout.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.journal_store import JournalStore, LegSums
+from ledgerguard_pipeline.tieout.journal_sync import JournalSync
+from ledgerguard_pipeline.values import RealmId
+
+Balances = dict[str, Decimal]
+_SHOWN = 5
+"""Transactions that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Intuit's balances on a day, with their report's id and the names it gives accounts."""
+
+    balances: Balances
+    names: Mapping[str, str]
+    report_id: str
+
+
+class Levels:
+    """The checks of one company's journal."""
+
+    def __init__(
+        self,
+        loads: ReportLoads,
+        store: BronzeStore,
+        realm: RealmId | str,
+        sync: JournalSync,
+    ) -> None:
+        self._loads = loads
+        self._store = store
+        self._realm = realm
+        self._sync = sync
+        self._journal = JournalStore(store.workspace)
+        self._tie_out = TieOut(store.workspace)
+
+    def balanced(self) -> list[Difference]:
+        """L0a: transactions of the journal whose debits and credits differ. No call."""
+        found = []
+        for each in self._journal.unbalanced(self._realm):
+            name = f"{each.type} {each.number}".strip()
+            found.append(
+                Difference(
+                    Level.BALANCED,
+                    each.posted_on,
+                    each.id,
+                    name,
+                    each.debit,
+                    each.credit,
+                    report_id=each.report_id,
+                )
+            )
+        return self._tie_out.keep(self._realm, Level.BALANCED, None, found)
+
+    def trial_balance(self, end: date, *, repair: bool = True) -> list[Difference]:
+        """L3: accounts of which the journal and Intuit's TrialBalance of a day differ.
+
+        With ``repair`` the first month that differs is found by bisection (a call a step), read
+        again and compared, which names the transactions; what it mends is no difference any more.
+
+        Raises:
+            QBOAPIError, QBOAuthError, BronzeError: a report could not be read.
+        """
+        trial = self._trial(end)
+        found = self._compare(end, trial)
+        notes: dict[str, str] = {}
+        if found and repair:
+            notes = self._reread(end)
+            found = self._compare(end, trial) if notes else found
+            if found:  # books that moved meanwhile are no difference
+                trial = self._trial(end)
+                found = self._compare(end, trial)
+        found = [_explained(each, notes.get(each.key, "")) for each in found]
+        return self._tie_out.keep(self._realm, Level.TRIAL_BALANCE, end, found)
+
+    def _trial(self, end: date) -> Trial:
+        facts = self._store.reports.company_facts(self._realm)
+        asked = Window(end.replace(day=1), end, facts.fiscal_year(end), facts.multicurrency)
+        (request,) = stored_requests("TrialBalance", asked)
+        load = self._loads.request(request)
+        (answer,), (id,) = load.answers, load.report_ids
+        try:
+            reading = read_trial_balance(answer.report)
+        except UnreadableReport as error:
+            raise self._unusable(id, str(error)) from None
+        faults = reading.faults()
+        if faults:
+            raise self._unusable(id, "; ".join(faults))
+        return Trial(
+            {each.id: each.balance for each in reading.accounts},
+            {each.id: each.name for each in reading.accounts},
+            id,
+        )
+
+    def _unusable(self, id: str, why: str) -> BronzeError:
+        return BronzeError(
+            f"The TrialBalance kept as {id} cannot be compared: {why}. Nothing was concluded from "
+            "it; run the check again.",
+            realm_id=str(self._realm),
+            entity="TrialBalance",
+        )
+
+    def _compare(self, end: date, trial: Trial) -> list[Difference]:
+        accounts = read_accounts(self._store.workspace, self._realm)
+        if not accounts:
+            raise BronzeError(
+                "Bronze holds no account of this company, so income and expenses cannot be "
+                "separated from balances. Run `ledgerguard sync` first; nothing was concluded.",
+                realm_id=str(self._realm),
+                entity="Account",
+            )
+        facts = self._store.reports.company_facts(self._realm)
+        whole = self._journal.sums(self._realm, end)
+        year = self._journal.sums(self._realm, end, facts.fiscal_year(end))
+        names = {each.account_id: each.name for each in whole}
+        since = {each.account_id: each.amount for each in whole}
+        ours = min(
+            (_rolled(since, {each.account_id: each.amount for each in year}, accounts), since),
+            key=lambda reading: len(_differing(reading, trial.balances)),
+        )
+        return [
+            Difference(
+                Level.TRIAL_BALANCE,
+                end,
+                id,
+                _name(id, accounts, trial.names, names),
+                ours.get(id, NOTHING),
+                trial.balances.get(id, NOTHING),
+                "" if id in accounts else "Bronze does not know this account: sync Account.",
+                _kind(accounts.get(id), facts.home_currency),
+                trial.report_id,
+            )
+            for id in _differing(ours, trial.balances)
+        ]
+
+    def _reread(self, end: date) -> dict[str, str]:
+        """Read the first month that differs again; what changed, in words, by account."""
+        month = self._first_bad_month(end)
+        if month is None:
+            return {}
+        first, last = month
+        before = self._journal.legs(self._realm, first, last)
+        self._sync.reload(first, last)
+        return _changes(before, self._journal.legs(self._realm, first, last))
+
+    def _first_bad_month(self, end: date) -> tuple[date, date] | None:
+        """The month after the last month end on which all accounts agree."""
+        known = self._journal.windows(self._realm)
+        if not known:
+            return None
+        ends = _month_ends(known[0].start, end)
+        low, high = 0, len(ends) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._compare(ends[middle], self._trial(ends[middle])):
+                high = middle
+            else:
+                low = middle + 1
+        return ends[low].replace(day=1), _month_end(ends[low])
+
+
+def _rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
+    """Income and expenses of this fiscal year, the years before in Retained Earnings."""
+    found = dict(whole)
+    retained = next((each.id for each in accounts.values() if each.retained), None)
+    earlier: list[Decimal] = []
+    for id, account in accounts.items():
+        if account.result and id in found:
+            kept = year.get(id, NOTHING)
+            earlier.append(exact_sum((found[id], kept.copy_negate())))
+            found[id] = kept
+    if retained is not None and any(earlier):
+        found[retained] = exact_sum((found.get(retained, NOTHING), *earlier))
+    return found
+
+
+def _differing(ours: Balances, theirs: Balances) -> list[str]:
+    ids = sorted(ours.keys() | theirs.keys(), key=lambda id: (len(id), id))
+    return [id for id in ids if ours.get(id, NOTHING) != theirs.get(id, NOTHING)]
+
+
+def _kind(account: Account | None, home: str | None) -> DifferenceClass:
+    foreign = account is not None and account.currency is not None and home is not None
+    if foreign and account is not None and account.currency != home:
+        return DifferenceClass.REVALUATION
+    return DifferenceClass.UNEXPLAINED
+
+
+def _name(
+    id: str, accounts: Mapping[str, Account], theirs: Mapping[str, str], ours: Mapping[str, str]
+) -> str:
+    known = accounts.get(id)
+    return (known.name if known else "") or theirs.get(id) or ours.get(id) or ""
+
+
+def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
+    """By account: the transactions of which Intuit's journal says something else now."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key, {}), after.get(key, {})
+        for account in sorted(old.keys() | new.keys()):
+            amount = exact_sum((new.get(account, NOTHING), old.get(account, NOTHING).copy_negate()))
+            if amount:
+                found.setdefault(account, []).append(f"{key[0]} (id {key[1]}) {amount:f}")
+    return {
+        account: f"Read again from QuickBooks: {', '.join(each[:_SHOWN])}."
+        for account, each in found.items()
+    }
+
+
+def _explained(each: Difference, note: str) -> Difference:
+    text = " ".join(part for part in (each.explanation, note) if part)
+    return Difference(
+        each.level, each.period_end, each.key, each.name, each.ours, each.theirs, text, each.kind,
+        each.report_id,
+    )  # fmt: skip
+
+
+def _month_ends(start: date, end: date) -> Sequence[date]:
+    found = []
+    day = _month_end(start)
+    while day < end:
+        found.append(day)
+        day = _month_end(day + timedelta(days=1))
+    return [*found, end]
+
+
+def _month_end(day: date) -> date:
+    number = day.year * 12 + day.month
+    return date(number // 12, number % 12 + 1, 1) - timedelta(days=1)

@@ -1,0 +1,98 @@
+"""The tables of the journal and of what differs, in schema ``silver``.
+
+Names are qualified, because the search path of a store is Bronze's. No keys and no indexes: a
+lake has none.
+"""
+
+from __future__ import annotations
+
+SCHEMA = "silver"
+JOURNAL_COLUMNS: dict[str, str] = {
+    "realm_id": "VARCHAR",
+    "txn_type": "VARCHAR",
+    "entity": "VARCHAR",
+    "txn_id": "VARCHAR",
+    "txn_date": "DATE",
+    "posted_on": "DATE",
+    "doc_num": "VARCHAR",
+    "name_id": "VARCHAR",
+    "leg_no": "INTEGER",
+    "account_id": "VARCHAR",
+    "account_name": "VARCHAR",
+    "memo": "VARCHAR",
+    "debit": "DECIMAL(38, 18)",
+    "credit": "DECIMAL(38, 18)",
+    "amount": "DECIMAL(38, 18)",
+    "report_id": "VARCHAR",
+}
+"""``txn_type`` as sent, ``entity`` the type in the API it stands for (NULL: none, or not known);
+``posted_on`` is the date inside the window in which Intuit showed the transaction; ``amount`` is
+debit less credit, in home currency."""
+
+TABLES: dict[str, str] = {
+    "journal": ", ".join(f"{name} {type_}" for name, type_ in JOURNAL_COLUMNS.items()),
+    "_journal_windows": (
+        "realm_id VARCHAR, window_start DATE, window_end DATE, report_ids VARCHAR, "
+        "transactions BIGINT, legs BIGINT, bronze_at TIMESTAMPTZ, loaded_at TIMESTAMPTZ"
+    ),
+    "tie_out": (
+        "realm_id VARCHAR, level VARCHAR, period_end DATE, key VARCHAR, name VARCHAR, "
+        "ours DECIMAL(38, 18), theirs DECIMAL(38, 18), difference DECIMAL(38, 18), class VARCHAR, "
+        "explanation VARCHAR, first_seen TIMESTAMPTZ, seen_at TIMESTAMPTZ, report_id VARCHAR"
+    ),
+}
+"""``_journal_windows`` has a row for each span of days that was loaded as a whole."""
+
+
+def at(catalog: str, name: str) -> str:
+    """A qualified name."""
+    return f'"{catalog}".{SCHEMA}.{name}'
+
+
+def create(catalog: str) -> list[str]:
+    """Schema and tables, where they are missing."""
+    return [
+        f'CREATE SCHEMA IF NOT EXISTS "{catalog}".{SCHEMA}',
+        *(
+            f"CREATE TABLE IF NOT EXISTS {at(catalog, name)} ({columns})"
+            for name, columns in TABLES.items()
+        ),
+    ]
+
+
+def forget_window(catalog: str) -> str:
+    """The legs of a span of days of a company."""
+    return f"DELETE FROM {at(catalog, 'journal')} WHERE realm_id = ? AND posted_on BETWEEN ? AND ?"
+
+
+def insert_journal(catalog: str) -> str:
+    names = ", ".join(JOURNAL_COLUMNS)
+    return f"INSERT INTO {at(catalog, 'journal')} ({names}) SELECT {names} FROM incoming"
+
+
+READ_WINDOWS = (
+    f"SELECT window_start, window_end, bronze_at, loaded_at FROM {SCHEMA}._journal_windows "
+    "WHERE realm_id = ? ORDER BY window_start"
+)
+SUMS = (
+    f"SELECT account_id, any_value(account_name), sum(amount) FROM {SCHEMA}.journal "
+    "WHERE realm_id = $realm AND posted_on <= $end "
+    "AND ($start IS NULL OR posted_on >= $start) GROUP BY account_id"
+)
+TRANSACTIONS = (
+    "SELECT txn_type, txn_id, any_value(doc_num), account_id, any_value(account_name), sum(amount) "
+    f"FROM {SCHEMA}.journal WHERE realm_id = ? AND posted_on BETWEEN ? AND ? "
+    "GROUP BY txn_type, txn_id, account_id"
+)
+UNBALANCED = (
+    "SELECT txn_type, txn_id, any_value(doc_num), sum(debit), sum(credit), min(posted_on), "
+    f"any_value(report_id) FROM {SCHEMA}.journal WHERE realm_id = ? "
+    "GROUP BY txn_type, txn_id HAVING sum(amount) <> 0 ORDER BY txn_type, txn_id"
+)
+COUNT = (
+    f"SELECT count(*), count(DISTINCT (txn_type, txn_id)) FROM {SCHEMA}.journal WHERE realm_id = ?"
+)
+READ_TIE_OUT = (
+    "SELECT level, period_end, key, name, ours, theirs, difference, class, explanation, first_seen "
+    f"FROM {SCHEMA}.tie_out WHERE realm_id = ? ORDER BY period_end, level, key"
+)
