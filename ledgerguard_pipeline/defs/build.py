@@ -38,6 +38,7 @@ from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_co
 from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
+from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 
 
 def build_run_definitions(settings: Settings) -> dg.Definitions:
@@ -72,12 +73,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_assets(entities, cells),
             *build_silver_assets(typed),
             *build_report_assets(),
+            build_journal_asset(),
             build_connection_asset(),
         ],
         asset_checks=[health],
         jobs=[
             *jobs.listed(),
             build_reports_job(),
+            build_journal_job(),
             health_job,
             keep_alive_job,
             maintenance_job,

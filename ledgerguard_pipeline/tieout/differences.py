@@ -132,27 +132,35 @@ class TieOut:
         return self._workspace.write(realm, work)
 
     def read(self, realm: RealmId | str) -> list[Difference]:
-        """What is known to differ, oldest period first."""
+        """What is known to differ in a company, oldest period first."""
+        return [each for _, each in self._read(str(realm))]
+
+    def read_all(self) -> list[tuple[str, Difference]]:
+        """What is known to differ in every company, with its realm."""
+        return self._read(None)
+
+    def _read(self, realm: str | None) -> list[tuple[str, Difference]]:
         with self._workspace.read() as view:
             if view is None or not has_table(view, "tie_out"):
                 return []
-            rows = view.connection.execute(tables.READ_TIE_OUT, [str(realm)]).fetchall()
+            rows = view.connection.execute(tables.READ_TIE_OUT, {"realm": realm}).fetchall()
         return [
-            Difference(
-                Level(level),
-                period_end,
-                key,
-                name,
-                ours,
-                theirs,
-                explanation,
-                DifferenceClass(kind),
-                "",
-                first_seen,
+            (
+                of,
+                Difference(
+                    Level(level),
+                    period_end,
+                    key,
+                    name,
+                    ours,
+                    theirs,
+                    explanation,
+                    DifferenceClass(kind),
+                    first_seen=first_seen,
+                ),
             )
-            for level, period_end, key, name, ours, theirs, _diff, kind, explanation, first_seen
-            in rows
-        ]  # fmt: skip
+            for of, level, period_end, key, name, ours, theirs, kind, explanation, first_seen in rows
+        ]
 
 
 def _seen(each: Difference, first: datetime) -> Difference:

@@ -93,6 +93,7 @@ COUNT = (
     f"SELECT count(*), count(DISTINCT (txn_type, txn_id)) FROM {SCHEMA}.journal WHERE realm_id = ?"
 )
 READ_TIE_OUT = (
-    "SELECT level, period_end, key, name, ours, theirs, difference, class, explanation, first_seen "
-    f"FROM {SCHEMA}.tie_out WHERE realm_id = ? ORDER BY period_end, level, key"
+    "SELECT realm_id, level, period_end, key, name, ours, theirs, class, explanation, first_seen "
+    f"FROM {SCHEMA}.tie_out WHERE ($realm IS NULL OR realm_id = $realm) "
+    "ORDER BY realm_id, period_end, level, key"
 )

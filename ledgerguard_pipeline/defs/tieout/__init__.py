@@ -1,0 +1,1 @@
+"""The journal as an asset, and its comparison with Intuit's reports as checks."""

@@ -1,0 +1,50 @@
+"""The journal is an asset by company; its checks name what differs, in whichever company."""
+
+from datetime import date
+from decimal import Decimal
+
+import dagster as dg
+
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
+from ledgerguard_pipeline.defs.partitions import REALM
+from ledgerguard_pipeline.defs.tieout.journal import BALANCED, TIED_OUT
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
+from ledgerguard_pipeline.values import parse_realm
+
+END = date(2026, 10, 31)
+
+
+def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_named(
+    settings: Settings, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(limits=False)
+    service = connected.service(parse_realm(sandbox.realm_id))
+    service.run_batch_ingestion(["Account", "CompanyInfo", "Preferences"])
+    ours, theirs = Decimal("370.94"), Decimal("371.19")
+    other = Difference(
+        Level.TRIAL_BALANCE, END, "90", "Board of Equalization Payable", ours, theirs
+    )
+    TieOut(connected.bronze.workspace).keep("77", Level.TRIAL_BALANCE, END, [other])
+    job = build_definitions(settings).resolve_job_def(JOURNAL_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(REALM, [sandbox.realm_id])
+        done = job.execute_in_process(instance=instance, partition_key=sandbox.realm_id)
+        event = instance.get_latest_materialization_event(JOURNAL_KEY)
+    assert event is not None
+    assert event.asset_materialization is not None
+    legs = event.asset_materialization.metadata["legs"].value
+    assert isinstance(legs, int)
+    assert legs > 1_000
+    found = {each.check_name: each for each in done.get_asset_check_evaluations()}
+    assert found[BALANCED].passed
+    # Its own books agree; the one difference is the other company's.
+    assert not found[TIED_OUT].passed
+    assert found[TIED_OUT].metadata["differences"].value == 1
+    assert found[TIED_OUT].description == (
+        "77: Account 90 Board of Equalization Payable, 2026-10-31: journal 370.94, QuickBooks "
+        "371.19, difference 0.25."
+    )
