@@ -34,6 +34,10 @@ class Follower(Protocol):
         """Versions of a company were changed in place, in the session's open transaction."""
         ...
 
+    def copy(self, session: OpenStore, target: str) -> None:
+        """Put copies into the attached catalog ``target``, in the session's open transaction."""
+        ...
+
 
 class Nobody:
     """Nothing is made from Bronze."""
@@ -44,6 +48,9 @@ class Nobody:
         """Do nothing."""
 
     def forget(self, session: OpenStore, realm: str) -> None:
+        """Do nothing."""
+
+    def copy(self, session: OpenStore, target: str) -> None:
         """Do nothing."""
 
 

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore, first_line
 from ledgerguard_pipeline.bronze.follower import Run
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
-from ledgerguard_pipeline.silver.tables import behind, forget
+from ledgerguard_pipeline.silver.tables import behind, copy_tables, forget
 from ledgerguard_pipeline.silver.update import bring_up_to_date
 
 _log = structlog.get_logger(__name__)
@@ -70,3 +70,7 @@ class SilverFollower:
         forget(session, realm)
         with self._lock:
             self._level.discard(realm)
+
+    def copy(self, session: OpenStore, target: str) -> None:
+        """Put a copy of Silver into another catalog, with Bronze's."""
+        copy_tables(session, target)

@@ -163,6 +163,10 @@ def insert(catalog: str, name: str) -> str:
     return f"INSERT INTO {at(catalog, name)} BY NAME SELECT * FROM {INCOMING}"
 
 
+def copy_rows(name: str, source: str, target: str) -> str:
+    return f"INSERT INTO {at(target, name)} BY NAME SELECT * FROM {at(source, name)}"
+
+
 def forget_applied(catalog: str) -> str:
     return (
         f"DELETE FROM {at(catalog, APPLIED)} WHERE entity = $entity "

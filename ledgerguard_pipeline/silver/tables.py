@@ -89,6 +89,30 @@ def forget_entity(session: OpenStore, entity: EntityType) -> None:
     )
 
 
+def copy_tables(session: OpenStore, target: str) -> None:
+    """Copy every table into another catalog, inside the caller's transaction.
+
+    The search path must be in that catalog, so that its views find its tables.
+    """
+    if not has_silver(session):
+        return
+    connection = session.connection
+    connection.execute(statements.create_schema(target))
+    for statement in statements.create_system_tables(target):
+        connection.execute(statement)
+    rows = connection.execute(statements.READ_TABLES, [session.catalog]).fetchall()
+    present = {str(row[0]) for row in rows}
+    names = list(statements.SYSTEM_TABLES)
+    for entity in ENTITIES:
+        tables = tables_of(entity)
+        if present >= {table.name for table in tables.tables}:
+            for statement in statements.create_entity(target, tables):
+                connection.execute(statement)
+            names += [table.name for table in tables.tables]
+    for name in names:
+        connection.execute(statements.copy_rows(name, session.catalog, target))
+
+
 def prepare_entity(session: OpenStore, tables: EntityTables) -> Due:
     """Create an entity's tables, or exchange those of another version; what is applied already.
 

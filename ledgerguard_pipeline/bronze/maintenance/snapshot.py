@@ -11,6 +11,7 @@ from pathlib import Path
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import attach_new
+from ledgerguard_pipeline.bronze.follower import Follower
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import copy_tables
 from ledgerguard_pipeline.errors import BadInputError
 
@@ -18,7 +19,9 @@ _PIECE = 1024 * 1024
 _COPY = "ledgerguard_copy"
 
 
-def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], set[str]]) -> Path:
+def write_snapshot(
+    backend: Backend, path: Path, check: Callable[[OpenStore], set[str]], follower: Follower
+) -> Path:
     """Write a copy beside the target, then rename it into place.
 
     ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it.
@@ -36,7 +39,7 @@ def write_snapshot(backend: Backend, path: Path, check: Callable[[OpenStore], se
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         if backend.file is None:
-            _copy_lake(backend, partial, check)
+            _copy_lake(backend, partial, check, follower)
         else:
             _copy_file(backend, backend.file, target, partial, check)
         # A write-ahead log beside an older copy must not be replayed into the new one.
@@ -70,7 +73,9 @@ def _copy_file(
         backend.write((), work)
 
 
-def _copy_lake(lake: Backend, partial: Path, check: Callable[[OpenStore], set[str]]) -> None:
+def _copy_lake(
+    lake: Backend, partial: Path, check: Callable[[OpenStore], set[str]], follower: Follower
+) -> None:
     """Read one snapshot of the lake into a new file; its writers go on meanwhile."""
 
     def work(session: OpenStore) -> None:
@@ -84,6 +89,7 @@ def _copy_lake(lake: Backend, partial: Path, check: Callable[[OpenStore], set[st
             connection.execute("BEGIN TRANSACTION")
             try:
                 copy_tables(connection, session.catalog, copy, present, to_lake=False)
+                follower.copy(session, copy)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(Exception):

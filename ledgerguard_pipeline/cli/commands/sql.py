@@ -89,8 +89,9 @@ def existing_bronze(settings: Settings) -> BronzeStore:
         BadInputError: nothing was loaded yet.
     """
     from ledgerguard_pipeline.bronze.open_store import open_bronze
+    from ledgerguard_pipeline.silver.follow import SilverFollower
 
-    store = open_bronze(settings, noticed=recording_damage(settings))
+    store = open_bronze(settings, noticed=recording_damage(settings), follower=SilverFollower())
     if not store.exists():
         raise BadInputError(
             f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."

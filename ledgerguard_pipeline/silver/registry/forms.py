@@ -21,6 +21,13 @@ from ledgerguard_pipeline.silver.specs import Child, Source
 HEADER_LEFT_OUT = ("Id", "SyncToken", "MetaData", "domain", "sparse", "status")
 """Bronze's own columns say it (``id``, ``sync_token``, ``state``, times), or it says nothing."""
 
+
+def wrapping(path: str) -> tuple[str, ...]:
+    """What stands beside the value of a list of named values and only says how it was wrapped."""
+    names = ("name", "nil", "declaredType", "scope", "globalScope", "typeSubstituted")
+    return tuple(f"{path}[].{name}" for name in names)
+
+
 TRANSACTION = columns(
     text("DocNumber", "Number on the form."),
     date("TxnDate", "Date of the transaction in the books."),

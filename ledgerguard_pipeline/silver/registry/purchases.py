@@ -12,6 +12,7 @@ from ledgerguard_pipeline.silver.registry.forms import (
     NUMBERED,
     TAX_LINES,
     TRANSACTION,
+    wrapping,
 )
 from ledgerguard_pipeline.silver.registry.write import (
     address,
@@ -107,6 +108,7 @@ BLOCKS = (
             ),
         ),
         personal=CHARGED_CARD,
+        left_out=wrapping("PurchaseEx.any"),
     ),
     Block(
         "PurchaseOrder",

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.silver.registry.forms import (
     SALES_LINES,
     TAX_LINES,
     TRANSACTION,
+    wrapping,
 )
 from ledgerguard_pipeline.silver.registry.write import (
     address,
@@ -130,6 +131,7 @@ BLOCKS = (
             HEADER_CUSTOM_FIELDS,
         ),
         personal=CHARGED_CARD,
+        left_out=wrapping("Line[].LineEx.any"),
     ),
     Block(
         "TimeActivity",
