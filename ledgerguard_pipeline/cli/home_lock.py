@@ -116,9 +116,11 @@ def settings_here() -> Settings:
     from ledgerguard_pipeline.config.settings import load_settings
 
     settings = load_settings()
+    if settings.intuit_client_id:
+        return settings
     home = sandbox_home(settings)
     elsewhere = home != settings.ledgerguard_home.absolute()
-    if settings.intuit_client_id or (elsewhere and installed(settings)):
+    if elsewhere and installed(settings):
         return settings
     running = running_in(home)
     if running is None or running.environment_file is None:

@@ -3,6 +3,8 @@
 Dagster builds a resource anew for each run, so what the command line has read and opened, and the
 results it reports, cannot travel on the instance; they travel in the context of the calling
 thread, in which the in-process executor runs every step and the daemon evaluates a tick.
+
+Decision 69 in docs/decisions.md.
 """
 
 from collections.abc import Callable, Iterator

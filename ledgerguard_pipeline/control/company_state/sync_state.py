@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import Connection, RowMapping, delete, func, select
 
@@ -112,8 +113,12 @@ class SyncStates:
         self._database = database
         self._environment = environment
         self._mine = states.c.environment == environment.value
-        self.gaps = CountGaps(database, environment)
         self.doubts = Doubts(database, environment)
+
+    @cached_property
+    def gaps(self) -> CountGaps:
+        """What Intuit's counts and Bronze differ by."""
+        return CountGaps(self._database, self._environment)
 
     def committed(self, realm: RealmId, parts: Sequence[Committed]) -> None:
         """Note a commit; one transaction for all entities of it."""
