@@ -170,7 +170,7 @@ def _sort_out(
 
 
 def _ask_again(client: QBOClient, entity: EntityType, since: datetime, gathered: _Gathered) -> None:
-    """One type failed inside an answer that told of others: in a call of its own, it is retried."""
+    """One type failed inside an answer that reported others: it is retried in a call of its own."""
     try:
         _ask(client, [entity], since, gathered)
     except ServiceUnavailable as error:
