@@ -32,6 +32,17 @@ class Running:
     ports: Mapping[str, int]
     environment_file: Path | None = None
 
+    @property
+    def lives(self) -> bool:
+        """Whether ``up`` itself is still there, and not only processes that it started."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
     def __str__(self) -> str:
         at = {"dagster": "Dagster", "web": "companies"}
         named = [
@@ -65,6 +76,11 @@ def refuse_second(home: Path) -> None:
     from ledgerguard_pipeline.defs.instance.home import dagster_home
 
     running = running_in(home)
+    if running is not None and not running.lives:
+        raise BadInputError(
+            f"`ledgerguard up` of {home} was killed (process {running.pid}), and what it had started "
+            "is being stopped. Start it again in half a minute."
+        )
     if running is not None:
         raise BadInputError(
             f"`ledgerguard up` is already running in {home}: {running}. Stop it with Ctrl-C in its "

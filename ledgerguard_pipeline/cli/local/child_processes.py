@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
+from ledgerguard_pipeline.cli.local import guard
 from ledgerguard_pipeline.cli.output import printable
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -43,8 +44,9 @@ class Children:
     """Starts processes, watches them, and stops all of them at the end of the block.
 
     Each child leads its own process group, so a Ctrl-C reaches only this process, which then
-    stops the children in reverse order of their start: first those that use the others. Open files
-    of ``inherited`` descriptors stay open in them, so that a lock lasts as long as any of them.
+    stops the children in reverse order of their start: first those that use the others. Should this
+    process be killed, a guard stops them in its place (``guard.py``). Open files of ``inherited``
+    descriptors stay open in them, so that a lock lasts as long as any of them.
     """
 
     def __init__(
@@ -69,6 +71,14 @@ class Children:
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
+        self._guard = subprocess.Popen(  # noqa: S603 - a fixed command of ours, no shell
+            [sys.executable, "-I", guard.__file__, str(self._grace_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
         return self
 
     def __exit__(
@@ -78,6 +88,9 @@ class Children:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        self._inform_guard(guard.DONE)
+        with suppress(OSError):
+            self._guard.communicate()
 
     def start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -95,9 +108,17 @@ class Children:
                 start_new_session=True,
                 pass_fds=self._inherited,
             )
+        self._inform_guard(str(process.pid))
         child = Child(name, process, log)
         self._children.append(child)
         return child
+
+    def _inform_guard(self, line: str) -> None:
+        pipe = self._guard.stdin
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.write(f"{line}\n")
+                pipe.flush()
 
     def check(self) -> None:
         """Raise if this process was asked to stop or a child has ended.

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from ledgerguard_pipeline.cli.local.ports import (
     wait_until_listening,
 )
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
+from ledgerguard_pipeline_tests.hygiene.project import ROOT
 
 WAITS = python("-c", "import signal; signal.pause()")
 STUBBORN = python(
@@ -78,6 +82,34 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) 
             all_.check()
 
     assert child.process.returncode == -signal.SIGKILL
+
+
+def test_children_of_a_process_that_is_killed_are_stopped_in_its_place(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        f"from {__name__} import STUBBORN, WAITS\n"
+        "from ledgerguard_pipeline.cli.local.child_processes import Children, StopSignal\n"
+        "with StopSignal() as stop, Children(Path(sys.argv[1]), stop, grace_seconds=0.2) as them:\n"
+        "    for number, command in enumerate((WAITS, STUBBORN)):\n"
+        "        print(them.start(f'child {number}', command).process.pid, flush=True)\n"
+        "    them.watch()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert parent.stdout is not None
+    children = [int(parent.stdout.readline()) for _ in range(2)]
+    handles = [os.pidfd_open(child) for child in children]
+    parent.kill()
+    parent.communicate()
+    for handle in handles:
+        ended, _, _ = select.select([handle], [], [], 60)
+        os.close(handle)
+        assert ended, "it outlived the process that started it"
 
 
 def test_a_secret_in_the_last_words_is_masked(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
 import subprocess
@@ -60,6 +61,21 @@ def test_a_second_up_is_refused_with_where_the_first_one_runs(
     for part in (str(home), f"process {os.getpid()}", "localhost:3123", "localhost:8123"):
         assert part in outcome.err
     assert not (home / "control.db").exists(), "nothing was done"
+
+
+def test_what_a_killed_up_started_is_given_time_to_end(
+    ledgerguard: Ledgerguard, home: Path
+) -> None:
+    home.mkdir()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.communicate()
+    with taken(home, PORTS, None):
+        about = {"pid": ended.pid, "ports": PORTS, "environment_file": None}
+        (home / "up.lock").write_text(json.dumps(about))
+        outcome = ledgerguard("up", "--sandbox")
+    assert outcome.code == 2
+    assert f"was killed (process {ended.pid})" in outcome.err
+    assert "Start it again" in outcome.err
 
 
 def test_an_up_where_a_daemon_runs_is_refused(ledgerguard: Ledgerguard, home: Path) -> None:
