@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +20,19 @@ if TYPE_CHECKING:
 
 _WIDE = 10_000
 _DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def own_command(*, anywhere: bool = False) -> str:
+    """How this very ``ledgerguard`` is called: its path, unless the shell finds it by its name.
+
+    The path starts at the working folder where it can, or is good ``anywhere``.
+    """
+    own = Path(sys.executable).with_name("ledgerguard")
+    if not own.exists() or shutil.which("ledgerguard") == str(own):
+        return "ledgerguard"
+    here = Path(os.environ.get("PWD") or Path.cwd())
+    inside = here in own.parents and not anywhere
+    return str(own.relative_to(here)) if inside else str(own)
 
 
 @cache

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from ledgerguard_pipeline.cli.errors import describe, report
 from ledgerguard_pipeline.cli.options import parse_since
-from ledgerguard_pipeline.cli.output import printable, write_json
+from ledgerguard_pipeline.cli.output import own_command, printable, write_json
 from ledgerguard_pipeline.errors import BadInputError, ServiceUnavailable
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard, command_environment, finish, start
 
@@ -126,3 +127,17 @@ def test_an_interrupted_reader_is_no_error() -> None:
 
     assert outcome.code == 0
     assert "Traceback" not in outcome.err
+
+
+def test_commands_to_copy_name_a_program_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Path(sys.executable).with_name("ledgerguard")
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert own_command() == "ledgerguard"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PWD", str(own.parents[2]))
+    assert own_command() == str(own.relative_to(own.parents[2]))
+    assert own_command(anywhere=True) == str(own)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert own_command() == str(own)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.panel import Panel
 from rich.text import Text
 
-from ledgerguard_pipeline.cli.output import console, printable, say, table
+from ledgerguard_pipeline.cli.output import console, own_command, printable, say, table
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.cli.local.demo_story import Story
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _STYLES = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 _NUMBERS = frozenset({"rows in Bronze", "first load", "then changed"})
+
+_MAKEFILE = Path(__file__).resolve().parents[3] / "Makefile"
+"""Beside the package in a checkout; a wheel brings none."""
 
 
 def show(story: Story) -> None:
@@ -88,18 +92,20 @@ def _problems(story: Story) -> None:
 
 def _next_steps(story: Story) -> None:
     home = story.settings.ledgerguard_home
+    own = own_command()
+    up = "make up" if _MAKEFILE.exists() else f"{own} up"
     say()
     say("Where to go next")
-    say("  make up         everything together; then http://localhost:8000 shows the companies,")
+    say(f"  {up:<15} everything together; then http://localhost:8000 shows the companies,")
     say("                  http://localhost:3000 Dagster")
     say("                  -> Assets -> qbo / bronze / invoice -> Materialize")
     say("  Ask the books   " + question(str(home)))
-    say("  Your own books  cp .env.example .env, fill in your Intuit keys, `ledgerguard doctor`")
+    say(f"  Your own books  cp .env.example .env, fill in your Intuit keys, `{own} doctor`")
 
 
 def question(home: str) -> str:
     """A command that shows something in the demo's Bronze."""
     return (
-        f"LEDGERGUARD_HOME={home} ledgerguard sql "
+        f"LEDGERGUARD_HOME={home} {own_command()} sql "
         '"SELECT state, count(*) FROM bronze.invoice GROUP BY state"'
     )

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.cli.local.ports import (
     wait_until_listening,
 )
 from ledgerguard_pipeline.cli.local.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
-from ledgerguard_pipeline.cli.output import note, say
+from ledgerguard_pipeline.cli.output import note, own_command, say
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
 
@@ -147,9 +147,10 @@ def _run_with_sandbox(
         _connect(url, ports["web"])
         _announce(ports, webhooks=True)
         port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
-        say(f"  Edit its books:  ledgerguard sandbox edit create Invoice{port}")
-        say("  Other commands:  ledgerguard status, in another terminal")
-        say(f"  In any folder:   set -a; . {file}; set +a; ledgerguard status")
+        own = own_command()
+        say(f"  Edit its books:  {own} sandbox edit create Invoice{port}")
+        say(f"  Other commands:  {own} status, in another terminal")
+        say(f"  In any folder:   set -a; . {file}; set +a; {own_command(anywhere=True)} status")
         children.watch()
 
 
