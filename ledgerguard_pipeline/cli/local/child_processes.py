@@ -45,7 +45,7 @@ class Children:
 
     Each child leads its own process group, so a Ctrl-C reaches only this process, which then
     stops the children in reverse order of their start: first those that use the others. Should this
-    process be killed, a guard stops them in its place (``guard.py``). Open files of ``inherited``
+    process be killed, a guard stops them (``guard.py``). Open files of ``inherited``
     descriptors stay open in them, so that a lock lasts as long as any of them.
     """
 

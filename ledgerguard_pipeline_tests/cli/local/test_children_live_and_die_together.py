@@ -84,7 +84,7 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) 
     assert child.process.returncode == -signal.SIGKILL
 
 
-def test_children_of_a_process_that_is_killed_are_stopped_in_its_place(tmp_path: Path) -> None:
+def test_children_of_a_process_that_is_killed_end_as_well(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
