@@ -217,11 +217,6 @@ class MemoryTokens:
         return held
 
 
-def as_secret(value: str | SecretStr) -> SecretStr:
-    """A token given as text or already wrapped, wrapped."""
-    return value if isinstance(value, SecretStr) else SecretStr(value)
-
-
 def _nothing_held(realm: RealmId | None) -> ReauthorizationRequired:
     return ReauthorizationRequired(
         "No tokens are set for this company; call exchange_code or set_tokens first.",

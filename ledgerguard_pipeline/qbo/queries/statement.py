@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -178,10 +178,6 @@ class Query:
     def few(self) -> bool:
         """Whether it asks for so few rows that their number is hardly the reason of a failure."""
         return (self.limit or MAX_ROWS) <= FEW_ROWS
-
-    def but(self, *conditions: Condition) -> Query:
-        """The same statement, narrowed by more conditions."""
-        return replace(self, where=(*self.where, *conditions))
 
     @property
     def text(self) -> str:
