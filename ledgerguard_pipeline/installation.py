@@ -10,14 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ledgerguard_pipeline.auth.connect import Connector
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -47,7 +47,7 @@ LOCK_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
-class Installation:
+class Installation(Closing):
     """Settings, control plane, grants and Bronze of one home. A context manager; thread-safe."""
 
     def __init__(
@@ -80,17 +80,6 @@ class Installation:
         ``lock_wait_seconds`` is how long the embedded Bronze file is waited for.
         """
         return cls(settings, clock=clock, connect=connect, lock_wait_seconds=lock_wait_seconds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close connections and the control plane."""

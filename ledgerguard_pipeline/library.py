@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ledgerguard_pipeline.bronze.loads import Answer
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import exists
@@ -64,7 +64,7 @@ class CompanySummary(Result):
         )
 
 
-class LedgerGuard:
+class LedgerGuard(Closing):
     """An opened installation. A context manager; nothing is created or called by opening it."""
 
     def __init__(self, installation: Installation) -> None:
@@ -100,17 +100,6 @@ class LedgerGuard:
                 raise BadInputError(f"home is the path of a folder, not {type(home).__name__}.")
             settings["ledgerguard_home"] = Path(home).expanduser()
         return cls(Installation.open(load_settings(**settings)))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         settings = self._installation.settings

@@ -6,11 +6,10 @@ Decision 46 in docs/decisions.md.
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.silver.follow import SilverFollower
 from ledgerguard_pipeline.values import Environment, parse_environment
@@ -18,7 +17,7 @@ from ledgerguard_pipeline.values import Environment, parse_environment
 _SCHEMAS = ("bronze", "silver")
 
 
-class DuckDBStorage(BronzeStore):
+class DuckDBStorage(BronzeStore, Closing):
     """A ``BronzeStore`` in the DuckDB file ``db_path``, which the first load creates.
 
     The file is opened for a moment at each use and closed at once, so notebooks, other processes
@@ -49,17 +48,6 @@ class DuckDBStorage(BronzeStore):
             lock_wait_seconds=lock_wait_seconds,
             follower=SilverFollower(clock) if silver else None,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Nothing is open between two calls; for callers who are used to closing."""

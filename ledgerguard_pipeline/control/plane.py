@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
 from ledgerguard_pipeline.control.company_state.bronze_trouble import BronzeTrouble
@@ -51,7 +51,7 @@ def exists(settings: Settings) -> bool:
     return (settings.ledgerguard_home / DATABASE_FILE).exists()
 
 
-class ControlPlane:
+class ControlPlane(Closing):
     """Companies, tokens, OAuth states, leases, the limiter, the call ledger and webhook events.
 
     Thread-safe; every process opens its own, and one inherited by a fork reconnects by itself.
@@ -203,17 +203,6 @@ class ControlPlane:
         self.database.close()
         if self.redis is not None:
             self.redis.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def control_url(settings: Settings) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -24,6 +23,7 @@ from ledgerguard_pipeline.capabilities import (
     OwnMemory,
 )
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -74,7 +74,7 @@ T = TypeVar("T")
 _Counted = tuple[dict[str, int | QBOAPIError], datetime, str | None]
 
 
-class QBOClient(Granted, Reporting):
+class QBOClient(Granted, Reporting, Closing):
     """One app in one environment, speaking for one company. Thread-safe; a context manager.
 
     Given a ``tokens`` source, ``gate``, ``ledger`` and ``memory`` it shares an installation's
@@ -135,17 +135,6 @@ class QBOClient(Granted, Reporting):
             clock,
             policy or RetryPolicy(),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the pooled connections; a later call opens new ones.

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ledgerguard_pipeline.bronze.read.audit import Audit, audit
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, failed, judge, noted
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
@@ -65,7 +65,7 @@ class _Company:
         self.sync = None
 
 
-class RunSyncs:
+class RunSyncs(Closing):
     """Opens a company's sync when its first step starts and closes it when its last one ends.
 
     The sync knows every entity selected in the run, so one change-data-capture call, one session
@@ -288,14 +288,3 @@ class RunSyncs:
         with self._stack, ExitStack() as companies:
             for company in self._companies.values():
                 companies.callback(company.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -54,7 +54,7 @@ GROUP_ROWS = 10_000
 """Rows committed together at most, so that the file is held only for a moment."""
 
 
-class CompanySync:
+class CompanySync(Closing):
     """A sync under way. Use it as a context manager and call ``load`` per entity, in any order."""
 
     def __init__(
@@ -112,14 +112,6 @@ class CompanySync:
                 )
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop reading ahead; committed rows stay, the others are read again next time."""

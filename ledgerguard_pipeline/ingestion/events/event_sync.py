@@ -12,7 +12,6 @@ import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -21,6 +20,7 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
@@ -45,7 +45,7 @@ from ledgerguard_pipeline.values import LoadId, Mode, RealmId
 _log = structlog.get_logger(__name__)
 
 
-class EventSync:
+class EventSync(Closing):
     """Events of one company under way; a context manager. Any thread may ask for any entity.
 
     The first question does the work for all entities: reading them together is what makes it
@@ -86,14 +86,6 @@ class EventSync:
         """Hold the events from here on."""
         self._stack.enter_context(beating(self._lease))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go; events nobody acknowledged come again when their lease ends."""
