@@ -209,7 +209,8 @@ def is_known(block: Block, path: str) -> bool:
 
     if block.wrapped:
         path = path.partition(".")[2]
-        if not path:
+        # The rest of a template is what its documents will be, and stands in their tables then.
+        if not path.startswith("RecurringInfo"):
             return True
     left_out = (*HEADER_LEFT_OUT, *block.personal, *block.left_out)
     if any(path == each or path.startswith((f"{each}.", f"{each}[]")) for each in left_out):

@@ -70,6 +70,11 @@ BLOCKS = (
             text("DefaultTimeZone", "Time zone of the books."),
             text("SupportedLanguages", "Languages."),
             text("Email.Address", "E-mail address.", "email"),
+            text(
+                "CustomerCommunicationEmailAddr.Address",
+                "E-mail address on forms.",
+                "customer_communication_email",
+            ),
             text("WebAddr.URI", "Web site.", "web_addr"),
             text("PrimaryPhone.FreeFormNumber", "Telephone.", "primary_phone"),
             address("CompanyAddr", "Address."),

@@ -18,8 +18,12 @@ from ledgerguard_pipeline.silver.registry.write import (
 )
 from ledgerguard_pipeline.silver.specs import Child, Source
 
-HEADER_LEFT_OUT = ("Id", "SyncToken", "MetaData", "domain", "sparse", "status")
-"""Bronze's own columns say it (``id``, ``sync_token``, ``state``, times), or it says nothing."""
+HEADER_LEFT_OUT = (
+    *("Id", "SyncToken", "MetaData", "domain", "sparse", "status"),
+    "Line[].CustomExtensions",
+)
+"""Bronze's own columns say it (``id``, ``sync_token``, ``state``, times), or it says nothing. The form
+of custom extensions is not documented."""
 
 
 def wrapping(path: str) -> tuple[str, ...]:
