@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -38,10 +38,10 @@ from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect
-    from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.recorder import Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.storage import LayeredStore
 
 LOCK_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
@@ -143,20 +143,23 @@ class Installation(Closing):
         return Connector(self.control, self.oauth, self._client)
 
     @cached_property
-    def bronze(self) -> BronzeStore:
+    def bronze(self) -> LayeredStore:
         """The Bronze store of this environment; opened per use only."""
         from ledgerguard_pipeline.bronze.open_store import open_bronze
         from ledgerguard_pipeline.silver.follow import SilverFollower
+        from ledgerguard_pipeline.storage import LayeredStore
 
         silver = self.settings.ledgerguard_silver == "on"
-        return open_bronze(
+        store = open_bronze(
             self.settings,
+            kind=LayeredStore,
             clock=self.clock,
             connect=self._connect,
             lock_wait_seconds=self._lock_wait_seconds,
             noticed=self.bronze_noticed,
             follower=SilverFollower(self.clock) if silver else None,
         )
+        return cast("LayeredStore", store)
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ledgerguard_pipeline.bronze.loads import Answer
-from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
@@ -25,6 +24,7 @@ from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusRe
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
+from ledgerguard_pipeline.storage import Layer, LayeredStore
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class LedgerGuard(Closing):
         return [CompanySummary.of(company) for company in self._companies()]
 
     @property
-    def storage(self) -> BronzeStore:
-        """Bronze: ``frame``, ``sql``, ``counts``, ``snapshot`` and more, opened per use only."""
+    def storage(self) -> LayeredStore:
+        """Bronze and Silver: ``frame``, ``sql``, ``counts``, ``snapshot`` and more, opened per use only."""
         return self._installation.bronze
 
     def client(self, realm_id: str | None = None) -> QBOClient:
@@ -208,7 +208,7 @@ class LedgerGuard(Closing):
         return reports
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:
-        """Run one reading statement over Bronze; ``.frame()`` of the answer is a DataFrame.
+        """Run one reading statement over Bronze or Silver; ``.frame()`` of the answer is a DataFrame.
 
         Raises:
             BadInputError: it is not one reading statement, or nothing was loaded yet.
@@ -222,13 +222,14 @@ class LedgerGuard(Closing):
         as_of: datetime | None = None,
         *,
         limit: int | None = None,
+        layer: Layer = "bronze",
     ) -> pd.DataFrame:
-        """The living objects of an entity type as a DataFrame with exact money.
+        """The living objects of an entity type, or a table of Silver, with exact money.
 
         Raises:
-            BadInputError: unknown entity type, or ``as_of`` without UTC offset.
+            BadInputError: unknown name, ``as_of`` without UTC offset, or ``as_of`` with Silver.
         """
-        return self.storage.frame(entity_type, realm_id, as_of, limit=limit)
+        return self.storage.frame(entity_type, realm_id, as_of, limit=limit, layer=layer)
 
     def _companies(self) -> list[Company]:
         if not exists(self.settings):

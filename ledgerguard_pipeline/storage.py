@@ -5,19 +5,62 @@ Decision 46 in docs/decisions.md.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.silver.follow import SilverFollower
-from ledgerguard_pipeline.values import Environment, parse_environment
+from ledgerguard_pipeline.silver.frames import read_frame
+from ledgerguard_pipeline.values import Environment, RealmId, parse_environment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Layer = Literal["bronze", "silver"]
 
 _SCHEMAS = ("bronze", "silver")
 
 
-class DuckDBStorage(BronzeStore, Closing):
+class LayeredStore(BronzeStore):
+    """A ``BronzeStore`` whose frames are of either layer."""
+
+    def frame(
+        self,
+        entity: str,
+        realm_id: RealmId | str | None = None,
+        as_of: datetime | None = None,
+        *,
+        limit: int | None = None,
+        layer: Layer = "bronze",
+    ) -> pd.DataFrame:
+        """The living objects of an entity type, as ``BronzeStore.frame`` has them, or of Silver.
+
+        With ``layer="silver"`` it is a typed table: ``entity`` may be an entity type
+        (``"Invoice"``), a table (``"invoice_line"``) or a view (``"ar_open"``);
+        ``ledgerguard tables`` lists them. Numbers are exact ``Decimal``.
+
+        Raises:
+            BadInputError: unknown name or layer, or ``as_of`` with Silver, which holds only what
+                exists now.
+        """
+        if layer == "bronze":
+            return super().frame(entity, realm_id, as_of, limit=limit)
+        if layer != "silver":
+            raise BadInputError(f'`layer` is "bronze" or "silver", not {layer!r}.')
+        if as_of is not None:
+            raise BadInputError(
+                "Silver holds what exists now; `as_of` is answered by Bronze, with layer='bronze'. "
+                "Open balances on a day: silver.ar_open_as_of and silver.ap_open_as_of."
+            )
+        realm = None if realm_id is None else str(realm_id)
+        return read_frame(self.workspace, entity, realm, limit)
+
+
+class DuckDBStorage(LayeredStore, Closing):
     """A ``BronzeStore`` in the DuckDB file ``db_path``, which the first load creates.
 
     The file is opened for a moment at each use and closed at once, so notebooks, other processes

@@ -19,15 +19,16 @@ def open_bronze(
     connect: Connect | None = None,
     noticed: Noticed | None = None,
     follower: Follower | None = None,
+    kind: type[BronzeStore] = BronzeStore,
 ) -> BronzeStore:
     """The store these settings name; nothing is opened before it is used.
 
-    ``noticed`` is called when a file cannot be opened, and when it can (again).
+    ``kind`` is the class to make; ``noticed`` is called when a file cannot be opened, and when it can (again).
 
     Raises:
         ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` is not usable.
     """
-    return BronzeStore(
+    return kind(
         settings.bronze_address,
         settings.intuit_env,
         clock=clock,

@@ -20,6 +20,7 @@ from ledgerguard_pipeline.cli.commands import (
     sql,
     status,
     sync,
+    tables,
     web,
 )
 from ledgerguard_pipeline.cli.doctor import command
@@ -82,6 +83,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.command("report")(report.report)
 app.command("sql")(sql.sql)
+app.command("tables")(tables.tables)
 app.command("snapshot")(sql.snapshot)
 app.add_typer(bronze.app, name="bronze")
 app.command("web")(web.web)

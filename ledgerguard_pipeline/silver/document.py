@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from ledgerguard_pipeline.entities import ENTITIES, Group
 from ledgerguard_pipeline.silver.layout import LINEAGE, Table, tables_of
+from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
+from ledgerguard_pipeline.silver.views.form import ReaderView
 
 _HEAD = """\
 # Silver: the books as typed tables
@@ -33,6 +35,12 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
 Every table of objects also has these columns:
 
 """
+_VIEWS_HEAD = """
+## Views for readers
+
+Views on top of the tables, with amounts of every digit; `<view>_narrow` shows them as
+`DECIMAL(18,2)` and `DECIMAL(18,7)`.
+"""
 
 
 def document() -> str:
@@ -56,6 +64,9 @@ def _parts() -> Iterator[str]:
                 if found.block.personal:
                     names = ", ".join(f"`{path}`" for path in found.block.personal)
                     yield f"\nLeft out as personal: {names}.\n"
+    yield _VIEWS_HEAD
+    for view in READER_VIEWS.values():
+        yield from _view(view)
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -66,6 +77,19 @@ def _table(table: Table) -> Iterator[str]:
     for column in table.typed:
         path = f"`{column.path}`" if column.path else ""
         yield f"| `{column.name}` | {column.kind.sql} | {path} | {column.meaning} |\n"
+
+
+def _view(view: ReaderView) -> Iterator[str]:
+    yield f"\n### `silver.{view.name}`\n\n{view.meaning} One row is {view.grain}."
+    yield f" Key: {', '.join(f'`{name}`' for name in view.key)}.\n"
+    if view.dated:
+        yield (
+            f"`silver.{view.macro}(DATE '2026-03-31')` gives the same as of that day; the view is "
+            "as of today in UTC.\n"
+        )
+    yield f"\n```sql\n{view.example};\n```\n\n| column | type | meaning |\n|---|---|---|\n"
+    for column in view.columns:
+        yield f"| `{column.name}` | {column.kind.sql} | {column.meaning} |\n"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.silver.tables import behind, copy_tables, forget
 from ledgerguard_pipeline.silver.update import bring_up_to_date
+from ledgerguard_pipeline.silver.views.keep import ViewKeeper
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class SilverFollower:
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._views = ViewKeeper()
         self._level: set[str] = set()
         """Companies that need no comparison: this process hears of everything new in them."""
 
@@ -53,6 +55,7 @@ class SilverFollower:
                     due.setdefault(entity, set()).update(found)
             crashpoint("before_silver")
             bring_up_to_date(session, due, self._clock)
+            self._views.keep(session, look=bool(unknown))
 
         try:
             run(work)

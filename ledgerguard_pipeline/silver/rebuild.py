@@ -11,6 +11,7 @@ from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.silver.apply import Applied
 from ledgerguard_pipeline.silver.tables import behind, forget_entity, has_silver, lay_out
 from ledgerguard_pipeline.silver.update import bring_up_to_date
+from ledgerguard_pipeline.silver.views.keep import renew_views
 
 
 def rebuild(
@@ -34,6 +35,7 @@ def rebuild(
         due = behind(session, present, None)
         wanted = {each.name: due[each.name] for each in chosen if each.name in due}
         done[:] = bring_up_to_date(session, wanted, clock)
+        renew_views(session)
 
     store.beside(work)
     return done
@@ -49,6 +51,7 @@ def catch_up(store: BronzeStore, realm: str, clock: Clock = SYSTEM_CLOCK) -> lis
 
     def work(session: OpenStore, present: set[str]) -> None:
         done[:] = bring_up_to_date(session, behind(session, present, [realm]), clock)
+        renew_views(session)
 
     if store.exists():
         store.beside(work)

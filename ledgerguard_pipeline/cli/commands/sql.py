@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.errors import BronzeUnusable
 
 _SHOWN_ROWS = 1000
+_MISSING = re.compile(r'Table (?:Function )?with name "?([\w.]+)"? does not exist')
 
 
 def sql(
@@ -32,7 +34,7 @@ def sql(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask Bronze one read-only question, e.g. "FROM bronze.invoice_current"."""
+    """Ask Bronze or Silver one read-only question, e.g. "FROM silver.ar_open"."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
@@ -40,7 +42,10 @@ def sql(
         raise BadInputError('The statement is empty; try "SELECT count(*) FROM bronze.invoice".')
     store = existing_bronze(settings)
     wanted = limit if limit is not None or as_json else _SHOWN_ROWS + 1
-    columns, rows = store.sql(statement, wanted)
+    try:
+        columns, rows = store.sql(statement, wanted)
+    except BadInputError as error:
+        raise _with_the_nearest(error, statement) from None
     names = _distinct(columns)
     if as_json:
         write_json(
@@ -111,6 +116,18 @@ def recording_damage(settings: Settings) -> Noticed:
             installation.bronze_noticed(wrong)
 
     return noticed
+
+
+def _with_the_nearest(error: BadInputError, statement: str) -> BadInputError:
+    """The error, or a better one where a table was not found; DuckDB leaves out its schema."""
+    missing = _MISSING.search(str(error))
+    if missing is None:
+        return error
+    from ledgerguard_pipeline.silver.relations import explain_missing
+
+    name = missing[1]
+    asked = re.search(rf'\b(bronze|silver)"?\."?{re.escape(name)}\b', statement, re.IGNORECASE)
+    return BadInputError(explain_missing(name if asked is None else f"{asked[1]}.{name}"))
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

@@ -1,0 +1,65 @@
+"""``ledgerguard tables``: what there is to ask, with columns, grain and an example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledgerguard_pipeline.cli.options import Json
+from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.silver.relations import Relation
+
+
+def tables(
+    name: Annotated[
+        str | None, typer.Argument(help="One table or view, e.g. ar_open or bronze.invoice.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the tables and views that `ledgerguard sql` can ask, or describe one of them."""
+    from ledgerguard_pipeline.silver.relations import relation, relations
+
+    if name is not None:
+        _describe(relation(name), as_json=as_json)
+        return
+    found = list(relations().values())
+    if as_json:
+        write_json([_document(each) for each in found])
+        return
+    shown = [each for each in found if not each.name.endswith("_narrow")]
+    rows = [(each.full_name, each.kind, each.grain, each.meaning) for each in shown]
+    console().print(table(("name", "kind", "one row is", "what it holds"), rows))
+    note(
+        "Silver's tables and views with amounts have a <name>_narrow beside them, with DECIMAL(18,2). "
+        "`ledgerguard tables NAME` shows the columns and an example."
+    )
+
+
+def _describe(found: Relation, *, as_json: bool) -> None:
+    if as_json:
+        write_json(_document(found))
+        return
+    say(f"{found.full_name} ({found.kind}): {found.meaning}")
+    key = f" Key: {', '.join(found.key)}." if found.key else ""
+    say(f"One row is {found.grain}.{key}")
+    rows = [(each.name, each.type, each.meaning) for each in found.columns]
+    console().print(table(("column", "type", "meaning"), rows))
+    say(f"Example: {found.example}")
+
+
+def _document(found: Relation) -> dict[str, object]:
+    return {
+        "name": found.full_name,
+        "kind": found.kind,
+        "meaning": found.meaning,
+        "grain": found.grain,
+        "key": list(found.key),
+        "columns": [
+            {"name": each.name, "type": each.type, "meaning": each.meaning}
+            for each in found.columns
+        ],
+        "example": found.example,
+    }

@@ -1,0 +1,1 @@
+"""Views for readers on top of Silver's tables: dimensions, open items, sales and spending."""

@@ -1,0 +1,90 @@
+"""Creating the views once for a store, and anew after an upgrade."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import duckdb
+
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.silver.statements import READ_COLUMNS, create_entity, drop_entity
+from ledgerguard_pipeline.silver.tables import applied, has_silver
+from ledgerguard_pipeline.silver.views.statements import (
+    READ_STAMP,
+    STAMP,
+    create_views,
+    entities_used,
+    fingerprint,
+)
+
+
+class ViewKeeper:
+    """Looks only when there may be something to do; one per follower, safe in several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept = False
+
+    def keep(self, session: OpenStore, *, look: bool) -> None:
+        """Create the views unless they are as they should be; ``look`` again if they were.
+
+        Raises:
+            duckdb.Error: they could not be created; what is there stays as it was.
+        """
+        with self._lock:
+            kept = self._kept
+        if kept and not look:
+            return
+        kept = renew_views(session)
+        with self._lock:
+            self._kept = kept
+
+
+def renew_views(session: OpenStore) -> bool:
+    """Create the views, and tables they need that nothing was loaded into yet.
+
+    All in a transaction of its own. False while there is nothing to make them from: no Silver at
+    all, or a table in which companies still wait to be built anew after an upgrade.
+
+    Raises:
+        duckdb.Error: they could not be created; what is there stays as it was.
+    """
+    if not has_silver(session):
+        return False
+    connection, catalog = session.connection, session.catalog
+    row = connection.execute(READ_STAMP, [catalog, STAMP]).fetchone()
+    if row is not None and fingerprint() in str(row[0]):
+        return True
+    known = applied(connection, catalog, [each.entity.name for each in entities_used()])
+    for each in entities_used():
+        found = known.get(each.entity.name, {}).values()
+        if any(version != each.version for _, version in found):
+            return False
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        _complete(connection, catalog)
+        for statement in create_views(catalog):
+            connection.execute(statement)
+        with session.committing():
+            connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return True
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Create what is missing of the tables, and exchange empty ones of another release."""
+    there: dict[str, list[str]] = {}
+    for table, column in connection.execute(READ_COLUMNS, [catalog]).fetchall():
+        there.setdefault(str(table), []).append(str(column))
+    for tables in entities_used():
+        if all(
+            there.get(table.name) == [column.name for column in table.columns]
+            for table in tables.tables
+        ):
+            continue
+        for statement in (*drop_entity(catalog, tables), *create_entity(catalog, tables)):
+            connection.execute(statement)

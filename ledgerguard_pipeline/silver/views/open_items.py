@@ -1,0 +1,209 @@
+"""What customers owe and what vendors are owed, document by document, with its age.
+
+The balance on a day is today's balance plus what was applied after that day, by the documents as
+they are now. Bronze's history is not asked: an amount edited later counts as edited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledgerguard_pipeline.silver.views.form import (
+    COMPANY,
+    ReaderView,
+    day,
+    home,
+    money,
+    number,
+    text,
+    whole,
+)
+
+BUCKETS = ("current", "1-30", "31-60", "61-90", "over 90")
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Receivables or payables: who, by which documents, and on which accounts."""
+
+    party: str
+    kind: str
+    account_type: str
+    payment: str
+    """The table of payments, which are linked to what they settle."""
+    owed: str
+    credit: str
+    sources: str
+    """Documents with ``sign`` and the ``balance`` of today, which is NULL where none is sent."""
+
+
+_RECEIVABLE = _Side(
+    "customer",
+    "Customer",
+    "Accounts Receivable",
+    "payment",
+    "Invoice",
+    "CreditMemo",
+    """
+    SELECT realm_id, 'Invoice' AS txn_type, id, doc_number, txn_date, due_date, customer_id,
+        customer_name, department_id, department_name, currency_id, exchange_rate, 1 AS sign,
+        total_amt, balance
+    FROM silver.invoice WHERE state <> 'voided'
+    UNION ALL
+    SELECT realm_id, 'CreditMemo', id, doc_number, txn_date, NULL, customer_id, customer_name,
+        department_id, department_name, currency_id, exchange_rate, -1, total_amt,
+        coalesce(remaining_credit, balance)
+    FROM silver.credit_memo WHERE state <> 'voided'
+    """,
+)
+_PAYABLE = _Side(
+    "vendor",
+    "Vendor",
+    "Accounts Payable",
+    "bill_payment",
+    "Bill",
+    "VendorCredit",
+    """
+    SELECT realm_id, 'Bill' AS txn_type, id, doc_number, txn_date, due_date, vendor_id,
+        vendor_name, department_id, department_name, currency_id, exchange_rate, 1 AS sign,
+        total_amt, balance
+    FROM silver.bill WHERE state <> 'voided'
+    UNION ALL
+    SELECT realm_id, 'VendorCredit', id, doc_number, txn_date, NULL, vendor_id, vendor_name,
+        department_id, department_name, currency_id, exchange_rate, -1, total_amt, balance
+    FROM silver.vendor_credit WHERE state <> 'voided'
+    """,
+)
+
+
+def _sql(side: _Side) -> str:
+    """Documents, entries of the journal on the account, and what of payments is not applied.
+
+    An entry of the journal has no balance of its own, so it is what it posts less what payments
+    settled of it. The same goes for payments to vendors, and for credits sent without balance.
+    """
+    party = side.party
+    debit = "Debit" if side.kind == "Customer" else "Credit"
+    unapplied = "pay.unapplied_amt" if side.kind == "Customer" else "CAST(NULL AS DECIMAL(38,18))"
+    return f"""
+WITH asked AS (
+    SELECT CAST(:day AS DATE) AS asked_day
+), entry AS (
+    SELECT line.realm_id, 'JournalEntry' AS txn_type, line.id, head.doc_number, head.txn_date,
+        CAST(NULL AS DATE) AS due_date, line.entity_id AS {party}_id,
+        any_value(line.entity_name) AS {party}_name, any_value(line.department_id)
+        AS department_id, any_value(line.department_name) AS department_name, head.currency_id,
+        head.exchange_rate,
+        sum(CASE WHEN line.posting_type = '{debit}' THEN line.amount ELSE -line.amount END) AS net
+    FROM silver.journal_entry_line AS line
+        JOIN silver.journal_entry AS head ON head.realm_id = line.realm_id AND head.id = line.id
+        JOIN silver.account AS account ON account.realm_id = line.realm_id
+            AND account.id = line.account_id AND account.account_type = '{side.account_type}'
+    WHERE line.entity_id IS NOT NULL AND coalesce(line.entity_type, '{side.kind}') = '{side.kind}'
+        AND head.state <> 'voided'
+    GROUP BY line.realm_id, line.id, line.entity_id, head.doc_number, head.txn_date,
+        head.currency_id, head.exchange_rate
+), document AS (
+    {side.sources}
+    UNION ALL
+    SELECT realm_id, txn_type, id, doc_number, txn_date, due_date, {party}_id, {party}_name,
+        department_id, department_name, currency_id, exchange_rate, CAST(sign(net) AS INTEGER),
+        abs(net), NULL
+    FROM entry WHERE net <> 0
+), applied AS (
+    SELECT link.realm_id, link.txn_type, link.txn_id, pay.id AS pay_id,
+        pay.txn_date AS pay_date, CASE WHEN link.txn_type = 'JournalEntry'
+            THEN pay.{party}_id END AS entry_party, link.amount
+    FROM silver.{side.payment}_linked AS link JOIN silver.{side.payment} AS pay
+        ON pay.realm_id = link.realm_id AND pay.id = link.id
+    WHERE link.line_no IS NOT NULL AND link.amount IS NOT NULL AND pay.state <> 'voided'
+), settled AS (
+    SELECT applied.realm_id, txn_type, txn_id, entry_party, sum(amount) AS ever,
+        sum(CASE WHEN pay_date > asked_day THEN amount ELSE 0 END) AS later
+    FROM applied, asked GROUP BY applied.realm_id, txn_type, txn_id, entry_party
+), owed AS (
+    SELECT document.*,
+        coalesce(document.balance, document.total_amt - coalesce(settled.ever, 0))
+            + coalesce(settled.later, 0) AS open_amt
+    FROM document LEFT JOIN settled ON settled.realm_id = document.realm_id
+        AND settled.txn_type = document.txn_type AND settled.txn_id = document.id
+        AND (settled.entry_party IS NULL OR settled.entry_party = document.{party}_id)
+), spent AS (
+    SELECT applied.realm_id, applied.pay_id,
+        sum(coalesce(document.sign, 1) * applied.amount) AS ever,
+        sum(CASE WHEN document.txn_date > asked_day THEN document.sign * applied.amount
+            ELSE 0 END) AS later
+    FROM asked, applied LEFT JOIN document ON document.realm_id = applied.realm_id
+        AND document.txn_type = applied.txn_type AND document.id = applied.txn_id
+        AND (applied.entry_party IS NULL OR applied.entry_party = document.{party}_id)
+    GROUP BY applied.realm_id, applied.pay_id
+), unapplied AS (
+    SELECT pay.realm_id, '{"Payment" if side.kind == "Customer" else "BillPayment"}' AS txn_type,
+        pay.id, pay.doc_number, pay.txn_date, CAST(NULL AS DATE) AS due_date, pay.{party}_id,
+        pay.{party}_name, pay.department_id, pay.department_name, pay.currency_id,
+        pay.exchange_rate, -1 AS sign, pay.total_amt,
+        coalesce({unapplied}, pay.total_amt - coalesce(spent.ever, 0)) + coalesce(spent.later, 0)
+            AS open_amt
+    FROM silver.{side.payment} AS pay LEFT JOIN spent
+        ON spent.realm_id = pay.realm_id AND spent.pay_id = pay.id
+    WHERE pay.state <> 'voided'
+), item AS (
+    SELECT * EXCLUDE (balance) FROM owed
+    UNION ALL BY NAME
+    SELECT * FROM unapplied
+), aged AS (
+    SELECT item.*, asked_day, date_diff('day', CASE
+        WHEN preferences.calc_aging_report_from_txn_date THEN item.txn_date
+        ELSE coalesce(item.due_date, item.txn_date) END, asked_day) AS age
+    FROM asked, item LEFT JOIN silver.preferences AS preferences
+        ON preferences.realm_id = item.realm_id
+    WHERE item.open_amt <> 0 AND item.txn_date <= asked_day
+)
+SELECT realm_id, txn_type, id, doc_number, txn_date, due_date, {party}_id, {party}_name,
+    department_id, department_name, currency_id, exchange_rate, sign * total_amt AS total_amt,
+    sign * open_amt AS open_amt, {home("sign * open_amt", "exchange_rate")} AS home_open_amt,
+    greatest(age, 0) AS days_past_due, CASE WHEN age <= 0 THEN '{BUCKETS[0]}'
+        WHEN age <= 30 THEN '{BUCKETS[1]}' WHEN age <= 60 THEN '{BUCKETS[2]}'
+        WHEN age <= 90 THEN '{BUCKETS[3]}' ELSE '{BUCKETS[4]}' END AS bucket,
+    asked_day AS day
+FROM aged
+"""
+
+
+def _view(name: str, side: _Side, meaning: str) -> ReaderView:
+    party, kind = side.party, side.kind
+    payment = "Payment" if kind == "Customer" else "BillPayment"
+    return ReaderView(
+        name,
+        meaning,
+        f"one {side.owed}, {side.credit}, {payment} or JournalEntry (per {party}) that is not "
+        "settled on the day",
+        ("realm_id", "txn_type", "id", f"{party}_id"),
+        (
+            COMPANY,
+            text("txn_type", f"{side.owed}, {side.credit}, {payment} or JournalEntry."),
+            text("id", "Id of the document, unique within its type."),
+            text("doc_number", "Number on the form."),
+            day("txn_date", "Date of the transaction."),
+            day("due_date", f"When it is due, for {side.owed}; NULL elsewhere."),
+            text(f"{party}_id", f"{kind}: id."),
+            text(f"{party}_name", f"{kind}: name as printed."),
+            text("department_id", "Department (location): id."),
+            text("department_name", "Department (location): name as printed."),
+            text("currency_id", "Currency of the amounts."),
+            number("exchange_rate", "Home currency per unit of that currency."),
+            money("total_amt", "Amount of the document; below zero for credits and payments."),
+            money("open_amt", "What of it is open; below zero for credits and payments."),
+            money("home_open_amt", "The same in home currency, at the document's rate."),
+            whole("days_past_due", "Days after the due date, or after its date without one."),
+            text("bucket", f"{', '.join(BUCKETS)}: days past due."),
+            day("day", "The day this is as of."),
+        ),
+        _sql(side),
+        f"SELECT bucket, sum(home_open_amt) FROM silver.{name} GROUP BY bucket",
+        dated=True,
+    )
+
+
+AR_OPEN = _view("ar_open", _RECEIVABLE, "Open receivables by age: what customers owe.")
+AP_OPEN = _view("ap_open", _PAYABLE, "Open payables by age: what vendors are owed.")
