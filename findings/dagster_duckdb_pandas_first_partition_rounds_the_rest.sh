@@ -14,8 +14,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check dagster==1.13.27 \
-    dagster-duckdb-pandas==0.29.27 duckdb==1.5.5 pandas==2.3.3
+"$folder/venv/bin/pip" install -q --disable-pip-version-check dagster==1.13.27 dagster-duckdb-pandas==0.29.27 duckdb==1.5.5 pandas==2.3.3
 DAGSTER_HOME='' "$folder/venv/bin/python" - "$folder" 2>"$folder/log" <<'PYTHON' || { cat "$folder/log"; exit 1; }
 import sys
 from decimal import Decimal

@@ -12,8 +12,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check duckdb==1.5.5 pandas==2.3.3 \
-    pyarrow==26.0.1
+"$folder/venv/bin/pip" install -q --disable-pip-version-check duckdb==1.5.5 pandas==2.3.3 pyarrow==26.0.1
 "$folder/venv/bin/python" - <<'PYTHON'
 from decimal import Decimal
 

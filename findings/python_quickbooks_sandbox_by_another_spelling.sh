@@ -14,8 +14,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check python-quickbooks==0.9.12 \
-    intuit-oauth==1.2.6
+"$folder/venv/bin/pip" install -q --disable-pip-version-check python-quickbooks==0.9.12 intuit-oauth==1.2.6
 "$folder/venv/bin/python" - <<'PYTHON'
 from urllib.parse import urlsplit
 
