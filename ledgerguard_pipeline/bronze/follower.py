@@ -30,6 +30,10 @@ class Follower(Protocol):
         """
         ...
 
+    def level(self, realm: str) -> bool:
+        """Whether what is made of a company has every row that this process committed of it."""
+        ...
+
     def forget(self, session: OpenStore, realm: str) -> None:
         """Versions of a company were changed in place, in the session's open transaction."""
         ...
@@ -46,6 +50,11 @@ class Nobody:
         self, run: Run, written: Mapping[str, Collection[str]], realms: Collection[str]
     ) -> None:
         """Do nothing."""
+
+    def level(self, realm: str) -> bool:
+        """Nothing is made, so nothing is level."""
+        del realm
+        return False
 
     def forget(self, session: OpenStore, realm: str) -> None:
         """Do nothing."""

@@ -137,6 +137,10 @@ class BronzeStore:
         """Write tables made from Bronze; in a lake the work may be repeated from its start."""
         self._backend.write((_MADE,), lambda session: work(session, self._prepare(session)))
 
+    def followed(self, realm: RealmId | str) -> bool:
+        """Whether the tables made from Bronze have all that this process wrote of a company."""
+        return self._follower.level(str(realm))
+
     def watermarks(self, realm: RealmId | str) -> dict[str, datetime]:
         """Watermarks by entity name."""
         with self._reading() as (connection, _):

@@ -68,6 +68,11 @@ class SilverFollower:
             with self._lock:
                 self._level.update(realms)
 
+    def level(self, realm: str) -> bool:
+        """Whether Silver has every row of a company that this process committed to Bronze."""
+        with self._lock:
+            return realm in self._level
+
     def forget(self, session: OpenStore, realm: str) -> None:
         """Versions of a company were changed in place: it is built anew at its next commit."""
         forget(session, realm)

@@ -108,7 +108,7 @@ def test_a_callback_that_is_not_right_stores_nothing(
 def test_a_callback_works_once(plane: ControlPlane, connector: Connector) -> None:
     params = callback(connector)
     connector.complete(params)
-    with pytest.raises(ConsentError, match="already used"):
+    with pytest.raises(ConsentError, match="already been used"):
         connector.complete(params)
     with pytest.raises(ConsentError, match="used before"):
         connector.complete(callback(connector))
@@ -119,7 +119,7 @@ def test_even_a_denied_consent_uses_its_state_up(connector: Connector) -> None:
     params = callback(connector, error="access_denied")
     with pytest.raises(ConsentError, match="not allowed"):
         connector.complete(params)
-    with pytest.raises(ConsentError, match="already used"):
+    with pytest.raises(ConsentError, match="already been used"):
         connector.complete(params)
 
 

@@ -174,7 +174,7 @@ def _materialize(
                     dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
                     for cell, metadata in found.items()
                 ),
-                *silver_materializations(loaded.result),
+                *(silver_materializations(loaded.result) if loaded.silver else ()),
             ],
         )
     if errors:

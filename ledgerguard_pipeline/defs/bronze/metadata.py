@@ -27,7 +27,8 @@ class Loaded:
     """One company's load of one entity and what Bronze holds after it.
 
     ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
-    call budget as it was when the load ended, ``covered`` the span that is complete by it.
+    call budget as it was when the load ended, ``covered`` the span that is complete by it,
+    ``silver`` whether Silver has what was loaded.
     """
 
     realm_id: str
@@ -35,6 +36,7 @@ class Loaded:
     audit: Audit
     budget: BudgetUse | None = None
     covered: Window | None = None
+    silver: bool = False
 
 
 def load_metadata(loaded: Loaded) -> Metadata:

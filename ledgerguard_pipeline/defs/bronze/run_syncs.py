@@ -119,7 +119,8 @@ class RunSyncs(Closing):
             result = self._sync(company, cells, selection).load(entity)
             found = self._audit(company, cells, entity, selection, result)
             budget = self.installation.control.budget.use()
-            loaded = Loaded(cells.realm_id, result, found, budget, result.covered)
+            silver = self.installation.bronze.followed(cells.realm_id)
+            loaded = Loaded(cells.realm_id, result, found, budget, result.covered, silver)
             if result.covered is not None:
                 company.covered |= dict.fromkeys(derived, result.covered)
             self._note(cells, entity.name, judge(loaded))

@@ -59,7 +59,8 @@ def build_fleet_job() -> dg.JobDefinition:
             checks = SweepChecks(installation, installation.settings.kept_entities)
             for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
                 summary.add(visit)
-                _record(context, grid, cells, visit)
+                silver = installation.bronze.followed(visit.realm_id)
+                _record(context, grid, cells, visit, silver=silver)
                 checks.add(visit)
                 report(visit.result)
             checks.tell(context.get_step_execution_context())
@@ -121,6 +122,8 @@ def _record(
     grid: Grid,
     cells: dg.MultiPartitionsDefinition,
     visit: "Visit",
+    *,
+    silver: bool,
 ) -> None:
     """What changed, as materializations of the company's current cell, in one transaction.
 
@@ -150,7 +153,7 @@ def _record(
                 dg.AssetMaterialization(key, metadata=metadata, partition=partition)
                 for key, metadata, partition in found
             ),
-            *(one for result in changed for one in silver_materializations(result)),
+            *(one for result in changed if silver for one in silver_materializations(result)),
         ],
     )
 
