@@ -17,7 +17,7 @@ def test_a_state_is_accepted_and_then_refused(plane: ControlPlane) -> None:
     state = plane.states.issue()
     plane.states.consume(state)
 
-    with pytest.raises(ConsentError, match="already used"):
+    with pytest.raises(ConsentError, match="already been used"):
         plane.states.consume(state)
 
 

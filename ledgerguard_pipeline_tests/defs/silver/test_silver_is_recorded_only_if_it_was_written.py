@@ -27,7 +27,10 @@ def recorded(ran: Ran) -> set[AssetKey]:
     events = ran.instance.all_logs(
         ran.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     )
-    return {key for each in events if (key := each.asset_materialization.asset_key) is not None}
+    return {
+        each.get_dagster_event().step_materialization_data.materialization.asset_key
+        for each in events
+    }
 
 
 def lose_a_silver_table(installation: Installation) -> None:
