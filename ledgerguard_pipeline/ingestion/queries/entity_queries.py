@@ -127,6 +127,8 @@ class EntityQueries:
         try:
             page = self._query_page(self.entity, Query.ids(self.entity, ids))
         except (PoisonPage, RequestRejected) as refusal:
+            if isinstance(refusal, NoQuery):
+                raise
             if len(ids) == 1 and isinstance(refusal, RequestRejected):
                 raise
             # An object that Intuit refuses to show still exists.

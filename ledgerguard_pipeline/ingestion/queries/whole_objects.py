@@ -28,6 +28,7 @@ from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     BadInputError,
     FeatureUnavailable,
+    NoQuery,
     NotFound,
     PoisonPage,
     QBOAPIError,
@@ -205,6 +206,8 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
         shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
     elif isinstance(answer, PoisonPage | RequestRejected):
         queries = EntityQueries(client, shown.entity)
+        if isinstance(answer, NoQuery):
+            return
         if isinstance(answer, RequestRejected) and (len(ids) == 1 or queries.lacks(_QUERY)):
             return
         try:
