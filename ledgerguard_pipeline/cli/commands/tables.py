@@ -1,13 +1,16 @@
-"""``ledgerguard tables``: what there is to ask, with columns, grain and an example."""
+"""``ledgerguard tables`` and ``ledgerguard dbt-sources``: what there is to ask, for people and dbt."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.silver.relations import Relation
@@ -36,6 +39,34 @@ def tables(
         "Silver's tables and views with amounts have a <name>_narrow beside them, with DECIMAL(18,2). "
         "`ledgerguard tables NAME` shows the columns and an example."
     )
+
+
+def dbt_sources(
+    path: Annotated[
+        Path | None, typer.Argument(help="File to write, e.g. models/sources.yml; else printed.")
+    ] = None,
+    warn_hours: Annotated[
+        int, typer.Option(min=1, help="dbt warns when no sync came for so long.")
+    ] = 24,
+    error_hours: Annotated[
+        int, typer.Option(min=1, help="dbt fails when no sync came for so long.")
+    ] = 72,
+) -> None:
+    """Write Bronze and Silver as dbt sources, with descriptions, tests and freshness."""
+    from ledgerguard_pipeline.silver.dbt_sources import sources_yml
+
+    if error_hours < warn_hours:
+        raise BadInputError(
+            f"--error-hours {error_hours} is below --warn-hours {warn_hours}; dbt warns first."
+        )
+    text = sources_yml(warn_hours, error_hours)
+    if path is None:
+        sys.stdout.write(text)
+        return
+    if not path.absolute().parent.is_dir():
+        raise BadInputError(f"The folder of {path} does not exist; make it first.")
+    path.write_text(text, encoding="utf-8")
+    say(f"Wrote {path}.")
 
 
 def _describe(found: Relation, *, as_json: bool) -> None:

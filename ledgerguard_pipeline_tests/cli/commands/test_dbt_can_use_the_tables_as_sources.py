@@ -1,0 +1,84 @@
+"""``ledgerguard dbt-sources``: what it writes, and that real dbt-duckdb builds and tests over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # no stubs here
+
+from ledgerguard_pipeline.silver.layout import all_tables
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+from ledgerguard_pipeline_tests.silver.books import Books, store_at
+
+
+def test_sources_have_descriptions_tests_and_freshness(
+    ledgerguard: Ledgerguard, tmp_path: Path
+) -> None:
+    file = tmp_path / "sources.yml"
+    assert ledgerguard("dbt-sources", str(file), "--warn-hours", "5").code == 0
+    assert ledgerguard("dbt-sources", "--warn-hours", "5").out == file.read_text()
+    bronze, silver = yaml.safe_load(file.read_text())["sources"]
+    loads = next(each for each in bronze["tables"] if each["name"] == "_loads")
+    assert loads["loaded_at_field"] == "loaded_at"
+    assert loads["freshness"] == {
+        "warn_after": {"count": 5, "period": "hour"},
+        "error_after": {"count": 72, "period": "hour"},
+    }
+    tables = {each["name"]: each for each in silver["tables"]}
+    assert {table.name for table in all_tables()} <= set(tables)
+    assert all(each["description"] for each in (*bronze["tables"], *silver["tables"]))
+    line = tables["invoice_line"]
+    assert [next(iter(test)) for test in line["data_tests"]] == ["unique", "relationships"]
+    columns = {column["name"]: column for column in line["columns"]}
+    assert columns["line_no"]["data_tests"] == ["not_null"]
+    assert columns["amount"]["data_type"] == "DECIMAL(38,18)"
+
+
+def test_an_order_dbt_could_not_follow_is_refused(ledgerguard: Ledgerguard) -> None:
+    outcome = ledgerguard("dbt-sources", "--warn-hours", "9", "--error-hours", "8")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert ledgerguard("dbt-sources", "nowhere/sources.yml").code == 2
+
+
+@pytest.mark.slow
+def test_dbt_can_use_the_tables_as_sources(ledgerguard: Ledgerguard, tmp_path: Path) -> None:
+    """In an environment of its own; dbt-core 1.11 is the newest that installs from wheels alone."""
+    venv, project = tmp_path / "venv", tmp_path / "project"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    pip = [
+        str(venv / "bin" / "pip"),
+        "install",
+        "-q",
+        "dbt-core<1.12",
+        "dbt-duckdb",
+        "duckdb==1.5.5",
+    ]
+    subprocess.run(pip, check=True)
+    (project / "models").mkdir(parents=True)
+    books = Books(store_at(tmp_path / "quickbooks.duckdb"))
+    line = {"Amount": 5, "DetailType": "SalesItemLineDetail"}
+    books.write("Invoice", {"1": {"TxnDate": "2026-01-01", "Balance": 5, "Line": [line]}})
+    books.store.snapshot(project / "books.duckdb")
+    assert ledgerguard("dbt-sources", str(project / "models" / "sources.yml")).code == 0
+    outputs = {"dev": {"type": "duckdb", "path": "books.duckdb", "threads": 1}}
+    profile = {"books": {"target": "dev", "outputs": outputs}}
+    (project / "profiles.yml").write_text(json.dumps(profile))
+    about = {"name": "books", "version": "1.0.0", "profile": "books", "model-paths": ["models"]}
+    (project / "dbt_project.yml").write_text(json.dumps(about))
+    (project / "models" / "receivables.sql").write_text(
+        "select bucket, sum(home_open_amt) as owed from {{ source('silver', 'ar_open') }} group by 1"
+    )
+    quiet = {**os.environ, "DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    chosen = ["receivables", "source:silver.invoice", "source:silver.invoice_line"]
+    done = subprocess.run(
+        [str(venv / "bin" / "dbt"), "build", "--select", *chosen],
+        cwd=project, env=quiet, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "ERROR=0" in done.stdout
+    assert "PASS=13" in done.stdout
