@@ -49,14 +49,15 @@ class Ran:
         )
 
     def materializations(self) -> dict[tuple[str, str], Mapping[str, dg.MetadataValue]]:
-        """Metadata by (table, cell) of everything this run materialized."""
+        """Metadata by (table, cell) of all of Bronze that this run materialized."""
         logs = self.instance.all_logs(
             self.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         found = {}
         for entry in logs:
             event = entry.get_dagster_event().step_materialization_data.materialization
-            found[event.asset_key.path[-1], str(event.partition)] = event.metadata
+            if event.asset_key.path[1] != "silver":
+                found[event.asset_key.path[-1], str(event.partition)] = event.metadata
         return found
 
     def checks(self) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:

@@ -96,9 +96,9 @@ def test_what_changed_is_in_bronze_and_reported_entity_by_entity(
 def test_slow_and_failing_companies_leave_the_others_alone(
     fleet: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "COMPANY_SECONDS", 1.5)
+    monkeypatch.setattr(sweeping, "COMPANY_SECONDS", 5.0)
     slow, broken, changed, idle = map(RealmId, sandbox.realms)
-    sandbox.inject("hang", realm=slow, seconds=6.0, next=1)
+    sandbox.inject("hang", realm=slow, seconds=15.0, next=1)
     sandbox.inject("forbidden", realm=broken, next=100)
     sandbox.edit("update", "Vendor", realm_id=changed)
     with Sweeps(fleet, "run-1") as sweeps:

@@ -65,7 +65,7 @@ def test_a_call_that_cannot_start_in_time_is_not_waited_for(open_plane: OpenPlan
 
 def test_near_the_end_optional_work_is_refused_and_calls_go_on(open_plane: OpenPlane) -> None:
     plane, clock = opened(open_plane, 950)
-    with pytest.raises(CallBudgetSpent, match="Reconciling is left out: 950 of") as caught:
+    with pytest.raises(CallBudgetSpent, match="Reconciling is skipped: 950 of") as caught:
         plane.budget.require("Reconciling")
     assert isinstance(caught.value, NeedsHuman)
     assert len(starts(plane, clock, 2)) == 2
