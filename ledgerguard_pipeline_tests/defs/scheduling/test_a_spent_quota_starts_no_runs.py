@@ -60,4 +60,4 @@ def test_optional_schedules_learn_from_the_ledger_why_they_are_skipped(settings:
     with run_scope(settings):
         why = left_out_now("This schedule")
     assert why is not None
-    assert why.startswith("This schedule is left out: 480000 of")
+    assert why.startswith("This schedule is skipped: 480000 of")
