@@ -31,7 +31,7 @@ def journeys() -> Journeys:
     [
         ("ledgerguard sync", 132),
         ("webhook: receive", 50),
-        ("webhook: tick", 34),
+        ("webhook: tick", 35),
         ("webhook: run", 106),
         ("token refresh", 52),
     ],

@@ -166,6 +166,6 @@ def test_a_sync_that_cannot_begin_is_named_until_one_succeeds(
         with pytest.raises(LedgerGuardError):
             sync(connected, [CUSTOMER])
     (named,) = [each for each in company_status(connected).health.texts if "4711" in each]
-    assert "could not start" in named
+    assert "could not begin" in named
     sync(connected, [CUSTOMER])
     assert company_status(connected).company.last_error is None
