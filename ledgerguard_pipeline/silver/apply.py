@@ -104,17 +104,24 @@ class Applier:
         return found
 
     def _clear(self, realms: list[str]) -> None:
-        for table in self._tables.tables:
-            self._connection.execute(
-                statements.delete_companies(self._catalog, table.name), {"realms": realms}
-            )
+        """Children and misfits exist only where the object does, here as in ``_delete``."""
+        header, *children = [table.name for table in self._tables.tables]
+        if not self._clear_table(header, realms):
+            return
+        for name in children:
+            self._clear_table(name, realms)
         self._connection.execute(
             statements.forget_misfits(self._catalog),
             {"realms": realms, "entity": self._tables.entity.name},
         )
 
+    def _clear_table(self, name: str, realms: list[str]) -> int:
+        row = self._connection.execute(
+            statements.delete_companies(self._catalog, name), {"realms": realms}
+        ).fetchone()
+        return int(row[0]) if row else 0
+
     def _delete(self) -> None:
-        """Children exist only where the object does."""
         header, *children = [table.name for table in self._tables.tables]
         row = self._connection.execute(statements.delete_changed(self._catalog, header)).fetchone()
         if row is None or not row[0]:

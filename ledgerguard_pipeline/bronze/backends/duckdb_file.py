@@ -40,6 +40,9 @@ Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
 
 CATALOG = "ledgerguard"
 ROW_GROUP_ROWS = 10_240
+BLOCK_BYTES = 65_536
+"""A quarter of DuckDB's own. Each table takes at least one block at each checkpoint, and a company
+has rows in some 150 tables, most of them few."""
 # Storage v1.2 is the first with ZSTD; fixed, so that newer DuckDBs write files older ones read.
 _STORAGE_VERSION = "v1.2.0"
 _SETTINGS = {
@@ -83,10 +86,10 @@ def attach_new(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) 
     """Attach a file for writing with the layout Bronze wants; a new one is for its owner only."""
     new = not path.exists()
     target = str(path).replace("'", "''")
-    connection.execute(
-        f"ATTACH '{target}' AS {catalog} "
-        f"(ROW_GROUP_SIZE {ROW_GROUP_ROWS}, STORAGE_VERSION '{_STORAGE_VERSION}')"
-    )
+    options = f"ROW_GROUP_SIZE {ROW_GROUP_ROWS}, STORAGE_VERSION '{_STORAGE_VERSION}'"
+    if new:  # an older file keeps the size it was made with
+        options += f", BLOCK_SIZE {BLOCK_BYTES}"
+    connection.execute(f"ATTACH '{target}' AS {catalog} ({options})")
     if new:
         path.chmod(0o600)
 
