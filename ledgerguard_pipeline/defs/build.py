@@ -35,7 +35,10 @@ from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_
 from ledgerguard_pipeline.defs.run_context import open_control
 from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
-from ledgerguard_pipeline.defs.scheduling.schedules import build_schedules
+from ledgerguard_pipeline.defs.scheduling.schedules import (
+    build_nightly_schedules,
+    build_schedules,
+)
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
@@ -67,7 +70,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     health_schedule = build_health_schedule(health_job)
     keep_alive_job = build_keep_alive_job(keep_companies_alive)
     maintenance_job = build_maintenance_job(maintain_bronze)
+    journal_job = build_journal_job()
     typed = entities if settings.ledgerguard_silver == "on" else ()
+    silver_job = build_silver_job(typed)
     return dg.Definitions(
         assets=[
             *build_assets(entities, cells),
@@ -80,15 +85,18 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[
             *jobs.listed(),
             build_reports_job(),
-            build_journal_job(),
+            journal_job,
             health_job,
             keep_alive_job,
             maintenance_job,
-            *build_silver_job(typed),
+            *silver_job,
         ],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
             *build_fleet_schedules(jobs.fleet, entities, connected_companies, left_out_now, policy),
+            *build_nightly_schedules(
+                silver_job, journal_job, connected_companies, left_out_now, policy
+            ),
             health_schedule,
             build_keep_alive_schedule(keep_alive_job),
             build_maintenance_schedule(maintenance_job),

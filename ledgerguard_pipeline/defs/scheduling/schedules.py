@@ -1,11 +1,11 @@
-"""Keeping connected companies current.
+"""Keeping connected companies current, and proving every night that they are.
 
 Dagster's own partition schedules launch a partition once; the current window has to run again and
-again, so these are plain schedules with one run per company and tick. The run key holds the
-scheduled time: evaluating a tick twice starts nothing twice.
+again, so these are plain schedules with one run per company and tick (``company_schedule.py``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -13,11 +13,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
-from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED, SweepPolicy, late_companies
+from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy, late_companies
 from ledgerguard_pipeline.defs.jobs import Jobs
-from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.partitions import REALM, current_cell
-from ledgerguard_pipeline.defs.run_context import one_control_plane
+from ledgerguard_pipeline.defs.partitions import current_cell
+from ledgerguard_pipeline.defs.scheduling.company_schedule import Companies, company_schedule
 
 
 def build_schedules(
@@ -34,44 +33,42 @@ def build_schedules(
     (``fleet_schedules``); then only those late in the last sweep for changes get a run here.
     """
     policy = policy or SweepPolicy()
+    cell = partial(current_cell, cells)
+    every = Companies(companies, policy.above, cell)
     schedules = []
     if jobs.changes is not None:
         schedules.append(
-            _schedule(
+            company_schedule(
                 "changes_every_15_minutes",
                 "*/15 * * * *",
                 jobs.changes,
-                jobs,
-                cells,
-                companies,
-                policy,
+                Companies(
+                    companies,
+                    policy.above,
+                    cell,
+                    lambda instance: late_companies(instance, policy.shards),
+                ),
                 "What changed in every connected company, one call each.",
             )
         )
     if jobs.queried is not None:
         schedules.append(
-            _schedule(
+            company_schedule(
                 "queried_entities_hourly",
                 "7 * * * *",
                 jobs.queried,
-                jobs,
-                cells,
-                companies,
-                policy,
+                every,
                 "Entities that change data capture leaves out, one batch call per company.",
                 left_out=left_out,
             )
         )
     if jobs.reconcile is not None:
         schedules.append(
-            _schedule(
+            company_schedule(
                 "reconcile_nightly",
                 "37 3 * * *",
                 jobs.reconcile,
-                jobs,
-                cells,
-                companies,
-                policy,
+                every,
                 "Intuit's counts against Bronze, two batch calls per company; rows are read only "
                 "where they differ.",
                 left_out=left_out,
@@ -80,72 +77,38 @@ def build_schedules(
     return schedules
 
 
-def _schedule(
-    name: str,
-    cron: str,
-    job: AssetJob,
-    jobs: Jobs,
-    cells: dg.MultiPartitionsDefinition,
+def build_nightly_schedules(
+    silver: Sequence[AssetJob],
+    journal: AssetJob,
     companies: ListCompanies,
+    left_out: LeftOut,
     policy: SweepPolicy,
-    description: str,
-    *,
-    left_out: LeftOut | None = None,
-) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=name,
-        job=job,
-        cron_schedule=cron,
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=description,
-    )
-    def sync_connected(
-        context: dg.ScheduleEvaluationContext,
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        with one_control_plane():
-            connected = companies()
-            why = None if left_out is None or not connected else left_out("This schedule")
-        if not connected:
-            yield dg.SkipReason(
-                "No company is connected. Run `ledgerguard connect` or press Connect to QuickBooks."
-            )
-            return
-        if why is not None:
-            yield dg.SkipReason(why)
-            return
-        # The new-company sensor adds a company and runs its first load; until then it is no cell.
-        known = set(context.instance.get_dynamic_partitions(REALM))
-        if len(connected) > policy.above:
-            late = late_companies(context.instance, policy.shards) if job is jobs.changes else []
-            connected = [company for company in connected if company.realm_id in late]
-            if not connected:
-                yield dg.SkipReason(
-                    f"More than {policy.above} companies are connected: sweeps sync them, and "
-                    "none was late in the last one."
-                )
-                return
-        busy = _busy(context.instance, job.name)
-        waiting = []
-        for company in connected:
-            realm_id = company.realm_id
-            if realm_id not in known or realm_id in busy:
-                waiting.append(realm_id)
-                continue
-            yield dg.RunRequest(
-                run_key=f"{realm_id}:{context.scheduled_execution_time.isoformat()}",
-                partition_key=current_cell(cells, realm_id),
-                tags={REALM_TAG: realm_id},
-            )
-        if len(waiting) == len(connected):
-            yield dg.SkipReason(
-                "Every connected company is new or still at its last run: " + ", ".join(waiting)
-            )
+) -> list[dg.ScheduleDefinition]:
+    """Silver's checks and the journal against Intuit's reports, every night for each company.
 
-    return sync_connected
-
-
-def _busy(instance: dg.DagsterInstance, job_name: str) -> set[str]:
-    """Companies whose last run is not done: another one would only queue up behind it."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
-    return {run.tags.get(REALM_TAG, "") for run in runs}
+    The journal needs a few calls and is skipped near the end of the month's budget; Silver's checks
+    need none. Their runs are for as many companies as the policy gives runs of their own.
+    """
+    instead = "start this job by hand for those that need it"
+    every = Companies(companies, policy.above, str, instead=instead)
+    return [
+        *(
+            company_schedule(
+                "silver_nightly",
+                "43 4 * * *",
+                job,
+                every,
+                "Checks of the typed tables, which are brought up to date if need be; no calls.",
+            )
+            for job in silver
+        ),
+        company_schedule(
+            "journal_nightly",
+            "53 4 * * *",
+            journal,
+            every,
+            "The journal of every connected company against Intuit's trial balance; two to six "
+            "calls each where little changed.",
+            left_out=left_out,
+        ),
+    ]
