@@ -89,7 +89,7 @@ class TieOut:
     ) -> list[Difference]:
         """Put these in place of what was known of a level (of one period, or all of them).
 
-        A difference that was known keeps when it was first seen.
+        A difference that was known keeps when it was first seen, on whichever day it was compared.
         """
         now = self._workspace.clock.now()
 
@@ -101,13 +101,15 @@ class TieOut:
             where = "realm_id = ? AND level = ? AND (? IS NULL OR period_end = ?)"
             values = [str(realm), level.value, period_end, period_end]
             rows = connection.execute(
-                f"SELECT key, period_end, first_seen FROM {table} WHERE {where}", values
+                f"SELECT key, min(first_seen) FROM {table} WHERE realm_id = ? AND level = ? "
+                "GROUP BY key",
+                [str(realm), level.value],
             ).fetchall()
-            known = {(key, end): seen for key, end, seen in rows}
+            known = dict(rows)
             connection.execute(f"DELETE FROM {table} WHERE {where}", values)
             kept = []
             for each in found:
-                first = known.get((each.key, each.period_end), now)
+                first = known.get(each.key, now)
                 connection.execute(
                     f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
@@ -130,6 +132,20 @@ class TieOut:
             return kept
 
         return self._workspace.write(realm, work)
+
+    def forget(self, realm: RealmId | str, level: Level, ends: Sequence[date]) -> None:
+        """Drop what was known of a level on these days: others took their place."""
+
+        def work(session: OpenStore) -> bool:
+            session.connection.execute(
+                f"DELETE FROM {tables.at(session.catalog, 'tie_out')} "
+                "WHERE realm_id = ? AND level = ? AND list_contains(?, period_end)",
+                [str(realm), level.value, list(ends)],
+            )
+            return True
+
+        if ends:
+            self._workspace.write(realm, work)
 
     def read(self, realm: RealmId | str) -> list[Difference]:
         """What is known to differ in a company, oldest period first."""

@@ -165,6 +165,14 @@ class JournalStore:
             rows = view.connection.execute(tables.UNBALANCED, [str(realm)]).fetchall()
         return [Unbalanced(*row) for row in rows]
 
+    def labels(self, realm: RealmId | str) -> list[str]:
+        """The types of transactions, as Intuit's report names them."""
+        with self._workspace.read() as view:
+            if not _laid_out(view):
+                return []
+            rows = view.connection.execute(tables.LABELS, [str(realm)]).fetchall()
+        return [str(row[0]) for row in rows]
+
     def count(self, realm: RealmId | str) -> tuple[int, int]:
         """Legs and transactions."""
         with self._workspace.read() as view:

@@ -13,7 +13,6 @@ from datetime import date, datetime, timedelta
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.reporting import windows
 from ledgerguard_pipeline.reports.balances import read_trial_balance
@@ -23,6 +22,7 @@ from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.reports.transactions import read_transactions
 from ledgerguard_pipeline.reports.types import report_request
 from ledgerguard_pipeline.tieout.documents import changed_days, first_and_last_day
+from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LoadedPart
 from ledgerguard_pipeline.values import RealmId
 
@@ -85,9 +85,10 @@ class JournalSync:
             parts = self._read(start, end)
             if not self._moved(before, start, end):
                 return self.journal.replace(self._realm, start, end, parts, before)
-        raise BronzeError(
+        raise NotCompared(
             f"Documents of {start} to {end} changed each time the journal was read ({_ATTEMPTS} "
             "times). The journal was left as it is; the next run tries again.",
+            FindingKind.BOOKS_MOVED,
             realm_id=str(self._realm),
             entity="JournalReport",
         )
@@ -131,9 +132,10 @@ class JournalSync:
         try:
             return read_journal(report)
         except UnreadableReport as error:
-            raise BronzeError(
+            raise NotCompared(
                 f"The JournalReport kept as {id} cannot be read: {error}. The journal was left as "
                 "it is.",
+                FindingKind.REPORT_UNREADABLE,
                 realm_id=str(self._realm),
                 entity="JournalReport",
             ) from None

@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.reports.balances import read_trial_balance
 from ledgerguard_pipeline.reports.journal import exact_sum
@@ -21,6 +20,8 @@ from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.tieout.accounts import Account, read_accounts
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.documents import first_and_last_day
+from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LegSums
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
 from ledgerguard_pipeline.values import RealmId
@@ -37,6 +38,25 @@ class Trial:
     balances: Balances
     names: Mapping[str, str]
     report_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What every account stands at on a day: by the journal, and by Intuit's TrialBalance.
+
+    ``names`` are as Bronze, else as the report or the journal names an account.
+    """
+
+    end: date
+    ours: Balances
+    trial: Trial
+    accounts: Mapping[str, Account]
+    names: Mapping[str, str]
+
+    @property
+    def differing(self) -> list[str]:
+        """Ids of the accounts that do not agree."""
+        return _differing(self.ours, self.trial.balances)
 
 
 class Levels:
@@ -81,6 +101,7 @@ class Levels:
         again and compared, which names the transactions; what it mends is no difference any more.
 
         Raises:
+            NotCompared: nothing could be concluded; it says why.
             QBOAPIError, QBOAuthError, BronzeError: a report could not be read.
         """
         trial = self._trial(end)
@@ -95,6 +116,14 @@ class Levels:
         found = [_explained(each, notes.get(each.key, "")) for each in found]
         return self._tie_out.keep(self._realm, Level.TRIAL_BALANCE, end, found)
 
+    def compared(self, end: date) -> Compared:
+        """Every account on a day, with a TrialBalance asked for now.
+
+        Raises:
+            NotCompared, QBOAPIError, QBOAuthError, BronzeError: as ``trial_balance``.
+        """
+        return self._side_by_side(end, self._trial(end))
+
     def _trial(self, end: date) -> Trial:
         facts = self._store.reports.company_facts(self._realm)
         asked = Window(end.replace(day=1), end, facts.fiscal_year(end), facts.multicurrency)
@@ -108,52 +137,71 @@ class Levels:
         faults = reading.faults()
         if faults:
             raise self._unusable(id, "; ".join(faults))
+        if not reading.accounts and self._has_books(end):
+            raise self._unusable(
+                id, "it shows no account, and the company has books", FindingKind.REPORT_EMPTY
+            )
         return Trial(
             {each.id: each.balance for each in reading.accounts},
             {each.id: each.name for each in reading.accounts},
             id,
         )
 
-    def _unusable(self, id: str, why: str) -> BronzeError:
-        return BronzeError(
+    def _has_books(self, end: date) -> bool:
+        first, _ = first_and_last_day(self._store.workspace, self._realm)
+        dated = first is not None and first <= end
+        return dated or any(each.amount for each in self._journal.sums(self._realm, end))
+
+    def _unusable(
+        self, id: str, why: str, kind: FindingKind = FindingKind.REPORT_UNREADABLE
+    ) -> NotCompared:
+        return NotCompared(
             f"The TrialBalance kept as {id} cannot be compared: {why}. Nothing was concluded from "
             "it; run the check again.",
+            kind,
             realm_id=str(self._realm),
             entity="TrialBalance",
         )
 
     def _compare(self, end: date, trial: Trial) -> list[Difference]:
+        found = self._side_by_side(end, trial)
+        home = self._store.reports.company_facts(self._realm).home_currency
+        return [
+            Difference(
+                Level.TRIAL_BALANCE,
+                end,
+                id,
+                found.names.get(id, ""),
+                found.ours.get(id, NOTHING),
+                trial.balances.get(id, NOTHING),
+                "" if id in found.accounts else "Bronze does not know this account: sync Account.",
+                _kind(found.accounts.get(id), home),
+                trial.report_id,
+            )
+            for id in found.differing
+        ]
+
+    def _side_by_side(self, end: date, trial: Trial) -> Compared:
         accounts = read_accounts(self._store.workspace, self._realm)
         if not accounts:
-            raise BronzeError(
+            raise NotCompared(
                 "Bronze holds no account of this company, so income and expenses cannot be "
                 "separated from balances. Run `ledgerguard sync` first; nothing was concluded.",
+                FindingKind.ACCOUNTS_MISSING,
                 realm_id=str(self._realm),
                 entity="Account",
             )
         facts = self._store.reports.company_facts(self._realm)
         whole = self._journal.sums(self._realm, end)
         year = self._journal.sums(self._realm, end, facts.fiscal_year(end))
-        names = {each.account_id: each.name for each in whole}
         since = {each.account_id: each.amount for each in whole}
         ours = min(
             (_rolled(since, {each.account_id: each.amount for each in year}, accounts), since),
             key=lambda reading: len(_differing(reading, trial.balances)),
         )
-        return [
-            Difference(
-                Level.TRIAL_BALANCE,
-                end,
-                id,
-                _name(id, accounts, trial.names, names),
-                ours.get(id, NOTHING),
-                trial.balances.get(id, NOTHING),
-                "" if id in accounts else "Bronze does not know this account: sync Account.",
-                _kind(accounts.get(id), facts.home_currency),
-                trial.report_id,
-            )
-            for id in _differing(ours, trial.balances)
-        ]
+        names = {each.account_id: each.name for each in whole} | dict(trial.names)
+        names |= {each.id: each.name for each in accounts.values() if each.name}
+        return Compared(end, ours, trial, accounts, names)
 
     def _reread(self, end: date) -> dict[str, str]:
         """Read the first month that differs again; what changed, in words, by account."""
@@ -178,7 +226,7 @@ class Levels:
                 high = middle
             else:
                 low = middle + 1
-        return ends[low].replace(day=1), _month_end(ends[low])
+        return ends[low].replace(day=1), month_end(ends[low])
 
 
 def _rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
@@ -208,13 +256,6 @@ def _kind(account: Account | None, home: str | None) -> DifferenceClass:
     return DifferenceClass.UNEXPLAINED
 
 
-def _name(
-    id: str, accounts: Mapping[str, Account], theirs: Mapping[str, str], ours: Mapping[str, str]
-) -> str:
-    known = accounts.get(id)
-    return (known.name if known else "") or theirs.get(id) or ours.get(id) or ""
-
-
 def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
     """By account: the transactions of which Intuit's journal says something else now."""
     found: dict[str, list[str]] = {}
@@ -240,13 +281,14 @@ def _explained(each: Difference, note: str) -> Difference:
 
 def _month_ends(start: date, end: date) -> Sequence[date]:
     found = []
-    day = _month_end(start)
+    day = month_end(start)
     while day < end:
         found.append(day)
-        day = _month_end(day + timedelta(days=1))
+        day = month_end(day + timedelta(days=1))
     return [*found, end]
 
 
-def _month_end(day: date) -> date:
+def month_end(day: date) -> date:
+    """The last day of a day's month."""
     number = day.year * 12 + day.month
     return date(number // 12, number % 12 + 1, 1) - timedelta(days=1)

@@ -5,7 +5,7 @@ shows: they read ``silver.tie_out``, which keeps what differs in each until it a
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -21,8 +21,12 @@ from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.findings import Finding, finding_of
 from ledgerguard_pipeline.tieout.tables import JOURNAL_COLUMNS
 from ledgerguard_pipeline.values import parse_realm
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.tieout.proof import ProofResult
 
 BALANCED = "every_transaction_balances"
 TIED_OUT = "equals_the_trial_balance"
@@ -62,8 +66,9 @@ def build_journal_asset() -> dg.AssetsDefinition:
     def journal(
         context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]  # bare names
+        result: ProofResult | None = None
         try:
-            metadata = _brought_up_to_date(context, quickbooks, duckdb)
+            result = _proved(context, quickbooks, duckdb)
         except CallBudgetSpent as error:
             context.log.warning(error.message)
             context.log_event(
@@ -75,11 +80,20 @@ def build_journal_asset() -> dg.AssetsDefinition:
             )
         except LedgerGuardError as error:
             raise failure_of([error]) from error
-        else:
-            yield dg.MaterializeResult(asset_key=JOURNAL_KEY, metadata=metadata)
+        if result is not None and result.journal is not None:
+            yield dg.MaterializeResult(asset_key=JOURNAL_KEY, metadata=_metadata(result))
         known = TieOut(quickbooks.installation(context, duckdb).bronze.workspace).read_all()
         for check, level in LEVELS.items():
-            yield _judged(check, [(realm, each) for realm, each in known if each.level is level])
+            findings = () if result is None else findings_of(result, level)
+            yield _judged(
+                check,
+                [(realm, each) for realm, each in known if each.level is level],
+                [f"{context.partition_key}: {each.text}" for each in findings if each.kind.blocks],
+            )
+        # What may go away unchanged fails the step, so that Dagster tries again.
+        passing = [each for each in (result.errors if result else ()) if finding_of(each).passing]
+        if passing:
+            raise failure_of(passing)
 
     return journal
 
@@ -94,55 +108,58 @@ def build_journal_job() -> AssetJob:
     )
 
 
-def _brought_up_to_date(
+def _proved(
     context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
-) -> Metadata:
-    """Load what changed; compare today and the last closed month."""
-    from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
-    from ledgerguard_pipeline.tieout.journal_sync import JournalSync
-    from ledgerguard_pipeline.tieout.levels import Levels
+) -> "ProofResult":
+    """Load what changed and compare every level."""
+    from ledgerguard_pipeline.tieout.proof import Proof
 
     realm = parse_realm(context.partition_key)
     installation = quickbooks.installation(context, duckdb)
     installation.control.budget.require("Comparing the journal")
     client, store = installation.client(realm), installation.bronze
-    calls = client.stats.metered_calls
-    loads = ReportLoads(client, store, realm, context.run.run_id)
-    sync = JournalSync(loads, store, realm, installation.clock)
-    levels = Levels(loads, store, realm, sync)
-    load = sync.bring_up_to_date()
-    levels.balanced()
-    for end in _ends(datetime.now(UTC).date()):
-        levels.trial_balance(end)
-    legs, transactions = sync.journal.count(realm)
+    return Proof(client, store, realm, installation.clock, context.run.run_id).run()
+
+
+def _metadata(result: "ProofResult") -> Metadata:
+    spans = () if result.journal is None else result.journal.spans
     return {
-        "legs": dg.MetadataValue.int(legs),
-        "transactions": dg.MetadataValue.int(transactions),
-        "legs_read": dg.MetadataValue.int(load.legs),
-        "spans": dg.MetadataValue.text(
-            ", ".join(f"{first} to {last}" for first, last in load.spans)
+        "legs": dg.MetadataValue.int(result.legs),
+        "transactions": dg.MetadataValue.int(result.transactions),
+        "legs_read": dg.MetadataValue.int(0 if result.journal is None else result.journal.legs),
+        "spans": dg.MetadataValue.text(", ".join(f"{first} to {last}" for first, last in spans)),
+        "state": dg.MetadataValue.text(result.state.value),
+        "findings": dg.MetadataValue.json(
+            [{"name": each.kind.value, "text": each.text} for each in result.findings]
         ),
-        "metered_calls": dg.MetadataValue.int(client.stats.metered_calls - calls),
+        "metered_calls": dg.MetadataValue.int(result.metered_calls),
     }
 
 
-def _ends(today: date) -> tuple[date, date]:
-    return today.replace(day=1) - timedelta(days=1), today
+def findings_of(result: "ProofResult", level: Level) -> list[Finding]:
+    """What kept a level from being compared, each once."""
+    here = (each.finding for each in result.levels if each.level in (None, level))
+    return list(dict.fromkeys(each for each in here if each is not None))
 
 
-def _judged(check: str, found: Sequence[tuple[str, Difference]]) -> dg.AssetCheckResult:
+def _judged(
+    check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
+) -> dg.AssetCheckResult:
     failing = [pair for pair in found if pair[1].kind is DifferenceClass.UNEXPLAINED]
     listed = "\n".join(f"{realm}: {each.message}" for realm, each in found[:SHOWN])
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
+    said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
     return dg.AssetCheckResult(
         asset_key=JOURNAL_KEY,
         check_name=check,
-        passed=not failing,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=None if not failing else f"{failing[0][0]}: {failing[0][1].message}",
+        passed=not said,
+        # Nothing is wrong with the books where they could not be compared.
+        severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
+        description=said[0] if said else None,
         metadata={
             "differences": dg.MetadataValue.int(len(found)),
             **{kind.value: dg.MetadataValue.int(count) for kind, count in counts.items()},
+            **({"findings": dg.MetadataValue.md("\n".join(findings))} if findings else {}),
             **({"listed": dg.MetadataValue.md(listed)} if listed else {}),
         },
     )

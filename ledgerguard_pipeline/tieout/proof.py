@@ -1,0 +1,257 @@
+"""The proof of one company's books: every level in order, for the nightly run and the command alike.
+
+What keeps a level from being compared becomes a finding of that level. Only where the whole company
+is concerned (no grant, no permission at all) are the levels after it left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.tieout.accounts import read_accounts
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
+from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
+from ledgerguard_pipeline.tieout.labels import is_known
+from ledgerguard_pipeline.tieout.levels import Levels, month_end
+from ledgerguard_pipeline.values import RealmId
+
+REVISITED = 3
+"""Earlier month ends with differences that a nightly run compares again, one call each."""
+_SHOWN = 5
+
+
+class ProofState(StrEnum):
+    """What one run concluded."""
+
+    TIED_OUT = "tied_out"
+    BROKEN = "broken"
+    """At least one difference has no explanation."""
+    NOT_COMPARED = "not_compared"
+    """Nothing differs in what was compared, and something could not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """One level, on one day where it has days; with a finding nothing was concluded from it."""
+
+    level: Level | None
+    """None for bringing the journal up to date, which precedes all levels."""
+    end: date | None = None
+    differences: tuple[Difference, ...] = ()
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProofResult:
+    """One run over one company; ``differences`` are all that are known of it, also of other days."""
+
+    realm_id: str
+    at: datetime
+    ends: tuple[date, ...]
+    journal: JournalLoad | None
+    legs: int
+    transactions: int
+    levels: tuple[LevelResult, ...]
+    differences: tuple[Difference, ...]
+    metered_calls: int
+    errors: tuple[LedgerGuardError, ...] = ()
+    """What the findings were made of."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Each said once, however many levels met it."""
+        return tuple(dict.fromkeys(each.finding for each in self.levels if each.finding))
+
+    @property
+    def unexplained(self) -> tuple[Difference, ...]:
+        """The differences that break the proof."""
+        return tuple(each for each in self.differences if each.kind is DifferenceClass.UNEXPLAINED)
+
+    @property
+    def state(self) -> ProofState:
+        if self.unexplained:
+            return ProofState.BROKEN
+        blocked = any(each.kind.blocks for each in self.findings)
+        return ProofState.NOT_COMPARED if blocked else ProofState.TIED_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a level works with."""
+
+    loads: ReportLoads
+    store: BronzeStore
+    realm: RealmId | str
+    sync: JournalSync
+    levels: Levels
+    clock: Clock
+
+
+Compare = Callable[[Bench, date], Sequence[Difference]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One level: how it is compared, and whether it is once for every month end asked about."""
+
+    level: Level
+    compare: Compare
+    dated: bool = True
+
+
+STEPS: tuple[Step, ...] = (
+    Step(Level.BALANCED, lambda bench, _: bench.levels.balanced(), dated=False),
+    Step(Level.TRIAL_BALANCE, lambda bench, end: bench.levels.trial_balance(end)),
+)
+"""Every level, cheapest first."""
+
+
+class Proof:
+    """Proves one company's books. Brings its journal up to date first."""
+
+    def __init__(
+        self,
+        client: QBOClient,
+        store: BronzeStore,
+        realm: RealmId | str,
+        clock: Clock,
+        run_id: str | None = None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._realm = realm
+        self._clock = clock
+        self._tie_out = TieOut(store.workspace)
+        loads = ReportLoads(client, store, realm, run_id)
+        sync = JournalSync(loads, store, realm, clock)
+        self.bench = Bench(loads, store, realm, sync, Levels(loads, store, realm, sync), clock)
+
+    def run(self, ends: Sequence[date] | None = None) -> ProofResult:
+        """All levels; on these days, or on those a nightly run looks at.
+
+        Never raises for what a report or a company lacks: that is a finding. What is no fault of
+        this kind (a full disk) is raised.
+
+        Raises:
+            BronzeError: the result could not be read or kept.
+        """
+        today = self._clock.now().date()
+        chosen = tuple(ends) if ends else self.nightly_ends(today)
+        calls = self._client.stats.metered_calls
+        errors: list[LedgerGuardError] = []
+        journal: JournalLoad | None = None
+        results: list[LevelResult] = []
+        try:
+            journal = self.bench.sync.bring_up_to_date(today)
+        except LedgerGuardError as error:
+            errors.append(error)
+            results.append(LevelResult(None, finding=finding_of(error)))
+        else:
+            results += self._levels(chosen, errors)
+            results = [self._again(each) for each in results]
+            results += self._surroundings(chosen[-1])
+            self._supersede(chosen, today)
+        legs, transactions = self.bench.sync.journal.count(self._realm)
+        return ProofResult(
+            str(self._realm),
+            self._clock.now(),
+            chosen,
+            journal,
+            legs,
+            transactions,
+            tuple(results),
+            tuple(self._tie_out.read(self._realm)),
+            self._client.stats.metered_calls - calls,
+            tuple(errors),
+        )
+
+    def nightly_ends(self, today: date) -> tuple[date, ...]:
+        """Month ends that differed when they were compared last, the last closed one, and today."""
+        closed = today.replace(day=1) - timedelta(days=1)
+        known = {each.period_end for each in self._tie_out.read(self._realm)}
+        earlier = sorted(each for each in known if each < closed and each == month_end(each))
+        return (*earlier[-REVISITED:], closed, today)
+
+    def _levels(
+        self, ends: Sequence[date], errors: list[LedgerGuardError]
+    ) -> Iterator[LevelResult]:
+        barred: Finding | None = None
+        for step in STEPS:
+            for end in ends if step.dated else ends[-1:]:
+                at = end if step.dated else None
+                if barred is not None:
+                    yield LevelResult(step.level, at, finding=barred)
+                    continue
+                try:
+                    found = step.compare(self.bench, end)
+                except LedgerGuardError as error:
+                    errors.append(error)
+                    finding = finding_of(error)
+                    barred = finding if finding.company_wide else None
+                    yield LevelResult(step.level, at, finding=finding)
+                else:
+                    yield LevelResult(step.level, at, tuple(found))
+
+    def _again(self, result: LevelResult) -> LevelResult:
+        """A level without a call that found something, once more: later levels mend by reading again."""
+        step = next((each for each in STEPS if each.level is result.level), None)
+        if step is None or step.dated or not result.differences:
+            return result
+        return LevelResult(
+            result.level, None, tuple(step.compare(self.bench, result.differences[0].period_end))
+        )
+
+    def _surroundings(self, end: date) -> Iterator[LevelResult]:
+        """What the journal has and Bronze cannot account for, whether the sums agree or not."""
+        known = read_accounts(self._store.workspace, self._realm)
+        sums = self.bench.sync.journal.sums(self._realm, end)
+        strange = [
+            f"{each.account_id} {each.name}" for each in sums if each.account_id not in known
+        ]
+        if strange and known:
+            text = (
+                f"QuickBooks' journal has amounts on accounts that Bronze does not know: "
+                f"{_listed(strange)}. Run `ledgerguard sync --entity Account`."
+            )
+            yield LevelResult(
+                Level.TRIAL_BALANCE, end, finding=Finding(FindingKind.UNKNOWN_ACCOUNT, text)
+            )
+        labels = [
+            each for each in self.bench.sync.journal.labels(self._realm) if not is_known(each)
+        ]
+        if labels:
+            text = (
+                f"The journal names transactions in words that are not known: {_listed(labels)}. "
+                "Accounts are compared by their ids all the same; documents of these types cannot "
+                "be matched. Reports in English need a company whose language is English."
+            )
+            yield LevelResult(
+                Level.TRIAL_BALANCE, end, finding=Finding(FindingKind.UNKNOWN_TYPE, text)
+            )
+
+    def _supersede(self, ends: Sequence[date], today: date) -> None:
+        """A day that is no month end counts until a later one was compared."""
+        if today not in ends:
+            return
+        passed = {
+            each.period_end
+            for each in self._tie_out.read(self._realm)
+            if each.level is Level.TRIAL_BALANCE
+            and each.period_end not in ends
+            and each.period_end != month_end(each.period_end)
+        }
+        self._tie_out.forget(self._realm, Level.TRIAL_BALANCE, sorted(passed))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"

@@ -1,0 +1,118 @@
+"""One proof for the nightly run and the command: every level in order, and findings instead of stops."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.tieout.differences import Level
+from ledgerguard_pipeline.tieout.findings import FindingKind
+from ledgerguard_pipeline.tieout.proof import Proof, ProofResult, ProofState
+from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
+
+MARCH = date(2026, 3, 31)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SandboxServer, Path]]:
+    """A sandbox, and a store whose journal is level with it."""
+    file = tmp_path_factory.mktemp("proof") / "loaded.duckdb"
+    with open_sandbox() as sandbox:
+        with open_books(sandbox, file) as opened:
+            opened.sync.bring_up_to_date(TODAY)
+        yield sandbox, file
+
+
+@pytest.fixture
+def books(loaded: tuple[SandboxServer, Path], tmp_path: Path) -> Iterator[Books]:
+    """A copy of the loaded store for each test."""
+    sandbox, file = loaded
+    sandbox.set(reports={})
+    copy = tmp_path / "books.duckdb"
+    shutil.copyfile(file, copy)
+    with open_books(sandbox, copy) as opened:
+        yield opened
+
+
+def prove(books: Books, *ends: date) -> ProofResult:
+    return Proof(books.client, books.store, books.realm, SYSTEM_CLOCK).run(ends)
+
+
+def change(tmp_path: Path, statement: str) -> None:
+    with duckdb.connect(str(tmp_path / "books.duckdb")) as connection:
+        connection.execute(statement)
+
+
+def test_sound_books_tie_out_on_every_level_and_day(books: Books) -> None:
+    result = prove(books)
+    assert result.state is ProofState.TIED_OUT
+    assert not (result.differences or result.findings or result.errors)
+    assert [each.level for each in result.levels[:2]] == [Level.BALANCED, Level.TRIAL_BALANCE]
+    # The month before, and today.
+    assert len(result.ends) == 2
+    assert result.metered_calls <= 6
+    assert result.legs > 100
+
+
+def test_a_broken_month_is_compared_again_until_it_ties_out(books: Books, tmp_path: Path) -> None:
+    change(
+        tmp_path,
+        "UPDATE books.silver.journal SET debit = debit + 1, amount = amount + 1 WHERE rowid = "
+        "(SELECT min(rowid) FROM books.silver.journal WHERE debit > 1 "
+        "AND posted_on BETWEEN '2026-02-01' AND '2026-03-31')",
+    )
+    books.levels.trial_balance(MARCH, repair=False)
+    books.levels.trial_balance(TODAY, repair=False)
+    seen = {each.first_seen for each in books.tie_out.read(books.realm)}
+    assert len(seen) == 1
+    proof = Proof(books.client, books.store, books.realm, SYSTEM_CLOCK)
+    assert MARCH in proof.nightly_ends(SYSTEM_CLOCK.now().date())
+    # The run mends it by reading the month again, and the day that passed no longer counts.
+    assert proof.run().state is ProofState.TIED_OUT
+    assert books.tie_out.read(books.realm) == []
+
+
+def test_a_report_that_is_refused_is_a_finding_and_other_levels_go_on(books: Books) -> None:
+    books.sandbox.set(reports={"denied": ["TrialBalance"]})
+    result = prove(books, OCTOBER)
+    assert result.state is ProofState.NOT_COMPARED
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.NOT_PERMITTED
+    assert "TrialBalance" in finding.text
+    assert "administrator" in finding.text
+    assert [each.finding is None for each in result.levels] == [True, False]
+
+
+def test_a_journal_that_cannot_be_read_leaves_everything_as_it_was(books: Books) -> None:
+    books.sandbox.set(reports={"denied": ["JournalReport"]})
+    before = books.journal_balances()
+    result = prove(books, OCTOBER)
+    assert result.state is ProofState.NOT_COMPARED
+    assert [each.level for each in result.levels] == [None]
+    assert books.journal_balances() == before
+
+
+def test_an_account_that_bronze_does_not_know_is_never_called_equal(
+    books: Books, tmp_path: Path
+) -> None:
+    change(tmp_path, "DELETE FROM books.bronze.account WHERE id = '1'")
+    result = prove(books, OCTOBER)
+    assert result.state is ProofState.NOT_COMPARED
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.UNKNOWN_ACCOUNT
+    assert "sync --entity Account" in finding.text
+
+
+def test_another_language_is_named_and_accounts_are_compared_by_their_ids(books: Books) -> None:
+    books.sandbox.set(reports={"language": "fr"})
+    result = prove(books, OCTOBER)
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.UNKNOWN_TYPE
+    assert result.differences == ()
