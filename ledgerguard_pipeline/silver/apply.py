@@ -1,4 +1,4 @@
-"""Bringing the tables of one entity type up to date, inside the caller's transaction.
+"""Bringing the tables of entity types up to date, inside the caller's transaction.
 
 What changed in Bronze since a company's instant is deleted and inserted anew, and the instant
 moves with it. Building anew is the same from the beginning of time, so both end alike.
@@ -6,7 +6,7 @@ moves with it. Building anew is the same from the beginning of time, so both end
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,6 +32,15 @@ _HEADERS = (
     "last_updated_at",
     "payload_sha256",
 )
+_NOTES = pa.schema(
+    [
+        ("realm_id", pa.string()),
+        ("entity", pa.string()),
+        ("applied_to", INSTANT),
+        ("silver_version", pa.string()),
+        ("silver_at", INSTANT),
+    ]
+)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,9 +55,10 @@ class Applied:
 
 
 class Applier:
-    """Works on one entity type over a connection with an open transaction.
+    """Works on entity types one after the other, over a connection with an open transaction.
 
-    ``reader`` is another connection to the same store, for reading while this one writes.
+    ``reader`` is another connection to the same store, for reading while this one writes. At
+    the end ``note`` writes down up to when Bronze is in Silver.
     """
 
     def __init__(
@@ -56,99 +66,105 @@ class Applier:
         connection: duckdb.DuckDBPyConnection,
         reader: duckdb.DuckDBPyConnection,
         catalog: str,
-        tables: EntityTables,
         now: datetime,
     ) -> None:
         self._connection = connection
         self._reader = reader
         self._catalog = catalog
-        self._tables = tables
         self._now = now
+        self._notes: list[dict[str, object]] = []
+        self.done: list[Applied] = []
 
-    def apply(self, due: Mapping[str, datetime | None]) -> Applied:
-        """Bring these companies up to date, each since its instant; None builds it anew."""
-        done = Applied(self._tables.entity.name)
-        anew = [realm for realm, since in due.items() if since is None]
+    def apply(
+        self, tables: EntityTables, due: Mapping[str, datetime | None], dirty: Sequence[str]
+    ) -> None:
+        """Bring these companies up to date, each since its instant; None builds it anew.
+
+        Of ``dirty`` companies all rows are thrown away first.
+        """
+        done = Applied(tables.entity.name)
         since = {realm: instant or BEGINNING for realm, instant in due.items()}
         earliest = min(since.values())
-        changed = self._changed(since, earliest)
+        changed = self._changed(tables, since, earliest)
         done.changed = changed.num_rows
-        self._connection.register(statements.CHANGED, changed)
-        self._reader.register(statements.CHANGED, changed)
-        try:
-            if anew:
-                self._clear(anew)
-            if len(anew) < len(due) and done.changed:
-                self._delete()
-            if done.changed:
-                for chunk in self._chunks(earliest):
-                    self._write(chunk, done)
-        finally:
-            self._connection.unregister(statements.CHANGED)
-            self._reader.unregister(statements.CHANGED)
-        self._note(due, changed)
-        return done
+        if dirty:
+            self._clear(tables, dirty)
+        if done.changed:
+            self._connection.register(statements.CHANGED, changed)
+            self._reader.register(statements.CHANGED, changed)
+            try:
+                if any(due.values()):
+                    self._delete(tables)
+                for chunk in self._chunks(tables, earliest):
+                    self._write(tables, chunk, done)
+            finally:
+                self._connection.unregister(statements.CHANGED)
+                self._reader.unregister(statements.CHANGED)
+        self._keep_note(tables, since, changed)
+        self.done.append(done)
 
-    def _changed(self, since: Mapping[str, datetime], earliest: datetime) -> pa.Table:
+    def _changed(
+        self, tables: EntityTables, since: Mapping[str, datetime], earliest: datetime
+    ) -> pa.Table:
         due = pa.table(
             {"realm_id": list(since), "since": pa.array(list(since.values()), INSTANT)},
         )
         self._connection.register("silver_due", due)
         try:
             found: pa.Table = self._connection.execute(
-                statements.changed_keys(self._catalog, self._tables.entity.table),
+                statements.changed_keys(self._catalog, tables.entity.table),
                 {"earliest": earliest},
             ).to_arrow_table()
         finally:
             self._connection.unregister("silver_due")
         return found
 
-    def _clear(self, realms: list[str]) -> None:
+    def _clear(self, tables: EntityTables, realms: Sequence[str]) -> None:
         """Children and misfits exist only where the object does, here as in ``_delete``."""
-        header, *children = [table.name for table in self._tables.tables]
+        header, *children = [table.name for table in tables.tables]
         if not self._clear_table(header, realms):
             return
         for name in children:
             self._clear_table(name, realms)
         self._connection.execute(
             statements.forget_misfits(self._catalog),
-            {"realms": realms, "entity": self._tables.entity.name},
+            {"realms": list(realms), "entity": tables.entity.name},
         )
 
-    def _clear_table(self, name: str, realms: list[str]) -> int:
+    def _clear_table(self, name: str, realms: Sequence[str]) -> int:
         row = self._connection.execute(
-            statements.delete_companies(self._catalog, name), {"realms": realms}
+            statements.delete_companies(self._catalog, name), {"realms": list(realms)}
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def _delete(self) -> None:
-        header, *children = [table.name for table in self._tables.tables]
+    def _delete(self, tables: EntityTables) -> None:
+        header, *children = [table.name for table in tables.tables]
         row = self._connection.execute(statements.delete_changed(self._catalog, header)).fetchone()
         if row is None or not row[0]:
             return
         for name in children:
             self._connection.execute(statements.delete_changed(self._catalog, name))
         self._connection.execute(
-            statements.delete_misfits(self._catalog), {"entity": self._tables.entity.name}
+            statements.delete_misfits(self._catalog), {"entity": tables.entity.name}
         )
 
-    def _chunks(self, earliest: datetime) -> Iterator[pa.Table]:
+    def _chunks(self, tables: EntityTables, earliest: datetime) -> Iterator[pa.Table]:
         found = self._reader.execute(
-            statements.newest_rows(self._catalog, self._tables.entity.table),
+            statements.newest_rows(self._catalog, tables.entity.table),
             {"earliest": earliest},
         ).to_arrow_reader(CHUNK_ROWS)
         for batch in found:
             yield from _in_pieces(pa.Table.from_batches([batch]))
 
-    def _write(self, chunk: pa.Table, done: Applied) -> None:
+    def _write(self, tables: EntityTables, chunk: pa.Table, done: Applied) -> None:
         payloads = chunk.column("payload").combine_chunks()
-        decoded = decode(self._tables, pc.cast(payloads, pa.string()))
+        decoded = decode(tables, pc.cast(payloads, pa.string()))
         shared = {name: chunk.column(name).combine_chunks() for name in _HEADERS}
-        for table in self._tables.tables:
+        for table in tables.tables:
             rows = decoded.table(table.name)
             if rows is not None:
                 self._insert(table.name, self._complete(table, rows, shared))
-        self._keep_misfits(decoded, shared)
+        self._keep_misfits(tables, decoded, shared)
         done.written += chunk.num_rows
         done.misfits += len(decoded.misfits)
 
@@ -163,7 +179,9 @@ class Applier:
             rows = rows.append_column("silver_at", now)
         return rows
 
-    def _keep_misfits(self, decoded: Decoded, shared: Mapping[str, pa.Array]) -> None:
+    def _keep_misfits(
+        self, tables: EntityTables, decoded: Decoded, shared: Mapping[str, pa.Array]
+    ) -> None:
         if not decoded.misfits:
             return
         positions = pa.chunked_array([pa.array([each.row for each in decoded.misfits], pa.int32())])
@@ -174,7 +192,7 @@ class Applier:
             pa.table(
                 {
                     **rows,
-                    "entity": pa.array([self._tables.entity.name] * count),
+                    "entity": pa.array([tables.entity.name] * count),
                     "path": pa.array([each.path for each in decoded.misfits]),
                     "text": pa.array([each.text for each in decoded.misfits]),
                 }
@@ -188,28 +206,31 @@ class Applier:
         finally:
             self._connection.unregister(statements.INCOMING)
 
-    def _note(self, due: Mapping[str, datetime | None], changed: pa.Table) -> None:
-        """Up to which instant Bronze is in Silver."""
+    def _keep_note(
+        self, tables: EntityTables, since: Mapping[str, datetime], changed: pa.Table
+    ) -> None:
         newest = changed.group_by("realm_id").aggregate([("loaded_at", "max")]).to_pydict()
         reached = dict(zip(newest["realm_id"], newest["loaded_at_max"], strict=True))
-        entity = self._tables.entity.name
-        self._connection.execute(
-            statements.forget_applied(self._catalog), {"entity": entity, "realms": list(due)}
-        )
-        instants = [reached.get(realm) or since or BEGINNING for realm, since in due.items()]
-        count = len(due)
-        self._insert(
-            statements.APPLIED,
-            pa.table(
-                {
-                    "realm_id": pa.array(list(due)),
-                    "entity": pa.array([entity] * count),
-                    "applied_to": pa.array(instants, INSTANT),
-                    "silver_version": pa.array([self._tables.version] * count),
-                    "silver_at": pa.array([self._now] * count, INSTANT),
-                }
-            ),
-        )
+        self._notes += [
+            {
+                "realm_id": realm,
+                "entity": tables.entity.name,
+                "applied_to": reached.get(realm) or instant,
+                "silver_version": tables.version,
+                "silver_at": self._now,
+            }
+            for realm, instant in since.items()
+        ]
+
+    def note(self) -> None:
+        """Write down up to which instant Bronze is in Silver, for all that was applied."""
+        notes = pa.Table.from_pylist(self._notes, _NOTES)
+        self._connection.register(statements.INCOMING, notes)
+        try:
+            self._connection.execute(statements.forget_applied(self._catalog))
+            self._connection.execute(statements.insert(self._catalog, statements.APPLIED))
+        finally:
+            self._connection.unregister(statements.INCOMING)
 
 
 def _taken(values: pa.Array, positions: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -64,6 +64,14 @@ def create_entity(catalog: str, tables: EntityTables) -> list[str]:
 
 def drop_entity(catalog: str, tables: EntityTables) -> list[str]:
     """Undo ``create_entity``, whatever columns the tables had."""
+    return [
+        *(f"DROP VIEW IF EXISTS {at(catalog, name)}" for name in reversed(views_of(tables))),
+        *(f"DROP TABLE IF EXISTS {at(catalog, table.name)}" for table in tables.tables),
+    ]
+
+
+def views_of(tables: EntityTables) -> list[str]:
+    """The names of the views that ``create_entity`` makes, each after those it reads."""
     names = [table.name for table in tables.tables]
     views = [narrow(name) for name in names]
     for derived in DERIVED:
@@ -71,10 +79,7 @@ def drop_entity(catalog: str, tables: EntityTables) -> list[str]:
             views += [
                 name.replace(tables.entity.table, derived.table, 1) for name in (*names, *views)
             ]
-    return [
-        *(f"DROP VIEW IF EXISTS {at(catalog, name)}" for name in reversed(views)),
-        *(f"DROP TABLE IF EXISTS {at(catalog, name)}" for name in names),
-    ]
+    return views
 
 
 def narrow(name: str) -> str:
@@ -168,9 +173,10 @@ def copy_rows(name: str, source: str, target: str) -> str:
 
 
 def forget_applied(catalog: str) -> str:
+    """Make room for what is about to be noted, which is registered already."""
     return (
-        f"DELETE FROM {at(catalog, APPLIED)} WHERE entity = $entity "
-        "AND realm_id IN (SELECT unnest($realms))"
+        f"DELETE FROM {at(catalog, APPLIED)} WHERE (entity, realm_id) IN "
+        f"(SELECT entity, realm_id FROM {INCOMING})"
     )
 
 
@@ -179,7 +185,8 @@ def set_version(catalog: str) -> str:
 
 
 def forget_company(catalog: str) -> str:
-    return f"DELETE FROM {at(catalog, APPLIED)} WHERE realm_id = ?"
+    """Its rows stay until it is built anew: without an instant they are thrown away first."""
+    return f"UPDATE {at(catalog, APPLIED)} SET applied_to = NULL WHERE realm_id = ?"
 
 
 def forget_misfits(catalog: str) -> str:

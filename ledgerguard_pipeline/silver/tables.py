@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -14,6 +15,70 @@ from ledgerguard_pipeline.silver.layout import EntityTables, tables_of
 
 Due = Mapping[str, datetime | None]
 """Per company the instant up to which Bronze was applied; None where it is to be built anew."""
+
+
+Applications = Mapping[str, Mapping[str, tuple[datetime | None, str]]]
+"""By entity and company: up to when Bronze was applied, and by which version of the layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What stands in an entity type's tables before it is brought up to date."""
+
+    known: Due
+    empty: bool
+    """The tables were just created."""
+    orderly: bool
+    """Every company that has rows is known: of another nothing has to be thrown away."""
+
+
+class Layout:
+    """Creates an entity's tables, or exchanges those of another version.
+
+    For several entity types of one transaction: what is there is looked up once.
+    """
+
+    def __init__(self, session: OpenStore, entities: Sequence[EntityType]) -> None:
+        self._session = session
+        self._known = applied(
+            session.connection, session.catalog, [entity.name for entity in entities]
+        )
+        self._columns: dict[str, list[str]] | None = None
+
+    def prepare(self, tables: EntityTables) -> Prepared:
+        """Make sure that an entity's tables are there, as this version wants them.
+
+        Where they were exchanged every company that had rows is to be built anew.
+        """
+        known = self._known.get(tables.entity.name, {})
+        versions = {version for _, version in known.values()}
+        if versions == {tables.version}:
+            since = {realm: instant for realm, (instant, _) in known.items()}
+            return Prepared(since, empty=False, orderly=True)
+        there = self._there()
+        if not versions and all(
+            there.get(table.name) == [column.name for column in table.columns]
+            for table in tables.tables
+        ):
+            return Prepared({}, empty=False, orderly=False)
+        connection, catalog = self._session.connection, self._session.catalog
+        wanted = statements.create_entity(catalog, tables)
+        made = {*(table.name for table in tables.tables), *statements.views_of(tables)}
+        if not made.isdisjoint(there):
+            wanted = [*statements.drop_entity(catalog, tables), *wanted]
+        connection.execute(";".join(wanted))
+        return Prepared(dict.fromkeys(known), empty=True, orderly=True)
+
+    def _there(self) -> dict[str, list[str]]:
+        """The columns of each table and view of Silver as it was when first asked."""
+        if self._columns is None:
+            self._columns = {}
+            session = self._session
+            for table, column in session.connection.execute(
+                statements.READ_COLUMNS, [session.catalog]
+            ).fetchall():
+                self._columns.setdefault(str(table), []).append(str(column))
+        return self._columns
 
 
 def has_silver(session: OpenStore) -> bool:
@@ -35,15 +100,19 @@ def lay_out(session: OpenStore) -> None:
 
 def applied(
     connection: duckdb.DuckDBPyConnection, catalog: str, entities: Collection[str]
-) -> dict[str, dict[str, tuple[datetime, str]]]:
-    """By entity and company: up to when Bronze was applied, and by which version."""
-    found: dict[str, dict[str, tuple[datetime, str]]] = {}
+) -> Applications:
+    """By entity and company: up to when Bronze was applied, and by which version.
+
+    The instant is None where the company's rows are to be thrown away first.
+    """
+    found: dict[str, dict[str, tuple[datetime | None, str]]] = {}
     rows = connection.execute(
         statements.read_applied(catalog), {"entities": list(entities)}
     ).fetchall()
     for realm, entity, instant, version in rows:
         known = found.setdefault(str(entity), {})
-        if str(realm) not in known or known[str(realm)][0] < instant:
+        before = known.get(str(realm), (None, ""))[0]
+        if str(realm) not in known or (instant is not None and (before or instant) <= instant):
             known[str(realm)] = (instant, str(version))
     return found
 
@@ -111,38 +180,3 @@ def copy_tables(session: OpenStore, target: str) -> None:
             names += [table.name for table in tables.tables]
     for name in names:
         connection.execute(statements.copy_rows(name, session.catalog, target))
-
-
-def prepare_entity(session: OpenStore, tables: EntityTables) -> Due:
-    """Create an entity's tables, or exchange those of another version; what is applied already.
-
-    Where the tables were exchanged every company that had rows is to be built anew.
-    """
-    connection, catalog = session.connection, session.catalog
-    known = applied(connection, catalog, [tables.entity.name]).get(tables.entity.name, {})
-    versions = {version for _, version in known.values()}
-    if versions == {tables.version}:
-        return {realm: instant for realm, (instant, _) in known.items()}
-    there = connection.execute(
-        f"{statements.READ_TABLES} AND table_name = ?", [catalog, tables.header.name]
-    ).fetchone()
-    if there is not None and not versions and _same_columns(connection, catalog, tables):
-        return {}
-    for statement in statements.drop_entity(catalog, tables):
-        connection.execute(statement)
-    for statement in statements.create_entity(catalog, tables):
-        connection.execute(statement)
-    return dict.fromkeys(known)
-
-
-def _same_columns(
-    connection: duckdb.DuckDBPyConnection, catalog: str, tables: EntityTables
-) -> bool:
-    """Whether the tables that are there look like the ones of this version."""
-    found: dict[str, list[str]] = {}
-    for table, column in connection.execute(statements.READ_COLUMNS, [catalog]).fetchall():
-        found.setdefault(str(table), []).append(str(column))
-    return all(
-        found.get(table.name) == [column.name for column in table.columns]
-        for table in tables.tables
-    )

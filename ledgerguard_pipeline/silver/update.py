@@ -13,7 +13,7 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver.apply import Applied, Applier
 from ledgerguard_pipeline.silver.layout import tables_of
-from ledgerguard_pipeline.silver.tables import has_silver, lay_out, prepare_entity
+from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
 
 Due = Mapping[str, Collection[str]]
 """Companies by entity name."""
@@ -74,7 +74,11 @@ def _together(
     try:
         if not has_silver(session):
             lay_out(session)
-        done = [_apply(session, reader, entity, due[entity.name], clock) for entity in wanted]
+        layout = Layout(session, wanted)
+        applier = Applier(connection, reader, session.catalog, clock.now())
+        for entity in wanted:
+            _apply(applier, layout, entity, due[entity.name])
+        applier.note()
         crashpoint("before_silver_commit")
         with session.committing():
             connection.execute("COMMIT")
@@ -82,21 +86,19 @@ def _together(
         with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise
-    return done
+    return applier.done
 
 
-def _apply(
-    session: OpenStore,
-    reader: duckdb.DuckDBPyConnection,
-    entity: EntityType,
-    realms: Collection[str],
-    clock: Clock,
-) -> Applied:
+def _apply(applier: Applier, layout: Layout, entity: EntityType, realms: Collection[str]) -> None:
     tables = tables_of(entity)
-    known = prepare_entity(session, tables)
+    before = layout.prepare(tables)
     # Tables that were exchanged are filled for every company that had rows in them.
     due = dict.fromkeys(realms) | {
-        realm: since for realm, since in known.items() if since is None or realm in realms
+        realm: since for realm, since in before.known.items() if since is None or realm in realms
     }
-    applier = Applier(session.connection, reader, session.catalog, tables, clock.now())
-    return applier.apply(due)
+    dirty = [
+        realm
+        for realm, since in due.items()
+        if since is None and not before.empty and (realm in before.known or not before.orderly)
+    ]
+    applier.apply(tables, due, dirty)
