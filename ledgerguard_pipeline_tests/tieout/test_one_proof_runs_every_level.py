@@ -53,7 +53,7 @@ def change(tmp_path: Path, statement: str) -> None:
 def test_sound_books_tie_out_on_every_level_and_day(books: Books) -> None:
     result = prove(books)
     assert result.state is ProofState.TIED_OUT
-    assert not (result.differences or result.findings or result.errors)
+    assert [*result.differences, *result.findings, *result.errors] == []
     assert [each.level for each in result.levels[:2]] == [Level.BALANCED, Level.TRIAL_BALANCE]
     # The month before, and today.
     assert len(result.ends) == 2
