@@ -11,7 +11,6 @@ import typer
 from ledgerguard_pipeline.cli.commands import (
     alerts,
     bench,
-    bronze,
     companies,
     connect,
     events,
@@ -27,6 +26,7 @@ from ledgerguard_pipeline.cli.doctor import command
 from ledgerguard_pipeline.cli.errors import report as report_error
 from ledgerguard_pipeline.cli.local import demo, sandbox, up
 from ledgerguard_pipeline.cli.options import JSON_FLAG
+from ledgerguard_pipeline.cli.stores import bronze, silver
 
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
 _LOGGED = frozenset({"sync", "web"})
@@ -87,6 +87,7 @@ app.command("tables")(tables.tables)
 app.command("snapshot")(sql.snapshot)
 app.command("dbt-sources")(tables.dbt_sources)
 app.add_typer(bronze.app, name="bronze")
+app.add_typer(silver.app, name="silver")
 app.command("web")(web.web)
 app.command("up")(up.up)
 app.command("demo")(demo.demo)

@@ -104,7 +104,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         sensors=[
             build_new_company_sensor(jobs, cells, connected_companies, policy),
             build_lost_runs_sensor(open_control),
-            build_check_sensor(entities, open_control),
+            build_check_sensor(entities, open_control, typed),
             *build_alert_sensors(),
             *build_webhook_sensors(
                 jobs, cells, entities, connected_companies, open_control, policy, look=await_due

@@ -158,6 +158,24 @@ def forget_entity(session: OpenStore, entity: EntityType) -> None:
     )
 
 
+def forget_rows(session: OpenStore, entity: EntityType, realms: Collection[str]) -> None:
+    """Let the rows of an entity type be made anew for these companies, in the tables that are there."""
+    session.connection.execute(
+        statements.forget_applied(session.catalog), {"entity": entity.name, "realms": list(realms)}
+    )
+
+
+def incomplete(session: OpenStore) -> set[str]:
+    """Names of the entity types that were applied and of which a table is missing all the same."""
+    connection, catalog = session.connection, session.catalog
+    rows = connection.execute(statements.READ_TABLES, [catalog]).fetchall()
+    present = {str(row[0]) for row in rows}
+    known = applied(connection, catalog, [each.name for each in ENTITIES])
+    return {
+        name for name in known if not present.issuperset(one.name for one in tables_of(name).tables)
+    }
+
+
 def copy_tables(session: OpenStore, target: str) -> None:
     """Copy every table into another catalog, inside the caller's transaction.
 

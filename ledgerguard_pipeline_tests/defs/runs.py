@@ -60,15 +60,16 @@ class Ran:
                 found[event.asset_key.path[-1], str(event.partition)] = event.metadata
         return found
 
-    def checks(self) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
-        """Check evaluations by (table, check)."""
+    def checks(self, layer: str = "bronze") -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
+        """Check evaluations of a layer by (table, check)."""
         logs = self.instance.all_logs(
             self.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
         )
         found = {}
         for entry in logs:
             evaluation = entry.get_dagster_event().asset_check_evaluation_data
-            found[evaluation.asset_key.path[-1], evaluation.check_name] = evaluation
+            if evaluation.asset_key.path[1] == layer:
+                found[evaluation.asset_key.path[-1], evaluation.check_name] = evaluation
         return found
 
     def failures(self) -> dict[str, tuple[str, Mapping[str, dg.MetadataValue]]]:

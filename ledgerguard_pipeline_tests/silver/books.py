@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ledgerguard_pipeline.bronze import BronzeStore, Load
 from ledgerguard_pipeline.bronze.loads import LoadOutcome
-from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.silver.follow import SilverFollower
 from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline.values import Environment, Mode, Record, Source, State
@@ -60,18 +61,50 @@ class Books:
         self._edits += 1
         return self.commit(entity, [self._record(id, None, state) for id in ids], realm=realm)
 
-    def commit(self, entity: str, records: list[Record], *, realm: str = REALM) -> LoadOutcome:
-        load = Load(
-            load_id=f"load-{self._edits}",
+    def fill(self, company: SandboxCompany, entities: Iterable[EntityType] = ENTITIES) -> None:
+        """All objects of a sandbox company in one commit, as a first load brings them."""
+        self._edits += 1
+        loads = []
+        for entity in entities:
+            table = company.tables.get(entity.name)
+            bodies = (
+                {} if table is None else {id: table.body(row) for id, row in table.rows.items()}
+            )
+            records = [
+                self._record(
+                    id,
+                    body.decode(),
+                    State.VOIDED if b'"PrivateNote":"Voided' in body else State.ACTIVE,
+                )
+                for id, body in bodies.items()
+            ]
+            loads.append(self._load(entity.name, records, company.realm_id, NOON))
+        self.store.commit(loads)
+
+    def commit(
+        self,
+        entity: str,
+        records: list[Record],
+        *,
+        realm: str = REALM,
+        watermark: datetime | None = None,
+    ) -> LoadOutcome:
+        (outcome,) = self.store.commit([self._load(entity, records, realm, watermark)])
+        return outcome
+
+    def _load(
+        self, entity: str, records: list[Record], realm: str, watermark: datetime | None
+    ) -> Load:
+        return Load(
+            load_id=f"load-{entity}-{self._edits}",
             realm_id=realm,
             entity=entity_type(entity),
             mode=Mode.QUERY,
             run_id=None,
             records=records,
             started_at=NOON,
+            watermark=watermark,
         )
-        (outcome,) = self.store.commit([load])
-        return outcome
 
     def rows(self, table: str, *columns: str, where: str = "true") -> list[tuple[object, ...]]:
         """Rows of a Silver table, in the order of their keys."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.silver.checks import is_known
+from ledgerguard_pipeline.silver.checks.fields import is_known
 from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline_tests.silver.books import Books, store_at
 

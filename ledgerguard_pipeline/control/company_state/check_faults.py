@@ -105,6 +105,10 @@ class CheckFaults:
         """
         return self._read(None, entities)
 
+    def of(self, realm: RealmId) -> list[CheckFault]:
+        """The faults of one company, whatever its connection is."""
+        return self._read(realm)
+
     def _read(
         self, realm: RealmId | None, entities: Iterable[str] | None = None
     ) -> list[CheckFault]:

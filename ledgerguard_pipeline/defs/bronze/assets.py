@@ -30,6 +30,7 @@ from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
+from ledgerguard_pipeline.defs.bronze.silver_checks import tell
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
 from ledgerguard_pipeline.defs.keys import asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
@@ -85,6 +86,7 @@ def _entity_asset(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg
                 lambda of: quickbooks.load(context, of, entity, duckdb),
                 lambda: quickbooks.faults(context, entity.name, duckdb),
                 entity.name,
+                lambda: quickbooks.silver_checks(context, duckdb),
             ),
         )
 
@@ -124,6 +126,7 @@ def _derived_asset(
                 lambda of: quickbooks.look(context, of, derived, duckdb),
                 lambda: quickbooks.faults(context, derived.name, duckdb),
                 derived.name,
+                lambda: quickbooks.silver_checks(context, duckdb),
             ),
         )
 
@@ -132,13 +135,17 @@ def _derived_asset(
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one step does: ``load`` for a company, then its ``checks`` by all companies' faults."""
+    """What one step does: ``load`` for a company, then its ``checks`` by all companies' faults.
+
+    ``silver`` names the entities whose Silver was judged, with their faults: not those of the step.
+    """
 
     key: dg.AssetKey
     checks: Sequence[str]
     load: Callable[[RealmCells], Loaded]
     faults: Callable[[], Sequence[CheckFault] | None]
     entity: str
+    silver: Callable[[], tuple[Sequence[str], Sequence[CheckFault]]]
 
 
 def _materialize(
@@ -177,6 +184,7 @@ def _materialize(
                 *(silver_materializations(loaded.result) if loaded.silver else ()),
             ],
         )
+    tell(step, *work.silver())
     if errors:
         for each in reported:
             DagsterEvent.asset_check_evaluation(step, each.evaluation(work.key))

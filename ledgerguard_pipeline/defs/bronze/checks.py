@@ -119,8 +119,8 @@ class KnownChecks:
         mine = [each for each in faults if each.entity in (entity, EVERY_ENTITY)]
         return cls(entity, mine, outcomes)
 
-    def reported(self, check: str) -> ReportedCheck:
-        """One check over all companies."""
+    def reported(self, check: str, *, severe: bool = True) -> ReportedCheck:
+        """One check over all companies; ``severe`` says how bad a failure would be, if nothing does."""
         failing = [each for each in self.faults if _shown_as(each.check) == check]
         realms = list(dict.fromkeys(each.realm_id for each in failing))
         metadata: Metadata = {"companies that fail": dg.MetadataValue.int(len(realms))}
@@ -133,13 +133,11 @@ class KnownChecks:
                     f"{outcome.realm_id}: {name}": value for name, value in outcome.figures.items()
                 }
         # A check that passes shows how bad a failure would be, as one that fails does.
-        severe = [
-            each.severe for each in failing or self.outcomes if _shown_as(each.check) == check
-        ]
+        found = [each.severe for each in failing or self.outcomes if _shown_as(each.check) == check]
         return ReportedCheck(
             check,
             passed=not failing,
-            severity=_ERROR if any(severe) or not severe else _WARN,
+            severity=_ERROR if any(found or [severe]) else _WARN,
             metadata=metadata,
         )
 

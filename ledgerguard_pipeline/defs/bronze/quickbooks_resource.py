@@ -100,6 +100,15 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         """The failing checks of an entity in all companies; None if they cannot be read."""
         return self._syncs(context, bronze).faults(entity)
 
+    def silver_checks(
+        self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB
+    ) -> tuple[list[str], list[CheckFault]]:
+        """Entities whose Silver was judged since the last step, and their faults in all companies."""
+        syncs = self._syncs(context, bronze)
+        judged = syncs.silver_judged()
+        faults = syncs.faults(*judged) if judged else None
+        return ([], []) if faults is None else (judged, faults)
+
     def installation(
         self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB
     ) -> "Installation":

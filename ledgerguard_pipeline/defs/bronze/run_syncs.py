@@ -13,6 +13,7 @@ from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, failed, judge, noted
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
+from ledgerguard_pipeline.defs.bronze.silver_checks import judge_changes
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import report
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
@@ -56,6 +57,7 @@ class _Company:
     audits: dict[str, Audit] = field(default_factory=dict)
     looked: set[str] = field(default_factory=set)
     covered: dict[str, Window] = field(default_factory=dict)
+    changed: list[EntityResult] = field(default_factory=list)
 
     def close(self) -> None:
         """Report what was done, end the sync, give the company's lease back."""
@@ -93,6 +95,7 @@ class RunSyncs(Closing):
         self._installation: Installation | None = None
         self._leases: CompanyLeases | None = None
         self._companies: dict[str, _Company] = {}
+        self._silver_judged: dict[str, None] = {}
 
     @property
     def installation(self) -> "Installation":
@@ -123,6 +126,7 @@ class RunSyncs(Closing):
             loaded = Loaded(cells.realm_id, result, found, budget, result.covered, silver)
             if result.covered is not None:
                 company.covered |= dict.fromkeys(derived, result.covered)
+            company.changed.append(result)
             self._note(cells, entity.name, judge(loaded))
         except LedgerGuardError as error:
             over += derived  # Dagster skips the step of what is derived
@@ -147,13 +151,19 @@ class RunSyncs(Closing):
             self._step_over(cells, company, [entity.name])
         return loaded
 
-    def faults(self, entity: str) -> list[CheckFault] | None:
-        """The failing checks of an entity in all companies; None if they cannot be read."""
+    def faults(self, *entities: str) -> list[CheckFault] | None:
+        """The failing checks of entities in all companies; None if they cannot be read."""
         try:
-            return self.installation.control.check_faults.read([entity])
+            return self.installation.control.check_faults.read(entities)
         except ControlError as error:
-            _log.warning("check_faults_not_read", entity=entity, message=error.message)
+            _log.warning("check_faults_not_read", entities=entities, message=error.message)
             return None
+
+    def silver_judged(self) -> list[str]:
+        """Entities whose Silver was judged since this was asked last; each is named once."""
+        found = list(self._silver_judged)
+        self._silver_judged.clear()
+        return found
 
     def _company(self, cells: RealmCells, selection: Selection) -> _Company:
         if cells.realm_id not in self._companies:
@@ -164,7 +174,21 @@ class RunSyncs(Closing):
         company.to_come.difference_update(names)
         if not company.to_come:
             del self._companies[cells.realm_id]
-            company.close()
+            try:
+                self._judge_silver(cells, company)
+            finally:
+                company.close()
+
+    def _judge_silver(self, cells: RealmCells, company: _Company) -> None:
+        """Silver's checks of what the company's steps brought; a load never fails of them."""
+        if not company.changed:
+            return
+        try:
+            judged = judge_changes(self.installation, RealmId(cells.realm_id), company.changed)
+        except LedgerGuardError as error:
+            _log.warning("silver_not_judged", realm_id=cells.realm_id, message=error.message)
+        else:
+            self._silver_judged |= dict.fromkeys(judged)
 
     def _sync(
         self, company: _Company, cells: RealmCells, selection: Selection

@@ -25,6 +25,7 @@ from ledgerguard_pipeline.defs.bronze.checks import (
     noted,
 )
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
+from ledgerguard_pipeline.defs.bronze.silver_checks import NAMES, judge_changes, tell
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BronzeError, ControlError
@@ -43,8 +44,11 @@ class SweepChecks:
         self._installation = installation
         self._entities = {each.name: each for each in entities}
         self._touched: dict[str, None] = {}
+        self._silver: dict[str, None] = {}
         self._faulty: dict[str, set[tuple[str, str]]] = {}
         for fault in installation.control.check_faults.read():
+            if fault.check in NAMES:
+                continue  # Silver's are judged by what changed
             self._faulty.setdefault(fault.realm_id, set()).add((fault.entity, fault.check))
 
     def add(self, visit: "Visit") -> None:
@@ -53,12 +57,14 @@ class SweepChecks:
             judged = self._judged(visit)
             if judged:
                 self._installation.control.check_faults.judged(visit.realm_id, judged)
+            changed = judge_changes(self._installation, visit.realm_id, visit.changed)
+            self._silver |= dict.fromkeys(changed)
         except (ControlError, BronzeError) as error:
             _log.warning("checks_not_judged", realm_id=visit.realm_id, message=error.message)
 
     def tell(self, step: StepExecutionContext) -> None:
         """Report the checks of every entity something happened to, over all companies."""
-        if not self._touched:
+        if not self._touched and not self._silver:
             return
         try:
             faults = self._installation.control.check_faults.read()
@@ -73,6 +79,7 @@ class SweepChecks:
                 for check in check_names(derived=isinstance(each, DerivedEntity)):
                     evaluation = company_status.reported(check).evaluation(asset_key(each))
                     DagsterEvent.asset_check_evaluation(step, evaluation)
+        tell(step, self._silver, faults)
 
     def _judged(self, visit: "Visit") -> list[Judged]:
         from ledgerguard_pipeline.ingestion.fleet import Ending

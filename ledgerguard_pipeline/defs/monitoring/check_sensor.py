@@ -17,15 +17,18 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
-from ledgerguard_pipeline.defs.keys import asset_key, derived_from
+from ledgerguard_pipeline.defs.bronze.silver_checks import reported
+from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
 from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 
 TICK_SECONDS = 60
 
 
-def build_check_sensor(entities: Sequence[EntityType], opened: OpenControl) -> dg.SensorDefinition:
-    """The sensor; it launches nothing."""
+def build_check_sensor(
+    entities: Sequence[EntityType], opened: OpenControl, typed: Sequence[EntityType] = ()
+) -> dg.SensorDefinition:
+    """The sensor; it launches nothing. ``typed`` are the entities that have Silver assets."""
 
     @dg.sensor(
         name="check_outcomes",
@@ -37,7 +40,7 @@ def build_check_sensor(entities: Sequence[EntityType], opened: OpenControl) -> d
     def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()
-        corrected = correct(context.instance, entities, faults)
+        corrected = correct(context.instance, entities, faults, typed)
         return dg.SkipReason(
             f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its result."
         )
@@ -46,20 +49,23 @@ def build_check_sensor(entities: Sequence[EntityType], opened: OpenControl) -> d
 
 
 def correct(
-    instance: dg.DagsterInstance, entities: Sequence[EntityType], faults: Sequence[CheckFault]
+    instance: dg.DagsterInstance,
+    entities: Sequence[EntityType],
+    faults: Sequence[CheckFault],
+    typed: Sequence[EntityType] = (),
 ) -> list[str]:
     """Report the checks whose last evaluation says something else; their names.
 
     A check that was never evaluated is left alone: nothing was loaded yet.
     """
-    wanted = _wanted(entities, faults)
+    wanted = {**_wanted(entities, faults), **_of_silver(typed, faults)}
     last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(wanted))
     corrected = []
-    for key, reported in wanted.items():
+    for key, check in wanted.items():
         record = last.get(key)
-        if record is None or _agrees(instance, record, reported):
+        if record is None or _agrees(instance, record, check):
             continue
-        instance.report_runless_asset_event(reported.evaluation(key.asset_key))
+        instance.report_runless_asset_event(check.evaluation(key.asset_key))
         corrected.append(f"{key.asset_key.path[-1]} {key.name}")
     return corrected
 
@@ -75,6 +81,16 @@ def _wanted(
             for check in check_names(derived=isinstance(each, DerivedEntity)):
                 wanted[dg.AssetCheckKey(asset_key(each), check)] = company_status.reported(check)
     return wanted
+
+
+def _of_silver(
+    entities: Sequence[EntityType], faults: Sequence[CheckFault]
+) -> Mapping[dg.AssetCheckKey, ReportedCheck]:
+    return {
+        dg.AssetCheckKey(silver_key(entity), each.check): each
+        for entity in entities
+        for each in reported(entity, faults)
+    }
 
 
 def _agrees(

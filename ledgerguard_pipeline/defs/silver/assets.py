@@ -16,15 +16,18 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.bronze.checks import ReportedCheck, faults_of, noted
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze.silver_checks import outcomes, reported
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import current_settings, open_control
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.silver.checks import Finding, checks_of, find
+from ledgerguard_pipeline.silver.checks.check import Finding, checks_of
 from ledgerguard_pipeline.silver.layout import Table, tables_of
-from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no DuckDB
     from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -85,14 +88,17 @@ def _silver_asset(entity: EntityType) -> dg.AssetsDefinition:
 def _materialize(
     context: dg.AssetExecutionContext, duckdb: BronzeDuckDB, entity: EntityType
 ) -> dg.MaterializeResult[None]:
+    from ledgerguard_pipeline.silver.checks.find import check_company
     from ledgerguard_pipeline.silver.rebuild import catch_up
 
     realm = parse_realm(context.partition_key)
     try:
         store = _store(duckdb)
         catch_up(store, realm)
-        findings = find(lambda statement: store.sql(statement).rows, entity, realm)
+        findings = check_company(store, [entity], realm)[entity.name]
         counts = _counts(store, tables_of(entity).tables, realm)
+        with open_control() as control:
+            checks = _over_all(control, entity, realm, findings)
     except LedgerGuardError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return dg.MaterializeResult(
@@ -101,7 +107,7 @@ def _materialize(
             "dagster/partition_row_count": dg.MetadataValue.int(counts.get(entity.table, 0)),
             **{f"rows of {name}": dg.MetadataValue.int(rows) for name, rows in counts.items()},
         },
-        check_results=[_result(entity, each) for each in findings],
+        check_results=[each.result(silver_key(entity)) for each in checks],
     )
 
 
@@ -132,21 +138,17 @@ def _counts(store: "BronzeStore", tables: Sequence[Table], realm: str) -> dict[s
     return {str(name): int(str(rows)) for name, rows in store.sql(statement).rows}
 
 
-def _result(entity: EntityType, finding: Finding) -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.ERROR if finding.check.severe else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        asset_key=silver_key(entity),
-        check_name=finding.check.name,
-        passed=finding.passed,
-        severity=severity,
-        metadata={
-            "cases": dg.MetadataValue.int(finding.cases),
-            **{
-                f"case {number}": dg.MetadataValue.text(text)
-                for number, text in enumerate(finding.first, start=1)
-            },
-        },
-    )
+def _over_all(
+    control: ControlPlane, entity: EntityType, realm: RealmId, findings: Sequence[Finding]
+) -> list[ReportedCheck]:
+    """The checks over all companies, with what was just found of this one."""
+    found = outcomes(realm, findings)
+    control.check_faults.judged(realm, noted(entity.name, found))
+    faults = control.check_faults.read([entity.name])
+    if realm not in {fault.realm_id for fault in faults}:
+        # A company that is not connected (any more) is nobody's fault, but was asked for here.
+        faults += faults_of(entity.name, found)
+    return reported(entity, faults, found)
 
 
 def _names(tables: Sequence[Table]) -> str:

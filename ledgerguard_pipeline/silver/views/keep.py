@@ -1,4 +1,7 @@
-"""Creating the views once for a store, and anew after an upgrade."""
+"""Creating the views once for a store, and anew after an upgrade.
+
+Decision 70 in docs/decisions.md.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Checking Bronze and Silver, moving and mending what they hold."""

@@ -1,0 +1,103 @@
+"""Silver's checks after a load: judged once per company, when everything it brought is there.
+
+An invoice may be loaded before its customer, so references are looked at when the last step of a
+company is over. A company that has nothing new is not looked at. As with Bronze's checks every
+company's own result is kept, and each evaluation is about all companies.
+
+Decisions 47 and 71 in docs/decisions.md.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster import DagsterEvent
+from dagster._core.execution.context.system import StepExecutionContext
+
+from ledgerguard_pipeline.control.company_state.check_faults import CheckFault, Judged
+from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, KnownChecks, ReportedCheck, noted
+from ledgerguard_pipeline.defs.keys import silver_key
+from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
+from ledgerguard_pipeline.ingestion.results import EntityResult
+from ledgerguard_pipeline.silver.checks.check import RESOLVED, Finding, checks_of
+from ledgerguard_pipeline.values import RealmId
+
+if TYPE_CHECKING:  # loading the definitions must stay quick: no DuckDB
+    from ledgerguard_pipeline.installation import Installation
+
+NAMES = frozenset(check.name for entity in ENTITIES for check in checks_of(entity))
+"""Of Silver's checks; Bronze's have other names, so both are kept side by side."""
+
+
+def judge_changes(
+    installation: "Installation", realm: RealmId, changed: Sequence[EntityResult]
+) -> list[str]:
+    """Judge what these results changed, keep the outcomes; names of the entities judged.
+
+    References that led nowhere may have been waiting for what came now, so they are judged again.
+
+    Raises:
+        LedgerGuardError: they could not be judged; the last results stay.
+    """
+    from ledgerguard_pipeline.silver.checks.load import check_loads
+
+    loads = {each.entity: each.load_ids for each in changed if each.written or each.deleted}
+    if not loads or installation.settings.ledgerguard_silver != "on":
+        return []
+    kept = {entity.name for entity in installation.settings.kept_entities}
+    faulty = {
+        fault.entity
+        for fault in installation.control.check_faults.of(realm)
+        if fault.check in NAMES
+        and fault.entity in kept
+        and (fault.entity in loads or fault.check == RESOLVED.name)
+    }
+    found = check_loads(installation.bronze, realm, loads, faulty)
+    keep(installation, realm, found)
+    return list(found)
+
+
+def keep(
+    installation: "Installation", realm: RealmId, found: Mapping[str, Sequence[Finding]]
+) -> None:
+    """Keep findings for the reports over all companies.
+
+    Raises:
+        ControlError: the control plane cannot be written.
+    """
+    judged: list[Judged] = []
+    for entity, findings in found.items():
+        judged += noted(entity, outcomes(realm, findings))
+    installation.control.check_faults.judged(realm, judged)
+
+
+def outcomes(realm: str, findings: Sequence[Finding]) -> list[CheckOutcome]:
+    """Findings of one company as outcomes of its checks."""
+    return [
+        CheckOutcome(
+            realm,
+            each.check.name,
+            None if each.passed else f"{each.cases:,} found: {each.text}",
+            severe=each.check.severe,
+            figures={"cases": dg.MetadataValue.int(each.cases)},
+        )
+        for each in findings
+    ]
+
+
+def reported(
+    entity: EntityType, faults: Sequence[CheckFault], found: Sequence[CheckOutcome] = ()
+) -> list[ReportedCheck]:
+    """The checks of an entity's Silver over all companies; those that never fail hard only warn."""
+    known = KnownChecks.of(entity.name, faults, found)
+    return [known.reported(check.name, severe=check.severe) for check in checks_of(entity)]
+
+
+def tell(
+    step: StepExecutionContext, entities: Collection[str], faults: Sequence[CheckFault]
+) -> None:
+    """Report the checks of these entities' Silver, as events of a step."""
+    for name in entities:
+        entity = entity_type(name)
+        for each in reported(entity, faults):
+            DagsterEvent.asset_check_evaluation(step, each.evaluation(silver_key(entity)))
