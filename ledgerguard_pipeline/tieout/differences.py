@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.workspace import Workspace
@@ -21,21 +22,72 @@ class Level(StrEnum):
 
     BALANCED = "L0a"
     """Debits and credits of every transaction."""
+    DERIVED = "L0b"
+    """Debits and credits of every document by the posting rules."""
+    LISTED = "L1"
+    """Documents with Intuit's TransactionList."""
+    POSTINGS = "L2"
+    """What documents post with the journal, by transaction and account."""
     TRIAL_BALANCE = "L3"
     """The journal with Intuit's TrialBalance, account by account."""
+    OPEN_ITEMS = "L4"
+    """What documents leave open with Intuit's reports of aging, by customer and vendor."""
+
+
+_TRANSACTIONS = {
+    Level.BALANCED: ("debits", "credits"),
+    Level.DERIVED: ("debits by the posting rules", "credits"),
+}
+_OURS = {
+    Level.LISTED: "Bronze",
+    Level.POSTINGS: "documents",
+    Level.TRIAL_BALANCE: "journal",
+    Level.OPEN_ITEMS: "documents",
+}
 
 
 class DifferenceClass(StrEnum):
     """Why there is a difference; a class is never a tolerance."""
 
     UNEXPLAINED = "unexplained"
+    PAYROLL = "payroll"
+    """Pay and its taxes, which no entity of the API holds."""
+    TAX_PAYMENT = "tax_payment"
+    """Payments, returns and corrections of taxes, which no entity of the API holds with accounts."""
+    INVENTORY_VALUE = "inventory_value"
+    """What stock is worth and what sold goods had cost; documents say quantities only."""
+    COST_PENDING = "cost_pending"
+    """Costs of goods of a document younger than a day, which Intuit books later."""
+    STATEMENT_CHARGE = "statement_charge"
+    """Charges and credits on statements, which no entity of the API holds."""
     REVALUATION = "revaluation"
     """An account in another currency, which Intuit values at the report's rate without booking it."""
+    LEARNED_TAX_MISSING = "learned_tax_missing"
+    """The tax of a rate whose account the journal has not shown unmistakably yet."""
+    MISFIT_NUMBER = "misfit_number"
+    """A document with a number that no column of Silver holds; it is in `silver._misfits`."""
+    SNAPSHOT_MOVED = "snapshot_moved"
+    """A document that changed each time it was compared."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether comparing again finds it again, because no document can ever explain it."""
+        return self in _LASTING
+
+
+_LASTING = frozenset(
+    {DifferenceClass.PAYROLL, DifferenceClass.TAX_PAYMENT, DifferenceClass.INVENTORY_VALUE}
+    | {DifferenceClass.STATEMENT_CHARGE}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One account or transaction that does not agree; ``key`` is its id."""
+    """One account, transaction or party that does not agree.
+
+    ``key`` is the id of an account or of a transaction of the journal; of a document it is
+    ``Invoice/72``, of one on an account ``Invoice/72/90``, of a party ``Customer/12``.
+    """
 
     level: Level
     period_end: date
@@ -56,14 +108,19 @@ class Difference:
     @property
     def message(self) -> str:
         """One line for people, to the last digit."""
-        if self.level is Level.BALANCED:
+        if self.level in _TRANSACTIONS:
+            left, right = _TRANSACTIONS[self.level]
             return (
-                f"{self.name} (id {self.key}), {self.period_end}: debits {money(self.ours)} and "
-                f"credits {money(self.theirs)} differ by {money(self.difference.copy_abs())}."
+                f"{self.name} (id {self.key.rpartition('/')[2]}), {self.period_end}: {left} "
+                f"{money(self.ours)} and {right} {money(self.theirs)} differ by "
+                f"{money(self.difference.copy_abs())}."
             )
+        subject = self.name
+        if self.level is Level.TRIAL_BALANCE:
+            subject = f"Account {self.key} {self.name}"
         tail = f" {self.explanation}" if self.explanation else ""
         return (
-            f"Account {self.key} {self.name}, {self.period_end}: journal {money(self.ours)}, "
+            f"{subject}, {self.period_end}: {_OURS[self.level]} {money(self.ours)}, "
             f"QuickBooks {money(self.theirs)}, difference {money(self.difference.copy_abs())}.{tail}"
         )
 
@@ -86,8 +143,12 @@ class TieOut:
         level: Level,
         period_end: date | None,
         found: Sequence[Difference],
+        *,
+        start: date | None = None,
     ) -> list[Difference]:
         """Put these in place of what was known of a level (of one period, or all of them).
+
+        With ``start`` the period is all days from there to ``period_end``.
 
         A difference that was known keeps when it was first seen, on whichever day it was compared.
         """
@@ -98,8 +159,8 @@ class TieOut:
             for statement in tables.create(catalog):
                 connection.execute(statement)
             table = tables.at(catalog, "tie_out")
-            where = "realm_id = ? AND level = ? AND (? IS NULL OR period_end = ?)"
-            values = [str(realm), level.value, period_end, period_end]
+            where = "realm_id = ? AND level = ? AND (? IS NULL OR period_end BETWEEN ? AND ?)"
+            values = [str(realm), level.value, period_end, start or period_end, period_end]
             rows = connection.execute(
                 f"SELECT key, min(first_seen) FROM {table} WHERE realm_id = ? AND level = ? "
                 "GROUP BY key",
@@ -107,28 +168,11 @@ class TieOut:
             ).fetchall()
             known = dict(rows)
             connection.execute(f"DELETE FROM {table} WHERE {where}", values)
-            kept = []
-            for each in found:
-                first = known.get(each.key, now)
-                connection.execute(
-                    f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        str(realm),
-                        level.value,
-                        each.period_end,
-                        each.key,
-                        each.name,
-                        each.ours,
-                        each.theirs,
-                        each.difference,
-                        each.kind.value,
-                        each.explanation,
-                        first,
-                        now,
-                        each.report_id,
-                    ],
-                )
-                kept.append(_seen(each, first))
+            kept = [_seen(each, known.get(each.key, now)) for each in found]
+            if kept:
+                connection.register("incoming", _arrow(str(realm), kept, now))
+                connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
+                connection.unregister("incoming")
             return kept
 
         return self._workspace.write(realm, work)
@@ -192,3 +236,26 @@ def _seen(each: Difference, first: datetime) -> Difference:
         each.report_id,
         first,
     )
+
+
+def _arrow(realm: str, found: Sequence[Difference], now: datetime) -> Any:
+    """Differences as rows of ``silver.tie_out``; Arrow refuses what a column cannot hold exactly."""
+    import pyarrow as pa
+
+    amount, instant = pa.decimal128(38, 18), pa.timestamp("us", tz="UTC")
+    columns: dict[str, tuple[Any, list[object]]] = {
+        "realm_id": (pa.string(), [realm] * len(found)),
+        "level": (pa.string(), [each.level.value for each in found]),
+        "period_end": (pa.date32(), [each.period_end for each in found]),
+        "key": (pa.string(), [each.key for each in found]),
+        "name": (pa.string(), [each.name for each in found]),
+        "ours": (amount, [each.ours for each in found]),
+        "theirs": (amount, [each.theirs for each in found]),
+        "difference": (amount, [each.difference for each in found]),
+        "class": (pa.string(), [each.kind.value for each in found]),
+        "explanation": (pa.string(), [each.explanation for each in found]),
+        "first_seen": (instant, [each.first_seen for each in found]),
+        "seen_at": (instant, [now] * len(found)),
+        "report_id": (pa.string(), [each.report_id for each in found]),
+    }
+    return pa.table({name: pa.array(values, type_) for name, (type_, values) in columns.items()})

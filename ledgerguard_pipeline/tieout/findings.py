@@ -32,6 +32,8 @@ class FindingKind(StrEnum):
     """Labels of transactions that no entity type of the API is known by: another language."""
     ACCOUNTS_MISSING = "accounts_missing"
     """Bronze holds no account at all."""
+    DOCUMENTS_MISSING = "documents_missing"
+    """Types of documents that Bronze never loaded, or no Silver to read them from."""
     BOOKS_MOVED = "books_moved"
     """Documents changed each time the journal was read."""
     BUDGET_SPENT = "budget_spent"

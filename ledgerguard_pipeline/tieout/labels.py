@@ -36,17 +36,3 @@ ENTITY_OF: dict[str, str] = {
     "Credit Card Payment": "CreditCardPayment",
     "Inventory Qty Adjust": "InventoryAdjustment",
 }
-
-WITHOUT_ENTITY = frozenset(
-    {"Inventory Starting Value", "Payroll Check", "Payroll Adjustment", "Payroll Refund"}
-    | {"Paycheck", "Payroll Liability Check", "YTD Adjustment", "Tax Payment", "GST Payment"}
-    | {"Sales Tax Payment", "Sales Tax Adjustment", "Global Tax Payment", "Global Tax Adjustment"}
-    | {"Reverse Charge", "Statement", "Charge", "Credit", "Billable Charge"}
-    | {"Billable Expense Charge", "Job"}
-)
-"""Types that the API serves as no entity; they stand in reports only."""
-
-
-def is_known(label: str) -> bool:
-    """Whether it is one of Intuit's English labels of a posting type."""
-    return label in ENTITY_OF or label in WITHOUT_ENTITY or label.startswith("Service Tax ")

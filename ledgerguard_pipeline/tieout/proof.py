@@ -18,9 +18,10 @@ from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.tieout.accounts import read_accounts
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.document_levels.classes import is_known
+from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
-from ledgerguard_pipeline.tieout.labels import is_known
 from ledgerguard_pipeline.tieout.levels import Levels, month_end
 from ledgerguard_pipeline.values import RealmId
 
@@ -93,6 +94,7 @@ class Bench:
     realm: RealmId | str
     sync: JournalSync
     levels: Levels
+    documents: DocumentLevels
     clock: Clock
 
 
@@ -111,8 +113,13 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step(Level.BALANCED, lambda bench, _: bench.levels.balanced(), dated=False),
     Step(Level.TRIAL_BALANCE, lambda bench, end: bench.levels.trial_balance(end)),
+    # After the months that differ were read again.
+    Step(Level.DERIVED, lambda bench, _: bench.documents.derived(), dated=False),
+    Step(Level.POSTINGS, lambda bench, _: bench.documents.matched()[0], dated=False),
+    Step(Level.LISTED, lambda bench, _: bench.documents.listed(), dated=False),
+    Step(Level.OPEN_ITEMS, lambda bench, end: bench.documents.open_items(end), dated=False),
 )
-"""Every level, cheapest first."""
+"""Every level, in the order in which they build on each other."""
 
 
 class Proof:
@@ -133,7 +140,15 @@ class Proof:
         self._tie_out = TieOut(store.workspace)
         loads = ReportLoads(client, store, realm, run_id)
         sync = JournalSync(loads, store, realm, clock)
-        self.bench = Bench(loads, store, realm, sync, Levels(loads, store, realm, sync), clock)
+        self.bench = Bench(
+            loads,
+            store,
+            realm,
+            sync,
+            Levels(loads, store, realm, sync),
+            DocumentLevels(loads, store, realm, sync, clock),
+            clock,
+        )
 
     def run(self, ends: Sequence[date] | None = None) -> ProofResult:
         """All levels; on these days, or on those a nightly run looks at.
@@ -177,7 +192,11 @@ class Proof:
     def nightly_ends(self, today: date) -> tuple[date, ...]:
         """Month ends that differed when they were compared last, the last closed one, and today."""
         closed = today.replace(day=1) - timedelta(days=1)
-        known = {each.period_end for each in self._tie_out.read(self._realm)}
+        known = {
+            each.period_end
+            for each in self._tie_out.read(self._realm)
+            if each.level is Level.TRIAL_BALANCE
+        }
         earlier = sorted(each for each in known if each < closed and each == month_end(each))
         return (*earlier[-REVISITED:], closed, today)
 
@@ -202,13 +221,10 @@ class Proof:
                     yield LevelResult(step.level, at, tuple(found))
 
     def _again(self, result: LevelResult) -> LevelResult:
-        """A level without a call that found something, once more: later levels mend by reading again."""
-        step = next((each for each in STEPS if each.level is result.level), None)
-        if step is None or step.dated or not result.differences:
+        """What did not balance, once more: later levels mend it by reading again."""
+        if result.level is not Level.BALANCED or not result.differences:
             return result
-        return LevelResult(
-            result.level, None, tuple(step.compare(self.bench, result.differences[0].period_end))
-        )
+        return LevelResult(result.level, None, tuple(self.bench.levels.balanced()))
 
     def _surroundings(self, end: date) -> Iterator[LevelResult]:
         """What the journal has and Bronze cannot account for, whether the sums agree or not."""

@@ -35,13 +35,17 @@ TABLES: dict[str, str] = {
         "realm_id VARCHAR, window_start DATE, window_end DATE, report_ids VARCHAR, "
         "transactions BIGINT, legs BIGINT, bronze_at TIMESTAMPTZ, loaded_at TIMESTAMPTZ"
     ),
+    "_listed_months": (
+        "realm_id VARCHAR, month DATE, bronze_at TIMESTAMPTZ, listed_at TIMESTAMPTZ"
+    ),
     "tie_out": (
         "realm_id VARCHAR, level VARCHAR, period_end DATE, key VARCHAR, name VARCHAR, "
         "ours DECIMAL(38, 18), theirs DECIMAL(38, 18), difference DECIMAL(38, 18), class VARCHAR, "
         "explanation VARCHAR, first_seen TIMESTAMPTZ, seen_at TIMESTAMPTZ, report_id VARCHAR"
     ),
 }
-"""``_journal_windows`` has a row for each span of days that was loaded as a whole."""
+"""``_journal_windows`` has a row for each span of days that was loaded as a whole,
+``_listed_months`` one for each month that was compared with a TransactionList."""
 
 
 def at(catalog: str, name: str) -> str:

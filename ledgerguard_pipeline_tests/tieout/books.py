@@ -19,6 +19,7 @@ from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.storage import DuckDBStorage
 from ledgerguard_pipeline.tieout.differences import TieOut
+from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
 from ledgerguard_pipeline.tieout.levels import Levels
 
@@ -36,6 +37,8 @@ class Books:
     store: BronzeStore
     sync: JournalSync
     levels: Levels
+    documents: DocumentLevels
+    file: Path
 
     @property
     def realm(self) -> str:
@@ -71,8 +74,8 @@ def open_sandbox(*, seed: int = 1, varied: bool = True) -> Iterator[SandboxServe
 
 
 @contextmanager
-def open_books(sandbox: SandboxServer, file: Path) -> Iterator[Books]:
-    """Its company, connected, with its lists and some documents in Bronze."""
+def open_books(sandbox: SandboxServer, file: Path, *, silver: bool = False) -> Iterator[Books]:
+    """Its company, connected; without Silver also its lists and some documents in Bronze."""
     tokens = sandbox.issue_tokens()[0]
     with QBOClient(
         sandbox.client_id,
@@ -83,10 +86,19 @@ def open_books(sandbox: SandboxServer, file: Path) -> Iterator[Books]:
         realm_id=sandbox.realm_id,
     ) as client:
         client.set_tokens(tokens.access_token, tokens.refresh_token)
-        store = DuckDBStorage(file, "sandbox", silver=False)
+        store = DuckDBStorage(file, "sandbox", silver=silver)
         loads = ReportLoads(client, store, sandbox.realm_id)
         sync = JournalSync(loads, store, sandbox.realm_id, SYSTEM_CLOCK)
-        books = Books(sandbox, client, store, sync, Levels(loads, store, sandbox.realm_id, sync))
-        if not file.exists():
+        realm = sandbox.realm_id
+        books = Books(
+            sandbox,
+            client,
+            store,
+            sync,
+            Levels(loads, store, realm, sync),
+            DocumentLevels(loads, store, realm, sync, SYSTEM_CLOCK),
+            file,
+        )
+        if not silver and not file.exists():
             books.sync_entities("Account", "CompanyInfo", "Preferences", "Bill", "Purchase")
         yield books

@@ -30,7 +30,18 @@ if TYPE_CHECKING:
 
 BALANCED = "every_transaction_balances"
 TIED_OUT = "equals_the_trial_balance"
-LEVELS = {BALANCED: Level.BALANCED, TIED_OUT: Level.TRIAL_BALANCE}
+DERIVED = "every_document_balances"
+EXPLAINED = "documents_explain_the_journal"
+LISTED = "equals_the_transaction_list"
+OPEN_ITEMS = "equals_the_reports_of_aging"
+LEVELS = {
+    BALANCED: Level.BALANCED,
+    TIED_OUT: Level.TRIAL_BALANCE,
+    DERIVED: Level.DERIVED,
+    EXPLAINED: Level.POSTINGS,
+    LISTED: Level.LISTED,
+    OPEN_ITEMS: Level.OPEN_ITEMS,
+}
 SHOWN = 50
 """Differences listed in one evaluation; how many there are is said in any case."""
 _DESCRIPTIONS = {
@@ -38,6 +49,22 @@ _DESCRIPTIONS = {
     TIED_OUT: (
         "Every account stands at what Intuit's TrialBalance says, to the last digit, in every "
         "company. Accounts in other currencies, which Intuit revalues, are shown and do not fail."
+    ),
+    DERIVED: (
+        "Debits and credits of every document by Intuit's posting rules are equal, in every company."
+    ),
+    EXPLAINED: (
+        "The legs of every document are those of the journal, by transaction and account, in every "
+        "company. What no document holds (pay, tax payments, costs of goods) is shown with its "
+        "class and does not fail."
+    ),
+    LISTED: (
+        "Bronze holds the documents that Intuit's TransactionList shows, with the same dates and "
+        "totals, in every company. Types that no entity holds are shown and do not fail."
+    ),
+    OPEN_ITEMS: (
+        "What documents leave open is what Intuit's reports of aging show, by customer and vendor, "
+        "and adds up to the accounts, in every company."
     ),
 }
 SCHEMA = dg.TableSchema(

@@ -1,0 +1,106 @@
+"""What levels have to know of single documents, from Silver."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from ledgerguard_pipeline.bronze.workspace import View
+from ledgerguard_pipeline.tieout.postings.rules import POSTING, named
+from ledgerguard_pipeline.values import RealmId
+
+Key = tuple[str, str]
+"""Entity type and id."""
+NOT_POSTING = {
+    "Estimate": "estimate",
+    "PurchaseOrder": "purchase_order",
+    "TimeActivity": "time_activity",
+}
+"""Types that Intuit lists among transactions although they post nothing."""
+_TOTALS = {
+    "Transfer": "head.amount",
+    "CreditCardPayment": "head.amount",
+    "JournalEntry": (
+        "(SELECT sum(line.amount) FROM {journal_entry_line} AS line WHERE "
+        "line.realm_id = head.realm_id AND line.id = head.id AND line.posting_type = 'Debit')"
+    ),
+    "InventoryAdjustment": "NULL",
+    "TimeActivity": "NULL",
+}
+_RATED = (
+    "CASE WHEN coalesce(head.exchange_rate, 1) = 1 THEN {total} ELSE CAST(round("
+    "TRY_CAST({total} AS DECIMAL(18, 6)) * TRY_CAST(head.exchange_rate AS DECIMAL(20, 12)), 2) "
+    "AS DECIMAL(38, 18)) END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document: ``total`` is in home currency, None where its type says none."""
+
+    entity: str
+    id: str
+    number: str
+    date: date | None
+    total: Decimal | None
+    state: str
+    created_at: datetime | None
+    loaded_at: datetime
+    misfit: bool
+
+    @property
+    def name(self) -> str:
+        """For people: type and number."""
+        return f"{self.entity} {self.number}".strip()
+
+
+def read_documents(
+    view: View,
+    realm: RealmId | str,
+    ids: Collection[str],
+    spans: Sequence[tuple[date, date]] = (),
+) -> dict[Key, Document]:
+    """The documents of a company that have one of these ids, or are dated in these days."""
+    present = tables_of_silver(view)
+    wanted = (
+        "AND (list_contains($ids, head.id) OR (head.txn_date BETWEEN $first AND $last))"
+        if spans
+        else "AND list_contains($ids, head.id)"
+    )
+    parts = [
+        f"SELECT '{entity}' AS entity, head.id, {_number(entity)} AS number, head.txn_date, "
+        f"CAST({_total(entity)} AS DECIMAL(38, 18)) AS total, head.state, head.created_at, "
+        f"head.loaded_at FROM {{{table}}} AS head WHERE head.realm_id = $realm {wanted}"
+        for entity, table in (POSTING | NOT_POSTING).items()
+    ]
+    misfit = "false"
+    if "_misfits" in present:
+        misfit = (
+            "(entity, id) IN (SELECT (entity, id) FROM silver._misfits WHERE realm_id = $realm)"
+        )
+    text = named(" UNION ALL ".join(parts), lambda name: f"silver.{name}", present)
+    values: dict[str, object] = {"realm": str(realm), "ids": sorted(ids)}
+    if spans:
+        values |= {"first": spans[0][0], "last": spans[-1][1]}
+    rows = view.connection.execute(f"SELECT *, {misfit} FROM ({text})", values).fetchall()
+    return {(row[0], row[1]): Document(row[0], row[1], row[2] or "", *row[3:]) for row in rows}
+
+
+def tables_of_silver(view: View) -> set[str]:
+    """The tables that are there."""
+    rows = view.connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'silver'"
+    ).fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def _number(entity: str) -> str:
+    return "CAST(NULL AS VARCHAR)" if entity == "TimeActivity" else "head.doc_number"
+
+
+def _total(entity: str) -> str:
+    total = _TOTALS.get(entity, "head.total_amt")
+    return total if total == "NULL" else _RATED.replace("{total}", total)

@@ -1,0 +1,138 @@
+"""L4: what documents leave open, by customer and vendor, and what Intuit's reports of aging say.
+
+Ours are the balances that Intuit writes on documents themselves, and for journal entries on these
+accounts what payments have not settled. Their sum is what the journal has on the accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from ledgerguard_pipeline.bronze.workspace import View
+from ledgerguard_pipeline.reports.journal import exact_sum
+from ledgerguard_pipeline.reports.shape import NOTHING
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.document_levels.classes import labels_of
+from ledgerguard_pipeline.tieout.document_levels.facts import tables_of_silver
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Receivables or payables: the report, the view of open items, and the accounts."""
+
+    report: str
+    party: str
+    view: str
+    account_type: str
+    sign: int
+    """Of a balance that is owed, on the accounts."""
+
+    @property
+    def table(self) -> str:
+        """The table of the parties."""
+        return self.party.lower()
+
+
+SIDES = (
+    Side("AgedReceivables", "Customer", "ar_open_as_of", "Accounts Receivable", 1),
+    Side("AgedPayables", "Vendor", "ap_open_as_of", "Accounts Payable", -1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """One side as Bronze and the journal have it."""
+
+    open: Mapping[str, Decimal]
+    """Home currency, by id of the customer or vendor."""
+    names: Mapping[str, str]
+    foreign: frozenset[str]
+    """Parties in another currency, whom Intuit may value at the report's rate."""
+    posted: Decimal
+    """What the journal has on the accounts up to the day."""
+    charged: frozenset[str]
+    """Customers with charges on statements, which no document holds."""
+
+
+def read_open_items(view: View, realm: str, side: Side, day: date, home: str | None) -> OpenItems:
+    """What documents and journal say on a day."""
+    connection = view.connection
+    values: dict[str, object] = {"realm": realm, "day": day}
+    party = side.table
+    rows = connection.execute(
+        f"SELECT {party}_id, sum(home_open_amt) FROM silver.{side.view}($day) "
+        "WHERE realm_id = $realm GROUP BY 1",
+        values,
+    ).fetchall()
+    known: list[tuple[str, str | None, str | None]] = []
+    if party in tables_of_silver(view):
+        known = connection.execute(
+            f"SELECT id, display_name, currency_id FROM silver.{party} WHERE realm_id = $realm",
+            {"realm": realm},
+        ).fetchall()
+    posted = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM silver.journal WHERE realm_id = $realm AND "
+        "posted_on <= $day AND account_id IN (SELECT id FROM silver.account "
+        f"WHERE realm_id = $realm AND account_type = '{side.account_type}')",
+        values,
+    ).fetchone()
+    charged = connection.execute(
+        "SELECT DISTINCT name_id FROM silver.journal WHERE realm_id = ? "
+        "AND list_contains(?, txn_type)",
+        [realm, sorted(labels_of(DifferenceClass.STATEMENT_CHARGE))],
+    ).fetchall()
+    whole = NOTHING if posted is None else Decimal(posted[0])
+    return OpenItems(
+        {str(id or ""): amount for id, amount in rows if amount},
+        {str(id): name or "" for id, name, _ in known},
+        frozenset(str(id) for id, _, currency in known if currency not in (None, home)),
+        whole if side.sign > 0 else whole.copy_negate(),
+        frozenset(str(row[0]) for row in charged) if side.sign > 0 else frozenset(),
+    )
+
+
+def compare_open_items(
+    side: Side,
+    day: date,
+    ours: OpenItems,
+    theirs: Mapping[str, tuple[str, Decimal]],
+    report_id: str,
+) -> Iterator[Difference]:
+    """What differs by party, and whether the sum is what stands on the accounts."""
+    for id in sorted(ours.open.keys() | theirs.keys(), key=lambda id: (len(id), id)):
+        name, amount = theirs.get(id, ("", NOTHING))
+        own = ours.open.get(id, NOTHING)
+        if own != amount:
+            title = ours.names.get(id) or name
+            kind = DifferenceClass.UNEXPLAINED
+            if id in ours.foreign:
+                kind = DifferenceClass.REVALUATION
+            elif id in ours.charged:
+                kind = DifferenceClass.STATEMENT_CHARGE
+            yield Difference(
+                Level.OPEN_ITEMS,
+                day,
+                f"{side.party}/{id}",
+                f"{side.party} {title} (id {id})",
+                own,
+                amount,
+                "",
+                kind,
+                report_id,
+            )
+    whole = exact_sum(ours.open.values())
+    if whole != ours.posted:
+        yield Difference(
+            Level.OPEN_ITEMS,
+            day,
+            f"{side.party}/",
+            f"{side.account_type} of all documents and in the journal",
+            whole,
+            ours.posted,
+            "Documents and accounts differ, whatever the report of aging says.",
+            DifferenceClass.STATEMENT_CHARGE if ours.charged else DifferenceClass.UNEXPLAINED,
+            report_id,
+        )

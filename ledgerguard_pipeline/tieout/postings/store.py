@@ -1,0 +1,172 @@
+"""Keeping ``silver.postings`` current: all legs are derived, and those that changed are written.
+
+A leg depends on more than its document: on items, accounts, rates of other documents and on what the
+journal taught. Deriving all legs again costs no more than comparing them with the journal, which
+is done anyway, and forgets none of that. Decision 70 in docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.silver.rebuild import catch_up
+from ledgerguard_pipeline.silver.statements import READ_TABLES
+from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
+from ledgerguard_pipeline.tieout.postings import learning, tables
+from ledgerguard_pipeline.tieout.postings.rules import legs_sql
+from ledgerguard_pipeline.tieout.tables import at
+from ledgerguard_pipeline.tieout.tables import create as create_journal
+from ledgerguard_pipeline.values import RealmId
+
+_ROLES = {
+    "undeposited": "account_sub_type = 'UndepositedFunds'",
+    "discounts": "account_sub_type = 'DiscountsRefundsGiven'",
+    "exchange": "account_sub_type = 'ExchangeGainOrLoss'",
+}
+_ROLES_BY_CURRENCY = {
+    "receivable": "account_type = 'Accounts Receivable'",
+    "payable": "account_type = 'Accounts Payable'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a derivation did: documents written or taken away, and how many legs there are now."""
+
+    documents: int
+    legs: int
+
+
+class PostingStore:
+    """The postings of every company of a store."""
+
+    def __init__(self, store: BronzeStore) -> None:
+        self._store = store
+        self._workspace = store.workspace
+
+    def bring_up_to_date(self, realm: RealmId | str) -> Derived:
+        """Derive the legs of a company from its documents, and learn the accounts of taxes.
+
+        Raises:
+            NotCompared: Silver has no account of this company.
+            BronzeError: nothing could be kept.
+        """
+        catch_up(self._store, str(realm))
+        done = self._derive(realm)
+        if self._workspace.write(realm, lambda session: learning.learn(session, str(realm))):
+            again = self._derive(realm)
+            done = Derived(max(done.documents, again.documents), again.legs)
+        return done
+
+    def _derive(self, realm: RealmId | str) -> Derived:
+        home = self._store.reports.company_facts(realm).home_currency
+        values = {"realm": str(realm), "home": home}
+
+        def work(session: OpenStore) -> Derived:
+            connection, catalog = session.connection, session.catalog
+            for statement in (*create_journal(catalog), *tables.create(catalog)):
+                connection.execute(statement)
+            present = {str(row[0]) for row in connection.execute(READ_TABLES, [catalog]).fetchall()}
+            connection.register("role_account", _roles(session, present, str(realm), home))
+            try:
+                return _write(session, present, values)
+            finally:
+                connection.unregister("role_account")
+
+        return self._workspace.write(realm, work)
+
+
+def _write(session: OpenStore, present: set[str], values: dict[str, str | None]) -> Derived:
+    connection, catalog = session.connection, session.catalog
+    postings = at(catalog, "postings")
+    realm = {"realm": values["realm"]}
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE tax_map AS SELECT tax_rate_id, side, account_id FROM "
+        f"{at(catalog, 'tax_account')} WHERE realm_id = $realm",
+        realm,
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE derived_postings AS "
+        + legs_sql(lambda name: at(catalog, name), present),
+        values,
+    )
+    listed = ", ".join(tables.POSTING_COLUMNS)
+    digest = f"entity, txn_id, count(*) AS legs, bit_xor(hash({listed})) AS digest"
+    changed = connection.execute(
+        f"SELECT entity, txn_id FROM (SELECT {digest} FROM derived_postings GROUP BY ALL) AS new "
+        f"FULL JOIN (SELECT {digest} FROM {postings} WHERE realm_id = $realm GROUP BY ALL) AS old "
+        "USING (entity, txn_id) WHERE new.legs IS DISTINCT FROM old.legs "
+        "OR new.digest IS DISTINCT FROM old.digest",
+        realm,
+    ).to_arrow_table()
+    if changed.num_rows:
+        connection.register("changed_postings", changed)
+        connection.execute(
+            f"DELETE FROM {postings} WHERE realm_id = $realm AND (entity, txn_id) IN "
+            "(SELECT entity, txn_id FROM changed_postings)",
+            realm,
+        )
+        connection.execute(
+            f"INSERT INTO {postings} BY NAME SELECT * FROM derived_postings "
+            "SEMI JOIN changed_postings USING (entity, txn_id)"
+        )
+        connection.unregister("changed_postings")
+    row = connection.execute("SELECT count(*) FROM derived_postings").fetchone()
+    connection.execute("DROP TABLE derived_postings")
+    connection.execute("DROP TABLE tax_map")
+    return Derived(changed.num_rows, int(row[0]) if row else 0)
+
+
+def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) -> Any:
+    """The accounts that documents reach without naming them; a guess where several would do."""
+    import pyarrow as pa
+
+    found: list[tuple[str, str, str, str]] = []
+    if "account" in present:
+        account = at(session.catalog, "account")
+        for role, where in _ROLES.items():
+            found += _chosen(
+                role, ((id, "*") for id, _ in _accounts(session, account, where, realm))
+            )
+        for role, where in _ROLES_BY_CURRENCY.items():
+            rows = _accounts(session, account, where, realm)
+            found += _chosen(role, ((id, currency or home or "") for id, currency in rows))
+    if not found:
+        raise NotCompared(
+            "Silver holds no account of this company, so documents cannot be posted. Run "
+            "`ledgerguard sync` first; nothing was concluded.",
+            FindingKind.DOCUMENTS_MISSING,
+            realm_id=realm,
+            entity="Account",
+        )
+    names = ("role", "currency_id", "account_id", "confidence")
+    return pa.table(
+        {name: [row[index] for row in found] for index, name in enumerate(names)},
+        schema=pa.schema([(name, pa.string()) for name in names]),
+    )
+
+
+def _accounts(
+    session: OpenStore, account: str, where: str, realm: str
+) -> list[tuple[str, str | None]]:
+    rows: list[tuple[str, str | None]] = session.connection.execute(
+        f"SELECT id, currency_id FROM {account} WHERE realm_id = ? AND {where} "
+        "ORDER BY active DESC, length(id), id",
+        [realm],
+    ).fetchall()
+    return rows
+
+
+def _chosen(role: str, accounts: Iterable[tuple[str, str]]) -> list[tuple[str, str, str, str]]:
+    """The first of each currency."""
+    by_currency: dict[str, list[str]] = {}
+    for id, currency in accounts:
+        by_currency.setdefault(currency, []).append(id)
+    return [
+        (role, currency, ids[0], "sure" if len(ids) == 1 else "guess")
+        for currency, ids in by_currency.items()
+    ]

@@ -1,0 +1,35 @@
+"""Documents of a company, and single faults planted in what Bronze holds of them."""
+
+from __future__ import annotations
+
+import duckdb
+
+from ledgerguard_pipeline.silver.rebuild import rebuild
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
+from ledgerguard_pipeline.tieout.postings.rules import POSTING
+from ledgerguard_pipeline_tests.tieout.books import Books
+
+LISTS = ("Account", "CompanyInfo", "Customer", "Item", "Preferences", "Vendor")
+
+
+def sync_documents(books: Books) -> None:
+    """Bring everything that posts into Bronze and Silver, with the lists it refers to."""
+    books.sync_entities(*LISTS, *POSTING)
+
+
+def plant(books: Books, statement: str, *entities: str) -> None:
+    """Change rows of Bronze; Silver of these types is made from them anew."""
+    with duckdb.connect(str(books.file)) as connection:
+        connection.execute(statement)
+    rebuild(books.store, entities)
+    books.documents.derive()
+
+
+def unexplained(found: list[Difference]) -> list[Difference]:
+    """Those that no class explains."""
+    return [each for each in found if each.kind is DifferenceClass.UNEXPLAINED]
+
+
+def one(books: Books, statement: str) -> tuple[str, ...]:
+    """The first row, as texts."""
+    return tuple(str(value) for value in books.store.sql(statement).rows[0])

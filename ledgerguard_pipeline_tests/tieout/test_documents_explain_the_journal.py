@@ -1,0 +1,189 @@
+"""L0b and L2: documents post what the journal shows, and a single fault is named by its leg."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import duckdb
+
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
+from ledgerguard_pipeline_tests.tieout.books import Books
+from ledgerguard_pipeline_tests.tieout.documents import one, plant, unexplained
+
+CENT = Decimal("0.01")
+_BILL = (
+    "SELECT head.id, line.amount, line.account_id FROM silver.bill AS head "
+    "JOIN silver.bill_line AS line USING (realm_id, id) WHERE line.amount > 1 "
+    "AND line.account_id IS NOT NULL ORDER BY head.id, line.line_no LIMIT 1"
+)
+
+
+def matched(books: Books) -> list[Difference]:
+    return books.documents.matched()[0]
+
+
+def test_every_leg_that_a_document_holds_is_explained_and_the_rest_has_its_class(
+    documents: Books,
+) -> None:
+    assert documents.documents.derived() == []
+    found, coverage = documents.documents.matched()
+    assert unexplained(found) == []
+    assert Counter(each.kind for each in found).keys() == {
+        DifferenceClass.PAYROLL,
+        DifferenceClass.TAX_PAYMENT,
+        DifferenceClass.INVENTORY_VALUE,
+    }
+    outside = documents.store.sql(
+        "SELECT count(*) FROM silver.journal WHERE entity IS NULL OR entity = "
+        "'InventoryAdjustment' OR (entity = 'Invoice' AND account_id IN ('7', '27'))"
+    ).rows[0][0]
+    assert coverage.legs - coverage.explained == outside
+
+
+def test_every_rule_has_a_confidence_and_accounts_of_taxes_are_learned(documents: Books) -> None:
+    rows = documents.store.sql(
+        "SELECT DISTINCT role, confidence FROM silver.postings ORDER BY ALL"
+    ).rows
+    assert ("tax", "learned") in rows
+    assert {("header", "sure"), ("line", "sure"), ("deposit", "guess"), ("fx", "guess")} <= set(
+        rows
+    )
+    chart = documents.company.chart
+    learned = documents.store.sql(
+        "SELECT tax_rate_id, account_id, contradicted FROM silver.tax_account"
+    ).rows
+    assert learned
+    for rate, account, contradicted in learned:
+        expected = chart.tax_accounts.get(str(rate), chart.sales_tax)
+        assert (account, contradicted) == (expected, 0)
+
+
+def test_only_documents_that_changed_are_written_again(documents: Books) -> None:
+    assert documents.documents.derive().documents == 0
+    id, *_ = one(documents, _BILL)
+    plant_amount(documents, "bill", id, "TotalAmt", CENT)
+    assert documents.documents.derive().documents == 0
+    assert [each.key for each in documents.documents.derived()] == [f"Bill/{id}"]
+    account = one(documents, "SELECT income_account_id, id FROM silver.item WHERE id = '2'")
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute("UPDATE silver.item SET income_account_id = '1' WHERE id = '2'")
+    moved = documents.documents.derive().documents
+    assert moved > 0
+    assert {each.key.rpartition("/")[2] for each in unexplained(matched(documents))} >= {
+        account[0],
+        "1",
+    }
+
+
+def plant_amount(books: Books, table: str, id: str, member: str, by: Decimal) -> None:
+    """Move an amount of the header; members of lines stand before it."""
+    entity = {"bill": "Bill", "invoice": "Invoice"}[table]
+    (payload,) = one(books, f"SELECT payload FROM bronze.{table} WHERE id = '{id}'")
+    head, text, tail = payload.rpartition(f'"{member}":')
+    number = tail.split(",")[0].split("}")[0]
+    changed = f"{head}{text}{Decimal(number) + by}{tail[len(number) :]}"
+    plant(
+        books,
+        f"UPDATE bronze.{table} SET payload = $${changed}$$ WHERE id = '{id}'",
+        entity,
+    )
+
+
+def test_a_cent_more_in_a_header_does_not_balance_and_is_named_with_both_amounts(
+    documents: Books,
+) -> None:
+    id, *_ = one(documents, _BILL)
+    plant_amount(documents, "bill", id, "TotalAmt", CENT)
+    (uneven,) = documents.documents.derived()
+    assert (uneven.key, uneven.difference.copy_abs()) == (f"Bill/{id}", CENT)
+    assert uneven.message.startswith("Bill ")
+    assert f"(id {id})" in uneven.message
+    assert "differ by 0.01." in uneven.message
+    (leg,) = unexplained(matched(documents))
+    payable = documents.company.chart.payable
+    assert (leg.key, leg.difference) == (f"Bill/{id}/{payable}", -CENT)
+    assert f"(id {id}) on account {payable} " in leg.message
+    first = leg.first_seen
+    (again,) = unexplained(matched(documents))
+    assert again.first_seen == first
+
+
+def test_an_amount_on_another_account_is_named_on_both(documents: Books) -> None:
+    id, amount, account = one(documents, _BILL)
+    plant(
+        documents,
+        f'UPDATE bronze.bill SET payload = replace(payload, \'"AccountRef":{{"value":'
+        f'"{account}"\', \'"AccountRef":{{"value":"9"\') WHERE id = \'{id}\'',
+        "Bill",
+    )
+    assert documents.documents.derived() == []
+    found = {each.key: each for each in unexplained(matched(documents))}
+    assert found.keys() == {f"Bill/{id}/9", f"Bill/{id}/{account}"}
+    moved = found[f"Bill/{id}/9"]
+    assert moved.difference >= Decimal(amount)
+    assert moved.explanation == "The journal has no such leg."
+
+
+def test_a_leg_that_the_journal_lost_is_named(documents: Books) -> None:
+    (id,) = one(documents, "SELECT id FROM silver.transfer ORDER BY id LIMIT 1")
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            f"DELETE FROM silver.journal WHERE txn_id = '{id}' AND entity = 'Transfer' "
+            "AND amount < 0"
+        )
+    (leg,) = unexplained(matched(documents))
+    assert leg.key.startswith(f"Transfer/{id}/")
+    assert leg.theirs == 0
+
+
+def test_a_leg_that_the_journal_has_twice_is_named(documents: Books) -> None:
+    (id,) = one(documents, "SELECT id FROM silver.deposit ORDER BY id LIMIT 1")
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            "INSERT INTO silver.journal SELECT * FROM silver.journal "
+            f"WHERE txn_id = '{id}' AND entity = 'Deposit' AND amount > 0 LIMIT 1"
+        )
+    (leg,) = unexplained(matched(documents))
+    assert leg.key.startswith(f"Deposit/{id}/")
+    assert leg.theirs == 2 * leg.ours
+
+
+def test_a_cent_between_the_costs_of_sold_goods_is_not_explained_by_stock(documents: Books) -> None:
+    (id,) = one(
+        documents,
+        "SELECT txn_id FROM silver.journal WHERE entity = 'Invoice' AND account_id = '27' LIMIT 1",
+    )
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            "UPDATE silver.journal SET amount = amount + 0.01 WHERE entity = 'Invoice' "
+            f"AND account_id = '27' AND txn_id = '{id}' "
+        )
+    found = unexplained(matched(documents))
+    assert {each.key for each in found} == {f"Invoice/{id}/27", f"Invoice/{id}/7"}
+
+
+def test_a_tax_whose_account_the_journal_never_showed_has_its_class(documents: Books) -> None:
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute("DELETE FROM silver.tax_account")
+        # Two taxes of the same amount could be on either account.
+        connection.execute("UPDATE silver.postings SET account_id = NULL WHERE role = 'tax'")
+    found, _ = documents.documents.matched()
+    assert unexplained(found) == []
+    missing = [each for each in found if each.kind is DifferenceClass.LEARNED_TAX_MISSING]
+    assert missing
+    assert documents.documents.derive().documents > 0
+    found, _ = documents.documents.matched()
+    assert not [each for each in found if each.kind is DifferenceClass.LEARNED_TAX_MISSING]
+
+
+def test_a_foreign_document_that_does_not_balance_is_not_covered_by_a_gain(
+    documents: Books,
+) -> None:
+    (id,) = one(
+        documents, "SELECT id FROM silver.invoice WHERE exchange_rate <> 1 ORDER BY id LIMIT 1"
+    )
+    plant_amount(documents, "invoice", id, "TotalAmt", Decimal(1))
+    (uneven,) = documents.documents.derived()
+    assert uneven.key == f"Invoice/{id}"
+    assert uneven.difference > 1
