@@ -166,7 +166,7 @@ class JournalStore:
         return [Unbalanced(*row) for row in rows]
 
     def labels(self, realm: RealmId | str) -> list[str]:
-        """The types of transactions, as Intuit's report names them."""
+        """Types of transactions that no entity type is known for, as Intuit's report names them."""
         with self._workspace.read() as view:
             if not _laid_out(view):
                 return []

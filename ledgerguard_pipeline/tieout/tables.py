@@ -96,7 +96,10 @@ UNBALANCED = (
 COUNT = (
     f"SELECT count(*), count(DISTINCT (txn_type, txn_id)) FROM {SCHEMA}.journal WHERE realm_id = ?"
 )
-LABELS = f"SELECT DISTINCT txn_type FROM {SCHEMA}.journal WHERE realm_id = ? ORDER BY txn_type"
+LABELS = (
+    f"SELECT DISTINCT txn_type FROM {SCHEMA}.journal WHERE realm_id = ? AND entity IS NULL "
+    "ORDER BY txn_type"
+)
 READ_TIE_OUT = (
     "SELECT realm_id, level, period_end, key, name, ours, theirs, class, explanation, first_seen "
     f"FROM {SCHEMA}.tie_out WHERE ($realm IS NULL OR realm_id = $realm) "

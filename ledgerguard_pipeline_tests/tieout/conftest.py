@@ -24,6 +24,7 @@ def loaded_documents(
             sync_documents(opened)
             opened.sync.bring_up_to_date(TODAY)
             opened.documents.derive()
+            opened.documents.listed()
         yield sandbox, file
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import duckdb
 
 from ledgerguard_pipeline.silver.rebuild import rebuild
@@ -23,6 +25,16 @@ def plant(books: Books, statement: str, *entities: str) -> None:
         connection.execute(statement)
     rebuild(books.store, entities)
     books.documents.derive()
+
+
+def move_amount(books: Books, table: str, id: str, member: str, by: Decimal) -> None:
+    """Move the last amount of this name in a document; those of lines stand before it."""
+    (payload,) = one(books, f"SELECT payload FROM bronze.{table} WHERE id = '{id}'")
+    head, name, tail = payload.rpartition(f'"{member}":')
+    number = tail.split(",")[0].split("}")[0]
+    changed = f"{head}{name}{Decimal(number) + by}{tail[len(number) :]}"
+    entity = next(each for each, of in POSTING.items() if of == table)
+    plant(books, f"UPDATE bronze.{table} SET payload = $${changed}$$ WHERE id = '{id}'", entity)
 
 
 def unexplained(found: list[Difference]) -> list[Difference]:

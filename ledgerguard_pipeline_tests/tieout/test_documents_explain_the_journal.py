@@ -9,7 +9,7 @@ import duckdb
 
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
 from ledgerguard_pipeline_tests.tieout.books import Books
-from ledgerguard_pipeline_tests.tieout.documents import one, plant, unexplained
+from ledgerguard_pipeline_tests.tieout.documents import move_amount, one, plant, unexplained
 
 CENT = Decimal("0.01")
 _BILL = (
@@ -62,7 +62,7 @@ def test_every_rule_has_a_confidence_and_accounts_of_taxes_are_learned(documents
 def test_only_documents_that_changed_are_written_again(documents: Books) -> None:
     assert documents.documents.derive().documents == 0
     id, *_ = one(documents, _BILL)
-    plant_amount(documents, "bill", id, "TotalAmt", CENT)
+    move_amount(documents, "bill", id, "TotalAmt", CENT)
     assert documents.documents.derive().documents == 0
     assert [each.key for each in documents.documents.derived()] == [f"Bill/{id}"]
     account = one(documents, "SELECT income_account_id, id FROM silver.item WHERE id = '2'")
@@ -76,25 +76,11 @@ def test_only_documents_that_changed_are_written_again(documents: Books) -> None
     }
 
 
-def plant_amount(books: Books, table: str, id: str, member: str, by: Decimal) -> None:
-    """Move an amount of the header; members of lines stand before it."""
-    entity = {"bill": "Bill", "invoice": "Invoice"}[table]
-    (payload,) = one(books, f"SELECT payload FROM bronze.{table} WHERE id = '{id}'")
-    head, text, tail = payload.rpartition(f'"{member}":')
-    number = tail.split(",")[0].split("}")[0]
-    changed = f"{head}{text}{Decimal(number) + by}{tail[len(number) :]}"
-    plant(
-        books,
-        f"UPDATE bronze.{table} SET payload = $${changed}$$ WHERE id = '{id}'",
-        entity,
-    )
-
-
 def test_a_cent_more_in_a_header_does_not_balance_and_is_named_with_both_amounts(
     documents: Books,
 ) -> None:
     id, *_ = one(documents, _BILL)
-    plant_amount(documents, "bill", id, "TotalAmt", CENT)
+    move_amount(documents, "bill", id, "TotalAmt", CENT)
     (uneven,) = documents.documents.derived()
     assert (uneven.key, uneven.difference.copy_abs()) == (f"Bill/{id}", CENT)
     assert uneven.message.startswith("Bill ")
@@ -183,7 +169,7 @@ def test_a_foreign_document_that_does_not_balance_is_not_covered_by_a_gain(
     (id,) = one(
         documents, "SELECT id FROM silver.invoice WHERE exchange_rate <> 1 ORDER BY id LIMIT 1"
     )
-    plant_amount(documents, "invoice", id, "TotalAmt", Decimal(1))
+    move_amount(documents, "invoice", id, "TotalAmt", Decimal(1))
     (uneven,) = documents.documents.derived()
     assert uneven.key == f"Invoice/{id}"
     assert uneven.difference > 1

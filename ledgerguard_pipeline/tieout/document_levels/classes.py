@@ -32,6 +32,29 @@ def class_of(label: str) -> DifferenceClass | None:
     return _CLASS_OF.get(label)
 
 
+_PAYROLL = frozenset(
+    {"PayrollExpenses", "PayrollWageExpenses", "PayrollTaxExpenses", "PayrollClearing"}
+    | {"PayrollTaxPayable", "PayrollLiabilities", "DirectDepositPayable"}
+)
+_TAX = frozenset(
+    {"SalesTaxPayable", "GlobalTaxPayable", "GlobalTaxSuspense", "StateLocalIncomeTaxPayable"}
+    | {"GlobalTaxRefund", "GlobalTaxDeferred"}
+)
+_STOCK, _OPENING = "Inventory", "OpeningBalanceEquity"
+
+
+def class_by_accounts(kinds: frozenset[tuple[str, str]]) -> DifferenceClass | None:
+    """What a transaction of a label in another language is, by type and sub-type of its accounts."""
+    subtypes = {subtype for _, subtype in kinds}
+    if subtypes & _PAYROLL:
+        return DifferenceClass.PAYROLL
+    if subtypes & _TAX and all(type_ == "Bank" or kind in _TAX for type_, kind in kinds):
+        return DifferenceClass.TAX_PAYMENT
+    if subtypes == {_STOCK, _OPENING}:
+        return DifferenceClass.INVENTORY_VALUE
+    return None
+
+
 def labels_of(kind: DifferenceClass) -> frozenset[str]:
     """The types of transactions that a class explains; none for a class of another kind."""
     return _BY_LABEL.get(kind, frozenset())

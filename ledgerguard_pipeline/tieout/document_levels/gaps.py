@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
-from ledgerguard_pipeline.tieout.document_levels.classes import class_of
+from ledgerguard_pipeline.tieout.document_levels.classes import class_by_accounts, class_of
 from ledgerguard_pipeline.tieout.document_levels.facts import Document, Key
 
 _DAY = timedelta(days=1)
@@ -52,6 +52,8 @@ class Known:
     documents: Mapping[Key, Document]
     stock: Mapping[Key, frozenset[str]]
     names: Mapping[str, str]
+    kinds: Mapping[str, tuple[str, str]]
+    """Type and sub-type of every account."""
     read_at: datetime | None
     now: datetime
 
@@ -80,6 +82,12 @@ def _stock_rows(group: Sequence[Gap], known: Known) -> list[Gap]:
 
 
 def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Known) -> _Reason:
+    if not gap.entity:
+        kinds = frozenset(known.kinds.get(each.account_id or "", ("", "")) for each in rest)
+        kind = class_of(gap.label) or class_by_accounts(kinds)
+        if kind is not None:
+            return kind, ""
+        return DifferenceClass.UNEXPLAINED, "No type of document is known by this label."
     if document is None:
         return _without_document(gap)
     if document.misfit:
@@ -93,11 +101,6 @@ def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Kno
 
 
 def _without_document(gap: Gap) -> _Reason:
-    if not gap.entity:
-        kind = class_of(gap.label)
-        if kind is not None:
-            return kind, ""
-        return DifferenceClass.UNEXPLAINED, "No type of document is known by this label."
     missing = "Bronze does not hold this document."
     if gap.entity == "InventoryAdjustment":
         # Intuit serves the type by changes only, so what is older than these is never read.

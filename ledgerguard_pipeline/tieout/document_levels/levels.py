@@ -5,7 +5,7 @@ A snapshot that moved while it was read is read again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -148,15 +148,22 @@ class DocumentLevels:
         if not due:
             return [each for each in known if each.level is Level.LISTED]
         absent: set[str] = set()
+        kinds = {
+            each.key.partition("/")[0]: each.kind
+            for each in known
+            if each.level is Level.POSTINGS and each.kind.lasting
+        }
         for start, end in spans_of(due):
-            found, missing = self._stable(start, end)
+            found, missing = self._stable(start, end, kinds)
             self._tie_out.keep(self._realm, Level.LISTED, end, found, start=start)
             absent |= missing
         months.note(due, reached)
         self._complain(absent)
         return [each for each in self._tie_out.read(self._realm) if each.level is Level.LISTED]
 
-    def _stable(self, start: date, end: date) -> tuple[list[Difference], set[str]]:
+    def _stable(
+        self, start: date, end: date, kinds: Mapping[str, DifferenceClass]
+    ) -> tuple[list[Difference], set[str]]:
         for _ in range(_ATTEMPTS):
             before = self._bronze_at()
             listed, report_id = self._list(start, end)
@@ -171,7 +178,9 @@ class DocumentLevels:
                 start <= day <= end
                 for day in changed_days(self._store.workspace, self._realm, before)
             ):
-                return compare_listed(listed, documents, [(start, end)], self._loaded(), report_id)
+                return compare_listed(
+                    listed, documents, [(start, end)], self._loaded(), kinds, report_id
+                )
         raise NotCompared(
             f"Documents of {start} to {end} changed each time they were compared ({_ATTEMPTS} "
             "times). Nothing was concluded; the next run tries again.",

@@ -31,9 +31,13 @@ def compare_listed(
     documents: Mapping[Key, Document],
     spans: Sequence[tuple[date, date]],
     loaded: Collection[str],
+    kinds: Mapping[str, DifferenceClass],
     report_id: str,
 ) -> tuple[list[Difference], set[str]]:
-    """What differs in these spans of days, and the types that Bronze never loaded."""
+    """What differs in these spans of days, and the types that Bronze never loaded.
+
+    ``kinds`` are classes of labels in another language, as the journal has shown them.
+    """
     dates: dict[str, set[tuple[str, str]]] = {}
     for each in listed:
         dates.setdefault(each.type, set()).add((each.id, each.date))
@@ -44,12 +48,12 @@ def compare_listed(
     for each in listed:
         entity = labels.get(each.type)
         if entity is None:
-            found += _without_type(each, report_id)
+            found += _without_type(each, kinds, report_id)
             continue
         seen.add((entity, each.id))
         document = documents.get((entity, each.id))
         if document is None and entity not in loaded:
-            absent.add(entity)
+            absent |= {entity} - NOT_POSTING.keys()
         elif document is None:
             found.append(_missing(each, entity, report_id))
         else:
@@ -61,9 +65,12 @@ def compare_listed(
     return found, absent
 
 
-def _without_type(each: ListedTransaction, report_id: str) -> Iterator[Difference]:
-    kind = class_of(each.type) or DifferenceClass.UNEXPLAINED
-    why = "" if class_of(each.type) else "No type of document is known by this label."
+def _without_type(
+    each: ListedTransaction, kinds: Mapping[str, DifferenceClass], report_id: str
+) -> Iterator[Difference]:
+    found = class_of(each.type) or kinds.get(each.type)
+    kind = found or DifferenceClass.UNEXPLAINED
+    why = "" if found else "No type of document is known by this label."
     if each.amount:
         name = f"{each.type} {each.number}".strip()
         yield _difference(

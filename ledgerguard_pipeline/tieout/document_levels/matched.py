@@ -110,7 +110,8 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Known:
         accounts.setdefault((entity, id), set()).update(each for each in own if each)
     names = view.connection.execute(
         named(
-            "SELECT id, fully_qualified_name FROM {account} WHERE realm_id = ?",
+            "SELECT id, fully_qualified_name, account_type, account_sub_type FROM {account} "
+            "WHERE realm_id = ?",
             lambda name: f"silver.{name}",
             present,
         ),
@@ -122,7 +123,8 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Known:
     return Known(
         documents,
         {key: frozenset(own) for key, own in accounts.items()},
-        {str(id): str(name or "") for id, name in names},
+        {str(id): str(name or "") for id, name, _, _ in names},
+        {str(id): (type_ or "", subtype or "") for id, _, type_, subtype in names},
         read[0] if read else None,
         now,
     )

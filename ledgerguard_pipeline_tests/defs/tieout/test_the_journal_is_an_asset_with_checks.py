@@ -9,7 +9,14 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
 from ledgerguard_pipeline.defs.partitions import REALM
-from ledgerguard_pipeline.defs.tieout.journal import BALANCED, TIED_OUT
+from ledgerguard_pipeline.defs.tieout.journal import (
+    BALANCED,
+    DERIVED,
+    EXPLAINED,
+    LISTED,
+    OPEN_ITEMS,
+    TIED_OUT,
+)
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
@@ -48,3 +55,9 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
         "77: Account 90 Board of Equalization Payable, 2026-10-31: journal 370.94, QuickBooks "
         "371.19, difference 0.25."
     )
+    # Without documents nothing is said of them: neither that they agree nor that they do not.
+    for check in (EXPLAINED, LISTED, OPEN_ITEMS):
+        assert not found[check].passed
+        assert found[check].severity is dg.AssetCheckSeverity.WARN
+        assert "Bronze never loaded " in str(found[check].description)
+    assert found[DERIVED].passed

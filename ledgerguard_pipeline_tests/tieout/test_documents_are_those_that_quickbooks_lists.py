@@ -1,0 +1,119 @@
+"""L1 and L4: Bronze holds what Intuit lists, and documents leave open what Intuit's reports show."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import duckdb
+
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
+from ledgerguard_pipeline_tests.tieout.books import TODAY, Books
+from ledgerguard_pipeline_tests.tieout.documents import move_amount, one, plant, unexplained
+
+NOTHING = Decimal(0)
+_TRANSFER = (
+    "SELECT id, amount, txn_date FROM silver.transfer WHERE txn_date < '2026-10-01' "
+    "ORDER BY id LIMIT 1"
+)
+_OPEN_INVOICE = (
+    "SELECT id, customer_id FROM silver.invoice WHERE balance > 1 AND exchange_rate IS NULL "
+    "ORDER BY length(id), id LIMIT 1"
+)
+
+
+def listed(books: Books) -> list[Difference]:
+    """All months are compared, not only those in which something happened."""
+    with duckdb.connect(str(books.file)) as connection:
+        connection.execute("DELETE FROM silver._listed_months")
+    return books.documents.listed()
+
+
+def test_a_quiet_day_asks_for_no_list_and_what_no_entity_holds_has_its_class(
+    documents: Books,
+) -> None:
+    calls = documents.client.stats.metered_calls
+    found = documents.documents.listed()
+    assert documents.client.stats.metered_calls == calls
+    assert unexplained(found) == []
+    assert {each.kind for each in found} == {
+        DifferenceClass.PAYROLL,
+        DifferenceClass.TAX_PAYMENT,
+        DifferenceClass.INVENTORY_VALUE,
+    }
+    assert documents.documents.open_items(TODAY) == []
+
+
+def test_a_document_that_reports_do_not_show_is_named_and_no_other(documents: Books) -> None:
+    id, amount, day = one(documents, _TRANSFER)
+    documents.sandbox.set(reports={"hidden": [["Transfer", id]]})
+    (surplus,) = unexplained(listed(documents))
+    assert (surplus.key, surplus.ours, surplus.theirs) == (
+        f"Transfer/{id}",
+        Decimal(amount),
+        NOTHING,
+    )
+    assert str(surplus.period_end) == day
+    assert surplus.message.endswith("QuickBooks does not list this document in these days.")
+    documents.sandbox.set(reports={})
+    # The month that differs is compared again without being asked for.
+    assert unexplained(documents.documents.listed()) == []
+
+
+def test_a_document_that_bronze_lost_is_named(documents: Books) -> None:
+    id, amount, _ = one(documents, _TRANSFER)
+    plant(documents, f"DELETE FROM bronze.transfer WHERE id = '{id}'", "Transfer")
+    (missing,) = unexplained(listed(documents))
+    assert (missing.key, missing.ours, missing.theirs) == (
+        f"Transfer/{id}",
+        NOTHING,
+        Decimal(amount),
+    )
+    assert missing.explanation == "Bronze does not hold this document."
+    legs = unexplained(documents.documents.matched()[0])
+    assert {each.key.rpartition("/")[0] for each in legs} == {f"Transfer/{id}"}
+
+
+def test_an_amount_a_date_and_a_second_copy_are_named(documents: Books) -> None:
+    id, amount, day = one(documents, _TRANSFER)
+    other = one(
+        documents, f"SELECT id FROM silver.transfer WHERE id <> '{id}' ORDER BY id LIMIT 1"
+    )[0]
+    plant(
+        documents,
+        f"UPDATE bronze.transfer SET payload = replace(payload, '{day}', '2026-09-30') "
+        f"WHERE id = '{id}'; INSERT INTO bronze.transfer BY NAME SELECT * REPLACE ('99999' AS id) "
+        f"FROM bronze.transfer WHERE id = '{other}'",
+        "Transfer",
+    )
+    bill = one(documents, "SELECT id FROM silver.bill ORDER BY id LIMIT 1")[0]
+    move_amount(documents, "bill", bill, "TotalAmt", Decimal("0.01"))
+    found = {each.key: each for each in unexplained(listed(documents))}
+    assert found.keys() == {f"Transfer/{id}", "Transfer/99999", f"Bill/{bill}"}
+    assert found[f"Transfer/{id}"].difference == 0
+    assert found[f"Transfer/{id}"].explanation == (
+        f"Dated 2026-09-30 in Bronze and {day} in QuickBooks."
+    )
+    assert found[f"Bill/{bill}"].difference == Decimal("0.01")
+    assert amount
+
+
+def test_an_invoice_that_reports_do_not_show_leaves_its_customer_open(documents: Books) -> None:
+    id, customer = one(documents, _OPEN_INVOICE)
+    documents.sandbox.set(reports={"hidden": [["Invoice", id]]})
+    assert [each.key for each in unexplained(listed(documents))] == [f"Invoice/{id}"]
+    gaps = unexplained(documents.documents.open_items(TODAY))
+    assert f"Customer/{customer}" in {each.key for each in gaps}
+    (party,) = [each for each in gaps if each.key == f"Customer/{customer}"]
+    assert party.message.startswith("Customer ")
+    assert f"(id {customer})" in party.message
+
+
+def test_a_balance_that_is_not_the_reports_is_named_by_its_customer(documents: Books) -> None:
+    id, customer = one(documents, _OPEN_INVOICE)
+    move_amount(documents, "invoice", id, "Balance", Decimal("0.01"))
+    gaps = documents.documents.open_items(TODAY)
+    assert {each.key: each.difference for each in gaps} == {
+        f"Customer/{customer}": Decimal("0.01"),
+        "Customer/": Decimal("0.01"),
+    }
+    assert {each.kind for each in gaps} == {DifferenceClass.UNEXPLAINED}
