@@ -2,7 +2,7 @@
 
 A leg depends on more than its document: on items, accounts, rates of other documents and on what the
 journal taught. Deriving all legs again costs no more than comparing them with the journal, which
-is done anyway, and forgets none of that. Decision 71 in docs/decisions.md.
+is done anyway, and forgets none of that. Decision 72 in docs/decisions.md.
 """
 
 from __future__ import annotations
