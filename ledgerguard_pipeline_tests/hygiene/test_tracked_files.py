@@ -32,7 +32,7 @@ REGISTRY_HOST = re.compile(
 )
 REGISTRY = re.compile(REGISTRY_HOST.pattern + r"|index-" + r"url|find-" + r"links")
 MACHINE_PATH = re.compile(r"(?<![\w.:/}>-])/(?:home|root|Users|work|opt|mnt|srv)/[\w.-]+")
-NAMED_PLACE = re.compile(
+NAMED_PATH = re.compile(
     r"(?<![\w/-])(?:ledgerguard_pipeline(?:_tests)?|benchmarks|docs|scripts)/[\w./-]*\w"
 )
 LOOSE_ENDS = re.compile(
@@ -58,18 +58,18 @@ def test_no_file_holds_a_path_of_somebodys_machine() -> None:
     assert found(MACHINE_PATH, TEXTS) == {}
 
 
-def test_every_place_that_a_script_names_exists() -> None:
+def test_every_path_that_a_script_names_exists() -> None:
     # A path that moved makes pytest collect nothing at all, on the other Pythons only.
     scripts = [path for path in TEXTS if path.parent.name in {"scripts", ".ci"}]
     named = {
-        place
+        path_name
         for path in (*scripts, ROOT / "Makefile")
-        for place in NAMED_PLACE.findall(
+        for path_name in NAMED_PATH.findall(
             path.read_text(encoding="utf-8").replace("$tests", "ledgerguard_pipeline_tests")
         )
     }
     assert "ledgerguard_pipeline_tests/webhooks" in named
-    assert sorted(place for place in named if not (ROOT / place).exists()) == []
+    assert sorted(path_name for path_name in named if not (ROOT / path_name).exists()) == []
 
 
 def test_nothing_is_left_for_later() -> None:
