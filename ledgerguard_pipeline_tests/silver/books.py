@@ -54,6 +54,21 @@ class Books:
             realm=realm,
         )
 
+    def write_all(self, payloads: Mapping[str, Mapping[str, object]]) -> None:
+        """Payloads by entity type and id, of the usual company, in one commit."""
+        self._edits += 1
+        self.store.commit(
+            [
+                self._load(
+                    entity,
+                    [self._record(id, payload, State.ACTIVE) for id, payload in given.items()],
+                    REALM,
+                    None,
+                )
+                for entity, given in payloads.items()
+            ]
+        )
+
     def bury(
         self, entity: str, *ids: str, realm: str = REALM, state: State = State.DELETED
     ) -> LoadOutcome:

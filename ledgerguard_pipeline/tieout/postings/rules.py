@@ -7,6 +7,7 @@ is realised gain or loss; a document that does not balance gets no such leg, so 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 
 from ledgerguard_pipeline.silver.layout import table_named
@@ -72,7 +73,7 @@ def legs_sql(at: Callable[[str], str], present: Collection[str]) -> str:
         f"CAST({_value(name)} AS {type_}) AS {name}" for name, type_ in POSTING_COLUMNS.items()
     )
     text = f"""
-WITH document AS ({documents_sql()}),
+document AS ({documents_sql()}),
 leg AS ({legs}),
 valued AS (
     SELECT {", ".join(f"leg.{name}" for name in LEG)}, document.rate AS document_rate,
@@ -95,7 +96,23 @@ every AS (
 )
 SELECT {columns} FROM every JOIN document USING (entity, txn_id) WHERE every.amount <> 0
 """
-    return named(text, at, present)
+    return _with_sources(text, at, present)
+
+
+def _with_sources(text: str, at: Callable[[str], str], present: Collection[str]) -> str:
+    """The statement, reading each table once: in a lake every scan asks the catalog."""
+    names = sorted(set(re.findall(r"\{(\w+)\}", text)))
+    words = set(re.findall(r"\w+", text))
+    sources = []
+    for name in names:
+        columns = ", ".join(each.name for each in table_named()[name].columns if each.name in words)
+        where = "" if name not in present else " WHERE realm_id = $realm"
+        source = named(f"{{{name}}}", at, present)
+        sources.append(
+            f"of_{name} AS MATERIALIZED (SELECT {columns} FROM {source} AS source{where})"
+        )
+    whole = ",\n".join(sources)
+    return f"WITH {whole},{text.format_map({name: f'of_{name}' for name in names})}"
 
 
 def named(text: str, at: Callable[[str], str], present: Collection[str]) -> str:
