@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
-from ledgerguard_pipeline_tests.tieout.books import TODAY, Books
-from ledgerguard_pipeline_tests.tieout.documents import move_amount, one, plant, unexplained
+from ledgerguard_pipeline_tests.tieout.books import TODAY, Books, open_books, open_sandbox
+from ledgerguard_pipeline_tests.tieout.documents import (
+    move_amount,
+    one,
+    plant,
+    sync_documents,
+    unexplained,
+)
 
 NOTHING = Decimal(0)
 _TRANSFER = (
@@ -117,3 +124,26 @@ def test_a_balance_that_is_not_the_reports_is_named_by_its_customer(documents: B
         "Customer/": Decimal("0.01"),
     }
     assert {each.kind for each in gaps} == {DifferenceClass.UNEXPLAINED}
+
+
+def test_a_void_that_bronze_missed_is_named_until_it_is_synced(tmp_path: Path) -> None:
+    with (
+        open_sandbox(seed=7) as sandbox,
+        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
+    ):
+        sync_documents(books)
+        books.sync.bring_up_to_date(TODAY)
+        assert books.documents.derived() == []
+        assert unexplained(books.documents.matched()[0]) == []
+        id, _ = one(books, _OPEN_INVOICE)
+        sandbox.edit("void", "Invoice", id)
+        books.sync.bring_up_to_date(TODAY)
+        legs = unexplained(books.documents.matched()[0])
+        assert {each.key.rpartition("/")[0] for each in legs} == {f"Invoice/{id}"}
+        assert {each.theirs for each in legs} == {NOTHING}
+        (whole,) = unexplained(books.documents.listed())
+        assert (whole.key, whole.theirs) == (f"Invoice/{id}", NOTHING)
+        books.sync_entities("Invoice")
+        books.documents.derive()
+        assert unexplained(books.documents.matched()[0]) == []
+        assert unexplained(books.documents.listed()) == []
