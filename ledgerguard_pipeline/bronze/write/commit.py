@@ -40,6 +40,11 @@ from ledgerguard_pipeline.values import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
+# DuckDB looks for a table of symbols (FSST) in every column of text that a checkpoint writes, and
+# Silver has 1,700 columns: 0.7 of the 1.0 s that closing the file takes after a small company's
+# first load. It saves a seventh of Bronze where there are many rows, and nothing where few.
+_MANY_RECORDS = 5_000
+_QUICK_CHECKPOINT = "SET disabled_compression_methods = 'fsst'"
 _LOAD_COLUMNS = (
     "load_id",
     "realm_id",
@@ -129,6 +134,8 @@ class Committer:
             BronzeError: DuckDB acknowledged the commit but the load records are not there.
         """
         connection = self._connection
+        if not self._session.lake and sum(len(load.records) for load in loads) < _MANY_RECORDS:
+            connection.execute(_QUICK_CHECKPOINT)
         connection.execute("BEGIN TRANSACTION")
         try:
             if before is not None:
