@@ -103,7 +103,7 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Known:
     present = tables_of_silver(view)
     stock = view.connection.execute(
         named(_STOCK, lambda name: f"silver.{name}", present),
-        {"realm": realm, "ids": sorted(ids)},
+        {"realm": realm, "ids": sorted(ids) or [""]},
     ).fetchall()
     accounts: dict[Key, set[str]] = {}
     for entity, id, *own in stock:
@@ -134,7 +134,7 @@ _STOCK = " UNION ".join(
     f"SELECT '{entity}', line.id, item.asset_account_id, item.expense_account_id, "
     f"item.cogs_account_id, {adjusted} FROM {{{table}_line}} AS line JOIN {{item}} AS item "
     f"ON item.realm_id = line.realm_id AND item.id = line.item_id {join} "
-    f"WHERE line.realm_id = $realm AND item.type = 'Inventory' AND list_contains($ids, line.id)"
+    f"WHERE line.realm_id = $realm AND item.type = 'Inventory' AND line.id IN (SELECT unnest($ids))"
     for entity, table, adjusted, join in (
         ("Invoice", "invoice", "NULL", ""),
         ("SalesReceipt", "sales_receipt", "NULL", ""),
