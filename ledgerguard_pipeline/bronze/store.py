@@ -361,8 +361,14 @@ class BronzeStore:
         return maintain(self._backend, self._prepare, self._clock.now())
 
     def import_file(self, file: Path) -> dict[str, Content]:
-        """Copy a Bronze file into this lake, all of it or nothing, see ``maintenance.migration``."""
-        return import_file(self._backend, file, self.environment, self._clock)
+        """Copy a Bronze file into this lake, all of it or nothing, see ``maintenance.migration``.
+
+        The tables made from Bronze are made anew afterwards; if that fails, the next commit does it.
+        """
+        found = import_file(self._backend, file, self.environment, self._clock)
+        rows = self.sql("SELECT DISTINCT realm_id FROM bronze._loads").rows
+        self._follower.follow(self.beside, {}, {str(row[0]) for row in rows})
+        return found
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:

@@ -32,15 +32,21 @@ def migrate(
 ) -> None:
     """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
 
+    Silver's tables are built there from what was copied.
     The file stays as it is. Stop the services first: rows loaded into the file afterwards are
     not in the lake (a later sync from the lake's watermarks brings it there as well).
     """
     from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.silver.follow import SilverFollower
 
     settings = load_settings()
     source = settings.bronze_path
-    lake = BronzeStore(settings.bronze_address_of(to), settings.intuit_env)
+    lake = BronzeStore(
+        settings.bronze_address_of(to),
+        settings.intuit_env,
+        follower=SilverFollower() if settings.ledgerguard_silver == "on" else None,
+    )
     found = lake.import_file(source)
     rows = sum(content.rows for content in found.values())
     if as_json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ledgerguard_pipeline import exact
+from ledgerguard_pipeline.silver.decode import deep
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded, MisfitRow, table_of_rows
 from ledgerguard_pipeline.silver.decode.values import Misfit, Value, fitting, shown
 from ledgerguard_pipeline.silver.layout import EntityTables
@@ -60,8 +60,8 @@ class _Document:
 
     def _object(self, payload: str, header: _Row) -> dict[str, Any] | None:
         try:
-            document = exact.value(payload)
-        except (ValueError, RecursionError):
+            document = deep.value(payload)
+        except ValueError:
             self._misfit("", payload)
             return None
         if self._tables.block.wrapped and isinstance(document, dict) and "Id" not in document:

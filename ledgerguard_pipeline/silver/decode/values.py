@@ -5,12 +5,14 @@ These are the rules; the fast way accepts a part of what is accepted here, with 
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 
 import msgspec
 
+from ledgerguard_pipeline.silver.decode.deep import Unread
 from ledgerguard_pipeline.silver.specs import Kind
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
@@ -19,7 +21,9 @@ _MOST = Decimal(10) ** 20
 _STEP = Decimal(1).scaleb(-18)
 _CONTEXT = Context(prec=60)
 _LONGEST_TEXT = 200
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(
+    decimal_format="number", enc_hook=lambda unread: msgspec.Raw(str(unread).encode())
+)
 
 Value = str | bool | int | Decimal | date | datetime | None
 
@@ -36,6 +40,8 @@ def fitting(value: object, kind: Kind) -> Value:
     """
     if value is None:
         return None
+    if isinstance(value, Unread):
+        raise Misfit
     match kind:
         case Kind.TEXT:
             return _text(value)
@@ -58,12 +64,40 @@ def shown(value: object) -> str:
     elif isinstance(value, Decimal):
         text = str(value)
     else:
-        text = _ENCODER.encode(value).decode()
+        text = _as_json(value)
+    if not _is_text(text):
+        text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def _as_json(value: object) -> str:
+    try:
+        return _ENCODER.encode(value).decode()
+    except (UnicodeEncodeError, RecursionError):
+        # Halves of characters stay the escapes that they were; numbers stand as texts.
+        return _cut_off(value)
+
+
+def _cut_off(value: object) -> str:
+    try:
+        return json.dumps(value, default=str, separators=(",", ":"))
+    except RecursionError:
+        return "nested too deeply to be shown"
+
+
+def _is_text(value: str) -> bool:
+    r"""False for half of a character: JSON may say ``"\ud83d"``, no database can hold it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
+        if not _is_text(value):
+            raise Misfit
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -130,4 +164,7 @@ def _instant(value: object) -> datetime:
         raise Misfit from None
     if found.tzinfo is None:
         raise Misfit
-    return found
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise Misfit from None

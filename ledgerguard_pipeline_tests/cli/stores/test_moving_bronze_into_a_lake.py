@@ -46,6 +46,10 @@ def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     lake = BronzeStore(lake_address(url), Environment.SANDBOX)
     assert lake.sql("SELECT * FROM customer").rows == before
     assert lake.watermarks(REALM) == bronze.watermarks(REALM)
+    assert lake.sql("SELECT realm_id, id FROM silver.customer_narrow").rows == [(REALM, "1")]
+    assert lake.sql("SELECT count(*) FROM silver.dim_party").rows == [(1,)]
+    checked = ledgerguard("silver", "check")
+    assert checked.code == 0, checked.out
     asked = ledgerguard("sql", "SELECT id FROM bronze.customer_current", "--json")
     assert json.loads(asked.out)["rows"] == [{"id": "1"}]
     kept = ledgerguard("bronze", "maintain")
