@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
+
+import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -41,14 +44,15 @@ def rebuild(
     done: list[Applied] = []
 
     def work(session: OpenStore, present: set[str]) -> None:
-        if not has_silver(session):
-            lay_out(session)
-        broken = incomplete(session)
-        for entity in chosen:
-            if companies is None or entity.name in broken:
-                forget_entity(session, entity)
-            else:
-                forget_rows(session, entity, companies)
+        with _transaction(session):
+            if not has_silver(session):
+                lay_out(session)
+            broken = incomplete(session)
+            for entity in chosen:
+                if companies is None or entity.name in broken:
+                    forget_entity(session, entity)
+                else:
+                    forget_rows(session, entity, companies)
         due = behind(session, present, None)
         wanted = {each.name: due[each.name] for each in chosen if each.name in due}
         done[:] = bring_up_to_date(session, wanted, clock)
@@ -67,12 +71,28 @@ def catch_up(store: BronzeStore, realm: str, clock: Clock = SYSTEM_CLOCK) -> lis
     done: list[Applied] = []
 
     def work(session: OpenStore, present: set[str]) -> None:
-        if has_silver(session):
-            for name in incomplete(session):
-                forget_entity(session, entity_type(name))
+        broken = incomplete(session) if has_silver(session) else set()
+        if broken:
+            with _transaction(session):
+                for name in broken:
+                    forget_entity(session, entity_type(name))
         done[:] = bring_up_to_date(session, behind(session, present, [realm]), clock)
         renew_views(session)
 
     if store.exists():
         store.beside(work)
     return done
+
+
+@contextlib.contextmanager
+def _transaction(session: OpenStore) -> Iterator[None]:
+    """All of it or nothing, also if it is interrupted."""
+    session.connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+        with session.committing():
+            session.connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            session.connection.execute("ROLLBACK")
+        raise

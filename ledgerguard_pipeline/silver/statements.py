@@ -180,6 +180,13 @@ def forget_applied(catalog: str) -> str:
     )
 
 
+def forget_companies(catalog: str) -> str:
+    return (
+        f"DELETE FROM {at(catalog, APPLIED)} WHERE entity = $entity "
+        "AND realm_id IN (SELECT unnest($realms))"
+    )
+
+
 def set_version(catalog: str) -> str:
     return f"UPDATE {at(catalog, APPLIED)} SET silver_version = $version WHERE entity = $entity"
 

@@ -145,3 +145,82 @@ def test_foreign_balances_are_in_home_currency_too(books: Books) -> None:
     assert books.store.sql("SELECT open_amt, home_open_amt FROM silver.ar_open").rows == [
         (D("3.33"), D("3.66"))
     ]
+
+
+def test_what_is_booked_straight_to_the_account_is_open_too(books: Books) -> None:
+    books.write(
+        "Account",
+        {
+            "84": {"Name": "A/R", "AccountType": "Accounts Receivable"},
+            "33": {"Name": "A/P", "AccountType": "Accounts Payable"},
+        },
+    )
+
+    def booked(detail: str, account: str, amount: int, **more: object) -> dict[str, object]:
+        inside = {"AccountRef": {"value": account}, **more}
+        return {"Amount": amount, "DetailType": detail, detail: inside}
+
+    def whom(id: str, kind: str) -> dict[str, str]:
+        return {"value": id, "type": kind}
+
+    of_deposit, of_purchase = "DepositLineDetail", "AccountBasedExpenseLineDetail"
+    day = {"TxnDate": "2026-01-01"}
+    ann, bob = whom("1", "Customer"), whom("9", "Vendor")
+    books.write(
+        "Deposit",
+        {
+            "10": {
+                **day,
+                "Line": [
+                    booked(of_deposit, "84", 30, Entity=ann),
+                    booked(of_deposit, "84", 5, Entity=ann),
+                    booked(of_deposit, "33", 7, Entity=bob),
+                    booked(of_deposit, "1", 99, Entity=ann),
+                    booked(of_deposit, "84", 99),
+                ],
+            }
+        },
+    )
+    books.write(
+        "Purchase",
+        {
+            "20": {
+                **day,
+                "PaymentType": "Check",
+                "EntityRef": ann,
+                "Line": [booked(of_purchase, "84", 12)],
+            },
+            "21": {
+                **day,
+                "PaymentType": "Cash",
+                "EntityRef": bob,
+                "Line": [
+                    booked(of_purchase, "33", 4),
+                    booked(of_purchase, "84", 3, CustomerRef={"value": "2"}),
+                ],
+            },
+            "22": {
+                **day,
+                "PaymentType": "CreditCard",
+                "Credit": True,
+                "EntityRef": bob,
+                "Line": [booked(of_purchase, "33", 6)],
+            },
+        },
+    )
+    ref = {"CustomerRef": {"value": "1"}}
+    books.write(
+        "Payment",
+        {"30": paid("2026-01-05", "2", ("Check", "20", "2"), UnappliedAmt=0, **ref)},
+    )
+    assert open_on(books, "2026-01-02") == {
+        ("Deposit", "10"): -35,
+        ("Check", "20"): 12,
+        ("Expense", "21"): 3,
+    }
+    assert open_on(books, "2026-01-06")["Check", "20"] == 10
+    assert open_on(books, "2026-01-06", "ap_open") == {
+        ("Deposit", "10"): 7,
+        ("Expense", "21"): -4,
+        ("CreditCardCredit", "22"): 6,
+    }

@@ -19,6 +19,8 @@ from ledgerguard_pipeline.silver.views.form import (
     whole,
 )
 
+_ENTRIES = "('JournalEntry', 'Deposit', 'Check', 'Expense', 'CreditCardCredit')"
+"""What is open for each party by itself, because it may be booked for several."""
 BUCKETS = ("current", "1-30", "31-60", "61-90", "over 90")
 
 
@@ -77,13 +79,17 @@ _PAYABLE = _Side(
 
 
 def _sql(side: _Side) -> str:
-    """Documents, entries of the journal on the account, and what of payments is not applied.
+    """Documents, what is booked straight to the account, and what of payments is not applied.
 
-    An entry of the journal has no balance of its own, so it is what it posts less what payments
-    settled of it. The same goes for payments to vendors, and for credits sent without balance.
+    An entry of the journal, and a line of a deposit, check or expense on the account, has no
+    balance of its own, so it is what it posts less what payments settled of it. The same goes for payments to vendors, and for credits sent without balance.
     """
     party = side.party
     debit = "Debit" if side.kind == "Customer" else "Credit"
+    customers = side.kind == "Customer"
+    payee = f"CASE WHEN head.entity_type = '{side.kind}' THEN head.entity_id END"
+    if customers:
+        payee = f"coalesce(line.customer_id, {payee})"
     unapplied = "pay.unapplied_amt" if side.kind == "Customer" else "CAST(NULL AS DECIMAL(38,18))"
     return f"""
 WITH asked AS (
@@ -103,6 +109,36 @@ WITH asked AS (
         AND head.state <> 'voided'
     GROUP BY line.realm_id, line.id, line.entity_id, head.doc_number, head.txn_date,
         head.currency_id, head.exchange_rate
+    UNION ALL
+    SELECT line.realm_id, 'Deposit', line.id, head.doc_number, head.txn_date, NULL,
+        line.entity_id, any_value(line.entity_name), head.department_id, head.department_name,
+        head.currency_id, head.exchange_rate, sum({"-" if customers else ""}line.amount)
+    FROM silver.deposit_line AS line
+        JOIN silver.deposit AS head ON head.realm_id = line.realm_id AND head.id = line.id
+        JOIN silver.account AS account ON account.realm_id = line.realm_id
+            AND account.id = line.account_id AND account.account_type = '{side.account_type}'
+    WHERE line.entity_id IS NOT NULL AND coalesce(line.entity_type, '{side.kind}') = '{side.kind}'
+        AND head.state <> 'voided'
+    GROUP BY line.realm_id, line.id, line.entity_id, head.doc_number, head.txn_date,
+        head.department_id, head.department_name, head.currency_id, head.exchange_rate
+    UNION ALL
+    SELECT realm_id, txn_type, id, doc_number, txn_date, NULL, party_id, any_value(party_name),
+        department_id, department_name, currency_id, exchange_rate, sum(amount)
+    FROM (
+        SELECT head.*, CASE WHEN head.payment_type = 'Check' THEN 'Check'
+                WHEN head.credit THEN 'CreditCardCredit' ELSE 'Expense' END AS txn_type,
+            {payee} AS party_id, {payee.replace("_id", "_name")} AS party_name,
+            CASE WHEN coalesce(head.credit, false) THEN {"-" if customers else ""}line.amount
+                ELSE {"" if customers else "-"}line.amount END AS amount
+        FROM silver.purchase_line AS line
+            JOIN silver.purchase AS head ON head.realm_id = line.realm_id AND head.id = line.id
+            JOIN silver.account AS account ON account.realm_id = line.realm_id
+                AND account.id = line.account_id AND account.account_type = '{side.account_type}'
+        WHERE head.state <> 'voided'
+    )
+    WHERE party_id IS NOT NULL
+    GROUP BY realm_id, txn_type, id, doc_number, txn_date, party_id, department_id,
+        department_name, currency_id, exchange_rate
 ), document AS (
     {side.sources}
     UNION ALL
@@ -112,7 +148,7 @@ WITH asked AS (
     FROM entry WHERE net <> 0
 ), applied AS (
     SELECT link.realm_id, link.txn_type, link.txn_id, pay.id AS pay_id,
-        pay.txn_date AS pay_date, CASE WHEN link.txn_type = 'JournalEntry'
+        pay.txn_date AS pay_date, CASE WHEN link.txn_type IN {_ENTRIES}
             THEN pay.{party}_id END AS entry_party, link.amount
     FROM silver.{side.payment}_linked AS link JOIN silver.{side.payment} AS pay
         ON pay.realm_id = link.realm_id AND pay.id = link.id
@@ -176,12 +212,16 @@ def _view(name: str, side: _Side, meaning: str) -> ReaderView:
     return ReaderView(
         name,
         meaning,
-        f"one {side.owed}, {side.credit}, {payment} or JournalEntry (per {party}) that is not "
-        "settled on the day",
+        f"one {side.owed}, {side.credit}, {payment}, or JournalEntry, Deposit, Check, Expense or "
+        f"CreditCardCredit booked straight to the account (per {party}), not settled on the day",
         ("realm_id", "txn_type", "id", f"{party}_id"),
         (
             COMPANY,
-            text("txn_type", f"{side.owed}, {side.credit}, {payment} or JournalEntry."),
+            text(
+                "txn_type",
+                f"{side.owed}, {side.credit}, {payment}, JournalEntry, Deposit, Check, Expense or "
+                "CreditCardCredit.",
+            ),
             text("id", "Id of the document, unique within its type."),
             text("doc_number", "Number on the form."),
             day("txn_date", "Date of the transaction."),
@@ -205,5 +245,9 @@ def _view(name: str, side: _Side, meaning: str) -> ReaderView:
     )
 
 
-AR_OPEN = _view("ar_open", _RECEIVABLE, "Open receivables by age: what customers owe.")
-AP_OPEN = _view("ap_open", _PAYABLE, "Open payables by age: what vendors are owed.")
+_LIMIT = (
+    " Left out: transfers and other forms' lines on the account, what names nobody, and what a foreign "
+    "balance gained or lost since."
+)
+AR_OPEN = _view("ar_open", _RECEIVABLE, f"Open receivables by age: what customers owe.{_LIMIT}")
+AP_OPEN = _view("ap_open", _PAYABLE, f"Open payables by age: what vendors are owed.{_LIMIT}")
