@@ -180,9 +180,10 @@ def forget_applied(catalog: str) -> str:
     )
 
 
-def forget_companies(catalog: str) -> str:
+def forget_rows(catalog: str) -> str:
+    """As ``forget_company``, of one entity type."""
     return (
-        f"DELETE FROM {at(catalog, APPLIED)} WHERE entity = $entity "
+        f"UPDATE {at(catalog, APPLIED)} SET applied_to = NULL WHERE entity = $entity "
         "AND realm_id IN (SELECT unnest($realms))"
     )
 

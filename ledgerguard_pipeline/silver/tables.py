@@ -161,7 +161,7 @@ def forget_entity(session: OpenStore, entity: EntityType) -> None:
 def forget_rows(session: OpenStore, entity: EntityType, realms: Collection[str]) -> None:
     """Let the rows of an entity type be made anew for these companies, in the tables that are there."""
     session.connection.execute(
-        statements.forget_companies(session.catalog),
+        statements.forget_rows(session.catalog),
         {"entity": entity.name, "realms": list(realms)},
     )
 
