@@ -11,14 +11,14 @@ from ledgerguard_pipeline.storage import DuckDBStorage
 from ledgerguard_pipeline_tests.silver.books import Books
 
 
-@pytest.mark.parametrize("records, expected", [(4_500, False), (5_000, True)])
+@pytest.mark.parametrize("records, expected", [(4_500, False), (9_000, True)])
 def test_only_a_large_commit_looks_for_symbols(
     tmp_path: Path, records: int, *, expected: bool
 ) -> None:
     path = tmp_path / "quickbooks.duckdb"
     books = Books(DuckDBStorage(path, "sandbox", silver=False))
     books.write(
-        "Term", {str(number): {"Name": f"Net {number}"} for number in range(1, records + 1)}
+        "Term", {f"{number:018}": {"Name": f"Net {number}"} for number in range(1, records + 1)}
     )
     with duckdb.connect(str(path), read_only=True) as connection:
         found = connection.execute(
