@@ -14,7 +14,7 @@ Decision 7 in docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -183,19 +183,29 @@ def _settled(
     """What changed as queries show it: no row is stored in the form of this answer.
 
     A tombstone is believed only if a query no longer shows the object but shows others, or if
-    single reads confirm it. What Bronze holds in this very version is not read again.
+    single reads confirm it. What Bronze holds in this very version is not read again, nor is the
+    end of an object confirmed twice.
     """
-    gone = {
-        group.entity.name: group.tombstones[0].id
-        for group, _ in groups.values()
-        if _lone(group) and _is_gone(client, group)
-    }
     rows = {
         group.entity: group.records
         for group, _ in groups.values()
         if group.records and group.entity.identified
     }
-    held = known({entity: [row.id for row in found] for entity, found in rows.items()})
+    reported = {
+        group.entity: [row.id for row in (*rows.get(group.entity, ()), *group.tombstones)]
+        for group, _ in groups.values()
+        if group.entity.identified
+    }
+    held = known({entity: ids for entity, ids in reported.items() if ids})
+    groups = {
+        name: (_without_known_ends(group, held.get(name, {})), time)
+        for name, (group, time) in groups.items()
+    }
+    gone = {
+        group.entity.name: group.tombstones[0].id
+        for group, _ in groups.values()
+        if _lone(group) and _is_gone(client, group)
+    }
     wanted: dict[EntityType, list[str]] = {}
     for group, _ in groups.values():
         versions = held.get(group.entity.name, {})
@@ -218,6 +228,17 @@ def _settled(
         except (QBOAPIError, RightsInDoubt) as error:
             outcomes[name] = error
     return outcomes
+
+
+def _without_known_ends(group: ChangeGroup, held: Mapping[str, StoredVersion]) -> ChangeGroup:
+    """The group without deletions that Bronze holds: calls overlap, so each is reported again."""
+    alive = {row.id for row in group.records}
+    news = [
+        row
+        for row in group.tombstones
+        if row.id in alive or row.id not in held or not held[row.id].state.gone
+    ]
+    return replace(group, tombstones=news)
 
 
 def _lone(group: ChangeGroup) -> bool:

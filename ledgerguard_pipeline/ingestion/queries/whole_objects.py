@@ -95,9 +95,10 @@ def ask(client: QBOClient, wanted: Mapping[EntityType, Iterable[str]]) -> dict[s
     statements = [
         (entity, ids[at : at + IDS_PER_QUERY])
         for entity, ids in ((entity, sorted(set(ids))) for entity, ids in wanted.items())
+        if not client.capabilities.denied(entity.name, _QUERY)
         for at in range(0, len(ids), IDS_PER_QUERY)
     ]
-    found = {entity.name: Shown(entity) for entity, _ in statements}
+    found = {entity.name: Shown(entity) for entity in wanted}
     for batch in packed(statements, lambda statement: len(statement[1])):
         queries = [(entity, _statement(entity, ids)) for entity, ids in batch]
         for (entity, ids), answer in zip(batch, read_each(client, queries), strict=True):

@@ -5,8 +5,8 @@ positions are read as whole pages, and at the end every position is asked once m
 only shift to the left, so a position that still refuses proves that nothing moved meanwhile and
 that no row fell between two reads.
 
-Where no position refuses on its own, no record is the reason but how many were asked for, by
-whatever code that is refused. Then the first part that was served is handed out as a shorter page.
+Where both halves of a refused stretch are served, no record is the reason but how many were asked
+for, by whatever code that is refused. Then the first part is handed out at once, as a shorter page.
 
 Before all that one call asks for a position far behind the last row. No record can be the reason
 there, so if that is refused as well, the type is refused as a whole and halving would only burn
@@ -30,6 +30,10 @@ from ledgerguard_pipeline.values import Reject, Source
 ATTEMPTS = 3
 MOST_POISON = 50
 """Refusing records in one page before the page is given up: something else is wrong then."""
+
+
+class _TooMany(Exception):
+    """Not a record is the reason of a refusal but the number of rows."""
 
 
 def salvaging(fetch: Fetch, entity: EntityType, clock: Clock) -> Fetch:
@@ -106,11 +110,16 @@ def _salvage(
 ) -> Page | None:
     poison: list[tuple[int, PoisonPage]] = []
     served: list[Page] = []
-    for position, error in _refusing(fetch, anchor, start, limit, refusal, served):
-        poison.append((position, error))
-        if len(poison) > MOST_POISON:
-            raise refusal
-    if not poison and served:
+    try:
+        for position, error in _refusing(fetch, anchor, start, limit, refusal, served):
+            poison.append((position, error))
+            if len(poison) > MOST_POISON:
+                raise refusal
+    except _TooMany:
+        if poison and poison[0][0] == start:
+            again = _read(fetch, anchor, start, 1)
+            alone = _merge(entity, clock.now(), [], poison[:1])
+            return replace(alone, limit=1) if again is None else None
         return served[0]
     pages: list[Page] = []
     at = start
@@ -138,11 +147,14 @@ def _refusing(
     """Positions that refuse on their own, ascending, inside a stretch known to refuse.
 
     Parts that are ``served`` are kept, the leftmost first, each with the rows it covers.
+
+    Raises:
+        _TooMany: both halves of a stretch are served that was refused as a whole.
     """
     if limit == 1:
         yield start, refusal
         return
-    half = limit // 2
+    half, before = limit // 2, len(served)
     for part, size in ((start, half), (start + half, limit - half)):
         try:
             page = fetch(anchor, part, size)
@@ -150,6 +162,8 @@ def _refusing(
             yield from _refusing(fetch, anchor, part, size, error, served)
         else:
             served.append(replace(page, limit=size))
+            if part != start and len(served) == before + 2 and served[before].limit == half:
+                raise _TooMany
 
 
 def _read(fetch: Fetch, anchor: datetime | None, start: int, limit: int) -> Page | None:

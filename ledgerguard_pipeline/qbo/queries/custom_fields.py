@@ -143,7 +143,9 @@ class CustomFields:
         return self._capabilities().value(WHOLE_COMPANY, Capability.CUSTOM_FIELDS_IN_BATCH)
 
     def note_batch(self, value: str) -> None:
-        """Remember what a batch did."""
+        """Remember what a batch did; one that proves nothing takes no other's proof away."""
+        if value == UNPROVEN and self.batch == HONOURED:
+            return
         self._capabilities().note(WHOLE_COMPANY, Capability.CUSTOM_FIELDS_IN_BATCH, value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -13,9 +14,13 @@ from ledgerguard_pipeline.capabilities import (
     OwnMemory,
     Seen,
 )
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
+from ledgerguard_pipeline.errors import PoisonPage
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.paging.bad_records import salvaging
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -28,6 +33,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     realm_of,
     sync,
 )
+from ledgerguard_pipeline_tests.ingestion.readers.live_table import LiveTable
 
 INVOICE = entity_type("Invoice")
 SHORT = entity_types(("Term", "PaymentMethod"))
@@ -86,7 +92,7 @@ def test_a_size_is_given_up_whatever_it_is_refused_with(
     assert len(sandbox.pop_log()) == 6
 
 
-@pytest.mark.parametrize("answer", ["too_slow", "too_big", "failure", "invalid"])
+@pytest.mark.parametrize("answer", ["too_slow", "too_big", "failure", "invalid", "unreadable"])
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_company_that_hands_out_very_few_rows_at_once_is_read(
     company: Installation, sandbox: SandboxServer, answer: str, rows: int
@@ -95,6 +101,25 @@ def test_a_company_that_hands_out_very_few_rows_at_once_is_read(
     for full in (False, True):
         assert failures(sync(company, SHORT, full=full)) == {}
         assert differing(company, sandbox, SHORT) == {}
+
+
+@pytest.mark.parametrize("bad", [None, 1, 5, 12])
+def test_a_size_that_is_refused_like_a_bad_record_is_found_in_few_calls(bad: int | None) -> None:
+    """Seven rows at most; with and without a record that is refused for itself."""
+    table = LiveTable.of(700)
+    table.poison = set() if bad is None else {bad - 1}
+
+    def fetch(anchor: datetime | None, start: int, limit: int) -> Page:
+        page = table.fetch(anchor, start, limit)
+        if page.rows > 7:
+            raise PoisonPage("processing failed", fault_code="4002")
+        return page
+
+    page = salvaging(fetch, INVOICE, SYSTEM_CLOCK)(None, 1, 1000)
+    assert page.limit == (1 if bad == 1 else 3 if bad == 5 else 7)
+    assert page.rows == page.limit
+    assert len(page.rejects) == (1 if bad == 1 else 0)
+    assert table.pages <= 40
 
 
 def test_types_whose_few_rows_were_asked_for_in_a_batch_load_as_well(

@@ -11,6 +11,7 @@ from ledgerguard_pipeline.capabilities import WHOLE_COMPANY, Capability
 from ledgerguard_pipeline.entities import entity_type, entity_types
 from ledgerguard_pipeline.health.reasons import ReasonKind
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.queries.custom_fields import HONOURED, REFUSED, UNPROVEN
 from ledgerguard_pipeline.sandbox.answers.custom_fields import CARRIERS
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode
@@ -93,6 +94,17 @@ def test_an_idle_sync_is_one_call_and_a_changed_invoice_one_more(
     assert sync(connected, TYPES).api_calls == 2
     assert [call.endpoint for call in sandbox.pop_log()] == ["cdc", "query"]
     assert differing(connected, sandbox, TYPES) == {}
+
+
+def test_a_batch_that_proves_nothing_takes_no_other_batchs_proof_away(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    fields = connected.client(realm_of(sandbox)).custom_fields
+    for seen, then in ((UNPROVEN, UNPROVEN), (HONOURED, HONOURED), (UNPROVEN, HONOURED)):
+        fields.note_batch(seen)
+        assert fields.batch == then
+    fields.note_batch(REFUSED)
+    assert fields.batch == REFUSED
 
 
 def test_a_company_that_refuses_is_read_plainly_and_in_full_once_it_allows(

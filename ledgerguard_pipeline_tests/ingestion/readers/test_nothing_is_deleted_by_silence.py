@@ -201,6 +201,19 @@ def test_one_deletion_found_by_changes_costs_one_more_call(
     assert states(loaded, INVOICE, realm_of(sandbox))[gone] == "deleted"
 
 
+def test_a_deletion_that_bronze_holds_is_not_confirmed_again(
+    loaded: Installation, sandbox: SandboxServer
+) -> None:
+    for _ in range(3):
+        sandbox.edit("delete", "Invoice")
+    sandbox.edit("delete", "Bill")
+    assert failures(sync(loaded, TYPES)) == {}
+    sandbox.pop_log()
+    assert failures(sync(loaded, TYPES)) == {}
+    assert [call.endpoint for call in sandbox.pop_log()] == ["cdc"], "the overlap reports them again"
+    assert differing(loaded, sandbox, TYPES) == {}
+
+
 @WAYS
 def test_objects_that_are_really_gone_are_deleted_however_many(
     loaded: Installation, sandbox: SandboxServer, way: Callable[[Installation], SyncResult]
