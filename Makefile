@@ -8,8 +8,8 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 demo:  ## set up, load a whole sandbox company, change its books, sync again, show the result
 	@scripts/setup && .venv/bin/ledgerguard demo
-up:  ## sandbox, web and Dagster until Ctrl-C, with the addresses printed
-	@scripts/setup && .venv/bin/ledgerguard up
+up:  ## sandbox, web and Dagster until Ctrl-C, with the addresses printed (ARGS="--web-port 8321")
+	@scripts/setup && .venv/bin/ledgerguard up $(ARGS)
 test:  ## set up and run every check and test
 	@scripts/setup dev && scripts/test
 check:  ## only the static checks: format, lint, types, imports, Dagster definitions

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
 ENVIRONMENT_FILE = "sandbox.env"
+SANDBOX_FOLDER = "sandbox"
+"""Below the home, where a real company may be in that."""
 _KEPT = (
     "ledgerguard_entities",
     "ledgerguard_partition_cadence",
@@ -75,7 +77,7 @@ def sandbox_home(settings: Settings) -> Path:
     chosen = "ledgerguard_home" in settings.model_fields_set
     if chosen and not settings.intuit_client_id:
         return settings.ledgerguard_home.absolute()
-    return settings.ledgerguard_home.absolute() / "sandbox"
+    return settings.ledgerguard_home.absolute() / SANDBOX_FOLDER
 
 
 def outer_environment() -> dict[str, str]:

@@ -130,8 +130,11 @@ def settings_here() -> Settings:
     from ledgerguard_pipeline.cli.installed import installed
     from ledgerguard_pipeline.cli.output import note
     from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     settings = load_settings()
+    for each in unknown_variables():
+        note(str(each))
     if settings.intuit_client_id:
         return settings
     home = sandbox_home(settings)

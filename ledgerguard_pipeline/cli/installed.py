@@ -26,12 +26,15 @@ def require_installed(settings: Settings) -> None:
         BadInputError: nothing was ever stored here.
     """
     if not installed(settings):
-        raise BadInputError(nothing_connected())
+        raise BadInputError(nothing_connected(settings))
 
 
-def nothing_connected() -> str:
-    """The message for somebody who has connected no company."""
-    return "No company is connected yet. Run `ledgerguard connect` (or `ledgerguard demo`) first."
+def nothing_connected(settings: Settings) -> str:
+    """The message for somebody who has connected no company here."""
+    return (
+        f"No company is connected yet in {settings.ledgerguard_home.absolute()}. Run `ledgerguard "
+        "connect` (or `ledgerguard demo`) first, or name another LEDGERGUARD_HOME."
+    )
 
 
 def connected_companies(settings: Settings) -> list[Company]:

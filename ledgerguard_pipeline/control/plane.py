@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
+from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
 from ledgerguard_pipeline.control.company_state.bronze_trouble import BronzeTrouble
@@ -215,7 +216,7 @@ def control_url(settings: Settings) -> str:
 
 def _private_folder(path: Path) -> None:
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
     except OSError as error:
         raise ConfigurationError(
             f"LEDGERGUARD_HOME {path} cannot be made ({error.strerror}). Name a folder this user "

@@ -80,6 +80,7 @@ class WebhookHandler:
 
         Returns how many events that were, with the rest by key. Events of other companies and of
         types that cannot be read by id are left out and counted. Doing it twice changes nothing.
+        What no answer shows although no event calls it gone is left to the next sync.
         ``status`` is ``success``, or ``error`` where an entity failed; then the delivery should
         be answered so that Intuit sends it again.
 

@@ -23,6 +23,11 @@ from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.stores import on_all_stores
 
 SPENT = Scripted(429, b'{"error": "too_many_requests"}')
+SPENT_BEHIND_A_GATEWAY = Scripted(
+    403,
+    b'{"fault":{"error":[{"message":"message=ThrottleExceeded; errorCode=003001; statusCode=429",'
+    b'"code":"3001"}],"type":"SERVICE"}}',
+)
 DOWN = "HTTP 503, Service Unavailable"
 HOUR = 3_600.0
 
@@ -129,17 +134,19 @@ def test_a_cause_holds_no_secret(
     assert handle not in str(plane.tokens.attempts())
 
 
+@pytest.mark.parametrize("spent", [SPENT, SPENT_BEHIND_A_GATEWAY], ids=["plain", "gateway"])
 def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
     plane: ControlPlane,
     token_provider: TokenProvider,
     endpoint: TokenEndpoint,
     clock: FakeClock,
     store_settings: Settings,
+    spent: Scripted,
 ) -> None:
     endpoint.valid.add("refresh-other")
     store_grant(plane, "refresh-1")
     store_grant(plane, "refresh-other", realm=OTHER)
-    endpoint.scripted.extend([SPENT] * 2)
+    endpoint.scripted.extend([spent] * 2)
 
     with pytest.raises(QuotaExhausted, match="monthly quota of reads is used up"):
         token_provider.current(REALM)

@@ -30,6 +30,7 @@ from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable
 from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
 
 Noticed = Callable[["BronzeUnusable | None"], None]
@@ -173,7 +174,7 @@ class BronzeFile:
             raise self._busy(os.getpid())
         try:
             if not read_only:
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(self.path.parent)
             session = self._open(read_only=read_only, deadline=deadline)
             try:
                 yield session

@@ -23,12 +23,13 @@ def companies(as_json: Json = False) -> None:
     """List the companies of this installation."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    listed = connected_companies(settings_here())
+    settings = settings_here()
+    listed = connected_companies(settings)
     if as_json:
         write_json({"companies": [company_json(company) for company in listed]})
         return
     if not listed:
-        say(nothing_connected())
+        say(nothing_connected(settings))
         return
     console().print(
         table(

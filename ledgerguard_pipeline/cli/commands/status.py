@@ -26,7 +26,7 @@ def status(as_json: Json = False) -> None:
     if as_json:
         write_json({"companies": [company_status.to_json() for company_status in found]})
     elif not found:
-        say(nothing_connected())
+        say(nothing_connected(settings))
     else:
         for company_status in found:
             show(company_status)

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
     from ledgerguard_pipeline.control.plane import ControlPlane
     from ledgerguard_pipeline.installation import Installation
 
@@ -97,7 +98,7 @@ def check(
     # Before the companies: a home of the other environment has none of this one's.
     check_bronze(installation)
     control = installation.control
-    chosen = _chosen(control, realms)
+    chosen = _chosen(control, realms, settings)
     for realm in chosen:
         _check_tokens(installation, realm)
     month_to_date = control.calls.total_month_to_date()
@@ -107,7 +108,7 @@ def check(
     return requests, month_to_date
 
 
-def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
+def _chosen(control: ControlPlane, realms: list[RealmId], settings: Settings) -> list[RealmId]:
     from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 
     for realm in realms:
@@ -120,7 +121,7 @@ def _chosen(control: ControlPlane, realms: list[RealmId]) -> list[RealmId]:
         if each.status is ConnectionStatus.NEEDS_REAUTH:
             note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
     if not ready:
-        raise BadInputError(nothing_connected())
+        raise BadInputError(nothing_connected(settings))
     return ready
 
 

@@ -9,6 +9,7 @@ import typer
 from ledgerguard_pipeline.cli.doctor.finding import (
     CheckResult,
     CheckState,
+    advice,
     exit_code,
     good,
     misconfigured,
@@ -32,11 +33,11 @@ _SYMBOLS = {
 
 def doctor(as_json: Json = False) -> None:
     """Check settings, keys, network, clock, files and companies; changes nothing."""
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings: Settings | None = None
     try:
-        settings = load_settings()
+        settings = settings_here()
     except ConfigurationError as error:
         findings = [misconfigured("settings", error.message, "Correct the variables named.")]
     else:
@@ -68,10 +69,15 @@ def _examine(settings: Settings) -> list[CheckResult]:
         web_port,
         webhooks,
     )
+    from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     schema = control_plane(settings)
     return [
         good("settings", f"valid, for the {settings.intuit_env} environment"),
+        *(
+            advice("settings", str(each), "Correct its name, or take it away.")
+            for each in unknown_variables()
+        ),
         *intuit_findings(settings, SYSTEM_CLOCK),
         *server_findings(settings),
         schema,

@@ -79,7 +79,7 @@ def _elsewhere(file: Path) -> bool:
 def companies(settings: Settings) -> list[CheckResult]:
     """Each company by the health that status, page and alerts show, and the call budget."""
     if not installed(settings):
-        return [advice("companies", "none is connected.", nothing_connected())]
+        return [advice("companies", "none is connected.", nothing_connected(settings))]
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     try:
@@ -89,7 +89,7 @@ def companies(settings: Settings) -> list[CheckResult]:
     except LedgerGuardError as error:
         return [broken("companies", str(error), "See the message; nothing was changed.")]
     if not found:
-        return [advice("companies", "none is connected.", nothing_connected())]
+        return [advice("companies", "none is connected.", nothing_connected(settings))]
     shown = [_company(each) for each in found]
     if len(shown) > _LISTED:
         well = [each for each in shown if each.state is CheckState.GOOD]

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
+from ledgerguard_pipeline.cli.embedded_sandbox import SANDBOX_FOLDER
+from ledgerguard_pipeline.cli.home_lock import Running, running_in
 from ledgerguard_pipeline.config.settings import Settings, is_loopback
 from ledgerguard_pipeline.errors import ChannelRejected, LedgerGuardError
 
@@ -60,6 +62,14 @@ def web_port(settings: Settings) -> CheckResult:
     answer = _health(parts.hostname or "localhost", parts.port)
     if answer is None:
         return good(topic, f"is not running; port {parts.port} is free for it.")
+    other = _other_up(settings, parts.port)
+    if answer and other is not None:
+        return broken(
+            topic,
+            f"that of another installation answers on port {parts.port}, where Intuit sends people: "
+            f"the sandbox of `ledgerguard up`, {other}.",
+            "Stop that one, or choose another port in INTUIT_REDIRECT_URI, here and at Intuit.",
+        )
     if answer:
         return good(topic, f"answers on port {parts.port}.")
     return broken(
@@ -67,6 +77,13 @@ def web_port(settings: Settings) -> CheckResult:
         f"another program answers on port {parts.port}, where Intuit sends people.",
         "Stop that program, or choose another port in INTUIT_REDIRECT_URI, here and at Intuit.",
     )
+
+
+def _other_up(settings: Settings, port: int) -> Running | None:
+    """The ``up`` with a sandbox whose web edge has this port, unless the settings are its own."""
+    home = settings.ledgerguard_home.absolute() / SANDBOX_FOLDER
+    running = running_in(home)
+    return running if running is not None and running.ports.get("web") == port else None
 
 
 def _health(host: str, port: int) -> bool | None:

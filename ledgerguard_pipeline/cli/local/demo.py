@@ -12,6 +12,7 @@ import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import note, write_json
+from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _renew(home: Path) -> None:
                 "with --home."
             )
         shutil.rmtree(home)
-    home.mkdir(mode=0o700, parents=True)
+    make_private(home)
     (home / _MARKER).touch()
 
 

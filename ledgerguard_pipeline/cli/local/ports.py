@@ -15,21 +15,31 @@ def require_free(ports: dict[str, int]) -> None:
     """Check that nothing listens on these ports yet (``what`` → port).
 
     Raises:
-        BadInputError: one is taken, or two servers were given the same.
+        BadInputError: some are taken, or two servers were given the same.
     """
     if len(set(ports.values())) < len(ports):
         listed = ", ".join(f"{what} {port}" for what, port in ports.items())
         raise BadInputError(f"Every server needs its own port, but got {listed}.")
-    for what, port in ports.items():
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                raise BadInputError(
-                    f"Port {port} for the {what} is in use; stop the program there or choose "
-                    f"another with --{what.replace(' ', '-')}-port."
-                ) from None
+    taken = [what for what, port in ports.items() if not _is_free(port)]
+    if not taken:
+        return
+    if len(taken) == 1:
+        listed, them = f"Port {ports[taken[0]]} for the {taken[0]} is", "it"
+    else:
+        named = " and ".join(f"{ports[what]} for the {what}" for what in taken)
+        listed, them = f"Ports {named} are", "them"
+    others = " ".join(f"--{what.replace(' ', '-')}-port {free_port()}" for what in taken)
+    raise BadInputError(f"{listed} in use. Stop what uses {them}, or choose others: {others}.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:

@@ -24,7 +24,12 @@ from ledgerguard_pipeline.cli.local.ports import (
 )
 from ledgerguard_pipeline.cli.local.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
 from ledgerguard_pipeline.cli.output import note, own_command, say
-from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.errors import (
+    LedgerGuardError,
+    QuotaExhausted,
+    TokenEndpointUnavailable,
+)
 from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
 
 if TYPE_CHECKING:
@@ -60,8 +65,11 @@ def up(
 ) -> None:
     """Start web server, Dagster (and the sandbox, if no credentials are set) until Ctrl-C."""
     from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     settings = load_settings()
+    for each in unknown_variables():
+        note(str(each))
     use_sandbox = sandbox if sandbox is not None else not settings.intuit_client_id
     if not use_sandbox:
         settings.credentials()
@@ -71,6 +79,8 @@ def up(
         ports["sandbox"] = sandbox_port
     refuse_second(_home(settings, sandbox=use_sandbox))
     require_free(ports)
+    if not use_sandbox:
+        _refuse_wrong_keys(settings)
     with StopSignal() as stop_signal:
         try:
             if use_sandbox:
@@ -79,6 +89,20 @@ def up(
                 _run(settings, stop_signal, ports)
         except StopRequested:
             note("Stopped.")
+
+
+def _refuse_wrong_keys(settings: Settings) -> None:
+    """Ask Intuit before anything is started; an Intuit that cannot be asked stops nothing.
+
+    Raises:
+        CredentialsRejected: it refuses the app's id or secret.
+    """
+    from ledgerguard_pipeline.installation import Installation
+
+    try:
+        Installation.open(settings).oauth.prove_credentials()
+    except (TokenEndpointUnavailable, QuotaExhausted) as error:
+        note(f"Whether Intuit accepts the app's keys could not be asked. {error.message}")
 
 
 def _home(settings: Settings, *, sandbox: bool) -> Path:
@@ -97,7 +121,7 @@ def _redirect_port(settings: Settings) -> int:
 def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> None:
     home = _home(settings, sandbox=False)
     # Before the folder of logs makes it, open to others.
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(home)
     variables = {"LEDGERGUARD_HOME": str(home), **_links(settings, ports)}
     with (
         taken(home, ports, None) as lock,
@@ -124,7 +148,7 @@ def _run_with_sandbox(
         home, CLIENT_ID, CLIENT_SECRET, url, ports["web"], secrets.token_urlsafe(32)
     )
     variables = {**embedded.variables(settings), **_links(settings, ports)}
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(home)
     file = home / ENVIRONMENT_FILE
     with (
         taken(home, ports, file) as lock,

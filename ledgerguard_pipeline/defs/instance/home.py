@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ConfigurationError
 
@@ -41,7 +42,7 @@ def prepare_dagster_home(home: Path) -> Path:
     folder = dagster_home(home)
     sources = [_project_file(name) for name in FILES]
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         for source in sources:
             wanted, target = source.read_bytes(), folder / source.name
             if not target.exists() or target.read_bytes() != wanted:

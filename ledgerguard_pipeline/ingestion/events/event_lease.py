@@ -68,18 +68,20 @@ class InboxLease:
 class NoLease:
     """Events that come from no queue: nobody else has them, and nobody wants to know.
 
-    Nobody comes back later either, so the second look at what is not found is taken at once.
+    Nobody comes back later either. What is not found is left to the next sync: if it is gone,
+    change data capture reports it, or a count lacks it.
     """
+
+    missed: frozenset[str] = frozenset()
 
     def __init__(self, events: Sequence[ChangeEvent]) -> None:
         self.events = events
-        self.missed = frozenset(event.key for event in events)
 
     def done(self, events: Collection[ChangeEvent]) -> None:
         """Nothing to acknowledge."""
 
     def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
-        """Never asked for: every look is the last one."""
+        """The next sync looks again."""
 
     def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
         """The caller sees it in the result."""

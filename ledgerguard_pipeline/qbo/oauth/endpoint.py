@@ -44,6 +44,8 @@ DEFAULT_ACCESS_SECONDS = 3600
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 """Visible ASCII (RFC 6749, appendix A.12 and A.17); Intuit's have 4096 characters at most."""
 
+_MADE_UP_CODE = "ledgerguard-asks-whether-the-keys-are-good"
+
 _TIMEOUTS = (10.0, 30.0)
 _ANSWER_SECONDS = 60.0
 _HEADERS = {
@@ -130,6 +132,19 @@ class OAuthEndpoint:
             )
 
         return self._grant(call)
+
+    def prove_credentials(self) -> None:
+        """Return if Intuit accepts the app's id and secret; a made-up code touches no grant.
+
+        Raises:
+            CredentialsRejected: it refuses them.
+            TokenEndpointUnavailable, QuotaExhausted: it did not say.
+        """
+        try:
+            self.exchange(_MADE_UP_CODE)
+        except ReauthorizationRequired:
+            return
+        raise _unavailable("it accepted a made-up code, so it is not Intuit's")
 
     def refresh(self, refresh_token: str | SecretStr) -> Grant:
         """New tokens for an old refresh token. Callers keep this single-flight per company.
@@ -255,7 +270,7 @@ def is_token(text: str) -> bool:
 def _refuse(response: requests.Response) -> NoReturn:
     error = _error_of(response)
     context = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
-    if response.status_code == 429:
+    if 429 in _statuses(response):
         # It has no limit by the minute; a 429 means that the app has used up its month.
         quota = QuotaExhausted(
             f"Intuit's token endpoint answered {_said(response)}: the app's monthly quota of reads "
@@ -286,10 +301,15 @@ def _refuse(response: requests.Response) -> NoReturn:
 
 
 def _is_outage(response: requests.Response) -> bool:
-    """Whether a server failed: its own status, or the one a gateway's text passes on."""
+    """Whether a server failed."""
+    return any(status >= 500 for status in _statuses(response))
+
+
+def _statuses(response: requests.Response) -> tuple[int, ...]:
+    """The status of the answer, and the one that a gateway's text passes on."""
     fault = fault_of(response.content)
     claimed = fault.claimed if fault is not None else None
-    return any(status is not None and status >= 500 for status in (response.status_code, claimed))
+    return (response.status_code,) if claimed is None else (response.status_code, claimed)
 
 
 def _error_of(response: requests.Response) -> str | None:

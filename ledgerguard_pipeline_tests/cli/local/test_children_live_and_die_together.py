@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -145,6 +146,21 @@ def test_a_taken_port_is_refused_with_the_option_to_change_it() -> None:
 
         with pytest.raises(BadInputError, match=f"Port {port} for the dagster.*--dagster-port"):
             require_free({"web": free_port(), "dagster": port})
+
+
+def test_all_taken_ports_are_reported_at_once_with_free_ones() -> None:
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("127.0.0.1", 0))
+            each.listen()
+        web, sandbox = one.getsockname()[1], other.getsockname()[1]
+        with pytest.raises(BadInputError) as caught:
+            require_free({"web": web, "dagster": free_port(), "sandbox": sandbox})
+    said = str(caught.value)
+    assert f"Ports {web} for the web and {sandbox} for the sandbox are in use" in said
+    offered = re.findall(r"--(web|sandbox|dagster)-port (\d+)", said)
+    assert [what for what, _ in offered] == ["web", "sandbox"]
+    require_free({what: int(port) for what, port in offered})
 
 
 def test_two_servers_cannot_share_a_port() -> None:

@@ -152,12 +152,15 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
     with ControlPlane.open(load_settings(ledgerguard_home=inner)) as control:
         control.companies.put(company())
     try:
-        assert "No company is connected" in ledgerguard("status").out
+        nothing = ledgerguard("status").out
+        assert f"No company is connected yet in {inner.parent}" in nothing
         with taken(inner, PORTS, file):
             shown = ledgerguard("status")
+            examined = json.loads(ledgerguard("doctor", "--json").out)
         assert shown.code == 0
         assert company().name in shown.out
         assert "localhost:3123" in shown.err
+        assert examined["settings"]["LEDGERGUARD_HOME"] == str(inner)
     finally:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]

@@ -123,20 +123,26 @@ def test_a_merge_tells_where_the_loser_went(loaded: Installation, sandbox: Sandb
     assert differing(loaded, sandbox, [CUSTOMER]) == {}
 
 
-def test_what_vanished_before_it_could_be_read_is_deleted(
-    loaded: Installation, sandbox: SandboxServer
+@pytest.mark.parametrize("number", [1, 2])
+def test_without_a_queue_what_is_not_found_is_left_to_the_next_sync(
+    loaded: Installation, sandbox: SandboxServer, number: int
 ) -> None:
-    one = str(sandbox.edit("create", "Invoice")["id"])
-    sandbox.edit("delete", "Invoice", one)
-    act(loaded, sandbox, event(sandbox, "Create", "Invoice", one))
-    assert states(loaded, INVOICE, realm_of(sandbox))[one] == "deleted"
-
-    others = [str(sandbox.edit("create", "Invoice")["id"]) for _ in range(2)]
-    for each in others:
+    held = sorted(stored(loaded, INVOICE, realm_of(sandbox)))[: 2 * number]
+    gone, late = held[:number], held[number:]
+    for each in gone:
         sandbox.edit("delete", "Invoice", each)
-    act(loaded, sandbox, *(event(sandbox, "Update", "Invoice", each) for each in others))
+    sandbox.set(unseen=[["Invoice", each] for each in late])
+    for operation in ("Create", "Update", "Void", "Emailed"):
+        events = [event(sandbox, operation, "Invoice", each) for each in (*gone, *late)]
+        result = act(loaded, sandbox, *events)
+        assert (result.results[0].deleted, failures(result)) == (0, {})
+        assert f"{2 * number} of them not found yet" in str(result.results[0].note)
+
+    sandbox.set(unseen=[])
+    assert failures(sync(loaded, [INVOICE])) == {}
     found = states(loaded, INVOICE, realm_of(sandbox))
-    assert [found[each] for each in others] == ["deleted", "deleted"]
+    assert {found[each] for each in gone} == {"deleted"}
+    assert {found[each] for each in late} == {"active"}
 
 
 def test_an_object_announced_deleted_but_alive_stays_alive(
