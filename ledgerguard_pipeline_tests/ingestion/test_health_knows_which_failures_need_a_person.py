@@ -170,6 +170,32 @@ def test_one_type_that_is_refused_is_one_type(
     assert (failed.failure.kind, failed.failure.company_wide) == (FailureKind.NEEDS_HUMAN, False)
 
 
+@pytest.mark.parametrize("options", [{}, {"full": True}, {"reconcile": True}])
+def test_one_type_that_fails_calls_it_shares_is_found_and_the_others_are_loaded(
+    connected: Installation, sandbox: SandboxServer, options: dict[str, bool]
+) -> None:
+    assert sync(connected, TYPES[:2]).ok
+    sandbox.inject("forbidden", entity="Invoice", **FOR_EVER)
+
+    result = sync(connected, TYPES[:2], **options)
+
+    assert [each.entity for each in result.failed] == ["Invoice"]
+    company_status = status_of(connected)
+    assert company_status.health.state is HealthState.DEGRADED
+    assert kinds(company_status)[0] is ReasonKind.SYNC_FAILED
+    sandbox.clear_faults()
+    assert sync(connected, TYPES[:2]).ok
+
+
+def test_a_company_that_is_refused_as_a_whole_costs_two_calls(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    assert sync(connected, TYPES).ok
+    sandbox.inject("forbidden", **FOR_EVER)
+    assert sync(connected, TYPES).api_calls <= 2
+    assert kinds(status_of(connected))[0] is ReasonKind.ACCESS_DENIED
+
+
 def test_a_type_that_was_loaded_since_clears_the_company(
     connected: Installation, sandbox: SandboxServer
 ) -> None:

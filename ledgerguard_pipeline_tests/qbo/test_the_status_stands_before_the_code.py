@@ -77,6 +77,28 @@ def error_of(status: int, body: bytes) -> QBOAPIError:
     return error_for(status, fault_of(body), WHERE, body=body)
 
 
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        (
+            {"Message": "Invalid Company Status Error", "code": "6190",
+             "Detail": "Invalid Company Status Error : The subscription has ended"},
+            "Invalid Company Status Error : The subscription has ended",
+        ),
+        ({"Message": "Invalid query", "code": "4001", "Detail": "Wrong"}, "Invalid query: Wrong"),
+        ({"Message": "Same", "code": "4001", "Detail": "same"}, "same"),
+    ],
+)  # fmt: skip
+def test_what_message_and_detail_both_say_is_said_once(body: dict[str, str], said: str) -> None:
+    error = error_of(400, json.dumps({"Fault": {"Error": [body], "type": "X"}}).encode())
+    assert str(error).startswith(f"QuickBooks answered {said}. ")
+
+
+def test_what_is_title_and_heading_of_a_page_is_said_once() -> None:
+    page = b"<title>HTTP Status 400 - errorCode=007001</title><h1>HTTP Status 400 - errorCode=007001</h1>"
+    assert str(error_of(400, page)).count("007001") == 1
+
+
 @pytest.mark.parametrize("status", [500, 501, 502, 503, 520, 599])
 @pytest.mark.parametrize("code", ["3100", "120", "100", "3200", "6190", "610", "4001", "5020"])
 @pytest.mark.parametrize("dialect", DIALECTS)

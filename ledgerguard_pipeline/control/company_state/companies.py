@@ -16,7 +16,7 @@ from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, Failu
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import NO_ACCESS, SERVER_ERROR, Environment, RealmId
 
-_ERROR_LIMIT = 500
+_ERROR_LIMIT = 1000
 
 
 class ConnectionStatus(StrEnum):

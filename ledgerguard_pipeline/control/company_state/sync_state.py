@@ -25,7 +25,7 @@ from ledgerguard_pipeline.errors import FailureKind
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
 
-_ERROR_LIMIT = 500
+_ERROR_LIMIT = 1000
 _COMPANY, _ENTITY = "company", "entity"
 _KEY = ("environment", "realm_id", "entity")
 _COMMITTED = (*_KEY, "committed_at", "rows", "quarantined", "mode", "load_id")

@@ -19,7 +19,6 @@ import msgspec
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
-    AccessDenied,
     FeatureUnavailable,
     LedgerGuardError,
     NotFound,
@@ -41,9 +40,6 @@ from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Record, Reject, Source, State
-
-_SPOILT = (*ONE_OF_THEM, AccessDenied)
-"""One type, or one record, can be the reason why a whole call is refused."""
 
 
 @dataclass(slots=True)
@@ -102,7 +98,7 @@ class EventReader:
                 return False
             read.records.append(_gone(target, self._clock.now(), error.intuit_tid))
             return True
-        except _SPOILT:
+        except ONE_OF_THEM:
             return False
         return False
 
@@ -112,7 +108,7 @@ class EventReader:
         statements = _statements(open_targets.values())
         for batch in packed(statements, lambda statement: len(statement[1])):
             queries = [(entity, _query(entity, targets)) for entity, targets in batch]
-            answers = read_each(self._client, queries, spoiling=_SPOILT)
+            answers = read_each(self._client, queries)
             for (entity, targets), answer in zip(batch, answers, strict=True):
                 read = reads[entity.name]
                 try:

@@ -35,6 +35,7 @@ from ledgerguard_pipeline.errors import (
     Transient,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, prove_gone
+from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.queries.whole_objects import (
     Known,
     Shown,
@@ -77,6 +78,8 @@ Outcome = EntityChanges | NotByChanges | QBOAPIError | RightsInDoubt
 class _Gathered:
     groups: dict[str, tuple[ChangeGroup, datetime]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    answering: bool = False
+    """Whether something else of the company was answered after a call was forbidden."""
 
 
 def nothing_known(
@@ -118,7 +121,13 @@ def _ask(
     except ChangesTooOld:
         for entity in entities:
             gathered.outcomes[entity.name] = NotByChanges("older than 30 days")
-    except (PoisonPage, RequestRejected, FeatureUnavailable) as error:
+    except ONE_OF_THEM as error:
+        if isinstance(error, AccessDenied) and not gathered.answering:
+            prove_answering(client, error)
+            gathered.answering = True
+        if len(entities) == 1 and isinstance(error, AccessDenied):
+            gathered.outcomes[entities[0].name] = error
+            return
         if len(entities) == 1:
             gathered.outcomes[entities[0].name] = _refused(client, entities[0], error)
             return

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
+    AccessDenied,
     AnswerTooBig,
     FeatureUnavailable,
     PoisonPage,
@@ -24,17 +25,19 @@ from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 
-ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable)
+ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable, AccessDenied)
 """Refusals of a whole call that one of the types in it may be the reason of."""
 
 
 def prove_answering(client: QBOClient, error: QBOAPIError) -> None:
-    """Before many calls replace one that was too slow: is anything answered at all?
+    """Before many calls replace one that was too slow or forbidden: is anything answered at all?
 
     Raises:
-        QBOAPIError, QBOAuthError: Intuit is down, so asking piece by piece would only take longer.
+        QBOAPIError, QBOAuthError: Intuit is down, or refuses the company as a whole, so asking
+            piece by piece would only take longer.
     """
-    if isinstance(error, AnswerTooBig) and error.fault_code != TOO_BIG:
+    too_slow = isinstance(error, AnswerTooBig) and error.fault_code != TOO_BIG
+    if too_slow or isinstance(error, AccessDenied):
         client.company_info()
 
 

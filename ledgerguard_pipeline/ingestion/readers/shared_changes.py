@@ -15,7 +15,14 @@ from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import LedgerGuardError, QBOAPIError, RightsInDoubt
+from ledgerguard_pipeline.errors import (
+    FeatureUnavailable,
+    LedgerGuardError,
+    PoisonPage,
+    QBOAPIError,
+    RequestRejected,
+    RightsInDoubt,
+)
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.cdc import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
@@ -90,7 +97,7 @@ class Sweep:
         known, name = self._client.capabilities, plan.entity.name
         try:
             self._client.changes([plan.entity], plan.since or EARLIEST)
-        except ONE_OF_THEM:
+        except (PoisonPage, RequestRejected, FeatureUnavailable):
             known.note(name, Capability.CHANGES, "no")
         except LedgerGuardError:
             return  # nothing was said about the type

@@ -180,7 +180,7 @@ _RULES: tuple[Rule, ...] = (
         codes=("140",),
     ),
     # What passes by itself.
-    Rule(ServiceUnavailable, f"The company is under maintenance. {_LATER}", codes=("150",)),
+    Rule(ServiceUnavailable, f"QuickBooks works on the company. {_LATER}", codes=("150",)),
     Rule(ServiceUnavailable, _OUTAGE, codes=(SYSTEM_FAILURE,)),
     Rule(ServiceUnavailable, f"Somebody edited it just then. {_LATER}", codes=("5010",)),
     Rule(ServiceUnavailable, _OUTAGE, codes=("7001",)),

@@ -33,6 +33,7 @@ _TEXT_STATUS = re.compile(r"\bstatusCode\s*[=:]\s*(\d{3})\b", re.IGNORECASE)
 _READ = 20_000
 """Characters of a body that is no JSON which are looked through."""
 
+_TWICE = re.compile(r"\A(.{8,400}?) \1(?= |\Z)")
 _SECRETLIKE = re.compile(r"[A-Za-z0-9_\-.~+/=]{40,}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
@@ -159,8 +160,18 @@ def _fault(code: object, kind: str, words: Sequence[str], *, reported: bool = Tr
     named = _TEXT_CODE.search(meaning)
     known = _code(code) or _code(named.group(1) if named else None)
     status = _TEXT_STATUS.search(meaning)
-    text = _STALE_WORDS if known == _STALE else printable(meaning)
+    text = _STALE_WORDS if known == _STALE else printable(_said_once(words))
     return Fault(known, kind, text, int(status.group(1)) if status else None, meaning, reported)
+
+
+def _said_once(words: Sequence[str]) -> str:
+    """The words without those with which the next ones begin: details often repeat the message."""
+    kept = [
+        word
+        for word, then in zip(words, [*words, ""][1:], strict=True)
+        if not then.casefold().startswith(word.casefold().strip())
+    ]
+    return ": ".join(kept)
 
 
 def _fault_of_page(text: str) -> Fault | None:
@@ -181,4 +192,6 @@ def _glimpse(body: bytes) -> str:
 
 
 def _plain(page: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    """The text of a page; what is its title and its heading as well, once."""
+    text = " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    return _TWICE.sub(r"\1", text)
