@@ -10,7 +10,7 @@ from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 ENV = """
 # LEDGERGUARD_COMMENT=1
 INTUIT_CLIENT_ID=abc
-export LEDGERGUARD_HOMES=/srv/books
+export LEDGERGUARD_HOMES=books
   intuit_client_secert = xyz
 SOMETHING_ELSE=1
 """
@@ -22,7 +22,7 @@ def test_the_environment_and_the_file_are_looked_through(tmp_path: Path) -> None
     names = dict.fromkeys(
         (*(name.upper() for name in Settings.model_fields), "LEDGERGUARD_DEBUG"), ""
     )
-    environment = {**names, "LEDGERGUARD_XYZZY": "1", "ledgerguard_home": "/srv"}
+    environment = {**names, "LEDGERGUARD_XYZZY": "1", "ledgerguard_home": "books"}
     found = unknown_variables(environment, file)
     assert [(each.name, each.nearest) for each in found] == [
         ("LEDGERGUARD_HOMES", "LEDGERGUARD_HOME"),

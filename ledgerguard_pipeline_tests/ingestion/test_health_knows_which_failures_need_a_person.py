@@ -170,14 +170,14 @@ def test_one_type_that_is_refused_is_one_type(
     assert (failed.failure.kind, failed.failure.company_wide) == (FailureKind.NEEDS_HUMAN, False)
 
 
-@pytest.mark.parametrize("options", [{}, {"full": True}, {"reconcile": True}])
+@pytest.mark.parametrize("how", ["changes", "full", "reconcile"])
 def test_one_type_that_fails_calls_it_shares_is_found_and_the_others_are_loaded(
-    connected: Installation, sandbox: SandboxServer, options: dict[str, bool]
+    connected: Installation, sandbox: SandboxServer, how: str
 ) -> None:
     assert sync(connected, TYPES[:2]).ok
     sandbox.inject("forbidden", entity="Invoice", **FOR_EVER)
 
-    result = sync(connected, TYPES[:2], **options)
+    result = sync(connected, TYPES[:2], full=how == "full", reconcile=how == "reconcile")
 
     assert [each.entity for each in result.failed] == ["Invoice"]
     company_status = status_of(connected)
