@@ -23,6 +23,11 @@ class EventLease(Protocol):
         """Keys of events whose objects were looked for before and not found."""
         ...
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether somebody looks a second time, later, for what is not found now."""
+        ...
+
     def done(self, events: Collection[ChangeEvent]) -> None:
         """Their objects are durable in Bronze."""
         ...
@@ -42,6 +47,8 @@ class EventLease(Protocol):
 
 class InboxLease:
     """The events of the queue that were leased to ``owner`` and still are."""
+
+    comes_back = True
 
     def __init__(self, inbox: EventInbox, owner: str) -> None:
         self._inbox = inbox
@@ -68,14 +75,16 @@ class InboxLease:
 class NoLease:
     """Events that come from no queue: nobody else has them, and nobody wants to know.
 
-    Nobody comes back later either. What is not found is left to the next sync: if it is gone,
-    change data capture reports it, or a count lacks it.
+    Nobody comes back later either, so what is not found is read singly at once, to notice lost
+    rights, and else left to the next sync: if it is gone, change data capture reports it, or a
+    count lacks it.
     """
 
-    missed: frozenset[str] = frozenset()
+    comes_back = False
 
     def __init__(self, events: Sequence[ChangeEvent]) -> None:
         self.events = events
+        self.missed = frozenset(event.key for event in events)
 
     def done(self, events: Collection[ChangeEvent]) -> None:
         """Nothing to acknowledge."""

@@ -59,9 +59,11 @@ class EntityRead:
 class EventReader:
     """Reads targets of one company."""
 
-    def __init__(self, client: QBOClient, clock: Clock) -> None:
+    def __init__(self, client: QBOClient, clock: Clock, *, comes_back: bool = True) -> None:
+        """``comes_back``: what is missed is looked for later; else no look but a sync's deletes it."""
         self._client = client
         self._clock = clock
+        self._comes_back = comes_back
 
     def read(self, targets: Sequence[ChangedObject]) -> dict[str, EntityRead]:
         """The state of every target, by entity name; a type that fails leaves the others alone.
@@ -154,6 +156,8 @@ class EventReader:
         gone = [target for target in missing if target.ended or target.missed]
         if gone and (not shown or not all(target.ended for target in gone)):
             prove_gone(self._client, entity, [target.object_id for target in gone])
+        if not self._comes_back:
+            later += [target for target in gone if not target.ended]
         read.missed.extend(later)
         noted = _ids(read.rejects)
         for target in targets:

@@ -144,7 +144,9 @@ class EventSync(Closing):
         self._progress.started(self._realm_id, tuple(entity.name for entity in entities))
         crashpoint("before_event_read")
         try:
-            reads = EventReader(self._client, self._clock).read(self._targets)
+            reads = EventReader(self._client, self._clock, comes_back=self._lease.comes_back).read(
+                self._targets
+            )
         except Exception as cause:  # noqa: BLE001 - every entity's step reports it
             error = _wrapped(cause)
             reads = {entity.name: EntityRead(entity, error=error) for entity in entities}
