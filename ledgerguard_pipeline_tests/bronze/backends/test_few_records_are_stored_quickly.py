@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from ledgerguard_pipeline.storage import DuckDBStorage
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.bronze.follower import Nobody, Run
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.silver.books import Books
 
 
-@pytest.mark.parametrize("records, expected", [(4_500, False), (9_000, True)])
-def test_only_a_large_commit_looks_for_symbols(
-    tmp_path: Path, records: int, *, expected: bool
-) -> None:
-    path = tmp_path / "quickbooks.duckdb"
-    books = Books(DuckDBStorage(path, "sandbox", silver=False))
-    books.write(
-        "Term", {f"{number:018}": {"Name": f"Net {number}"} for number in range(1, records + 1)}
+class Looking(Nobody):
+    """Looks at the open file after each commit, before it is checkpointed."""
+
+    def __init__(self) -> None:
+        self.left_out: list[str] = []
+
+    def follow(
+        self, run: Run, written: Mapping[str, Collection[str]], realms: Collection[str]
+    ) -> None:
+        del written, realms
+        run(self._look)
+
+    def _look(self, session: OpenStore, present: set[str]) -> None:
+        del present
+        asked = "SELECT current_setting('disabled_compression_methods')"
+        row = session.connection.execute(asked).fetchone()
+        assert row is not None
+        self.left_out.append(str(row[0]).lower())
+
+
+@pytest.mark.parametrize("records, expected", [(4_999, "fsst"), (5_000, "")])
+def test_only_a_large_commit_looks_for_symbols(tmp_path: Path, records: int, expected: str) -> None:
+    looking = Looking()
+    books = Books(
+        BronzeStore(tmp_path / "quickbooks.duckdb", Environment.SANDBOX, follower=looking)
     )
-    with duckdb.connect(str(path), read_only=True) as connection:
-        found = connection.execute(
-            "SELECT DISTINCT compression FROM pragma_storage_info('bronze.term') "
-            "WHERE column_name = 'id' AND segment_type = 'VARCHAR'"
-        ).fetchall()
-    assert (("FSST",) in found) is expected, found
+    books.write("Term", {str(number): {"Name": "Net"} for number in range(1, records + 1)})
+    assert looking.left_out == [expected]
