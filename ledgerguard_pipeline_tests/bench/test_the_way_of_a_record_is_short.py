@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 132),
+        ("ledgerguard sync", 133),
         ("webhook: receive", 50),
         ("webhook: tick", 35),
-        ("webhook: run", 106),
+        ("webhook: run", 108),
         ("token refresh", 52),
     ],
 )
