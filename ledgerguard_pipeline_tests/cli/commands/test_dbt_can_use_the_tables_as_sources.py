@@ -46,6 +46,7 @@ def test_an_order_dbt_could_not_follow_is_refused(ledgerguard: Ledgerguard) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(420)  # an environment of its own is installed
 def test_dbt_can_use_the_tables_as_sources(ledgerguard: Ledgerguard, tmp_path: Path) -> None:
     """In an environment of its own; dbt-core 1.11 is the newest that installs from wheels alone."""
     venv, project = tmp_path / "venv", tmp_path / "project"
