@@ -19,6 +19,7 @@ from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
+from ledgerguard_pipeline.control.company_state.tie_outs import TieOuts
 from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
 from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
 from ledgerguard_pipeline.control.protocols import Leases, Limiter, TokenVault
@@ -130,6 +131,11 @@ class ControlPlane(Closing):
     def check_faults(self) -> CheckFaults:
         """Failing checks of every company."""
         return CheckFaults(self.database, self.environment)
+
+    @cached_property
+    def tie_outs(self) -> TieOuts:
+        """What the last comparison of each company's books found."""
+        return TieOuts(self.database, self.environment)
 
     @cached_property
     def alerts(self) -> AlertStore:

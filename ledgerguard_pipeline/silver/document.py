@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledgerguard_pipeline.entities import ENTITIES, Group
+from ledgerguard_pipeline.silver.books_tables import BOOKS_TABLES
 from ledgerguard_pipeline.silver.layout import LINEAGE, Table, tables_of
 from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
 from ledgerguard_pipeline.silver.views.form import ReaderView
@@ -35,6 +36,11 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
 Every table of objects also has these columns:
 
 """
+_BOOKS_HEAD = """
+## Books
+
+Written when the books are compared with Intuit's reports (`ledgerguard tieout`, every night).
+"""
 _VIEWS_HEAD = """
 ## Views for readers
 
@@ -64,6 +70,13 @@ def _parts() -> Iterator[str]:
                 if found.block.personal:
                     names = ", ".join(f"`{path}`" for path in found.block.personal)
                     yield f"\nLeft out as personal: {names}.\n"
+    yield _BOOKS_HEAD
+    for books in BOOKS_TABLES:
+        yield f"\n### `silver.{books.name}`\n\n{books.meaning} One row is {books.grain}."
+        yield f" Key: {', '.join(f'`{name}`' for name in books.key)}.\n"
+        yield "\n| column | type | meaning |\n|---|---|---|\n"
+        for column in books.columns:
+            yield f"| `{column.name}` | {column.kind.sql} | {column.meaning} |\n"
     yield _VIEWS_HEAD
     for view in READER_VIEWS.values():
         yield from _view(view)

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.bronze.statements import SYSTEM_TABLES as BRONZE_SYSTE
 from ledgerguard_pipeline.bronze.statements import VERSION_COLUMNS
 from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.silver.books_tables import BOOKS_TABLES
 from ledgerguard_pipeline.silver.layout import SCHEMA, Table, TableColumn, tables_of
 from ledgerguard_pipeline.silver.statements import APPLIED, MISFITS, SYSTEM_TABLES, narrow
 from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
@@ -163,6 +164,12 @@ def _silver() -> Iterator[Relation]:
             name = table.name.replace(base.entity.table, derived.table, 1)
             meaning = f"{derived.description.rstrip('.')}; view over {table.name}."
             yield from _table(table, name, "view", meaning)
+    for books in BOOKS_TABLES:
+        columns = tuple(_shown(column) for column in books.columns)
+        example = f"SELECT * FROM {SCHEMA}.{books.name} LIMIT 10"
+        yield Relation(
+            SCHEMA, books.name, "table", books.meaning, books.grain, books.key, columns, example
+        )
     for name, definition in SYSTEM_TABLES.items():
         yield _own(SCHEMA, name, definition, _OWN[name])
 

@@ -36,6 +36,9 @@ class Account:
     """Whether it is one of income or expense, which a fiscal year starts anew."""
     retained: bool
     currency: str | None
+    asset: bool = False
+    debit_side: bool = True
+    """Whether debits raise it: assets and expenses."""
 
 
 def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Account]:
@@ -63,4 +66,6 @@ def _account(id: str, payload: str) -> Account:
         found.Classification in _RESULT,
         found.AccountSubType == "RetainedEarnings",
         found.CurrencyRef.value if found.CurrencyRef else None,
+        found.Classification == "Asset",
+        found.Classification in (None, "Asset", "Expense"),
     )

@@ -30,6 +30,8 @@ class Level(StrEnum):
     """What documents post with the journal, by transaction and account."""
     TRIAL_BALANCE = "L3"
     """The journal with Intuit's TrialBalance, account by account."""
+    STATEMENTS = "L3b"
+    """The journal with Intuit's ProfitAndLoss by month and BalanceSheet, account by account."""
     OPEN_ITEMS = "L4"
     """What documents leave open with Intuit's reports of aging, by customer and vendor."""
 
@@ -42,6 +44,7 @@ _OURS = {
     Level.LISTED: "Bronze",
     Level.POSTINGS: "documents",
     Level.TRIAL_BALANCE: "journal",
+    Level.STATEMENTS: "journal",
     Level.OPEN_ITEMS: "documents",
 }
 

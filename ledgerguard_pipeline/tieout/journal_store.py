@@ -13,6 +13,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.workspace import View, Workspace
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.reports.journal import JournalTransaction
+from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.tieout.labels import ENTITY_OF
 from ledgerguard_pipeline.values import RealmId
@@ -165,6 +166,16 @@ class JournalStore:
             rows = view.connection.execute(tables.UNBALANCED, [str(realm)]).fetchall()
         return [Unbalanced(*row) for row in rows]
 
+    def months(
+        self, realm: RealmId | str, start: date, end: date
+    ) -> dict[tuple[date, str], Decimal]:
+        """What every account was moved by, by the month's first day and the account."""
+        with self._workspace.read() as view:
+            if not _laid_out(view):
+                return {}
+            rows = view.connection.execute(tables.MONTHS, [str(realm), start, end]).fetchall()
+        return {(month, account): amount for month, account, amount in rows}
+
     def labels(self, realm: RealmId | str) -> list[str]:
         """Types of transactions that no entity type is known for, as Intuit's report names them."""
         with self._workspace.read() as view:
@@ -183,7 +194,8 @@ class JournalStore:
 
 
 def _laid_out(view: View | None) -> TypeGuard[View]:
-    return view is not None and has_table(view, "journal")
+    # Silver's views have a journal before anything was loaded into it.
+    return view is not None and has_table(view, "_journal_windows")
 
 
 def has_table(view: View, name: str) -> bool:
@@ -200,7 +212,7 @@ def _arrow(realm: str, parts: Sequence[LoadedPart]) -> Any:
     """The legs as an Arrow table; Arrow refuses what a column cannot hold to the last digit."""
     import pyarrow as pa
 
-    rows: dict[str, list[object]] = {name: [] for name in tables.JOURNAL_COLUMNS}
+    rows: dict[str, list[object]] = {name: [] for name in JOURNAL.types}
     for part in parts:
         for each in part.transactions:
             day = _day(each.date)
@@ -227,10 +239,8 @@ def _arrow(realm: str, parts: Sequence[LoadedPart]) -> Any:
                 for column, value in zip(rows.values(), values, strict=True):
                     column.append(value)
     money = pa.decimal128(WHOLE_DIGITS + DECIMALS, DECIMALS)
-    kinds = {"DATE": pa.date32(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
-    fields = [
-        pa.field(name, kinds.get(kind, money)) for name, kind in tables.JOURNAL_COLUMNS.items()
-    ]
+    kinds = {"DATE": pa.date32(), "BIGINT": pa.int64(), "VARCHAR": pa.string()}
+    fields = [pa.field(name, kinds.get(kind, money)) for name, kind in JOURNAL.types.items()]
     try:
         return pa.table(rows, schema=pa.schema(fields))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

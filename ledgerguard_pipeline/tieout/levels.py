@@ -75,6 +75,8 @@ class Levels:
         self._sync = sync
         self._journal = JournalStore(store.workspace)
         self._tie_out = TieOut(store.workspace)
+        self.last: Compared | None = None
+        """The accounts as they were compared last."""
 
     def balanced(self) -> list[Difference]:
         """L0a: transactions of the journal whose debits and credits differ. No call."""
@@ -175,7 +177,7 @@ class Levels:
                 found.ours.get(id, NOTHING),
                 trial.balances.get(id, NOTHING),
                 "" if id in found.accounts else "Bronze does not know this account: sync Account.",
-                _kind(found.accounts.get(id), home),
+                class_of(found.accounts.get(id), home),
                 trial.report_id,
             )
             for id in found.differing
@@ -196,12 +198,13 @@ class Levels:
         year = self._journal.sums(self._realm, end, facts.fiscal_year(end))
         since = {each.account_id: each.amount for each in whole}
         ours = min(
-            (_rolled(since, {each.account_id: each.amount for each in year}, accounts), since),
+            (rolled(since, {each.account_id: each.amount for each in year}, accounts), since),
             key=lambda reading: len(_differing(reading, trial.balances)),
         )
         names = {each.account_id: each.name for each in whole} | dict(trial.names)
         names |= {each.id: each.name for each in accounts.values() if each.name}
-        return Compared(end, ours, trial, accounts, names)
+        self.last = Compared(end, ours, trial, accounts, names)
+        return self.last
 
     def _reread(self, end: date) -> dict[str, str]:
         """Read the first month that differs again; what changed, in words, by account."""
@@ -229,7 +232,7 @@ class Levels:
         return ends[low].replace(day=1), month_end(ends[low])
 
 
-def _rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
+def rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
     """Income and expenses of this fiscal year, the years before in Retained Earnings."""
     found = dict(whole)
     retained = next((each.id for each in accounts.values() if each.retained), None)
@@ -249,7 +252,8 @@ def _differing(ours: Balances, theirs: Balances) -> list[str]:
     return [id for id in ids if ours.get(id, NOTHING) != theirs.get(id, NOTHING)]
 
 
-def _kind(account: Account | None, home: str | None) -> DifferenceClass:
+def class_of(account: Account | None, home: str | None) -> DifferenceClass:
+    """Accounts in another currency are revalued by Intuit at the day's rate, without a booking."""
     foreign = account is not None and account.currency is not None and home is not None
     if foreign and account is not None and account.currency != home:
         return DifferenceClass.REVALUATION

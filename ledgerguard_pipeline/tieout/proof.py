@@ -23,6 +23,12 @@ from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
 from ledgerguard_pipeline.tieout.levels import Levels, month_end
+from ledgerguard_pipeline.tieout.statement_level import (
+    Figure,
+    MonthResult,
+    Statements,
+    trial_figures,
+)
 from ledgerguard_pipeline.values import RealmId
 
 REVISITED = 3
@@ -64,6 +70,10 @@ class ProofResult:
     levels: tuple[LevelResult, ...]
     differences: tuple[Difference, ...]
     metered_calls: int
+    figures: tuple[Figure, ...] = ()
+    months: tuple[MonthResult, ...] = ()
+    """The year that ends with the last closed month, oldest first."""
+    currency: str | None = None
     errors: tuple[LedgerGuardError, ...] = ()
     """What the findings were made of."""
 
@@ -95,6 +105,7 @@ class Bench:
     sync: JournalSync
     levels: Levels
     documents: DocumentLevels
+    statements: Statements
     clock: Clock
 
 
@@ -113,6 +124,7 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step(Level.BALANCED, lambda bench, _: bench.levels.balanced(), dated=False),
     Step(Level.TRIAL_BALANCE, lambda bench, end: bench.levels.trial_balance(end)),
+    Step(Level.STATEMENTS, lambda bench, end: bench.statements.compare(end), dated=False),
     # After the months that differ were read again.
     Step(Level.DERIVED, lambda bench, _: bench.documents.derived(), dated=False),
     Step(Level.POSTINGS, lambda bench, _: bench.documents.matched()[0], dated=False),
@@ -140,15 +152,10 @@ class Proof:
         self._tie_out = TieOut(store.workspace)
         loads = ReportLoads(client, store, realm, run_id)
         sync = JournalSync(loads, store, realm, clock)
-        self.bench = Bench(
-            loads,
-            store,
-            realm,
-            sync,
-            Levels(loads, store, realm, sync),
-            DocumentLevels(loads, store, realm, sync, clock),
-            clock,
-        )
+        levels = Levels(loads, store, realm, sync)
+        documents = DocumentLevels(loads, store, realm, sync, clock)
+        statements = Statements(loads, store, realm, sync.journal)
+        self.bench = Bench(loads, store, realm, sync, levels, documents, statements, clock)
 
     def run(self, ends: Sequence[date] | None = None) -> ProofResult:
         """All levels; on these days, or on those a nightly run looks at.
@@ -165,6 +172,7 @@ class Proof:
         errors: list[LedgerGuardError] = []
         journal: JournalLoad | None = None
         results: list[LevelResult] = []
+        figures: tuple[Figure, ...] = ()
         try:
             journal = self.bench.sync.bring_up_to_date(today)
         except LedgerGuardError as error:
@@ -174,6 +182,7 @@ class Proof:
             results += self._levels(chosen, errors)
             results = [self._again(each) for each in results]
             results += self._surroundings(chosen[-1])
+            figures = (*self._todays_figures(chosen[-1]), *self.bench.statements.figures)
             self._supersede(chosen, today)
         legs, transactions = self.bench.sync.journal.count(self._realm)
         return ProofResult(
@@ -186,6 +195,9 @@ class Proof:
             tuple(results),
             tuple(self._tie_out.read(self._realm)),
             self._client.stats.metered_calls - calls,
+            figures,
+            tuple(self.bench.statements.months),
+            self._store.reports.company_facts(self._realm).home_currency,
             tuple(errors),
         )
 
@@ -225,6 +237,12 @@ class Proof:
         if result.level is not Level.BALANCED or not result.differences:
             return result
         return LevelResult(result.level, None, tuple(self.bench.levels.balanced()))
+
+    def _todays_figures(self, end: date) -> Iterator[Figure]:
+        """Both figures people know their books by, from the TrialBalance of the day."""
+        last = self.bench.levels.last
+        if last is not None and last.end == end:
+            yield from trial_figures(last)
 
     def _surroundings(self, end: date) -> Iterator[LevelResult]:
         """What the journal has and Bronze cannot account for, whether the sums agree or not."""

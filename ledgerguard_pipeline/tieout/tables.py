@@ -6,31 +6,11 @@ lake has none.
 
 from __future__ import annotations
 
-SCHEMA = "silver"
-JOURNAL_COLUMNS: dict[str, str] = {
-    "realm_id": "VARCHAR",
-    "txn_type": "VARCHAR",
-    "entity": "VARCHAR",
-    "txn_id": "VARCHAR",
-    "txn_date": "DATE",
-    "posted_on": "DATE",
-    "doc_num": "VARCHAR",
-    "name_id": "VARCHAR",
-    "leg_no": "INTEGER",
-    "account_id": "VARCHAR",
-    "account_name": "VARCHAR",
-    "memo": "VARCHAR",
-    "debit": "DECIMAL(38, 18)",
-    "credit": "DECIMAL(38, 18)",
-    "amount": "DECIMAL(38, 18)",
-    "report_id": "VARCHAR",
-}
-"""``txn_type`` as sent, ``entity`` the type in the API it stands for (NULL: none, or not known);
-``posted_on`` is the date inside the window in which Intuit showed the transaction; ``amount`` is
-debit less credit, in home currency."""
+from ledgerguard_pipeline.silver.books_tables import JOURNAL, TIE_OUT
 
+SCHEMA = "silver"
 TABLES: dict[str, str] = {
-    "journal": ", ".join(f"{name} {type_}" for name, type_ in JOURNAL_COLUMNS.items()),
+    "journal": JOURNAL.definition,
     "_journal_windows": (
         "realm_id VARCHAR, window_start DATE, window_end DATE, report_ids VARCHAR, "
         "transactions BIGINT, legs BIGINT, bronze_at TIMESTAMPTZ, loaded_at TIMESTAMPTZ"
@@ -38,11 +18,7 @@ TABLES: dict[str, str] = {
     "_listed_months": (
         "realm_id VARCHAR, month DATE, bronze_at TIMESTAMPTZ, listed_at TIMESTAMPTZ"
     ),
-    "tie_out": (
-        "realm_id VARCHAR, level VARCHAR, period_end DATE, key VARCHAR, name VARCHAR, "
-        "ours DECIMAL(38, 18), theirs DECIMAL(38, 18), difference DECIMAL(38, 18), class VARCHAR, "
-        "explanation VARCHAR, first_seen TIMESTAMPTZ, seen_at TIMESTAMPTZ, report_id VARCHAR"
-    ),
+    "tie_out": TIE_OUT.definition,
 }
 """``_journal_windows`` has a row for each span of days that was loaded as a whole,
 ``_listed_months`` one for each month that was compared with a TransactionList."""
@@ -70,7 +46,7 @@ def forget_window(catalog: str) -> str:
 
 
 def insert_journal(catalog: str) -> str:
-    names = ", ".join(JOURNAL_COLUMNS)
+    names = ", ".join(JOURNAL.types)
     return f"INSERT INTO {at(catalog, 'journal')} ({names}) SELECT {names} FROM incoming"
 
 
@@ -95,6 +71,10 @@ UNBALANCED = (
 )
 COUNT = (
     f"SELECT count(*), count(DISTINCT (txn_type, txn_id)) FROM {SCHEMA}.journal WHERE realm_id = ?"
+)
+MONTHS = (
+    "SELECT CAST(date_trunc('month', posted_on) AS DATE), account_id, sum(amount) "
+    f"FROM {SCHEMA}.journal WHERE realm_id = ? AND posted_on BETWEEN ? AND ? GROUP BY ALL"
 )
 LABELS = (
     f"SELECT DISTINCT txn_type FROM {SCHEMA}.journal WHERE realm_id = ? AND entity IS NULL "

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0013"
+REVISION = "0014"
 
 metadata = MetaData()
 
@@ -368,5 +368,14 @@ bronze_trouble = Table(
     Column("environment", String(16), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("since", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tie_outs = Table(
+    "tie_outs",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("summary", Text, nullable=False),
     sqlite_with_rowid=False,
 )

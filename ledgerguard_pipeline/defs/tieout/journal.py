@@ -20,9 +20,9 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
+from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import Finding, finding_of
-from ledgerguard_pipeline.tieout.tables import JOURNAL_COLUMNS
 from ledgerguard_pipeline.values import parse_realm
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ _DESCRIPTIONS = {
     ),
 }
 SCHEMA = dg.TableSchema(
-    columns=[dg.TableColumn(name=name, type=type_) for name, type_ in JOURNAL_COLUMNS.items()]
+    columns=[
+        dg.TableColumn(name=each.name, type=each.kind.sql, description=each.meaning)
+        for each in JOURNAL.columns
+    ]
 )
 
 

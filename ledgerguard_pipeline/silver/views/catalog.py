@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from ledgerguard_pipeline.silver.views.books import BS_MONTH, GL_MONTH, PL_MONTH
 from ledgerguard_pipeline.silver.views.dimensions import (
     DIM_ACCOUNT,
     DIM_DATE,
@@ -25,6 +26,9 @@ READER_VIEWS = MappingProxyType(
             AP_OPEN,
             SALES_LINE,
             SPEND_LINE,
+            GL_MONTH,
+            PL_MONTH,
+            BS_MONTH,
         )
     }
 )

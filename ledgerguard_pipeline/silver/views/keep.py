@@ -16,6 +16,7 @@ from ledgerguard_pipeline.silver.tables import applied, has_silver
 from ledgerguard_pipeline.silver.views.statements import (
     READ_STAMP,
     STAMP,
+    create_journal,
     create_views,
     entities_used,
     fingerprint,
@@ -80,6 +81,7 @@ def renew_views(session: OpenStore) -> bool:
 
 def _complete(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Create what is missing of the tables, and exchange empty ones of another release."""
+    connection.execute(create_journal(catalog))
     there: dict[str, list[str]] = {}
     for table, column in connection.execute(READ_COLUMNS, [catalog]).fetchall():
         there.setdefault(str(table), []).append(str(column))

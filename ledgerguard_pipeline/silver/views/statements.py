@@ -8,6 +8,7 @@ from functools import cache
 
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.silver.layout import SCHEMA, EntityTables, tables_of
 from ledgerguard_pipeline.silver.statements import at, narrow
 from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
@@ -27,6 +28,11 @@ def create_views(catalog: str) -> list[str]:
     made = [each for view in READER_VIEWS.values() for each in _create(catalog, view)]
     stamp = f"CREATE OR REPLACE VIEW {at(catalog, STAMP)} AS SELECT '{fingerprint()}' AS made_of"
     return [*made, stamp]
+
+
+def create_journal(catalog: str) -> str:
+    """The journal, empty until books are compared for the first time."""
+    return f"CREATE TABLE IF NOT EXISTS {at(catalog, 'journal')} ({JOURNAL.definition})"
 
 
 @cache

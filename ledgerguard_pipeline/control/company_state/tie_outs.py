@@ -1,0 +1,153 @@
+"""What the last comparison of each company's books with Intuit's reports found.
+
+Kept here besides ``silver.tie_out`` because status, pages, metrics and alerts never open Bronze. One row
+a company, with at most ``LISTED`` differences; ``silver.tie_out`` has all.
+
+Decision 73 in docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import select
+
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.schema import tie_outs
+from ledgerguard_pipeline.values import Environment, RealmId
+
+LISTED = 50
+"""Differences kept for people to look at; their number and sum are of all."""
+_DAYS = 31
+TIED_OUT, BROKEN, NOT_COMPARED = "tied_out", "broken", "not_compared"
+
+
+class DocumentRef(msgspec.Struct, frozen=True):
+    """A document that a difference is about."""
+
+    entity: str
+    id: str
+    label: str
+
+
+class DifferenceLine(msgspec.Struct, frozen=True):
+    """One difference as people see it; ``account_id`` is None where it is about no account."""
+
+    level: str
+    period_end: date
+    name: str
+    ours: Decimal
+    theirs: Decimal
+    difference: Decimal
+    kind: str
+    explanation: str
+    message: str
+    first_seen: datetime | None = None
+    account_id: str | None = None
+    documents: tuple[DocumentRef, ...] = ()
+
+
+class FindingLine(msgspec.Struct, frozen=True):
+    """What kept something from being compared."""
+
+    name: str
+    text: str
+
+
+class FigureLine(msgspec.Struct, frozen=True):
+    """One figure of the books on a day, by us and by Intuit; None where nobody said it."""
+
+    name: str
+    day: date
+    ours: Decimal | None
+    theirs: Decimal | None
+
+
+class MonthLine(msgspec.Struct, frozen=True):
+    """One month: net income by us and by Intuit; None where Intuit was not asked."""
+
+    month: date
+    ours: Decimal
+    theirs: Decimal | None
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """The last comparison of a company. ``amount`` is the sum of the unexplained differences."""
+
+    state: str
+    checked_at: datetime
+    tied_out_at: datetime | None = None
+    """When everything agreed last."""
+    ends: tuple[date, ...] = ()
+    currency: str | None = None
+    unexplained: int = 0
+    explained: int = 0
+    amount: Decimal = Decimal(0)
+    first_seen: datetime | None = None
+    """Since when the oldest of the unexplained differences is known."""
+    differences: tuple[DifferenceLine, ...] = ()
+    findings: tuple[FindingLine, ...] = ()
+    figures: tuple[FigureLine, ...] = ()
+    months: tuple[MonthLine, ...] = ()
+    metered_calls: int = 0
+    """Of this comparison."""
+    calls_by_day: Mapping[str, int] = {}  # a field of a struct, copied for each
+    """Metered calls of comparisons by UTC day, newest ``31``."""
+    left_out: str | None = None
+    """Why the comparison after this one was left out."""
+
+    def calls_on(self, day: date) -> int:
+        """Metered calls of all comparisons of a day (UTC)."""
+        return self.calls_by_day.get(day.isoformat(), 0)
+
+
+class TieOuts:
+    """The comparisons of the environment the plane was opened for."""
+
+    def __init__(self, database: Database, environment: Environment) -> None:
+        self._database = database
+        self._environment = environment
+        self._mine = tie_outs.c.environment == environment.value
+
+    def compared(self, realm: RealmId, books: Books) -> Books:
+        """Put a comparison in place of the one before; what days had cost stays."""
+        known = self.read([realm]).get(realm)
+        calls = dict(known.calls_by_day) if known else {}
+        today = books.checked_at.date().isoformat()
+        calls[today] = calls.get(today, 0) + books.metered_calls
+        last = books.checked_at if books.state == TIED_OUT else known and known.tied_out_at
+        kept = msgspec.structs.replace(
+            books,
+            tied_out_at=last,
+            differences=books.differences[:LISTED],
+            calls_by_day=dict(sorted(calls.items())[-_DAYS:]),
+        )
+        self._write(realm, kept)
+        return kept
+
+    def left_out(self, realm: RealmId, why: str) -> None:
+        """Note that a comparison was left out; what is known stays. Nothing where none was made."""
+        known = self.read([realm]).get(realm)
+        if known is not None and known.left_out != why:
+            self._write(realm, msgspec.structs.replace(known, left_out=why))
+
+    def read(self, realms: Sequence[RealmId] | None = None) -> Mapping[RealmId, Books]:
+        """By company, of some companies or of all, in one statement; those never compared lack."""
+        statement = select(tie_outs.c.realm_id, tie_outs.c.summary).where(self._mine)
+        if realms is not None:
+            statement = statement.where(tie_outs.c.realm_id.in_(realms))
+        with self._database.read() as connection:
+            rows = connection.execute(statement).fetchall()
+        return {RealmId(row.realm_id): msgspec.json.decode(row.summary, type=Books) for row in rows}
+
+    def _write(self, realm: RealmId, books: Books) -> None:
+        values = {
+            "environment": self._environment.value,
+            "realm_id": realm,
+            "summary": msgspec.json.encode(books).decode(),
+        }
+        with self._database.write(f"tie_outs:{self._environment.value}:{realm}") as connection:
+            connection.execute(self._database.upsert(tie_outs, tuple(values)), values)
