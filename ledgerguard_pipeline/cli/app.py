@@ -20,6 +20,7 @@ from ledgerguard_pipeline.cli.commands import (
     status,
     sync,
     tables,
+    tieout,
     web,
 )
 from ledgerguard_pipeline.cli.doctor import command
@@ -82,6 +83,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.command("report")(report.report)
+app.command("tieout")(tieout.tieout)
 app.command("sql")(sql.sql)
 app.command("tables")(tables.tables)
 app.command("snapshot")(sql.snapshot)

@@ -40,6 +40,10 @@ class ReportSwitches(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     """Cost legs of a sale appear so long after the sale was written."""
     denied: frozenset[str] = frozenset()
     """Reports this user may not see: 400 / 5020."""
+    empty: frozenset[str] = frozenset()
+    """Reports that say there is no data, whatever the books hold."""
+    without_body: frozenset[str] = frozenset()
+    """Reports that are answered 200 with nothing in it."""
     dropped_legs: frozenset[tuple[str, str]] = frozenset()
     """(type, id) of transactions of which every report loses the last leg."""
     hidden: frozenset[tuple[str, str]] = frozenset()

@@ -21,6 +21,7 @@ class _Currency(msgspec.Struct):
 class _Account(msgspec.Struct):
     FullyQualifiedName: str | None = None
     Name: str | None = None
+    AcctNum: str | None = None
     Classification: str | None = None
     AccountSubType: str | None = None
     CurrencyRef: _Currency | None = None
@@ -39,6 +40,8 @@ class Account:
     asset: bool = False
     debit_side: bool = True
     """Whether debits raise it: assets and expenses."""
+    number: str = ""
+    """In the chart of accounts, where numbers are used."""
 
 
 def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Account]:
@@ -68,4 +71,5 @@ def _account(id: str, payload: str) -> Account:
         found.CurrencyRef.value if found.CurrencyRef else None,
         found.Classification == "Asset",
         found.Classification in (None, "Asset", "Expense"),
+        found.AcctNum or "",
     )

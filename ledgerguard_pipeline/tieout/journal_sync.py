@@ -21,7 +21,11 @@ from ledgerguard_pipeline.reports.shape import Report, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.reports.transactions import read_transactions
 from ledgerguard_pipeline.reports.types import report_request
-from ledgerguard_pipeline.tieout.documents import changed_days, first_and_last_day
+from ledgerguard_pipeline.tieout.documents import (
+    books_between,
+    changed_days,
+    first_and_last_day,
+)
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LoadedPart
 from ledgerguard_pipeline.values import RealmId
@@ -126,6 +130,17 @@ class JournalSync:
             first, last = answer.request.start or start, answer.request.end or end
             reading = self._opened(answer.report, id)
             found.append(LoadedPart(id, first, last, reading.transactions))
+        if not any(part.transactions for part in found) and books_between(
+            self._store.workspace, self._realm, start, end
+        ):
+            raise NotCompared(
+                f"The JournalReport of {start} to {end} shows nothing, and Bronze has documents of "
+                "these days. The journal was left as it is; run the comparison again, and if it "
+                "stays empty look at the report in QuickBooks.",
+                FindingKind.REPORT_EMPTY,
+                realm_id=str(self._realm),
+                entity="JournalReport",
+            )
         return found
 
     def _opened(self, report: Report, id: str) -> JournalReading:

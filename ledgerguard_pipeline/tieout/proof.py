@@ -182,7 +182,9 @@ class Proof:
             results += self._levels(chosen, errors)
             results = [self._again(each) for each in results]
             results += self._surroundings(chosen[-1])
-            figures = (*self._todays_figures(chosen[-1]), *self.bench.statements.figures)
+            every = (*self.bench.statements.figures, *self._todays_figures(chosen[-1]))
+            # On a month end both name the same; what a statement says goes first.
+            figures = tuple({(each.name, each.day): each for each in reversed(every)}.values())
             self._supersede(chosen, today)
         legs, transactions = self.bench.sync.journal.count(self._realm)
         return ProofResult(

@@ -2,7 +2,7 @@
 
 The year that ends with the last closed month is compared, income and expenses month by month. An answer
 that Bronze keeps is used as long as it agrees with the journal, so a quiet day costs no call; one that
-differs proves nothing about today and is asked for again.
+differs proves nothing about today and is asked for again (decision 71).
 """
 
 from __future__ import annotations
@@ -194,15 +194,15 @@ def _differences(
     for end, id in sorted(ours.keys() | theirs.keys()):
         left, right = ours.get((end, id), NOTHING), theirs.get((end, id), NOTHING)
         if left != right:
-            known = accounts.get(id)
+            known = accounts[id]
             yield Difference(
                 Level.STATEMENTS,
                 end,
                 id,
-                known.name if known else "",
+                known.name,
                 left,
                 right,
-                "" if known else "Bronze does not know this account: sync Account.",
+                "",
                 class_of(known, facts.home_currency),
                 report_id,
             )
@@ -218,10 +218,10 @@ def _cells(statement: Statement, accounts: Mapping[str, Account], closed: date) 
         end = month_end(date.fromisoformat((start or "")[:10])) if monthly else closed
         for id, amounts in statement.own().items():
             known = accounts.get(id)
-            if amounts[at]:
+            # An unknown account has no side; it is a finding of its own.
+            if amounts[at] and known is not None:
                 # Arithmetic would round to 28 digits.
-                debit = known is None or known.debit_side
-                found[end, id] = amounts[at] if debit else amounts[at].copy_negate()
+                found[end, id] = amounts[at] if known.debit_side else amounts[at].copy_negate()
     return found
 
 

@@ -76,6 +76,27 @@ MONTHS = (
     "SELECT CAST(date_trunc('month', posted_on) AS DATE), account_id, sum(amount) "
     f"FROM {SCHEMA}.journal WHERE realm_id = ? AND posted_on BETWEEN ? AND ? GROUP BY ALL"
 )
+_LEGS = (
+    "SELECT min(posted_on) AS posted_on, txn_type, txn_id, any_value(doc_num) AS number, "
+    "any_value(memo) AS memo, any_value(entity) AS entity, sum(amount) AS amount "
+    f"FROM {SCHEMA}.journal WHERE realm_id = $realm AND account_id = $account "
+    "AND posted_on BETWEEN $start AND $end GROUP BY txn_type, txn_id"
+)
+ACCOUNT = (
+    f"SELECT posted_on, txn_type, txn_id, number, memo, amount, NULL FROM ({_LEGS}) "
+    "ORDER BY posted_on, txn_type, txn_id"
+)
+"""The transactions of an account in a span of days."""
+ACCOUNT_WITH_POSTINGS = (
+    "SELECT coalesce(legs.posted_on, derived.txn_date), coalesce(legs.txn_type, derived.entity), "
+    "coalesce(legs.txn_id, derived.txn_id), coalesce(legs.number, ''), coalesce(legs.memo, ''), "
+    f"legs.amount, derived.amount FROM ({_LEGS}) AS legs FULL JOIN (SELECT entity, txn_id, "
+    f"min(txn_date) AS txn_date, sum(amount) AS amount FROM {SCHEMA}.postings "
+    "WHERE realm_id = $realm AND account_id = $account AND txn_date BETWEEN $start AND $end "
+    "GROUP BY entity, txn_id) AS derived "
+    "ON derived.entity = legs.entity AND derived.txn_id = legs.txn_id ORDER BY 1, 2, 3"
+)
+"""The same beside what documents post."""
 LABELS = (
     f"SELECT DISTINCT txn_type FROM {SCHEMA}.journal WHERE realm_id = ? AND entity IS NULL "
     "ORDER BY txn_type"

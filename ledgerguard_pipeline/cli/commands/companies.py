@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +13,14 @@ from ledgerguard_pipeline.cli.installed import (
     require_installed,
 )
 from ledgerguard_pipeline.cli.options import Json
-from ledgerguard_pipeline.cli.output import console, say, table, write_json
-from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.config.settings import Settings
     from ledgerguard_pipeline.control.company_state.companies import Company
+    from ledgerguard_pipeline.control.plane import ControlPlane
 
 
 def companies(as_json: Json = False) -> None:
@@ -68,6 +72,30 @@ def disconnect(
         write_json({"realm_id": realm_id, "name": company.name, "is_connected": False})
     else:
         say(f"Disconnected {company.name} ({realm_id}). Loaded rows stay in Bronze.")
+
+
+def chosen_companies(
+    control: ControlPlane, realms: Sequence[RealmId], settings: Settings
+) -> list[RealmId]:
+    """The companies named, or all that are connected; those that are not are said on stderr.
+
+    Raises:
+        BadInputError: a company is not connected, or none is.
+    """
+    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+
+    for realm in realms:
+        control.companies.require_connected(realm)
+    if realms:
+        return list(realms)
+    known = control.companies.list()
+    ready = [each.realm_id for each in known if each.status is ConnectionStatus.CONNECTED]
+    for each in known:
+        if each.status is ConnectionStatus.NEEDS_REAUTH:
+            note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
+    if not ready:
+        raise BadInputError(nothing_connected(settings))
+    return ready
 
 
 def company_json(company: Company) -> dict[str, object]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledgerguard_pipeline.cli.installed import check_bronze, nothing_connected, require_installed
+from ledgerguard_pipeline.cli.commands.companies import chosen_companies
+from ledgerguard_pipeline.cli.installed import check_bronze, require_installed
 from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
@@ -16,8 +17,6 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.config.settings import Settings
-    from ledgerguard_pipeline.control.plane import ControlPlane
     from ledgerguard_pipeline.installation import Installation
 
 
@@ -98,7 +97,7 @@ def check(
     # Before the companies: a home of the other environment has none of this one's.
     check_bronze(installation)
     control = installation.control
-    chosen = _chosen(control, realms, settings)
+    chosen = chosen_companies(control, realms, settings)
     for realm in chosen:
         _check_tokens(installation, realm)
     month_to_date = control.calls.total_month_to_date()
@@ -106,23 +105,6 @@ def check(
         SyncRequest(realm, types, full=full, since=instant, reconcile=reconcile) for realm in chosen
     ]
     return requests, month_to_date
-
-
-def _chosen(control: ControlPlane, realms: list[RealmId], settings: Settings) -> list[RealmId]:
-    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-
-    for realm in realms:
-        control.companies.require_connected(realm)
-    if realms:
-        return realms
-    known = control.companies.list()
-    ready = [each.realm_id for each in known if each.status is ConnectionStatus.CONNECTED]
-    for each in known:
-        if each.status is ConnectionStatus.NEEDS_REAUTH:
-            note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
-    if not ready:
-        raise BadInputError(nothing_connected(settings))
-    return ready
 
 
 def _check_tokens(installation: Installation, realm: RealmId) -> None:

@@ -143,12 +143,19 @@ def _proved(
 ) -> "ProofResult":
     """Load what changed and compare every level."""
     from ledgerguard_pipeline.tieout.proof import Proof
+    from ledgerguard_pipeline.tieout.record import books_of
 
     realm = parse_realm(context.partition_key)
     installation = quickbooks.installation(context, duckdb)
-    installation.control.budget.require("Comparing the journal")
+    try:
+        installation.control.budget.require("Comparing the books")
+    except CallBudgetSpent as error:
+        installation.control.tie_outs.left_out(realm, error.message)
+        raise
     client, store = installation.client(realm), installation.bronze
-    return Proof(client, store, realm, installation.clock, context.run.run_id).run()
+    result = Proof(client, store, realm, installation.clock, context.run.run_id).run()
+    installation.control.tie_outs.compared(realm, books_of(result))
+    return result
 
 
 def _metadata(result: "ProofResult") -> Metadata:

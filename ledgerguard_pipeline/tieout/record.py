@@ -1,0 +1,106 @@
+"""A proof's result as the control plane keeps it for status, pages, metrics and alerts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from ledgerguard_pipeline.control.company_state.tie_outs import (
+    Books,
+    DifferenceLine,
+    DocumentRef,
+    FigureLine,
+    FindingLine,
+    MonthLine,
+)
+from ledgerguard_pipeline.reports.journal import exact_sum
+from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.labels import ENTITY_OF
+from ledgerguard_pipeline.tieout.proof import ProofResult
+
+_ON_ACCOUNTS = frozenset({Level.TRIAL_BALANCE, Level.STATEMENTS})
+_NAMED = re.compile(r"([A-Z][\w ()]*?) \(id ([^\s()]+)\)")
+"""How an explanation names a transaction: ``Invoice (id 72)``."""
+
+
+def books_of(result: ProofResult) -> Books:
+    """The result in short; unexplained differences first, the largest first."""
+    found = sorted(
+        result.differences,
+        key=lambda each: (
+            each.kind is not DifferenceClass.UNEXPLAINED,
+            -each.difference.copy_abs(),
+        ),
+    )
+    broken = result.unexplained
+    return Books(
+        state=result.state.value,
+        checked_at=result.at,
+        ends=result.ends,
+        currency=result.currency,
+        unexplained=len(broken),
+        explained=len(found) - len(broken),
+        amount=exact_sum(each.difference.copy_abs() for each in broken),
+        first_seen=min((each.first_seen for each in broken if each.first_seen), default=None),
+        differences=tuple(map(line, found)),
+        findings=tuple(FindingLine(each.kind.value, each.text) for each in result.findings),
+        figures=tuple(
+            FigureLine(each.name, each.day, _short(each.ours), _short(each.theirs))
+            for each in result.figures
+        ),
+        months=tuple(
+            MonthLine(each.month, _short(each.ours), _short(each.theirs)) for each in result.months
+        ),
+        metered_calls=result.metered_calls,
+    )
+
+
+def line(each: Difference) -> DifferenceLine:
+    """One difference for people, with the documents it is about."""
+    on_account = each.level in _ON_ACCOUNTS
+    parts = each.key.split("/")
+    account = each.key if on_account else (parts[2] if len(parts) > 2 else None)
+    return DifferenceLine(
+        level=each.level.value,
+        period_end=each.period_end,
+        name=each.name,
+        ours=_short(each.ours),
+        theirs=_short(each.theirs),
+        difference=_short(each.difference),
+        kind=each.kind.value,
+        explanation=each.explanation,
+        message=each.message,
+        first_seen=each.first_seen,
+        account_id=account,
+        documents=tuple(dict.fromkeys(_documents(each))),
+    )
+
+
+def _documents(each: Difference) -> Iterator[DocumentRef]:
+    if each.level not in _ON_ACCOUNTS:
+        entity, _, rest = each.key.rpartition("/") if each.key.count("/") < 2 else _first(each.key)
+        label = each.name
+        known = entity or _entity(label)
+        if known:
+            yield DocumentRef(known, rest, label)
+    for label, id in _NAMED.findall(each.explanation):
+        if label in ENTITY_OF:
+            yield DocumentRef(ENTITY_OF[label], id, f"{label} (id {id})")
+
+
+def _first(key: str) -> tuple[str, str, str]:
+    entity, id, _ = key.split("/", 2)
+    return entity, "/", id
+
+
+def _entity(name: str) -> str | None:
+    """The entity type a name such as ``Bill Payment (Check) 12`` begins with."""
+    fitting = [label for label in ENTITY_OF if name == label or name.startswith(f"{label} ")]
+    return ENTITY_OF[max(fitting, key=len)] if fitting else None
+
+
+def _short(value: Decimal) -> Decimal:
+    """Without the zeros a column adds, and at least two decimals."""
+    whole, _, decimals = format(value, "f").partition(".")
+    return Decimal(f"{whole}.{decimals.rstrip('0').ljust(2, '0')}")
