@@ -20,6 +20,7 @@ from ledgerguard_pipeline.control.company_state.companies import Company, Connec
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.control.company_state.sync_state import SyncState
+from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.call_ledger import CallUsage, forecast
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, Refusals
@@ -148,6 +149,7 @@ class CompanyStatus:
             "quota_resumes_at": _iso(facts.quota_resumes_at),
             "quarantined": facts.quarantined,
             "partial": facts.partial,
+            "books": _books(facts.books),
             "api_calls_this_month": self.calls.month_to_date,
             "api_calls_forecast": self.calls.forecast,
             "api_calls_all_companies": self.calls.all_companies,
@@ -206,6 +208,7 @@ def read_known(
         key_ids=frozenset(key_id for key_id in sealing if control.keyring.holds(key_id)),
         concerns=control.concerns.read(),
         bronze_trouble=control.bronze_trouble.read(),
+        books=control.tie_outs.briefs(realms),
         gaps=control.sync_states.gaps.read(realms),
         doubts=control.sync_states.doubts.read(realms),
         lacking=control.capabilities.lacking(realms),
@@ -226,6 +229,7 @@ class StatusInputs:
     key_ids: frozenset[str]
     concerns: tuple[str, ...]
     bronze_trouble: str | None
+    books: Mapping[RealmId, BooksBrief]
     gaps: Mapping[RealmId, tuple[CountGap, ...]]
     doubts: Mapping[RealmId, tuple[Doubt, ...]]
     lacking: Mapping[RealmId, Lacking]
@@ -312,6 +316,7 @@ class StatusReader:
             count_gaps=tuple(
                 each for each in self._known.gaps.get(realm, ()) if each.entity in self._promises
             ),
+            books=self._known.books.get(realm),
             doubted=tuple(
                 each.entity
                 for each in self._known.doubts.get(realm, ())
@@ -350,6 +355,22 @@ def _entity(sync_state: SyncState, promised: float) -> EntityStatus:
         failure=sync_state.failure,
         partial=sync_state.partial,
     )
+
+
+def _books(books: BooksBrief | None) -> dict[str, object] | None:
+    if books is None:
+        return None
+    return {
+        "state": books.state,
+        "checked_at": _iso(books.checked_at),
+        "tied_out_at": _iso(books.tied_out_at),
+        "accounts": books.accounts,
+        "unexplained": books.unexplained,
+        "amount": str(books.amount),
+        "first_seen": _iso(books.first_seen),
+        "finding": None if books.finding is None else books.finding.name,
+        "left_out": books.left_out,
+    }
 
 
 def _iso(instant: datetime | None) -> str | None:

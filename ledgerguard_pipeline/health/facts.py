@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
+from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
 from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt
 from ledgerguard_pipeline.failure import Failure
 
@@ -45,6 +46,8 @@ class SyncFacts:
     """Objects that Bronze holds in part only, stored so by an earlier release."""
     count_gaps: tuple[CountGap, ...] = ()
     """Where Intuit's count and Bronze differed when they were compared last."""
+    books: BooksBrief | None = None
+    """The last comparison with Intuit's reports; None before the first."""
     doubted: tuple[str, ...] = ()
     """Types whose answers lack objects that are not deleted."""
     withheld: tuple[str, ...] = ()

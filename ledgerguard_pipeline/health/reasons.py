@@ -43,6 +43,8 @@ class ReasonKind(StrEnum):
     QUARANTINE = "quarantine"
     PARTIAL_ROWS = "partial_rows"
     COUNTS_DIFFER = "counts_differ"
+    BOOKS_DIFFER = "books_differ"
+    BOOKS_NOT_COMPARED = "books_not_compared"
     RIGHTS_IN_DOUBT = "rights_in_doubt"
     TYPE_WITHHELD = "type_withheld"
     CUSTOM_FIELDS_IGNORED = "custom_fields_ignored"

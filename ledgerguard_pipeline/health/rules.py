@@ -8,6 +8,7 @@ from ledgerguard_pipeline.control.company_state.companies import Company, Connec
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
 from ledgerguard_pipeline.health.blocking_failures import barring_reason, bars, refresh_reasons
+from ledgerguard_pipeline.health.books import books_reasons
 from ledgerguard_pipeline.health.facts import LATE_AFTER, EntityFacts, SyncFacts
 from ledgerguard_pipeline.health.reasons import Health, HealthState, Reason, ReasonKind
 from ledgerguard_pipeline.health.wording import names, span, were
@@ -62,6 +63,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *([] if barred is not None else _freshness(facts, now)),
             *([] if barred is not None else _calls(company, facts)),
             *_contents(facts),
+            *books_reasons(facts.books),
             *_budget(facts),
             *_webhooks(facts),
         ]

@@ -11,6 +11,20 @@ STATES = ("healthy", "degraded", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True)
+class BooksFigure:
+    """The last comparison of a company's books; ``state`` is one of ``BOOKS_STATES``."""
+
+    state: str
+    age_seconds: float
+    unexplained: int
+    amount: float
+    calls_today: int
+
+
+BOOKS_STATES = ("tied_out", "broken", "not_compared")
+
+
+@dataclass(frozen=True, slots=True)
 class CompanyFigure:
     """The figures of one company. Ages and remaining times are in seconds; None if unknown.
 
@@ -32,6 +46,7 @@ class CompanyFigure:
     quarantined: int
     queue_age_seconds: float
     parked_events: int
+    books: BooksFigure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,26 @@ _PER_COMPANY: tuple[tuple[str, str, _Value], ...] = (
         "Webhook events somebody has to look at.",
         lambda each: each.parked_events,
     ),
+    (
+        "ledgerguard_company_books_age_seconds",
+        "Since the books were compared with Intuit's reports; left out before the first time.",
+        lambda each: None if each.books is None else each.books.age_seconds,
+    ),
+    (
+        "ledgerguard_company_books_differences",
+        "Differences without an explanation at the last comparison.",
+        lambda each: None if each.books is None else each.books.unexplained,
+    ),
+    (
+        "ledgerguard_company_books_difference_amount",
+        "Their sum in home currency, each without its sign, rounded as all of Prometheus' numbers.",
+        lambda each: None if each.books is None else each.books.amount,
+    ),
+    (
+        "ledgerguard_company_books_calls_today",
+        "Metered reads of comparisons today (UTC).",
+        lambda each: None if each.books is None else each.books.calls_today,
+    ),
 )
 
 
@@ -122,6 +157,7 @@ def company_metrics(
         for state in STATES:
             health.add_metric([each.realm_id, state], float(each.health == state))
     yield health
+    yield _books(companies)
     for name, meaning, value in _PER_COMPANY:
         gauge = GaugeMetricFamily(name, meaning, labels=["realm"])
         for each in companies:
@@ -140,6 +176,19 @@ def company_metrics(
     yield tokens
     if budget is not None:
         yield from _budget(budget)
+
+
+def _books(companies: Sequence[CompanyFigure]) -> Metric:
+    books = GaugeMetricFamily(
+        "ledgerguard_company_books",
+        "1 for the result of the last comparison with Intuit's reports, 0 for the others.",
+        labels=["realm", "state"],
+    )
+    for each in companies:
+        if each.books is not None:
+            for state in BOOKS_STATES:
+                books.add_metric([each.realm_id, state], float(each.books.state == state))
+    return books
 
 
 def _budget(budget: BudgetFigure) -> Iterator[Metric]:

@@ -36,7 +36,7 @@ class Movement:
 class Walk:
     """The account from the eve of the month to its end; debits are positive.
 
-    ``carried`` is what the fiscal year's turn moved between accounts without a transaction.
+    ``carried`` is what the start of a fiscal year moved between accounts without a transaction.
     """
 
     account_id: str

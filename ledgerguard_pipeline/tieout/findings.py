@@ -49,6 +49,11 @@ class FindingKind(StrEnum):
         """
         return self is not FindingKind.UNKNOWN_TYPE
 
+    @property
+    def passes(self) -> bool:
+        """Whether it goes away by itself, so that nobody needs to hear of it at once."""
+        return self in (FindingKind.BOOKS_MOVED, FindingKind.BUDGET_SPENT, FindingKind.UNAVAILABLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -42,9 +42,13 @@ def books_of(result: ProofResult) -> Books:
         unexplained=len(broken),
         explained=len(found) - len(broken),
         amount=exact_sum(each.difference.copy_abs() for each in broken),
+        accounts=len({each.account_id for each in map(line, broken) if each.account_id}),
         first_seen=min((each.first_seen for each in broken if each.first_seen), default=None),
         differences=tuple(map(line, found)),
-        findings=tuple(FindingLine(each.kind.value, each.text) for each in result.findings),
+        findings=tuple(
+            FindingLine(each.kind.value, each.text, each.kind.blocks, each.kind.passes)
+            for each in result.findings
+        ),
         figures=tuple(
             FigureLine(each.name, each.day, _short(each.ours), _short(each.theirs))
             for each in result.figures

@@ -49,6 +49,8 @@ def show(company_status: CompanyStatus) -> None:
     """Print one company for people."""
     from rich.text import Text
 
+    from ledgerguard_pipeline.health.books import books_line
+
     company, health, life = company_status.company, company_status.health, company_status.life
     facts, calls = company_status.facts, company_status.calls
     state = health.state.value
@@ -67,6 +69,7 @@ def show(company_status: CompanyStatus) -> None:
         f"companies {calls.all_companies:,} of {calls.budget or 0:,}, {calls.all_forecast:,} "
         "expected"
     )
+    say(f"  books          {books_line(facts.books)}")
     depth, age = facts.webhook_depth, facts.webhook_age_seconds
     waiting = f", the oldest for {age:,.0f} s" if depth else ""
     say(f"  webhooks       {depth:,} events waiting{waiting}")

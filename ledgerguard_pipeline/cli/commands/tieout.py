@@ -192,8 +192,8 @@ def _show_walk(found: Walk) -> None:
             legs.append(None if each.postings is None else _money(each.postings))
         rows.append((each.posted_on.isoformat(), what, each.memo, *legs))
     if found.carried:
-        turn = ("", "turn of the fiscal year", "no transaction", _money(found.carried))
-        rows.append((*turn, *(("",) if derived else ())))
+        year = ("", "start of the fiscal year", "no transaction", _money(found.carried))
+        rows.append((*year, *(("",) if derived else ())))
     rows.append(("", "closing", "", _money(found.closing), *(("",) if derived else ())))
     numeric = frozenset({"journal", "postings"})
     console().print(table(columns, rows, numeric=numeric))

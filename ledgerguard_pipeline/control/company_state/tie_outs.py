@@ -55,6 +55,10 @@ class FindingLine(msgspec.Struct, frozen=True):
 
     name: str
     text: str
+    blocks: bool = True
+    """Whether nothing may be called equal while it lasts."""
+    passing: bool = False
+    """Whether it may go away by itself."""
 
 
 class FigureLine(msgspec.Struct, frozen=True):
@@ -86,6 +90,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     unexplained: int = 0
     explained: int = 0
     amount: Decimal = Decimal(0)
+    accounts: int = 0
+    """Accounts with unexplained differences."""
     first_seen: datetime | None = None
     """Since when the oldest of the unexplained differences is known."""
     differences: tuple[DifferenceLine, ...] = ()
@@ -104,6 +110,31 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
         return self.calls_by_day.get(day.isoformat(), 0)
 
 
+class BooksBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """The same in short, for health and figures of very many companies.
+
+    ``finding`` is the first that keeps books from being compared and does not go away by itself.
+    """
+
+    state: str
+    checked_at: datetime
+    tied_out_at: datetime | None = None
+    unexplained: int = 0
+    accounts: int = 0
+    amount: Decimal = Decimal(0)
+    currency: str | None = None
+    first_seen: datetime | None = None
+    finding: FindingLine | None = None
+    metered_calls: int = 0
+    day: date | None = None
+    day_calls: int = 0
+    left_out: str | None = None
+
+    def calls_on(self, day: date) -> int:
+        """Metered calls of comparisons of a day (UTC)."""
+        return self.day_calls if day == self.day else 0
+
+
 class TieOuts:
     """The comparisons of the environment the plane was opened for."""
 
@@ -114,7 +145,7 @@ class TieOuts:
 
     def compared(self, realm: RealmId, books: Books) -> Books:
         """Put a comparison in place of the one before; what days had cost stays."""
-        known = self.read([realm]).get(realm)
+        known = self.read(realm)
         calls = dict(known.calls_by_day) if known else {}
         today = books.checked_at.date().isoformat()
         calls[today] = calls.get(today, 0) + books.metered_calls
@@ -130,24 +161,54 @@ class TieOuts:
 
     def left_out(self, realm: RealmId, why: str) -> None:
         """Note that a comparison was left out; what is known stays. Nothing where none was made."""
-        known = self.read([realm]).get(realm)
+        known = self.read(realm)
         if known is not None and known.left_out != why:
             self._write(realm, msgspec.structs.replace(known, left_out=why))
 
-    def read(self, realms: Sequence[RealmId] | None = None) -> Mapping[RealmId, Books]:
+    def read(self, realm: RealmId) -> Books | None:
+        """The last comparison of a company; None if there was none."""
+        statement = select(tie_outs.c.summary).where(self._mine, tie_outs.c.realm_id == realm)
+        with self._database.read() as connection:
+            found = connection.execute(statement).scalar_one_or_none()
+        return None if found is None else msgspec.json.decode(found, type=Books)
+
+    def briefs(self, realms: Sequence[RealmId] | None = None) -> Mapping[RealmId, BooksBrief]:
         """By company, of some companies or of all, in one statement; those never compared lack."""
-        statement = select(tie_outs.c.realm_id, tie_outs.c.summary).where(self._mine)
+        statement = select(tie_outs.c.realm_id, tie_outs.c.brief).where(self._mine)
         if realms is not None:
             statement = statement.where(tie_outs.c.realm_id.in_(realms))
         with self._database.read() as connection:
             rows = connection.execute(statement).fetchall()
-        return {RealmId(row.realm_id): msgspec.json.decode(row.summary, type=Books) for row in rows}
+        return {
+            RealmId(row.realm_id): msgspec.json.decode(row.brief, type=BooksBrief) for row in rows
+        }
 
     def _write(self, realm: RealmId, books: Books) -> None:
         values = {
             "environment": self._environment.value,
             "realm_id": realm,
+            "brief": msgspec.json.encode(_brief(books)).decode(),
             "summary": msgspec.json.encode(books).decode(),
         }
         with self._database.write(f"tie_outs:{self._environment.value}:{realm}") as connection:
             connection.execute(self._database.upsert(tie_outs, tuple(values)), values)
+
+
+def _brief(books: Books) -> BooksBrief:
+    newest = max(books.calls_by_day, default=None)
+    lasting = (each for each in books.findings if each.blocks and not each.passing)
+    return BooksBrief(
+        state=books.state,
+        checked_at=books.checked_at,
+        tied_out_at=books.tied_out_at,
+        unexplained=books.unexplained,
+        accounts=books.accounts,
+        amount=books.amount,
+        currency=books.currency,
+        first_seen=books.first_seen,
+        finding=next(lasting, None),
+        metered_calls=books.metered_calls,
+        day=None if newest is None else date.fromisoformat(newest),
+        day_calls=0 if newest is None else books.calls_by_day[newest],
+        left_out=books.left_out,
+    )

@@ -376,6 +376,7 @@ tie_outs = Table(
     metadata,
     Column("environment", String(16), primary_key=True),
     Column("realm_id", String(20), primary_key=True),
+    Column("brief", Text, nullable=False),
     Column("summary", Text, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.deliveries import COUNTER
 from ledgerguard_pipeline.control.webhook_queue.queue import (
@@ -22,7 +23,11 @@ from ledgerguard_pipeline.control.webhook_queue.queue import (
 )
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
-from ledgerguard_pipeline.observability.company_metrics import BudgetFigure, CompanyFigure
+from ledgerguard_pipeline.observability.company_metrics import (
+    BooksFigure,
+    BudgetFigure,
+    CompanyFigure,
+)
 from ledgerguard_pipeline.observability.metrics import (
     CONTENT_TYPE,
     CallFigure,
@@ -161,6 +166,17 @@ def _company(company_status: CompanyStatus, now: datetime) -> CompanyFigure:
         quarantined=facts.quarantined,
         queue_age_seconds=facts.webhook_age_seconds,
         parked_events=facts.parked_events,
+        books=None if facts.books is None else _books(facts.books, now),
+    )
+
+
+def _books(books: BooksBrief, now: datetime) -> BooksFigure:
+    return BooksFigure(
+        state=books.state,
+        age_seconds=(now - books.checked_at).total_seconds(),
+        unexplained=books.unexplained,
+        amount=float(books.amount),
+        calls_today=books.calls_on(now.date()),
     )
 
 

@@ -91,7 +91,8 @@ def test_a_difference_is_named_to_the_cent_and_stays_first_seen(
     assert "does not tie out" in done.out
     assert "difference 12.40" in done.out
     with books.installation() as opened:
-        kept = opened.control.tie_outs.read([books.realm])[books.realm]
+        kept = opened.control.tie_outs.read(books.realm)
+    assert kept is not None
     assert kept.first_seen == datetime.fromisoformat(found["first_seen"])
 
 
@@ -111,12 +112,12 @@ def test_an_account_is_walked_from_opening_to_what_quickbooks_says(
     assert "the difference is 12.40" in broken.out
 
 
-def test_the_turn_of_the_fiscal_year_is_a_step_of_its_own(
+def test_the_start_of_the_fiscal_year_is_a_step_of_its_own(
     ledgerguard: Ledgerguard, books: ProvenHome
 ) -> None:
     done = ledgerguard("tieout", "--explain", "Retained Earnings", "--month", "2026-01")
     assert done.code == 0, done.err
-    assert "turn of the fiscal year" in done.out
+    assert "start of the fiscal year" in done.out
 
 
 BAD_REPORTS: dict[str, tuple[dict[str, object], str, str]] = {

@@ -16,6 +16,7 @@ def upgrade() -> None:
         "tie_outs",
         sa.Column("environment", sa.String(16), primary_key=True),
         sa.Column("realm_id", sa.String(20), primary_key=True),
+        sa.Column("brief", sa.Text, nullable=False),
         sa.Column("summary", sa.Text, nullable=False),
         sqlite_with_rowid=False,
     )
