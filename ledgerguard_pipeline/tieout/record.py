@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from ledgerguard_pipeline.control.company_state.tie_outs import (
     Books,
+    ClassLine,
     DifferenceLine,
     DocumentRef,
     FigureLine,
@@ -45,6 +46,7 @@ def books_of(result: ProofResult) -> Books:
         accounts=len({each.account_id for each in map(line, broken) if each.account_id}),
         first_seen=min((each.first_seen for each in broken if each.first_seen), default=None),
         differences=tuple(map(line, found)),
+        classes=tuple(_classes(result.differences)),
         findings=tuple(
             FindingLine(each.kind.value, each.text, each.kind.blocks, each.kind.passes)
             for each in result.findings
@@ -58,6 +60,16 @@ def books_of(result: ProofResult) -> Books:
         ),
         metered_calls=result.metered_calls,
     )
+
+
+def _classes(found: Sequence[Difference]) -> Iterator[ClassLine]:
+    amounts: dict[tuple[str, str], list[Decimal]] = {}
+    for each in found:
+        if each.kind is not DifferenceClass.UNEXPLAINED:
+            key = each.level.value, each.kind.value
+            amounts.setdefault(key, []).append(each.difference.copy_abs())
+    for (level, kind), values in sorted(amounts.items()):
+        yield ClassLine(level, kind, len(values), _short(exact_sum(values)))
 
 
 def line(each: Difference) -> DifferenceLine:

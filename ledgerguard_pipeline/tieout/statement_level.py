@@ -2,7 +2,7 @@
 
 The year that ends with the last closed month is compared, income and expenses month by month. An answer
 that Bronze keeps is used as long as it agrees with the journal, so a quiet day costs no call; one that
-differs proves nothing about today and is asked for again (decision 71).
+differs proves nothing about today and is asked for again (decision 74).
 """
 
 from __future__ import annotations

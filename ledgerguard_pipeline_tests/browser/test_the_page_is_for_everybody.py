@@ -10,6 +10,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline_tests.browser.accessibility import findings, weak_contrasts
 from ledgerguard_pipeline_tests.browser.conftest import Edge, Window
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
+from ledgerguard_pipeline_tests.web import made_up_books
 from ledgerguard_pipeline_tests.web.companies import add, realm
 
 pytestmark = pytest.mark.browser
@@ -21,6 +22,9 @@ PATHS = {
     "second-page": "/?page=2",
     "nothing-found": "/?q=nobody",
     "company": f"/companies/{realm(1)}",
+    "red-books": f"/companies/{realm(0)}",
+    "green-books": f"/companies/{realm(3)}",
+    "refused-books": f"/companies/{realm(4)}",
     "gone": f"/companies/{realm(2)}",
     "confirmation": f"/companies/{realm(1)}/disconnect",
     "not-found": "/nowhere",
@@ -37,6 +41,9 @@ def fill(plane: ControlPlane) -> None:
     add(plane, 2, name="O'Hara Coffee", status=dead, error="Connect it with `ledgerguard connect`.")
     for index in range(3, 24):
         add(plane, index, synced=index % 2 == 0)
+    plane.tie_outs.compared(realm(0), made_up_books.broken(plane.now()))
+    plane.tie_outs.compared(realm(3), made_up_books.tied_out(plane.now()))
+    plane.tie_outs.compared(realm(4), made_up_books.not_compared(plane.now(), LONG))
     plane.calls.record(realm(0), entity="Invoice", purpose="sync", status=200, metered=430_000)
     events = [event("e1", realm=realm(0)), event("e2", realm=realm(1), object_id=LONG[:60])]
     unreadable = [Unreadable(key="u" * 64, reason="no id", excerpt=LONG)]

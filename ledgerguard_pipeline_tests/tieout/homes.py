@@ -21,8 +21,6 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.tieout.books import open_sandbox
 
-ENTITIES = ["Account", "CompanyInfo", "Preferences", "Bill", "Purchase", "Invoice"]
-
 
 @dataclass(frozen=True)
 class ProvenHome:
@@ -80,7 +78,7 @@ def proven_home(folder: Path) -> Iterator[ProvenHome]:
         home = ProvenHome(folder, sandbox)
         with home.installation() as opened:
             connect(opened, sandbox)
-            opened.service(home.realm).run_batch_ingestion(ENTITIES)
+            opened.service(home.realm).run_batch_ingestion()
             prove(opened, home.realm)
         yield home
 

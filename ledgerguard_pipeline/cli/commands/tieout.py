@@ -121,8 +121,8 @@ def _prove(installation: Installation, realm: RealmId, end: date | None) -> Book
 def _show(company: str, books: Books, today: date) -> None:
     days = " and ".join(each.isoformat() for each in books.ends)
     say(f"{company}: {_WORDS[books.state]}, as of {days}, checked {moment(books.checked_at)}")
-    for each in books.findings:
-        say(f"  - {each.name}: {each.text}")
+    for finding in books.findings:
+        say(f"  - {finding.name}: {finding.text}")
     if books.figures:
         rows = [
             (_FIGURES.get(each.name, each.name), each.day.isoformat(), each.theirs, each.ours)
@@ -131,8 +131,12 @@ def _show(company: str, books: Books, today: date) -> None:
         heading = ("figure", "as of", "QuickBooks", "LedgerGuard")
         console().print(table(heading, rows, numeric=frozenset({"QuickBooks", "LedgerGuard"})))
     for difference in books.differences:
-        kind = "" if difference.kind == "unexplained" else f" [{difference.kind}]"
-        say(f"  - {difference.message}{kind}")
+        if difference.kind == "unexplained":
+            say(f"  - {difference.message}")
+    for each in books.classes:
+        say(
+            f"  explained      {each.level} {each.kind}: {each.count:,}, {_money(each.amount)} in all"
+        )
     if books.unexplained:
         say(
             f"  {books.unexplained:,} differences, {_money(books.amount)} in all, "

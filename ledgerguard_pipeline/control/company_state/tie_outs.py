@@ -61,6 +61,15 @@ class FindingLine(msgspec.Struct, frozen=True):
     """Whether it may go away by itself."""
 
 
+class ClassLine(msgspec.Struct, frozen=True):
+    """Differences of a level that have one explanation: how many, and what they come to."""
+
+    level: str
+    kind: str
+    count: int
+    amount: Decimal
+
+
 class FigureLine(msgspec.Struct, frozen=True):
     """One figure of the books on a day, by us and by Intuit; None where nobody said it."""
 
@@ -96,6 +105,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the oldest of the unexplained differences is known."""
     differences: tuple[DifferenceLine, ...] = ()
     findings: tuple[FindingLine, ...] = ()
+    classes: tuple[ClassLine, ...] = ()
+    """The explained ones, added up without their signs."""
     figures: tuple[FigureLine, ...] = ()
     months: tuple[MonthLine, ...] = ()
     metered_calls: int = 0

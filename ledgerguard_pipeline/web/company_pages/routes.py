@@ -18,6 +18,7 @@ from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.web.company_pages.books import books_view
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
 from ledgerguard_pipeline.web.company_pages.listing import (
     WORST_FIRST,
@@ -146,6 +147,13 @@ class CompanyPages:
                 "links": frame.links,
                 "now": now,
                 "card": card(company_status, now),
+                "books": books_view(
+                    control.tie_outs.read(company.realm_id),
+                    company.environment,
+                    company.realm_id,
+                    now,
+                    frame.links,
+                ),
                 "failures": failures([summary], parked),
                 "events": event_lines(latest[:LATEST_EVENTS], company_names([summary])),
             },
