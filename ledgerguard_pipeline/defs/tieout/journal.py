@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BALANCED = "every_transaction_balances"
 TIED_OUT = "equals_the_trial_balance"
+STATEMENTS = "equals_the_statements"
 DERIVED = "every_document_balances"
 EXPLAINED = "documents_explain_the_journal"
 LISTED = "equals_the_transaction_list"
@@ -37,6 +38,7 @@ OPEN_ITEMS = "equals_the_reports_of_aging"
 LEVELS = {
     BALANCED: Level.BALANCED,
     TIED_OUT: Level.TRIAL_BALANCE,
+    STATEMENTS: Level.STATEMENTS,
     DERIVED: Level.DERIVED,
     EXPLAINED: Level.POSTINGS,
     LISTED: Level.LISTED,
@@ -49,6 +51,10 @@ _DESCRIPTIONS = {
     TIED_OUT: (
         "Every account stands at what Intuit's TrialBalance says, to the last digit, in every "
         "company. Accounts in other currencies, which Intuit revalues, are shown and do not fail."
+    ),
+    STATEMENTS: (
+        "Income and expenses of every month, and assets, liabilities and equity on the last closed "
+        "month end, are what Intuit's ProfitAndLoss and BalanceSheet say, in every company."
     ),
     DERIVED: (
         "Debits and credits of every document by Intuit's posting rules are equal, in every company."

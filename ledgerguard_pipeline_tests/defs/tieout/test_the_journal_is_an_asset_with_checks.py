@@ -15,12 +15,14 @@ from ledgerguard_pipeline.defs.tieout.journal import (
     EXPLAINED,
     LISTED,
     OPEN_ITEMS,
+    STATEMENTS,
     TIED_OUT,
 )
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline_tests.web.made_up_books import tied_out
 
 END = date(2026, 10, 31)
 
@@ -48,6 +50,7 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
     assert legs > 1_000
     found = {each.check_name: each for each in done.get_asset_check_evaluations()}
     assert found[BALANCED].passed
+    assert found[STATEMENTS].passed
     # Its own books agree; the one difference is the other company's.
     assert not found[TIED_OUT].passed
     assert found[TIED_OUT].metadata["differences"].value == 1
@@ -61,3 +64,30 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
         assert found[check].severity is dg.AssetCheckSeverity.WARN
         assert "Bronze never loaded " in str(found[check].description)
     assert found[DERIVED].passed
+    # Status, pages and alerts know as much.
+    known = connected.control.tie_outs.read(parse_realm(sandbox.realm_id))
+    assert known is not None
+    assert known.state == "not_compared"
+    assert known.metered_calls > 0
+
+
+def test_near_the_end_of_the_budget_the_comparison_waits_and_says_so_on_the_page(
+    settings: Settings, connected: Installation, sandbox: SandboxServer
+) -> None:
+    realm, control = parse_realm(sandbox.realm_id), connected.control
+    control.tie_outs.compared(realm, tied_out(control.now()))
+    limit = settings.ledgerguard_monthly_call_budget
+    control.calls.record(
+        realm, entity="Invoice", purpose="sync", status=200, metered=limit * 96 // 100
+    )
+    job = build_definitions(settings).resolve_job_def(JOURNAL_JOB)
+    used = control.calls.total_month_to_date()
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(REALM, [realm])
+        done = job.execute_in_process(instance=instance, partition_key=realm)
+    assert done.success
+    assert control.calls.total_month_to_date() == used
+    known = control.tie_outs.read(realm)
+    assert known is not None
+    assert known.state == "tied_out"
+    assert str(known.left_out).startswith("Comparing the books is skipped: ")
