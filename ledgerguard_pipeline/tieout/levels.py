@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from ledgerguard_pipeline.bronze.read.company_facts import CompanyFacts
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.reports.balances import read_trial_balance
@@ -75,6 +76,8 @@ class Levels:
         self._sync = sync
         self._journal = JournalStore(store.workspace)
         self._tie_out = TieOut(store.workspace)
+        self._accounts: dict[str, Account] | None = None
+        self._facts: CompanyFacts | None = None
         self.last: Compared | None = None
         """The accounts as they were compared last."""
 
@@ -118,6 +121,18 @@ class Levels:
         found = [_explained(each, notes.get(each.key, "")) for each in found]
         return self._tie_out.keep(self._realm, Level.TRIAL_BALANCE, end, found)
 
+    def accounts(self) -> dict[str, Account]:
+        """The accounts, read once: opening the store costs more than the rest of a comparison."""
+        if self._accounts is None:
+            self._accounts = read_accounts(self._store.workspace, self._realm)
+        return self._accounts
+
+    def facts(self) -> CompanyFacts:
+        """Fiscal year and currencies, read once."""
+        if self._facts is None:
+            self._facts = self._store.reports.company_facts(self._realm)
+        return self._facts
+
     def compared(self, end: date) -> Compared:
         """Every account on a day, with a TrialBalance asked for now.
 
@@ -127,7 +142,7 @@ class Levels:
         return self._side_by_side(end, self._trial(end))
 
     def _trial(self, end: date) -> Trial:
-        facts = self._store.reports.company_facts(self._realm)
+        facts = self.facts()
         asked = Window(end.replace(day=1), end, facts.fiscal_year(end), facts.multicurrency)
         (request,) = stored_requests("TrialBalance", asked)
         load = self._loads.request(request)
@@ -167,7 +182,7 @@ class Levels:
 
     def _compare(self, end: date, trial: Trial) -> list[Difference]:
         found = self._side_by_side(end, trial)
-        home = self._store.reports.company_facts(self._realm).home_currency
+        home = self.facts().home_currency
         return [
             Difference(
                 Level.TRIAL_BALANCE,
@@ -184,7 +199,7 @@ class Levels:
         ]
 
     def _side_by_side(self, end: date, trial: Trial) -> Compared:
-        accounts = read_accounts(self._store.workspace, self._realm)
+        accounts = self.accounts()
         if not accounts:
             raise NotCompared(
                 "Bronze holds no account of this company, so income and expenses cannot be "
@@ -193,7 +208,7 @@ class Levels:
                 realm_id=str(self._realm),
                 entity="Account",
             )
-        facts = self._store.reports.company_facts(self._realm)
+        facts = self.facts()
         whole = self._journal.sums(self._realm, end)
         year = self._journal.sums(self._realm, end, facts.fiscal_year(end))
         since = {each.account_id: each.amount for each in whole}

@@ -16,7 +16,6 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.tieout.accounts import read_accounts
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
@@ -154,7 +153,7 @@ class Proof:
         sync = JournalSync(loads, store, realm, clock)
         levels = Levels(loads, store, realm, sync)
         documents = DocumentLevels(loads, store, realm, sync, clock)
-        statements = Statements(loads, store, realm, sync.journal)
+        statements = Statements(loads, store, realm, sync.journal, levels)
         self.bench = Bench(loads, store, realm, sync, levels, documents, statements, clock)
 
     def run(self, ends: Sequence[date] | None = None) -> ProofResult:
@@ -199,7 +198,7 @@ class Proof:
             self._client.stats.metered_calls - calls,
             figures,
             tuple(self.bench.statements.months),
-            self._store.reports.company_facts(self._realm).home_currency,
+            self.bench.levels.facts().home_currency,
             tuple(errors),
         )
 
@@ -248,7 +247,7 @@ class Proof:
 
     def _surroundings(self, end: date) -> Iterator[LevelResult]:
         """What the journal has and Bronze cannot account for, whether the sums agree or not."""
-        known = read_accounts(self._store.workspace, self._realm)
+        known = self.bench.levels.accounts()
         sums = self.bench.sync.journal.sums(self._realm, end)
         strange = [
             f"{each.account_id} {each.name}" for each in sums if each.account_id not in known

@@ -21,11 +21,11 @@ from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport, read_shape
 from ledgerguard_pipeline.reports.statement import Statement, read_statement
 from ledgerguard_pipeline.reports.types import ReportRequest, report_request
-from ledgerguard_pipeline.tieout.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.accounts import Account
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore
-from ledgerguard_pipeline.tieout.levels import Compared, class_of, month_end, rolled
+from ledgerguard_pipeline.tieout.levels import Compared, Levels, class_of, month_end, rolled
 from ledgerguard_pipeline.values import RealmId
 
 NET_INCOME, TOTAL_ASSETS = "net_income", "total_assets"
@@ -84,6 +84,7 @@ class Statements:
     store: BronzeStore
     realm: RealmId | str
     journal: JournalStore
+    levels: Levels
     figures: list[Figure] = field(default_factory=list)
     months: list[MonthResult] = field(default_factory=list)
 
@@ -95,8 +96,7 @@ class Statements:
             QBOAPIError, QBOAuthError, BronzeError: a statement could not be read or kept.
         """
         closed = end if end == month_end(end) else end.replace(day=1) - timedelta(days=1)
-        accounts = read_accounts(self.store.workspace, self.realm)
-        facts = self.store.reports.company_facts(self.realm)
+        accounts, facts = self.levels.accounts(), self.levels.facts()
         first = _months_before(closed, MONTHS - 1)
         moved = self.journal.months(self.realm, first, closed)
         profit = {
@@ -121,7 +121,7 @@ class Statements:
         self.months.clear()
         for request, ours in ((year, profit), (sheet, balances)):
             answer, theirs = self._answer(request, ours, accounts, closed)
-            self._remember(request.type.name, answer.statement, ours, closed)
+            self._remember(request.type.name, answer.statement, ours, closed, accounts)
             found += _differences(ours, theirs, accounts, facts, answer.id)
         return TieOut(self.store.workspace).keep(self.realm, Level.STATEMENTS, None, found)
 
@@ -167,9 +167,15 @@ class Statements:
                     return None
         return None
 
-    def _remember(self, name: str, statement: Statement, ours: _Cells, closed: date) -> None:
+    def _remember(
+        self,
+        name: str,
+        statement: Statement,
+        ours: _Cells,
+        closed: date,
+        accounts: Mapping[str, Account],
+    ) -> None:
         if name == "BalanceSheet":
-            accounts = read_accounts(self.store.workspace, self.realm)
             total = exact_sum(value for (_, id), value in ours.items() if accounts[id].asset)
             theirs = statement.totals.get("TotalAssets", ())
             if theirs:
