@@ -40,7 +40,9 @@ def test_sound_books_tie_out_on_every_level_and_day(books: Books) -> None:
     assert [each.level for each in result.levels[:2]] == [Level.BALANCED, Level.TRIAL_BALANCE]
     # The month before, and today.
     assert len(result.ends) == 2
-    assert result.metered_calls <= 6
+    # Both statements were read for the first time; on a quiet day the kept ones do.
+    assert result.metered_calls <= 8
+    assert prove(books).metered_calls <= 6
     assert result.legs > 100
 
 
