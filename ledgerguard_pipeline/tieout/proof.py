@@ -19,6 +19,7 @@ from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
+from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
 from ledgerguard_pipeline.tieout.levels import Levels, month_end
@@ -92,6 +93,9 @@ class ProofResult:
             return ProofState.BROKEN
         blocked = any(each.kind.blocks for each in self.findings)
         return ProofState.NOT_COMPARED if blocked else ProofState.TIED_OUT
+
+    coverage: Coverage | None = None
+    """How much of the journal the documents explain; None where that was not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class Proof:
             tuple(self.bench.statements.months),
             self.bench.levels.facts().home_currency,
             tuple(errors),
+            coverage=self.bench.documents.coverage,
         )
 
     def nightly_ends(self, today: date) -> tuple[date, ...]:

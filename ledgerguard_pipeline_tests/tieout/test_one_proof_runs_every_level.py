@@ -44,6 +44,8 @@ def test_sound_books_tie_out_on_every_level_and_day(books: Books) -> None:
     assert result.metered_calls <= 8
     assert prove(books).metered_calls <= 6
     assert result.legs > 100
+    assert result.coverage is not None
+    assert 0.9 < result.coverage.share < 1
 
 
 def test_a_broken_month_is_compared_again_until_it_ties_out(books: Books, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ledgerguard_pipeline.tieout.findings import Finding, finding_of
 from ledgerguard_pipeline.values import parse_realm
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
     from ledgerguard_pipeline.tieout.proof import ProofResult
 
 BALANCED = "every_transaction_balances"
@@ -176,6 +177,15 @@ def _metadata(result: "ProofResult") -> Metadata:
             [{"name": each.kind.value, "text": each.text} for each in result.findings]
         ),
         "metered_calls": dg.MetadataValue.int(result.metered_calls),
+        **({} if result.coverage is None else _explained(result.coverage)),
+    }
+
+
+def _explained(coverage: "Coverage") -> Metadata:
+    """How much of the journal documents explain to the cent."""
+    return {
+        "legs_explained": dg.MetadataValue.int(coverage.explained),
+        "share_explained": dg.MetadataValue.float(coverage.share),
     }
 
 
@@ -189,7 +199,8 @@ def _judged(
     check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
 ) -> dg.AssetCheckResult:
     failing = [pair for pair in found if pair[1].kind is DifferenceClass.UNEXPLAINED]
-    listed = "\n".join(f"{realm}: {each.message}" for realm, each in found[:SHOWN])
+    shown = [*failing, *(pair for pair in found if pair not in failing)][:SHOWN]
+    listed = "\n".join(f"{realm}: {each.message}" for realm, each in shown)
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
     said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
     return dg.AssetCheckResult(

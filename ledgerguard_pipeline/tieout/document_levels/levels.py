@@ -65,6 +65,8 @@ class DocumentLevels:
         self._clock = clock
         self._postings = PostingStore(store)
         self._tie_out = TieOut(store.workspace)
+        self.coverage: Coverage | None = None
+        """How much of the journal documents explained when it was compared last."""
 
     def derive(self) -> Derived:
         """Bring ``silver.postings`` up to date, and learn what reports call things. No call.
@@ -125,6 +127,7 @@ class DocumentLevels:
             self._sync.bring_up_to_date()
             self.derive()
             found = self._match()
+        self.coverage = found.coverage
         loaded = self._loaded()
         absent = {each for each in found.undocumented if each not in loaded}
         held = [each for each in found.differences if each.key.partition("/")[0] not in absent]

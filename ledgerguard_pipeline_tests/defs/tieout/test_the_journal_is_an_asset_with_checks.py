@@ -48,6 +48,7 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
     legs = event.asset_materialization.metadata["legs"].value
     assert isinstance(legs, int)
     assert legs > 1_000
+    assert event.asset_materialization.metadata["share_explained"].value == 0.0
     found = {each.check_name: each for each in done.get_asset_check_evaluations()}
     assert found[BALANCED].passed
     assert found[STATEMENTS].passed
