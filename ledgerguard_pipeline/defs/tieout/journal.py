@@ -199,7 +199,7 @@ def _judged(
     check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
 ) -> dg.AssetCheckResult:
     failing = [pair for pair in found if pair[1].kind is DifferenceClass.UNEXPLAINED]
-    shown = [*failing, *(pair for pair in found if pair not in failing)][:SHOWN]
+    shown = sorted(found, key=lambda pair: pair[1].kind is not DifferenceClass.UNEXPLAINED)[:SHOWN]
     listed = "\n".join(f"{realm}: {each.message}" for realm, each in shown)
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
     said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
