@@ -154,10 +154,8 @@ class BronzeStore:
         found: dict[str, dict[str, datetime]] = {str(realm): {} for realm in realms}
         with self._reading() as (connection, _):
             if connection is not None and found:
-                statement = statements.READ_WATERMARKS_OF
-                for realm, entity, watermark in connection.execute(
-                    statement, [list(found)]
-                ).fetchall():
+                asked = connection.execute(statements.READ_WATERMARKS_OF, [list(found)])
+                for realm, entity, watermark in asked.fetchall():
                     found[str(realm)][str(entity)] = watermark
         return found
 

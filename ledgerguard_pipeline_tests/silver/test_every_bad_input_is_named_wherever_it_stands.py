@@ -20,7 +20,7 @@ COUNT = 17
 """So many payloads are read in columns, all of them but the bad one."""
 
 SALE, COST, ENTRY = "SalesItemLineDetail", "AccountBasedExpenseLineDetail", "JournalEntryLineDetail"
-PLACES = {
+MEMBERS = {
     "Invoice": ("TotalAmt", "TxnDate", "CustomerRef", SALE),
     "Bill": ("Balance", "DueDate", "VendorRef", COST),
     "JournalEntry": ("TxnTaxDetail.TotalTax", "TxnDate", "CurrencyRef", ENTRY),
@@ -80,9 +80,9 @@ def read(
 
 
 @pytest.mark.parametrize("among", [0, COUNT], ids=["alone", "among good ones"])
-@pytest.mark.parametrize("entity", PLACES)
+@pytest.mark.parametrize("entity", MEMBERS)
 def test_a_bad_value_of_a_header_is_named_and_the_rest_is_read(entity: str, among: int) -> None:
-    number, date, reference, _ = PLACES[entity]
+    number, date, reference, _ = MEMBERS[entity]
     cases = [(number, *case) for case in NUMBERS.items()]
     cases += [(date, *case) for case in DATES.items()]
     cases += [(reference, *case) for case in REFERENCES.items()]
@@ -99,7 +99,7 @@ def test_a_bad_value_of_a_header_is_named_and_the_rest_is_read(entity: str, amon
 
 
 @pytest.mark.parametrize("among", [0, COUNT], ids=["alone", "among good ones"])
-@pytest.mark.parametrize("entity, kind", [(e, p[3]) for e, p in PLACES.items() if p[3]])
+@pytest.mark.parametrize("entity, kind", [(e, p[3]) for e, p in MEMBERS.items() if p[3]])
 def test_a_bad_line_is_named_and_the_others_are_read(entity: str, kind: str, among: int) -> None:
     good = f'{{"Amount":1.5,"DetailType":"{kind}"}}'
     cases = [
@@ -160,7 +160,7 @@ def test_what_only_looks_strange_is_read(among: int) -> None:
         assert (row[column], misfits) == (value, set()), members[:60]
 
 
-@pytest.mark.parametrize("entity", [*PLACES, "RecurringTransaction", "Preferences"])
+@pytest.mark.parametrize("entity", [*MEMBERS, "RecurringTransaction", "Preferences"])
 @pytest.mark.parametrize(
     "payload", ["[1,2]", '"text"', "null", "7", "{", "", "[" * 3000, '{"a":' * 3000]
 )
