@@ -61,7 +61,7 @@ def test_an_entity_may_fail_before_it_was_ever_loaded(plane: ControlPlane) -> No
     plane.sync_states.ended(REALM, failed={"Bill": "x" * 2_000})
     found = sync_state(plane, "Bill")
     assert (found.rows, found.mode, found.last_sync_at) == (0, None, None)
-    assert found.error == "x" * 500
+    assert found.error == "x" * 1_000
 
 
 def test_an_entity_without_rows_to_write_is_up_to_date_too(
