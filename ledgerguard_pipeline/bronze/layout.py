@@ -14,6 +14,8 @@ from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
 from ledgerguard_pipeline.values import Environment
 
+_PRESENT = "the tables of schema bronze"
+
 
 def has_schema(session: OpenStore) -> bool:
     """False for a place nothing was loaded into yet."""
@@ -92,6 +94,8 @@ def enter(backend: Backend, session: OpenStore, environment: Environment | None)
         WrongEnvironment: it belongs to the other Intuit environment.
         BronzeError: it is no Bronze store, or of a newer layout than this program knows.
     """
+    if _PRESENT in session.known:  # of an opening that is shared
+        return session.known[_PRESENT]
     connection = session.connection
     connection.execute(statements.search_path(session.catalog))
     present = backend.tables(session)
@@ -108,6 +112,8 @@ def enter(backend: Backend, session: OpenStore, environment: Environment | None)
             f"{_capital(backend.name)} was written by a newer release (layout "
             f"{meta['schema_version']}, known {statements.SCHEMA_VERSION}); upgrade this program."
         )
+    if not session.lake:
+        session.known[_PRESENT] = present
     return present
 
 

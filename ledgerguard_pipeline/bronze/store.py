@@ -107,9 +107,9 @@ class BronzeStore:
 
         A version is written only if its bytes differ from the newest stored one and it is not
         older (``bronze/write/version_order.py`` has the rules); repeating a load changes no version. On any
-        error nothing of any load is kept. Threads that commit at the same time may share
-        a transaction; their errors stay apart.
+        error nothing of any load is kept. Threads may share a transaction; their errors stay apart.
         """
+        self._backend.let_go()  # a thread that shares the transaction may be the one that writes it
         return self._commits.commit(loads) if loads else []
 
     def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:

@@ -50,6 +50,17 @@ class Workspace:
         self._prepare = prepare
         self.clock = clock
 
+    def shared(self) -> AbstractContextManager[None]:
+        """Inside the block this thread opens a file once for many reads and writes.
+
+        Nobody else can open it meanwhile, so ``let_go`` belongs before whatever waits for others.
+        """
+        return self._backend.shared()
+
+    def let_go(self) -> None:
+        """Close what a ``shared`` block of this thread holds; its next use opens it again."""
+        self._backend.let_go()
+
     @contextlib.contextmanager
     def read(self) -> Iterator[View | None]:
         """One consistent view for the block; None where nothing was ever written."""

@@ -68,12 +68,15 @@ class ReportLoads:
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: as ``load``.
         """
         load = _Growing(self._keep)
+        self._store.workspace.let_go()  # others may have the file while QuickBooks is waited for
         try:
             if request.divisible:
                 for answer in self._client.requested_windows(
                     request, rejected=load.reject, months=months
                 ):
                     load.take(answer)
+                    if answer.request.end != request.end:
+                        self._store.workspace.let_go()
             else:
                 load.take(self._client.requested_report(request))
         except ReportCut as error:

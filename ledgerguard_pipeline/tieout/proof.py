@@ -169,6 +169,10 @@ class Proof:
         Raises:
             BronzeError: the result could not be read or kept.
         """
+        with self._store.workspace.shared():
+            return self._run(ends)
+
+    def _run(self, ends: Sequence[date] | None) -> ProofResult:
         today = self._clock.now().date()
         chosen = tuple(ends) if ends else self.nightly_ends(today)
         calls = self._client.stats.metered_calls

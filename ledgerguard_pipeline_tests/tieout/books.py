@@ -14,6 +14,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.transport.gate import CallRecorder
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -74,8 +75,8 @@ def open_sandbox(*, seed: int = 1, varied: bool = True) -> Iterator[SandboxServe
 
 
 @contextmanager
-def open_books(sandbox: SandboxServer, file: Path, *, silver: bool = False) -> Iterator[Books]:
-    """Its company, connected; without Silver also its lists and some documents in Bronze."""
+def open_client(sandbox: SandboxServer, ledger: CallRecorder | None = None) -> Iterator[QBOClient]:
+    """A client of its company with a grant of its own."""
     tokens = sandbox.issue_tokens()[0]
     with QBOClient(
         sandbox.client_id,
@@ -84,8 +85,16 @@ def open_books(sandbox: SandboxServer, file: Path, *, silver: bool = False) -> I
         "sandbox",
         base_url=sandbox.base_url,
         realm_id=sandbox.realm_id,
+        ledger=ledger,
     ) as client:
         client.set_tokens(tokens.access_token, tokens.refresh_token)
+        yield client
+
+
+@contextmanager
+def open_books(sandbox: SandboxServer, file: Path, *, silver: bool = False) -> Iterator[Books]:
+    """Its company, connected; without Silver also its lists and some documents in Bronze."""
+    with open_client(sandbox) as client:
         store = DuckDBStorage(file, "sandbox", silver=silver)
         loads = ReportLoads(client, store, sandbox.realm_id)
         sync = JournalSync(loads, store, sandbox.realm_id, SYSTEM_CLOCK)

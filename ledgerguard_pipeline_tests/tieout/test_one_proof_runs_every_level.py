@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.tieout.differences import Level
 from ledgerguard_pipeline.tieout.findings import FindingKind
 from ledgerguard_pipeline.tieout.proof import Proof, ProofResult, ProofState
-from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books
+from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_client
 from ledgerguard_pipeline_tests.tieout.documents import unexplained
 
 MARCH = date(2026, 3, 31)
@@ -108,3 +110,35 @@ def test_another_language_is_named_and_accounts_are_compared_by_their_ids(books:
     assert "Facture" not in finding.text
     assert "Chèque de paie" in finding.text
     assert result.unexplained == ()
+
+
+class Looking:
+    """Sees at every call whether others can have the file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.calls = 0
+
+    def record(self, *_call: object, **_more: object) -> None:
+        duckdb.connect(str(self._file)).close()
+        self.calls += 1
+
+
+def test_the_file_is_opened_once_between_two_answers_and_free_while_they_are_waited_for(
+    books: Books,
+) -> None:
+    openings: list[bool] = []
+
+    def connect(_file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+        openings.append(read_only)
+        return duckdb.connect(":memory:")
+
+    store, looking = (
+        BronzeStore(books.file, Environment.SANDBOX, connect=connect),
+        Looking(books.file),
+    )
+    with open_client(books.sandbox, ledger=looking) as client:
+        result = Proof(client, store, books.realm, SYSTEM_CLOCK).run()
+    assert result.state is ProofState.TIED_OUT
+    assert looking.calls == result.metered_calls > 4
+    assert len(openings) <= looking.calls + 3

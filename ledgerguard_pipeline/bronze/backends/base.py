@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -24,13 +24,15 @@ class OpenStore:
 
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
     deletion conflicts with every insertion into the same table. ``committing`` is held around
-    COMMIT and raises where another writer may have taken over.
+    COMMIT and raises where another writer may have taken over. ``known`` remembers what was found
+    out about this opening, until something is written.
     """
 
     connection: duckdb.DuckDBPyConnection
     catalog: str
     lake: bool = False
     committing: Callable[[], AbstractContextManager[None]] = nullcontext
+    known: dict[str, set[str]] = field(default_factory=dict, compare=False)
 
 
 class Backend(Protocol):
@@ -81,6 +83,14 @@ class Backend(Protocol):
 
     def tables(self, session: OpenStore) -> set[str]:
         """The tables of schema ``bronze``."""
+        ...
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Inside the block this thread's uses share one opening, where opening is what takes time."""
+        ...
+
+    def let_go(self) -> None:
+        """Before waiting for somebody else: let others to what a ``shared`` block holds."""
         ...
 
     def waiting_once(self) -> AbstractContextManager[None]:

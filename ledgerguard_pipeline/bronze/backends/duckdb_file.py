@@ -29,6 +29,7 @@ import structlog
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable
+from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
@@ -116,6 +117,7 @@ class BronzeFile:
         self._noticed = noticed
         self._known_good = False
         self._once = _WaitingOnce()
+        self._shared = SharedOpening(clock)
 
     @property
     def file(self) -> Path:
@@ -139,7 +141,18 @@ class BronzeFile:
     def write(self, realms: Sequence[str], work: Callable[[OpenStore], Written]) -> Written:  # noqa: ARG002  # a Place
         """Do the work once, with the whole file held."""
         with self.session(read_only=False) as session:
-            return work(session)
+            try:
+                return work(session)
+            finally:
+                session.known.clear()
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Inside the block this thread opens the file once, for writing, until it lets go of it."""
+        return self._shared.block()
+
+    def let_go(self) -> None:
+        """Close what a ``shared`` block of this thread holds; its next use opens the file again."""
+        self._shared.let_go()
 
     def waiting_once(self) -> AbstractContextManager[None]:
         """Inside the block the file is waited for in vain only once.
@@ -164,6 +177,33 @@ class BronzeFile:
             BronzeBusy: somebody else held it longer than the wait limit.
             BronzeError: the file is damaged, or DuckDB failed inside the session.
         """
+        with self._translated(read_only=read_only):
+            if self._shared.active:
+                with self._shared.use(lambda: self._opened(read_only=False)) as session:
+                    yield session
+            else:
+                with self._opened(read_only=read_only) as session:
+                    yield session
+
+    @contextlib.contextmanager
+    def _translated(self, *, read_only: bool) -> Iterator[None]:
+        """What DuckDB says against a use of the open file, in words of Bronze."""
+        try:
+            yield
+        except duckdb.Error as error:
+            damaged = unusable(self.path, error, opening=False)
+            if damaged is not None:
+                self._notice(damaged)
+                raise damaged from error
+            raise BronzeError(
+                f"DuckDB failed on {self.path}: {first_line(error)}. Nothing of this load "
+                "was kept; check free disk space, then run it again."
+                if not read_only
+                else f"DuckDB failed reading {self.path}: {first_line(error)}."
+            ) from error
+
+    @contextlib.contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[OpenStore]:
         # DuckDB imports pandas at the first bound value; that second must not be spent holding
         # the file.
         import pandas as pd  # noqa: F401
@@ -178,17 +218,6 @@ class BronzeFile:
             session = self._open(read_only=read_only, deadline=deadline)
             try:
                 yield session
-            except duckdb.Error as error:
-                damaged = unusable(self.path, error, opening=False)
-                if damaged is not None:
-                    self._notice(damaged)
-                    raise damaged from error
-                raise BronzeError(
-                    f"DuckDB failed on {self.path}: {first_line(error)}. Nothing of this load "
-                    "was kept; check free disk space, then run it again."
-                    if not read_only
-                    else f"DuckDB failed reading {self.path}: {first_line(error)}."
-                ) from error
             finally:
                 session.connection.close()
         finally:

@@ -132,6 +132,13 @@ class DuckLake:
         self._there = self._laid_out = True
         return done
 
+    def shared(self) -> AbstractContextManager[None]:
+        """A lake stays attached for the whole process, and many use it at once."""
+        return nullcontext()
+
+    def let_go(self) -> None:
+        """Nobody is kept out."""
+
     def waiting_once(self) -> AbstractContextManager[None]:
         """Writers of a lake wait for their own companies only."""
         return nullcontext()

@@ -171,9 +171,9 @@ def _explain(
             realm_id=realm,
         )
     today = installation.clock.now().date()
-    found = walk(
-        proof.bench.levels, store.workspace, realm, account, end or min(month_end(today), today)
-    )
+    with store.workspace.shared():
+        last = end or min(month_end(today), today)
+        found = walk(proof.bench.levels, store.workspace, realm, account, last)
     if as_json:
         write_json(_walk_json(realm, found))
     else:

@@ -90,6 +90,11 @@ def _sql(side: _Side) -> str:
     payee = f"CASE WHEN head.entity_type = '{side.kind}' THEN head.entity_id END"
     if customers:
         payee = f"coalesce(line.customer_id, {payee})"
+    # A comparison of both sides, never an OR: that would compare every payment with every document.
+    own = (
+        f"CASE WHEN document.txn_type IN {_ENTRIES} THEN coalesce(document.{party}_id, '') "
+        "ELSE '' END"
+    )
     unapplied = "pay.unapplied_amt" if side.kind == "Customer" else "CAST(NULL AS DECIMAL(38,18))"
     return f"""
 WITH asked AS (
@@ -149,7 +154,7 @@ WITH asked AS (
 ), applied AS (
     SELECT link.realm_id, link.txn_type, link.txn_id, pay.id AS pay_id,
         pay.txn_date AS pay_date, CASE WHEN link.txn_type IN {_ENTRIES}
-            THEN pay.{party}_id END AS entry_party, link.amount
+            THEN coalesce(pay.{party}_id, '') ELSE '' END AS entry_party, link.amount
     FROM silver.{side.payment}_linked AS link JOIN silver.{side.payment} AS pay
         ON pay.realm_id = link.realm_id AND pay.id = link.id
     WHERE link.line_no IS NOT NULL AND link.amount IS NOT NULL AND pay.state <> 'voided'
@@ -163,7 +168,7 @@ WITH asked AS (
             + coalesce(settled.later, 0) AS open_amt
     FROM document LEFT JOIN settled ON settled.realm_id = document.realm_id
         AND settled.txn_type = document.txn_type AND settled.txn_id = document.id
-        AND (settled.entry_party IS NULL OR settled.entry_party = document.{party}_id)
+        AND settled.entry_party = {own}
 ), spent AS (
     SELECT applied.realm_id, applied.pay_id,
         sum(coalesce(document.sign, 1) * applied.amount) AS ever,
@@ -171,7 +176,7 @@ WITH asked AS (
             ELSE 0 END) AS later
     FROM asked, applied LEFT JOIN document ON document.realm_id = applied.realm_id
         AND document.txn_type = applied.txn_type AND document.id = applied.txn_id
-        AND (applied.entry_party IS NULL OR applied.entry_party = document.{party}_id)
+        AND applied.entry_party = {own}
     GROUP BY applied.realm_id, applied.pay_id
 ), unapplied AS (
     SELECT pay.realm_id, '{"Payment" if side.kind == "Customer" else "BillPayment"}' AS txn_type,

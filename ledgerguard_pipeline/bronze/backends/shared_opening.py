@@ -1,0 +1,94 @@
+"""One opening of the file for many uses of one thread, instead of an opening for each.
+
+Attaching a file with some hundred tables takes as long as a comparison that reads a few of them. Who
+shares an opening has to let go of it before waiting for somebody else, as for an answer of QuickBooks;
+after ``LONGEST`` seconds it is let go between two uses anyway, so that others get their chance.
+Decision 75 in docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.clock import Clock
+
+LONGEST = 2.0
+"""Seconds after which an opening is let go between two uses."""
+
+Opened = Callable[[], AbstractContextManager[OpenStore]]
+
+
+class SharedOpening:
+    """What the threads of one store share their uses in, each its own; safe in several threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._mine = threading.local()
+
+    @property
+    def active(self) -> bool:
+        """Whether this thread is inside ``block``."""
+        return getattr(self._mine, "held", None) is not None
+
+    @contextlib.contextmanager
+    def block(self) -> Iterator[None]:
+        """Inside the block this thread opens the file once; a block inside it changes nothing."""
+        if self.active:
+            yield
+            return
+        held = self._mine.held = _Held(self._clock)
+        try:
+            yield
+        finally:
+            self._mine.held = None
+            held.close()
+
+    def let_go(self) -> None:
+        """Close what this thread holds, unless it is being used; its next use opens it again."""
+        held = getattr(self._mine, "held", None)
+        if isinstance(held, _Held) and not held.users:
+            held.close()
+
+    @contextlib.contextmanager
+    def use(self, opened: Opened) -> Iterator[OpenStore]:
+        """The opening this thread shares, made with ``opened`` where there is none."""
+        held: _Held = self._mine.held
+        session = held.session or held.open(opened)
+        held.users += 1
+        failed = True
+        try:
+            yield session
+            failed = False
+        finally:
+            held.users -= 1
+            # What failed may have left the connection of no use.
+            if failed or (not held.users and held.seconds > LONGEST):
+                held.close()
+
+
+class _Held:
+    """One thread's opening, and how many uses are under way."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stack = ExitStack()
+        self._since = 0.0
+        self.session: OpenStore | None = None
+        self.users = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._clock.monotonic() - self._since
+
+    def open(self, opened: Opened) -> OpenStore:
+        session = self.session = self._stack.enter_context(opened())
+        self._since = self._clock.monotonic()
+        return session
+
+    def close(self) -> None:
+        self.session = None
+        self._stack.pop_all().close()
