@@ -172,6 +172,10 @@ class ConsentError(QBOAuthError, Terminal):
     exit_code = 2
 
 
+class ConsentDenied(ConsentError):
+    """Whoever signed in did not allow access; nothing stored."""
+
+
 class ConfirmationFailed(ConsentError):
     """Consent was given, but QuickBooks does not let the company be read; nothing stored."""
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.errors import CompanyWide, FailureKind, LedgerGuardError
+
+_REFERENCE = re.compile(r" \((?:realm|entity|status|fault|intuit_tid) [^()]*\)$")
+"""How an error ends that says where it happened (``errors.py``)."""
+
+
+def cause_of(text: str) -> str:
+    """An error's text without where it happened: what fails for one reason has one cause."""
+    return _REFERENCE.sub("", text.strip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.company_state.forgetting import forget_company
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -160,6 +161,25 @@ class Installation(Closing):
             follower=SilverFollower(self.clock) if silver else None,
         )
         return cast("LayeredStore", store)
+
+    def forget(self, realm_id: RealmId, *, delete_rows: bool = False) -> None:
+        """Take a company out of this installation; its rows in Bronze stay unless asked.
+
+        What cannot be taken back comes last but one: as long as the company is listed, this can
+        be repeated.
+
+        Raises:
+            BadInputError: it was never connected, or still is.
+        """
+        company = self.control.companies.require(realm_id)
+        if company.status is ConnectionStatus.CONNECTED:
+            raise BadInputError("Disconnect this company first.", realm_id=realm_id)
+        if delete_rows and self.bronze.exists():
+            from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
+
+            self.bronze.beside(lambda session, _: delete_company(session, realm_id))
+        self.control.tokens.forget(realm_id)
+        forget_company(self.control.database, self.control.environment, realm_id)
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

@@ -137,6 +137,8 @@ def findings_of(reasons: Iterable[Reason]) -> list[Alert]:
     """Health reasons as findings; several of one kind become one, as bad as the worst."""
     merged: dict[str, Alert] = {}
     for reason in reasons:
+        if reason.kind is ReasonKind.FIRST_LOAD:
+            continue  # nothing is wrong
         kind = reason.kind.value
         known = merged.get(kind)
         if known is None:

@@ -23,6 +23,7 @@ from ledgerguard_pipeline.errors import (
     AccessDenied,
     BadInputError,
     ConfirmationFailed,
+    ConsentDenied,
     ConsentError,
     QBOAPIError,
     QuotaExhausted,
@@ -187,7 +188,7 @@ class Connector:
         self._control.states.consume(state, session=session)
         error = params.get("error")
         if error == "access_denied":
-            raise ConsentError(f"Access was not allowed on Intuit's page. {_AGAIN}")
+            raise ConsentDenied(f"The consent was denied on Intuit's page. {_AGAIN}")
         if error:
             reason = error if _ERROR_CODE.fullmatch(error) else "an unknown reason"
             raise ConsentError(f"Intuit ended the sign-in: {reason}. {_AGAIN}")

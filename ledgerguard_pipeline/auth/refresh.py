@@ -227,7 +227,10 @@ class Refresher:
             else f"Intuit no longer accepts this company's grant ({said}): it was disconnected in "
             "QuickBooks, replaced or left unused too long."
         )
-        advice = f"{why} Connect it again with `ledgerguard connect`; its rows stay."
+        advice = (
+            f"{why} Connect it again with `ledgerguard connect` or on the company page; its rows "
+            "stay."
+        )
         # The note of the attempt stays: the daily keep-alive asks once more, see ``confirm``.
         self._control.companies.set_status(realm, ConnectionStatus.NEEDS_REAUTH, advice)
         _log.error("reauthorization_required", realm_id=realm, interrupted=interrupted)

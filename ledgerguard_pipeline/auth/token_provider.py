@@ -133,7 +133,7 @@ class TokenProvider:
             realm,
             ConnectionStatus.NEEDS_REAUTH,
             "QuickBooks refuses even a fresh access token of this company. Connect it again with "
-            "`ledgerguard connect`; its rows stay.",
+            "`ledgerguard connect` or on the company page; its rows stay.",
         )
         self._forget(realm)
         _log.error("reauthorization_required", realm_id=realm, interrupted=False)

@@ -76,7 +76,7 @@ def _root(
 app.command("doctor")(command.doctor)
 app.command("connect")(connect.connect)
 app.command("disconnect")(companies.disconnect)
-app.command("companies")(companies.companies)
+app.add_typer(companies.app, name="companies")
 app.command("sync")(sync.sync)
 app.command("status")(status.status)
 app.add_typer(events.app, name="events")

@@ -77,14 +77,23 @@ def table(
     *,
     title: str | None = None,
     numeric: frozenset[str] = frozenset(),
+    whole: frozenset[str] = frozenset(),
 ) -> Table:
-    """A table whose cells are data, never markup or control codes."""
+    """A table whose cells are data, never markup or control codes.
+
+    ``whole`` columns are never cut or wrapped, however narrow the terminal: people copy them.
+    """
     from rich.table import Table
     from rich.text import Text
 
     result = Table(title=title, title_justify="left", header_style="bold", title_style="bold")
     for column in columns:
-        result.add_column(Text(printable(column)), justify="right" if column in numeric else "left")
+        result.add_column(
+            Text(printable(column)),
+            justify="right" if column in numeric else "left",
+            no_wrap=column in whole,
+            overflow="fold",
+        )
     for row in rows:
         result.add_row(*(Text(cell(value)) for value in row))
     return result

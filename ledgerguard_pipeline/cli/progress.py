@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from ledgerguard_pipeline.cli.output import errors, printable
+from ledgerguard_pipeline.failure import cause_of
 from ledgerguard_pipeline.ingestion.progress import ProgressSink
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import RealmId
@@ -47,6 +48,7 @@ class PlainLines:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._failures = _Failures()
         self._lock = threading.Lock()
 
     def started(self, realm_id: RealmId, entities: tuple[str, ...]) -> None:
@@ -64,7 +66,9 @@ class PlainLines:
 
     def finished(self, result: EntityResult) -> None:
         if result.status == "failed":
-            self._line(f"{result.realm_id}: {result.entity} failed: {result.error}")
+            text = self._failures.line(result)
+            if text is not None:
+                self._line(text)
         elif result.fetched:
             self._line(
                 f"{result.realm_id}: {result.entity} {result.mode.value}, "
@@ -77,6 +81,20 @@ class PlainLines:
             self._stream.flush()
 
 
+class _Failures:
+    """Says each cause once per company; the summary counts the types that suffered from it."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[RealmId, str]] = set()
+
+    def line(self, result: EntityResult) -> str | None:
+        key = result.realm_id, cause_of(result.error or "")
+        if key in self._said:
+            return None
+        self._said.add(key)
+        return f"{result.realm_id}: {result.entity} failed: {result.error}"
+
+
 class LiveBars:
     """A bar per company (entities done, rows, calls, budget) and one per entity under way."""
 
@@ -87,6 +105,7 @@ class LiveBars:
         self._lock = threading.Lock()
         self._companies: dict[RealmId, TaskID] = {}
         self._entities: dict[tuple[RealmId, str], TaskID] = {}
+        self._failures = _Failures()
         self._rows: dict[RealmId, int] = {}
         self._calls: dict[RealmId, int] = {}
 
@@ -124,10 +143,9 @@ class LiveBars:
             company = self._companies.get(result.realm_id)
             if company is not None:
                 self._progress.advance(company)
-            if result.status == "failed":
-                self._progress.console.print(
-                    printable(f"{result.realm_id}: {result.entity} failed: {result.error}")
-                )
+            text = self._failures.line(result) if result.status == "failed" else None
+            if text is not None:
+                self._progress.console.print(printable(text))
 
     def _refresh(self, realm_id: RealmId) -> None:
         task = self._companies.get(realm_id)

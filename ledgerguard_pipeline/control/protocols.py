@@ -100,6 +100,10 @@ class Leases(Protocol):
         """Give the lease back; False if it was somebody else's by now (theirs stays)."""
         ...
 
+    def held(self, names: Collection[str]) -> frozenset[str]:
+        """Those of the leases that somebody holds now; asked at once."""
+        ...
+
     def holding(
         self, name: str, *, ttl_seconds: float, wait_seconds: float
     ) -> AbstractContextManager[Lease]:

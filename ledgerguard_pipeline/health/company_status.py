@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.capabilities import Lacking
@@ -21,66 +21,22 @@ from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.control.company_state.sync_state import SyncState
 from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
+from ledgerguard_pipeline.control.leases.sync_lease import sync_lease
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.call_ledger import CallUsage, forecast
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, Refusals
 from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, TokenLife
 from ledgerguard_pipeline.control.webhook_queue.queue import NO_COMPANY
 from ledgerguard_pipeline.control.webhook_queue.queued_event import Backlog
-from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.health.entity_status import (
+    EntityStatus,
+    entity_status,
+    promised_seconds,
+    without_what_passed,
+)
 from ledgerguard_pipeline.health.rules import EntityFacts, Health, SyncFacts, judge
+from ledgerguard_pipeline.result import iso
 from ledgerguard_pipeline.values import RealmId
-
-PROMISED_CDC_SECONDS = 900.0
-"""Types that change data capture covers: the schedule of every 15 minutes."""
-
-PROMISED_QUERIED_SECONDS = 3_600.0
-"""All others: the hourly schedule."""
-
-
-@dataclass(frozen=True, slots=True)
-class EntityStatus:
-    """One entity type of one company.
-
-    ``last_sync_at`` is when it was last up to date, ``rows`` its living objects in Bronze,
-    ``error`` why its last attempt failed.
-    """
-
-    entity: str
-    last_sync_at: datetime | None
-    rows: int
-    mode: str | None
-    error: str | None
-    quarantined: int = 0
-    promised_seconds: float = PROMISED_CDC_SECONDS
-    failed_at: datetime | None = None
-    """When ``error`` happened."""
-    failure: Failure | None = None
-    """``error`` with who has to act; None where nothing failed."""
-    partial: int = 0
-    """Objects held in part only."""
-
-    def to_json(self) -> dict[str, object]:
-        """One entry of the company's ``entities``."""
-        return {
-            "entity": self.entity,
-            "last_sync_time": _iso(self.last_sync_at),
-            "promised_seconds": self.promised_seconds,
-            "rows": self.rows,
-            "quarantined": self.quarantined,
-            "partial": self.partial,
-            "mode": self.mode,
-            "error": self.error,
-            "error_kind": None if self.failure is None else self.failure.kind,
-            "error_scope": self._scope,
-        }
-
-    @property
-    def _scope(self) -> str | None:
-        if self.failure is None:
-            return None
-        return "company" if self.failure.company_wide else "entity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +91,19 @@ class CompanyStatus:
             "reason_kinds": [reason.kind.value for reason in self.health.reasons],
             "is_connected": self.is_connected,
             "status": company.status.value,
-            "last_sync_time": _iso(facts.last_sync_at),
+            "last_sync_time": iso(facts.last_sync_at),
             "entity_counts": self.entity_counts,
             "entities": [each.to_json() for each in self.entities],
-            "access_token_expiry": None if life is None else _iso(life.access_expires_at),
-            "refresh_token_expiry": None if life is None else _iso(life.refresh_expires_at),
-            "grant_expiry": None if life is None else _iso(life.hard_expires_at),
-            "last_success_time": _iso(company.last_success_at),
+            "access_token_expiry": None if life is None else iso(life.access_expires_at),
+            "refresh_token_expiry": None if life is None else iso(life.refresh_expires_at),
+            "grant_expiry": None if life is None else iso(life.hard_expires_at),
+            "last_success_time": iso(company.last_success_at),
             "response_time_ms": company.response_time_ms,
+            "is_syncing": facts.syncing,
             "recent_calls": facts.recent_calls,
             "recent_failed_calls": facts.failed_calls,
             "cooling_seconds": round(facts.cooling_seconds, 1),
-            "quota_resumes_at": _iso(facts.quota_resumes_at),
+            "quota_resumes_at": iso(facts.quota_resumes_at),
             "quarantined": facts.quarantined,
             "partial": facts.partial,
             "books": _books(facts.books),
@@ -159,12 +116,6 @@ class CompanyStatus:
             "webhook_queue_age_seconds": round(facts.webhook_age_seconds, 1),
             "parked_events": facts.parked_events,
         }
-
-
-def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
-    """How old the data of an entity may be, by its schedule; rare sweeps promise less."""
-    usual = PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
-    return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
 
 
 def read_statuses(
@@ -213,6 +164,13 @@ def read_known(
         doubts=control.sync_states.doubts.read(realms),
         lacking=control.capabilities.lacking(realms),
         refreshes=control.tokens.attempts(realms),
+        syncing=control.leases.held(
+            [
+                sync_lease(company.environment, company.realm_id)
+                for company in companies
+                if company.status is ConnectionStatus.CONNECTED
+            ]
+        ),
     )
 
 
@@ -234,6 +192,8 @@ class StatusInputs:
     doubts: Mapping[RealmId, tuple[Doubt, ...]]
     lacking: Mapping[RealmId, Lacking]
     refreshes: Mapping[RealmId, RefreshAttempt]
+    syncing: frozenset[str]
+    """Leases on syncing a company that somebody holds."""
 
 
 class StatusReader:
@@ -258,7 +218,7 @@ class StatusReader:
         realm = company.realm_id
         life = self._known.lives.get(realm)
         entities = self._entities(realm) if stand_ins is None else stand_ins
-        facts = self._facts(realm, life, entities)
+        facts = self._facts(company, life, entities)
         return CompanyStatus(
             company=company,
             life=life,
@@ -280,17 +240,20 @@ class StatusReader:
 
     def _entities(self, realm: RealmId) -> tuple[EntityStatus, ...]:
         sync_states = self._known.sync_states.get(realm, {})
-        return tuple(
-            _entity(sync_states.get(name) or SyncState(name), promised)
-            for name, promised in self._promises.items()
+        return without_what_passed(
+            [
+                entity_status(sync_states.get(name) or SyncState(name), promised)
+                for name, promised in self._promises.items()
+            ]
         )
 
     def _facts(
         self,
-        realm: RealmId,
+        company: Company,
         life: TokenLife | None,
         entities: Sequence[EntityStatus],
     ) -> SyncFacts:
+        realm = company.realm_id
         usage = self._known.usage.get(realm, CallUsage())
         backlog = self._known.backlogs.get(realm)
         stray = self._known.backlogs.get(NO_COMPANY)
@@ -311,6 +274,9 @@ class StatusReader:
                 )
                 for each in entities
             ),
+            rows=sum(each.rows for each in entities),
+            kept_entities=len(self._promises),
+            syncing=sync_lease(company.environment, realm) in self._known.syncing,
             quarantined=sum(each.quarantined for each in entities),
             partial=sum(each.partial for each in entities),
             count_gaps=tuple(
@@ -342,36 +308,17 @@ class StatusReader:
         )
 
 
-def _entity(sync_state: SyncState, promised: float) -> EntityStatus:
-    return EntityStatus(
-        entity=sync_state.entity,
-        last_sync_at=sync_state.last_sync_at,
-        rows=sync_state.rows,
-        mode=None if sync_state.mode is None else sync_state.mode.value,
-        error=sync_state.error,
-        quarantined=sync_state.quarantined,
-        promised_seconds=promised,
-        failed_at=sync_state.failed_at,
-        failure=sync_state.failure,
-        partial=sync_state.partial,
-    )
-
-
 def _books(books: BooksBrief | None) -> dict[str, object] | None:
     if books is None:
         return None
     return {
         "state": books.state,
-        "checked_at": _iso(books.checked_at),
-        "tied_out_at": _iso(books.tied_out_at),
+        "checked_at": iso(books.checked_at),
+        "tied_out_at": iso(books.tied_out_at),
         "accounts": books.accounts,
         "unexplained": books.unexplained,
         "amount": str(books.amount),
-        "first_seen": _iso(books.first_seen),
+        "first_seen": iso(books.first_seen),
         "finding": None if books.finding is None else books.finding.name,
         "left_out": books.left_out,
     }
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -41,6 +41,12 @@ class SyncFacts:
     """What the control plane knows of one company besides its connection."""
 
     entities: tuple[EntityFacts, ...] = ()
+    rows: int = 0
+    """Living objects in Bronze."""
+    kept_entities: int = 0
+    """Entity types that are to be loaded."""
+    syncing: bool = False
+    """Whether somebody syncs it right now."""
     quarantined: int = 0
     partial: int = 0
     """Objects that Bronze holds in part only, stored so by an earlier release."""

@@ -10,6 +10,10 @@ class HealthState(StrEnum):
     """The status of a company: the worst of its reasons."""
 
     HEALTHY = "healthy"
+    LOADING = "loading"
+    """Its first load is under way, or about to begin; nothing is wrong."""
+    DISCONNECTED = "disconnected"
+    """Somebody disconnected it on purpose; nothing is expected of it."""
     DEGRADED = "degraded"
     """Data still flows, or will again by itself; somebody should look."""
     UNHEALTHY = "unhealthy"
@@ -20,6 +24,7 @@ class ReasonKind(StrEnum):
     """The subject of a reason. Each has a heading of that name in ``docs/runbook.md``."""
 
     DISCONNECTED = "disconnected"
+    FIRST_LOAD = "first_load"
     NEEDS_REAUTH = "needs_reauth"
     NO_TOKENS = "no_tokens"
     KEY_MISSING = "key_missing"

@@ -1,4 +1,4 @@
-"""The health of one company: healthy, degraded or unhealthy, and why. Pure: no I/O, no clock."""
+"""The health of one company and why it is so. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
+from ledgerguard_pipeline.failure import cause_of
 from ledgerguard_pipeline.health.blocking_failures import barring_reason, bars, refresh_reasons
 from ledgerguard_pipeline.health.books import books_reasons
 from ledgerguard_pipeline.health.facts import LATE_AFTER, EntityFacts, SyncFacts
+from ledgerguard_pipeline.health.freshness import freshness_reasons
 from ledgerguard_pipeline.health.reasons import Health, HealthState, Reason, ReasonKind
-from ledgerguard_pipeline.health.wording import names, span, were
+from ledgerguard_pipeline.health.wording import names, some_of, span
 
 __all__ = [
     "LATE_AFTER",
@@ -60,7 +62,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *_bronze(facts),
             *_failures(company, facts, barred),
             # Data that cannot be loaded is late, and its calls fail, for that same reason.
-            *([] if barred is not None else _freshness(facts, now)),
+            *([] if barred is not None else freshness_reasons(company, facts, now)),
             *([] if barred is not None else _calls(company, facts)),
             *_contents(facts),
             *books_reasons(facts.books),
@@ -75,10 +77,14 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
 def _connection(
     company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime
 ) -> Reason | None:
-    again = "Connect it again with `ledgerguard connect`; its rows stay."
+    again = "Connect it again with `ledgerguard connect` or on the company page; its rows stay."
     if company.status is ConnectionStatus.DISCONNECTED:
-        kind, text = ReasonKind.DISCONNECTED, f"The company was disconnected. {again}"
-    elif company.status is ConnectionStatus.NEEDS_REAUTH:
+        text = (
+            "It was disconnected on purpose; its rows stay. Connect it again at any time, or end it "
+            f"with `ledgerguard companies forget {company.realm_id}`."
+        )
+        return Reason(HealthState.DISCONNECTED, text, ReasonKind.DISCONNECTED)
+    if company.status is ConnectionStatus.NEEDS_REAUTH:
         kind = ReasonKind.NEEDS_REAUTH
         text = company.last_error or f"Intuit no longer accepts its grant. {again}"
     elif life is None:
@@ -192,65 +198,33 @@ def _withheld(facts: SyncFacts) -> list[Reason]:
 
 
 def _failures(company: Company, facts: SyncFacts, barred: Reason | None) -> list[Reason]:
+    """What failed last, one reason for all types that failed for the same cause."""
     texts = [company.last_error] if company.last_error and barred is None else []
     failed = [
         each
         for each in facts.entities
         if each.error is not None and not (barred is not None and bars(each.failure))
     ]
-    for human in (True, False):
-        some = [each for each in failed if _asks_somebody(each) is human]
-        if some:
-            next_step = "that does not go away by itself" if human else "the next one tries again"
-            texts.append(
-                f"The last sync failed for {names([each.entity for each in some])}; {next_step}. "
-                f"{some[0].error}"
-            )
+    causes: dict[tuple[bool, str], list[str]] = {}
+    for each in failed:
+        causes.setdefault((_asks_somebody(each), cause_of(each.error or "")), []).append(
+            each.entity
+        )
+    for (human, cause), entities in sorted(causes.items(), key=lambda one: not one[0][0]):
+        next_step = (
+            "That does not go away by itself."
+            if human
+            else ""
+            if "the next sync" in cause
+            else "The next sync tries again."
+        )
+        what = f"The last sync failed for {some_of(entities)}"
+        texts.append(f"{what}: {cause} {next_step}".rstrip())
     return [Reason(HealthState.DEGRADED, text, ReasonKind.SYNC_FAILED) for text in texts]
 
 
 def _asks_somebody(facts: EntityFacts) -> bool:
     return facts.failure is not None and facts.failure.needs_human
-
-
-def _freshness(facts: SyncFacts, now: datetime) -> list[Reason]:
-    if facts.last_sync_at is None:
-        text = "It was never synced. Run `ledgerguard sync`."
-        return [Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED)]
-    found = []
-    never = [each.entity for each in facts.entities if each.last_sync_at is None]
-    if never:
-        text = (
-            f"{names(never)} {were(never)} never loaded completely. The next run will load them; "
-            "if this persists, look at its errors."
-        )
-        found.append(Reason(HealthState.DEGRADED, text, ReasonKind.NEVER_SYNCED))
-    for promised in sorted({each.promised_seconds for each in facts.entities}):
-        synced = [
-            each
-            for each in facts.entities
-            if each.promised_seconds == promised and each.last_sync_at is not None
-        ]
-        late = {
-            each.entity: (now - each.last_sync_at).total_seconds()
-            for each in synced
-            if each.last_sync_at is not None and each.late(now)
-        }
-        if late:
-            found.append(_late(late, len(facts.entities), promised))
-    return found
-
-
-def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
-    oldest = max(ages.values())
-    state = HealthState.UNHEALTHY if oldest > max(86_400.0, 8 * promised) else HealthState.DEGRADED
-    everything = len(ages) == known > 1
-    who = "Every entity was" if everything else f"{names(list(ages))} {were(list(ages))}"
-    text = (
-        f"{who} last synced {span(oldest)} ago; the schedule promises every {span(promised)}. Check that "
-        "`ledgerguard up` runs and that its runs succeed."
-    )
-    return Reason(state, text, ReasonKind.SYNC_LATE, state.value)
 
 
 def _calls(company: Company, facts: SyncFacts) -> list[Reason]:

@@ -17,11 +17,10 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.health.company_status import (
     CallUse,
     CompanyStatus,
-    EntityStatus,
     StatusReader,
-    promised_seconds,
     read_known,
 )
+from ledgerguard_pipeline.health.entity_status import EntityStatus, promised_seconds
 from ledgerguard_pipeline.health.rules import LATE_AFTER, Health
 from ledgerguard_pipeline.values import RealmId
 

@@ -23,6 +23,13 @@ def names(entities: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def some_of(entities: Sequence[str]) -> str:
+    """Their names, or how many they are with the first ones."""
+    if len(entities) <= NAMED:
+        return names(entities)
+    return f"{len(entities)} entity types ({names(entities)})"
+
+
 def were(entities: Sequence[str]) -> str:
     """The verb that fits to so many."""
     return "was" if len(entities) == 1 else "were"

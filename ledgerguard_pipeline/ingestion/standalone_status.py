@@ -18,7 +18,8 @@ from ledgerguard_pipeline.errors import (
     QBOAuthError,
     Transient,
 )
-from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus, EntityStatus
+from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
+from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.health.rules import (
     EntityFacts,
     Health,

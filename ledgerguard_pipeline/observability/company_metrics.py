@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-STATES = ("healthy", "degraded", "unhealthy")
+STATES = ("healthy", "loading", "disconnected", "degraded", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True)

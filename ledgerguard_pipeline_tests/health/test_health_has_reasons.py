@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ledgerguard_pipeline.alerts.policy import findings_of
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
 from ledgerguard_pipeline.health.rules import (
@@ -18,7 +19,11 @@ from ledgerguard_pipeline.values import Environment, RealmId
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 COMPANY = Company(
-    RealmId("9341453474484455"), Environment.SANDBOX, "Acme", ConnectionStatus.CONNECTED, NOW
+    RealmId("9341453474484455"),
+    Environment.SANDBOX,
+    "Acme",
+    ConnectionStatus.CONNECTED,
+    NOW - timedelta(days=30),
 )
 LIFE = TokenLife(
     NOW - timedelta(days=1), NOW + timedelta(days=99), NOW + timedelta(days=1800), "key"
@@ -49,7 +54,6 @@ def test_a_company_in_order_is_healthy_without_reasons() -> None:
 @pytest.mark.parametrize(
     "company,life,words",
     [
-        (replace(COMPANY, status=ConnectionStatus.DISCONNECTED), None, "disconnected"),
         (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH), LIFE, "no longer accepts"),
         (replace(COMPANY, status=ConnectionStatus.NEEDS_REAUTH, last_error="why"), LIFE, "why"),
         (COMPANY, None, "No tokens"),
@@ -115,7 +119,7 @@ def test_the_end_of_a_grant_is_warned_of_three_times(
             with_entities(INVOICE, entity("Bill", 10, error="no reason given.")),
             "degraded",
             "sync_failed",
-            "failed for Bill; the next one tries again. no reason",
+            "failed for Bill: no reason given. The next sync tries again.",
         ),
         (replace(FACTS, quarantined=3), "degraded", "quarantine", "3 records"),
         (replace(FACTS, webhook_age_seconds=660.0), "degraded", "webhook_lag", "11 minutes"),
@@ -180,3 +184,57 @@ def test_the_worst_reason_comes_first_and_decides() -> None:
         HealthState.DEGRADED,
     ]
     assert health.state is HealthState.UNHEALTHY
+
+
+def test_a_deliberate_disconnect_is_neither_well_nor_ill() -> None:
+    health = judge(replace(COMPANY, status=ConnectionStatus.DISCONNECTED), None, FACTS, NOW)
+    assert health.state is HealthState.DISCONNECTED
+    (reason,) = health.texts
+    assert "ledgerguard companies forget 9341453474484455" in reason
+
+
+NEVER = with_entities(entity("Invoice", None), entity("Bill", None))
+BEGUN = replace(NEVER, syncing=True, rows=1234, kept_entities=2)
+
+
+@pytest.mark.parametrize(
+    "company,facts,words",
+    [
+        (replace(COMPANY, connected_at=NOW), NEVER, "starts within seconds"),
+        (COMPANY, replace(NEVER, syncing=True), "no row has arrived yet"),
+        (COMPANY, BEGUN, "1,234 rows so far, 0 of 2 entity types complete"),
+        (COMPANY, replace(BEGUN, entities=(INVOICE, entity("Bill", None))), "1 of 2 entity"),
+    ],
+)
+def test_a_first_load_under_way_is_no_fault(company: Company, facts: SyncFacts, words: str) -> None:
+    health = judge(company, LIFE, facts, NOW)
+    assert health.state is HealthState.LOADING
+    (reason,) = health.reasons
+    assert reason.kind is ReasonKind.FIRST_LOAD
+    assert words in reason.text
+    assert findings_of(health.reasons) == [], "nobody is alarmed"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(NEVER, syncing=False),
+        replace(BEGUN, entities=(entity("Invoice", None, error="No."), entity("Bill", None))),
+    ],
+)
+def test_a_first_load_that_stands_still_or_failed_is_one(facts: SyncFacts) -> None:
+    assert judge(COMPANY, LIFE, facts, NOW).state is HealthState.DEGRADED
+
+
+def test_an_outage_is_one_reason_however_many_types_it_hits() -> None:
+    said = "QuickBooks answered Service Unavailable. Nothing was stored; the next sync tries again."
+    types = [
+        entity(f"T{n}", 10, error=f"{said} (realm 1, entity T{n}, status 503)") for n in range(38)
+    ]
+
+    (reason,) = judge(COMPANY, LIFE, with_entities(*types), NOW).texts
+
+    assert (
+        reason
+        == f"The last sync failed for 38 entity types (T0, T1, T2, T3, T4 and 33 more): {said}"
+    )

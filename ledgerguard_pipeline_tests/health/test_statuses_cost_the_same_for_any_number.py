@@ -105,7 +105,7 @@ def test_the_number_of_statements_does_not_grow(
     monkeypatch.setattr(Keyring, "unseal", refuse)
     with counted() as for_many:
         found = {each.company.realm_id: each for each in read_statuses(plane, store_settings)}
-    assert len(for_many) == len(for_one) <= 14
+    assert len(for_many) == len(for_one) <= 16
     assert len(found) == MANY
     assert found[realm_of(7)].facts.webhook_depth == 2
     assert found[realm_of(8)].health.state is HealthState.DEGRADED

@@ -6,7 +6,7 @@ import json
 from typing import get_type_hints
 
 from ledgerguard_pipeline import BatchResult, EntityFreshness, EntityReport, StatusReport
-from ledgerguard_pipeline.health.company_status import EntityStatus
+from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.ingestion.results import EntityResult, Reconciled, SyncResult
 from ledgerguard_pipeline.result import Result
 from ledgerguard_pipeline.values import Mode, RealmId

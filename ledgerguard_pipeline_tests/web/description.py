@@ -136,7 +136,7 @@ LISTING_REQUEST: dict[str, Any] = {
         {
             "name": "state",
             "in": "query",
-            "schema": {"enum": ["", "healthy", "degraded", "unhealthy"]},
+            "schema": {"enum": ["", "healthy", "loading", "disconnected", "degraded", "unhealthy"]},
         },
         {"name": "q", "in": "query", "schema": {"type": "string"}},
         {"name": "page", "in": "query", "schema": _number(1_000_000)},

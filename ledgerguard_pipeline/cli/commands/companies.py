@@ -1,7 +1,8 @@
-"""``ledgerguard companies`` and ``ledgerguard disconnect``."""
+"""``ledgerguard companies``, ``ledgerguard companies forget`` and ``ledgerguard disconnect``."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from ledgerguard_pipeline.cli.installed import (
 )
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
-from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.plane import ControlPlane
 
 
-def companies(as_json: Json = False) -> None:
-    """List the companies of this installation."""
+app = typer.Typer(help="List the companies of this installation; forget one.")
+
+
+@app.callback(invoke_without_command=True)
+def companies(context: typer.Context, as_json: Json = False) -> None:
+    """List the companies of this installation; forget one."""
+    if context.invoked_subcommand is not None:
+        return
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
@@ -35,6 +42,7 @@ def companies(as_json: Json = False) -> None:
     if not listed:
         say(nothing_connected(settings))
         return
+    ids = frozenset({"realm"})
     console().print(
         table(
             ("realm", "name", "environment", "status", "connected", "last success"),
@@ -49,8 +57,57 @@ def companies(as_json: Json = False) -> None:
                 )
                 for company in listed
             ),
+            whole=ids,
         )
     )
+
+
+@app.command("forget")
+def forget(
+    realm: Annotated[str, typer.Argument(help="The company's realm id.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    delete_rows: Annotated[
+        bool, typer.Option("--delete-rows", help="Delete its rows in Bronze and Silver too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Forget a company that is not connected; its rows stay in Bronze unless asked."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    settings = settings_here()
+    realm_id = parse_realm(realm)
+    require_installed(settings)
+    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+    from ledgerguard_pipeline.installation import Installation
+
+    with Installation.open(settings) as installation:
+        company = installation.control.companies.require(realm_id)
+        if company.status is ConnectionStatus.CONNECTED:
+            raise BadInputError(
+                f"{company.name} is connected; run `ledgerguard disconnect {realm_id}` first.",
+                realm_id=realm_id,
+            )
+        if not yes:
+            _ask(company, delete_rows=delete_rows)
+        installation.forget(realm_id, delete_rows=delete_rows)
+    if as_json:
+        write_json({"realm_id": realm_id, "forgotten": True, "rows_deleted": delete_rows})
+        return
+    rows = "its rows were deleted" if delete_rows else "its rows stay in Bronze"
+    say(f"Forgot {company.name} ({realm_id}); {rows}.")
+
+
+def _ask(company: Company, *, delete_rows: bool) -> None:
+    """Nothing that cannot be taken back is done because somebody mistyped.
+
+    Raises:
+        BadInputError: nobody is there to ask, or the answer was no.
+    """
+    rows = "AND DELETE ALL ITS ROWS" if delete_rows else "(its rows in Bronze stay)"
+    if not sys.stdin.isatty():
+        raise BadInputError("Nothing was changed: say --yes where nobody can be asked.")
+    if not typer.confirm(f"Forget {company.name} ({company.realm_id}) {rows}?", err=True):
+        raise BadInputError("Nothing was changed.")
 
 
 def disconnect(
@@ -77,10 +134,11 @@ def disconnect(
 def chosen_companies(
     control: ControlPlane, realms: Sequence[RealmId], settings: Settings
 ) -> list[RealmId]:
-    """The companies named, or all that are connected; those that are not are said on stderr.
+    """The companies named, or all that are connected; revoked ones are named on stderr, with why.
 
     Raises:
         BadInputError: a company is not connected, or none is.
+        ReauthorizationRequired: nothing is left because Intuit ended the grants.
     """
     from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 
@@ -90,12 +148,29 @@ def chosen_companies(
         return list(realms)
     known = control.companies.list()
     ready = [each.realm_id for each in known if each.status is ConnectionStatus.CONNECTED]
-    for each in known:
-        if each.status is ConnectionStatus.NEEDS_REAUTH:
-            note(f"Left out: {each.name} ({each.realm_id}) needs `ledgerguard connect` again.")
-    if not ready:
-        raise BadInputError(nothing_connected(settings))
-    return ready
+    revoked = revoked_companies(control)
+    if ready:
+        for each in revoked:
+            note(f"Left out: {each.realm_id}: {each.not_connected}")
+        return ready
+    if revoked:
+        raise ReauthorizationRequired(
+            " ".join(f"{each.realm_id}: {each.not_connected}" for each in revoked)
+        )
+    if known:
+        named = ", ".join(f"{each.name} ({each.realm_id})" for each in known)
+        raise BadInputError(
+            f"Nothing to sync: {named} {'was' if len(known) == 1 else 'were'} disconnected on "
+            "purpose. `ledgerguard connect` connects a company again."
+        )
+    raise BadInputError(nothing_connected(settings))
+
+
+def revoked_companies(control: ControlPlane) -> list[Company]:
+    """Companies whose grant Intuit ended: their books stay as they are until somebody acts."""
+    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+
+    return control.companies.list(ConnectionStatus.NEEDS_REAUTH)
 
 
 def company_json(company: Company) -> dict[str, object]:

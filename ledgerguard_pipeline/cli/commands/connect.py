@@ -14,11 +14,18 @@ import typer
 from ledgerguard_pipeline.cli.installed import check_bronze
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import note, say, write_json
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import ConfigurationError, ConsentError, LedgerGuardError
+from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ledgerguard_pipeline.config.settings import Settings
     from ledgerguard_pipeline.control.company_state.companies import Company
+    from ledgerguard_pipeline.installation import Installation
+
+_POLL_SECONDS = 0.5
 
 
 def connect(
@@ -31,12 +38,26 @@ def connect(
     as_json: Json = False,
 ) -> None:
     """Connect a QuickBooks company: prints the consent link first, then waits for the answer."""
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import running_in, settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     settings.credentials()
-    host, port = callback_address(settings)
     from ledgerguard_pipeline.installation import Installation
+
+    running = running_in(settings.ledgerguard_home.absolute())
+    if running is not None and running.lives and "web" in running.ports:
+        # Its web edge listens where Intuit sends people, so it takes the answer.
+        from ledgerguard_pipeline.web.paths import CONNECT_PATH
+
+        link = f"http://localhost:{running.ports['web']}{CONNECT_PATH}"
+        with Installation.open(settings) as installation:
+            check_bronze(installation)
+            before = _connections(installation)
+            _show(link, open_browser=browser, as_json=as_json)
+            company = _wait_for_page(installation, before, timeout)
+        _confirm(company, as_json=as_json, loads=True)
+        return
+    host, port = callback_address(settings)
     from ledgerguard_pipeline.web.app import create_waiting_app
     from ledgerguard_pipeline.web.serving import listen, serving
 
@@ -97,16 +118,46 @@ def _wait(answers: queue.SimpleQueue[Company | LedgerGuardError], seconds: float
     try:
         answer = answers.get(timeout=seconds)
     except queue.Empty:
-        raise ConsentError(
-            f"No consent arrived within {seconds:.0f} seconds and nothing was stored; run "
-            "`ledgerguard connect` again when you are ready (--timeout waits longer)."
-        ) from None
+        raise _too_late(seconds) from None
     if isinstance(answer, LedgerGuardError):
         raise answer
     return answer
 
 
-def _confirm(company: Company, *, as_json: bool) -> None:
+def _connections(installation: Installation) -> dict[str, datetime]:
+    """When each connected company was connected last."""
+    from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+
+    return {
+        each.realm_id: each.connected_at
+        for each in installation.control.companies.list(ConnectionStatus.CONNECTED)
+    }
+
+
+def _wait_for_page(
+    installation: Installation,
+    before: dict[str, datetime],
+    seconds: float,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Company:
+    """The company that the running web edge connects meanwhile; what it refuses its page says."""
+    deadline = clock.monotonic() + seconds
+    while clock.monotonic() < deadline:
+        for realm, since in _connections(installation).items():
+            if before.get(realm) != since:
+                return installation.control.companies.require(RealmId(realm))
+        clock.sleep(_POLL_SECONDS)
+    raise _too_late(seconds)
+
+
+def _too_late(seconds: float) -> ConsentError:
+    return ConsentError(
+        f"No consent arrived within {seconds:.0f} seconds and nothing was stored; run "
+        "`ledgerguard connect` again when you are ready (--timeout waits longer)."
+    )
+
+
+def _confirm(company: Company, *, as_json: bool, loads: bool = False) -> None:
     if as_json:
         write_json(
             {
@@ -118,4 +169,9 @@ def _confirm(company: Company, *, as_json: bool) -> None:
         )
         return
     say(f"Connected {company.name} ({company.realm_id}, {company.environment}).")
+    if loads:
+        say(
+            "`ledgerguard up` loads its books from now on; `ledgerguard status` shows how far it is."
+        )
+        return
     say("Next: `ledgerguard sync` loads its books, `ledgerguard up` keeps them current.")

@@ -12,6 +12,7 @@ from ledgerguard_pipeline.cli.installed import installed, require_installed
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, say, table, write_json
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def list_events(
         )
         return
     shown = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "none yet"
-    say(f"Events: {shown}; {depth:,} waiting, the oldest for {age:,.0f} s.")
+    oldest = f", the oldest for {age:,.0f} s" if depth else ""
+    say(f"Events: {shown}; {depth:,} waiting{oldest}.")
     if found:
         columns = ("no", "received", "company", "entity", "id", "operation", "status", "tries",
                    "reason")  # fmt: skip
@@ -117,7 +119,7 @@ def redrive(
     if as_json:
         write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
         return
-    say(f"{count:,} events are queued again.")
+    say(f"{counted(count, 'event')} {'is' if count == 1 else 'are'} queued again.")
     if unread:
         say(
             f"{unread:,} cannot be read by this version either and stay parked; a sync brings what "

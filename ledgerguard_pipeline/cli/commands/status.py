@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from ledgerguard_pipeline.cli.installed import installed, nothing_connected
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, moment, printable, say, table, write_json
+from ledgerguard_pipeline.health.reasons import HealthState
+from ledgerguard_pipeline.plural import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from ledgerguard_pipeline.config.settings import Settings
-    from ledgerguard_pipeline.health.company_status import CompanyStatus, EntityStatus
+    from ledgerguard_pipeline.health.company_status import CompanyStatus
+    from ledgerguard_pipeline.health.entity_status import EntityStatus
 
-_COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
+COLOURS = {
+    "healthy": "bold green",
+    "loading": "bold cyan",
+    "disconnected": "bold bright_black",
+    "degraded": "bold yellow",
+    "unhealthy": "bold red",
+}
 
 
 def status(as_json: Json = False) -> None:
-    """Show health, last sync, rows, token life and API calls of every company."""
+    """Show health, last sync, rows, token life and calls of every company; exits 1 if one is unhealthy."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
@@ -30,6 +41,8 @@ def status(as_json: Json = False) -> None:
     else:
         for company_status in found:
             show(company_status)
+    if any(each.health.state is HealthState.UNHEALTHY for each in found):
+        raise typer.Exit(1)
 
 
 def statuses(settings: Settings) -> list[CompanyStatus]:
@@ -55,7 +68,7 @@ def show(company_status: CompanyStatus) -> None:
     facts, calls = company_status.facts, company_status.calls
     state = health.state.value
     heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
-    heading.append(state, style=_COLOURS[state])
+    heading.append(state, style=COLOURS[state])
     console().print(heading)
     for text in health.texts:
         say(f"  - {text}")
@@ -72,10 +85,11 @@ def show(company_status: CompanyStatus) -> None:
     say(f"  books          {books_line(facts.books)}")
     depth, age = facts.webhook_depth, facts.webhook_age_seconds
     waiting = f", the oldest for {age:,.0f} s" if depth else ""
-    say(f"  webhooks       {depth:,} events waiting{waiting}")
+    say(f"  webhooks       {counted(depth, 'event')} waiting{waiting}")
     shown = [each for each in company_status.entities if each.rows or each.error]
     say(
-        f"  rows           {company_status.rows:,} in {len(company_status.entity_counts)} entity types"
+        f"  rows           {company_status.rows:,} in "
+        f"{counted(len(company_status.entity_counts), 'entity type')}"
     )
     if shown:
         console().print(_entities(shown))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledgerguard_pipeline.cli.commands.companies import chosen_companies
+from ledgerguard_pipeline.cli.commands.companies import chosen_companies, revoked_companies
 from ledgerguard_pipeline.cli.installed import check_bronze, require_installed
 from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.failure import cause_of
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ def sync(
         requests, month_to_date = check(
             installation, company, entity, full=full, since=since, reconcile=reconcile
         )
+        left_out = [] if company else revoked_companies(installation.control)
         result = execute(installation, requests, month_to_date=month_to_date, quiet=as_json)
     if as_json:
         write_json(result.to_json())
@@ -58,7 +62,7 @@ def sync(
         # One cause, one sentence: all entities failed because of a setting of this installation.
         note(f"ledgerguard: {result.misconfigured.message}")
         raise typer.Exit(2)
-    if not result.ok:
+    if not result.ok or left_out:
         raise typer.Exit(1)
 
 
@@ -149,25 +153,39 @@ def show(result: SyncResult) -> None:
     if shown:
         columns = ("realm", "entity", "mode", "fetched", "written", "deleted", "calls", "outcome")
         numeric = frozenset({"fetched", "written", "deleted", "calls"})
-        console().print(table(columns, map(_row, shown), numeric=numeric))
+        console().print(table(columns, _rows(shown), numeric=numeric))
     for error in result.errors:
         say(f"Failed: {error}")
     failed = sum(each.status == "failed" for each in result.results)
     skipped = sum(each.status == "skipped" for each in result.results)
     checked = len(result.results) - skipped
     say(
-        f"{result.total_entities_written:,} versions written, {checked} "
-        f"{'entity' if checked == 1 else 'entities'} checked, {result.api_calls:,} API calls, {result.duration_seconds:.1f} s"
+        f"{counted(result.total_entities_written, 'version')} written, {checked} "
+        f"{'entity' if checked == 1 else 'entities'} checked, "
+        f"{counted(result.api_calls, 'API call')}, {result.duration_seconds:.1f} s"
         + (f", {failed} FAILED" if failed else "")
         + (f", {skipped} skipped" if skipped else "")
         + "."
     )
 
 
-def _row(each: EntityResult) -> tuple[object, ...]:
+def _rows(results: Sequence[EntityResult]) -> Iterator[tuple[object, ...]]:
+    """A row for each entity type; those of a company that failed for one cause share theirs."""
+    causes: dict[tuple[str, str], list[EntityResult]] = {}
+    for each in results:
+        if each.status == "failed":
+            causes.setdefault((each.realm_id, cause_of(each.error or "")), []).append(each)
+        else:
+            yield _row(each)
+    for alike in causes.values():
+        first, count = alike[0], len(alike)
+        yield _row(first, first.entity if count == 1 else counted(count, "entity type"))
+
+
+def _row(each: EntityResult, named: str | None = None) -> tuple[object, ...]:
     return (
         each.realm_id,
-        each.entity,
+        named or each.entity,
         each.mode.value,
         each.fetched,
         each.written,
@@ -179,7 +197,7 @@ def _row(each: EntityResult) -> tuple[object, ...]:
 
 def _outcome(each: EntityResult) -> str:
     if each.status == "failed":
-        return f"failed: {each.error}"
+        return f"failed: {cause_of(each.error or '')}"
     if each.status == "skipped":
         return f"skipped: {each.note}"
     found = each.finding

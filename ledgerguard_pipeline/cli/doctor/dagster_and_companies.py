@@ -19,7 +19,7 @@ from ledgerguard_pipeline.health.rules import HealthState
 _LISTED = 20
 """With more companies than this only those are listed that are not well."""
 
-_DEAD = "Run `ledgerguard connect` and choose this company."
+_DEAD = "Run `ledgerguard connect`, or press Connect again on the page, and choose this company."
 
 
 def dagster(settings: Settings) -> list[CheckResult]:
@@ -112,13 +112,18 @@ def _stray(parked: int) -> CheckResult:
 def _company(company_status: CompanyStatus) -> CheckResult:
     company, health = company_status.company, company_status.health
     topic = f"company {company.realm_id}"
-    if company.status is not ConnectionStatus.CONNECTED:
-        why = company.last_error or "disconnected"
-        return advice(topic, f"{company.name} needs a new consent: {why}.", _DEAD)
+    if company.status is ConnectionStatus.DISCONNECTED:
+        return good(topic, f"{company.name}: {' '.join(health.texts)}")
+    if company.status is ConnectionStatus.NEEDS_REAUTH:
+        why = company.last_error or "Intuit no longer accepts its grant."
+        return broken(topic, f"{company.name} needs a new consent: {why}", _DEAD)
     if health.state is HealthState.HEALTHY:
         return good(topic, f"{company.name} is connected.")
     text = f"{company.name} is {health.state}: {' '.join(health.texts)}"
-    return advice(topic, text, f"See docs/runbook.md#{health.reasons[0].kind}.")
+    if health.state is HealthState.LOADING:
+        return good(topic, text)
+    found = broken if health.state is HealthState.UNHEALTHY else advice
+    return found(topic, text, f"See docs/runbook.md#{health.reasons[0].kind}.")
 
 
 def _budget(company_status: CompanyStatus) -> CheckResult:

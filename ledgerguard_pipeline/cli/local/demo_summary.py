@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.text import Text
 
+from ledgerguard_pipeline.cli.commands.status import COLOURS
 from ledgerguard_pipeline.cli.output import console, own_command, printable, say, table
+from ledgerguard_pipeline.plural import counted
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.cli.local.demo_story import Story
     from ledgerguard_pipeline.ingestion.results import SyncResult
 
-_STYLES = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 _NUMBERS = frozenset({"rows in Bronze", "first load", "then changed"})
 
 _MAKEFILE = Path(__file__).resolve().parents[3] / "Makefile"
@@ -67,7 +68,7 @@ def _facts(story: Story) -> None:
     if story.company_status is not None:
         state = story.company_status.health.state.value
         text.append("Health        ")
-        text.append(state, style=_STYLES[state])
+        text.append(state, style=COLOURS[state])
         for reason in story.company_status.health.texts:
             text.append(f"\n              {printable(reason)}")
     console().print(Panel(text, title="LedgerGuard demo", expand=False, padding=(1, 2)))
@@ -78,7 +79,10 @@ def _cost(result: SyncResult) -> str:
     versions = sum(each.written + each.deleted for each in result.results)
     fetched = sum(each.fetched for each in result.results)
     pace = f", {fetched / seconds:,.0f} rows/s" if seconds > 0 and fetched >= 100 else ""
-    return f"{versions:,} versions written, {result.api_calls:,} API calls, {seconds:.1f} s{pace}"
+    return (
+        f"{counted(versions, 'version')} written, {counted(result.api_calls, 'API call')}, "
+        f"{seconds:.1f} s{pace}"
+    )
 
 
 def _problems(story: Story) -> None:

@@ -51,10 +51,16 @@ class Company:
         """Why it cannot be called, and what to do; None while it is connected."""
         if self.status is ConnectionStatus.CONNECTED:
             return None
-        why = f" ({self.last_error})" if self.last_error else ""
+        if self.last_error:
+            return f"{self.name} is not connected any more. {self.last_error}"
+        why = (
+            "it was disconnected on purpose"
+            if self.status is ConnectionStatus.DISCONNECTED
+            else "Intuit no longer accepts its grant"
+        )
         return (
-            f"{self.name} is not connected any more: {self.status.value}{why}. Run `ledgerguard "
-            "connect` and choose it again; loading resumes where it stopped."
+            f"{self.name} is not connected any more: {why}. Run `ledgerguard connect`, or press "
+            "Connect again on the page, and choose it; loading resumes where it stopped."
         )
 
 

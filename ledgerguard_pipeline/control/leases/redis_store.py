@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Collection
+from typing import TYPE_CHECKING, cast
 
 from ledgerguard_pipeline.control.leases.process_identity import has_died
 from ledgerguard_pipeline.control.leases.sql_store import (
@@ -16,8 +17,12 @@ from ledgerguard_pipeline.control.storage.redis_server import (
     RedisServer,
     call_name,
     key,
+    microseconds,
     moment,
 )
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 _ACQUIRE = (
     CLOCK_LUA
@@ -81,6 +86,20 @@ class RedisLeaseStore(WaitingLeases):
 
     def release(self, lease: Lease) -> bool:
         return self._change(lease.name, lease.owner, lease.fence, 0, "release") is not None
+
+    def held(self, names: Collection[str]) -> frozenset[str]:
+        if not names:
+            return frozenset()
+
+        def read(client: Redis) -> list[list[str | None]]:
+            pipe = client.pipeline(transaction=False)
+            for name in names:
+                pipe.hmget(_key(name), ["owner", "expires_at"])
+            return pipe.execute()
+
+        now = microseconds(self._server.now())
+        found = zip(names, self._server.run(read), strict=True)
+        return frozenset(name for name, (owner, ends) in found if owner and int(ends or 0) > now)
 
     def _change(self, name: str, owner: str, fence: int, seconds: float, what: str) -> str | None:
         args: list[str | int] = [

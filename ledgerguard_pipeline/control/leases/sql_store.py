@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,6 +55,10 @@ class WaitingLeases(ABC):
     @abstractmethod
     def release(self, lease: Lease) -> bool:
         """Give the lease back; False if it was somebody else's by now (theirs stays)."""
+
+    @abstractmethod
+    def held(self, names: Collection[str]) -> frozenset[str]:
+        """Those of the leases that somebody holds now; asked at once."""
 
     @contextmanager
     def holding(self, name: str, *, ttl_seconds: float, wait_seconds: float) -> Iterator[Lease]:
@@ -140,6 +144,14 @@ class LeaseStore(WaitingLeases):
         with self._database.write(f"lease:{lease.name}") as connection:
             changed = connection.execute(update(leases).where(*_held(lease)).values(owner=""))
             return changed.rowcount == 1
+
+    def held(self, names: Collection[str]) -> frozenset[str]:
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            found = connection.execute(
+                select(leases.c.name).where(leases.c.owner != "", leases.c.expires_at > now)
+            )
+            return frozenset(names) & {row.name for row in found}
 
 
 def _held(lease: Lease) -> tuple[ColumnElement[bool], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from ledgerguard_pipeline.bronze.loads import LoadOutcome
@@ -68,6 +69,10 @@ class EntityLoad:
     def fail(self, cause: Exception, now: float) -> EntityResult:
         """It ended with an error; committed rows stay."""
         error = wrap(cause, "The load failed unexpectedly", "the next sync tries again")
+        if error.entity not in (None, self.name):
+            # Several types shared the call that failed; each names itself.
+            shared, error = error, copy(error)
+            error.__cause__ = shared
         error.realm_id = error.realm_id or self.realm_id
         error.entity = self.name
         self.error = error

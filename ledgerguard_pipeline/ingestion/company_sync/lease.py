@@ -20,6 +20,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.leases.sql_store import Lease
+from ledgerguard_pipeline.control.leases.sync_lease import sync_lease
 from ledgerguard_pipeline.control.protocols import Leases
 from ledgerguard_pipeline.errors import CompanyBusy, ControlError
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -83,7 +84,7 @@ class CompanyLeases:
                     self._held[realm] = renewed
 
     def _take(self, realm: RealmId, deadline: float) -> Lease:
-        name = f"sync:{self._environment.value}:{realm}"
+        name = sync_lease(self._environment, realm)
         while (lease := self._leases.acquire(name, self._owner, COMPANY_LEASE_SECONDS)) is None:
             if self._clock.monotonic() >= deadline:
                 raise CompanyBusy(

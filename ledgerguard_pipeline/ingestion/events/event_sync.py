@@ -38,6 +38,7 @@ from ledgerguard_pipeline.ingestion.events.targets import ChangedObject, coalesc
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.transport.stats import CallTotals
 from ledgerguard_pipeline.values import LoadId, Mode, RealmId
@@ -281,7 +282,7 @@ class EventSync(Closing):
 
 
 def _note(events: int, objects: int, missed: int) -> str:
-    reported = f"{events} events about {objects} objects"
+    reported = f"{counted(events, 'event')} about {counted(objects, 'object')}"
     return f"{reported}, {missed} of them not found yet" if missed else reported
 
 

@@ -110,7 +110,7 @@ def error_for(
 ) -> QBOAPIError:
     """The typed error of a refusal; its message says what happened and what to do."""
     glimpse = _glimpse(body)
-    said = (fault.text if fault else "") or printable(glimpse, 120)
+    said = ((fault.text if fault else "") or printable(glimpse, 120)).rstrip(" .")
     kind, advice = judge(
         Refused(status, text=glimpse)
         if fault is None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import URL
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus, QueuedEvent
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
-from ledgerguard_pipeline.health.company_status import read_statuses
+from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.values import RealmId
@@ -49,6 +50,11 @@ from ledgerguard_pipeline.web.security.sessions import Sessions
 LATEST_EVENTS = 12
 LATEST_PARKED = 10
 
+REFRESH_SECONDS = 2
+"""Long enough to read a figure, short enough to see rows come in."""
+
+_FOLLOW = "follow"
+
 _HOME = ("All companies", HOME_PATH)
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +68,32 @@ class SignOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """How a page follows what runs: ``seconds`` until it loads itself again, None for never.
+
+    ``stop`` and ``go_on`` are its addresses without and with that; nobody has to endure it.
+    """
+
+    seconds: int | None
+    stopped: bool
+    stop: str
+    go_on: str
+
+    @classmethod
+    def of(cls, request: Request, *, running: bool) -> Refresh:
+        """While something runs, unless the address says that it was stopped."""
+        stopped = request.query_params.get(_FOLLOW) == "no"
+        stop = request.url.include_query_params(**{_FOLLOW: "no"})
+        go_on = request.url.remove_query_params(_FOLLOW)
+        seconds = REFRESH_SECONDS if running and not stopped else None
+        return cls(seconds, stopped, _local(stop), _local(go_on))
+
+
+def _local(url: URL) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What surrounds every page."""
 
@@ -69,6 +101,7 @@ class Frame:
     now: datetime
     links: DagsterLinks | None
     sign_out: SignOut | None
+    refresh: Refresh
 
 
 class CompanyPages:
@@ -85,7 +118,7 @@ class CompanyPages:
         """All companies, worst first, with the latest events and failures."""
         try:
             wish = ListingQuery.of(request.query_params)
-            html = self._overview(Visitor.of(request), wish)
+            html = self._overview(request, wish)
         except LedgerGuardError as error:
             return _refused(error)
         return HTMLResponse(html)
@@ -93,12 +126,12 @@ class CompanyPages:
     def detail(self, request: Request) -> Response:
         """One company."""
         try:
-            html = self._detail(Visitor.of(request), named_realm(request))
+            html = self._detail(request, named_realm(request))
         except LedgerGuardError as error:
             return _refused(error)
         return HTMLResponse(html)
 
-    def _overview(self, visitor: Visitor, wish: ListingQuery) -> str:
+    def _overview(self, request: Request, wish: ListingQuery) -> str:
         control = self._control()
         now = control.now()
         summaries = read_summaries(control, self._settings, now=now)
@@ -108,7 +141,7 @@ class CompanyPages:
         shown = read_statuses(control, self._settings, realms=found.realms, now=now)
         parked = control.inbox.list(status=EventStatus.PARKED, limit=LATEST_PARKED)
         latest = control.inbox.list(limit=LATEST_EVENTS)
-        frame = self._frame(visitor, now)
+        frame = self._frame(request, now, shown)
         return render(
             "companies.html",
             {
@@ -129,7 +162,7 @@ class CompanyPages:
             },
         )
 
-    def _detail(self, visitor: Visitor, realm: RealmId) -> str:
+    def _detail(self, request: Request, realm: RealmId) -> str:
         control = self._control()
         company = control.companies.require(realm)
         now = control.now()
@@ -139,7 +172,7 @@ class CompanyPages:
         summary = CompanyHealth.of(company_status)
         latest = _latest(control, company.realm_id)
         parked = [each for each in latest if each.status is EventStatus.PARKED]
-        frame = self._frame(visitor, now)
+        frame = self._frame(request, now, [company_status])
         return render(
             "company.html",
             {
@@ -159,14 +192,19 @@ class CompanyPages:
             },
         )
 
-    def _frame(self, visitor: Visitor, now: datetime) -> Frame:
+    def _frame(self, request: Request, now: datetime, shown: Sequence[CompanyStatus]) -> Frame:
+        visitor = Visitor.of(request)
         session = self._sessions.read(visitor.cookies, secure=visitor.https)
         sign_out = None
         if session is not None and session.admin:
             token = self._sessions.form_token(session, SIGN_OUT_PATH)
             sign_out = SignOut(SIGN_OUT_PATH, token)
         links = DagsterLinks.seen_from(self._settings, visitor.host)
-        return Frame(self._settings.intuit_env.value, now, links, sign_out)
+        running = any(
+            each.facts.syncing or each.health.state is HealthState.LOADING for each in shown
+        )
+        refresh = Refresh.of(request, running=running)
+        return Frame(self._settings.intuit_env.value, now, links, sign_out, refresh)
 
 
 def companies_router(pages: CompanyPages) -> APIRouter:

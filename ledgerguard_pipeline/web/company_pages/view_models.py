@@ -6,17 +6,36 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
 from ledgerguard_pipeline.entities import ENTITIES
-from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus, EntityStatus
-from ledgerguard_pipeline.health.rules import LATE_AFTER, Reason
+from ledgerguard_pipeline.failure import cause_of
+from ledgerguard_pipeline.health.blocking_failures import bars
+from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
+from ledgerguard_pipeline.health.entity_status import EntityStatus
+from ledgerguard_pipeline.health.rules import LATE_AFTER, Reason, ReasonKind
 from ledgerguard_pipeline.health.summary import CompanyHealth
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
 
 MOST_FAILURES = 20
 
 _TABLES = {entity.name: entity.table for entity in ENTITIES}
+_CONNECTION = frozenset(
+    {
+        ReasonKind.NEEDS_REAUTH,
+        ReasonKind.NO_TOKENS,
+        ReasonKind.KEY_MISSING,
+        ReasonKind.GRANT_ENDED,
+        ReasonKind.ACCESS_DENIED,
+        ReasonKind.COMPANY_UNAVAILABLE,
+        ReasonKind.CREDENTIALS_REJECTED,
+        ReasonKind.MISCONFIGURED,
+        ReasonKind.QUOTA_EXHAUSTED,
+        ReasonKind.REFRESH_FAILS,
+        ReasonKind.BRONZE_UNUSABLE,
+    }
+)
+"""Reasons that are failures of the whole company; its card says the same."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -167,17 +186,26 @@ def _parked(parked: Iterable[QueuedEvent], names: Mapping[str, str]) -> Iterator
 
 
 def _unread(summaries: Iterable[CompanyHealth]) -> Iterator[Failure]:
+    """What keeps a whole company from being read, and types that failed, one row for each cause."""
     for summary in summaries:
         company = summary.company
+        path = COMPANY_PATH.format(realm=company.realm_id)
+        barred = next((each for each in summary.health.reasons if each.kind in _CONNECTION), None)
+        if barred is not None:
+            yield Failure("Connection", company.name, path, None, barred.text)
+        causes: dict[str, list[EntityStatus]] = {}
         for each in summary.failed:
-            if company.status is ConnectionStatus.CONNECTED:
-                yield Failure(
-                    what=f"Reading {each.entity}",
-                    company=company.name,
-                    path=COMPANY_PATH.format(realm=company.realm_id),
-                    at=each.failed_at,
-                    why=each.error or "",
-                )
+            if barred is None or not bars(each.failure):
+                causes.setdefault(cause_of(each.error or ""), []).append(each)
+        for cause, entities in causes.items():
+            named = entities[0].entity if len(entities) == 1 else None
+            yield Failure(
+                what=f"Reading {named or counted(len(entities), 'entity type')}",
+                company=company.name,
+                path=path,
+                at=max((each.failed_at for each in entities if each.failed_at), default=None),
+                why=cause,
+            )
 
 
 def _object(each: QueuedEvent) -> str:

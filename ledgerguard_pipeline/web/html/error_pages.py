@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ConfirmationFailed,
+    ConsentDenied,
     ConsentError,
     ControlError,
     KeyUnavailable,
@@ -34,8 +35,14 @@ class Refusal:
 _CONSENT = Refusal(
     400,
     "The connection was not made",
-    "The consent was denied, or this link is incomplete, expired or already used. "
-    "Nothing was stored. Start again from the Connect button.",
+    "This link is incomplete, expired or already used. Nothing was stored. Start again from the "
+    "Connect button.",
+)
+_DENIED = Refusal(
+    400,
+    "The consent was denied",
+    "Access was not allowed on Intuit's page, so the company was not connected. Nothing was "
+    "stored. If that was a mistake, start again from the Connect button and choose Connect there.",
 )
 _GRANT = Refusal(
     400,
@@ -93,6 +100,8 @@ def refusal(error: LedgerGuardError) -> Refusal:
     if isinstance(error, ConfirmationFailed):
         again = "Nothing was stored; start again when that is done."
         return replace(_CONSENT, advice=f"{_UNCONFIRMED} {error.reason} {again}")
+    if isinstance(error, ConsentDenied):
+        return _DENIED
     if isinstance(error, ConsentError):
         return _CONSENT
     if isinstance(error, QuotaExhausted):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +135,7 @@ def test_companies_are_listed_and_disconnected(
     ]
     assert gone.code == 0
     assert after[0]["is_connected"] is False
-    assert status[0]["health"] == "unhealthy"
+    assert status[0]["health"] == "disconnected"
     assert status[0]["access_token_expiry"] is None
     assert connected.control.tokens.load(connected.control.companies.list()[0].realm_id) is None
 
@@ -150,6 +152,9 @@ def test_asking_a_fresh_machine_leaves_nothing_behind(ledgerguard: Ledgerguard, 
 def test_the_status_of_a_company_never_synced_says_so(
     ledgerguard: Ledgerguard, connected: Installation
 ) -> None:
+    (known,) = connected.control.companies.list()
+    hour = timedelta(hours=1)
+    connected.control.companies.put(replace(known, connected_at=known.connected_at - hour))
     (company,) = document(ledgerguard("status", "--json").out)["companies"]
 
     assert company["health"] == "degraded"
@@ -161,8 +166,6 @@ def test_the_status_of_a_company_never_synced_says_so(
 def test_a_companys_name_cannot_steer_the_terminal(
     ledgerguard: Ledgerguard, connected: Installation, command: str
 ) -> None:
-    from dataclasses import replace
-
     (company,) = connected.control.companies.list()
     connected.control.companies.put(replace(company, name="[bold]Evil\x1b]0;title\x07 Inc"))
 

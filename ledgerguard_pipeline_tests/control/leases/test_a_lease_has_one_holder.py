@@ -22,6 +22,18 @@ def test_a_held_lease_is_refused_to_everybody(plane: ControlPlane) -> None:
     assert plane.leases.acquire("other", "b", 10) is not None
 
 
+def test_held_leases_are_named_at_once(plane: ControlPlane, clock: FakeClock) -> None:
+    plane.leases.acquire("ended", "a", 5)
+    freed = plane.leases.acquire("freed", "a", 60)
+    assert freed is not None
+    plane.leases.release(freed)
+    clock.advance(6)
+    plane.leases.acquire("held", "b", 60)
+    plane.leases.acquire("not asked for", "b", 60)
+
+    assert plane.leases.held(["ended", "freed", "held", "never"]) == {"held"}
+
+
 def test_a_lease_ends_by_itself_and_the_next_fence_is_higher(
     plane: ControlPlane, clock: FakeClock
 ) -> None:

@@ -7,6 +7,8 @@ from ledgerguard_pipeline_tests.web.browser import ask
 from ledgerguard_pipeline_tests.web.companies import SECRETS, add, realm
 from ledgerguard_pipeline_tests.web.conftest import Edge
 
+NONE = dict.fromkeys(("healthy", "loading", "disconnected", "degraded", "unhealthy"), 0)
+
 
 def test_status_is_what_the_command_line_tells(edge: Edge) -> None:
     add(edge.control, 0)
@@ -21,7 +23,7 @@ def test_status_is_what_the_command_line_tells(edge: Edge) -> None:
         company_status = statuses[each["realm_id"]].to_json()
         timeless = {name: value for name, value in company_status.items() if "seconds" not in name}
         assert {name: each[name] for name in timeless} == timeless
-    assert answer["by_health"] == {"healthy": 1, "degraded": 0, "unhealthy": 1}
+    assert answer["by_health"] == {**NONE, "healthy": 1, "unhealthy": 1}
     assert answer["calls"]["budget"] == edge.settings.ledgerguard_monthly_call_budget
 
 
@@ -54,7 +56,7 @@ def test_a_wrong_parameter_is_reported_as_json(edge: Edge) -> None:
     answer = ask(create_app(edge), "/api/v1/status?state=odd")
 
     assert answer.status_code == 400
-    assert "healthy, degraded, unhealthy" in answer.json()["message"]
+    assert "healthy, loading, disconnected, degraded, unhealthy" in answer.json()["message"]
 
 
 def test_ready_counts_companies_and_names_none(edge: Edge) -> None:
@@ -66,7 +68,7 @@ def test_ready_counts_companies_and_names_none(edge: Edge) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready", "control": "ok",
-        "companies": {"healthy": 1, "degraded": 0, "unhealthy": 1},
+        "companies": {**NONE, "healthy": 1, "disconnected": 1},
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_a_denied_consent_stores_nothing(
     assert params["error"] == "access_denied"
     status, page = come_back(browser, params)
     assert status == 400
-    assert "denied" in page
+    assert "The consent was denied" in page
     assert stored(installation) == {}
 
 

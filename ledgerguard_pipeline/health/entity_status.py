@@ -1,0 +1,104 @@
+"""The status of one entity type of one company."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledgerguard_pipeline.control.company_state.sync_state import SyncState
+from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import FailureKind
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.result import iso
+
+PROMISED_CDC_SECONDS = 900.0
+"""Types that change data capture covers: the schedule of every 15 minutes."""
+
+PROMISED_QUERIED_SECONDS = 3_600.0
+"""All others: the hourly schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStatus:
+    """One entity type of one company.
+
+    ``last_sync_at`` is when it was last up to date, ``rows`` its living objects in Bronze,
+    ``error`` why its last attempt failed.
+    """
+
+    entity: str
+    last_sync_at: datetime | None
+    rows: int
+    mode: str | None
+    error: str | None
+    quarantined: int = 0
+    promised_seconds: float = PROMISED_CDC_SECONDS
+    failed_at: datetime | None = None
+    """When ``error`` happened."""
+    failure: Failure | None = None
+    """``error`` with who has to act; None where nothing failed."""
+    partial: int = 0
+    """Objects held in part only."""
+
+    def to_json(self) -> dict[str, object]:
+        """One entry of the company's ``entities``."""
+        return {
+            "entity": self.entity,
+            "last_sync_time": iso(self.last_sync_at),
+            "promised_seconds": self.promised_seconds,
+            "rows": self.rows,
+            "quarantined": self.quarantined,
+            "partial": self.partial,
+            "mode": self.mode,
+            "error": self.error,
+            "error_kind": None if self.failure is None else self.failure.kind,
+            "error_scope": self._scope,
+        }
+
+    @property
+    def _scope(self) -> str | None:
+        if self.failure is None:
+            return None
+        return "company" if self.failure.company_wide else "entity"
+
+
+def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
+    """How old the data of an entity may be, by its schedule; rare sweeps promise less."""
+    usual = PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
+    return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
+
+
+def without_what_passed(entities: Sequence[EntityStatus]) -> tuple[EntityStatus, ...]:
+    """Failures that pass by themselves have passed once a later sync of the company worked.
+
+    That one may not have had the type to read; whether its data is late counts on its own.
+    """
+    last = max((each.last_sync_at for each in entities if each.last_sync_at), default=None)
+
+    def passed(each: EntityStatus) -> bool:
+        failure, at = each.failure, each.failed_at
+        if failure is None or failure.kind is not FailureKind.TRANSIENT:
+            return False
+        return at is not None and last is not None and last > at
+
+    return tuple(
+        replace(each, error=None, failure=None, failed_at=None) if passed(each) else each
+        for each in entities
+    )
+
+
+def entity_status(sync_state: SyncState, promised: float) -> EntityStatus:
+    """The status of an entity type by its sync state."""
+    return EntityStatus(
+        entity=sync_state.entity,
+        last_sync_at=sync_state.last_sync_at,
+        rows=sync_state.rows,
+        mode=None if sync_state.mode is None else sync_state.mode.value,
+        error=sync_state.error,
+        quarantined=sync_state.quarantined,
+        promised_seconds=promised,
+        failed_at=sync_state.failed_at,
+        failure=sync_state.failure,
+        partial=sync_state.partial,
+    )

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ledgerguard_pipeline.bronze.open_store import open_bronze
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.bronze.records import after, load, record
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+from ledgerguard_pipeline_tests.web.companies import add
+
+WHY = "Intuit no longer accepts this company's grant. Connect it again."
+
+
+@pytest.fixture
+def settings(home: object, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("INTUIT_CLIENT_ID", "app")
+    monkeypatch.setenv("INTUIT_CLIENT_SECRET", "made-up-secret")
+    monkeypatch.setenv("INTUIT_BASE_URL", "http://127.0.0.1:9")
+    return load_settings()
+
+
+def gone(settings: Settings, status: ConnectionStatus) -> RealmId:
+    with ControlPlane.open(settings) as control:
+        error = WHY if status is ConnectionStatus.NEEDS_REAUTH else None
+        return add(control, name="Gone & Sons", status=status, error=error)
+
+
+def test_a_revoked_company_is_an_error_of_every_command(
+    ledgerguard: Ledgerguard, settings: Settings
+) -> None:
+    realm = gone(settings, ConnectionStatus.NEEDS_REAUTH)
+
+    status, synced, doctor = ledgerguard("status"), ledgerguard("sync"), ledgerguard("doctor")
+
+    assert status.code == 1
+    assert WHY in status.out
+    assert synced.code == 1
+    assert all(part in synced.err for part in (realm, "Gone & Sons", WHY))
+    assert doctor.code
+    (line,) = [each for each in doctor.out.splitlines() if f"company {realm}" in each]
+    assert line.startswith("FAIL")
+    assert ".." not in line
+
+
+def test_a_deliberate_disconnect_is_none_and_can_be_ended(
+    ledgerguard: Ledgerguard, settings: Settings
+) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    bronze = open_bronze(settings)
+    bronze.commit([load(record("1"), realm=realm, watermark=after(0))])
+
+    assert ledgerguard("status").code == 0
+    assert f"ok    company {realm}" in ledgerguard("doctor").out
+    assert "disconnected on purpose" in ledgerguard("sync").err
+
+    unasked = ledgerguard("companies", "forget", realm)
+    assert unasked.code == 2
+    assert "--yes" in unasked.err
+
+    assert ledgerguard("companies", "forget", realm, "--yes").code == 0
+    assert json.loads(ledgerguard("companies", "--json").out) == {"companies": []}
+    assert bronze.count("Invoice", realm) == 1, "its rows stay"
+    assert ledgerguard("companies", "forget", realm, "--yes").code == 2
+
+
+def test_its_rows_go_only_where_that_is_asked_for(
+    ledgerguard: Ledgerguard, settings: Settings
+) -> None:
+    realm, other = gone(settings, ConnectionStatus.DISCONNECTED), RealmId("9999")
+    bronze = open_bronze(settings)
+    bronze.commit(
+        [load(record("1"), realm=each, id=each, watermark=after(0)) for each in (realm, other)]
+    )
+
+    forgotten = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows", "--json")
+
+    assert json.loads(forgotten.out)["rows_deleted"] is True
+    assert (bronze.count("Invoice", realm), bronze.count("Invoice", other)) == (0, 1)
+    assert bronze.watermarks(realm) == {}
+
+
+def test_a_connected_company_is_not_forgotten(ledgerguard: Ledgerguard, settings: Settings) -> None:
+    realm = gone(settings, ConnectionStatus.CONNECTED)
+    refused = ledgerguard("companies", "forget", realm, "--yes")
+    assert refused.code == 2
+    assert f"ledgerguard disconnect {realm}" in refused.err
+
+
+def test_the_id_of_a_company_is_never_cut(
+    ledgerguard: Ledgerguard, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ControlPlane.open(settings) as control:
+        realm = add(control, name="A company with quite a long name " * 3)
+    from rich.console import Console
+
+    from ledgerguard_pipeline.cli.commands import companies
+
+    narrow = Console(width=60, markup=False)
+    monkeypatch.setattr(companies, "console", lambda: narrow)
+    assert realm in ledgerguard("companies").out
