@@ -16,7 +16,10 @@ from typing import Any, Self
 import sqlalchemy
 from dagster import AssetKey, DagsterEventType, EventLogEntry
 from dagster._core.event_api import AssetRecordsFilter, EventRecordsResult
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+)
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -24,12 +27,14 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
 from ledgerguard_pipeline.defs.instance.daemon_lock import hold_daemon_lock
+from ledgerguard_pipeline.defs.instance.event_rows import written
 
 _KEPT_SHARDS = 8
 """Event logs are one file a run; a web server that shows many keeps the last few open."""
 
 
 _SAME_FETCH_SECONDS = 1.0
+_NEWEST_COLUMN = "last_materialization_timestamp"
 
 
 def _engine(url: str) -> sqlalchemy.Engine:
@@ -60,10 +65,19 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # same interface
 
     def store_event(self, event: EventLogEntry) -> None:
-        with self._one_transaction():
-            super().store_event(event)
+        with self._one_transaction() as shards:
+            if not (self._is_current() and written(shards, event, self._tags_of(event))):
+                super().store_event(event)
         if event.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION:
             self._last_fetch = None
+
+    def _is_current(self) -> bool:
+        """False for files of an older Dagster that lack columns, which it then works around."""
+        known = f"asset_keys.{_NEWEST_COLUMN}" in self._present
+        return (known or self.has_asset_key_index_cols()) and self.supports_asset_checks
+
+    def _tags_of(self, event: EventLogEntry) -> Mapping[str, str]:
+        return {} if event.dagster_event is None else self._tags_for_asset_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         with self._one_transaction():
@@ -87,16 +101,16 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         return answer
 
     @contextmanager
-    def _one_transaction(self) -> Iterator[None]:
+    def _one_transaction(self) -> Iterator["_Transactions"]:
         """Everything inside the block shares one transaction per shard."""
         with self._db_lock:
             if self._together is not None:
-                yield
+                yield self._together
                 return
             with ExitStack() as stack:
                 self._together = _Transactions(self._engine_of, stack)
                 stack.callback(setattr, self, "_together", None)
-                yield
+                yield self._together
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
@@ -161,6 +175,12 @@ class _Transactions(dict[str, sqlalchemy.Connection]):
         self._stack.enter_context(connection.begin())
         self[shard] = connection
         return connection
+
+    def of_run(self, run_id: str) -> sqlalchemy.Connection:
+        return self[run_id]
+
+    def of_all_runs(self) -> sqlalchemy.Connection:
+        return self[INDEX_SHARD_NAME]
 
 
 class PooledRunStorage(SqliteRunStorage):
