@@ -47,10 +47,12 @@ BLOCK_BYTES = 65_536
 has rows in some 150 tables, most of them few."""
 # Storage v1.2 is the first with ZSTD; fixed, so that newer DuckDBs write files older ones read.
 _STORAGE_VERSION = "v1.2.0"
+_MEMORY = "384MB"
+_SMALL_BYTES, _THREADS = 64 * 1024 * 1024, 2
+"""A small file is worked on by one thread: handing a few rows from thread to thread costs more than
+the work (measured: statements over a company of 470 objects take 1.7 times the CPU with two)."""
 _SETTINGS = {
     "TimeZone": "'UTC'",
-    "threads": "2",
-    "memory_limit": "'384MB'",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
@@ -79,9 +81,14 @@ class _FileMutexes:
 _mutexes = _FileMutexes()
 
 
-def open_memory(_path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001  # a Connect
+def open_memory(path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001  # a Connect
     """The default supplier: an in-memory DuckDB to which the file gets attached."""
-    return duckdb.connect(":memory:")
+    try:
+        small = path.stat().st_size < _SMALL_BYTES
+    except OSError:  # not there yet, or out of reach, which attaching says better
+        small = True
+    threads = 1 if small else _THREADS
+    return duckdb.connect(":memory:", config={"threads": threads, "memory_limit": _MEMORY})
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) -> None:

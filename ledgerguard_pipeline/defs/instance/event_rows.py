@@ -58,7 +58,10 @@ _TAG = (
     "INSERT INTO asset_event_tags (event_id, asset_key, key, value, event_timestamp)"
     " VALUES (?, ?, ?, ?, ?)"
 )
-_OF_ASSETS = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_MATERIALIZATION_PLANNED}
+_OF_ASSETS = {
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+}
 
 
 class Shards(Protocol):
@@ -130,9 +133,7 @@ def _keep_asset(
     if inner.is_asset_materialization_planned:
         index.exec_driver_sql(_PLANNED, (asset, event.run_id, moment))
         return
-    record = (
-        f'{{"__class__": "EventLogRecord", "event_log_entry": {text}, "storage_id": {number}}}'
-    )
+    record = f'{{"__class__": "EventLogRecord", "event_log_entry": {text}, "storage_id": {number}}}'
     index.exec_driver_sql(_MATERIALIZED, (asset, record, event.run_id, moment))
 
 

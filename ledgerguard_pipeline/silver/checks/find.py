@@ -135,7 +135,7 @@ def _find(ask: Ask, there: _There, entity: EntityType, scope: Scope) -> list[Fin
             f"SELECT m.id || ' ' || m.path || ': ' || m.text FROM silver.{MISFITS} AS m "
             f"WHERE {scope.of('m')} AND m.entity = '{entity.name}'"
         ),
-        RESOLVED: " UNION ALL ".join(dangling(tables, scope, there.bronze, there.loaded)),
+        RESOLVED: dangling(tables, scope, there.bronze, there.loaded),
         NARROW: " UNION ALL ".join(filter(None, (_narrowed(one, scope) for one in tables.tables))),
         OPEN: _open(tables, scope),
     }

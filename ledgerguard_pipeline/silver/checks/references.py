@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.entities import entity_type
@@ -17,44 +18,66 @@ _NAMED_BY_TYPE = {"entity": _PARTIES, "txn": LINKED}
 
 def dangling(
     tables: EntityTables, scope: Scope, bronze: Collection[str], loaded: Collection[str]
-) -> Iterator[str]:
-    """Statements for what the rows of these tables refer to and Bronze never had.
+) -> str | None:
+    """A statement for what the rows of these tables refer to and Bronze never had; None if nothing.
 
     ``bronze`` are the tables that are there, ``loaded`` those of entity types that the company's
     books were read for, if only to find that it has none. Where neither is so, nothing is known.
+
+    Every reference of a table becomes one row and all of them are looked up at once: a statement
+    a reference takes three times as long where there are few rows.
     """
     known = {*bronze, *loaded}
-    for table in tables.tables:
-        names = {column.name for column in table.columns}
-        for stem, target in {**TARGETS, **dict.fromkeys(OWN_TYPE, tables.entity.table)}.items():
-            if f"{stem}_id" in names and target in known:
-                yield _missing(table, stem, target if target in bronze else None, scope)
-        for stem, types in _NAMED_BY_TYPE.items():
-            if {f"{stem}_id", f"{stem}_type"} <= names:
-                for kind, target in types.items():
-                    if target in known:
-                        there = target if target in bronze else None
-                        yield _missing(table, stem, there, scope, kind)
-
-
-def _missing(
-    table: Table, stem: str, target: str | None, scope: Scope, kind: str | None = None
-) -> str:
-    """Rows whose reference is not in the table ``target``; None where there is no object at all.
-
-    With ``kind`` only references of that type.
-    """
-    column = f"t.{quoted(stem + '_id')}"
-    of_kind = "true" if kind is None else f"t.{quoted(stem + '_type')} = '{kind}'"
+    found = {table.name: list(_references(table, tables, known)) for table in tables.tables}
+    targets = sorted({target for each in found.values() for one in each for target in one.targets})
+    if not targets:
+        return None
+    rows = " UNION ALL ".join(
+        f"SELECT '{name}' AS holder, t.id, unnest([{', '.join(one.row for one in references)}]) AS r "
+        f"FROM silver.{quoted(name)} AS t WHERE {scope.of('t')}"
+        for name, references in found.items()
+        if references
+    )
+    there = " UNION ALL ".join(
+        f"SELECT '{target}' AS target, b.id FROM bronze.{quoted(target)} AS b "
+        f"WHERE b.realm_id = '{scope.realm}'"
+        for target in targets
+        if target in bronze
+    )
     unknown = (
-        "true"
-        if target is None
-        else f"NOT EXISTS (SELECT 1 FROM bronze.{quoted(target)} AS b "
-        f"WHERE b.realm_id = t.realm_id AND b.id = {column})"
+        f"AND NOT EXISTS (SELECT 1 FROM ({there}) AS k WHERE k.target = r.target AND k.id = r.ref)"
+        if there
+        else ""
     )
     words = ", ".join(f"'{word}'" for word in NO_ID)
     return (
-        f"SELECT DISTINCT '{table.name} ' || t.id || ': {kind or stem + '_id'} ' || {column} "
-        f"FROM silver.{quoted(table.name)} AS t WHERE {scope.of('t')} AND {column} IS NOT NULL "
-        f"AND {column} NOT IN ({words}) AND {of_kind} AND {unknown}"
+        "SELECT DISTINCT holder || ' ' || id || ': ' || r.name || ' ' || r.ref "
+        f"FROM ({rows}) WHERE r.ref NOT IN ({words}) AND r.target IS NOT NULL {unknown}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A column with ids: where they may lead, and SQL of a row with its name, target and id."""
+
+    targets: tuple[str, ...]
+    row: str
+
+
+def _references(table: Table, tables: EntityTables, known: Collection[str]) -> Iterator[_Reference]:
+    names = {column.name for column in table.columns}
+    for stem, target in {**TARGETS, **dict.fromkeys(OWN_TYPE, tables.entity.table)}.items():
+        if f"{stem}_id" in names and target in known:
+            yield _Reference((target,), _row(f"'{stem}_id'", f"'{target}'", f"{stem}_id"))
+    for stem, types in _NAMED_BY_TYPE.items():
+        if {f"{stem}_id", f"{stem}_type"} <= names:
+            there = {kind: target for kind, target in types.items() if target in known}
+            if there:
+                kind = f"t.{quoted(stem + '_type')}"
+                cases = " ".join(f"WHEN '{one}' THEN '{target}'" for one, target in there.items())
+                row = _row(kind, f"CASE {kind} {cases} END", f"{stem}_id")
+                yield _Reference(tuple(there.values()), row)
+
+
+def _row(name: str, target: str, column: str) -> str:
+    return f"{{'name': {name}, 'target': {target}, 'ref': t.{quoted(column)}}}"
