@@ -50,12 +50,13 @@ class Workspace:
         self._prepare = prepare
         self.clock = clock
 
-    def shared(self) -> AbstractContextManager[None]:
+    def shared(self, *, read_only: bool = False) -> AbstractContextManager[None]:
         """Inside the block this thread opens a file once for many reads and writes.
 
         Nobody else can open it meanwhile, so ``let_go`` belongs before whatever waits for others.
+        With ``read_only`` the reads share an opening beside other readers.
         """
-        return self._backend.shared()
+        return self._backend.shared(read_only=read_only)
 
     def let_go(self) -> None:
         """Close what a ``shared`` block of this thread holds; its next use opens it again."""

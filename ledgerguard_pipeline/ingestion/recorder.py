@@ -180,8 +180,9 @@ class InstallationRecorder(Recorder):
         self._companies.stumble(self._realm_id, failure)
 
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
-        rows = self._storage.counts(self._realm_id)
-        waiting = self._storage.quarantined(self._realm_id)
+        with self._storage.workspace.shared(read_only=True):
+            rows = self._storage.counts(self._realm_id)
+            waiting = self._storage.quarantined(self._realm_id)
         return {name: Counted(rows.get(name, 0), waiting.get(name, 0)) for name in entities}
 
     @contextmanager

@@ -85,8 +85,11 @@ class Backend(Protocol):
         """The tables of schema ``bronze``."""
         ...
 
-    def shared(self) -> AbstractContextManager[None]:
-        """Inside the block this thread's uses share one opening, where opening is what takes time."""
+    def shared(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+        """Inside the block this thread's uses share one opening, where opening is what takes time.
+
+        With ``read_only`` only its reads do.
+        """
         ...
 
     def let_go(self) -> None:

@@ -153,9 +153,12 @@ class BronzeFile:
             finally:
                 session.known.clear()
 
-    def shared(self) -> AbstractContextManager[None]:
-        """Inside the block this thread opens the file once, for writing, until it lets go of it."""
-        return self._shared.block()
+    def shared(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+        """Inside the block this thread opens the file once, for writing, until it lets go of it.
+
+        With ``read_only`` for reading; a write inside the block opens the file for itself.
+        """
+        return self._shared.block(read_only=read_only)
 
     def let_go(self) -> None:
         """Close what a ``shared`` block of this thread holds; its next use opens the file again."""
@@ -185,10 +188,11 @@ class BronzeFile:
             BronzeError: the file is damaged, or DuckDB failed inside the session.
         """
         with self._translated(read_only=read_only):
-            if self._shared.active:
-                with self._shared.use(lambda: self._opened(read_only=False)) as session:
+            if self._shared.serves(read_only=read_only):
+                with self._shared.use(lambda only: self._opened(read_only=only)) as session:
                     yield session
             else:
+                self._shared.let_go()
                 with self._opened(read_only=read_only) as session:
                     yield session
 

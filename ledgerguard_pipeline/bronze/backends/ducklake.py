@@ -132,7 +132,7 @@ class DuckLake:
         self._there = self._laid_out = True
         return done
 
-    def shared(self) -> AbstractContextManager[None]:
+    def shared(self, *, read_only: bool = False) -> AbstractContextManager[None]:  # noqa: ARG002
         """A lake stays attached for the whole process, and many use it at once."""
         return nullcontext()
 

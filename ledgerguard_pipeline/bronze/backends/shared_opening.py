@@ -19,7 +19,7 @@ from ledgerguard_pipeline.clock import Clock
 LONGEST = 2.0
 """Seconds after which an opening is let go between two uses."""
 
-Opened = Callable[[], AbstractContextManager[OpenStore]]
+Opened = Callable[[bool], AbstractContextManager[OpenStore]]
 
 
 class SharedOpening:
@@ -34,13 +34,21 @@ class SharedOpening:
         """Whether this thread is inside ``block``."""
         return getattr(self._mine, "held", None) is not None
 
+    def serves(self, *, read_only: bool) -> bool:
+        """Whether this thread shares an opening that a use of this kind can be part of."""
+        held = getattr(self._mine, "held", None)
+        return isinstance(held, _Held) and (read_only or not held.read_only)
+
     @contextlib.contextmanager
-    def block(self) -> Iterator[None]:
-        """Inside the block this thread opens the file once; a block inside it changes nothing."""
+    def block(self, *, read_only: bool = False) -> Iterator[None]:
+        """Inside the block this thread opens the file once; a block inside it changes nothing.
+
+        With ``read_only`` its reads share an opening that keeps out writers only.
+        """
         if self.active:
             yield
             return
-        held = self._mine.held = _Held(self._clock)
+        held = self._mine.held = _Held(self._clock, read_only=read_only)
         try:
             yield
         finally:
@@ -55,7 +63,7 @@ class SharedOpening:
 
     @contextlib.contextmanager
     def use(self, opened: Opened) -> Iterator[OpenStore]:
-        """The opening this thread shares, made with ``opened`` where there is none."""
+        """The opening this thread shares, made by ``opened(read_only)`` where there is none."""
         held: _Held = self._mine.held
         session = held.session or held.open(opened)
         held.users += 1
@@ -73,7 +81,8 @@ class SharedOpening:
 class _Held:
     """One thread's opening, and how many uses are under way."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, read_only: bool) -> None:
+        self.read_only = read_only
         self._clock = clock
         self._stack = ExitStack()
         self._since = 0.0
@@ -85,7 +94,7 @@ class _Held:
         return self._clock.monotonic() - self._since
 
     def open(self, opened: Opened) -> OpenStore:
-        session = self.session = self._stack.enter_context(opened())
+        session = self.session = self._stack.enter_context(opened(self.read_only))
         self._since = self._clock.monotonic()
         return session
 

@@ -76,8 +76,10 @@ def audit(
     counts = {entity.name: (0, 0) for entity in there}
     whole, in_parts = _by_size(store, [one for one in there if isinstance(one, EntityType)])
     noted = "_restatements" in present
-    _, rows = store.sql(_statement(realm_id, there, whole, run_id or "", noted=noted))
-    rows = [*rows, *_of_large(store, realm_id, in_parts, noted=noted)]
+    rows: list[Sequence[object]] = []
+    for statement in _statements(realm_id, there, whole, run_id or "", noted=noted):
+        rows += store.sql(statement)[1]
+    rows += _of_large(store, realm_id, in_parts, noted=noted)
     doubled: dict[str, int] = {}
     waiting: dict[str, int] = {}
     samples: dict[str, list[SampleRow]] = {}
@@ -164,17 +166,18 @@ def _base_table(entity: EntityType | DerivedEntity) -> str:
     return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
 
 
-def _statement(
+def _statements(
     realm_id: RealmId,
     entities: Sequence[EntityType | DerivedEntity],
     counted: Sequence[EntityType],
     run_id: str,
     *,
     noted: bool,
-) -> str:
+) -> list[str]:
+    """A few statements instead of one: planning takes more than twice the time for twice the tables."""
     mine = f"WHERE realm_id = '{realm_id}'"
     counts = [_count(entity, realm_id, WHOLE) for entity in counted]
-    counts += [_doubled(entity, realm_id, WHOLE) for entity in counted if noted]
+    doubled = [_doubled(entity, realm_id, WHOLE) for entity in counted if noted]
     counts += [
         f"SELECT 'count', '{entity.name}', count(*), count(*) - count(DISTINCT id), "
         f'NULL, NULL, NULL, NULL FROM bronze."{entity.table}_current" {mine}'
@@ -196,7 +199,8 @@ def _statement(
         f"ORDER BY last_updated_at DESC NULLS LAST, loaded_at DESC, id LIMIT {SAMPLE_ROWS})"
         for entity in entities
     ]
-    return " UNION ALL ".join([*counts, waiting, loads, *samples])
+    parts = [[*counts, waiting, loads], doubled, samples]
+    return [" UNION ALL ".join(each) for each in parts if each]
 
 
 def _text(value: object) -> str | None:

@@ -293,12 +293,9 @@ class RunSyncs(Closing):
             derived = [each for each in DERIVED if each.base in bases]
             every: list[EntityType | DerivedEntity] = [*selection.entities, *derived]
             to_come = [each for each in every if each.name not in looked]
-            known |= audit(
-                self.installation.bronze,
-                RealmId(cells.realm_id),
-                [entity, *to_come],
-                self._run_id,
-            )
+            bronze = self.installation.bronze
+            with bronze.workspace.shared(read_only=True):
+                known |= audit(bronze, RealmId(cells.realm_id), [entity, *to_come], self._run_id)
         return known[entity.name]
 
     @staticmethod

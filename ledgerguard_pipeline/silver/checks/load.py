@@ -31,8 +31,9 @@ def check_loads(
         BronzeBusy, BronzeUnavailable, BronzeError: the store cannot be read.
     """
     names = dict.fromkeys([*loads, *anew])
-    since = _since(store, realm, {name: ids for name, ids in loads.items() if name not in anew})
-    return check_company(store, [entity_type(name) for name in names], realm, since)
+    with store.workspace.shared(read_only=True):
+        since = _since(store, realm, {name: ids for name, ids in loads.items() if name not in anew})
+        return check_company(store, [entity_type(name) for name in names], realm, since)
 
 
 def _since(
