@@ -15,6 +15,7 @@ from benchmarks.figures import Task, markdown
 from benchmarks.process import BenchFailed
 from benchmarks.silver import tables as silver
 from benchmarks.tasks import Plan, company, memory, speed
+from ledgerguard_pipeline.cli.help_pages import LOOK
 
 _TASKS = ("speed", "company", "memory", "silver")
 _SYMBOLS = {
@@ -91,4 +92,6 @@ def _measure(plan: Plan, wanted: tuple[str, ...]) -> Iterable[tuple[str, Task]]:
 
 
 if __name__ == "__main__":
-    typer.run(bench)
+    app = typer.Typer(add_completion=False, **(LOOK | {"no_args_is_help": False}))
+    app.command()(bench)
+    app(prog_name="ledgerguard bench")

@@ -24,23 +24,22 @@ from ledgerguard_pipeline.cli.commands import (
     web,
 )
 from ledgerguard_pipeline.cli.doctor import command
+from ledgerguard_pipeline.cli.errors import INTERRUPTED
 from ledgerguard_pipeline.cli.errors import report as report_error
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.local import demo, sandbox, up
 from ledgerguard_pipeline.cli.options import JSON_FLAG
 from ledgerguard_pipeline.cli.stores import bronze, silver
 
+PROGRAM = "ledgerguard"
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
 _LOGGED = frozenset({"sync", "web"})
 
 app = typer.Typer(
     name="ledgerguard",
     help="QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    # Tracebacks with local variables could show a token.
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    cls=Commands,
+    **LOOK,
 )
 
 
@@ -101,7 +100,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; every error becomes one sentence on stderr."""
     machine = JSON_FLAG in arguments
     try:
-        code = app(arguments, prog_name="ledgerguard", standalone_mode=False)
+        code = app(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; closing stdout again must not complain.
@@ -116,4 +115,7 @@ def run(arguments: list[str]) -> int:
         )
     except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
         return report_error(error, machine=machine)
-    return code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) else 0
+    if code == INTERRUPTED:
+        return report_error(KeyboardInterrupt(), machine=machine)
+    return code

@@ -11,6 +11,12 @@ import typer
 from ledgerguard_pipeline.cli.output import printable, write_json
 from ledgerguard_pipeline.errors import LedgerGuardError
 
+INTERRUPTED = 130
+"""The exit code of what was ended by Ctrl-C, as shells have it: 128 and the signal's number."""
+
+_HELP_WANTED = "NoArgsIsHelpError"
+"""Typer keeps this class to itself."""
+
 DEBUG_VARIABLE = "LEDGERGUARD_DEBUG"
 
 
@@ -20,7 +26,11 @@ def report(error: BaseException, *, machine: bool) -> int:
     ``machine`` adds ``{"error": {...}}`` on stdout. A traceback appears only with
     ``LEDGERGUARD_DEBUG`` set; a traceback never shows local variables.
     """
-    if isinstance(error, typer.Exit):
+    if isinstance(error, typer.TyperException) and type(error).__name__ == _HELP_WANTED:
+        # No fault: whoever gives no command is shown which there are.
+        sys.stdout.write(f"{error.format_message()}\n")
+        return 0
+    if isinstance(error, typer.Exit) and error.exit_code != INTERRUPTED:
         return error.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(bool(error.code))
@@ -37,8 +47,9 @@ def report(error: BaseException, *, machine: bool) -> int:
 
 def describe(error: BaseException) -> tuple[int, dict[str, object]]:
     """The exit code and the JSON form of an error."""
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return 130, _document("Interrupted", "Stopped before it was done.", 130)
+    if isinstance(error, KeyboardInterrupt | typer.Abort | typer.Exit):
+        text = "Stopped before it was done; what was stored stays."
+        return INTERRUPTED, _document("Interrupted", text, INTERRUPTED)
     if isinstance(error, LedgerGuardError):
         where = {
             "realm_id": error.realm_id,
@@ -51,7 +62,9 @@ def describe(error: BaseException) -> tuple[int, dict[str, object]]:
         return error.exit_code, {**document, **known}
     if isinstance(error, typer.TyperException):
         text = error.format_message().rstrip(".?")
-        return 2, _document("BadInputError", f"{text}. `ledgerguard --help` lists the options.", 2)
+        context = getattr(error, "ctx", None)
+        command = "ledgerguard" if context is None else context.command_path
+        return 2, _document("BadInputError", f"{text}. `{command} --help` lists the options.", 2)
     return 1, _document(
         type(error).__name__,
         f"An unexpected {type(error).__name__} stopped the command; set {DEBUG_VARIABLE}=1 and "

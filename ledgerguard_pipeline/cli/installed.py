@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
 from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -31,9 +32,17 @@ def require_installed(settings: Settings) -> None:
 
 def nothing_connected(settings: Settings) -> str:
     """The message for somebody who has connected no company here."""
+    home = settings.ledgerguard_home.absolute()
+    sandbox = sandbox_home(settings)
+    stopped = (
+        f" The sandbox of `ledgerguard up` has its own home, {sandbox}; commands find it while "
+        "`ledgerguard up` runs."
+        if sandbox != home and sandbox.exists()
+        else ""
+    )
     return (
-        f"No company is connected yet in {settings.ledgerguard_home.absolute()}. Run `ledgerguard "
-        "connect` (or `ledgerguard demo`) first, or name another LEDGERGUARD_HOME."
+        f"No company is connected yet in {home}.{stopped} Run `ledgerguard connect` (or `ledgerguard "
+        "demo`) first, or name another LEDGERGUARD_HOME."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition.valid_definitions import (
     SINGLETON_REPOSITORY_NAME,
@@ -54,6 +55,7 @@ def run_sync(
     Raises:
         BadInputError: a company is not connected, or an entity is not kept; no run was made.
         ConfigurationError: the app's credentials or the home are missing; no run was made.
+        KeyboardInterrupt: somebody stopped it; what was committed stays.
     """
     outcomes = run_companies(settings, requests, installation=installation)
     return sum((outcome.result for outcome in outcomes), SyncResult())
@@ -102,12 +104,24 @@ def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> li
             )
             with run_scope(settings, installation) as scope:
                 finished = execute_run(InMemoryJob(job), run, instance)
+            if _interrupted(finished.all_events):
+                raise KeyboardInterrupt
             result = sum(scope.results, SyncResult())
             if not finished.success and result.ok:
                 # Nothing of ours failed, so Dagster did: its log has the story.
                 result += SyncResult(errors=(_unexplained(request, run.run_id),))
             outcomes.append(RunOutcome(run.run_id, finished.success, result))
     return outcomes
+
+
+def _interrupted(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Whether Ctrl-C ended a run: Dagster takes the signal for itself and fails the run with it."""
+    return any(
+        event.is_job_failure
+        and event.job_failure_data.error is not None
+        and event.job_failure_data.error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+        for event in events
+    )
 
 
 def _unexplained(request: SyncRequest, run_id: str) -> str:

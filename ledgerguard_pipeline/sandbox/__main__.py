@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,9 @@ import uvicorn
 
 from ledgerguard_pipeline.sandbox.api.world import World
 from ledgerguard_pipeline.sandbox.serve.edit_command import edit
+from ledgerguard_pipeline.sandbox.serve.fault_command import fault
+from ledgerguard_pipeline.sandbox.serve.help_pages import LOOK, Commands
+from ledgerguard_pipeline.sandbox.serve.kept_books import BooksKeeper, read_books
 from ledgerguard_pipeline.sandbox.serve.server_process import (
     Announcement,
     build_companies,
@@ -23,12 +27,12 @@ from ledgerguard_pipeline.sandbox.serve.server_process import (
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.sandbox.webhooks.switches import WebhookSwitches
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, cls=Commands, **LOOK)
 
 
 @app.callback()
 def sandbox() -> None:
-    """A local QuickBooks Online over HTTP."""
+    """A local QuickBooks Online over HTTP: serve one, edit its books, let it misbehave."""
 
 
 @app.command()
@@ -66,6 +70,10 @@ def serve(
         list[str] | None,
         typer.Option(help="A switch of the webhooks, as name=JSON; may be repeated."),
     ] = None,
+    books: Annotated[
+        Path | None,
+        typer.Option(help="Keep the books in this file; one that exists is gone on with."),
+    ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when stdin does.", hidden=True)
     ] = False,
@@ -79,13 +87,17 @@ def serve(
         hooks = WebhookSwitches().changed(
             {**posted, **dict(_parsed(text) for text in webhook or ())}
         )
+        kept = None if books is None else read_books(books)
         bound = listen(port)
     except (ValueError, OSError) as error:
         typer.echo(f"The sandbox cannot start: {error}.", err=True)
         raise typer.Exit(2) from None
-    world = World(
-        build_companies(companies, seed=seed, invoices=invoices, varied=varied), switches=switches
-    )
+    if kept is None:
+        made = build_companies(companies, seed=seed, invoices=invoices, varied=varied)
+        world = World(made, switches=switches)
+    else:
+        world = World(kept.companies, switches=switches, grants=kept.grants)
+    keeper = None if books is None else BooksKeeper(world, books)
     world.webhooks.change(msgspec.to_builtins(hooks))
     server = web_server(world)
     if until_stdin_closes:
@@ -101,9 +113,12 @@ def serve(
     with suppress(KeyboardInterrupt):  # uvicorn hands Ctrl-C on once it has closed
         server.run(sockets=[bound])
     world.close()
+    if keeper is not None:
+        keeper.close()
 
 
 app.command("edit")(edit)
+app.command("fault")(fault)
 
 
 def _parsed(text: str) -> tuple[str, object]:

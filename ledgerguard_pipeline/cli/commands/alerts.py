@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.installed import installed
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, say, table, write_json
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Send a test message to every alert channel, or see what was sent to each channel.",
-    no_args_is_help=True,
+    cls=Commands,
+    **LOOK,
 )
 
 HOW_TO_SET = "Set LEDGERGUARD_ALERT_WEBHOOK_URL, LEDGERGUARD_ALERT_SLACK_URL or LEDGERGUARD_SMTP_URL in .env."

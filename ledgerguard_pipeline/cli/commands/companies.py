@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.installed import (
     connected_companies,
     nothing_connected,
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.plane import ControlPlane
 
 
-app = typer.Typer(help="List the companies of this installation; forget one.")
+app = typer.Typer(
+    help="List the companies of this installation; forget one.",
+    cls=Commands,
+    **(LOOK | {"no_args_is_help": False}),
+)
 
 
 @app.callback(invoke_without_command=True)

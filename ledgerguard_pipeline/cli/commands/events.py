@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.installed import installed, require_installed
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, say, table, write_json
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="List webhook events, queue them again, or take them out of the queue.",
-    no_args_is_help=True,
+    cls=Commands,
+    **LOOK,
 )
 
 _STATUSES = ("pending", "leased", "done", "parked", "ignored")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ledgerguard_pipeline.cli.commands.keys_move import move
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.installed import installed, require_installed
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="List the keys that protect the stored tokens, or rotate them.",
-    no_args_is_help=True,
+    cls=Commands,
+    **LOOK,
 )
 app.command("move")(move)
 
@@ -24,9 +26,9 @@ app.command("move")(move)
 @app.command("list")
 def list_keys(as_json: Json = False) -> None:
     """List the keys by fingerprint, newest first, and how many tokens each still protects."""
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     found: list[KeyUse] = []
     if installed(settings):
         from ledgerguard_pipeline.auth.key_rotation import key_uses
@@ -50,9 +52,9 @@ def rotate(as_json: Json = False) -> None:
     With LEDGERGUARD_ENCRYPTION_KEYS put the new key first; this command then moves all tokens to
     it and says which old keys are not needed any more.
     """
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     require_installed(settings)
     from ledgerguard_pipeline.auth.key_rotation import rotate_keys
     from ledgerguard_pipeline.control.plane import ControlPlane

@@ -37,9 +37,9 @@ def move(to: To, forget_unopened: Forget = False, as_json: Json = False) -> None
 
     LEDGERGUARD_REDIS_URL has to be set in both directions. Safe to repeat, also after a crash.
     """
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     require_installed(settings)
     from ledgerguard_pipeline.auth.token_migration import move_tokens
     from ledgerguard_pipeline.control.plane import ControlPlane

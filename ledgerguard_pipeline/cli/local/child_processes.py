@@ -38,6 +38,8 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    ends: bool = False
+    """Whether it ends by itself when its work is done, well or not."""
 
 
 class Children:
@@ -93,9 +95,17 @@ class Children:
             self._guard.communicate()
 
     def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        ends: bool = False,
     ) -> Child:
-        """Start ``command`` with ``environment`` added to the common one."""
+        """Start ``command`` with ``environment`` added to the common one.
+
+        One that ``ends`` may do so without ending the others.
+        """
         log = self._logs / f"{name.replace(' ', '-')}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(  # noqa: S603 - a fixed command of ours, no shell
@@ -109,7 +119,7 @@ class Children:
                 pass_fds=self._inherited,
             )
         self._inform_guard(str(process.pid))
-        child = Child(name, process, log)
+        child = Child(name, process, log, ends)
         self._children.append(child)
         return child
 
@@ -130,7 +140,7 @@ class Children:
         self._stop_signal.check()
         for child in self._children:
             code = child.process.poll()
-            if code is not None:
+            if code is not None and not child.ends:
                 raise ChildDied(
                     f"The {child.name} stopped by itself ({_ending(code)}), so the others were "
                     f"stopped too; its log is {child.log} and ends: {_tail(child.log)}"

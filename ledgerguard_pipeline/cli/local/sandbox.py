@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from ledgerguard_pipeline.cli.local.child_processes import python
@@ -23,12 +25,17 @@ def sandbox(context: typer.Context) -> None:
     """Serve a made-up QuickBooks company, or edit its books: sandbox serve, sandbox edit."""
     from ledgerguard_pipeline.sandbox.__main__ import app
 
-    app(context.args, prog_name="ledgerguard sandbox", standalone_mode=False)
+    code = app(context.args, prog_name="ledgerguard sandbox", standalone_mode=False)
+    if isinstance(code, int) and code:
+        raise typer.Exit(code)
 
 
-def serve_command(port: int, *, invoices: int, webhook_url: str) -> list[str]:
-    """The command line of a sandbox process that sends its webhooks to ``webhook_url``."""
+def serve_command(port: int, *, invoices: int, webhook_url: str, books: Path) -> list[str]:
+    """The command line of a sandbox process that sends its webhooks to ``webhook_url``.
+
+    It keeps its ``books`` in a file.
+    """
     return python(
         *("-m", MODULE, "serve", "--port", str(port), "--invoices", str(invoices)),
-        *("--webhook-url", webhook_url),
+        *("--webhook-url", webhook_url, "--books", str(books)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
+
+BOOKS_FILE = "sandbox.books"
+"""In the home: the sandbox goes on where it stopped. Without it, it begins with new books."""
 
 _DEFINITIONS = "ledgerguard_pipeline.definitions"
 _START_SECONDS = 120.0
@@ -162,20 +166,43 @@ def _run_with_sandbox(
     ):
         embedded.write_environment_file(variables)
         command = serve_command(
-            ports["sandbox"], invoices=invoices, webhook_url=embedded.webhook_url
+            ports["sandbox"],
+            invoices=invoices,
+            webhook_url=embedded.webhook_url,
+            books=home / BOOKS_FILE,
         )
         signing = {WEBHOOK_TOKEN_VARIABLE: embedded.verifier_token}
+        fresh = not (home / BOOKS_FILE).exists()
         children.start("sandbox", command, {**variables, **signing})
         _wait(children, f"{url}/_sandbox/health", "sandbox")
-        _start_product(children, ports, variables, home)
-        _connect(url, ports["web"])
+
+        def connect() -> None:
+            if fresh or not _known(ports["web"]):
+                _connect(url, ports["web"])
+                # While Dagster starts; its sensor sees later that there is nothing left to load.
+                load = python("-m", "ledgerguard_pipeline.cli", "sync")
+                children.start("first load", load, variables, ends=True)
+
+        _start_product(children, ports, variables, home, connect)
         _announce(ports, webhooks=True)
         port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
         own = own_command()
         say(f"  Edit its books:  {own} sandbox edit create Invoice{port}")
-        say(f"  Other commands:  {own} status, in another terminal")
+        say(f"  Break it:        {own} sandbox fault outage{port}")
+        say(f"  Other commands:  {own} status, in another terminal of this folder")
         say(f"  In any folder:   set -a; . {file}; set +a; {own_command(anywhere=True)} status")
         children.watch()
+
+
+def _known(web_port: int) -> bool:
+    """Whether an earlier run left a company that is connected, or disconnected on purpose."""
+    import requests
+
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"http://localhost:{web_port}/api/v1/companies", timeout=30)
+    listed = answer.json().get("companies", []) if answer.ok else []
+    return any(each["status"] != "needs_reauth" for each in listed)
 
 
 def _links(settings: Settings, ports: dict[str, int]) -> dict[str, str]:
@@ -186,9 +213,16 @@ def _links(settings: Settings, ports: dict[str, int]) -> dict[str, str]:
 
 
 def _start_product(
-    children: Children, ports: dict[str, int], variables: dict[str, str], home: Path
+    children: Children,
+    ports: dict[str, int],
+    variables: dict[str, str],
+    home: Path,
+    connect: Callable[[], None] = lambda: None,
 ) -> None:
-    """The web edge; then the code location once, and Dagster's web server and daemon on it."""
+    """The web edge; then the code location once, and Dagster's web server and daemon on it.
+
+    ``connect`` is called as soon as the web edge answers.
+    """
     command = python("-m", "ledgerguard_pipeline.cli", "web", "--port", str(ports["web"]))
     children.start("web", command, variables)
     from ledgerguard_pipeline.defs.instance.home import EVENT_BATCHES, prepare_dagster_home
@@ -199,8 +233,9 @@ def _start_product(
     code_port = free_port()
     workspace = dagster_home / "up-workspace.yaml"
     workspace.write_text(_WORKSPACE.format(port=code_port, name=CODE_LOCATION), encoding="utf-8")
-    children.start("code", _code_server(code_port), variables)
     _wait(children, f"http://localhost:{ports['web']}/healthz", "web")
+    connect()
+    children.start("code", _code_server(code_port), variables)
     wait_until_listening(code_port, "code", seconds=_START_SECONDS, still_running=children.check)
     shown = ("-w", str(workspace))
     children.start(
@@ -247,8 +282,14 @@ def _connect(sandbox_url: str, web_port: int) -> None:
 
 def _announce(ports: dict[str, int], *, webhooks: bool) -> None:
     say("")
-    say(f"  Dagster:         http://localhost:{ports['dagster']}")
-    say(f"  Companies:       http://localhost:{ports['web']}")
+    page = f"http://localhost:{ports['web']}"
+    if "sandbox" in ports:
+        say(f"  Open this:       {page} shows the company and its rows")
+    else:
+        say(f"  Open this:       {page} and press Connect to QuickBooks")
+    say(
+        f"  Dagster:         http://localhost:{ports['dagster']} shows runs; press Assets for tables"
+    )
     if webhooks:
         say(f"  Webhooks:        http://localhost:{ports['web']}/api/v1/webhooks/qbo")
     else:

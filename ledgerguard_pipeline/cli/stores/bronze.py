@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
 from ledgerguard_pipeline.values import RealmId, parse_realm
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Check Bronze, move it into a DuckLake, or maintain it by hand.",
-    no_args_is_help=True,
+    cls=Commands,
+    **LOOK,
 )
 
 
@@ -37,10 +39,10 @@ def migrate(
     not in the lake (a later sync from the lake's watermarks brings it there as well).
     """
     from ledgerguard_pipeline.bronze.store import BronzeStore
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
     from ledgerguard_pipeline.silver.follow import SilverFollower
 
-    settings = load_settings()
+    settings = settings_here()
     source = settings.bronze_path
     lake = BronzeStore(
         settings.bronze_address_of(to),
@@ -69,9 +71,9 @@ def migrate(
 def maintain(as_json: Json = False) -> None:
     """Run the maintenance of the daily job `bronze_maintenance` now."""
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    upkeep = existing_bronze(load_settings()).maintain()
+    upkeep = existing_bronze(settings_here()).maintain()
     if as_json:
         write_json(asdict(upkeep))
     else:
@@ -92,9 +94,9 @@ def check(
     `ledgerguard sync --reconcile` heals whenever it runs.
     """
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    store = existing_bronze(load_settings())
+    store = existing_bronze(settings_here())
     realms = [parse_realm(text) for text in company or ()] or _companies(store)
     found = {realm: store.healing(realm).flaws() for realm in realms}
     sound = all(each.sound for flaws in found.values() for each in flaws)

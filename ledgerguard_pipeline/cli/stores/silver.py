@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
 from ledgerguard_pipeline.errors import BadInputError
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Check the typed tables of Silver, or build them anew from Bronze.",
-    no_args_is_help=True,
+    cls=Commands,
+    **LOOK,
 )
 Companies = Annotated[
     list[str] | None,
@@ -111,9 +113,9 @@ def _store() -> BronzeStore:
         BadInputError: nothing was loaded, or Silver is switched off.
     """
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
-    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    settings = load_settings()
+    settings = settings_here()
     if settings.ledgerguard_silver != "on":
         raise BadInputError("LEDGERGUARD_SILVER is off, so there are no typed tables.")
     return existing_bronze(settings)

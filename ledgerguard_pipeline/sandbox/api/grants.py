@@ -61,13 +61,19 @@ class TokenSet:
 
 
 class GrantBook:
-    """Every grant of one sandbox, in memory."""
+    """Every grant of one sandbox."""
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
         self._codes: dict[str, _Code] = {}
         self._refresh: dict[str, _Grant] = {}
         self._access: dict[str, tuple[_Grant, float]] = {}
+        self.changes = 0
+        """Moves whenever a grant was given, renewed or ended."""
+
+    def use(self, switches: Switches) -> None:
+        """Follow other switches: these grants were read from a file."""
+        self._switches = switches
 
     def issue_code(self, realm: str, scope: str, redirect_uri: str, now: float) -> str:
         """A code for one exchange, after the user's consent."""
@@ -135,6 +141,7 @@ class GrantBook:
         if grant is None or grant.revoked:
             return False
         grant.revoked = True
+        self.changes += 1
         return True
 
     def judge(self, token: str, realm: str, now: float) -> TokenCheck:
@@ -170,11 +177,13 @@ class GrantBook:
         live = [grant for grant in grants if not grant.revoked and realm in (None, grant.realm)]
         for grant in live:
             grant.revoked = True
+        self.changes += len(live)
         return len(live)
 
     def _issue(self, grant: _Grant, now: float) -> TokenSet:
         access = f"eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0..{secrets.token_urlsafe(240)}"
         life = self._switches.access_token_seconds
+        self.changes += 1
         grant.access.add(access)
         self._access[access] = (grant, now + life)
         return TokenSet(

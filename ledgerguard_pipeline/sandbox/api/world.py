@@ -33,6 +33,7 @@ class World:
         client_secret: str = CLIENT_SECRET,
         redirect_uris: Iterable[str] | None = None,
         switches: Switches | None = None,
+        grants: GrantBook | None = None,
     ) -> None:
         self.switches = switches or Switches()
         self.companies = {company.realm_id: company for company in companies}
@@ -44,7 +45,8 @@ class World:
         self.client_id = client_id
         self.client_secret = client_secret
         self.redirect_uris = None if redirect_uris is None else frozenset(redirect_uris)
-        self.grants = GrantBook(self.switches)
+        self.grants = grants or GrantBook(self.switches)
+        self.grants.use(self.switches)
         self.limits = Limits(self.switches)
         self.faults = Faults()
         self.stats = Stats()

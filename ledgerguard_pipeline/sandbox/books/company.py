@@ -87,6 +87,14 @@ class SandboxCompany:
         self._next_id: dict[str, int] = {}
         self._ids: dict[str, list[str]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but what belongs to this process."""
+        return {**self.__dict__, "lock": None, "observer": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self.lock = threading.RLock()
+
     def reserve(self, sequence: str, first: int) -> None:
         """Let a sequence go on at ``first`` (transactions share one, lists have their own)."""
         self._next_id[sequence] = max(first, self._next_id.get(sequence, 1))

@@ -157,7 +157,7 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
         with taken(inner, PORTS, file):
             shown = ledgerguard("status")
             examined = json.loads(ledgerguard("doctor", "--json").out)
-        assert shown.code == 0
+        assert shown.code == 1, "it has no tokens"
         assert company().name in shown.out
         assert "localhost:3123" in shown.err
         assert examined["settings"]["LEDGERGUARD_HOME"] == str(inner)

@@ -38,8 +38,10 @@ def test_the_receiver_knows_the_token_the_sandbox_signs_with(embedded: Embedded)
 
 
 def test_the_token_is_in_no_command_line_and_in_no_repr(embedded: Embedded) -> None:
-    command = serve_command(8010, invoices=5, webhook_url=embedded.webhook_url)
-    assert command[-2:] == ["--webhook-url", f"http://localhost:8000{WEBHOOK_PATH}"]
+    books = embedded.home / "sandbox.books"
+    command = serve_command(8010, invoices=5, webhook_url=embedded.webhook_url, books=books)
+    hook = ["--webhook-url", f"http://localhost:8000{WEBHOOK_PATH}"]
+    assert command[-4:] == [*hook, "--books", str(books)]
     assert not any(TOKEN in word for word in command)
     assert TOKEN not in repr(embedded)
 

@@ -1,0 +1,125 @@
+"""``sandbox fault``: let a running sandbox misbehave as Intuit does, to see what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Never
+
+import typer
+
+from ledgerguard_pipeline.sandbox import PORT
+from ledgerguard_pipeline.sandbox.api.faults import FaultKind
+from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
+
+Order = tuple[SandboxHandle, str, str | None, int]
+"""Where, which entity type, which object, how often."""
+
+
+def _outage(order: Order) -> str:
+    order[0].inject(FaultKind.ERROR_503_HTML, probability=1.0)
+    return "Every call is answered with 503 Service Unavailable until `sandbox fault off`."
+
+
+def _throttle(order: Order) -> str:
+    handle, _, _, count = order
+    handle.inject(FaultKind.THROTTLE_JSON, next=count)
+    return f"The next {count} calls are answered with 429."
+
+
+def _cut_json(order: Order) -> str:
+    handle, _, _, count = order
+    handle.inject(FaultKind.CUT_JSON, next=count)
+    return f"The next {count} answers end in the middle of their JSON."
+
+
+def _poison(order: Order) -> str:
+    handle, entity, id, _ = order
+    realm = str(handle.companies()[0]["realm"])
+    known = handle.truth(entity, realm).rows
+    chosen = id or next(iter(known), None)
+    if chosen is None or chosen not in known:
+        raise ValueError(f"there is no {entity} {id or 'at all'}")
+    handle.set(poison=[[entity, chosen]])
+    return f"Every page with {entity} {chosen} fails with 4002 until `sandbox fault off`."
+
+
+def _empty(order: Order) -> str:
+    handle, entity, _, _ = order
+    handle.set(silence={"entities": [entity]})
+    return f"Answers leave out every {entity}, without a fault, until `sandbox fault off`."
+
+
+def _edits(order: Order) -> str:
+    handle, entity, _, _ = order
+    handle.set(hazard={"entities": [entity], "update": 2, "insert": 1, "delete": 1})
+    return (
+        f"While pages of {entity} are read, others create, change and delete some, until "
+        "`sandbox fault off`. Try `ledgerguard sync --full`."
+    )
+
+
+def _revoke(order: Order) -> str:
+    order[0].disconnect()
+    return "The company's grant is revoked, as by a user inside QuickBooks; connect it again."
+
+
+def _off(order: Order) -> str:
+    handle = order[0]
+    handle.clear_faults()
+    handle.set(poison=[], silence=None, hazard=None)
+    return "The sandbox behaves again. A revoked grant stays revoked until somebody connects."
+
+
+SCENES: dict[str, Callable[[Order], str]] = {
+    "outage": _outage,
+    "throttle": _throttle,
+    "cut-json": _cut_json,
+    "poison": _poison,
+    "empty": _empty,
+    "edits": _edits,
+    "revoke": _revoke,
+    "off": _off,
+}
+_HELP = (
+    "outage (503), throttle (429), cut-json, poison (a record that spoils its page), empty "
+    "(objects are left out), edits (others edit while pages are read), revoke (the grant ends), "
+    "off; or one of the kinds in docs/library.md."
+)
+
+
+def fault(
+    kind: Annotated[str, typer.Argument(help=_HELP)],
+    entity: Annotated[str, typer.Argument(help="For poison, empty and edits.")] = "Invoice",
+    id: Annotated[str | None, typer.Argument(help="For poison; any one by default.")] = None,
+    *,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many calls it hits.")] = 5,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
+    ] = PORT,
+) -> None:
+    """Let a running sandbox misbehave as Intuit does: break it yourself."""
+    handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])
+    try:
+        said = (
+            SCENES[kind]((handle, entity, id, count))
+            if kind in SCENES
+            else _raw(handle, kind, count)
+        )
+    except OSError:
+        _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
+    except ValueError as error:
+        _complain(f"{error}.", 2)
+    typer.echo(said)
+
+
+def _raw(handle: SandboxHandle, kind: str, count: int) -> str:
+    known = [each.value for each in FaultKind]
+    if kind not in known:
+        raise ValueError(f"{kind} is no fault; choose {', '.join(SCENES)}, or {', '.join(known)}")
+    handle.inject(kind, next=count)
+    return f"The next {count} calls meet {kind}."
+
+
+def _complain(why: str, code: int) -> Never:
+    typer.echo(why[:1].upper() + why[1:], err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,36 @@
+"""The look of the sandbox's help, which is that of the product's commands; the two share no code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer import Context
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+LOOK: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "no_args_is_help": True,
+    # Tracebacks with local variables could show a token.
+    "pretty_exceptions_enable": False,
+    "context_settings": HELP_OPTIONS,
+}
+"""Arguments of ``typer.Typer`` for every group of commands."""
+
+
+class Commands(TyperGroup):
+    """Lists its commands with their whole first sentence, wrapped and not cut."""
+
+    def format_commands(self, ctx: Context, formatter: Any) -> None:  # typer's own
+        """Name and first paragraph of each command that is shown."""
+        known = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, " ".join((command.help or "").partition("\n\n")[0].split()))
+            for name, command in known
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from ledgerguard_pipeline.cli.app import app
+from ledgerguard_pipeline.cli.progress import PlainLines
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
+
+
+def every_command() -> Iterator[list[str]]:
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    yield []
+    for name, command in root.commands.items():
+        yield [name]
+        if isinstance(command, TyperGroup):
+            yield from ([name, verb] for verb in command.commands)
+    yield from (["sandbox", verb] for verb in ("serve", "edit", "fault"))
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_each_starts_with_its_own_usage_and_cuts_nothing(
+    ledgerguard: Ledgerguard, words: list[str], option: str
+) -> None:
+    if words == ["bench"]:
+        words = []  # a process of its own, with the same look
+    shown = ledgerguard(*words, option)
+    assert shown.code == 0
+    assert shown.out.startswith(" ".join(["Usage: ledgerguard", *words, ""]))
+    listed = shown.out.partition("Commands:")[2]
+    assert "..." not in listed.replace("[--write] ...", "")
+    assert "─" not in shown.out
+
+
+@pytest.mark.parametrize("words", [[], ["events"], ["keys"]], ids=" ".join)
+def test_without_a_command_the_help_is_shown(ledgerguard: Ledgerguard, words: list[str]) -> None:
+    shown = ledgerguard(*words)
+    assert shown.code == 0
+    assert "Commands:" in shown.out
+    assert shown.err == ""
+
+
+def test_errors_of_the_sandbox_are_errors_of_the_command(ledgerguard: Ledgerguard) -> None:
+    assert ledgerguard("sandbox", "edit", "create", "Invoice", "--port", "1").code == 1
+    assert ledgerguard("sandbox", "edit", "--no-such-option").code == 2
+
+
+def test_a_wrong_option_leads_to_the_help_of_its_command(ledgerguard: Ledgerguard) -> None:
+    assert "`ledgerguard sync --help`" in ledgerguard("sync", "--no-such-option").err
+
+
+def test_ctrl_c_in_a_sync_says_stopped(
+    ledgerguard: Ledgerguard, connected: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: PlainLines, _realm: RealmId, _entities: tuple[str, ...]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(PlainLines, "started", interrupted)
+    outcome = ledgerguard("sync", "--entity", "Class")
+    assert outcome.code == 130
+    assert "Stopped" in outcome.err
+
+
+def test_names_of_commands_can_be_completed(
+    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_LEDGERGUARD_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "ledgerguard snap")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert ledgerguard().out.strip() == "snapshot"

@@ -1,0 +1,86 @@
+"""``sandbox fault``: breaking it oneself, with a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledgerguard_pipeline.sandbox.__main__ import app
+from ledgerguard_pipeline.sandbox.api.faults import FaultKind
+from ledgerguard_pipeline.sandbox.serve.fault_command import SCENES
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.conftest import SandboxFactory
+
+
+@pytest.fixture(scope="module")
+def shared(sandbox_factory: SandboxFactory) -> SandboxServer:
+    return sandbox_factory(invoices=5)
+
+
+@pytest.fixture
+def sandbox(shared: SandboxServer) -> Iterator[SandboxServer]:
+    """Well behaved again after each test."""
+    yield shared
+    fault(shared, "off")
+
+
+def fault(sandbox: SandboxServer, *arguments: str) -> Result:
+    port = str(urlsplit(sandbox.base_url).port)
+    return CliRunner().invoke(app, ["fault", *arguments, "--port", port])
+
+
+def rules(sandbox: SandboxServer) -> list[str]:
+    return [rule.kind for rule in sandbox.world.faults._rules]
+
+
+@pytest.mark.parametrize(
+    "scene,kind",
+    [
+        ("outage", FaultKind.ERROR_503_HTML),
+        ("throttle", FaultKind.THROTTLE_JSON),
+        ("cut-json", FaultKind.CUT_JSON),
+        ("reset", FaultKind.RESET),
+    ],
+)
+def test_calls_can_be_spoilt(sandbox: SandboxServer, scene: str, kind: FaultKind) -> None:
+    done = fault(sandbox, scene)
+    assert done.exit_code == 0, done.output
+    assert rules(sandbox) == [kind]
+    assert fault(sandbox, "off").exit_code == 0
+    assert rules(sandbox) == []
+
+
+def test_books_can_be_spoilt(sandbox: SandboxServer) -> None:
+    assert "Invoice" in fault(sandbox, "poison").output
+    assert fault(sandbox, "empty", "Bill").exit_code == 0
+    assert fault(sandbox, "edits").exit_code == 0
+    switches = sandbox.world.switches
+    assert switches.poison
+    assert switches.silence is not None
+    assert switches.hazard is not None
+    fault(sandbox, "off")
+    assert (switches.poison, switches.silence, switches.hazard) == (frozenset(), None, None)
+
+
+def test_a_grant_can_be_revoked(sandbox: SandboxServer) -> None:
+    sandbox.issue_tokens()
+    assert sandbox.world.grants.connected(sandbox.realm_id)
+    assert fault(sandbox, "revoke").exit_code == 0
+    assert not sandbox.world.grants.connected(sandbox.realm_id)
+
+
+@pytest.mark.parametrize("arguments", [("explode",), ("poison", "Invoice", "no-such-id")])
+def test_what_cannot_be_done_is_one_sentence(
+    sandbox: SandboxServer, arguments: tuple[str, ...]
+) -> None:
+    done = fault(sandbox, *arguments)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_names_every_scene() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["fault", "-h"]).output.split())
+    assert all(scene in shown for scene in SCENES)
