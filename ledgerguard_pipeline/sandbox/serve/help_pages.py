@@ -21,7 +21,7 @@ LOOK: dict[str, Any] = {
 class Commands(TyperGroup):
     """Lists its commands with their whole first sentence, wrapped and not cut."""
 
-    def format_commands(self, ctx: Context, formatter: Any) -> None:  # typer's own
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # as in typer
         """Name and first paragraph of each command that is shown."""
         known = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         rows = [
