@@ -29,6 +29,10 @@ _PASSING = ("08", "40", "53", "55", "57", "58")
 _REPLY = re.compile(r"[^:\s][^:\n]{0,40}:  \S")
 """How libpq writes any message of a server, ``SEVERITY:  text``, whatever the language."""
 
+_ASKS_IN_VAIN = "fe_sendauth"
+"""In libpq's sentence where a server asks for a password and the address has none."""
+_INVALID_PASSWORD = "28P01"  # noqa: S105  # a code, not a password
+
 _TRACED = re.compile(rb'(?:^|\t)B\t\d+\tErrorResponse\t.* C "([0-9A-Z]{5})"', re.MULTILINE)
 _LONGEST_TRACE = 1 << 20
 
@@ -57,11 +61,15 @@ def login_refused(error: BaseException, conninfo: str, *, seconds: float = 10.0)
     known = error.sqlstate if isinstance(error, psycopg.Error) else None
     if known is not None:
         return refuses(known)
-    return quotes_server(str(error)) and refuses(login_sqlstate(conninfo, seconds=seconds))
+    text = str(error)
+    answered = quotes_server(text) or _ASKS_IN_VAIN in text
+    return answered and refuses(login_sqlstate(conninfo, seconds=seconds))
 
 
 def login_sqlstate(conninfo: str, *, seconds: float = 10.0) -> str | None:
     """The SQLSTATE with which a server refuses this login; None if it does not, or is not there.
+
+    A server that asks for a password where there is none refuses the password.
 
     The trace holds the password and exists in memory alone, for the length of this call.
     """
@@ -92,8 +100,12 @@ def _traced(conninfo: str, trace: int, deadline: float) -> str | None:
             select.select(waits if reading else [], [] if reading else waits, [], left)
             state = connection.connect_poll()
         connection.untrace()
+        without_password = connection.needs_password
     finally:
         connection.finish()
     os.lseek(trace, 0, os.SEEK_SET)
     found = _TRACED.findall(os.read(trace, _LONGEST_TRACE))
-    return found[-1].decode() if found else None
+    if found:
+        sqlstate: str = found[-1].decode()
+        return sqlstate
+    return _INVALID_PASSWORD if without_password else None

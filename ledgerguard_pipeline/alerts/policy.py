@@ -41,6 +41,8 @@ DEAD = frozenset(
 
 COMMON = frozenset(
     {
+        ReasonKind.BRONZE_AWAY,
+        ReasonKind.BRONZE_HELD,
         ReasonKind.BRONZE_UNUSABLE,
         ReasonKind.CALL_BUDGET,
         ReasonKind.CREDENTIALS_REJECTED,
@@ -56,6 +58,8 @@ _MINUTE = 60.0
 _PATIENCE: dict[str, tuple[float, float]] = {
     # A failed run has its own alert, with a link; this is for syncs outside of Dagster.
     ReasonKind.SYNC_FAILED: (2 * _MINUTE, 5 * _MINUTE),
+    ReasonKind.BRONZE_AWAY: (2 * _MINUTE, 5 * _MINUTE),
+    ReasonKind.BRONZE_HELD: (2 * _MINUTE, 5 * _MINUTE),
     # The first load is under way, or the schedule is about to catch up after a restart.
     ReasonKind.REFRESH_FAILS: (5 * _MINUTE, 5 * _MINUTE),
     ReasonKind.NEVER_SYNCED: (30 * _MINUTE, 0.0),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.errors import FailureKind
-from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.failure import Failure, cause_of
 from ledgerguard_pipeline.health.facts import EntityFacts, SyncFacts
 from ledgerguard_pipeline.health.reasons import HealthState, Reason, ReasonKind
 
@@ -23,6 +23,12 @@ _KINDS = {
 
 _REPORTED_APART = ("QuotaExhausted", "BronzeUnusable")
 """While they last they are reasons of their own."""
+
+_BRONZE = {
+    "BronzeBusy": ReasonKind.BRONZE_HELD,
+    "BronzeUnavailable": ReasonKind.BRONZE_AWAY,
+}
+"""The store of all companies that cannot be used for now; the next sync tries again."""
 
 
 def bars(failure: Failure | None) -> bool:
@@ -57,6 +63,31 @@ def barring_reason(company: Company, facts: SyncFacts) -> Reason | None:
         return None
     failure = last.failure
     return None if failure is None else _reason(failure.name, failure.text)
+
+
+def bronze_reasons(company: Company, facts: SyncFacts) -> list[Reason]:
+    """Why Bronze cannot be opened or written, said once however many types met it."""
+    if facts.bronze_trouble is not None:
+        return [Reason(HealthState.UNHEALTHY, facts.bronze_trouble, ReasonKind.BRONZE_UNUSABLE)]
+    if company.last_error is not None and company.error_name in _BRONZE:
+        # The sync could not even begin, so it is the latest to have met it.
+        return [_bronze(company.error_name, company.last_error)]
+    met = [each for each in facts.entities if each.failure and each.failure.name in _BRONZE]
+    if not met:
+        return []
+    last = max(met, key=_failed_at).failure
+    return [] if last is None else [_bronze(last.name, cause_of(last.text))]
+
+
+def said_already(name: str, facts: SyncFacts) -> bool:
+    """Whether another reason says why whatever failed with this error did, named as there."""
+    if name == "TokenEndpointUnavailable":
+        return facts.refresh is not None and facts.refresh.reason is not None
+    return name in _BRONZE or (name == "BronzeUnusable" and facts.bronze_trouble is not None)
+
+
+def _bronze(name: str, text: str) -> Reason:
+    return Reason(HealthState.DEGRADED, text, _BRONZE[name])
 
 
 def refresh_reasons(facts: SyncFacts) -> list[Reason]:

@@ -271,6 +271,7 @@ class StatusReader:
                     each.error,
                     each.failure,
                     each.failed_at,
+                    each.quarantined,
                 )
                 for each in entities
             ),

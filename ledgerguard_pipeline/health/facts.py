@@ -28,6 +28,7 @@ class EntityFacts:
     error: str | None = None
     failure: Failure | None = None
     failed_at: datetime | None = None
+    quarantined: int = 0
 
     def late(self, now: datetime) -> bool:
         """Whether its data is older than twice what is promised, or was never there."""

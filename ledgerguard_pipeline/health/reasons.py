@@ -30,6 +30,8 @@ class ReasonKind(StrEnum):
     KEY_MISSING = "key_missing"
     TOKENS_AT_RISK = "tokens_at_risk"
     BRONZE_UNUSABLE = "bronze_unusable"
+    BRONZE_HELD = "bronze_held"
+    BRONZE_AWAY = "bronze_away"
     GRANT_ENDED = "grant_ended"
     REFRESH_TOKEN_ENDS = "refresh_token_ends"  # noqa: S105  # a name, not a token
     GRANT_ENDS = "grant_ends"
@@ -57,6 +59,11 @@ class ReasonKind(StrEnum):
     WEBHOOK_LAG = "webhook_lag"
     PARKED_EVENTS = "parked_events"
     UNREADABLE_EVENTS = "unreadable_events"
+
+    @property
+    def runbook(self) -> str:
+        """Where to read what it means and what to do."""
+        return f"docs/runbook.md#{self.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,19 @@ from ledgerguard_pipeline.control.company_state.companies import Company, Connec
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
 from ledgerguard_pipeline.failure import cause_of
-from ledgerguard_pipeline.health.blocking_failures import barring_reason, bars, refresh_reasons
+from ledgerguard_pipeline.health.blocking_failures import (
+    barring_reason,
+    bars,
+    bronze_reasons,
+    refresh_reasons,
+    said_already,
+)
 from ledgerguard_pipeline.health.books import books_reasons
 from ledgerguard_pipeline.health.facts import LATE_AFTER, EntityFacts, SyncFacts
 from ledgerguard_pipeline.health.freshness import freshness_reasons
 from ledgerguard_pipeline.health.reasons import Health, HealthState, Reason, ReasonKind
-from ledgerguard_pipeline.health.wording import names, some_of, span
+from ledgerguard_pipeline.health.wording import is_or_are, names, some_of, span
+from ledgerguard_pipeline.plural import counted
 
 __all__ = [
     "LATE_AFTER",
@@ -59,7 +66,7 @@ def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datet
             *_at_risk(facts),
             *_rights(facts),
             *_withheld(facts),
-            *_bronze(facts),
+            *bronze_reasons(company, facts),
             *_failures(company, facts, barred),
             # Data that cannot be loaded is late, and its calls fail, for that same reason.
             *([] if barred is not None else freshness_reasons(company, facts, now)),
@@ -138,12 +145,6 @@ def _at_risk(facts: SyncFacts) -> list[Reason]:
     ]
 
 
-def _bronze(facts: SyncFacts) -> list[Reason]:
-    if facts.bronze_trouble is None:
-        return []
-    return [Reason(HealthState.UNHEALTHY, facts.bronze_trouble, ReasonKind.BRONZE_UNUSABLE)]
-
-
 def _warning(left: timedelta) -> int | None:
     """The tightest warning that applies, in days."""
     return min((days for days in WARN_DAYS if left <= timedelta(days=days)), default=None)
@@ -200,10 +201,14 @@ def _withheld(facts: SyncFacts) -> list[Reason]:
 def _failures(company: Company, facts: SyncFacts, barred: Reason | None) -> list[Reason]:
     """What failed last, one reason for all types that failed for the same cause."""
     texts = [company.last_error] if company.last_error and barred is None else []
+    if said_already(company.error_name, facts):
+        texts = []
     failed = [
         each
         for each in facts.entities
-        if each.error is not None and not (barred is not None and bars(each.failure))
+        if each.error is not None
+        and not (barred is not None and bars(each.failure))
+        and not (each.failure is not None and said_already(each.failure.name, facts))
     ]
     causes: dict[tuple[bool, str], list[str]] = {}
     for each in failed:
@@ -253,14 +258,17 @@ def _contents(facts: SyncFacts) -> list[Reason]:
         found.append(
             Reason(
                 HealthState.DEGRADED,
-                f"{facts.quarantined} records are in quarantine. "
-                '`ledgerguard sql "SELECT * FROM bronze._quarantine"` shows why.',
+                f"{counted(facts.quarantined, 'record')} {is_or_are(facts.quarantined)} in "
+                f"quarantine{_whose(facts)}. "
+                '`ledgerguard sql "SELECT * FROM bronze._quarantine"` shows why. The next good '
+                "version heals; `ledgerguard sync --reconcile` reads them again now.",
                 ReasonKind.QUARANTINE,
             )
         )
     if facts.partial:
         text = (
-            f"{facts.partial} objects are only partly in Bronze and could not be read whole yet. "
+            f"{counted(facts.partial, 'object')} {is_or_are(facts.partial)} only partly in Bronze "
+            "and could not be read whole yet. "
             "Every sync tries again; `ledgerguard sync --reconcile` does so now."
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
@@ -280,6 +288,11 @@ def _contents(facts: SyncFacts) -> list[Reason]:
         )
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.COUNTS_DIFFER))
     return found
+
+
+def _whose(facts: SyncFacts) -> str:
+    types = [each.entity for each in facts.entities if each.quarantined]
+    return f" ({names(types)})" if types else ""
 
 
 def _budget(facts: SyncFacts) -> list[Reason]:
@@ -320,7 +333,8 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
         found.append(
             Reason(
                 HealthState.DEGRADED,
-                f"{facts.parked_events} webhook events are parked. `ledgerguard events list "
+                f"{counted(facts.parked_events, 'webhook event')} "
+                f"{is_or_are(facts.parked_events)} parked. `ledgerguard events list "
                 "--status parked` shows why, `ledgerguard events redrive` tries them again.",
                 ReasonKind.PARKED_EVENTS,
             )
@@ -329,8 +343,8 @@ def _webhooks(facts: SyncFacts) -> list[Reason]:
         found.append(
             Reason(
                 HealthState.DEGRADED,
-                f"{facts.stray_events} parts of webhook deliveries cannot be read and name no "
-                "company; it may be any. `ledgerguard events list --status parked` shows them, "
+                f"{counted(facts.stray_events, 'part')} of webhook deliveries cannot be read and "
+                "named no company; it may be any. `ledgerguard events list --status parked` shows them, "
                 "`ledgerguard events redrive` reads them again, `ledgerguard events dismiss` "
                 "settles what nobody needs. Syncs bring what they were about.",
                 ReasonKind.UNREADABLE_EVENTS,

@@ -112,7 +112,7 @@ def _stand_in(
     """What leads to the same reasons as all that share a promise; None if these are not alike."""
     if extent is None or extent.oldest is None or extent.newest is None:
         return None
-    if extent.failed or extent.synced < len(names):
+    if extent.failed or extent.quarantined or extent.synced < len(names):
         return None
     oldest, newest = (
         (now - end).total_seconds() > LATE_AFTER * promised
@@ -128,7 +128,7 @@ def _stand_in(
             0,
             None,
             None,
-            0 if index else extent.quarantined,
+            0,
             promised,
             partial=0 if index else extent.partial,
         )

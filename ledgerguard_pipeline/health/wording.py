@@ -33,3 +33,8 @@ def some_of(entities: Sequence[str]) -> str:
 def were(entities: Sequence[str]) -> str:
     """The verb that fits to so many."""
     return "was" if len(entities) == 1 else "were"
+
+
+def is_or_are(count: int) -> str:
+    """The verb that fits to so many now."""
+    return "is" if count == 1 else "are"

@@ -15,6 +15,10 @@ _ROWS = (
 HEALED = "SELECT realm_id FROM _healing WHERE step = ? AND entity IS NULL"
 NOTED = "SELECT id, loaded_at FROM _restatements WHERE realm_id = ? AND entity = ?"
 SET_ASIDE = "SELECT count(*) FROM _set_aside WHERE realm_id = ? AND entity = ?"
+QUARANTINED_IDS = (
+    "SELECT entity, list(DISTINCT id ORDER BY id) FROM _quarantine WHERE realm_id = ? "
+    "AND resolved_at IS NULL AND id IS NOT NULL GROUP BY entity"
+)
 QUARANTINED_LINKS = (
     "SELECT payload_sha256, payload FROM _quarantine WHERE realm_id = ? AND entity = ? "
     "AND payload IS NOT NULL AND contains(payload::VARCHAR, 'TempDownloadUri')"

@@ -122,6 +122,15 @@ class Healing:
         with self._reading() as (connection, present):
             return {} if connection is None else partial_rows(connection, present, self._realm)
 
+    def quarantined(self) -> Mapping[EntityType, Sequence[str]]:
+        """Ids of unresolved quarantined records, where one is known, by entity type."""
+        with self._reading() as (connection, present):
+            if connection is None or "_quarantine" not in present:
+                return {}
+            rows = connection.execute(sql.QUARANTINED_IDS, [self._realm]).fetchall()
+        ids = {str(name): [str(id) for id in found] for name, found in rows}
+        return {entity: ids[entity.name] for entity in ENTITIES if entity.name in ids}
+
     def flaws(self) -> list[Flaws]:
         """Every loaded entity type, in the order of the registry."""
         with self._reading() as (connection, present):

@@ -70,8 +70,8 @@ def show(company_status: CompanyStatus) -> None:
     heading = Text.assemble((printable(company.name), "bold"), f"  {company.realm_id}  ")
     heading.append(state, style=COLOURS[state])
     console().print(heading)
-    for text in health.texts:
-        say(f"  - {text}")
+    for reason in health.reasons:
+        say(f"  - {reason.text} See {reason.kind.runbook}.")
     speed = company.response_time_ms
     say(f"  last sync      {moment(facts.last_sync_at)}")
     say(f"  access token   until {moment(None if life is None else life.access_expires_at)}")

@@ -123,7 +123,8 @@ def _company(company_status: CompanyStatus) -> CheckResult:
     if health.state is HealthState.LOADING:
         return good(topic, text)
     found = broken if health.state is HealthState.UNHEALTHY else advice
-    return found(topic, text, f"See docs/runbook.md#{health.reasons[0].kind}.")
+    kinds = dict.fromkeys(reason.kind.runbook for reason in health.reasons)
+    return found(topic, text, f"See {', '.join(kinds)}.")
 
 
 def _budget(company_status: CompanyStatus) -> CheckResult:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 from ledgerguard_pipeline.bronze.loads import Load
@@ -34,6 +35,7 @@ from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_result
 from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
+from ledgerguard_pipeline.ingestion.company_sync.quarantine_again import read_quarantined_again
 from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
@@ -249,6 +251,16 @@ class CompanySync(Closing):
         if watermarks is None:
             watermarks = self._storage.watermarks(request.realm_id)
         self._recorder.opened(watermarks)
+        if request.reconcile:
+            self._recorder.committed(
+                *read_quarantined_again(
+                    self._client,
+                    self._storage,
+                    request.realm_id,
+                    clock=self._clock,
+                    run_id=request.run_id,
+                )
+            )
         planned = plan_entities(request, watermarks, self._clock.now())
         paid, skipped = affordable(planned, request, self._recorder, frozenset(watermarks))
         plans = as_offered(paid, self._client.capabilities, everything=request.full)
@@ -328,7 +340,8 @@ class CompanySync(Closing):
         chunk = next(load.chunks, None)
         if chunk is None or all(record.whole for record in chunk.records):
             return chunk
-        settled = completed(self._client, load.reader.plan.entity, chunk.records)
+        known = partial(self._stored.versions, self.request.realm_id)
+        settled = completed(self._client, load.reader.plan.entity, chunk.records, known)
         return replace(chunk, records=settled.records, rejects=[*chunk.rejects, *settled.rejects])
 
     def _read_ahead(self, load: EntityLoad) -> None:

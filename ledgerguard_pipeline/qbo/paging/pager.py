@@ -196,6 +196,9 @@ class Pager:
         Raises:
             PoisonPage: a record fails it, and nobody sets it aside here.
         """
+        if refusal.fault_code == TOO_BIG:
+            # Not even one row: the walk would go on behind the last one for ever.
+            blame_a_record(fetch, anchor, refusal)
         page = isolated(fetch, anchor, start, asked, refusal, self._entity, self._clock)
         if page.limit is not None and page.limit < asked:
             self._sizes_refused = True

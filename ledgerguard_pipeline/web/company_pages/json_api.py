@@ -104,6 +104,7 @@ def _brief(company_status: CompanyStatus) -> dict[str, object]:
         "connected_at": iso(company.connected_at),
         "health": company_status.health.state.value,
         "reasons": list(company_status.health.texts),
+        "reason_kinds": [reason.kind.value for reason in company_status.health.reasons],
         "last_sync_time": None if last is None else iso(last),
         "rows": company_status.rows,
     }

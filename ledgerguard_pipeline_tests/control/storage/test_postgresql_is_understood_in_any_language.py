@@ -125,3 +125,16 @@ def test_the_state_of_a_login_is_known_although_its_words_are_not() -> None:
             assert login_sqlstate(conninfo) == sqlstate
         assert refuses(sqlstate) is not passes(sqlstate)
     assert login_sqlstate(conninfo) is None, "nobody is there any more"
+
+
+def test_an_address_without_the_password_that_is_asked_for_is_no_outage(tmp_path: Path) -> None:
+    clock = HastyClock()
+    with RefusingPostgres("28P01", "unbekannt") as server:
+        catalog = (("host", "127.0.0.1"), ("port", str(server.port)), ("user", "x"))
+        lake = DuckLake(LakeAddress(catalog, f"{tmp_path}/"), clock=clock, wait_seconds=WAIT)
+        with pytest.raises(ConfigurationError, match="LEDGERGUARD_BRONZE_URL"):
+            lake.exists()
+        database = Database(f"postgresql://x@127.0.0.1:{server.port}/y", clock=clock)
+        with pytest.raises(ControlUnreachable, match="refuses the login"):
+            database.reach()
+    assert clock.slept == []

@@ -130,6 +130,16 @@ def test_types_whose_few_rows_were_asked_for_in_a_batch_load_as_well(
     assert differing(company, sandbox, ENTITIES) == {}
 
 
+@pytest.mark.parametrize("answer", ["too_slow", "too_big", "failure", "unreadable"])
+def test_a_type_of_which_not_even_one_row_is_handed_out_fails_in_few_calls(
+    company: Installation, sandbox: SandboxServer, answer: str
+) -> None:
+    sandbox.set(page_limit={"Invoice": 0}, page_limit_answer=answer)
+    sandbox.pop_log()
+    assert set(failures(sync(company, [INVOICE]))) == {"Invoice"}
+    assert len(sandbox.pop_log()) <= 20
+
+
 def test_one_record_is_not_mistaken_for_the_size(
     company: Installation, sandbox: SandboxServer
 ) -> None:

@@ -159,3 +159,43 @@ def test_three_idle_full_walks_of_attachables_leave_one_row_each(
     )[1][0]
     assert (count, links) == (held, 0)
     assert differing(loaded, sandbox, [attachable]) == {}
+
+
+def test_an_object_that_lacks_a_member_everywhere_is_read_alone_once_only(
+    loaded: Installation, sandbox: SandboxServer
+) -> None:
+    id = str(sandbox.edit("create", "Invoice")["id"])
+    everywhere = {"endpoints": ["cdc", "query", "by_id", "read"], "shape": "short"}
+    sandbox.set(stubs={f"Invoice/{id}": everywhere}, read_form="query")
+    assert failures(sync(loaded, [INVOICE], full=True)) == {}
+    assert rows(loaded, "invoice", id) == 1, "it says the same however it is asked for"
+    assert [call.endpoint for call in sandbox.pop_log()][-2:] == ["query", "read"]
+    for _ in range(2):
+        assert failures(sync(loaded, [INVOICE], full=True)) == {}
+        assert [call.endpoint for call in sandbox.pop_log()] == ["batch", "batch"]
+    assert rows(loaded, "invoice", id) == 1
+
+
+def test_what_is_in_quarantine_is_read_again_by_a_comparison(
+    loaded: Installation, sandbox: SandboxServer
+) -> None:
+    """Once Intuit serves the version that it showed in part, no change announces that."""
+    id = min(stored(loaded, INVOICE, realm_of(sandbox)))
+    sandbox.edit("update", "Invoice", id)
+    everywhere = {"endpoints": ["cdc", "query", "by_id", "read"], "shape": "status"}
+    sandbox.set(stubs={f"Invoice/{id}": everywhere})
+    sync(loaded, [INVOICE])
+    sync(loaded, [INVOICE], reconcile=True)
+    assert loaded.bronze.quarantined(realm_of(sandbox)) == {"Invoice": 1}, "it is still in part"
+
+    sandbox.set(stubs={})
+    assert failures(sync(loaded, [INVOICE], reconcile=True)) == {}
+
+    assert differing(loaded, sandbox, [INVOICE]) == {}
+    assert loaded.bronze.quarantined(realm_of(sandbox)) == {}
+    (state,) = (
+        each
+        for each in loaded.control.sync_states.read([realm_of(sandbox)])[realm_of(sandbox)].values()
+        if each.entity == "Invoice"
+    )
+    assert state.quarantined == 0

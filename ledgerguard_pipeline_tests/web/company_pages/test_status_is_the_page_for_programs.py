@@ -35,7 +35,7 @@ def test_companies_are_summarised(edge: Edge) -> None:
     assert answer["companies"][0] | {"connected_at": "", "last_sync_time": ""} == {
         "realm_id": realm(0), "name": "Company 000", "environment": "sandbox",
         "status": "connected", "is_connected": True, "connected_at": "", "health": "healthy",
-        "reasons": [], "last_sync_time": "", "rows": 84,
+        "reasons": [], "reason_kinds": [], "last_sync_time": "", "rows": 84,
     }  # fmt: skip
 
 
