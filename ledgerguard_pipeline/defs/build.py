@@ -12,7 +12,7 @@ from ledgerguard_pipeline.defs.bronze.maintenance import (
 )
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
 from ledgerguard_pipeline.defs.connected_companies import connected_companies, left_out_now
-from ledgerguard_pipeline.defs.fleet.schedules import build_fleet_schedules
+from ledgerguard_pipeline.defs.fleet.due_sweeps import SweepTimes
 from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
 from ledgerguard_pipeline.defs.jobs import build_jobs, build_sync_job
 from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors
@@ -30,6 +30,7 @@ from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
     build_keep_alive_schedule,
     keep_companies_alive,
 )
+from ledgerguard_pipeline.defs.own_location import OwnLocation
 from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
 from ledgerguard_pipeline.defs.run_context import open_control
@@ -41,6 +42,7 @@ from ledgerguard_pipeline.defs.scheduling.schedules import (
 )
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 
 
@@ -73,13 +75,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     journal_job = build_journal_job()
     typed = entities if settings.ledgerguard_silver == "on" else ()
     silver_job = build_silver_job(typed)
-    return dg.Definitions(
+    connection = build_connection_asset()
+    return OwnLocation(
         assets=[
+            connection,
             *build_assets(entities, cells),
             *build_silver_assets(typed),
             *build_report_assets(),
             build_journal_asset(),
-            build_connection_asset(),
         ],
         asset_checks=[health],
         jobs=[
@@ -93,16 +96,21 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
-            *build_fleet_schedules(jobs.fleet, entities, connected_companies, left_out_now, policy),
             *build_nightly_schedules(
-                silver_job, journal_job, connected_companies, left_out_now, policy
+                silver_job, [journal_job], connected_companies, left_out_now, policy
             ),
             health_schedule,
             build_keep_alive_schedule(keep_alive_job),
             build_maintenance_schedule(maintenance_job),
         ],
         sensors=[
-            build_new_company_sensor(jobs, cells, connected_companies, policy),
+            build_new_company_sensor(
+                jobs,
+                cells,
+                connected_companies,
+                policy,
+                SweepTimes(entities, policy, left_out_now),
+            ),
             build_lost_runs_sensor(open_control),
             build_check_sensor(entities, open_control, typed),
             *build_alert_sensors(),
@@ -111,11 +119,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             ),
         ],
         resources=_resources(settings),
-        # Of all runs, also of a click on Materialize: a step in a process of its own costs six
-        # seconds, and only steps of one process share a sync.
-        executor=dg.in_process_executor,
     )
 
 
 def _resources(settings: Settings) -> dict[str, object]:
-    return {"duckdb": BronzeDuckDB(database=database_of(settings)), "quickbooks": QuickBooks()}
+    site = current_site()
+    return {
+        site.duckdb_key: BronzeDuckDB(database=database_of(settings)),
+        site.resource_key: QuickBooks(),
+    }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, PROBE_LASTS
 from ledgerguard_pipeline.defs.run_context import open_control
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.errors import CallBudgetSpent
 
 ListCompanies = Callable[[], Sequence[Company]]
@@ -28,7 +29,11 @@ def connected_companies() -> Sequence[Company]:
             for realm, run in runs.items()
             if run.resumes_at is not None and run.resumes_at > now
         }
-        connected = control.companies.list(ConnectionStatus.CONNECTED)
+        connected = [
+            company
+            for company in control.companies.list(ConnectionStatus.CONNECTED)
+            if current_site().works_on(company.realm_id)
+        ]
         if APP in refused:
             return []
         open_to_calls = [company for company in connected if company.realm_id not in refused]

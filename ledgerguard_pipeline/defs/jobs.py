@@ -18,6 +18,7 @@ from ledgerguard_pipeline.defs.keys import (
     asset_key,
     derived_from,
 )
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
 
 
@@ -63,7 +64,7 @@ def build_jobs(entities: Sequence[EntityType]) -> Jobs:
             RECONCILE_JOB,
             countable,
             "Compare Intuit's counts with Bronze; find and repair missing and phantom rows.",
-            config={"resources": {"quickbooks": {"config": {"reconcile": True}}}},
+            config={"resources": {current_site().resource_key: {"config": {"reconcile": True}}}},
         )
         if countable
         else None,
@@ -97,7 +98,7 @@ def _job(
     config: Mapping[str, object] | None = None,
 ) -> AssetJob:
     return dg.define_asset_job(
-        name,
+        current_site().name(name),
         selection=dg.AssetSelection.assets(*keys_of(entities)),
         description=description,
         executor_def=dg.in_process_executor,

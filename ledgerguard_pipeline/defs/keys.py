@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
 
 CODE_LOCATION = "ledgerguard"
@@ -13,22 +14,25 @@ CHANGES_JOB = "bronze_changes"
 """The entities one change-data-capture call covers."""
 QUERIED_JOB = "bronze_queried"
 """The entities change data capture leaves out; one batch call."""
-RECONCILE_JOB = "reconcile"
+RECONCILE_JOB = "quickbooks_reconcile"
 """Every entity that can be counted: compared with Intuit, repaired where it differs."""
 WEBHOOK_JOB = "bronze_webhooks"
 """The objects webhook events are about; launched with exactly the entities concerned."""
-JOURNAL_KEY = dg.AssetKey(["qbo", "books", "journal"])
-JOURNAL_JOB = "journal"
+JOURNAL_JOB = "quickbooks_journal"
 """The journal of one company, with its comparison."""
-REPORTS_JOB = "reports"
+REPORTS_JOB = "quickbooks_reports"
 """Every report that Bronze keeps, of one company."""
 FLEET_JOB = "fleet_sweep"
 """One run for many companies: those of one shard, one after the other in one process."""
 HEALTH_JOB = "connection_health"
 KEEP_ALIVE_JOB = "token_keep_alive"
 MAINTENANCE_JOB = "bronze_maintenance"
-SILVER_JOB = "silver"
+SILVER_JOB = "quickbooks_silver"
 """The typed tables of one company: brought up to date where they are behind, and checked."""
+
+FORMER_JOBS = {"reconcile": RECONCILE_JOB}
+"""Names that jobs had in a release before they were prefixed; a code location of its own still
+takes them."""
 
 REALM_TAG = "ledgerguard/realm"
 """On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""
@@ -44,13 +48,23 @@ BATCH_TAG = "ledgerguard/webhook_batch"
 
 
 def asset_key(entity: EntityType | DerivedEntity) -> dg.AssetKey:
-    """``qbo/bronze/<table>``."""
-    return dg.AssetKey(["qbo", "bronze", entity.table])
+    """``qbo/bronze/<table>``, if nobody renamed it."""
+    return current_site().key("bronze", entity.table)
 
 
 def silver_key(entity: EntityType) -> dg.AssetKey:
-    """``qbo/silver/<table>``."""
-    return dg.AssetKey(["qbo", "silver", entity.table])
+    """``qbo/silver/<table>``, if nobody renamed it."""
+    return current_site().key("silver", entity.table)
+
+
+def journal_key() -> dg.AssetKey:
+    """``qbo/books/journal``, if nobody renamed it."""
+    return current_site().key("books", "journal")
+
+
+def connection_key() -> dg.AssetKey:
+    """``qbo/connection``, if nobody renamed it."""
+    return current_site().key("connection", "connection")
 
 
 def derived_from(entity: EntityType) -> tuple[DerivedEntity, ...]:

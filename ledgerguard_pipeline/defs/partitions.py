@@ -14,15 +14,23 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.config.settings import Cadence, Settings
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.ingestion.request import Window
 
 REALM = "realm"
 WINDOW = "window"
 
-realm_partitions = dg.DynamicPartitionsDefinition(name=REALM)
-"""The companies; connecting one adds its key, nothing at load time depends on which exist."""
+
+def realm_partitions() -> dg.DynamicPartitionsDefinition:
+    """The companies; connecting one adds its key, nothing at load time depends on which exist."""
+    return dg.DynamicPartitionsDefinition(name=current_site().realms)
+
+
+def known_realms(instance: dg.DagsterInstance) -> Sequence[str]:
+    """The companies that are partitions already."""
+    return instance.get_dynamic_partitions(current_site().realms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +46,42 @@ class RealmCells:
     window: Window | None
 
 
-def window_partitions(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
-    """Windows of ``LEDGERGUARD_PARTITION_CADENCE`` from the one that holds the start date on.
-
-    ``end_offset=1`` makes the current, unfinished window a cell.
+def partitions_of(cadence: Cadence, start: date) -> dg.MultiPartitionsDefinition:
+    """Company by window, where settings are not read before something runs.
 
     Raises:
         ConfigurationError: the start date is in the future, so there would be no window.
     """
-    start = settings.ledgerguard_start_date
+    return dg.MultiPartitionsDefinition(
+        {REALM: realm_partitions(), WINDOW: _windows(cadence, start)}
+    )
+
+
+def cell_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
+    """Company by window, the partitions of every entity asset."""
+    return partitions_of(settings.ledgerguard_partition_cadence, settings.ledgerguard_start_date)
+
+
+def _windows(cadence: Cadence, start: date) -> dg.TimeWindowPartitionsDefinition:
+    """Windows from the one that holds ``start`` on.
+
+    ``end_offset=1`` makes the current, unfinished window a cell.
+    """
     if start > datetime.now(UTC).date():
         raise ConfigurationError(
             f"LEDGERGUARD_START_DATE is {start.isoformat()}, which is in the future. "
             "Set it to the day from which to show partitions, today at the latest."
         )
-    if settings.ledgerguard_partition_cadence == "monthly":
+    if cadence == "monthly":
         return dg.MonthlyPartitionsDefinition(
             start_date=_midnight(start.replace(day=1)), end_offset=1
         )
-    if settings.ledgerguard_partition_cadence == "weekly":
+    if cadence == "weekly":
         monday = start - timedelta(days=start.weekday())
         return dg.WeeklyPartitionsDefinition(
             start_date=_midnight(monday), day_offset=1, end_offset=1
         )
     return dg.DailyPartitionsDefinition(start_date=_midnight(start), end_offset=1)
-
-
-def cell_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
-    """Company by window, the partitions of every entity asset."""
-    return dg.MultiPartitionsDefinition(
-        {REALM: realm_partitions, WINDOW: window_partitions(settings)}
-    )
 
 
 def windows_of(cells: dg.MultiPartitionsDefinition) -> dg.TimeWindowPartitionsDefinition:
@@ -82,7 +95,7 @@ def windows_of(cells: dg.MultiPartitionsDefinition) -> dg.TimeWindowPartitionsDe
 def current_window(cells: dg.MultiPartitionsDefinition) -> str:
     """The key of the window that contains now."""
     key = windows_of(cells).get_last_partition_key()
-    if key is None:  # window_partitions refuses a start date in the future
+    if key is None:  # partitions_of refuses a start date in the future
         raise ConfigurationError("There is no partition window yet; set LEDGERGUARD_START_DATE.")
     return key
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.ingestion.results import SyncResult
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
@@ -59,9 +60,11 @@ def run_scope(settings: Settings, installation: "Installation | None" = None) ->
 
 
 def current_settings() -> Settings:
-    """The settings of the surrounding scope, or those of the environment."""
-    scope = _scope.get()
-    return load_settings() if scope is None else scope.settings
+    """The settings of the surrounding scope, or of the site, or those of the environment."""
+    scope, site = _scope.get(), current_site()
+    if scope is not None:
+        return scope.settings
+    return load_settings() if site.settings is None else site.settings()
 
 
 def current_installation() -> "Installation | None":

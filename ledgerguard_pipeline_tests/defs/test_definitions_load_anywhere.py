@@ -68,7 +68,8 @@ def test_every_entity_is_an_asset_of_its_group_over_company_and_window() -> None
         assert key.path[:2] == ["qbo", "bronze"]
         node = graph.get(key)
         assert node.group_name is not None
-        found.setdefault(node.group_name, set()).add(key.path[2])
+        found.setdefault(node.group_name.removeprefix("quickbooks_"), set()).add(key.path[2])
+        assert node.group_name.startswith("quickbooks_"), "a host project has a group of sales too"
         partitions = node.partitions_def
         assert isinstance(partitions, dg.MultiPartitionsDefinition)
         assert set(partitions.partition_dimension_names) == {REALM, WINDOW}

@@ -9,8 +9,9 @@ cells, so that sums over partitions stay true; the other cells it completed poin
 Decision 48 in docs/decisions.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import dagster as dg
 from dagster import DagsterEvent
@@ -25,112 +26,138 @@ from ledgerguard_pipeline.defs.bronze.checks import (
     judge,
 )
 from ledgerguard_pipeline.defs.bronze.columns import BRONZE_SCHEMA
-from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
-from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.bronze.silver_checks import tell
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
-from ledgerguard_pipeline.defs.keys import asset_key
+from ledgerguard_pipeline.defs.keys import asset_key, connection_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
 
-OWNERS = ["team:finance-data"]
 KINDS = {"quickbooks", "duckdb"}
+
+
+class AssetArguments(TypedDict):
+    """What ``dg.asset`` takes of a spec."""
+
+    key: dg.AssetKey
+    group_name: str | None
+    description: str | None
+    kinds: set[str]
+    owners: Sequence[str]
+    tags: Mapping[str, str]
+    metadata: Mapping[str, object]
+    partitions_def: dg.PartitionsDefinition[str] | None
+    automation_condition: "dg.AutomationCondition[Any] | None"
+    freshness_policy: dg.FreshnessPolicy | None
+    deps: Sequence[dg.AssetDep]
+
+
+def arguments_of(spec: dg.AssetSpec) -> AssetArguments:
+    """The spec as arguments of the decorator."""
+    return AssetArguments(
+        key=spec.key,
+        group_name=spec.group_name,
+        description=spec.description,
+        kinds=spec.kinds,
+        owners=spec.owners,
+        tags={name: text for name, text in spec.tags.items() if not name.startswith(_KIND_TAG)},
+        metadata=spec.metadata,
+        partitions_def=spec.partitions_def,
+        automation_condition=spec.automation_condition,
+        freshness_policy=spec.freshness_policy,
+        deps=list(spec.deps),
+    )
+
+
+_KIND_TAG = "dagster/kind/"
 
 
 def build_assets(
     entities: Sequence[EntityType], cells: dg.MultiPartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """The assets of these entities and of what is derived from them."""
+    """The assets of these entities and of what is derived from them, a step each."""
+    return [_asset(each, spec, cells) for each, spec in bronze_specs(entities, cells)]
+
+
+def bronze_specs(
+    entities: Sequence[EntityType], cells: dg.MultiPartitionsDefinition
+) -> list[tuple[EntityType | DerivedEntity, dg.AssetSpec]]:
+    """The assets as they are shown: entities, then what is derived from them."""
     names = {entity.name for entity in entities}
     derived = [each for each in DERIVED if each.base in names]
     return [
-        *(_entity_asset(entity, cells) for entity in entities),
-        *(_derived_asset(each, cells) for each in derived),
+        *((entity, _entity_spec(entity, cells)) for entity in entities),
+        *((each, _derived_spec(each, cells)) for each in derived),
     ]
 
 
-def _entity_asset(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
-    key = asset_key(entity)
-
-    @dg.asset(
-        key=key,
-        group_name=entity.group.value,
-        description=entity.description,
-        kinds=KINDS,
-        owners=OWNERS,
-        tags={
-            "ledgerguard/kind": entity.kind.value,
-            "ledgerguard/changes": "cdc" if entity.cdc else "query",
-        },
-        metadata={
-            "dagster/column_schema": BRONZE_SCHEMA,
-            "dagster/table_name": f"bronze.{entity.table}",
-            "quickbooks_entity": entity.name,
-        },
-        partitions_def=cells,
-        check_specs=check_specs(key),
+def _entity_spec(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
+    return current_site().spec(
+        "bronze",
+        entity.table,
+        entity.group.value,
+        dg.AssetSpec(
+            asset_key(entity),
+            deps=[connection_key()],
+            description=entity.description,
+            kinds=KINDS,
+            tags={
+                "ledgerguard/kind": entity.kind.value,
+                "ledgerguard/changes": "cdc" if entity.cdc else "query",
+            },
+            metadata={
+                "dagster/column_schema": BRONZE_SCHEMA,
+                "dagster/table_name": f"bronze.{entity.table}",
+                "quickbooks_entity": entity.name,
+            },
+            partitions_def=cells,
+        ),
     )
-    def load_entity(
-        context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
-        return _materialize(
-            context,
-            cells,
-            Work(
-                key,
-                check_names(),
-                lambda of: quickbooks.load(context, of, entity, duckdb),
-                lambda: quickbooks.faults(context, entity.name, duckdb),
-                entity.name,
-                lambda: quickbooks.silver_checks(context, duckdb),
-            ),
-        )
+
+
+def _derived_spec(derived: DerivedEntity, cells: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
+    return current_site().spec(
+        "bronze",
+        derived.table,
+        derived.group.value,
+        dg.AssetSpec(
+            asset_key(derived),
+            deps=[asset_key(entity_type(derived.base))],
+            description=derived.description,
+            kinds={"duckdb", "view"},
+            tags={"ledgerguard/kind": "view"},
+            metadata={
+                "dagster/column_schema": BRONZE_SCHEMA,
+                "dagster/table_name": f"bronze.{derived.table}",
+                "quickbooks_entity": derived.base,
+            },
+            partitions_def=cells,
+        ),
+    )
+
+
+def _asset(
+    entity: EntityType | DerivedEntity, spec: dg.AssetSpec, cells: dg.MultiPartitionsDefinition
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        **arguments_of(spec),
+        check_specs=check_specs(spec.key, derived=isinstance(entity, DerivedEntity)),
+        required_resource_keys=current_site().resource_keys,
+    )
+    @at_site
+    def load_entity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
+        done = perform(context, cells, work_of(context, entity))
+        if done.errors:
+            done.report(context)
+            raise failure_of(done.errors)
+        return done.result()
 
     return load_entity
-
-
-def _derived_asset(
-    derived: DerivedEntity, cells: dg.MultiPartitionsDefinition
-) -> dg.AssetsDefinition:
-    key = asset_key(derived)
-
-    @dg.asset(
-        key=key,
-        deps=[asset_key(entity_type(derived.base))],
-        group_name=derived.group.value,
-        description=derived.description,
-        kinds={"duckdb", "view"},
-        owners=OWNERS,
-        tags={"ledgerguard/kind": "view"},
-        metadata={
-            "dagster/column_schema": BRONZE_SCHEMA,
-            "dagster/table_name": f"bronze.{derived.table}",
-            "quickbooks_entity": derived.base,
-        },
-        partitions_def=cells,
-        check_specs=check_specs(key, derived=True),
-    )
-    def look_at_view(
-        context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
-        return _materialize(
-            context,
-            cells,
-            Work(
-                key,
-                check_names(derived=True),
-                lambda of: quickbooks.look(context, of, derived, duckdb),
-                lambda: quickbooks.faults(context, derived.name, duckdb),
-                derived.name,
-                lambda: quickbooks.silver_checks(context, duckdb),
-            ),
-        )
-
-    return look_at_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +175,50 @@ class Work:
     silver: Callable[[], tuple[Sequence[str], Sequence[CheckFault]]]
 
 
-def _materialize(
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What became of one entity: what failed, and its checks."""
+
+    key: dg.AssetKey
+    errors: list[LedgerGuardError]
+    reported: list[ReportedCheck]
+
+    def result(self) -> dg.MaterializeResult[None]:
+        """For a step in which nothing failed."""
+        return dg.MaterializeResult(
+            asset_key=self.key, check_results=[each.result(self.key) for each in self.reported]
+        )
+
+    def report(self, context: dg.AssetExecutionContext) -> None:
+        """The checks of a step that fails: Dagster takes no results of it."""
+        step = context.get_step_execution_context()
+        for each in self.reported:
+            DagsterEvent.asset_check_evaluation(step, each.evaluation(self.key))
+
+
+def work_of(context: dg.AssetExecutionContext, entity: EntityType | DerivedEntity) -> Work:
+    """Bringing an entity up to date, or looking at what is derived from one."""
+    quickbooks, bronze = quickbooks_of(context), bronze_of(context)
+
+    def load(cells: RealmCells) -> Loaded:
+        if isinstance(entity, DerivedEntity):
+            return quickbooks.look(context, cells, entity, bronze)
+        return quickbooks.load(context, cells, entity, bronze)
+
+    return Work(
+        asset_key(entity),
+        check_names(derived=isinstance(entity, DerivedEntity)),
+        load,
+        lambda: quickbooks.faults(context, entity.name, bronze),
+        entity.name,
+        lambda: quickbooks.silver_checks(context, bronze),
+    )
+
+
+def perform(
     context: dg.AssetExecutionContext, cells: dg.MultiPartitionsDefinition, work: Work
-) -> dg.MaterializeResult[None]:
+) -> Performed:
+    """Load every company of the run and record what was loaded."""
     done: list[tuple[RealmCells, Loaded]] = []
     errors: list[LedgerGuardError] = []
     for company in by_realm(cells, context.partition_keys):
@@ -167,15 +235,15 @@ def _materialize(
             for cell in grid.lacking(work.key, company.realm_id, loaded.covered, company.keys)
         }
         if errors:
-            # The step fails, so Dagster records nothing for it: the companies that went well are
+            # The entity fails, so Dagster records nothing for it: the companies that went well are
             # recorded here.
             found |= _by_cell(company, loaded)
         else:
             for cell, metadata in _by_cell(company, loaded).items():
-                context.add_asset_metadata(metadata, partition_key=cell)
+                context.add_asset_metadata(metadata, asset_key=work.key, partition_key=cell)
         record(
             step,
-            f"{step.step.key}-{company.realm_id}",
+            f"{work.key.to_python_identifier()}-{company.realm_id}",
             [
                 *(
                     dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
@@ -185,13 +253,7 @@ def _materialize(
             ],
         )
     tell(step, *work.silver())
-    if errors:
-        for each in reported:
-            DagsterEvent.asset_check_evaluation(step, each.evaluation(work.key))
-        raise failure_of(errors)
-    return dg.MaterializeResult(
-        asset_key=work.key, check_results=[each.result(work.key) for each in reported]
-    )
+    return Performed(work.key, errors, reported)
 
 
 def _reported(work: Work, loads: Sequence[Loaded]) -> list[ReportedCheck]:

@@ -12,6 +12,7 @@ import dagster as dg
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.keys import MAINTENANCE_JOB
 from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ def build_maintenance_job(maintain: Maintain) -> dg.JobDefinition:
     """One step; a failed one changes nothing for loads, which go on."""
 
     @dg.op(
-        name="keep_bronze_in_order",
+        name=current_site().name("keep_bronze_in_order"),
         description="DuckLake: rows of the catalog become files, small files large ones; old "
         "snapshots and files nobody needs go. DuckDB file: a checkpoint.",
         out=dg.Out(dg.Nothing),
     )
+    @at_site
     def keep_bronze_in_order(context: dg.OpExecutionContext) -> None:
         try:
             upkeep = maintain()
@@ -55,7 +57,7 @@ def build_maintenance_job(maintain: Maintain) -> dg.JobDefinition:
         context.add_output_metadata({"done": dg.MetadataValue.text(str(upkeep)), **figures})
 
     @dg.job(
-        name=MAINTENANCE_JOB,
+        name=current_site().name(MAINTENANCE_JOB),
         description="Keep Bronze small and fast; safe while loads run.",
         executor_def=dg.in_process_executor,
     )
@@ -68,10 +70,10 @@ def build_maintenance_job(maintain: Maintain) -> dg.JobDefinition:
 def build_maintenance_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
     """Daily, after the nightly reconcile."""
     return dg.ScheduleDefinition(
-        name="bronze_maintenance_daily",
+        name=current_site().name("bronze_maintenance_daily"),
         job=job,
         cron_schedule="11 5 * * *",
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=current_site().schedule_status,
         description="Merge small files, expire old snapshots, delete unused files.",
     )

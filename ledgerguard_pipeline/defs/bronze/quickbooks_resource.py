@@ -10,13 +10,14 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
-from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import current_installation, current_settings
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.values import parse_instant
@@ -175,18 +176,41 @@ def parse_since(text: str | None, *, now: datetime) -> datetime | None:
     return since
 
 
+def quickbooks_of(context: dg.AssetExecutionContext) -> QuickBooks:
+    """The books as this run reaches them."""
+    found = getattr(context.resources, current_site().resource_key)
+    if not isinstance(found, QuickBooks):
+        raise TypeError(f"the resource {current_site().resource_key!r} is no QuickBooks: {found!r}")
+    return found
+
+
+def bronze_of(context: dg.AssetExecutionContext) -> BronzeDuckDB:
+    """Where Bronze is kept: the resource, or inside another project what the settings say."""
+    site = current_site()
+    if site.guest:
+        return BronzeDuckDB(database=database_of(current_settings()))
+    found = getattr(context.resources, site.duckdb_key)
+    if not isinstance(found, BronzeDuckDB):
+        raise TypeError(f"the resource {site.duckdb_key!r} is no BronzeDuckDB: {found!r}")
+    return found
+
+
 def selected(context: dg.AssetExecutionContext) -> Selection:
-    """What this run will execute.
+    """What will be executed in this process.
 
     A click on a few assets selects those; a retry from failure selects the failed steps only.
+    Inside another project all of Bronze is one step, of whose assets some may be selected.
     """
-    job = context.job_def
-    steps = context.run.step_keys_to_execute
-    keys = {
-        key
-        for key in job.asset_layer.selected_asset_keys
-        if steps is None or key.to_python_identifier() in steps
-    }
+    if current_site().guest:
+        keys = set(context.selected_asset_keys)
+    else:
+        # An executor with a process for each step plans one step in each.
+        steps = context.get_step_execution_context().execution_plan.step_keys_to_execute
+        keys = {
+            key
+            for key in context.job_def.asset_layer.selected_asset_keys
+            if key.to_python_identifier() in steps
+        }
     return Selection(
         tuple(entity for entity in ENTITIES if asset_key(entity) in keys),
         tuple(derived for derived in DERIVED if asset_key(derived) in keys),

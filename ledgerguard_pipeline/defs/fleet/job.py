@@ -26,6 +26,7 @@ from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
 from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
 from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
 from ledgerguard_pipeline.defs.run_context import current_settings, report
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType, entity_type
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
@@ -49,7 +50,12 @@ class SweepConfig(dg.Config):
 def build_fleet_job() -> dg.JobDefinition:
     """The job; which shard and task it is for says its config."""
 
-    @dg.op(name="sweep", description="Sync every company of a shard.", out=dg.Out(dg.Nothing))
+    @dg.op(
+        name=current_site().name("sweep"),
+        description="Sync every company of a shard.",
+        out=dg.Out(dg.Nothing),
+    )
+    @at_site
     def sweep(context: dg.OpExecutionContext, config: SweepConfig) -> None:
         shard = Shard(SweepTask(config.task), config.shard, config.shards)
         cells = cell_partitions(current_settings())
@@ -76,7 +82,7 @@ def build_fleet_job() -> dg.JobDefinition:
             )
 
     @dg.job(
-        name=FLEET_JOB,
+        name=current_site().name(FLEET_JOB),
         executor_def=dg.in_process_executor,
         description="Sync many companies in one run: those of one shard.",
     )

@@ -16,6 +16,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, FLEET_JOB, LATE_TAG, SWEEP_TAG
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
 
 
@@ -120,10 +121,11 @@ def request_sweep(
         config["batch"] = batch
     return dg.RunRequest(
         run_key=run_key,
-        job_name=FLEET_JOB if named else None,
-        run_config={"ops": {"sweep": {"config": config}}},
+        job_name=current_site().name(FLEET_JOB) if named else None,
+        run_config={"ops": {current_site().name("sweep"): {"config": config}}},
         tags={
             SWEEP_TAG: shard.name,
+            **current_site().run_tags,
             **({} if batch is None else {BATCH_TAG: batch}),
             **(tags or {}),
         },
@@ -132,7 +134,9 @@ def request_sweep(
 
 def sweeps_under_way(instance: dg.DagsterInstance) -> set[str]:
     """Names of the shards whose last run is not done, in one look."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=FLEET_JOB, statuses=UNFINISHED))
+    runs = instance.get_runs(
+        dg.RunsFilter(job_name=current_site().name(FLEET_JOB), statuses=UNFINISHED)
+    )
     return {run.tags.get(SWEEP_TAG, "") for run in runs}
 
 
@@ -140,7 +144,7 @@ def late_companies(instance: dg.DagsterInstance, shards: int) -> list[str]:
     """Companies the last sweeps for changes had too little time for, in one look."""
     runs = instance.get_runs(
         dg.RunsFilter(
-            job_name=FLEET_JOB,
+            job_name=current_site().name(FLEET_JOB),
             tags={SWEEP_TAG: [shard.name for shard in shards_of(SweepTask.CHANGES, shards)]},
             statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE],
         ),

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.values import RealmId, parse_realm
@@ -56,7 +57,12 @@ class Sweeps:
 
     def connected(self) -> list[RealmId]:
         """Companies that may be called, the one longest without a sync first."""
-        companies = self._installation.control.companies.list(ConnectionStatus.CONNECTED)
+        site = current_site()
+        companies = [
+            each
+            for each in self._installation.control.companies.list(ConnectionStatus.CONNECTED)
+            if site.works_on(each.realm_id)
+        ]
         companies.sort(key=lambda each: (each.last_success_at or _FOREVER_AGO, each.realm_id))
         return [company.realm_id for company in companies]
 

@@ -17,8 +17,9 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
 from ledgerguard_pipeline.defs.instance.run_queue import PARTITION_TAG, company_of
-from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.keys import FORMER_JOBS, REALM_TAG
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings, open_control
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import read_summaries
 
@@ -35,11 +36,12 @@ def build_alert_sensors(
     """The sensors; without a configured channel both do nothing."""
 
     @dg.run_failure_sensor(
-        name="failed_runs",
+        name=current_site().name("failed_runs"),
         minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="Records failed runs for the next alert; each is sent once until a later run succeeds.",
     )
+    @at_site
     def failed_runs(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
         if run.tags.get(_WILL_RETRY_TAG) == "true" or not configured_channels(settings()):
@@ -55,12 +57,13 @@ def build_alert_sensors(
                 )
 
     @dg.sensor(
-        name="company_alerts",
+        name=current_site().name("company_alerts"),
         minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="Notifies the configured channels when a company's health changes, once per "
         "change.",
     )
+    @at_site
     def company_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now = settings()
         channels = configured_channels(now)
@@ -165,7 +168,14 @@ def still_failing(instance: dg.DagsterInstance, realm: str, finding: Alert) -> b
     failed = instance.get_run_record_by_id(finding.run_id)
     if failed is None:
         return False
-    job = None if finding.subject.startswith(_AD_HOC_JOB) else finding.subject
+    jobs = (
+        [None]
+        if finding.subject.startswith(_AD_HOC_JOB)
+        # A release may have given the job another name meanwhile.
+        else list(
+            dict.fromkeys([finding.subject, FORMER_JOBS.get(finding.subject, finding.subject)])
+        )
+    )
     tags: list[dict[str, str]] = [{REALM_TAG: realm}, {PARTITION_TAG: realm}] if realm else [{}]
     return not any(
         instance.get_run_records(
@@ -178,4 +188,5 @@ def still_failing(instance: dg.DagsterInstance, realm: str, finding: Alert) -> b
             limit=1,
         )
         for each in tags
+        for job in jobs
     )

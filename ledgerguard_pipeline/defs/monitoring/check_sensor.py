@@ -20,6 +20,7 @@ from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, 
 from ledgerguard_pipeline.defs.bronze.silver_checks import reported
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
 from ledgerguard_pipeline.defs.run_context import OpenControl
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 
 TICK_SECONDS = 60
@@ -31,12 +32,13 @@ def build_check_sensor(
     """The sensor; it launches nothing. ``typed`` are the entities that have Silver assets."""
 
     @dg.sensor(
-        name="check_outcomes",
+        name=current_site().name("check_outcomes"),
         minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="A check is green only while no company fails it: reports the result over "
         "all companies where the last run's differs.",
     )
+    @at_site
     def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()

@@ -11,10 +11,10 @@ import dagster as dg
 
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
+from ledgerguard_pipeline.defs.keys import connection_key
 from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
 
-CONNECTION = dg.AssetKey(["qbo", "connection"])
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
 LAG, BUDGET = "webhook_lag", "call_budget"
 
@@ -136,7 +136,7 @@ def _result(
         metadata |= {f"{realm_id}: {what}": value for what, value in entries.items()}
     return dg.AssetCheckResult(
         check_name=name,
-        asset_key=CONNECTION,
+        asset_key=connection_key(),
         passed=passed and not failing,
         severity=severity,
         metadata=metadata,

@@ -21,6 +21,7 @@ import dagster as dg
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
 from ledgerguard_pipeline.defs.run_context import OpenControl
+from ledgerguard_pipeline.defs.site import INSTALLATION_TAG, at_site, current_site
 
 SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
@@ -30,12 +31,13 @@ def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
     """The sensor; it launches nothing itself."""
 
     @dg.sensor(
-        name="lost_runs",
+        name=current_site().name("lost_runs"),
         minimum_interval_seconds=10,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="Reports runs whose process was killed as failed, so that they are retried "
         "and do not block their company.",
     )
+    @at_site
     def lost_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with opened() as control:
             found = report_lost_runs(context.instance, control, _suspects(context.cursor))
@@ -98,6 +100,9 @@ def _silent(instance: dg.DagsterInstance, heard: Collection[str]) -> list[str]:
         record.dagster_run.run_id
         for record in records
         if REALM_TAG in record.dagster_run.tags
+        # Another installation on this instance has its own list of runs alive.
+        and record.dagster_run.tags.get(INSTALLATION_TAG)
+        == current_site().run_tags.get(INSTALLATION_TAG)
         and record.dagster_run.run_id not in heard
         and record.start_time is not None
         and record.start_time < earliest

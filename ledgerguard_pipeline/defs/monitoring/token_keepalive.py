@@ -12,9 +12,9 @@ from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, KeepAliveOutco
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
-from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB
-from ledgerguard_pipeline.defs.monitoring.health_checks import CONNECTION
+from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB, connection_key
 from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 KeepAlive = Callable[[int], Sequence[KeepAliveResult]]
@@ -44,17 +44,18 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
     """One step for all companies; it fails after the last one if any has bad news."""
 
     @dg.op(
-        name="refresh_idle_companies",
+        name=current_site().name("refresh_idle_companies"),
         description="Refresh tokens that nobody has used for days; one outcome per company.",
         out=dg.Out(dg.Nothing),
     )
+    @at_site
     def refresh_idle_companies(context: dg.OpExecutionContext, config: IdleDays) -> None:
         try:
             outcomes = outcome(config.idle_days)
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         metadata = _metadata(outcomes)
-        context.log_event(dg.AssetObservation(asset_key=CONNECTION, metadata=metadata))
+        context.log_event(dg.AssetObservation(asset_key=connection_key(), metadata=metadata))
         bad = [each for each in outcomes if each.outcome.bad]
         if bad:
             reported = "; ".join(f"{each.name} ({each.realm_id}): {each.detail}" for each in bad)
@@ -62,7 +63,7 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
         context.add_output_metadata(metadata)
 
     @dg.job(
-        name=KEEP_ALIVE_JOB,
+        name=current_site().name(KEEP_ALIVE_JOB),
         description="Refresh the tokens of companies that nothing has called for days, so that "
         "they never expire unused.",
         executor_def=dg.in_process_executor,
@@ -76,11 +77,11 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
 def build_keep_alive_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
     """Daily, away from the full hour and from the nightly reconcile."""
     return dg.ScheduleDefinition(
-        name="token_keep_alive_daily",
+        name=current_site().name("token_keep_alive_daily"),
         job=job,
         cron_schedule="23 4 * * *",
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=current_site().schedule_status,
         description="One refresh for every company idle for a week.",
     )
 

@@ -16,13 +16,18 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 from pydantic import Field
 
 from ledgerguard_pipeline.bronze.report_table import COLUMNS
-from ledgerguard_pipeline.defs.bronze.assets import KINDS, OWNERS
+from ledgerguard_pipeline.defs.bronze.assets import KINDS, arguments_of
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
-from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
-from ledgerguard_pipeline.defs.keys import REPORTS_JOB
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
+    QuickBooks,
+    bronze_of,
+    quickbooks_of,
+)
+from ledgerguard_pipeline.defs.keys import REPORTS_JOB, connection_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import BadInputError, CallBudgetSpent, LedgerGuardError
 from ledgerguard_pipeline.reports.parameters import day
 from ledgerguard_pipeline.reports.stored import STORED_REPORTS
@@ -48,7 +53,11 @@ class ReportDays(dg.Config):
 
 def report_key(name: str) -> dg.AssetKey:
     """``qbo/reports/trial_balance`` for ``TrialBalance``."""
-    return dg.AssetKey(["qbo", GROUP, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()])
+    return current_site().key(GROUP, _table(name))
+
+
+def _table(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def build_report_assets() -> list[dg.AssetsDefinition]:
@@ -59,7 +68,7 @@ def build_report_assets() -> list[dg.AssetsDefinition]:
 def build_reports_job() -> AssetJob:
     """All of them for one company."""
     return dg.define_asset_job(
-        REPORTS_JOB,
+        current_site().name(REPORTS_JOB),
         selection=dg.AssetSelection.assets(*map(report_key, STORED_REPORTS)),
         description="Read a company's reports from Intuit and keep them as sent.",
         executor_def=dg.in_process_executor,
@@ -67,32 +76,40 @@ def build_reports_job() -> AssetJob:
 
 
 def _report_asset(name: str, said: str) -> dg.AssetsDefinition:
-    key = report_key(name)
+    spec = current_site().spec(
+        GROUP,
+        _table(name),
+        GROUP,
+        dg.AssetSpec(
+            report_key(name),
+            deps=[connection_key()],
+            description=said,
+            kinds=KINDS,
+            tags={"ledgerguard/kind": "report"},
+            metadata={
+                "dagster/column_schema": SCHEMA,
+                "dagster/table_name": "bronze._reports",
+                "quickbooks_report": name,
+            },
+            partitions_def=realm_partitions(),
+        ),
+    )
+    key = spec.key
 
     @dg.asset(
-        key=key,
-        group_name=GROUP,
-        description=said,
-        kinds=KINDS,
-        owners=OWNERS,
-        tags={"ledgerguard/kind": "report"},
-        metadata={
-            "dagster/column_schema": SCHEMA,
-            "dagster/table_name": "bronze._reports",
-            "quickbooks_report": name,
-        },
-        partitions_def=realm_partitions,
+        **arguments_of(spec),
         output_required=False,
+        required_resource_keys=current_site().resource_keys,
     )
+    @at_site
     def keep_report(
-        context: dg.AssetExecutionContext,
-        config: ReportDays,
-        quickbooks: QuickBooks,
-        duckdb: BronzeDuckDB,
+        context: dg.AssetExecutionContext, config: ReportDays
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster reads the bare name
         try:
             end, start = days_of(config)
-            metadata = _kept(context, name, (end, start), quickbooks, duckdb)
+            metadata = _kept(
+                context, name, (end, start), quickbooks_of(context), bronze_of(context)
+            )
         except CallBudgetSpent as error:
             context.log.warning(error.message)
             context.log_event(

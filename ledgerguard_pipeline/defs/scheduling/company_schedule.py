@@ -14,8 +14,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.partitions import REALM
+from ledgerguard_pipeline.defs.partitions import known_realms
 from ledgerguard_pipeline.defs.run_context import one_control_plane
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.values import RealmId
 
 
@@ -46,13 +47,14 @@ def company_schedule(
     """A running schedule of that job; ``left_out`` says why it is skipped to save calls."""
 
     @dg.schedule(
-        name=name,
+        name=current_site().name(name),
         job=job,
         cron_schedule=cron,
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=current_site().schedule_status,
         description=description,
     )
+    @at_site
     def sync_connected(
         context: dg.ScheduleEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -68,7 +70,7 @@ def company_schedule(
             yield dg.SkipReason(why)
             return
         # The new-company sensor adds a company and runs its first load; until then it is no cell.
-        known = set(context.instance.get_dynamic_partitions(REALM))
+        known = set(known_realms(context.instance))
         if len(connected) > companies.above:
             late = companies.late(context.instance) if companies.late is not None else ()
             connected = [company for company in connected if company.realm_id in late]
@@ -87,7 +89,7 @@ def company_schedule(
             yield dg.RunRequest(
                 run_key=f"{realm_id}:{context.scheduled_execution_time.isoformat()}",
                 partition_key=companies.cell(realm_id),
-                tags={REALM_TAG: realm_id},
+                tags={REALM_TAG: realm_id, **current_site().run_tags},
             )
         if len(waiting) == len(connected):
             yield dg.SkipReason(

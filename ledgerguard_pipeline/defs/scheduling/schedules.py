@@ -79,7 +79,7 @@ def build_schedules(
 
 def build_nightly_schedules(
     silver: Sequence[AssetJob],
-    journal: AssetJob,
+    journal: Sequence[AssetJob],
     companies: ListCompanies,
     left_out: LeftOut,
     policy: SweepPolicy,
@@ -102,13 +102,16 @@ def build_nightly_schedules(
             )
             for job in silver
         ),
-        company_schedule(
-            "journal_nightly",
-            "53 4 * * *",
-            journal,
-            every,
-            "The journal of every connected company against Intuit's trial balance; two to six "
-            "calls each where little changed.",
-            left_out=left_out,
+        *(
+            company_schedule(
+                "journal_nightly",
+                "53 4 * * *",
+                job,
+                every,
+                "The journal of every connected company against Intuit's trial balance; two to "
+                "six calls each where little changed.",
+                left_out=left_out,
+            )
+            for job in journal
         ),
     ]

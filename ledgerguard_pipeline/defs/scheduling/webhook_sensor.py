@@ -26,8 +26,9 @@ from ledgerguard_pipeline.defs.fleet.shards import (
 )
 from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, TRIGGER_TAG, WEBHOOK_JOB
-from ledgerguard_pipeline.defs.partitions import REALM, current_cell
+from ledgerguard_pipeline.defs.partitions import current_cell, known_realms
 from ledgerguard_pipeline.defs.run_context import OpenControl
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 
 LookForDue = Callable[[EventInbox], list[str]]
@@ -71,13 +72,14 @@ def build_webhook_sensors(
     policy = policy or SweepPolicy()
 
     @dg.sensor(
-        name="webhook_events",
+        name=current_site().name("webhook_events"),
         jobs=[jobs.webhooks, jobs.fleet],
         # The daemon's loop takes five; asking for as much would skip every other round by a hair.
         minimum_interval_seconds=1,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="Brings changes that Intuit's webhooks announce into Bronze within seconds.",
     )
+    @at_site
     def webhook_events(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         with opened() as control:
             today = _purge_daily(control, context.cursor)
@@ -89,7 +91,7 @@ def build_webhook_sensors(
                 return dg.SensorResult(skip_reason=reason, cursor=today)
             connected = {company.realm_id for company in companies()}
             # A company is no cell before the new-company sensor has added it.
-            known = connected & set(context.instance.get_dynamic_partitions(REALM))
+            known = connected & set(known_realms(context.instance))
             ready = [realm for realm in due if realm in known and realm not in busy]
             if len(ready) > policy.above:
                 requests = _coalesced(context.instance, inbox, kept, ready, policy.shards)
@@ -130,11 +132,12 @@ def _requests(
         dg.RunRequest(
             # Dagster never runs a key twice, also not after a failure.
             run_key=f"webhook:{batch}:{attempt}",
-            job_name=WEBHOOK_JOB,
+            job_name=current_site().name(WEBHOOK_JOB),
             partition_key=current_cell(cells, realm_id),
             asset_selection=keys_of([kept[name] for name in sorted(concerned)]),
             tags={
                 REALM_TAG: realm_id,
+                **current_site().run_tags,
                 TRIGGER_TAG: TRIGGER,
                 BATCH_TAG: batch,
                 # The sensor itself tries again, with whatever is due by then.
@@ -203,7 +206,10 @@ def _attend_to_runs(context: dg.SensorEvaluationContext, inbox: EventInbox) -> s
     """
     busy: set[str] = set()
     runs = context.instance.get_runs(
-        dg.RunsFilter(tags={TRIGGER_TAG: TRIGGER}, statuses=[*_COMING, dg.DagsterRunStatus.STARTED])
+        dg.RunsFilter(
+            tags={TRIGGER_TAG: TRIGGER, **current_site().run_tags},
+            statuses=[*_COMING, dg.DagsterRunStatus.STARTED],
+        )
     )
     for run in runs:
         batch = run.tags.get(BATCH_TAG, "")

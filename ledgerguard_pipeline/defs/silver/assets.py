@@ -17,12 +17,15 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.bronze.assets import arguments_of
 from ledgerguard_pipeline.defs.bronze.checks import ReportedCheck, faults_of, noted
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of
 from ledgerguard_pipeline.defs.bronze.silver_checks import outcomes, reported
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.run_context import current_settings, open_control
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.silver.checks.check import Finding, checks_of
@@ -31,8 +34,6 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no DuckDB
     from ledgerguard_pipeline.bronze.store import BronzeStore
-
-OWNERS = ["team:finance-data"]
 
 
 def build_silver_assets(entities: Sequence[EntityType]) -> list[dg.AssetsDefinition]:
@@ -46,7 +47,7 @@ def build_silver_job(entities: Sequence[EntityType]) -> list[AssetJob]:
         return []
     return [
         dg.define_asset_job(
-            SILVER_JOB,
+            current_site().name(SILVER_JOB),
             selection=dg.AssetSelection.assets(*map(silver_key, entities)),
             description="Check the typed tables of a company; bring them up to date if need be.",
             executor_def=dg.in_process_executor,
@@ -55,32 +56,38 @@ def build_silver_job(entities: Sequence[EntityType]) -> list[AssetJob]:
 
 
 def _silver_asset(entity: EntityType) -> dg.AssetsDefinition:
-    key, tables = silver_key(entity), tables_of(entity)
+    tables = tables_of(entity)
+    spec = current_site().spec(
+        "silver",
+        entity.table,
+        f"silver_{entity.group.value}",
+        dg.AssetSpec(
+            silver_key(entity),
+            deps=[asset_key(entity)],
+            description=f"{tables.header.meaning} Tables: {_names(tables.tables)}.",
+            kinds={"quickbooks", "duckdb", "table"},
+            tags={"ledgerguard/kind": "silver"},
+            metadata={
+                "dagster/column_schema": _schema(tables.header),
+                "dagster/table_name": f"silver.{entity.table}",
+                **{f"columns of {table.name}": _schema(table) for table in tables.children},
+                "quickbooks_entity": entity.name,
+            },
+            partitions_def=realm_partitions(),
+        ),
+    )
 
     @dg.asset(
-        key=key,
-        deps=[asset_key(entity)],
-        group_name=f"silver_{entity.group.value}",
-        description=f"{tables.header.meaning} Tables: {_names(tables.tables)}.",
-        kinds={"quickbooks", "duckdb", "table"},
-        owners=OWNERS,
-        tags={"ledgerguard/kind": "silver"},
-        metadata={
-            "dagster/column_schema": _schema(tables.header),
-            "dagster/table_name": f"silver.{entity.table}",
-            **{f"columns of {table.name}": _schema(table) for table in tables.children},
-            "quickbooks_entity": entity.name,
-        },
-        partitions_def=realm_partitions,
+        **arguments_of(spec),
         check_specs=[
-            dg.AssetCheckSpec(each.name, asset=key, description=each.description)
+            dg.AssetCheckSpec(each.name, asset=spec.key, description=each.description)
             for each in checks_of(entity)
         ],
+        required_resource_keys=current_site().resource_keys,
     )
-    def check_tables(
-        context: dg.AssetExecutionContext, duckdb: BronzeDuckDB
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
-        return _materialize(context, duckdb, entity)
+    @at_site
+    def check_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
+        return _materialize(context, bronze_of(context), entity)
 
     return check_tables
 

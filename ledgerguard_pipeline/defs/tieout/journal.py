@@ -12,13 +12,18 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
-from ledgerguard_pipeline.defs.bronze.assets import KINDS, OWNERS
+from ledgerguard_pipeline.defs.bronze.assets import KINDS, arguments_of
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
-from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
-from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
+    QuickBooks,
+    bronze_of,
+    quickbooks_of,
+)
+from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
 from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
@@ -84,25 +89,35 @@ SCHEMA = dg.TableSchema(
 
 def build_journal_asset() -> dg.AssetsDefinition:
     """The journal of every company, with its checks."""
+    spec = current_site().spec(
+        "books",
+        "journal",
+        "books",
+        dg.AssetSpec(
+            journal_key(),
+            deps=[connection_key()],
+            description="Every leg of every transaction, as Intuit's JournalReport shows them.",
+            kinds=KINDS,
+            tags={"ledgerguard/kind": "journal"},
+            metadata={"dagster/column_schema": SCHEMA, "dagster/table_name": "silver.journal"},
+            partitions_def=realm_partitions(),
+        ),
+    )
 
     @dg.asset(
-        key=JOURNAL_KEY,
-        group_name="books",
-        description="Every leg of every transaction, as Intuit's JournalReport shows them.",
-        kinds=KINDS,
-        owners=OWNERS,
-        tags={"ledgerguard/kind": "journal"},
-        metadata={"dagster/column_schema": SCHEMA, "dagster/table_name": "silver.journal"},
-        partitions_def=realm_partitions,
+        **arguments_of(spec),
         output_required=False,
         check_specs=[
-            dg.AssetCheckSpec(check, asset=JOURNAL_KEY, description=said)
+            dg.AssetCheckSpec(check, asset=spec.key, description=said)
             for check, said in _DESCRIPTIONS.items()
         ],
+        required_resource_keys=current_site().resource_keys,
     )
+    @at_site
     def journal(
-        context: dg.AssetExecutionContext, quickbooks: QuickBooks, duckdb: BronzeDuckDB
+        context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]  # bare names
+        quickbooks, duckdb = quickbooks_of(context), bronze_of(context)
         result: ProofResult | None = None
         try:
             result = _proved(context, quickbooks, duckdb)
@@ -110,7 +125,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
             context.log.warning(error.message)
             context.log_event(
                 dg.AssetObservation(
-                    JOURNAL_KEY,
+                    journal_key(),
                     partition=context.partition_key,
                     metadata={"left_out": error.message},
                 )
@@ -118,7 +133,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         if result is not None and result.journal is not None:
-            yield dg.MaterializeResult(asset_key=JOURNAL_KEY, metadata=_metadata(result))
+            yield dg.MaterializeResult(asset_key=journal_key(), metadata=_metadata(result))
         known = TieOut(quickbooks.installation(context, duckdb).bronze.workspace).read_all()
         for check, level in LEVELS.items():
             findings = () if result is None else findings_of(result, level)
@@ -138,8 +153,8 @@ def build_journal_asset() -> dg.AssetsDefinition:
 def build_journal_job() -> AssetJob:
     """The journal alone, for one company."""
     return dg.define_asset_job(
-        JOURNAL_JOB,
-        selection=dg.AssetSelection.assets(JOURNAL_KEY),
+        current_site().name(JOURNAL_JOB),
+        selection=dg.AssetSelection.assets(journal_key()),
         description="Bring a company's journal up to date and compare it with Intuit's reports.",
         executor_def=dg.in_process_executor,
     )
@@ -204,7 +219,7 @@ def _judged(
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
     said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
     return dg.AssetCheckResult(
-        asset_key=JOURNAL_KEY,
+        asset_key=journal_key(),
         check_name=check,
         passed=not said,
         # Nothing is wrong with the books where they could not be compared.

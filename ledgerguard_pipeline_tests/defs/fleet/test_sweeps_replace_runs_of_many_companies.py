@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queue import LEASE_SECONDS
-from ledgerguard_pipeline.defs.fleet.schedules import build_fleet_schedules
+from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.fleet.due_sweeps import SweepTimes
 from ledgerguard_pipeline.defs.fleet.shards import OWN_RUNS, Shard, SweepPolicy, SweepTask, shard_of
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.keys import (
@@ -48,19 +49,29 @@ def free(_: str) -> str | None:
 
 
 def swept(
+    cells: dg.MultiPartitionsDefinition,
     instance: dg.DagsterInstance,
-    companies: Sequence[Company],
+    companies: Sequence[Company] = COMPANIES,
     *,
-    name: str = "sweep_changes",
-    policy: SweepPolicy = POLICY,
+    after: timedelta = timedelta(minutes=15),
     left_out: str | None = None,
-) -> list[dg.RunRequest] | str:
-    """One tick of a sweep's schedule: its requests, or why there are none."""
-    schedules = build_fleet_schedules(
-        build_jobs(ENTITIES).fleet, ENTITIES, lambda: companies, lambda _: left_out, policy
-    )
-    schedule = next(each for each in schedules if each.name == name)
-    return _evaluated(schedule, instance)
+) -> list[dg.RunRequest]:
+    """What the sensor asks for when so much time has passed since its last look."""
+    clock, cursor = FakeClock(TICK), None
+    found: list[dg.RunRequest] = []
+    sweeps = SweepTimes(ENTITIES, POLICY, lambda _: left_out)
+    jobs = build_jobs(ENTITIES)
+    sensor = build_new_company_sensor(jobs, cells, lambda: companies, POLICY, sweeps, clock)
+    for _ in range(2):
+        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+            result = sensor(context)
+        found = []
+        if isinstance(result, dg.SensorResult):
+            cursor = result.cursor
+            instance.add_dynamic_partitions(REALM, [each.realm_id for each in companies])
+            found = list(result.run_requests or [])
+        clock.advance(after.total_seconds())
+    return found
 
 
 def own(
@@ -107,46 +118,68 @@ def test_every_company_belongs_to_exactly_one_shard_for_good() -> None:
     assert {shard_of(realm, 2) for realm in REALMS} == {0, 1}
 
 
-@pytest.mark.parametrize("name", ["sweep_changes", "sweep_queried", "sweep_reconcile"])
-def test_a_tick_asks_for_as_many_runs_as_there_are_shards(
-    persistent: dg.DagsterInstance, name: str
+@pytest.mark.parametrize(
+    "hours,tasks",
+    [(0.25, ["changes"]), (1, ["changes", "queried"]), (24, ["changes", "queried", "reconcile"])],
+)
+def test_what_is_due_asks_for_as_many_runs_as_there_are_shards(
+    cells: dg.MultiPartitionsDefinition,
+    persistent: dg.DagsterInstance,
+    hours: float,
+    tasks: Sequence[str],
 ) -> None:
-    requests = swept(persistent, COMPANIES, name=name)
-    assert isinstance(requests, list)
-    task = name.removeprefix("sweep_")
-    assert [each.tags[SWEEP_TAG] for each in requests] == [f"{task}/0of2", f"{task}/1of2"]
-    assert len({each.run_key for each in requests}) == 2
-    again = swept(persistent, COMPANIES, name=name)
-    assert isinstance(again, list)
+    requests = swept(cells, persistent, after=timedelta(hours=hours))
+    names = [each.tags[SWEEP_TAG] for each in requests]
+    assert names == [f"{task}/{shard}of2" for task in tasks for shard in range(2)]
+    assert len({each.run_key for each in requests}) == len(names)
+    again = swept(cells, persistent, after=timedelta(hours=hours))
     assert [each.run_key for each in again] == [each.run_key for each in requests]
 
 
-def test_few_companies_keep_their_own_runs(persistent: dg.DagsterInstance) -> None:
-    reason = swept(persistent, COMPANIES[:4])
-    assert "LEDGERGUARD_SWEEP_ABOVE" in str(reason)
+def test_nothing_is_swept_between_two_times(
+    cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance
+) -> None:
+    assert swept(cells, persistent, after=timedelta(minutes=14)) == []
 
 
-def test_a_shard_still_at_work_is_not_started_again(persistent: dg.DagsterInstance) -> None:
+def test_few_companies_keep_their_own_runs(
+    cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance
+) -> None:
+    assert swept(cells, persistent, COMPANIES[:4], after=timedelta(days=1)) == []
+
+
+def test_no_schedule_ticks_in_vain_for_one_company() -> None:
+    schedules = build_definitions(plain_settings()).get_repository_def().schedule_defs
+    assert {schedule.name for schedule in schedules} == {
+        "changes_every_15_minutes", "queried_entities_hourly", "reconcile_nightly",
+        "silver_nightly", "journal_nightly", "connection_health_hourly", "token_keep_alive_daily",
+        "bronze_maintenance_daily",
+    }  # fmt: skip
+
+
+def test_a_shard_still_at_work_is_not_started_again(
+    cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance
+) -> None:
     stored(persistent, {SWEEP_TAG: "changes/1of2"}, dg.DagsterRunStatus.STARTED)
-    requests = swept(persistent, COMPANIES)
-    assert isinstance(requests, list)
+    requests = swept(cells, persistent)
     assert [each.tags[SWEEP_TAG] for each in requests] == ["changes/0of2"]
     stored(persistent, {SWEEP_TAG: "changes/0of2"}, dg.DagsterRunStatus.NOT_STARTED)
-    assert "still under way" in str(swept(persistent, COMPANIES))
+    assert swept(cells, persistent) == []
 
 
-def test_optional_sweeps_stop_near_the_end_of_the_budget(persistent: dg.DagsterInstance) -> None:
-    why = "the budget is nearly used"
-    assert swept(persistent, COMPANIES, name="sweep_reconcile", left_out=why) == why
-    assert isinstance(swept(persistent, COMPANIES, left_out=why), list)
+def test_optional_sweeps_stop_near_the_end_of_the_budget(
+    cells: dg.MultiPartitionsDefinition, persistent: dg.DagsterInstance
+) -> None:
+    found = swept(cells, persistent, after=timedelta(days=1), left_out="the budget is nearly used")
+    assert [each.tags[SWEEP_TAG] for each in found] == ["changes/0of2", "changes/1of2"]
 
 
-@pytest.mark.parametrize("minutes,cron", [(15, "*/15 * * * *"), (60, "0 */1 * * *"),
-                                          (240, "0 */4 * * *")])  # fmt: skip
-def test_changes_are_swept_as_often_as_configured(minutes: int, cron: str) -> None:
-    policy = SweepPolicy(minutes=minutes)
-    schedules = build_fleet_schedules(build_jobs(ENTITIES).fleet, ENTITIES, list, free, policy)
-    assert {each.name: each.cron_schedule for each in schedules}["sweep_changes"] == cron
+@pytest.mark.parametrize("minutes,at", [(15, "12:15"), (60, "12:00"), (240, "12:00")])
+def test_changes_are_swept_as_often_as_configured(minutes: int, at: str) -> None:
+    sweeps = SweepTimes(ENTITIES, SweepPolicy(minutes=minutes), free)
+    last = sweeps.last(SweepTask.CHANGES, TICK)
+    assert last is not None
+    assert last.strftime("%H:%M") == at
 
 
 def test_companies_that_were_late_get_a_run_of_their_own_and_no_other_does(

@@ -9,13 +9,13 @@ import pytest
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
+from ledgerguard_pipeline.defs.keys import connection_key
 from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_connection_asset,
     build_health_checks,
 )
 from ledgerguard_pipeline.defs.monitoring.health_metadata import (
     BUDGET,
-    CONNECTION,
     HEALTH,
     LAG,
     RECENT,
@@ -53,7 +53,7 @@ def _company_status(
 
 def _check(statuses: Sequence[CompanyStatus], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
     checks = build_health_checks(lambda: statuses)
-    wanted = [dg.AssetCheckKey(CONNECTION, name) for name in only]
+    wanted = [dg.AssetCheckKey(connection_key(), name) for name in only]
     selection = dg.AssetSelection.checks(*wanted) if wanted else dg.AssetSelection.checks(checks)
     with dg.DagsterInstance.ephemeral() as instance:
         job = dg.Definitions(

@@ -9,8 +9,7 @@ import pytest
 from ledgerguard_pipeline.auth.keepalive_result import KeepAliveOutcome, KeepAliveResult
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB
-from ledgerguard_pipeline.defs.monitoring.health_checks import CONNECTION
+from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB, connection_key
 from ledgerguard_pipeline.defs.monitoring.token_keepalive import build_keep_alive_job
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.installation import Installation
@@ -32,7 +31,7 @@ def _run(outcomes: Sequence[KeepAliveResult]) -> tuple[bool, dict[str, str], str
     with dg.DagsterInstance.ephemeral() as instance:
         job = build_keep_alive_job(lambda _: outcomes)
         result = job.execute_in_process(instance=instance, raise_on_error=False)
-        (entry,) = instance.fetch_observations(CONNECTION, limit=5).records
+        (entry,) = instance.fetch_observations(connection_key(), limit=5).records
         observed = entry.asset_observation
         assert observed is not None
         failure = ""

@@ -53,8 +53,8 @@ def test_every_report_is_an_asset_partitioned_by_company(definitions: dg.Definit
     assert report_key("TrialBalance").path[-1] == "trial_balance"
     for key in keys:
         node = graph.get(key)
-        assert node.partitions_def == realm_partitions
-        assert node.group_name == "reports"
+        assert node.partitions_def == realm_partitions()
+        assert node.group_name == "quickbooks_reports"
         assert node.description
         assert node.owners
 

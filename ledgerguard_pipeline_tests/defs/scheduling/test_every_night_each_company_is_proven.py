@@ -32,7 +32,7 @@ def tick(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     schedules = build_nightly_schedules(
         build_silver_job(ENTITIES),
-        build_journal_job(),
+        [build_journal_job()],
         lambda: companies,
         lambda _what: left_out,
         SweepPolicy(above=above),

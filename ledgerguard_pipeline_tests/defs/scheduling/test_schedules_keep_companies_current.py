@@ -125,7 +125,7 @@ def test_a_company_whose_last_run_is_not_done_gets_no_second_one(
     [
         ("changes_every_15_minutes", "*/15 * * * *", "bronze_changes"),
         ("queried_entities_hourly", "7 * * * *", "bronze_queried"),
-        ("reconcile_nightly", "37 3 * * *", "reconcile"),
+        ("reconcile_nightly", "37 3 * * *", "quickbooks_reconcile"),
     ],
 )
 def test_the_schedules_run_by_themselves(

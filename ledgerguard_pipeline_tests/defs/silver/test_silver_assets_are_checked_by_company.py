@@ -21,7 +21,7 @@ def test_every_entity_has_silver_below_its_bronze_and_by_company() -> None:
     for entity in ENTITIES:
         node = graph.get(silver_key(entity))
         assert node.parent_keys == {asset_key(entity)}
-        assert node.partitions_def == realm_partitions
+        assert node.partitions_def == realm_partitions()
         assert node.check_keys
         schema = node.metadata["dagster/column_schema"]
         assert isinstance(schema, dg.TableSchema)

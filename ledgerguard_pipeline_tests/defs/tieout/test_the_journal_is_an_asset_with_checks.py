@@ -7,7 +7,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, JOURNAL_KEY
+from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, journal_key
 from ledgerguard_pipeline.defs.partitions import REALM
 from ledgerguard_pipeline.defs.tieout.journal import (
     BALANCED,
@@ -42,7 +42,7 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(REALM, [sandbox.realm_id])
         done = job.execute_in_process(instance=instance, partition_key=sandbox.realm_id)
-        event = instance.get_latest_materialization_event(JOURNAL_KEY)
+        event = instance.get_latest_materialization_event(journal_key())
     assert event is not None
     assert event.asset_materialization is not None
     legs = event.asset_materialization.metadata["legs"].value

@@ -1,0 +1,14 @@
+"""QuickBooks in somebody else's Dagster project; ``docs/dagster.md`` shows how it is used."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline.defs.guest.definitions import quickbooks_definitions
+from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze
+from ledgerguard_pipeline.defs.site import QuickBooksTable, QuickBooksTranslator
+
+__all__ = [
+    "QuickBooksBronze",
+    "QuickBooksTable",
+    "QuickBooksTranslator",
+    "quickbooks_definitions",
+]

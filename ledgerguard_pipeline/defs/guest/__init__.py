@@ -1,0 +1,1 @@
+"""An installation inside somebody else's Dagster project: definitions, resource, component."""

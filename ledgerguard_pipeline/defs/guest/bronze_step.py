@@ -1,0 +1,69 @@
+"""All Bronze assets of an installation as one step.
+
+The executor belongs to the host project. One that gives each step a process, or a pod, of its own
+would turn one sync of a company into forty; a step with forty assets is one sync everywhere.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from ledgerguard_pipeline.defs.bronze.assets import bronze_specs, perform, work_of
+from ledgerguard_pipeline.defs.bronze.checks import check_specs
+from ledgerguard_pipeline.defs.bronze.failures import failure_of
+from ledgerguard_pipeline.defs.keys import asset_key
+from ledgerguard_pipeline.defs.site import at_site, current_site
+from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
+from ledgerguard_pipeline.errors import LedgerGuardError
+
+
+def build_bronze_step(
+    entities: Sequence[EntityType], cells: dg.MultiPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """The assets of these entities and of what is derived from them; any of them can be run.
+
+    An entity that fails does not keep the others from being loaded; then the step fails at its end.
+    """
+    specs = bronze_specs(entities, cells)
+
+    @dg.multi_asset(
+        name=current_site().name("bronze"),
+        specs=[spec.replace_attributes(skippable=True) for _, spec in specs],
+        check_specs=[
+            check
+            for each, spec in specs
+            for check in check_specs(spec.key, derived=isinstance(each, DerivedEntity))
+        ],
+        can_subset=True,
+        required_resource_keys=current_site().resource_keys,
+    )
+    @at_site
+    def load_entities(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster reads the bare name
+        errors: list[LedgerGuardError] = []
+        failed: set[str] = set()
+        wanted = context.selected_asset_check_keys
+        for each, spec in specs:
+            if spec.key not in context.selected_asset_keys:
+                continue
+            if isinstance(each, DerivedEntity) and entity_type(each.base).name in failed:
+                continue
+            done = perform(context, cells, work_of(context, each))
+            if done.errors:
+                errors += done.errors
+                failed.add(each.name)
+                done.report(context)
+                continue
+            yield dg.MaterializeResult(
+                asset_key=asset_key(each),
+                check_results=[
+                    check.result(done.key)
+                    for check in done.reported
+                    if dg.AssetCheckKey(done.key, check.check) in wanted
+                ],
+            )
+        if errors:
+            raise failure_of(errors)
+
+    return load_entities

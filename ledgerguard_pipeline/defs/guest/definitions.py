@@ -1,0 +1,211 @@
+"""QuickBooks as a part of somebody else's Dagster project."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from ledgerguard_pipeline.config.settings import Cadence
+from ledgerguard_pipeline.defs.bronze.maintenance import (
+    build_maintenance_job,
+    build_maintenance_schedule,
+    maintain_bronze,
+)
+from ledgerguard_pipeline.defs.connected_companies import connected_companies, left_out_now
+from ledgerguard_pipeline.defs.fleet.due_sweeps import SweepTimes
+from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
+from ledgerguard_pipeline.defs.guest.bronze_step import build_bronze_step
+from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze, settings_of
+from ledgerguard_pipeline.defs.jobs import Jobs, build_jobs
+from ledgerguard_pipeline.defs.monitoring.check_sensor import build_check_sensor
+from ledgerguard_pipeline.defs.monitoring.health_checks import (
+    build_connection_asset,
+    build_health_checks,
+    build_health_job,
+    build_health_schedule,
+    known_statuses,
+)
+from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import build_lost_runs_sensor
+from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
+    build_keep_alive_job,
+    build_keep_alive_schedule,
+    keep_companies_alive,
+)
+from ledgerguard_pipeline.defs.partitions import partitions_of
+from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
+from ledgerguard_pipeline.defs.run_context import open_control
+from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
+from ledgerguard_pipeline.defs.scheduling.schedules import (
+    build_nightly_schedules,
+    build_schedules,
+)
+from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
+from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
+from ledgerguard_pipeline.defs.site import (
+    OWNERS,
+    PREFIX,
+    QuickBooksTranslator,
+    Site,
+    entered,
+)
+from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
+from ledgerguard_pipeline.entities import EntityType, entity_types
+from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.values import parse_realm
+
+FIRST_DAY = date(2026, 1, 1)
+
+
+def quickbooks_definitions(
+    quickbooks: QuickBooksBronze | None = None,
+    *,
+    companies: Sequence[str] | None = None,
+    entities: Sequence[str] | None = None,
+    prefix: str = PREFIX,
+    key_prefix: Sequence[str] | None = None,
+    group: str | None = None,
+    owners: Sequence[str] = OWNERS,
+    tags: Mapping[str, str] | None = None,
+    automation_condition: "dg.AutomationCondition[Any] | None" = None,
+    freshness_policy: dg.FreshnessPolicy | None = None,
+    translator: QuickBooksTranslator | None = None,
+    silver: bool = True,
+    reports: bool = False,
+    journal: bool = False,
+    schedules: bool = True,
+    running: bool = True,
+    cadence: Cadence = "monthly",
+    start_date: date | str = FIRST_DAY,
+) -> dg.Definitions:
+    """Assets, checks, jobs, schedules, sensors and the resource, for ``Definitions.merge``.
+
+    Nothing is read: no network, no file, no variable. There is no executor among them, so the
+    host's own jobs keep theirs.
+
+    Args:
+        quickbooks: the installation; that of the environment if left out.
+        companies: realm ids; every connected company if left out.
+        entities: Intuit's names of the entity types, such as ``Invoice``; all if left out.
+        prefix: of the names of jobs, schedules, sensors, groups and the resource, which is called
+            just so. Several installations side by side have different ones.
+        key_prefix: of the asset keys; ``["qbo"]``, or ``[prefix]`` with a prefix of your own.
+        group: one group for all assets, instead of one for each part of the books.
+        owners: of all assets, as e-mail addresses or ``team:name``.
+        tags: more tags of all assets.
+        automation_condition: of the Bronze assets; Silver is written with them.
+        freshness_policy: of the Bronze and Silver assets.
+        translator: renames and describes single assets.
+        silver: whether typed tables are kept.
+        reports: whether Intuit's reports are assets.
+        journal: whether the journal is, and is compared with Intuit's trial balance every night.
+        schedules: whether there are schedules and sensors at all.
+        running: whether they run without being switched on.
+        cadence: length of a partition window.
+        start_date: the day from which there are partition windows.
+
+    Raises:
+        BadInputError: an unknown entity type, no realm id, or a prefix that is no name.
+        ConfigurationError: the start date is in the future.
+    """
+    if not prefix.isidentifier():
+        raise BadInputError(f"prefix must be a name like quickbooks_eu, not {prefix!r}.")
+    resource = quickbooks or QuickBooksBronze()
+    first = date.fromisoformat(start_date) if isinstance(start_date, str) else start_date
+    kept = entity_types(entities)
+    chosen: dict[str, object] = {
+        "ledgerguard_entities": tuple(entity.name for entity in kept),
+        "ledgerguard_silver": "on" if silver else "off",
+        "ledgerguard_partition_cadence": cadence,
+        "ledgerguard_start_date": first,
+    }
+    site = Site(
+        key_prefix=tuple(key_prefix or (("qbo",) if prefix == PREFIX else (prefix,))),
+        prefix=prefix,
+        guest=True,
+        group=group,
+        owners=owners,
+        tags=tags or {},
+        automation_condition=automation_condition,
+        freshness_policy=freshness_policy,
+        companies=None if companies is None else frozenset(map(parse_realm, companies)),
+        settings=settings_of(resource, chosen),
+        translator=translator or QuickBooksTranslator(),
+        running=running,
+    )
+    with entered(site):
+        cells = partitions_of(cadence, first)
+        found = _assets(kept, cells, silver=silver, reports=reports, journal=journal)
+        defs = [found, dg.Definitions(resources={site.resource_key: resource})]
+        if schedules:
+            typed = kept if silver else ()
+            defs.append(_automation(kept, cells, typed, build_jobs(kept), journal=journal))
+        return dg.Definitions.merge(*defs)
+
+
+def _assets(
+    kept: Sequence[EntityType],
+    cells: dg.MultiPartitionsDefinition,
+    *,
+    silver: bool,
+    reports: bool,
+    journal: bool,
+) -> dg.Definitions:
+    return dg.Definitions(
+        assets=[
+            build_connection_asset(),
+            build_bronze_step(kept, cells),
+            *(build_silver_assets(kept) if silver else ()),
+            *(build_report_assets() if reports else ()),
+            *([build_journal_asset()] if journal else ()),
+        ],
+        jobs=[build_reports_job()] if reports else [],
+    )
+
+
+def _automation(
+    kept: Sequence[EntityType],
+    cells: dg.MultiPartitionsDefinition,
+    typed: Sequence[EntityType],
+    jobs: Jobs,
+    *,
+    journal: bool,
+) -> dg.Definitions:
+    policy = SweepPolicy()
+    health = build_health_checks(known_statuses)
+    health_job = build_health_job(health)
+    keep_alive, maintenance = (
+        build_keep_alive_job(keep_companies_alive),
+        build_maintenance_job(maintain_bronze),
+    )
+    silver_jobs = build_silver_job(typed)
+    journal_jobs: list[AssetJob] = [build_journal_job()] if journal else []
+    return dg.Definitions(
+        asset_checks=[health],
+        jobs=[
+            *jobs.listed(), health_job, keep_alive, maintenance, *silver_jobs, *journal_jobs,
+        ],
+        schedules=[
+            *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
+            *build_nightly_schedules(
+                silver_jobs, journal_jobs, connected_companies, left_out_now, policy
+            ),
+            build_health_schedule(health_job),
+            build_keep_alive_schedule(keep_alive),
+            build_maintenance_schedule(maintenance),
+        ],
+        sensors=[
+            build_new_company_sensor(
+                jobs, cells, connected_companies, policy, SweepTimes(kept, policy, left_out_now)
+            ),
+            build_lost_runs_sensor(open_control),
+            build_check_sensor(kept, open_control, typed),
+            # The host's daemon may have one thread for all sensors: this one does not wait.
+            *build_webhook_sensors(
+                jobs, cells, kept, connected_companies, open_control, policy
+            ),
+        ],
+    )  # fmt: skip

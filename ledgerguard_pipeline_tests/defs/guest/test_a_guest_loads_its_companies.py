@@ -1,0 +1,158 @@
+"""In a host project, on its instance and by its executor, companies are loaded as at home."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import dagster as dg
+import pytest
+
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
+from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.partitions import REALM, WINDOW
+from ledgerguard_pipeline.defs.site import INSTALLATION_TAG
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.conftest import SandboxFactory
+from ledgerguard_pipeline_tests.defs.guest.host_project import (
+    BRONZE,
+    ENTITIES,
+    REALMS,
+    host_definitions,
+    load,
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
+    return sandbox_factory(invoices=8)
+
+
+@pytest.fixture(scope="module")
+def at_home(sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """An installation with one connected company; variables of the host project name it."""
+    folder = tmp_path_factory.mktemp("books")
+    settings = load_settings(
+        ledgerguard_home=folder, intuit_client_id=sandbox.client_id,
+        intuit_client_secret=sandbox.client_secret, intuit_base_url=sandbox.base_url,
+    )  # fmt: skip
+    with Installation.open(settings) as installation:
+        callback = urlsplit(sandbox.consent(installation.connector.begin(), sandbox.realm_id))
+        installation.connector.complete(dict(parse_qsl(callback.query)))
+    return settings
+
+
+@pytest.fixture
+def host(
+    at_home: Settings, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> dg.Definitions:
+    """The host project; its variables are its own, none of ours is set."""
+    monkeypatch.setenv("BOOKS_HOME", str(at_home.ledgerguard_home))
+    monkeypatch.setenv("BOOKS_CLIENT", sandbox.client_id)
+    monkeypatch.setenv("BOOKS_SECRET", sandbox.client_secret)
+    monkeypatch.setenv("BOOKS_HOST", sandbox.base_url)
+    return host_definitions()
+
+
+@pytest.fixture
+def instance(tmp_path: Path, sandbox: SandboxServer) -> Iterator[dg.DagsterInstance]:
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as found:
+        found.add_dynamic_partitions(REALMS, [sandbox.realm_id])
+        yield found
+
+
+def _now(host: dg.Definitions, realm: str) -> str:
+    cells = host.resolve_asset_graph().get(BRONZE[0]).partitions_def
+    assert isinstance(cells, dg.MultiPartitionsDefinition)
+    windows = cells.get_partitions_def_for_dimension(WINDOW)
+    window = windows.get_last_partition_key()
+    assert window is not None
+    return str(dg.MultiPartitionKey({REALM: realm, WINDOW: window}))
+
+
+def _materialized(instance: dg.DagsterInstance, run_id: str) -> dict[str, dg.AssetMaterialization]:
+    found = {}
+    for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+        event = record.get_dagster_event().step_materialization_data.materialization
+        found[event.asset_key.path[-1]] = event
+    return found
+
+
+def test_a_process_for_each_step_loads_a_company_in_one(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    assert host.resolve_job_def("load").executor_def.name == "multi_or_in_process_executor"
+    sandbox.pop_log()
+    with dg.execute_job(
+        dg.reconstructable(load),
+        instance,
+        tags={"dagster/partition": _now(host, sandbox.realm_id)},
+    ) as done:
+        assert done.success
+        found = _materialized(instance, done.run_id)
+        steps = instance.all_logs(done.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTED)
+        checks = instance.all_logs(done.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    assert len(steps) == 1, "one process, whatever the number of entities"
+    assert {"customer", "invoice", "purchase", "expense"} - {"expense"} <= set(found)
+    evaluated = [each.get_dagster_event().asset_check_evaluation_data for each in checks]
+    assert evaluated
+    assert all(each.passed for each in evaluated)
+
+
+def test_an_asset_of_the_hosts_own_reads_what_was_loaded(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    job = host.resolve_implicit_global_asset_job_def()
+    loaded = job.execute_in_process(
+        instance=instance, asset_selection=BRONZE, partition_key=_now(host, sandbox.realm_id),
+    )  # fmt: skip
+    assert loaded.success
+    done = job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey("invoices_of_company")],
+        partition_key=sandbox.realm_id,
+    )
+    (event,) = done.get_asset_materialization_events()
+    invoices = len(sandbox.truth("Invoice", sandbox.realm_id).bodies())
+    assert event.step_materialization_data.materialization.metadata["invoices"].value == invoices
+
+
+def test_one_entity_that_fails_leaves_the_others_loaded(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    for endpoint in ("batch_item", "query", "cdc"):
+        sandbox.inject("company_expired", endpoint=endpoint, entity="Purchase", probability=1.0)
+    job = host.resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(
+        instance=instance, asset_selection=BRONZE, partition_key=_now(host, sandbox.realm_id),
+        raise_on_error=False, run_config={"resources": {"quickbooks": {"config": {"full": True}}}},
+    )  # fmt: skip
+    sandbox.clear_faults()
+    assert not done.success
+    assert {"customer", "invoice"} <= set(_materialized(instance, done.run_id))
+    assert "purchase" not in _materialized(instance, done.run_id)
+
+
+def test_the_sensor_adds_the_chosen_companies_and_loads_them_for_the_first_time(
+    at_home: Settings, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    installed = QuickBooksBronze(
+        home=str(at_home.ledgerguard_home), client_id=sandbox.client_id,
+        client_secret=sandbox.client_secret, base_url=sandbox.base_url,
+    )  # fmt: skip
+    for companies, expected in (([sandbox.realm_id], [sandbox.realm_id]), (["1"], [])):
+        taken = quickbooks_definitions(
+            installed, entities=ENTITIES, silver=False, companies=companies, prefix="eu"
+        )
+        (sensor,) = [
+            each for each in taken.get_repository_def().sensor_defs if each.name == "eu_new_company"
+        ]
+        with dg.build_sensor_context(instance=instance) as context:
+            found = sensor(context)
+        requests = list(found.run_requests or []) if isinstance(found, dg.SensorResult) else []
+        assert [each.tags[REALM_TAG] for each in requests] == expected
+        assert {each.tags[INSTALLATION_TAG] for each in requests} <= {"eu"}
+        assert {each.job_name for each in requests} <= {"eu_bronze_sync"}
