@@ -48,6 +48,7 @@ def names(calls: list[tuple[Path, str]]) -> list[str]:
 
 MAKE = commands("make")
 LEDGERGUARD = commands("ledgerguard")
+ROOT_COMMAND = typer.main.get_command(app)
 
 
 @pytest.mark.parametrize("path, call", MAKE, ids=names(MAKE))
@@ -59,7 +60,7 @@ def test_a_documented_make_target_exists(path: Path, call: str) -> None:
 
 @pytest.mark.parametrize("path, call", LEDGERGUARD, ids=names(LEDGERGUARD))
 def test_a_documented_command_is_understood_as_written(path: Path, call: str) -> None:
-    command = typer.main.get_command(app)
+    command = ROOT_COMMAND
     arguments = shlex.split(call, comments=True)[1:]
     while isinstance(command, TyperGroup) and (arguments or not command.invoke_without_command):
         command = command.commands[arguments.pop(0)]

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,16 @@ DAGSTER = {PACKAGE / "definitions.py", *python_files(PACKAGE / "defs")}
 LONGEST = 400
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Names of the modules a file imports when it runs, wherever in it."""
     found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     for_types = {
         inner
         for node in ast.walk(tree)
@@ -36,7 +43,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def users_of(library: str) -> set[str]:
@@ -94,7 +101,7 @@ def test_only_the_room_of_backends_asks_which_backend_it_has() -> None:
         name_of(path)
         for path in PRODUCT
         if not path.is_relative_to(PACKAGE / "bronze" / "backends")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "isinstance"
         and backends & set(re.findall(r"\w+", ast.unparse(node)))
@@ -110,7 +117,7 @@ def test_no_module_is_a_drawer_for_leftovers() -> None:
 def test_annotations_are_lazy_except_where_dagster_reads_them() -> None:
     wrong = []
     for path in ALL:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+        body = tree_of(path).body
         lazy = any(
             isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in body
         )

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,6 +31,8 @@ FIRST_REALM = 9341453474484455
 _STOP_SECONDS = 10
 OWN_BOOKS = 20
 """More companies than this have small books of which all start with the same rows."""
+_COPIED_INVOICES = 2_000
+_LATELY_SECONDS = 300
 _NAMES = ("Craig's Design & Landscaping Søn", "Müller Orgelbau", "O'Hara Coffee Roasters")
 
 
@@ -63,16 +67,37 @@ def build_companies(
             share_books(template, str(FIRST_REALM + index), f"Company {index + 1}", seed + index)
             for index in range(count)
         ]
-    return [
-        build_company(
-            realm_id=str(FIRST_REALM + index),
-            seed=seed + index,
-            invoices=invoices,
-            name=_NAMES[index] if index < len(_NAMES) else f"{_NAMES[0]} {index + 1}",
-            varied=varied,
-        )
-        for index in range(count)
-    ]
+    return [_own_books(index, seed + index, invoices, varied=varied) for index in range(count)]
+
+
+def _own_books(index: int, seed: int, invoices: int, *, varied: bool) -> SandboxCompany:
+    """The company of this number; small books that were made minutes ago are copied."""
+    if invoices > _COPIED_INVOICES:
+        return _made(index, seed, invoices, varied=varied)
+    made = _made_lately(index, seed, invoices, int(time.time() // _LATELY_SECONDS), varied=varied)
+    return share_books(made, made.realm_id, made.name, seed)
+
+
+@lru_cache(maxsize=16)
+def _made_lately(
+    index: int,
+    seed: int,
+    invoices: int,
+    moment: int,  # noqa: ARG001  # the history of books ends an hour before they are made
+    *,
+    varied: bool,
+) -> SandboxCompany:
+    return _made(index, seed, invoices, varied=varied)
+
+
+def _made(index: int, seed: int, invoices: int, *, varied: bool) -> SandboxCompany:
+    return build_company(
+        realm_id=str(FIRST_REALM + index),
+        seed=seed,
+        invoices=invoices,
+        name=_NAMES[index] if index < len(_NAMES) else f"{_NAMES[0]} {index + 1}",
+        varied=varied,
+    )
 
 
 def listen(port: int = 0) -> socket.socket:
