@@ -1,18 +1,31 @@
 """Bring the database to this code's schema; forward only, all or nothing.
 
-A current database is recognised by one read, without importing alembic. Otherwise all missing
-migrations run in one transaction that other processes wait for, so a failing one leaves the old
-schema as it was.
+A current database is recognised by one read, without importing alembic. An empty one gets the
+tables of this version at once, which are the ones that all migrations make (a test holds them
+together). Otherwise the missing migrations run. Either is one transaction that other processes wait
+for, so a failing one leaves the old schema as it was.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Select, column, inspect, select, table
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    Select,
+    String,
+    Table,
+    column,
+    inspect,
+    select,
+    table,
+)
 
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import REVISION
+from ledgerguard_pipeline.control.storage.schema import REVISION, metadata
 from ledgerguard_pipeline.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,7 +45,10 @@ def migrate(database: Database) -> None:
         stored = stored_revision(connection)
         if stored != REVISION:
             database.prepare(connection)
-            _upgrade(connection, stored)
+            if stored is None:
+                _begin(connection)
+            else:
+                _upgrade(connection, stored)
 
 
 def stored_revision(connection: Connection) -> str | None:
@@ -44,7 +60,20 @@ def stored_revision(connection: Connection) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection, stored: str | None) -> None:
+def _begin(connection: Connection) -> None:
+    """Make the tables of this version, and alembic's note of it."""
+    metadata.create_all(connection)
+    noted = Table(
+        "alembic_version",
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    noted.create(connection)
+    connection.execute(noted.insert().values(version_num=REVISION))
+
+
+def _upgrade(connection: Connection, stored: str) -> None:
     from alembic.command import upgrade  # slow to import, rarely needed
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -52,7 +81,7 @@ def _upgrade(connection: Connection, stored: str | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if stored is not None and stored not in known:
+    if stored not in known:
         raise SchemaMismatch(
             f"The control plane has schema {stored[:40]!r}, which this version of "
             "ledgerguard-pipeline does not know. It was written by a newer version: install that "

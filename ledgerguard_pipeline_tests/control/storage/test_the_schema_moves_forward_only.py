@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, Integer, MetaData, Table, inspect, text
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -66,12 +67,58 @@ def test_the_code_names_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
+def all_migrations(database: Database) -> None:
+    """As a database came to be that every release has migrated."""
+    with database.write("test") as connection:
+        database.prepare(connection)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        upgrade(config, "head")
+
+
+def shape(database: Database) -> dict[str, object]:
+    """All that can be known of the tables but the order of their columns, which later ones end."""
+    with database.read() as connection:
+        known = inspect(connection)
+        found: dict[str, object] = {
+            name: [
+                sorted(repr({**one, "type": str(one["type"])}) for one in known.get_columns(name)),
+                known.get_pk_constraint(name),
+                sorted(
+                    f"{[str(each) for each in one.pop('dialect_options', {}).values()]} {one}"
+                    for one in known.get_indexes(name)
+                ),
+                sorted(map(repr, known.get_unique_constraints(name))),
+            ]
+            for name in known.get_table_names()
+        }
+        if database.is_sqlite:
+            rows = connection.execute(text("SELECT type, name, sql FROM sqlite_master")).all()
+            found["indexes"] = sorted(str(row.sql) for row in rows if row.type == "index")
+            found["without rowid"] = sorted(
+                row.name for row in rows if "WITHOUT ROWID" in str(row.sql)
+            )
+        return found
+
+
 def test_the_migrations_make_exactly_the_tables_the_code_uses(database: Database) -> None:
-    migrate(database)
+    all_migrations(database)
     with database.read() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
     assert revision(database) == REVISION
+
+
+def test_a_new_database_is_as_all_migrations_make_it(database: Database) -> None:
+    migrate(database)
+    made = shape(database)
+    with database.write("empty") as connection:
+        known = inspect(connection)
+        for name in known.get_table_names():
+            connection.execute(text(f"DROP TABLE {name}"))
+    all_migrations(database)
+    assert made == shape(database)
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
@@ -109,16 +156,19 @@ def test_a_failing_migration_leaves_the_old_schema(
 
 
 def test_an_interrupted_first_migration_leaves_nothing(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "r9999_broken.py").write_text(BROKEN.format(head=REVISION))
-    monkeypatch.setattr(migrating, "MIGRATIONS", folder)
+    broken = MetaData()
+    for one in metadata.sorted_tables:
+        one.to_metadata(broken)
+    Table("zzz_broken", broken, Column("id", Integer, server_default=text("no such default (")))
+    monkeypatch.setattr(migrating, "metadata", broken)
 
     with pytest.raises(ControlUnavailable):
         migrate(database)
     assert revision(database) is None
+    with database.read() as connection:
+        assert inspect(connection).get_table_names() == []
     monkeypatch.undo()
     migrate(database)
     assert revision(database) == REVISION
@@ -152,11 +202,11 @@ def test_eight_processes_that_open_a_new_home_at_once_migrate_it_once(
         "from ledgerguard_pipeline.control.plane import ControlPlane;"
         "import alembic.command\n"
         "from ledgerguard_pipeline.control.storage import migrate\n"
-        "upgrade = migrate._upgrade\n"
+        "begin = migrate._begin\n"
         "def noted(*arguments):\n"
         "    os.write(1, b'migrated ')\n"
-        "    upgrade(*arguments)\n"
-        "migrate._upgrade = noted\n"
+        "    begin(*arguments)\n"
+        "migrate._begin = noted\n"
         "settings = load_settings(ledgerguard_control_url=SecretStr(sys.argv[1]))\n"
         "children = []\n"
         "for _ in range(8):\n"
