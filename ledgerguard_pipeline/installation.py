@@ -281,7 +281,12 @@ class Installation(Closing):
 
         control = self.control
         return InstallationRecorder(
-            control.companies, control.sync_states, control.budget, self.bronze, realm_id
+            control.companies,
+            control.sync_states,
+            control.budget,
+            self.bronze,
+            realm_id,
+            copy=self.settings.ledgerguard_snapshot,
         )
 
     def _client(

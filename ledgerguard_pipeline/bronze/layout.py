@@ -19,10 +19,9 @@ _PRESENT = "the tables of schema bronze"
 
 def has_schema(session: OpenStore) -> bool:
     """False for a place nothing was loaded into yet."""
-    row = session.connection.execute(
-        statements.FIND_SCHEMA, [session.catalog, statements.SCHEMA]
-    ).fetchone()
-    return row is not None and row[0] > 0
+    # Nothing is bound here and in what else every opening asks: DuckDB imports pandas for that.
+    found = session.connection.execute(statements.FIND_SCHEMA).fetchall()
+    return (session.catalog, statements.SCHEMA) in found
 
 
 def prepare(

@@ -351,14 +351,14 @@ SAVE_WATERMARKS = (
 COUNT_WATERMARKS = "SELECT count(*) FROM _watermarks WHERE loaded_at = ?"
 SET_LAYOUT = "UPDATE _meta SET value = ? WHERE key = 'schema_version'"
 READ_META = "SELECT key, value FROM _meta"
-READ_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
+READ_TABLES = "SELECT database_name, schema_name, table_name FROM duckdb_tables()"
 READ_LAKE_TABLES = (
     "SELECT table_name FROM postgres_query('__ducklake_metadata_ledgerguard', "
     "'SELECT t.table_name FROM ducklake_table t JOIN ducklake_schema s USING (schema_id) "
     "WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ''bronze''')"
 )
-FIND_CATALOG = "SELECT database_name FROM duckdb_databases() WHERE path = ?"
-FIND_SCHEMA = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
+FIND_CATALOG = "SELECT path, database_name FROM duckdb_databases()"
+FIND_SCHEMA = "SELECT database_name, schema_name FROM duckdb_schemas()"
 LATEST_COMMIT = "SELECT max(loaded_at) FROM _loads"
 VERIFY_LOADS = (
     "SELECT load_id, realm_id, entity, epoch_us(loaded_at) FROM _loads WHERE loaded_at >= ?"

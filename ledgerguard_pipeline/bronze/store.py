@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.backends.base import OpenStore, first_line
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.backends.choose import backend_at
-from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
-from ledgerguard_pipeline.bronze.backends.sql_guard import check_reach, check_statement
+from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed, import_for_binding
+from ledgerguard_pipeline.bronze.backends.sql_guard import ask
 from ledgerguard_pipeline.bronze.follower import Follower, Nobody, Work, follow
 from ledgerguard_pipeline.bronze.layout import enter, has_schema, prepare, reenter
 from ledgerguard_pipeline.bronze.loads import (
@@ -297,21 +297,12 @@ class BronzeStore:
             BadInputError: it is not one reading statement, DuckDB refuses it, or nothing was
                 loaded yet.
         """
-        with self._reading() as (connection, _):
+        with self._reading(binds=False) as (connection, _):
             if connection is None:
                 raise BadInputError(
                     f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
                 )
-            check_statement(connection, statement)
-            if self._backend.file is None:
-                check_reach(connection, statement)
-            try:
-                result = connection.execute(statement)
-                columns = [str(column[0]) for column in result.description or ()]
-                rows = result.fetchall() if limit is None else result.fetchmany(limit)
-            except duckdb.Error as error:
-                raise BadInputError(f"DuckDB refused the query: {first_line(error)}.") from None
-            return Answer(columns, rows)
+            return ask(connection, statement, limit, in_lake=self._backend.file is None)
 
     def healing(self, realm: RealmId | str) -> Healing:
         """What earlier releases left to be mended of a company; see ``bronze/maintenance/healing.py``."""
@@ -369,10 +360,14 @@ class BronzeStore:
         return found
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
+    def _reading(
+        self, *, binds: bool = True
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
         if not self._backend.exists():
             yield None, set()
             return
+        if binds and self._backend.file is not None:
+            import_for_binding()
         with self._backend.reading() as session:
             if self._checked and session.lake:
                 yield session.connection, reenter(self._backend, session)

@@ -21,6 +21,9 @@ SANDBOX_FOLDER = "sandbox"
 _KEPT = (
     "ledgerguard_entities",
     "ledgerguard_partition_cadence",
+    "ledgerguard_samples",
+    "ledgerguard_silver",
+    "ledgerguard_snapshot",
     "ledgerguard_start_date",
     "ledgerguard_max_requests_per_minute",
     "ledgerguard_max_requests_per_second",

@@ -15,6 +15,14 @@ JSON_FLAG = "--json"
 Json = Annotated[bool, typer.Option(JSON_FLAG, help="Print one JSON document instead of text.")]
 
 
+def complete_entity(incomplete: str) -> list[str]:
+    """Entity types that begin so, for the shell."""
+    from ledgerguard_pipeline.entities import ENTITIES
+
+    start = incomplete.casefold()
+    return [each.name for each in ENTITIES if each.name.casefold().startswith(start)]
+
+
 def parse_since(text: str, now: datetime) -> datetime:
     """Read ``--since``: a date or a date-time of ISO 8601; without an offset it is UTC.
 

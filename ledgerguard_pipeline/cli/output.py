@@ -71,6 +71,30 @@ def write_json(document: object) -> None:
     sys.stdout.flush()
 
 
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print CSV as RFC 4180 has it: a header, CRLF, quotes where needed; NULL is empty."""
+    import csv
+
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            "" if value is None else value if isinstance(value, str) else _csv_text(value)
+            for value in row
+        )
+    sys.stdout.flush()
+
+
+def _csv_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    return str(_plain(value))
+
+
 def table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],

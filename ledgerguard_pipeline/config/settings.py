@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ledgerguard_pipeline.config.addresses import is_loopback, port_fits
 from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress, S3Access, parse_bronze_url
 from ledgerguard_pipeline.config.redis_url import redis_address
 from ledgerguard_pipeline.entities import EntityType, entity_types
@@ -27,18 +27,6 @@ FORMER_BRONZE_FILE = "bronze.duckdb"
 
 SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 """Spans that divide an hour or a day evenly, as a schedule needs them."""
-
-
-def is_loopback(host: str | None) -> bool:
-    """True for localhost and the loopback addresses, the only hosts plain http may reach."""
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):
@@ -146,6 +134,12 @@ class Settings(BaseSettings):
         description="custom fields read of forms, customers and vendors: all or first-three",
     )
     ledgerguard_silver: Literal["on", "off"] = Field("on", description="typed tables: on or off")
+    ledgerguard_snapshot: Path | None = Field(
+        None, description="a copy of Bronze, renewed after each sync that changed something"
+    )
+    ledgerguard_samples: Literal["on", "off"] | None = Field(
+        None, description="samples of rows in Dagster's event log; off in production if unset"
+    )
     ledgerguard_sweep_above: int = Field(
         20,
         ge=0,
@@ -219,6 +213,13 @@ class Settings(BaseSettings):
                 raise ValueError(error.message.removeprefix("LEDGERGUARD_BRONZE_URL ")) from None
         return value
 
+    @field_validator("ledgerguard_snapshot")
+    @classmethod
+    def _a_copy(cls, value: Path | None) -> Path | None:
+        if value is not None and value.name.split(".")[0].casefold() == "bronze":
+            raise ValueError("DuckDB could not tell a file called bronze from the schema in it")
+        return None if value is None else value.absolute()
+
     @field_validator("ledgerguard_sweep_minutes")
     @classmethod
     def _even(cls, value: int) -> int:
@@ -278,7 +279,7 @@ class Settings(BaseSettings):
     def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parts = urlsplit(value.get_secret_value())
-            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not _port_fits(parts):
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not port_fits(parts):
                 raise ValueError("it must look like smtp://user:password@host:587, or smtps://")
         return value
 
@@ -297,6 +298,13 @@ class Settings(BaseSettings):
     def kept_entities(self) -> tuple[EntityType, ...]:
         """The entity types this installation keeps."""
         return entity_types(self.ledgerguard_entities)
+
+    @property
+    def shows_samples(self) -> bool:
+        """Whether names and amounts of rows may go into Dagster's event log."""
+        if self.ledgerguard_samples is None:
+            return self.intuit_env is not Environment.PRODUCTION
+        return self.ledgerguard_samples == "on"
 
     @property
     def bronze_address(self) -> Address:
@@ -359,13 +367,6 @@ class Settings(BaseSettings):
                 ".env and fill in the keys of your app from Intuit's developer portal."
             )
         return self.intuit_client_id, self.intuit_client_secret.get_secret_value()
-
-
-def _port_fits(parts: SplitResult) -> bool:
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
 
 
 def load_settings(**overrides: object) -> Settings:

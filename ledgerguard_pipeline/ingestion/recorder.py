@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -26,6 +27,7 @@ from ledgerguard_pipeline.control.company_state.sync_state import (
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.errors import BronzeError, ControlError
 from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
 from ledgerguard_pipeline.values import RealmId
 
 _log = structlog.get_logger(__name__)
@@ -84,6 +86,9 @@ class Recorder:
     def stumbled(self, failure: Failure) -> None:
         """Nothing could be done, and why."""
 
+    def finished(self) -> None:
+        """Everything is committed: whoever reads a copy may have a new one."""
+
 
 class InstallationRecorder(Recorder):
     """Keeps the record of one company in the control plane."""
@@ -97,12 +102,14 @@ class InstallationRecorder(Recorder):
         budget: CallBudget,
         storage: BronzeStore,
         realm_id: RealmId,
+        copy: Path | None = None,
     ) -> None:
         self._companies = companies
         self._sync_states = sync_states
         self._budget = budget
         self._storage = storage
         self._realm_id = realm_id
+        self._copy = None if copy is None else RenewedCopy(storage, copy)
 
     def require_budget(self, what: str) -> None:
         self._budget.require(what)
@@ -141,6 +148,8 @@ class InstallationRecorder(Recorder):
             self._sync_states.partial(self._realm_id, found)
 
     def committed(self, loads: Sequence[Load], outcomes: Sequence[LoadOutcome]) -> None:
+        if self._copy is not None and any(each.written or each.deleted for each in outcomes):
+            self._copy.outdated()
         with self._tolerant():
             self._sync_states.committed(
                 self._realm_id,
@@ -178,6 +187,10 @@ class InstallationRecorder(Recorder):
 
     def stumbled(self, failure: Failure) -> None:
         self._companies.stumble(self._realm_id, failure)
+
+    def finished(self) -> None:
+        if self._copy is not None:
+            self._copy.renew()
 
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
         with self._storage.workspace.shared(read_only=True):

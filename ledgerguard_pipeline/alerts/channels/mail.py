@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from ledgerguard_pipeline.alerts.channels.message import Message, plain
 from ledgerguard_pipeline.alerts.channels.timebox import READ_SECONDS, TOTAL_SECONDS, timebox
-from ledgerguard_pipeline.config.settings import is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
 from ledgerguard_pipeline.errors import ChannelRejected, ChannelUnavailable, ConfigurationError
 from ledgerguard_pipeline.observability.redaction import register_secret
 

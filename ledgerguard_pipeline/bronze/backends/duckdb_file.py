@@ -62,6 +62,14 @@ _log = structlog.get_logger(__name__)
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
 
 
+def import_for_binding() -> None:
+    """DuckDB imports pandas at the first bound value; that second must not be spent holding the file.
+
+    Readers call it too, unless they bind nothing: a command with one question has no second to lose.
+    """
+    import pandas as pd  # noqa: F401
+
+
 class _FileMutexes:
     """One mutex per file for the whole process; a forked child starts with fresh ones."""
 
@@ -174,10 +182,9 @@ class BronzeFile:
 
     def tables(self, session: OpenStore) -> set[str]:
         """The tables of schema ``bronze``."""
-        found = session.connection.execute(
-            statements.READ_TABLES, [session.catalog, statements.SCHEMA]
-        ).fetchall()
-        return {str(row[0]) for row in found}
+        found = session.connection.execute(statements.READ_TABLES).fetchall()
+        mine = (session.catalog, statements.SCHEMA)
+        return {str(name) for catalog, schema, name in found if (catalog, schema) == mine}
 
     @contextlib.contextmanager
     def session(self, *, read_only: bool) -> Iterator[OpenStore]:
@@ -215,10 +222,8 @@ class BronzeFile:
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool) -> Iterator[OpenStore]:
-        # DuckDB imports pandas at the first bound value; that second must not be spent holding
-        # the file.
-        import pandas as pd  # noqa: F401
-
+        if not read_only:
+            import_for_binding()
         mutex = _mutexes.of(self.path)
         deadline = self._clock.monotonic() + self._wait
         if not mutex.acquire(timeout=self._wait):
@@ -269,8 +274,8 @@ class BronzeFile:
             pause = min(pause * 2, _LONGEST_WAIT)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> str:
-        own = connection.execute(statements.FIND_CATALOG, [str(self.path)]).fetchone()
-        catalog = CATALOG if own is None else str(own[0])
+        own = dict(connection.execute(statements.FIND_CATALOG).fetchall()).get(str(self.path))
+        catalog = CATALOG if own is None else str(own)
         if own is None:
             if read_only:
                 target = str(self.path).replace("'", "''")

@@ -168,7 +168,7 @@ class DuckLake:
         connection = instances.cursor(self.address, read_only=True)
         try:
             connection.execute("BEGIN TRANSACTION")
-            connection.execute(statements.FIND_SCHEMA, [CATALOG, statements.SCHEMA]).fetchone()
+            connection.execute(statements.FIND_SCHEMA).fetchone()
         except BaseException:
             connection.close()
             raise

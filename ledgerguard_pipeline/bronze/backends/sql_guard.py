@@ -7,9 +7,30 @@ import re
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import first_line
+from ledgerguard_pipeline.bronze.loads import Answer
 from ledgerguard_pipeline.errors import BadInputError
 
 _REACHING = re.compile(r'"function_name":"((?:ducklake|postgres|pg_clear)\w*)"', re.IGNORECASE)
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection, statement: str, limit: int | None, *, in_lake: bool
+) -> Answer:
+    """Run one reading statement and fetch up to ``limit`` rows.
+
+    Raises:
+        BadInputError: it is not one reading statement, or DuckDB refuses it.
+    """
+    check_statement(connection, statement)
+    if in_lake:
+        check_reach(connection, statement)
+    try:
+        result = connection.execute(statement)
+        columns = [str(column[0]) for column in result.description or ()]
+        rows = result.fetchall() if limit is None else result.fetchmany(limit)
+    except duckdb.Error as error:
+        raise BadInputError(f"DuckDB refused the query: {first_line(error)}.") from None
+    return Answer(columns, rows)
 
 
 def check_reach(connection: duckdb.DuckDBPyConnection, text: str) -> None:

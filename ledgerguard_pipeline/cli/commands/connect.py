@@ -84,7 +84,7 @@ def callback_address(settings: Settings) -> tuple[str, int]:
     Raises:
         ConfigurationError: the redirect URI leads to another machine or needs TLS.
     """
-    from ledgerguard_pipeline.config.settings import is_loopback
+    from ledgerguard_pipeline.config.addresses import is_loopback
 
     parts = urlsplit(settings.intuit_redirect_uri)
     host = parts.hostname or ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledgerguard_pipeline.cli.options import Json
-from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.cli.output import cell, console, note, say, table, write_csv, write_json
 from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def sql(
         ),
     ] = None,
     as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (RFC 4180), all rows.")] = False,
+    vertical: Annotated[
+        bool, typer.Option("--vertical", help="One column a line: for wide rows.")
+    ] = False,
 ) -> None:
     """Ask Bronze or Silver one read-only question, e.g. "FROM silver.ar_open"."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
@@ -40,8 +44,10 @@ def sql(
     settings = settings_here()
     if not statement.strip():
         raise BadInputError('The statement is empty; try "SELECT count(*) FROM bronze.invoice".')
+    if as_json + as_csv + vertical > 1:
+        raise BadInputError("--json, --csv and --vertical are three forms; choose one.")
     store = existing_bronze(settings)
-    wanted = limit if limit is not None or as_json else _SHOWN_ROWS + 1
+    wanted = limit if limit is not None or as_json or as_csv else _SHOWN_ROWS + 1
     try:
         columns, rows = store.sql(statement, wanted)
     except BadInputError as error:
@@ -55,22 +61,43 @@ def sql(
             }
         )
         return
+    if as_csv:
+        write_csv(names, rows)
+        return
     more = limit is None and len(rows) > _SHOWN_ROWS
-    console().print(table(names, rows[:_SHOWN_ROWS] if more else rows))
+    shown = rows[:_SHOWN_ROWS] if more else rows
+    if vertical:
+        _show_vertically(names, shown)
+    else:
+        console().print(table(names, shown))
     if more:
         note(f"Only the first {_SHOWN_ROWS:,} rows are shown; --limit or --json gives more.")
 
 
+def _show_vertically(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A line for each value, under a line that counts the rows; nothing is cut."""
+    width = max((len(name) for name in names), default=0)
+    for number, row in enumerate(rows, 1):
+        say(f"-- row {number:,} --")
+        for name, value in zip(names, row, strict=True):
+            say(f"{name:>{width}}  {cell(value)}")
+
+
 def snapshot(
-    path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    path: Annotated[Path, typer.Argument(help="The file to write.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a file of that name, in one step.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a consistent copy of Bronze for notebooks, which may then keep it open."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
-    if path.exists():
-        raise BadInputError(f"{path} already exists; name a new file, nothing is overwritten.")
+    if path.exists() and not replace:
+        raise BadInputError(
+            f"{path} already exists and stays as it is; name a new file, or say --replace."
+        )
     if not path.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {path} does not exist; create it first.")
     if path.name.split(".")[0].lower() == "bronze":
@@ -79,7 +106,7 @@ def snapshot(
             f"A copy called {path.name} could not be queried for bronze.invoice, because DuckDB "
             "would name the whole file bronze as well; choose another name, such as books.duckdb."
         )
-    existing_bronze(settings).snapshot(path)
+    existing_bronze(settings, copies=True).snapshot(path)
     size = path.stat().st_size
     if as_json:
         write_json({"path": str(path), "bytes": size})
@@ -87,16 +114,22 @@ def snapshot(
         say(f"Wrote {path} ({size / 1_000_000:,.1f} MB).")
 
 
-def existing_bronze(settings: Settings) -> BronzeStore:
+def existing_bronze(settings: Settings, *, copies: bool = False) -> BronzeStore:
     """The Bronze store, if there is one; reading never creates it.
+
+    Whoever ``copies`` it takes along what is made from it.
 
     Raises:
         BadInputError: nothing was loaded yet.
     """
     from ledgerguard_pipeline.bronze.open_store import open_bronze
-    from ledgerguard_pipeline.silver.follow import SilverFollower
 
-    store = open_bronze(settings, noticed=recording_damage(settings), follower=SilverFollower())
+    follower = None
+    if copies:
+        from ledgerguard_pipeline.silver.follow import SilverFollower
+
+        follower = SilverFollower()
+    store = open_bronze(settings, noticed=recording_damage(settings), follower=follower)
     if not store.exists():
         raise BadInputError(
             f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."

@@ -9,7 +9,7 @@ import typer
 
 from ledgerguard_pipeline.cli.commands.companies import chosen_companies, revoked_companies
 from ledgerguard_pipeline.cli.installed import check_bronze, require_installed
-from ledgerguard_pipeline.cli.options import Json, parse_entities, parse_since
+from ledgerguard_pipeline.cli.options import Json, complete_entity, parse_entities, parse_since
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import BadInputError
@@ -29,7 +29,10 @@ def sync(
     ] = None,
     entity: Annotated[
         list[str] | None,
-        typer.Option(help="Entity type such as Invoice; repeat for several. All by default."),
+        typer.Option(
+            help="Entity type such as Invoice; repeat for several. All by default.",
+            autocompletion=complete_entity,
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Walk everything again.")] = False,
     since: Annotated[

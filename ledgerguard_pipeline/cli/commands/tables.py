@@ -41,6 +41,35 @@ def tables(
     )
 
 
+def entities(as_json: Json = False) -> None:
+    """List the entity types of QuickBooks: how each is read, and whether this installation keeps it."""
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.entities import ENTITIES
+
+    kept = {each.name for each in settings_here().kept_entities}
+    if as_json:
+        write_json(
+            [
+                {
+                    "entity": each.name,
+                    "group": each.group.value,
+                    "table": f"bronze.{each.table}",
+                    "changes": "cdc" if each.cdc else "query",
+                    "kept": each.name in kept,
+                    "meaning": each.description,
+                }
+                for each in ENTITIES
+            ]
+        )
+        return
+    rows = [
+        (each.name, each.group.value, f"bronze.{each.table}", each.name in kept, each.description)
+        for each in ENTITIES
+    ]
+    console().print(table(("entity", "group", "table", "kept", "what it is"), rows))
+    note("LEDGERGUARD_ENTITIES chooses which are kept; all, if it is not set.")
+
+
 def dbt_sources(
     path: Annotated[
         Path | None, typer.Argument(help="File to write, e.g. models/sources.yml; else printed.")

@@ -19,7 +19,8 @@ def web(
     ] = None,
 ) -> None:
     """Serve the company page, the OAuth callback, webhooks, metrics and probes until Ctrl-C."""
-    from ledgerguard_pipeline.config.settings import is_loopback, load_settings
+    from ledgerguard_pipeline.config.addresses import is_loopback
+    from ledgerguard_pipeline.config.settings import load_settings
 
     settings = load_settings()
     settings.credentials()

@@ -9,7 +9,8 @@ from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.cli.embedded_sandbox import SANDBOX_FOLDER
 from ledgerguard_pipeline.cli.home_lock import Running, running_in
-from ledgerguard_pipeline.config.settings import Settings, is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ChannelRejected, LedgerGuardError
 
 WEB_PORT = 8000

@@ -116,7 +116,7 @@ def _home(settings: Settings, *, sandbox: bool) -> Path:
 
 
 def _redirect_port(settings: Settings) -> int:
-    from ledgerguard_pipeline.config.settings import is_loopback
+    from ledgerguard_pipeline.config.addresses import is_loopback
 
     parts = urlsplit(settings.intuit_redirect_uri)
     return parts.port or 8000 if is_loopback(parts.hostname) else 8000

@@ -73,7 +73,7 @@ def maintain(as_json: Json = False) -> None:
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    upkeep = existing_bronze(settings_here()).maintain()
+    upkeep = existing_bronze(settings_here(), copies=True).maintain()
     if as_json:
         write_json(asdict(upkeep))
     else:
@@ -96,7 +96,7 @@ def check(
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    store = existing_bronze(settings_here())
+    store = existing_bronze(settings_here(), copies=True)
     realms = [parse_realm(text) for text in company or ()] or _companies(store)
     found = {realm: store.healing(realm).flaws() for realm in realms}
     sound = all(each.sound for flaws in found.values() for each in flaws)

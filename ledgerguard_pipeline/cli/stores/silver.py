@@ -118,7 +118,7 @@ def _store() -> BronzeStore:
     settings = settings_here()
     if settings.ledgerguard_silver != "on":
         raise BadInputError("LEDGERGUARD_SILVER is off, so there are no typed tables.")
-    return existing_bronze(settings)
+    return existing_bronze(settings, copies=True)
 
 
 def _realms(store: BronzeStore, asked: list[str] | None) -> list[RealmId]:

@@ -28,7 +28,7 @@ class Loaded:
 
     ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
     call budget as it was when the load ended, ``covered`` the span that is complete by it,
-    ``silver`` whether Silver has what was loaded.
+    ``silver`` whether Silver has what was loaded, ``samples`` whether rows may be shown.
     """
 
     realm_id: str
@@ -37,6 +37,7 @@ class Loaded:
     budget: BudgetUse | None = None
     covered: Window | None = None
     silver: bool = False
+    samples: bool = False
 
 
 def load_metadata(loaded: Loaded) -> Metadata:
@@ -54,7 +55,7 @@ def load_metadata(loaded: Loaded) -> Metadata:
             "metered_calls_this_month": dg.MetadataValue.int(loaded.budget.used),
             "call_budget_percent": dg.MetadataValue.float(round(100 * loaded.budget.share, 2)),
         }
-    table = sample_table(audit)
+    table = sample_table(audit) if loaded.samples else None
     if table is not None:
         metadata["sample"] = table
     return metadata

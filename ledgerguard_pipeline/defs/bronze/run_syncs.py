@@ -123,7 +123,8 @@ class RunSyncs(Closing):
             found = self._audit(company, cells, entity, selection, result)
             budget = self.installation.control.budget.use()
             silver = self.installation.bronze.followed(cells.realm_id)
-            loaded = Loaded(cells.realm_id, result, found, budget, result.covered, silver)
+            samples = self.installation.settings.shows_samples
+            loaded = Loaded(cells.realm_id, result, found, budget, result.covered, silver, samples)
             if result.covered is not None:
                 company.covered |= dict.fromkeys(derived, result.covered)
             company.changed.append(result)
@@ -145,6 +146,7 @@ class RunSyncs(Closing):
                 None,
                 self._audit(company, cells, entity, selection, None),
                 covered=company.covered.get(entity.name),
+                samples=self.installation.settings.shows_samples,
             )
             self._note(cells, entity.name, judge(loaded))
         finally:

@@ -126,6 +126,7 @@ class CompanySync(Closing):
         if self._worked:
             self._recorder.worked(self._used.response_time_ms, recovered=self._recovered)
         self._record_end()
+        self._recorder.finished()
         self._waiting.close()
 
     def load(self, entity: EntityType) -> EntityResult:

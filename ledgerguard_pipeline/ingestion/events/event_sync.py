@@ -161,6 +161,7 @@ class EventSync(Closing):
         self._recorder.doubted(silent, ())
         self._commit([read for read in reads.values() if read.error is None])
         self._note_end(done=len(self._errors) < len(reads))
+        self._recorder.finished()
 
     def _note_end(self, *, done: bool) -> None:
         """Tell at once what no sync could load either."""

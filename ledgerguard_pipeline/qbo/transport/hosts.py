@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ledgerguard_pipeline.config.settings import is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.values import Environment, RealmId
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from ledgerguard_pipeline.config.settings import Settings, is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
+from ledgerguard_pipeline.config.settings import Settings
 
 DEFAULT_URL = "http://localhost:3000"
 """Where ``ledgerguard up`` serves it."""

@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from ledgerguard_pipeline.config.settings import is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
 from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.errors import ConsentError, LedgerGuardError
 from ledgerguard_pipeline.web.html.error_pages import refusal

@@ -17,7 +17,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ledgerguard_pipeline.config.settings import Settings, is_loopback
+from ledgerguard_pipeline.config.addresses import is_loopback
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ConfigurationError, LedgerGuardError
 from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import page

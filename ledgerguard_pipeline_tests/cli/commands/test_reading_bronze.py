@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -78,3 +81,50 @@ def test_a_snapshot_is_a_store_of_its_own(ledgerguard: Ledgerguard, bronze: Bron
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["bytes"] == Path("copy.duckdb").stat().st_size
     assert BronzeStore(Path("copy.duckdb"), Environment.SANDBOX).counts() == {"Customer": 1}
+
+
+def test_an_answer_can_be_csv(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard(
+        "sql", "--csv", "SELECT id, 'a,\"b\"' AS text, 1.10::DECIMAL(9,2) AS amount, NULL AS nothing, "
+        "true AS yes FROM bronze.customer_current",
+    )  # fmt: skip
+
+    assert outcome.code == 0, outcome.err
+    (row,) = csv.DictReader(io.StringIO(outcome.out))
+    assert row == {"id": "1", "text": 'a,"b"', "amount": "1.10", "nothing": "", "yes": "true"}
+
+
+def test_a_wide_row_can_stand_upright(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard("sql", "--vertical", "SELECT id, payload FROM bronze.customer_current")
+
+    lines = outcome.out.splitlines()
+    assert lines[:2] == ["-- row 1 --", "     id  1"]
+    assert lines[2].startswith("payload  {")
+
+
+def test_one_form_is_chosen(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    assert ledgerguard("sql", "--csv", "--json", "SELECT 1").code == 2
+
+
+def test_entity_types_are_listed_with_those_that_are_kept(
+    ledgerguard: Ledgerguard, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_ENTITIES", "Invoice")
+    listed = json.loads(ledgerguard("entities", "--json").out)
+
+    assert [each["entity"] for each in listed] == [each.name for each in ENTITIES]
+    assert [each["entity"] for each in listed if each["kept"]] == ["Invoice"]
+    assert "InventoryAdjustment" in ledgerguard("entities").out
+
+
+def test_a_copy_is_replaced_only_where_that_is_asked_for(
+    ledgerguard: Ledgerguard, bronze: BronzeStore, tmp_path: Path
+) -> None:
+    copy = tmp_path / "books.duckdb"
+    copy.write_bytes(b"old")
+
+    assert ledgerguard("snapshot", str(copy)).code == 2
+    assert copy.read_bytes() == b"old"
+    assert ledgerguard("snapshot", "--replace", str(copy)).code == 0
+    assert BronzeStore(copy, Environment.SANDBOX).counts() == {"Customer": 1}
+    assert list(tmp_path.glob(".books*")) == []

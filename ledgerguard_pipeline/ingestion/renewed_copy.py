@@ -1,0 +1,50 @@
+"""A copy of Bronze and Silver at one stable path, for readers that keep a file open.
+
+It is renewed after each sync that changed something. A note beside it says that it is out of date, so that a
+copy that could not be made (the disk was full, the store was held) is made by the next sync.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.errors import LedgerGuardError
+
+_log = structlog.get_logger(__name__)
+_one_at_a_time = threading.Lock()
+"""Copies of one process share a draft; what one company's sync left out, the next one's has."""
+
+
+class RenewedCopy:
+    """The copy at ``path``; failures are logged and never fail a sync."""
+
+    def __init__(self, storage: BronzeStore, path: Path) -> None:
+        self._storage = storage
+        self._path = path
+        self._note = path.with_name(f".{path.name}.outdated")
+
+    def outdated(self) -> None:
+        """Note that Bronze has something that the copy lacks."""
+        try:
+            self._note.touch()
+        except OSError as error:
+            _log.warning("copy_not_renewed", path=str(self._path), reason=error.strerror)
+
+    def renew(self) -> None:
+        """Put a new copy there in one step, if it is needed; readers keep the one they opened."""
+        if not (self._note.exists() or not self._path.exists()) or not self._storage.exists():
+            return
+        with _one_at_a_time:
+            try:
+                # Before the copy: a commit during it makes a new note.
+                with suppress(FileNotFoundError):
+                    self._note.unlink()
+                self._storage.snapshot(self._path)
+            except (LedgerGuardError, OSError) as error:
+                self.outdated()
+                _log.warning("copy_not_renewed", path=str(self._path), reason=str(error))

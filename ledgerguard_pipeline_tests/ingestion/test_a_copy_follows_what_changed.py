@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.conftest import connect
+
+KEPT = "Class"
+
+
+def rows(copy: Path) -> int:
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM bronze.class").fetchone() or (0,)
+    return int(count)
+
+
+def test_a_copy_is_renewed_by_each_sync_that_changed_something(
+    home: Path, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledgerguard_pipeline.installation import Installation
+
+    copy = tmp_path / "books.duckdb"
+    settings = load_settings(
+        ledgerguard_home=home, intuit_client_id=sandbox.client_id,
+        intuit_client_secret=sandbox.client_secret, intuit_base_url=sandbox.base_url,
+        ledgerguard_entities=(KEPT,), ledgerguard_silver="off", ledgerguard_snapshot=copy,
+    )  # fmt: skip
+    with Installation.open(settings) as installation:
+        company = connect(installation, sandbox)
+        service = installation.service(company.realm_id)
+        service.run_batch_ingestion()
+        loaded, first = rows(copy), copy.stat().st_ino
+        service.run_batch_ingestion()
+        assert copy.stat().st_ino == first, "nothing changed, nothing was copied"
+
+        with duckdb.connect(str(copy), read_only=True) as reader:
+            sandbox.edit("create", KEPT)
+            service.run_batch_ingestion()
+            (seen,) = reader.execute("SELECT count(*) FROM bronze.class").fetchone() or (0,)
+            assert seen == loaded, "whoever has it open keeps what was opened"
+        assert rows(copy) == loaded + 1
+
+
+def test_a_copy_that_failed_is_made_by_the_next_sync(tmp_path: Path, bronze: BronzeStore) -> None:
+    folder = tmp_path / "missing"
+    copy = RenewedCopy(bronze, folder / "books.duckdb")
+    copy.renew()
+    folder.mkdir()
+    copy.renew()
+    assert (folder / "books.duckdb").exists()
+    copy.outdated()
+    (folder / "books.duckdb").write_bytes(b"old")
+    copy.renew()
+    assert (folder / "books.duckdb").read_bytes() != b"old"
+    assert [each.name for each in folder.iterdir()] == ["books.duckdb"]
+
+
+@pytest.fixture
+def bronze(tmp_path: Path) -> BronzeStore:
+    from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
+
+    return make_bronze(tmp_path / "quickbooks.duckdb")
+
+
+def test_a_copy_has_a_name_that_duckdb_can_tell_from_its_schema() -> None:
+    with pytest.raises(ConfigurationError, match="LEDGERGUARD_SNAPSHOT"):
+        load_settings(ledgerguard_snapshot="bronze.duckdb")
+
+
+def test_a_relative_path_means_the_folder_it_was_given_in() -> None:
+    assert load_settings(ledgerguard_snapshot="books.duckdb").ledgerguard_snapshot == (
+        Path.cwd() / "books.duckdb"
+    )
+
+
+@pytest.mark.parametrize(
+    "environment,asked,shown",
+    [
+        ("production", None, False), ("sandbox", None, True),
+        ("production", "on", True), ("sandbox", "off", False),
+    ],
+)  # fmt: skip
+def test_samples_of_real_books_are_shown_only_where_somebody_says_so(
+    environment: str, asked: str | None, shown: bool
+) -> None:
+    given = {} if asked is None else {"ledgerguard_samples": asked}
+    assert load_settings(intuit_env=environment, **given).shows_samples is shown
