@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ledgerguard_pipeline.arguments import NaiveTimeWarning
     from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.dagster import QuickBooksComponent
     from ledgerguard_pipeline.errors import (
         BadInputError,
         ConfigurationError,
@@ -59,6 +60,7 @@ __all__ = [
     "QBOAPIError",
     "QBOAuthError",
     "QBOClient",
+    "QuickBooksComponent",
     "ReauthorizationRequired",
     "Record",
     "Records",
@@ -71,6 +73,7 @@ __all__ = [
 _HOMES = {
     "arguments": ("NaiveTimeWarning",),
     "bronze.store": ("BronzeStore",),
+    "dagster": ("QuickBooksComponent",),
     "errors": (
         "BadInputError",
         "ConfigurationError",

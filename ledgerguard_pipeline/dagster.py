@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.defs.guest.component import QuickBooksComponent
 from ledgerguard_pipeline.defs.guest.definitions import quickbooks_definitions
 from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze
 from ledgerguard_pipeline.defs.site import QuickBooksTable, QuickBooksTranslator
 
 __all__ = [
     "QuickBooksBronze",
+    "QuickBooksComponent",
     "QuickBooksTable",
     "QuickBooksTranslator",
     "quickbooks_definitions",

@@ -134,24 +134,30 @@ class Site:
             tags={**spec.tags, **self.tags},
         )
         if self.automation_condition is not None and layer == "bronze":
-            mine = mine.replace_attributes(automation_condition=self._automation())
+            mine = mine.replace_attributes(automation_condition=self.automation_condition)
         if self.freshness_policy is not None and layer in ("bronze", "silver"):
             mine = mine.replace_attributes(freshness_policy=self.freshness_policy)
         entity = spec.metadata.get("quickbooks_entity")
         found = self.translator.get_asset_spec(
             QuickBooksTable(layer, name, None if entity is None else str(entity), group, mine)
         )
-        found = found.replace_attributes(deps=spec.deps, partitions_def=spec.partitions_def)
+        found = found.replace_attributes(
+            deps=spec.deps,
+            partitions_def=spec.partitions_def,
+            automation_condition=self._without_connection(found.automation_condition),
+        )
         self._keys[layer, name] = found.key
         return found
 
-    def _automation(self) -> "dg.AutomationCondition[Any]":
-        """The condition without the connection, which is no asset anybody materializes."""
-        condition = self.automation_condition
+    def _without_connection(
+        self, condition: "dg.AutomationCondition[Any] | None"
+    ) -> "dg.AutomationCondition[Any] | None":
+        """The condition for all parents but the connection, which nobody materializes."""
         ignore = getattr(condition, "ignore", None)
-        if ignore is not None:
-            condition = ignore(dg.AssetSelection.assets(self.key("connection", "connection")))
-        return cast("dg.AutomationCondition[Any]", condition)
+        if ignore is None:
+            return condition
+        found = ignore(dg.AssetSelection.assets(self.key("connection", "connection")))
+        return cast("dg.AutomationCondition[Any]", found)
 
 
 _site: ContextVar[Site] = ContextVar("ledgerguard_site")

@@ -22,7 +22,6 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 )
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
@@ -37,8 +36,12 @@ _SAME_FETCH_SECONDS = 1.0
 _NEWEST_COLUMN = "last_materialization_timestamp"
 
 
+BUSY_SECONDS = 30
+"""How long a statement waits for another process, as in Dagster's later releases."""
+
+
 def _engine(url: str) -> sqlalchemy.Engine:
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @sqlalchemy.event.listens_for(engine, "connect")
     def _relax(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _: object) -> None:

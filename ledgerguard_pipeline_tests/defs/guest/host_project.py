@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
+from ledgerguard_pipeline.defs.partitions import REALM, WINDOW
 
 ENTITIES = ("Customer", "Invoice", "Purchase")
 REALMS = "quickbooks_realm"
@@ -59,3 +60,13 @@ def host_definitions() -> dg.Definitions:
 def load() -> dg.JobDefinition:
     """A job of the host's own, which a process for each step finds again by this name."""
     return host_definitions().resolve_job_def("load")
+
+
+def now(host: dg.Definitions, realm: str, key: dg.AssetKey = BRONZE[0]) -> str:
+    """The cell a company is kept current in."""
+    cells = host.resolve_asset_graph().get(key).partitions_def
+    assert isinstance(cells, dg.MultiPartitionsDefinition)
+    windows = cells.get_partitions_def_for_dimension(WINDOW)
+    window = windows.get_last_partition_key()
+    assert window is not None
+    return str(dg.MultiPartitionKey({REALM: realm, WINDOW: window}))

@@ -2,45 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.partitions import REALM, WINDOW
 from ledgerguard_pipeline.defs.site import INSTALLATION_TAG
-from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
-from ledgerguard_pipeline_tests.conftest import SandboxFactory
 from ledgerguard_pipeline_tests.defs.guest.host_project import (
     BRONZE,
     ENTITIES,
     REALMS,
     host_definitions,
     load,
+    now,
 )
-
-
-@pytest.fixture(scope="module")
-def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
-    return sandbox_factory(invoices=8)
-
-
-@pytest.fixture(scope="module")
-def at_home(sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """An installation with one connected company; variables of the host project name it."""
-    folder = tmp_path_factory.mktemp("books")
-    settings = load_settings(
-        ledgerguard_home=folder, intuit_client_id=sandbox.client_id,
-        intuit_client_secret=sandbox.client_secret, intuit_base_url=sandbox.base_url,
-    )  # fmt: skip
-    with Installation.open(settings) as installation:
-        callback = urlsplit(sandbox.consent(installation.connector.begin(), sandbox.realm_id))
-        installation.connector.complete(dict(parse_qsl(callback.query)))
-    return settings
 
 
 @pytest.fixture
@@ -64,15 +42,6 @@ def instance(tmp_path: Path, sandbox: SandboxServer) -> Iterator[dg.DagsterInsta
         yield found
 
 
-def _now(host: dg.Definitions, realm: str) -> str:
-    cells = host.resolve_asset_graph().get(BRONZE[0]).partitions_def
-    assert isinstance(cells, dg.MultiPartitionsDefinition)
-    windows = cells.get_partitions_def_for_dimension(WINDOW)
-    window = windows.get_last_partition_key()
-    assert window is not None
-    return str(dg.MultiPartitionKey({REALM: realm, WINDOW: window}))
-
-
 def _materialized(instance: dg.DagsterInstance, run_id: str) -> dict[str, dg.AssetMaterialization]:
     found = {}
     for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
@@ -89,7 +58,7 @@ def test_a_process_for_each_step_loads_a_company_in_one(
     with dg.execute_job(
         dg.reconstructable(load),
         instance,
-        tags={"dagster/partition": _now(host, sandbox.realm_id)},
+        tags={"dagster/partition": now(host, sandbox.realm_id)},
     ) as done:
         assert done.success
         found = _materialized(instance, done.run_id)
@@ -107,7 +76,7 @@ def test_an_asset_of_the_hosts_own_reads_what_was_loaded(
 ) -> None:
     job = host.resolve_implicit_global_asset_job_def()
     loaded = job.execute_in_process(
-        instance=instance, asset_selection=BRONZE, partition_key=_now(host, sandbox.realm_id),
+        instance=instance, asset_selection=BRONZE, partition_key=now(host, sandbox.realm_id),
     )  # fmt: skip
     assert loaded.success
     done = job.execute_in_process(
@@ -127,7 +96,7 @@ def test_one_entity_that_fails_leaves_the_others_loaded(
         sandbox.inject("company_expired", endpoint=endpoint, entity="Purchase", probability=1.0)
     job = host.resolve_implicit_global_asset_job_def()
     done = job.execute_in_process(
-        instance=instance, asset_selection=BRONZE, partition_key=_now(host, sandbox.realm_id),
+        instance=instance, asset_selection=BRONZE, partition_key=now(host, sandbox.realm_id),
         raise_on_error=False, run_config={"resources": {"quickbooks": {"config": {"full": True}}}},
     )  # fmt: skip
     sandbox.clear_faults()
