@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
 from ledgerguard_pipeline.entities import ENTITIES
@@ -12,7 +12,7 @@ from ledgerguard_pipeline.failure import cause_of
 from ledgerguard_pipeline.health.blocking_failures import bars
 from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
 from ledgerguard_pipeline.health.entity_status import EntityStatus
-from ledgerguard_pipeline.health.rules import LATE_AFTER, Reason, ReasonKind
+from ledgerguard_pipeline.health.rules import LATE_AFTER, WARN_DAYS, Reason, ReasonKind
 from ledgerguard_pipeline.health.summary import CompanyHealth
 from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
@@ -65,9 +65,9 @@ class Card:
     last_sync_at: datetime | None
     last_success_at: datetime | None
     response_time_ms: float | None
-    access_ends: datetime | None
     refresh_ends: datetime | None
     consent_ends: datetime | None
+    """Ends that somebody has to act on soon; as long as syncs renew them nobody has to."""
     rows: int
     calls: CallUse
     entities: Sequence[EntityLine]
@@ -128,9 +128,8 @@ def card(company_status: CompanyStatus, now: datetime) -> Card:
         last_sync_at=company_status.facts.last_sync_at,
         last_success_at=company.last_success_at,
         response_time_ms=company.response_time_ms,
-        access_ends=None if life is None else life.access_expires_at,
-        refresh_ends=None if life is None else life.refresh_expires_at,
-        consent_ends=None if life is None else life.hard_expires_at,
+        refresh_ends=None if life is None else _soon(life.refresh_expires_at, now),
+        consent_ends=None if life is None else _soon(life.hard_expires_at, now),
         rows=company_status.rows,
         calls=company_status.calls,
         entities=[_line(each, now) for each in company_status.entities],
@@ -165,6 +164,11 @@ def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list
 def company_names(summaries: Iterable[CompanyHealth]) -> dict[str, str]:
     """Names by company id."""
     return {each.company.realm_id: each.company.name for each in summaries}
+
+
+def _soon(end: datetime | None, now: datetime) -> datetime | None:
+    """An end within the first warning's reach; None for one that needs nobody yet."""
+    return end if end is not None and end - now <= timedelta(days=max(WARN_DAYS)) else None
 
 
 def _line(each: EntityStatus, now: datetime) -> EntityLine:
