@@ -40,6 +40,7 @@ from ledgerguard_pipeline.defs.scheduling.schedules import (
     build_nightly_schedules,
     build_schedules,
 )
+from ledgerguard_pipeline.defs.scheduling.sync_request_sensor import build_sync_request_sensor
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
 from ledgerguard_pipeline.defs.site import current_site
@@ -111,6 +112,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 policy,
                 SweepTimes(entities, policy, left_out_now),
             ),
+            build_sync_request_sensor(jobs, cells, entities, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
             build_check_sensor(entities, open_control, typed),
             *build_alert_sensors(),

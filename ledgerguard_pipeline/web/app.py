@@ -21,6 +21,7 @@ from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web.company_pages.json_api import StatusApi, status_router
 from ledgerguard_pipeline.web.company_pages.routes import CompanyPages, companies_router
+from ledgerguard_pipeline.web.company_pages.sync_now import SyncNow, sync_router
 from ledgerguard_pipeline.web.connections.disconnect import Disconnecting, disconnect_router
 from ledgerguard_pipeline.web.connections.intuit_disconnect import (
     INTUIT_DISCONNECT_PATH,
@@ -131,6 +132,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
             )
         ),
         sign_in_router(desk),
+        sync_router(SyncNow(settings, control, forms)),
         style_router(),
         webhook_router(receiver),
         metrics_router(settings, control, receiver.counters.flush),

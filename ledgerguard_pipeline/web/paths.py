@@ -12,6 +12,7 @@ CALLBACK_PATH = "/api/v1/auth/callback"
 COMPANY_PATH = "/companies/{realm}"
 CONFIRM_PATH = "/companies/{realm}/disconnect"
 DISCONNECT_PATH = "/api/v1/auth/disconnect/{realm}"
+SYNC_PATH = "/companies/{realm}/sync"
 SIGN_IN_PATH = "/sign-in"
 SIGN_OUT_PATH = "/sign-out"
 

@@ -24,6 +24,7 @@ from ledgerguard_pipeline.web.paths import (
     HOME_PATH,
     SIGN_IN_PATH,
     SIGN_OUT_PATH,
+    SYNC_PATH,
 )
 from ledgerguard_pipeline.web.security.forms import TOKEN_FIELD
 from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
@@ -173,6 +174,16 @@ DISCONNECT: Answers = {
     403: _either("The form is too old or from another page, or no admin token was sent."),
     **_FORM_REFUSED,
 }
+SYNC: Answers = {
+    303: _SEE_OTHER,
+    404: _page("There is no such company."),
+    409: _page("The company is not connected, or a setting is missing or wrong."),
+    503: _page("The control database cannot be read."),
+    **_GUARDED,
+    403: _page("The form is too old or from another page."),
+    429: _page("A sync was asked for just now."),
+    **_FORM_REFUSED,
+}
 INTUIT_DISCONNECT: Answers = {
     200: _page("The status of the company."),
     400: _page("The company id is invalid."),
@@ -188,6 +199,7 @@ COMPANY_REQUEST: dict[str, Any] = {
     "parameters": [{"name": "realm", "in": "path", "required": True, "schema": _REALM}]
 }
 DISCONNECT_REQUEST: dict[str, Any] = COMPANY_REQUEST | form("form_token")
+SYNC_REQUEST: dict[str, Any] = COMPANY_REQUEST | form("form_token", "entity")
 
 CONNECT: Answers = {
     302: {"description": "To Intuit's consent page.", "headers": _LOCATION},
@@ -308,6 +320,7 @@ ROUTES: dict[tuple[str, str], tuple[Answers, dict[str, Any]]] = {
     ("GET", CALLBACK_PATH): (CALLBACK, CALLBACK_REQUEST),
     ("GET", INTUIT_DISCONNECT_PATH): (INTUIT_DISCONNECT, INTUIT_DISCONNECT_REQUEST),
     ("POST", DISCONNECT_PATH): (DISCONNECT, DISCONNECT_REQUEST),
+    ("POST", SYNC_PATH): (SYNC, SYNC_REQUEST),
     ("GET", SIGN_IN_PATH): (SIGN_IN_PAGE, {}),
     ("POST", SIGN_IN_PATH): (SIGN_IN, form(TOKEN_FIELD, "token", "next")),
     ("POST", SIGN_OUT_PATH): (SIGN_OUT, form(TOKEN_FIELD)),

@@ -18,6 +18,7 @@ from ledgerguard_pipeline.control.storage.schema import (
     doubts,
     refusals,
     sync_marks,
+    sync_requests,
     tie_outs,
     webhook_events,
 )
@@ -32,6 +33,7 @@ _TABLES = (
     doubts,
     refusals,
     sync_marks,
+    sync_requests,
     tie_outs,
     webhook_events,
     # Last: as long as its row is there, the command can be given again.

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0014"
+REVISION = "0015"
 
 metadata = MetaData()
 
@@ -368,6 +368,16 @@ bronze_trouble = Table(
     Column("environment", String(16), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("since", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sync_requests = Table(
+    "sync_requests",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("entity", String(60), nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
 

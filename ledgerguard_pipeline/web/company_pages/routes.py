@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from fastapi import APIRouter, Request
@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import URL
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.sync_requests import AskedSync
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus, QueuedEvent
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
@@ -42,10 +43,11 @@ from ledgerguard_pipeline.web.paths import (
     CONNECT_PATH,
     HOME_PATH,
     SIGN_OUT_PATH,
+    SYNC_PATH,
     named_realm,
 )
 from ledgerguard_pipeline.web.security.request_origin import Visitor
-from ledgerguard_pipeline.web.security.sessions import Sessions
+from ledgerguard_pipeline.web.security.sessions import Session, Sessions
 
 LATEST_EVENTS = 12
 LATEST_PARKED = 10
@@ -53,10 +55,57 @@ LATEST_PARKED = 10
 REFRESH_SECONDS = 2
 """Long enough to read a figure, short enough to see rows come in."""
 
+STARTS_WITHIN = timedelta(minutes=1)
+"""How long a page waits for a sync that was asked for."""
+
 _FOLLOW = "follow"
 
 _HOME = ("All companies", HOME_PATH)
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncForm:
+    """Sync now: where it is sent, when it was pressed last, and when the schedule reads next."""
+
+    path: str
+    token: str
+    asked_at: datetime | None
+    next_at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        sessions: Sessions,
+        session: Session,
+        company_status: CompanyStatus,
+        asked: AskedSync | None,
+        now: datetime,
+        minutes: int,
+    ) -> SyncForm | None:
+        """The form; None for a company that may not be called."""
+        if not company_status.is_connected:
+            return None
+        last = company_status.facts.last_sync_at
+        waits = asked is not None and (last is None or asked.asked_at > last)
+        path = SYNC_PATH.format(realm=company_status.company.realm_id)
+        return cls(
+            path,
+            sessions.form_token(session, path),
+            asked.asked_at if asked is not None and waits else None,
+            _next(now, minutes),
+        )
+
+    def waits(self, now: datetime) -> bool:
+        """Whether what was asked for may still begin any moment."""
+        return self.asked_at is not None and now - self.asked_at < STARTS_WITHIN
+
+
+def _next(now: datetime, minutes: int) -> datetime:
+    """The next full span of so many minutes of the day, as the schedules count them."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    span = timedelta(minutes=max(minutes, 15))
+    return midnight + span * ((now - midnight) // span + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +175,15 @@ class CompanyPages:
     def detail(self, request: Request) -> Response:
         """One company."""
         try:
-            html = self._detail(request, named_realm(request))
+            visitor = Visitor.of(request)
+            known = self._sessions.read(visitor.cookies, secure=visitor.https)
+            session = known or self._sessions.start()
+            answer = HTMLResponse(self._detail(request, named_realm(request), session))
+            if known is None:  # the form of Sync now is good in this browser only
+                answer.headers["set-cookie"] = self._sessions.cookie(session, secure=visitor.https)
         except LedgerGuardError as error:
             return _refused(error)
-        return HTMLResponse(html)
+        return answer
 
     def _overview(self, request: Request, wish: ListingQuery) -> str:
         control = self._control()
@@ -157,12 +211,14 @@ class CompanyPages:
                 "cards": [card(each, now) for each in in_order(shown, found.realms)],
                 "calls": summaries[0].calls if summaries else None,
                 "failures": failures(summaries, parked),
-                "events": event_lines(latest, company_names(summaries)),
+                "events": event_lines(
+                    latest, company_names(summaries), self._settings.intuit_env, frame.links
+                ),
                 "connect_path": CONNECT_PATH,
             },
         )
 
-    def _detail(self, request: Request, realm: RealmId) -> str:
+    def _detail(self, request: Request, realm: RealmId, session: Session) -> str:
         control = self._control()
         company = control.companies.require(realm)
         now = control.now()
@@ -172,7 +228,17 @@ class CompanyPages:
         summary = CompanyHealth.of(company_status)
         latest = _latest(control, company.realm_id)
         parked = [each for each in latest if each.status is EventStatus.PARKED]
-        frame = self._frame(request, now, [company_status])
+        sync = SyncForm.of(
+            self._sessions,
+            session,
+            company_status,
+            control.sync_requests.read().get(realm),
+            now,
+            self._settings.ledgerguard_sweep_minutes,
+        )
+        frame = self._frame(
+            request, now, [company_status], waits=sync is not None and sync.waits(now)
+        )
         return render(
             "company.html",
             {
@@ -180,6 +246,7 @@ class CompanyPages:
                 "links": frame.links,
                 "now": now,
                 "card": card(company_status, now),
+                "sync": sync,
                 "books": books_view(
                     control.tie_outs.read(company.realm_id),
                     company.environment,
@@ -188,11 +255,23 @@ class CompanyPages:
                     frame.links,
                 ),
                 "failures": failures([summary], parked),
-                "events": event_lines(latest[:LATEST_EVENTS], company_names([summary])),
+                "events": event_lines(
+                    latest[:LATEST_EVENTS],
+                    company_names([summary]),
+                    company.environment,
+                    frame.links,
+                ),
             },
         )
 
-    def _frame(self, request: Request, now: datetime, shown: Sequence[CompanyStatus]) -> Frame:
+    def _frame(
+        self,
+        request: Request,
+        now: datetime,
+        shown: Sequence[CompanyStatus],
+        *,
+        waits: bool = False,
+    ) -> Frame:
         visitor = Visitor.of(request)
         session = self._sessions.read(visitor.cookies, secure=visitor.https)
         sign_out = None
@@ -200,7 +279,7 @@ class CompanyPages:
             token = self._sessions.form_token(session, SIGN_OUT_PATH)
             sign_out = SignOut(SIGN_OUT_PATH, token)
         links = DagsterLinks.seen_from(self._settings, visitor.host)
-        running = any(
+        running = waits or any(
             each.facts.syncing or each.health.state is HealthState.LOADING for each in shown
         )
         refresh = Refresh.of(request, running=running)

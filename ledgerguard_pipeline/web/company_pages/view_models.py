@@ -15,6 +15,9 @@ from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.health.rules import LATE_AFTER, WARN_DAYS, Reason, ReasonKind
 from ledgerguard_pipeline.health.summary import CompanyHealth
 from ledgerguard_pipeline.plural import counted
+from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
+from ledgerguard_pipeline.web.company_pages.quickbooks_links import document_link
 from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
 
 MOST_FAILURES = 20
@@ -112,6 +115,10 @@ class EventLine:
     path: str | None
     at: datetime
     status: str
+    record: str | None = None
+    """Its page in QuickBooks."""
+    versions: str | None = None
+    """Where Dagster shows its type's table of versions."""
 
 
 def card(company_status: CompanyStatus, now: datetime) -> Card:
@@ -146,7 +153,12 @@ def failures(summaries: Iterable[CompanyHealth], parked: Iterable[QueuedEvent]) 
     return found[:MOST_FAILURES]
 
 
-def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list[EventLine]:
+def event_lines(
+    events: Iterable[QueuedEvent],
+    names: Mapping[str, str],
+    environment: Environment,
+    links: DagsterLinks | None,
+) -> list[EventLine]:
     """Events with their status, in the order given."""
     return [
         EventLine(
@@ -156,6 +168,8 @@ def event_lines(events: Iterable[QueuedEvent], names: Mapping[str, str]) -> list
             path=_path(each.event.realm_id, names),
             at=each.received_at,
             status=each.status.value,
+            record=_record(each, environment),
+            versions=_versions(each, links),
         )
         for each in events
     ]
@@ -210,6 +224,18 @@ def _unread(summaries: Iterable[CompanyHealth]) -> Iterator[Failure]:
                 at=max((each.failed_at for each in entities if each.failed_at), default=None),
                 why=cause,
             )
+
+
+def _record(each: QueuedEvent, environment: Environment) -> str | None:
+    event = each.event
+    if not event.realm_id or not event.object_id:
+        return None
+    return document_link(environment, event.realm_id, event.entity, event.object_id)
+
+
+def _versions(each: QueuedEvent, links: DagsterLinks | None) -> str | None:
+    table = _TABLES.get(each.event.entity)
+    return None if links is None or table is None else links.asset(table)
 
 
 def _object(each: QueuedEvent) -> str:

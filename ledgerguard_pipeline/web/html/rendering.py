@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH
-from ledgerguard_pipeline.web.html.time_format import ago, calendar_day, instant, iso
+from ledgerguard_pipeline.web.html.time_format import ago, calendar_day, clock, instant, iso
 
 _COMMAND = re.compile(r"`([^`\n]+)`")
 _WORD = re.compile(r".[^A-Z]*")
@@ -39,6 +39,7 @@ def _environment() -> Environment:
     environment.globals.update(style_path=STYLE_PATH, icon_path=ICON_PATH)
     environment.filters.update(
         ago=ago,
+        clock=clock,
         day=calendar_day,
         instant=instant,
         iso=iso,

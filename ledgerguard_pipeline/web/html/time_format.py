@@ -17,6 +17,11 @@ def instant(value: datetime) -> str:
     return f"{value.astimezone(UTC):%-d %b %Y, %H:%M}"
 
 
+def clock(value: datetime) -> str:
+    """The time of day: ``12:18 UTC``."""
+    return f"{value.astimezone(UTC):%H:%M} UTC"
+
+
 def calendar_day(value: datetime) -> str:
     """To the day: ``22 Nov 2026``."""
     return f"{value.astimezone(UTC):%-d %b %Y}"
