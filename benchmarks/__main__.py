@@ -38,7 +38,8 @@ def bench(
         int, typer.Option(min=100, help="Invoices of the memory measurement.")
     ] = 100_000,
     million: Annotated[
-        bool, typer.Option("--million", help="Measure memory at 1,000,000 invoices as well.")
+        bool,
+        typer.Option("--million", help="Measure memory and Silver at 1,000,000 invoices as well."),
     ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the tables into docs/performance.md.")

@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import duckdb
+
 from benchmarks.figures import Role, Sample, Task
 from benchmarks.process import BenchFailed, clean_environment, run
 from ledgerguard_pipeline.bronze import BronzeStore, Load
@@ -20,11 +22,16 @@ from ledgerguard_pipeline.values import Environment, Mode, Record, Source, State
 REALM = "9341453474484455"
 _CONTENDERS = Path(__file__).parent / "contenders"
 _ROWS_A_COMMIT = 20_000
+_MADE = 100_000
+"""So many different invoices are made; more are copies of them under other ids."""
+_LARGE = 1_000_000
+"""From so many on there is one round: it takes minutes."""
 _NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def build(invoices: int, runs: int) -> Task:
     """Everything from Bronze payloads to tables, each in a process of its own."""
+    runs = 1 if invoices >= _LARGE else runs
     task = Task(
         f"silver {invoices}",
         f"Silver of {invoices:,} invoices with 5 lines, from Bronze payloads to all tables, exact",
@@ -50,7 +57,10 @@ def build(invoices: int, runs: int) -> Task:
 
 
 def one_change(invoices: int, runs: int) -> Task:
-    """One changed invoice among many: what Silver adds to the commit of Bronze."""
+    """One changed invoice among many: what Silver adds to the commit of Bronze.
+
+    A Silver of its own is built before.
+    """
     task = Task(
         f"silver change {invoices}",
         f"One changed invoice among {invoices:,}",
@@ -72,16 +82,31 @@ def one_change(invoices: int, runs: int) -> Task:
 def fill(path: Path, invoices: int) -> None:
     """A Bronze file with this many invoices and no Silver."""
     store = BronzeStore(path, Environment.SANDBOX)
-    payloads = documents(invoices)
+    made = min(invoices, _MADE)
+    payloads = documents(made)
     number = 0
-    while number < invoices:
-        count = min(_ROWS_A_COMMIT, invoices - number)
+    while number < made:
+        count = min(_ROWS_A_COMMIT, made - number)
         records = [
             record(number + at, next(payloads), _NOON + timedelta(seconds=number + at))
             for at in range(count)
         ]
         commit(store, records, f"load-{number}")
         number += count
+    if invoices > made:
+        _copy(path, made, invoices)
+
+
+def _copy(path: Path, made: int, invoices: int) -> None:
+    """The same invoices under other ids, until there are enough."""
+    with duckdb.connect(":memory:", config={"memory_limit": "384MB"}) as connection:
+        connection.execute(f"ATTACH '{path}' AS books (ROW_GROUP_SIZE 10240)")
+        for first in range(made, invoices, made):
+            connection.execute(
+                "INSERT INTO books.bronze.invoice SELECT * REPLACE (CAST(CAST(id AS BIGINT) + ? "
+                "AS VARCHAR) AS id) FROM books.bronze.invoice WHERE CAST(id AS BIGINT) <= ?",
+                [first, min(made, invoices - first)],
+            )
 
 
 def commit(store: BronzeStore, records: list[Record], load_id: str) -> None:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ledgerguard_pipeline.silver import statements
 from ledgerguard_pipeline.silver.decode.chunk import decode
+from ledgerguard_pipeline.silver.decode.names_in_use import NamesInUse
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded
 from ledgerguard_pipeline.silver.decode.shape import INSTANT
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
@@ -95,8 +96,9 @@ class Applier:
             try:
                 if any(due.values()):
                     self._delete(tables)
+                names = NamesInUse(tables.block)
                 for chunk in self._chunks(tables, earliest):
-                    self._write(tables, chunk, done)
+                    self._write(tables, chunk, done, names)
             finally:
                 self._connection.unregister(statements.CHANGED)
                 self._reader.unregister(statements.CHANGED)
@@ -156,9 +158,11 @@ class Applier:
         for batch in found:
             yield from _in_pieces(pa.Table.from_batches([batch]))
 
-    def _write(self, tables: EntityTables, chunk: pa.Table, done: Applied) -> None:
+    def _write(
+        self, tables: EntityTables, chunk: pa.Table, done: Applied, names: NamesInUse
+    ) -> None:
         payloads = chunk.column("payload").combine_chunks()
-        decoded = decode(tables, pc.cast(payloads, pa.string()))
+        decoded = decode(tables, pc.cast(payloads, pa.string()), names)
         shared = {name: chunk.column(name).combine_chunks() for name in _HEADERS}
         for table in tables.tables:
             rows = decoded.table(table.name)
@@ -171,7 +175,13 @@ class Applier:
     def _complete(self, table: Table, rows: pa.Table, shared: Mapping[str, pa.Array]) -> pa.Table:
         """Rows with the columns that come from Bronze."""
         positions = rows.column(ROW)
-        rows = rows.drop_columns([ROW])
+        # What has no value in any of them needs no column: it is NULL then.
+        empty = [
+            name
+            for name, each in zip(rows.column_names, rows.columns, strict=True)
+            if each.null_count == rows.num_rows
+        ]
+        rows = rows.drop_columns([ROW, *empty])
         for name in _HEADERS if table.child is None else _SHARED:
             rows = rows.append_column(name, _taken(shared[name], positions))
         if table.child is None:
@@ -200,11 +210,10 @@ class Applier:
         )
 
     def _insert(self, name: str, rows: pa.Table) -> None:
-        self._connection.register(statements.INCOMING, rows)
-        try:
-            self._connection.execute(statements.insert(self._catalog, name))
-        finally:
-            self._connection.unregister(statements.INCOMING)
+        # DuckDB finds it by the name of the variable. What is registered stays until the
+        # transaction ends, and a million invoices are hundreds of chunks.
+        silver_incoming = rows  # noqa: F841
+        self._connection.execute(statements.insert(self._catalog, name))
 
     def _keep_note(
         self, tables: EntityTables, since: Mapping[str, datetime], changed: pa.Table

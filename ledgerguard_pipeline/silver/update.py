@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import duckdb
 
@@ -14,6 +14,12 @@ from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver.apply import Applied, Applier
 from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
+
+_READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
+_SET_UNUSED = "SET disabled_compression_methods = ?"
+_SET_MEMORY = "SET memory_limit = ?"
+_MEMORY = "256MB"
+"""For what DuckDB keeps of pages while it writes; more of them make it no quicker."""
 
 Due = Mapping[str, Collection[str]]
 """Companies by entity name."""
@@ -33,14 +39,36 @@ def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied
         return []
     reader = session.connection.cursor()
     try:
-        try:
-            return _together(session, reader, wanted, due, clock)
-        except duckdb.Error:
-            if session.lake or len(wanted) == 1:
-                raise
-            return _apart(session, reader, wanted, due, clock)
+        with _quick(session):
+            try:
+                return _together(session, reader, wanted, due, clock)
+            except duckdb.Error:
+                if session.lake or len(wanted) == 1:
+                    raise
+                return _apart(session, reader, wanted, due, clock)
     finally:
         reader.close()
+
+
+@contextlib.contextmanager
+def _quick(session: OpenStore) -> Iterator[None]:
+    """Look for no tables of symbols (FSST) in columns of text, and leave Arrow some memory.
+
+    The former is a sixth of the work of building Silver, and saves a tenth of the file.
+    """
+    if session.lake:
+        yield
+        return
+    connection = session.connection
+    unused, memory = connection.execute(_READ).fetchone() or ("", "384MB")
+    connection.execute(_SET_UNUSED, ["fsst"])
+    connection.execute(_SET_MEMORY, [_MEMORY])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute(_SET_UNUSED, [unused])
+            connection.execute(_SET_MEMORY, [memory])
 
 
 def _apart(

@@ -54,7 +54,7 @@ def lake(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("point", POINTS[1:])
+@pytest.mark.parametrize("point", POINTS)
 def test_in_a_lake_it_is_the_same(lake: str, point: str) -> None:
     def opened() -> Books:
         follower = SilverFollower()

@@ -18,6 +18,8 @@ from ledgerguard_pipeline_tests.silver.books import REALM, Books, store_at
 
 COUNT = 17
 """So many payloads are read in columns, all of them but the bad one."""
+MANY = 600
+"""Of so many only the members that they have are read."""
 
 SALE, COST, ENTRY = "SalesItemLineDetail", "AccountBasedExpenseLineDetail", "JournalEntryLineDetail"
 MEMBERS = {
@@ -98,7 +100,7 @@ def test_a_bad_value_of_a_header_is_named_and_the_rest_is_read(entity: str, amon
             assert row[column] == "5"
 
 
-@pytest.mark.parametrize("among", [0, COUNT], ids=["alone", "among good ones"])
+@pytest.mark.parametrize("among", [0, COUNT, MANY], ids=["alone", "among good ones", "among many"])
 @pytest.mark.parametrize("entity, kind", [(e, p[3]) for e, p in MEMBERS.items() if p[3]])
 def test_a_bad_line_is_named_and_the_others_are_read(entity: str, kind: str, among: int) -> None:
     good = f'{{"Amount":1.5,"DetailType":"{kind}"}}'
@@ -129,7 +131,7 @@ def test_a_bad_line_is_named_and_the_others_are_read(entity: str, kind: str, amo
         assert lines.num_rows == 3
 
 
-@pytest.mark.parametrize("among", [0, COUNT], ids=["alone", "among good ones"])
+@pytest.mark.parametrize("among", [0, COUNT, MANY], ids=["alone", "among good ones", "among many"])
 def test_what_only_looks_strange_is_read(among: int) -> None:
     cases: dict[str, tuple[str, object]] = {
         '"TotalAmt":1E+2': ("total_amt", Decimal(100)),

@@ -8,9 +8,9 @@ import pyarrow.json as pj
 
 from ledgerguard_pipeline.silver.decode.guard import suspects
 from ledgerguard_pipeline.silver.decode.in_columns import decode_in_columns
+from ledgerguard_pipeline.silver.decode.names_in_use import NamesInUse
 from ledgerguard_pipeline.silver.decode.one_by_one import decode_one_by_one
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded
-from ledgerguard_pipeline.silver.decode.shape import parsed_type
 from ledgerguard_pipeline.silver.layout import EntityTables
 
 _TOO_FEW = 16
@@ -19,8 +19,11 @@ _BLOCK = 4 << 20
 _BREAKS = r"[\r\n]"
 
 
-def decode(tables: EntityTables, payloads: pa.Array) -> Decoded:
-    """Rows of every payload; a NULL (Intuit sent no object) gives a row without values."""
+def decode(tables: EntityTables, payloads: pa.Array, names: NamesInUse | None = None) -> Decoded:
+    """Rows of every payload; a NULL (Intuit sent no object) gives a row without values.
+
+    ``names`` carries from one chunk to the next which members payloads have.
+    """
     into = Decoded()
     positions = pa.array(range(len(payloads)), pa.int32())
     slow: list[int] = []
@@ -29,18 +32,21 @@ def decode(tables: EntityTables, payloads: pa.Array) -> Decoded:
     else:
         fine = pc.fill_null(pc.invert(suspects(payloads, tables.block)), fill_value=False)
         slow += positions.filter(pc.invert(fine)).to_pylist()
-        _Parser(tables, into, slow).parse(positions.filter(fine), payloads.filter(fine))
+        known = names or NamesInUse(tables.block)
+        _Parser(tables, into, slow, known).parse(positions.filter(fine), payloads.filter(fine))
     picked = payloads.take(pa.array(sorted(slow), pa.int32())).to_pylist()
     decode_one_by_one(tables, list(zip(sorted(slow), picked, strict=True)), into)
     return into
 
 
 class _Parser:
-    def __init__(self, tables: EntityTables, into: Decoded, slow: list[int]) -> None:
+    def __init__(
+        self, tables: EntityTables, into: Decoded, slow: list[int], names: NamesInUse
+    ) -> None:
         self._tables = tables
         self._into = into
         self._slow = slow
-        self._schema = pa.schema([(ROW, pa.int32()), ("p", parsed_type(tables.block))])
+        self._names = names
 
     def parse(self, positions: pa.Array, payloads: pa.Array) -> None:
         """Parse them together; halving finds those that prevent it."""
@@ -61,12 +67,13 @@ class _Parser:
 
     def _table(self, positions: pa.Array, payloads: pa.Array) -> pa.Table:
         text = _lines(positions, payloads)
+        schema = pa.schema([(ROW, pa.int32()), ("p", self._names.type_for(payloads))])
         longest = pc.max(pc.binary_length(payloads)).as_py()
         found = pj.read_json(
             pa.BufferReader(text),
             read_options=pj.ReadOptions(block_size=max(_BLOCK, longest + 64)),
             parse_options=pj.ParseOptions(
-                explicit_schema=self._schema, unexpected_field_behavior="ignore"
+                explicit_schema=schema, unexpected_field_behavior="ignore"
             ),
         )
         if not found.column(ROW).combine_chunks().equals(positions):

@@ -82,12 +82,19 @@ class _Batch:
         found: pa.Array | None = None
         for path in column.paths:
             value = _member(values, path)
+            if value is None:
+                if column.reference and _member(values, path.rpartition(".")[0]) is not None:
+                    value = pa.nulls(len(values), pa.string())
+                else:
+                    continue
             if column.reference:
                 self._leave(documents, _without_value(values, path, value))
             typed, wrong = stored(value, column.kind)
             if wrong is not None:
                 self._leave(documents, wrong)
             found = typed if found is None else _first(found, typed)
+        if found is None:
+            found = pa.nulls(len(values), STORED_AS[column.kind])
         if column.known:
             known = pa.array(sorted(column.known), pa.string())
             self._leave(documents, pc.invert(pc.is_in(found, value_set=known)))
@@ -96,13 +103,14 @@ class _Batch:
     def _picked(self, one: Picked) -> pa.Array:
         elements = self._elements(Source(one.list_path))
         names = _member(elements.values, one.name_path)
+        values = _member(elements.values, one.value_path)
+        if names is None or values is None:
+            return pa.nulls(len(self._everyone), STORED_AS[Kind.INTEGER])
         hits = np.flatnonzero(_mask(pc.fill_null(pc.equal(names, one.name), fill_value=False)))
         # The first of a document counts: written last.
         found_at = np.full(len(self._everyone), -1, dtype=np.int64)
         found_at[elements.documents[hits[::-1]]] = hits[::-1]
-        texts = pc.take(
-            _member(elements.values, one.value_path), pa.array(found_at, mask=found_at < 0)
-        )
+        texts = pc.take(values, pa.array(found_at, mask=found_at < 0))
         plain = _mask(pc.fill_null(pc.match_substring_regex(texts, r"^-?[0-9]{1,18}$"), True))
         self._leave(self._everyone, pa.array(~plain))
         kept = pc.if_else(pa.array(plain), texts, pa.scalar(None, texts.type))
@@ -163,6 +171,8 @@ class _Batch:
         if elements.above is None or elements.lines is None:
             return pa.nulls(len(elements.values), STORED_AS[Kind.MONEY])
         amounts = _member(elements.lines.values, path)
+        if amounts is None:
+            return pa.nulls(len(elements.values), STORED_AS[Kind.MONEY])
         alone = np.bincount(elements.above, minlength=len(amounts))[elements.above] == 1
         return pc.take(amounts, pa.array(elements.above, mask=~alone))
 
@@ -174,6 +184,8 @@ class _Batch:
         lines: _Elements | None = None
         for depth, level in enumerate(levels):
             lists = _member(owners, level)
+            if lists is None:  # no payload has one
+                lists = pa.nulls(len(owners), pa.list_(pa.struct([])))
             parents = np.asarray(pc.list_parent_indices(lists), dtype=np.int64)
             if depth:
                 above = parents
@@ -183,14 +195,24 @@ class _Batch:
         return _Elements(owners, documents, above, lines)
 
 
-def _member(values: pa.Array, path: str) -> pa.Array:
-    return pc.struct_field(values, path.split("."))
+def _member(values: pa.Array, path: str) -> pa.Array | None:
+    """What stands at a path; None where no payload has the member."""
+    steps = path.split(".")
+    kind = values.type
+    for step in steps:
+        at = kind.get_field_index(step)
+        if at < 0:
+            return None
+        kind = kind.field(at).type
+    return pc.struct_field(values, steps)
 
 
 def _without_value(values: pa.Array, path: str, value: pa.Array) -> pa.Array:
     """True where a reference is there and does not say to what."""
     owner = _member(values, path.rpartition(".")[0])
     wrong = pc.equal(value, "")
+    if owner is None:
+        return pa.repeat(pa.scalar(False), len(values))
     for name in ("name", "type"):
         if owner.type.get_field_index(name) >= 0:
             named = pc.is_valid(pc.struct_field(owner, [name]))
