@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.defs.guest.component import QuickBooksComponent
+from ledgerguard_pipeline.defs.guest.conditions import any_parent_updated
 from ledgerguard_pipeline.defs.guest.definitions import quickbooks_definitions
 from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze
 from ledgerguard_pipeline.defs.site import QuickBooksTable, QuickBooksTranslator
@@ -12,5 +13,6 @@ __all__ = [
     "QuickBooksComponent",
     "QuickBooksTable",
     "QuickBooksTranslator",
+    "any_parent_updated",
     "quickbooks_definitions",
 ]
