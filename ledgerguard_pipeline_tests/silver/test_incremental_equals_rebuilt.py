@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,9 @@ from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline.silver.rebuild import rebuild
 from ledgerguard_pipeline.values import State
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books, store_at
+
+pytestmark = pytest.mark.timeout(300)
+"""Four histories of six commits and two rebuilds each: 97 seconds were seen beside much other work."""
 
 ENTITIES = ("Invoice", "Customer")
 edits = st.lists(
