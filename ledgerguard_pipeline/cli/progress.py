@@ -70,10 +70,7 @@ class PlainLines:
             if text is not None:
                 self._line(text)
         elif result.fetched:
-            self._line(
-                f"{result.realm_id}: {result.entity} {result.mode.value}, "
-                f"{result.fetched:,} fetched, {result.written:,} written, {result.deleted:,} deleted"
-            )
+            self._line(result.line)
 
     def _line(self, text: str) -> None:
         with self._lock:

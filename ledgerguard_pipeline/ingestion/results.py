@@ -89,6 +89,14 @@ class EntityResult:
         return self.expected == self.stored
 
     @property
+    def line(self) -> str:
+        """What came of it in one line, as the command line and Dagster's events show it."""
+        return (
+            f"{self.realm_id}: {self.entity} {self.mode.value}, {self.fetched:,} fetched, "
+            f"{self.written:,} written, {self.deleted:,} deleted"
+        )
+
+    @property
     def named_error(self) -> str:
         """Why it failed, after its name."""
         return f"{self.entity}: {self.error}"

@@ -229,6 +229,8 @@ def perform(
     step, grid = context.get_step_execution_context(), Grid(context.instance, cells)
     reported = _reported(work, [loaded for _, loaded in done])
     for company, loaded in done:
+        if loaded.result is not None and loaded.result.fetched:
+            context.log.info(loaded.result.line)
         newest = company.keys[-1]
         found = {
             cell: pointer(company.realm_id, newest)

@@ -213,6 +213,10 @@ def test_the_sample_shows_money_as_the_text_intuit_sent(
     for record in sample.records:
         exact = json.loads(bodies[str(record.data["id"])], parse_float=str, parse_int=str)
         assert record.data["TotalAmt"] == exact["TotalAmt"]
+    lines = [each.user_message for each in grid.all_logs(ran.run.run_id)]
+    count = f"{len(bodies):,}"
+    line = f"{sandbox.realm_id}: Invoice full, {count} fetched, {count} written, 0 deleted"
+    assert line in lines, "what the command line prints stands among Dagster's events"
 
 
 def test_every_number_that_shall_plot_is_a_number(
