@@ -54,6 +54,9 @@ def test_connect_consent_page_disconnect_and_back_by_keyboard_alone(
     name = edge.installation.control.companies.require(RealmId(edge.sandbox.realm_id)).name
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     window.shoot(page, "3-companies")
+    tab_to(page, "Stop that")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Follow syncs while they run")).to_be_visible()
     tab_to(page, "Freshness of")
     page.keyboard.press("Enter")
     expect(page.get_by_role("columnheader", name="Entity type")).to_be_visible()
@@ -70,7 +73,7 @@ def test_connect_consent_page_disconnect_and_back_by_keyboard_alone(
     page.go_back()
     tab_to(page, "Disconnect")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The company was disconnected.")).to_be_visible()
+    expect(page.get_by_text("It was disconnected on purpose")).to_be_visible()
     window.shoot(page, "5-disconnected")
     assert status(edge) is ConnectionStatus.DISCONNECTED
 
@@ -90,7 +93,7 @@ def test_everything_works_without_scripts(edge: Edge, window: Window) -> None:
     page.get_by_role("link", name="Disconnect").click()
     page.get_by_role("button", name="Disconnect").click()
 
-    expect(page.get_by_text("The company was disconnected.")).to_be_visible()
+    expect(page.get_by_text("It was disconnected on purpose")).to_be_visible()
     assert status(edge) is ConnectionStatus.DISCONNECTED
 
 

@@ -52,8 +52,8 @@ from ledgerguard_pipeline.web.security.sessions import Session, Sessions
 LATEST_EVENTS = 12
 LATEST_PARKED = 10
 
-REFRESH_SECONDS = 2
-"""Long enough to read a figure, short enough to see rows come in."""
+REFRESH_SECONDS = 5
+"""Long enough to reach a link by keyboard, short enough to see rows come in."""
 
 STARTS_WITHIN = timedelta(minutes=1)
 """How long a page waits for a sync that was asked for."""
