@@ -19,6 +19,8 @@ _PRESENT = "the tables of schema bronze"
 
 def has_schema(session: OpenStore) -> bool:
     """False for a place nothing was loaded into yet."""
+    if _PRESENT in session.known:
+        return True
     # Nothing is bound here and in what else every opening asks: DuckDB imports pandas for that.
     found = session.connection.execute(statements.FIND_SCHEMA).fetchall()
     return (session.catalog, statements.SCHEMA) in found

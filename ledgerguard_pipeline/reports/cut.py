@@ -45,8 +45,13 @@ def why_cut(report: Report) -> str | None:
 
 def _is_notice(cells: Sequence[Cell]) -> bool:
     """A sentence that stands alone in its row and names nothing; memos stand beside other cells."""
-    filled = [cell for cell in cells if cell.text]
-    return len(filled) == 1 and not filled[0].key and _NOTICE.search(filled[0].text) is not None
+    alone: Cell | None = None
+    for cell in cells:
+        if cell.value:
+            if alone is not None:
+                return False
+            alone = cell
+    return alone is not None and not alone.key and _NOTICE.search(alone.text) is not None
 
 
 def _unfinished(report: Report, *, near: bool) -> str | None:

@@ -110,11 +110,12 @@ def read_journal(report: Report) -> JournalReading:
         UnreadableReport: a column is missing, or a row belongs to no transaction.
     """
     at = _Positions.of(report)
+    least = max(at.kind, at.account, at.debit, at.credit)
     found: dict[tuple[str, str], JournalTransaction] = {}
     by_id: dict[str, JournalTransaction] = {}
     last: JournalTransaction | None = None
     for cells in report.data_rows():
-        if len(cells) <= max(at.kind, at.account, at.debit, at.credit):
+        if len(cells) <= least:
             raise UnreadableReport(f"{report.name} has a row of {len(cells)} cells")
         type_, id = cells[at.kind].text, cells[at.kind].key
         if not id and not type_ and _is_blank(cells):

@@ -38,7 +38,8 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
     @property
     def key(self) -> str:
         """The id of what the cell names, without a suffix that some answers carry; else empty."""
-        return _INDEX_SUFFIX.sub("", self.id or "")
+        id = self.id or ""
+        return _INDEX_SUFFIX.sub("", id) if " at index " in id else id
 
 
 class Cells(msgspec.Struct, frozen=True):
@@ -215,8 +216,7 @@ def amount(cell: Cell) -> Decimal:
     Raises:
         UnreadableReport: it is a text that is no number.
     """
-    text = cell.text.strip().replace(",", "")
-    if not text:
+    if not cell.value or not (text := cell.value.strip().replace(",", "")):
         return NOTHING
     try:
         found = Decimal(text)

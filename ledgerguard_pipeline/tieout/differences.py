@@ -49,6 +49,9 @@ _OURS = {
 }
 
 
+GUESSED = "One of its legs rests on a guess."
+
+
 class DifferenceClass(StrEnum):
     """Why there is a difference; a class is never a tolerance."""
 
@@ -70,7 +73,7 @@ class DifferenceClass(StrEnum):
     MISFIT_NUMBER = "misfit_number"
     """A document with a number that no column of Silver holds; it is in `silver._misfits`."""
     SNAPSHOT_MOVED = "snapshot_moved"
-    """A document that changed each time it was compared."""
+    """A document that changed each time it was compared, or after the last sync."""
 
     @property
     def lasting(self) -> bool:
@@ -102,6 +105,16 @@ class Difference:
     kind: DifferenceClass = DifferenceClass.UNEXPLAINED
     report_id: str = ""
     first_seen: datetime | None = None
+
+    @property
+    def guessed(self) -> bool:
+        """Whether a document does not balance by rules that are a guess: a warning, no proof."""
+        return self.level is Level.DERIVED and self.explanation == GUESSED
+
+    @property
+    def breaks(self) -> bool:
+        """Whether books with it do not tie out."""
+        return self.kind is DifferenceClass.UNEXPLAINED and not self.guessed
 
     @property
     def difference(self) -> Decimal:
@@ -179,6 +192,26 @@ class TieOut:
             return kept
 
         return self._workspace.write(realm, work)
+
+    def explain(
+        self,
+        realm: RealmId | str,
+        found: Sequence[Difference],
+        kind: DifferenceClass,
+        explanation: str,
+    ) -> None:
+        """Give these differences, which are known, a class and its reason."""
+        keys = [f"{each.level.value} {each.key}" for each in found]
+
+        def work(session: OpenStore) -> bool:
+            session.connection.execute(
+                f"UPDATE {tables.at(session.catalog, 'tie_out')} SET class = ?, explanation = ? "
+                "WHERE realm_id = ? AND list_contains(?, level || ' ' || key)",
+                [kind.value, explanation, str(realm), keys],
+            )
+            return True
+
+        self._workspace.write(realm, work)
 
     def forget(self, realm: RealmId | str, level: Level, ends: Sequence[date]) -> None:
         """Drop what was known of a level on these days: others took their place."""

@@ -30,6 +30,8 @@ class FindingKind(StrEnum):
     """The journal has amounts on an account that Bronze does not know."""
     UNKNOWN_TYPE = "unknown_type"
     """Labels of transactions that no entity type of the API is known by: another language."""
+    TAX_CONTRADICTED = "tax_contradicted"
+    """The journal shows the tax of one rate on several accounts."""
     ACCOUNTS_MISSING = "accounts_missing"
     """Bronze holds no account at all."""
     DOCUMENTS_MISSING = "documents_missing"
@@ -45,9 +47,10 @@ class FindingKind(StrEnum):
     def blocks(self) -> bool:
         """Whether nothing may be called equal while it lasts.
 
-        Labels in another language leave accounts comparable, because those are known by their ids.
+        Labels in another language leave accounts comparable, because those are known by their ids;
+        a tax on another account than usual is a difference of its document, where it is one.
         """
-        return self is not FindingKind.UNKNOWN_TYPE
+        return self not in (FindingKind.UNKNOWN_TYPE, FindingKind.TAX_CONTRADICTED)
 
     @property
     def passes(self) -> bool:
@@ -101,7 +104,9 @@ def finding_of(error: LedgerGuardError) -> Finding:
     if isinstance(error, ReportCut):
         return Finding(FindingKind.REPORT_CUT, f"{error} {_CUT}")
     if isinstance(error, FeatureUnavailable):
-        return Finding(FindingKind.NOT_PERMITTED, f"{error} {_REFUSED}")
+        said, _, _ = error.message.partition(" Let an administrator ")
+        where = str(error).removeprefix(error.message)
+        return Finding(FindingKind.NOT_PERMITTED, f"{said}{where} {_REFUSED}")
     if isinstance(error, CallBudgetSpent):
         return Finding(FindingKind.BUDGET_SPENT, error.message, company_wide=True)
     return Finding(FindingKind.UNAVAILABLE, str(error), wide, passing=True)

@@ -16,13 +16,14 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
 from ledgerguard_pipeline.tieout.levels import Levels, month_end
+from ledgerguard_pipeline.tieout.newer import explain_newer
 from ledgerguard_pipeline.tieout.statement_level import (
     Figure,
     MonthResult,
@@ -85,7 +86,7 @@ class ProofResult:
     @property
     def unexplained(self) -> tuple[Difference, ...]:
         """The differences that break the proof."""
-        return tuple(each for each in self.differences if each.kind is DifferenceClass.UNEXPLAINED)
+        return tuple(each for each in self.differences if each.breaks)
 
     @property
     def state(self) -> ProofState:
@@ -147,13 +148,16 @@ class Proof:
         realm: RealmId | str,
         clock: Clock,
         run_id: str | None = None,
+        *,
+        loads: ReportLoads | None = None,
     ) -> None:
+        """Reports are asked for by ``client``, unless ``loads`` has them from elsewhere."""
         self._client = client
         self._store = store
         self._realm = realm
         self._clock = clock
         self._tie_out = TieOut(store.workspace)
-        loads = ReportLoads(client, store, realm, run_id)
+        loads = loads or ReportLoads(client, store, realm, run_id)
         sync = JournalSync(loads, store, realm, clock)
         levels = Levels(loads, store, realm, sync)
         documents = DocumentLevels(loads, store, realm, sync, clock)
@@ -193,6 +197,8 @@ class Proof:
             # On a month end both name the same; what a statement says goes first.
             figures = tuple({(each.name, each.day): each for each in reversed(every)}.values())
             self._supersede(chosen, today)
+            known = self._tie_out.read(self._realm)
+            explain_newer(self._client, self._store, self._realm, known)
         legs, transactions = self.bench.sync.journal.count(self._realm)
         return ProofResult(
             str(self._realm),
@@ -268,6 +274,16 @@ class Proof:
             )
             yield LevelResult(
                 Level.TRIAL_BALANCE, end, finding=Finding(FindingKind.UNKNOWN_ACCOUNT, text)
+            )
+        contradicted = self.bench.documents.contradicted()
+        if contradicted:
+            text = (
+                f"The journal shows the tax of one rate on several accounts: {_listed(contradicted)}. "
+                "Documents are posted to the account that most of them show; look at the others in "
+                "QuickBooks, which stay differences."
+            )
+            yield LevelResult(
+                Level.POSTINGS, end, finding=Finding(FindingKind.TAX_CONTRADICTED, text)
             )
         labels = [
             each for each in self.bench.sync.journal.labels(self._realm) if not is_known(each)

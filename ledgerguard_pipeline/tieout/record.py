@@ -16,7 +16,7 @@ from ledgerguard_pipeline.control.company_state.tie_outs import (
     MonthLine,
 )
 from ledgerguard_pipeline.reports.journal import exact_sum
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.differences import Difference, Level
 from ledgerguard_pipeline.tieout.labels import ENTITY_OF
 from ledgerguard_pipeline.tieout.proof import ProofResult
 
@@ -30,7 +30,7 @@ def books_of(result: ProofResult) -> Books:
     found = sorted(
         result.differences,
         key=lambda each: (
-            each.kind is not DifferenceClass.UNEXPLAINED,
+            not each.breaks,
             -each.difference.copy_abs(),
         ),
     )
@@ -65,11 +65,15 @@ def books_of(result: ProofResult) -> Books:
 def _classes(found: Sequence[Difference]) -> Iterator[ClassLine]:
     amounts: dict[tuple[str, str], list[Decimal]] = {}
     for each in found:
-        if each.kind is not DifferenceClass.UNEXPLAINED:
-            key = each.level.value, each.kind.value
+        if not each.breaks:
+            key = each.level.value, _kind(each)
             amounts.setdefault(key, []).append(each.difference.copy_abs())
     for (level, kind), values in sorted(amounts.items()):
         yield ClassLine(level, kind, len(values), _short(exact_sum(values)))
+
+
+def _kind(each: Difference) -> str:
+    return "guess" if each.guessed else each.kind.value
 
 
 def line(each: Difference) -> DifferenceLine:
@@ -84,7 +88,7 @@ def line(each: Difference) -> DifferenceLine:
         ours=_short(each.ours),
         theirs=_short(each.theirs),
         difference=_short(each.difference),
-        kind=each.kind.value,
+        kind=_kind(each),
         explanation=each.explanation,
         message=each.message,
         first_seen=each.first_seen,

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+import dagster as dg
 import duckdb
 
+from ledgerguard_pipeline.defs.tieout.journal import DERIVED, _judged
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
-from ledgerguard_pipeline_tests.tieout.books import Books
+from ledgerguard_pipeline.tieout.document_levels.open_items import (
+    SIDES,
+    compare_open_items,
+    read_open_items,
+)
+from ledgerguard_pipeline.tieout.record import line
+from ledgerguard_pipeline_tests.tieout.books import TODAY, Books
 from ledgerguard_pipeline_tests.tieout.documents import move_amount, one, plant, unexplained
 
 CENT = Decimal("0.01")
@@ -173,3 +181,94 @@ def test_a_foreign_document_that_does_not_balance_is_not_covered_by_a_gain(
     (uneven,) = documents.documents.derived()
     assert uneven.key == f"Invoice/{id}"
     assert uneven.difference > 1
+
+
+def test_the_cost_of_what_was_sold_today_may_still_be_on_its_way(documents: Books) -> None:
+    (id,) = one(
+        documents,
+        "SELECT txn_id FROM silver.journal WHERE entity = 'Invoice' AND account_id = '27' LIMIT 1",
+    )
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(f"UPDATE silver.invoice SET created_at = now() WHERE id = '{id}'")
+    found = [each for each in matched(documents) if each.key.startswith(f"Invoice/{id}/")]
+    assert {each.kind for each in found} == {DifferenceClass.COST_PENDING}
+    assert sum(each.difference for each in found) == 0
+    assert not DifferenceClass.COST_PENDING.lasting
+
+
+def test_a_charge_on_a_statement_is_explained_on_its_accounts_and_for_its_customer(
+    documents: Books,
+) -> None:
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            "INSERT INTO silver.journal SELECT * REPLACE ('Charge' AS txn_type, NULL AS entity, "
+            "'777001' AS txn_id, '12' AS name_id, amount * 0 + 25 * sign(amount) AS amount) "
+            "FROM silver.journal WHERE entity = 'Transfer' AND txn_id = "
+            "(SELECT min(txn_id) FROM silver.journal WHERE entity = 'Transfer')"
+        )
+    found = [each for each in matched(documents) if each.key.startswith("Charge/777001/")]
+    assert {(each.kind, each.theirs.copy_abs()) for each in found} == {
+        (DifferenceClass.STATEMENT_CHARGE, Decimal(25))
+    }
+    assert unexplained(matched(documents)) == []
+    with documents.store.workspace.read() as view:
+        assert view is not None
+        ours = read_open_items(view, documents.realm, SIDES[0], TODAY, "USD")
+    assert ours.charged == {"12"}
+    theirs = {id: ("", amount) for id, amount in ours.open.items()}
+    theirs["12"] = ("", ours.open.get("12", Decimal(0)) + 25)
+    gaps = list(compare_open_items(SIDES[0], TODAY, ours, theirs, "report"))
+    assert [(each.key, each.kind) for each in gaps] == [
+        ("Customer/12", DifferenceClass.STATEMENT_CHARGE)
+    ]
+
+
+def test_a_document_that_rests_on_a_guess_is_a_warning_where_it_does_not_balance(
+    documents: Books,
+) -> None:
+    (id,) = one(
+        documents,
+        "SELECT txn_id FROM silver.postings WHERE entity = 'Invoice' AND confidence = 'guess' "
+        "AND foreign_amount <> 0 AND currency = 'USD' ORDER BY txn_id LIMIT 1",
+    )
+    move_amount(documents, "invoice", id, "TotalAmt", CENT)
+    (uneven,) = documents.documents.derived()
+    assert (uneven.key, uneven.guessed, uneven.breaks) == (f"Invoice/{id}", True, False)
+    judged = _judged(DERIVED, [(documents.realm, uneven)], [])
+    assert not judged.passed
+    assert judged.severity is dg.AssetCheckSeverity.WARN
+    assert f"(id {id})" in str(judged.description)
+    assert line(uneven).kind == "guess"
+    # What QuickBooks' own journal says otherwise is no guess.
+    assert [each.breaks for each in unexplained(matched(documents))] == [True]
+
+
+def test_a_tax_that_the_journal_shows_on_two_accounts_is_a_finding_and_a_difference(
+    documents: Books,
+) -> None:
+    rate, account = one(
+        documents,
+        "SELECT tax_rate_id, account_id FROM silver.tax_account WHERE side = 'sales' "
+        "ORDER BY seen DESC LIMIT 1",
+    )
+    (id,) = one(
+        documents,
+        "SELECT txn_id FROM silver.postings AS one WHERE entity = 'Invoice' AND tax_rate_id = "
+        f"'{rate}' AND txn_date < '2026-11-01' AND (SELECT count(*) FROM silver.postings AS other "
+        "WHERE other.entity = one.entity AND other.txn_id = one.txn_id AND other.role = 'tax') = 1 "
+        "ORDER BY txn_id LIMIT 1",
+    )
+    assert documents.documents.contradicted() == []
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            f"UPDATE silver.journal SET account_id = '9' WHERE entity = 'Invoice' AND txn_id = '{id}' "
+            f"AND account_id = '{account}'"
+        )
+    documents.documents.derive()
+    (said,) = documents.documents.contradicted()
+    assert said.startswith(f"rate {rate} of sales, account {account} in ")
+    assert said.endswith("others in 1")
+    assert {each.key for each in unexplained(matched(documents))} == {
+        f"Invoice/{id}/9",
+        f"Invoice/{id}/{account}",
+    }

@@ -81,6 +81,18 @@ def test_a_report_that_is_refused_is_a_finding_and_other_levels_go_on(books: Boo
     assert len(result.levels) == len(Level)
 
 
+def test_an_answer_with_nothing_in_it_is_a_finding_and_never_equal(books: Books) -> None:
+    books.sandbox.set(reports={"without_body": ["TrialBalance"]})
+    result = prove(books, OCTOBER)
+    assert result.state is ProofState.NOT_COMPARED
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.UNAVAILABLE
+    assert finding.passing
+    assert "TrialBalance" in finding.text
+    barred = [each.level for each in result.levels if each.finding is not None]
+    assert barred == [Level.TRIAL_BALANCE]
+
+
 def test_a_journal_that_cannot_be_read_leaves_everything_as_it_was(books: Books) -> None:
     books.sandbox.set(reports={"denied": ["JournalReport"]})
     before = books.journal_balances()

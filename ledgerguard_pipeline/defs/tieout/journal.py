@@ -213,16 +213,18 @@ def findings_of(result: "ProofResult", level: Level) -> list[Finding]:
 def _judged(
     check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
 ) -> dg.AssetCheckResult:
-    failing = [pair for pair in found if pair[1].kind is DifferenceClass.UNEXPLAINED]
-    shown = sorted(found, key=lambda pair: pair[1].kind is not DifferenceClass.UNEXPLAINED)[:SHOWN]
+    failing = [pair for pair in found if pair[1].breaks]
+    guessed = [pair for pair in found if pair[1].guessed and not pair[1].breaks]
+    shown = sorted(found, key=lambda pair: not (pair[1].breaks or pair[1].guessed))[:SHOWN]
     listed = "\n".join(f"{realm}: {each.message}" for realm, each in shown)
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
     said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
+    said = said or [f"{realm}: {each.message}" for realm, each in guessed]
     return dg.AssetCheckResult(
         asset_key=journal_key(),
         check_name=check,
         passed=not said,
-        # Nothing is wrong with the books where they could not be compared.
+        # Nothing is wrong with the books where they could not be compared, or by a guess.
         severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
         description=said[0] if said else None,
         metadata={

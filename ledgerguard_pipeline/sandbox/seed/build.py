@@ -43,16 +43,18 @@ def build_company(
     name: str = "Craig's Design & Landscaping Søn",
     *,
     varied: bool = False,
+    history: int = HISTORY,
 ) -> SandboxCompany:
     """A company whose history ends an hour before ``now`` (epoch seconds, default: this moment).
 
     It holds exactly ``invoices`` live invoices, a fifth as many payments, and a modest fixed
     number of every other type. The same arguments give the same bytes. ``varied`` adds what many
-    real books hold besides, some more invoices among it: see ``seed/varied.py``.
+    real books hold besides, some more invoices among it: see ``seed/varied.py``. ``history`` is how
+    many seconds it has been in business.
     """
     end = int(time.time() if now is None else now) - 3_600
     company = SandboxCompany(realm_id, name, seed)
-    desk = Desk(company, Random(seed), end - HISTORY, end)
+    desk = Desk(company, Random(seed), end - history, end)
     collecting = gc.isenabled()
     gc.disable()  # a million young rows would be walked again and again for no cycle
     try:

@@ -17,7 +17,13 @@ from ledgerguard_pipeline.reports.shape import UnreadableReport
 from ledgerguard_pipeline.reports.transactions import ListedTransaction, read_transactions
 from ledgerguard_pipeline.reports.types import report_request
 from ledgerguard_pipeline.silver.rebuild import catch_up
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.differences import (
+    GUESSED,
+    Difference,
+    DifferenceClass,
+    Level,
+    TieOut,
+)
 from ledgerguard_pipeline.tieout.document_levels.facts import read_documents
 from ledgerguard_pipeline.tieout.document_levels.labels import name_journal
 from ledgerguard_pipeline.tieout.document_levels.listed import COLUMNS, HOME_COLUMN, compare_listed
@@ -44,6 +50,10 @@ SELECT entity, txn_id, min(txn_date), coalesce(sum(amount) FILTER (amount > 0), 
     -coalesce(sum(amount) FILTER (amount < 0), 0), bool_or(confidence = 'guess')
 FROM silver.postings WHERE realm_id = ? GROUP BY entity, txn_id HAVING sum(amount) <> 0
 ORDER BY entity, length(txn_id), txn_id
+"""
+_CONTRADICTED = """
+SELECT tax_rate_id, side, account_id, seen, contradicted FROM silver.tax_account
+WHERE realm_id = ? AND contradicted > 0 ORDER BY contradicted DESC, length(tax_rate_id), tax_rate_id, side
 """
 
 
@@ -103,13 +113,25 @@ class DocumentLevels:
                             document.name if document else entity,
                             Decimal(debit),
                             Decimal(credit),
-                            "One of its legs rests on a guess." if guessed else "",
+                            GUESSED if guessed else "",
                             DifferenceClass.MISFIT_NUMBER
                             if misfit
                             else DifferenceClass.UNEXPLAINED,
                         )
                     )
         return self._tie_out.keep(self._realm, Level.DERIVED, None, found)
+
+    def contradicted(self) -> list[str]:
+        """Taxes that the journal shows on more than one account, in words. No call."""
+        with self._store.workspace.read() as view:
+            if view is None or not has_table(view, "tax_account"):
+                return []
+            rows = view.connection.execute(_CONTRADICTED, [str(self._realm)]).fetchall()
+        return [
+            f"rate {rate or 'without a name'} of {side}, account {account} in {seen:,} documents and "
+            f"others in {against:,}"
+            for rate, side, account, seen, against in rows
+        ]
 
     def matched(self) -> tuple[list[Difference], Coverage]:
         """L2: what documents post and what the journal has, and how much of it they explain.

@@ -15,15 +15,18 @@ from ledgerguard_pipeline.tieout.tables import at
 _PURCHASE = "('Bill', 'VendorCredit', 'Purchase')"
 
 
-def learn(session: OpenStore, realm: str) -> bool:
-    """Learn the map of a company anew; False if every rate still has the account it had."""
+def learn(session: OpenStore, realm: str, postings: str) -> bool:
+    """Learn the map of a company anew; False if every rate still has the account it had.
+
+    ``postings`` names the table of its legs as they were just derived.
+    """
     connection, catalog = session.connection, session.catalog
     map_ = at(catalog, "tax_account")
     present = {str(row[0]) for row in connection.execute(READ_TABLES, [catalog]).fetchall()}
-    if "journal" not in present or "postings" not in present:
+    if "journal" not in present:
         return False
     values = {"realm": realm}
-    statement = _votes(catalog, items="item" in present)
+    statement = _votes(catalog, postings, items="item" in present)
     found = connection.execute(statement, values).to_arrow_table()
     before = set(
         connection.execute(
@@ -40,8 +43,8 @@ def learn(session: OpenStore, realm: str) -> bool:
     return before != after
 
 
-def _votes(catalog: str, *, items: bool) -> str:
-    postings, journal = at(catalog, "postings"), at(catalog, "journal")
+def _votes(catalog: str, postings: str, *, items: bool) -> str:
+    journal = at(catalog, "journal")
     stock = (
         "SELECT unnest([asset_account_id, expense_account_id, cogs_account_id]) AS account_id "
         f"FROM {at(catalog, 'item')} WHERE realm_id = $realm AND type = 'Inventory'"

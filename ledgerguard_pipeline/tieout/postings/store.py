@@ -22,6 +22,8 @@ from ledgerguard_pipeline.tieout.tables import at
 from ledgerguard_pipeline.tieout.tables import create as create_journal
 from ledgerguard_pipeline.values import RealmId
 
+_DERIVED = "derived_postings"
+"""A table of the connection alone."""
 _ROLES = {
     "undeposited": "account_sub_type = 'UndepositedFunds'",
     "discounts": "account_sub_type = 'DiscountsRefundsGiven'",
@@ -56,11 +58,7 @@ class PostingStore:
             BronzeError: nothing could be kept.
         """
         catch_up(self._store, str(realm))
-        done = self._derive(realm)
-        if self._workspace.write(realm, lambda session: learning.learn(session, str(realm))):
-            again = self._derive(realm)
-            done = Derived(max(done.documents, again.documents), again.legs)
-        return done
+        return self._derive(realm)
 
     def _derive(self, realm: RealmId | str) -> Derived:
         home = self._store.reports.company_facts(realm).home_currency
@@ -81,23 +79,40 @@ class PostingStore:
 
 
 def _write(session: OpenStore, present: set[str], values: dict[str, str | None]) -> Derived:
+    connection = session.connection
+    _legs(session, present, values)
+    if learning.learn(session, str(values["realm"]), _DERIVED):
+        _legs(session, present, values)
+    changed = _replace(session, {"realm": values["realm"]})
+    row = connection.execute(f"SELECT count(*) FROM {_DERIVED}").fetchone()
+    connection.execute(f"DROP TABLE {_DERIVED}")
+    connection.execute("DROP TABLE tax_map")
+    return Derived(changed, int(row[0]) if row else 0)
+
+
+def _legs(session: OpenStore, present: set[str], values: dict[str, str | None]) -> None:
+    """Derive the legs of a company, with what is known of its taxes."""
     connection, catalog = session.connection, session.catalog
-    postings = at(catalog, "postings")
-    realm = {"realm": values["realm"]}
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE tax_map AS SELECT tax_rate_id, side, account_id FROM "
         f"{at(catalog, 'tax_account')} WHERE realm_id = $realm",
-        realm,
+        {"realm": values["realm"]},
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE derived_postings AS "
+        f"CREATE OR REPLACE TEMP TABLE {_DERIVED} AS "
         + legs_sql(lambda name: at(catalog, name), present),
         values,
     )
+
+
+def _replace(session: OpenStore, realm: dict[str, str | None]) -> int:
+    """Write the documents whose legs changed; how many."""
+    connection = session.connection
+    postings = at(session.catalog, "postings")
     listed = ", ".join(tables.POSTING_COLUMNS)
     digest = f"entity, txn_id, count(*) AS legs, bit_xor(hash({listed})) AS digest"
     changed = connection.execute(
-        f"SELECT entity, txn_id FROM (SELECT {digest} FROM derived_postings GROUP BY ALL) AS new "
+        f"SELECT entity, txn_id FROM (SELECT {digest} FROM {_DERIVED} GROUP BY ALL) AS new "
         f"FULL JOIN (SELECT {digest} FROM {postings} WHERE realm_id = $realm GROUP BY ALL) AS old "
         "USING (entity, txn_id) WHERE new.legs IS DISTINCT FROM old.legs "
         "OR new.digest IS DISTINCT FROM old.digest",
@@ -111,14 +126,11 @@ def _write(session: OpenStore, present: set[str], values: dict[str, str | None])
             realm,
         )
         connection.execute(
-            f"INSERT INTO {postings} BY NAME SELECT * FROM derived_postings "
+            f"INSERT INTO {postings} BY NAME SELECT * FROM {_DERIVED} "
             "SEMI JOIN changed_postings USING (entity, txn_id)"
         )
         connection.unregister("changed_postings")
-    row = connection.execute("SELECT count(*) FROM derived_postings").fetchone()
-    connection.execute("DROP TABLE derived_postings")
-    connection.execute("DROP TABLE tax_map")
-    return Derived(changed.num_rows, int(row[0]) if row else 0)
+    return int(changed.num_rows)
 
 
 def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) -> Any:

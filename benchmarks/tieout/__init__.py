@@ -1,0 +1,1 @@
+"""How surely and how fast the books are compared: planted faults, clean companies, seconds."""
