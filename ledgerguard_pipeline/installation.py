@@ -38,7 +38,7 @@ from ledgerguard_pipeline.qbo.transport.retry import RetryPolicy
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect
+    from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
     from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.recorder import Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService

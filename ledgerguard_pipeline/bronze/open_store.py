@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed
+from ledgerguard_pipeline.bronze.backends.duckdb_file import Noticed
+from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
 from ledgerguard_pipeline.bronze.follower import Follower
 from ledgerguard_pipeline.bronze.layout import other_environment
 from ledgerguard_pipeline.bronze.store import BronzeStore

@@ -14,7 +14,8 @@ import duckdb
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.backends.choose import backend_at
-from ledgerguard_pipeline.bronze.backends.duckdb_file import Connect, Noticed, import_for_binding
+from ledgerguard_pipeline.bronze.backends.duckdb_file import Noticed, import_for_binding
+from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
 from ledgerguard_pipeline.bronze.backends.sql_guard import ask
 from ledgerguard_pipeline.bronze.follower import Follower, Nobody, Work, follow
 from ledgerguard_pipeline.bronze.layout import enter, has_schema, prepare, reenter

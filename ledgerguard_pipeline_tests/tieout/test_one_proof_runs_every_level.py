@@ -14,6 +14,7 @@ from ledgerguard_pipeline.tieout.differences import Level
 from ledgerguard_pipeline.tieout.findings import FindingKind
 from ledgerguard_pipeline.tieout.proof import Proof, ProofResult, ProofState
 from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline_tests.bronze.openings import noting
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_client
 from ledgerguard_pipeline_tests.tieout.documents import unexplained
 
@@ -140,13 +141,8 @@ def test_the_file_is_opened_once_between_two_answers_and_free_while_they_are_wai
     books: Books,
 ) -> None:
     openings: list[bool] = []
-
-    def connect(_file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-        openings.append(read_only)
-        return duckdb.connect(":memory:")
-
     store, looking = (
-        BronzeStore(books.file, Environment.SANDBOX, connect=connect),
+        BronzeStore(books.file, Environment.SANDBOX, connect=noting(openings)),
         Looking(books.file),
     )
     with open_client(books.sandbox, ledger=looking) as client:

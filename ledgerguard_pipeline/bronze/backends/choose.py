@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from ledgerguard_pipeline.bronze.backends.base import Backend
-from ledgerguard_pipeline.bronze.backends.duckdb_file import (
-    BronzeFile,
-    Connect,
-    Noticed,
-    open_memory,
-)
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, Noticed, open_memory
+from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress
 

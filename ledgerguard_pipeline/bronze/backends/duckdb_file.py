@@ -29,6 +29,7 @@ import structlog
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable
+from ledgerguard_pipeline.bronze.backends.kept_instance import Connect, KeptInstance
 from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.private_folder import make_private
@@ -36,9 +37,6 @@ from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
 
 Noticed = Callable[["BronzeUnusable | None"], None]
 """Called when the file could not be opened, and when it could (again)."""
-
-Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
-"""Supplies a connection for (Bronze file, read only?): to an in-memory DuckDB or to the file."""
 
 CATALOG = "ledgerguard"
 ROW_GROUP_ROWS = 10_240
@@ -51,11 +49,6 @@ _MEMORY = "384MB"
 _SMALL_BYTES, _THREADS = 64 * 1024 * 1024, 2
 """A small file is worked on by one thread: handing a few rows from thread to thread costs more than
 the work (measured: statements over a company of 470 objects take 1.7 times the CPU with two)."""
-_SETTINGS = {
-    "TimeZone": "'UTC'",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _log = structlog.get_logger(__name__)
@@ -91,12 +84,15 @@ _mutexes = _FileMutexes()
 
 def open_memory(path: Path, _read_only: bool) -> duckdb.DuckDBPyConnection:  # noqa: FBT001  # a Connect
     """The default supplier: an in-memory DuckDB to which the file gets attached."""
-    try:
-        small = path.stat().st_size < _SMALL_BYTES
-    except OSError:  # not there yet, or out of reach, which attaching says better
-        small = True
-    threads = 1 if small else _THREADS
+    threads = 1 if _is_small(path) else _THREADS
     return duckdb.connect(":memory:", config={"threads": threads, "memory_limit": _MEMORY})
+
+
+def _is_small(path: Path) -> bool:
+    try:
+        return path.stat().st_size < _SMALL_BYTES
+    except OSError:  # not there yet, or out of reach, which attaching says better
+        return True
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path, catalog: str) -> None:
@@ -125,7 +121,7 @@ class BronzeFile:
     ) -> None:
         self.path = path.resolve()
         self.name = f"the Bronze file {self.path}"
-        self._connect = connect
+        self._instance = KeptInstance(self.path, connect)
         self._clock = clock
         self._wait = lock_wait_seconds
         self._random = random.Random()  # noqa: S311  # jitter, not a secret
@@ -234,8 +230,11 @@ class BronzeFile:
             session = self._open(read_only=read_only, deadline=deadline)
             try:
                 yield session
-            finally:
+            except BaseException:
                 session.connection.close()
+                self._instance.end(read_only=read_only)
+                raise
+            self._instance.give_back(session.connection, session.catalog, read_only=read_only)
         finally:
             mutex.release()
 
@@ -246,7 +245,8 @@ class BronzeFile:
         while True:
             connection: duckdb.DuckDBPyConnection | None = None
             try:
-                connection = self._connect(self.path, read_only)
+                small = _is_small(self.path)
+                connection = self._instance.borrow(read_only=read_only, small=small)
                 session = OpenStore(connection, self._attach(connection, read_only=read_only))
                 self._once.free(read_only=read_only)
                 self._notice(None)
@@ -254,6 +254,7 @@ class BronzeFile:
             except BaseException as error:
                 if connection is not None:
                     connection.close()
+                    self._instance.end(read_only=read_only)
                 if not isinstance(error, duckdb.Error):
                     raise
                 text = str(error)
@@ -282,12 +283,7 @@ class BronzeFile:
                 connection.execute(f"ATTACH '{target}' AS {CATALOG} (READ_ONLY)")
             else:
                 attach_new(connection, self.path, CATALOG)
-        for name, value in _SETTINGS.items():
-            connection.execute(f"SET {name} = {value}")
-        spill = str(self.path).replace("'", "''") + ".tmp"
-        connection.execute(f"SET temp_directory = '{spill}'")
-        if read_only:
-            connection.execute("SET enable_external_access = false")
+        connection.execute("SET TimeZone = 'UTC'")
         return catalog
 
     def _tell(self, holder: int | None, seconds: float) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
-from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, Connect, open_memory
+from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, open_memory
+from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.config.settings import Settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
@@ -13,6 +12,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.backends.shared_opening import LONGEST
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
 from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline_tests.bronze.openings import noting
 from ledgerguard_pipeline_tests.bronze.records import NOON, REALM, load, record
 from ledgerguard_pipeline_tests.clocks import FakeClock
 
@@ -23,14 +23,11 @@ class Counted:
     def __init__(self, path: Path) -> None:
         self.clock = FakeClock(NOON)
         self.openings: list[bool] = []
-        self.store = BronzeStore(path, Environment.SANDBOX, clock=self.clock, connect=self._connect)
+        connect = noting(self.openings)
+        self.store = BronzeStore(path, Environment.SANDBOX, clock=self.clock, connect=connect)
         self.store.commit([load(record("1"))])
         self.openings.clear()
         self.other = BronzeStore(path, Environment.SANDBOX, lock_wait_seconds=0.01)
-
-    def _connect(self, _file: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-        self.openings.append(read_only)
-        return duckdb.connect(":memory:")
 
     def note(self, text: str) -> None:
         """Write something beside Bronze."""
@@ -81,6 +78,17 @@ def test_reads_and_writes_of_a_block_share_one_opening_and_see_each_other(counte
     assert counted.elsewhere() == {"Invoice": 1}
     assert store.counts(REALM) == {"Invoice": 1}
     assert counted.openings == [False, True]
+
+
+def test_reads_of_a_block_share_one_opening_beside_other_readers(counted: Counted) -> None:
+    store = counted.store
+    with store.workspace.shared(read_only=True):
+        assert store.counts(REALM) == {"Invoice": 1}
+        assert store.last_loads(REALM).keys() == {"Invoice"}
+        assert counted.openings == [True]
+        store.commit([load(record("2"))])  # a write opens the file for itself
+        assert store.counts(REALM) == {"Invoice": 2}
+    assert counted.openings == [True, False, True]
 
 
 def test_others_get_the_file_where_the_block_lets_go_of_it(counted: Counted) -> None:

@@ -121,6 +121,9 @@ class Sabotaged:
             return self._deed(self._real)
         return self._real.execute(statement, values)
 
+    def cursor(self) -> Sabotaged:
+        return self
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)
 

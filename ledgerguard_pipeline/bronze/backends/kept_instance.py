@@ -1,0 +1,95 @@
+"""One in-memory DuckDB that stays between the uses of a file, instead of a new one for each.
+
+Starting and ending a DuckDB takes 15 ms of CPU, more than attaching a small file and reading it. The
+file itself is attached for a use and detached after it, which checkpoints and frees it like closing
+does: between two uses nobody is kept out. Whatever went wrong, or left more behind than it found, ends
+the instance too. Decision 76 in docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+Connect = Callable[[Path, bool], duckdb.DuckDBPyConnection]
+"""Supplies a connection for (Bronze file, read only?): to an in-memory DuckDB or to the file."""
+
+_WHOLE_INSTANCE = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+_COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery")
+"""Files that DuckDB keeps beside a database file."""
+_OTHERS = "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
+_inherited: list[duckdb.DuckDBPyConnection] = []
+"""Instances of a parent process: their threads are not here, so they are never touched again."""
+
+
+class KeptInstance:
+    """The instances of one file: one to read, one to write. The caller sees to one use at a time."""
+
+    def __init__(self, path: Path, supply: Connect) -> None:
+        self._path = path
+        self._supply = supply
+        self._pid = os.getpid()
+        self._roots: dict[bool, duckdb.DuckDBPyConnection] = {}
+        self._small = True
+
+    def borrow(self, *, read_only: bool, small: bool) -> duckdb.DuckDBPyConnection:
+        """A connection with nothing attached yet; an instance made for another size is not used.
+
+        Raises:
+            duckdb.Error: what the supplier of connections says.
+        """
+        if self._pid != os.getpid():
+            _inherited.extend(self._roots.values())
+            self._roots.clear()
+            self._pid = os.getpid()
+        if small is not self._small:
+            self.end()
+            self._small = small
+        if read_only not in self._roots:
+            root = self._supply(self._path, read_only)
+            try:
+                self._set_up(root, read_only=read_only)
+            except BaseException:
+                root.close()
+                raise
+            self._roots[read_only] = root
+        return self._roots[read_only].cursor()
+
+    def give_back(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str, *, read_only: bool
+    ) -> None:
+        """Detach the file and keep the instance; end it if anything else is attached."""
+        try:
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {catalog}")
+            if not read_only:  # a commit may have chosen for itself
+                connection.execute("SET disabled_compression_methods = ''")
+            clean = connection.execute(_OTHERS).fetchone() is None
+        except duckdb.Error:  # a connection to the file itself, for one
+            clean = False
+        connection.close()
+        if not clean:
+            self.end(read_only=read_only)
+
+    def end(self, *, read_only: bool | None = None) -> None:
+        """End the instance for reading or for writing, or both; the next use starts one."""
+        for kind in [kind for kind in self._roots if read_only is None or kind is read_only]:
+            self._roots.pop(kind).close()
+
+    def _set_up(self, root: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        """What holds for all uses. Who reads gets at no file but this one."""
+        for name, value in _WHOLE_INSTANCE.items():
+            root.execute(f"SET {name} = {value}")
+        path = str(self._path).replace("'", "''")
+        root.execute(f"SET temp_directory = '{path}.tmp'")
+        if read_only:
+            files = ", ".join(f"'{path}{ending}'" for ending in ("", *_COMPANIONS))
+            root.execute(f"SET allowed_paths = [{files}]")
+            root.execute(f"SET allowed_directories = ['{path}.tmp']")
+            root.execute("SET enable_external_access = false")
