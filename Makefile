@@ -1,4 +1,4 @@
-.PHONY: help demo test up check coverage bench bench-tieout bench-events bench-fleet lock clean
+.PHONY: help demo test up check coverage bench bench-events bench-fleet lock clean
 PYTHON ?= python3.11
 export PYTHON
 # Where this is set, every start of Python compiles every module again: seconds per command.
@@ -18,8 +18,6 @@ coverage:  ## run the tests and list the lines none of them reaches (ARGS="PATH"
 	@scripts/coverage $(ARGS)
 bench:  ## measure speed, calls and memory against the alternatives (ARGS="--million --write")
 	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
-bench-tieout:  ## plant faults in books and time their comparison (ARGS="--only journal")
-	@scripts/setup dev && .venv/bin/python -m benchmarks.tieout $(ARGS)
 bench-events:  ## measure webhooks: receiver, queue, event to row (ARGS="--write")
 	@scripts/setup dev && .venv/bin/python -m benchmarks.events $(ARGS)
 bench-fleet:  ## measure a thousand companies: runs, CPU, calls, memory (ARGS="--realms 100")
