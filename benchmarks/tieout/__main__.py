@@ -1,4 +1,4 @@
-"""``python -m benchmarks.tieout``, which ``.venv/bin/python -m benchmarks.tieout`` starts: how sure and how fast a tie-out is.
+"""``python -m benchmarks.tieout``: how sure and how fast a tie-out is.
 
 Everything runs in this process: the sandbox answers over HTTP from a thread of its own, and what is
 timed opens the bytes it answered before.

@@ -3,7 +3,7 @@
 Starting and ending a DuckDB takes 15 ms of CPU, more than attaching a small file and reading it. The
 file itself is attached for a use and detached after it, which checkpoints and frees it like closing
 does: between two uses nobody is kept out. Whatever went wrong, or left more behind than it found, ends
-the instance too. Decision 82 in docs/decisions.md.
+the instance too. Decision 80 in docs/decisions.md.
 """
 
 from __future__ import annotations
