@@ -1,4 +1,7 @@
-"""Noticing a company that was just connected, and sweeping the companies where they are many."""
+"""Noticing a company that was just connected, and sweeping the companies where they are many.
+
+Decision 78 in docs/decisions.md.
+"""
 
 import hashlib
 import json
