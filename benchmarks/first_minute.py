@@ -3,7 +3,9 @@
 What somebody does who tries the product: a fresh environment in an empty folder, ``pip install`` of
 the wheel, ``ledgerguard demo``. Packages come from pip's cache; the first round, which fills it, is
 not counted. With ``--wheels`` they come from a folder of wheels made beforehand, so that no package
-index plays a part. CPU seconds stand beside the time, for machines that do other work meanwhile.
+index plays a part; with ``--uv`` uv installs; ``--floor`` adds the install of the six packages alone
+that any such project needs. CPU seconds stand beside the time, for machines that do other work
+meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ import typer
 from benchmarks.environments import ROOT
 from benchmarks.process import BenchFailed, clean_environment
 
+_UV = str(ROOT / ".venv" / "installer" / "bin" / "uv")
+_FLOOR = [
+    *("dagster==1.13.27", "dagster-webserver==1.13.27", "dagster-duckdb==0.29.27"),
+    *("requests-oauthlib", "pandas", "duckdb==1.5.5"),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -40,6 +48,12 @@ def main(
         bool, typer.Option(help="Install from a folder of wheels instead of pip's cache.")
     ] = False,
     invoices: Annotated[int | None, typer.Option(min=1, help="Size of the demo's company.")] = None,
+    uv: Annotated[
+        bool, typer.Option(help="Install with uv, from its cache, instead of with pip.")
+    ] = False,
+    floor: Annotated[
+        bool, typer.Option(help="Also install the six packages alone that any such project needs.")
+    ] = False,
 ) -> None:
     """Print each round's steps and the best of each."""
     with tempfile.TemporaryDirectory() as name:
@@ -49,7 +63,10 @@ def main(
         size = [] if invoices is None else ["--invoices", str(invoices)]
         found: list[list[Step]] = []
         for number in range(rounds if wheels else rounds + 1):
-            steps = first_minute(folder / f"round-{number}", wheel, source, size)
+            steps = first_minute(folder / f"round-{number}", wheel, source, size, uv=uv)
+            if floor:
+                _show("floor", [installing(folder / "floor", _FLOOR, source, uv=uv)])
+                shutil.rmtree(folder / "floor")
             if wheels or number:
                 found.append(steps)
                 _show(f"round {len(found)}", steps)
@@ -73,20 +90,30 @@ def collected(folder: Path, wheel: Path) -> list[str]:
 
 
 def first_minute(
-    folder: Path, wheel: Path, source: Sequence[str], size: Sequence[str]
+    folder: Path, wheel: Path, source: Sequence[str], size: Sequence[str], *, uv: bool = False
 ) -> list[Step]:
     """One round in a folder of its own, which is removed in the end."""
+    installed = installing(folder, [str(wheel)], source, uv=uv)
+    program = folder / "environment" / "bin" / "ledgerguard"
+    steps = [installed, _timed("demo", [str(program), "demo", *size], folder)]
+    shutil.rmtree(folder)
+    return steps
+
+
+def installing(
+    folder: Path, packages: Sequence[str], source: Sequence[str], *, uv: bool = False
+) -> Step:
+    """Install into a new environment in a new folder, ``environment`` in it."""
     folder.mkdir()
     environment = folder / "environment"
     _run([sys.executable, "-m", "venv", "--without-pip", str(environment)], cwd=folder)
     python = str(environment / "bin" / "python")
-    install = [*_pip(), "--python", python, "install", "-qq", *source, str(wheel)]
-    steps = [
-        _timed("pip install", install, folder),
-        _timed("demo", [str(environment / "bin" / "ledgerguard"), "demo", *size], folder),
-    ]
-    shutil.rmtree(folder)
-    return steps
+    program = [_UV, "pip", "install", "--python", python] if uv else _into(python)
+    return _timed("install", [*program, "-qq", *source, *packages], folder)
+
+
+def _into(python: str) -> list[str]:
+    return [*_pip(), "--python", python, "install"]
 
 
 def _pip() -> list[str]:

@@ -117,7 +117,7 @@ def test_a_callback_works_once(plane: ControlPlane, connector: Connector) -> Non
 
 def test_even_a_denied_consent_uses_its_state_up(connector: Connector) -> None:
     params = callback(connector, error="access_denied")
-    with pytest.raises(ConsentError, match="not allowed"):
+    with pytest.raises(ConsentError, match="was denied"):
         connector.complete(params)
     with pytest.raises(ConsentError, match="already been used"):
         connector.complete(params)
