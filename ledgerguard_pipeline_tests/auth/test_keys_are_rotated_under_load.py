@@ -130,12 +130,15 @@ def test_refreshes_go_on_while_keys_change(
     worker.start()
     try:
         rotations = [rotate_keys(rotating) for _ in range(8)]
+        # How often the other thread got to it meanwhile is up to the machine.
+        while endpoint.refreshes < 3 and worker.is_alive() and len(rotations) < 500:
+            rotations.append(rotate_keys(rotating))
     finally:
         done.set()
         worker.join()
 
     assert failures == []
-    assert len({rotation.key_id for rotation in rotations}) == 8
+    assert len({rotation.key_id for rotation in rotations}) == len(rotations)
     assert not any(rotation.kept or rotation.unopened for rotation in rotations)
     stored = loaded(open_plane(), REALM)
     assert endpoint.refreshes > 1
