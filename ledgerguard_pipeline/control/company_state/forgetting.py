@@ -9,36 +9,22 @@ from sqlalchemy import delete
 
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import (
-    alert_signs,
-    alert_told,
-    capabilities,
-    check_faults,
+    call_counts,
+    call_slots,
     companies,
-    count_gaps,
-    doubts,
-    refusals,
-    sync_marks,
-    sync_requests,
-    tie_outs,
-    webhook_events,
+    metadata,
+    refresh_attempts,
+    tokens,
 )
 from ledgerguard_pipeline.values import Environment, RealmId
 
-_TABLES = (
-    alert_signs,
-    alert_told,
-    capabilities,
-    check_faults,
-    count_gaps,
-    doubts,
-    refusals,
-    sync_marks,
-    sync_requests,
-    tie_outs,
-    webhook_events,
-    # Last: as long as its row is there, the command can be given again.
-    companies,
-)
+_KEPT = (call_counts, call_slots, refresh_attempts, tokens)
+_OF_A_COMPANY = [
+    table
+    for table in metadata.sorted_tables
+    if {"environment", "realm_id"} <= set(table.columns.keys()) and table not in (*_KEPT, companies)
+]
+"""Every other table with rows of companies, those that later versions add among them."""
 
 
 def forget_company(database: Database, environment: Environment, realm: RealmId) -> None:
@@ -48,7 +34,8 @@ def forget_company(database: Database, environment: Environment, realm: RealmId)
         ControlUnavailable: the database gave no usable answer; nothing was removed.
     """
     with database.write(f"company:{realm}") as connection:
-        for table in _TABLES:
+        # Its own row comes last: as long as that is there, the command can be given again.
+        for table in (*_OF_A_COMPANY, companies):
             connection.execute(
                 delete(table).where(
                     table.c.environment == environment.value, table.c.realm_id == realm
