@@ -107,3 +107,14 @@ def test_a_forked_child_starts_its_own(started: Started) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert started.store.counts(REALM) == {"Invoice": 1}
     assert started.starts == [False, True]
+
+
+def test_a_file_that_grew_large_gets_more_threads(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BronzeStore(path, Environment.SANDBOX)
+    store.commit([load(record("1"))])
+    threads = "SELECT current_setting('threads')"
+    assert store.sql(threads).rows == [(1,)]
+    monkeypatch.setattr("ledgerguard_pipeline.bronze.backends.duckdb_file._SMALL_BYTES", 1)
+    assert store.sql(threads).rows == [(2,)]
