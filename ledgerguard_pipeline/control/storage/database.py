@@ -315,13 +315,27 @@ def _parse(url: str) -> URL:
 
 
 def _private_file(path: Path) -> None:
+    """Make the file where there is none, for its owner only.
+
+    One that exists is not opened, not even to look: closing it would take every lock that this
+    process holds on it, whoever of it did the locking (POSIX). SQLite's other connections would
+    then use the file unlocked, and the next process to leave would delete the log under them, with
+    what they write into it (sqlite.org, "How To Corrupt An SQLite Database File", 2.2).
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _not_opened(path, "no permission") from None
     except OSError as error:
-        raise ConfigurationError(
-            f"The control database {path} cannot be opened ({error.strerror}). Check the folder "
-            "and its owner, or set LEDGERGUARD_HOME."
-        ) from error
+        raise _not_opened(path, str(error.strerror)) from error
+
+
+def _not_opened(path: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The control database {path} cannot be opened ({why}). Check the folder and its owner, "
+        "or set LEDGERGUARD_HOME."
+    )
 
 
 def _engine(url: URL, *, durable: bool) -> Engine:
