@@ -1,4 +1,4 @@
-.PHONY: help demo test up check coverage bench bench-events bench-fleet lock clean
+.PHONY: help demo test up check coverage soak bench bench-events bench-fleet lock clean
 PYTHON ?= python3.11
 export PYTHON
 # Where this is set, every start of Python compiles every module again: seconds per command.
@@ -16,6 +16,8 @@ check:  ## only the static checks: format, lint, types, imports, Dagster definit
 	@scripts/setup dev && scripts/check
 coverage:  ## run the tests and list the lines none of them reaches (ARGS="PATH" for some tests)
 	@scripts/coverage $(ARGS)
+soak:  ## minutes of faults, edits and kills, then Bronze against the books (ARGS="--minutes 30 --seed 7")
+	@scripts/setup dev && .venv/bin/python -m ledgerguard_pipeline_tests.soak $(ARGS)
 bench:  ## measure speed, calls and memory against the alternatives (ARGS="--million --write")
 	@scripts/setup dev && .venv/bin/ledgerguard bench $(ARGS)
 bench-events:  ## measure webhooks: receiver, queue, event to row (ARGS="--write")

@@ -173,9 +173,9 @@ class Stack(Embedded):
         return home
 
     def _stores(self) -> dict[str, str]:
-        databases = [self._closing.enter_context(postgres_database()) for _ in range(3)]
-        dagster, control, lake = (urlsplit(url) for url in databases)
+        dagster, control, lake = (urlsplit(url) for url in self._databases())
         redis = self._closing.enter_context(RedisProcess("--maxmemory-policy", "noeviction"))
+        self.redis = redis
         socket_file = redis.url.removeprefix("unix://")
         index = parse_qs(dagster.query)["host"][0]
         return {
@@ -197,6 +197,10 @@ class Stack(Embedded):
             "DAGSTER_RUN_SLOTS": "2",
         }
 
+    def _databases(self) -> list[str]:
+        """Three empty databases on one server: Dagster's, the control plane's, the lake's."""
+        return [self._closing.enter_context(postgres_database()) for _ in range(3)]
+
     def start(self) -> None:
         """Code server and workers together, then the daemon."""
         self.start_code_server()
@@ -204,12 +208,12 @@ class Stack(Embedded):
             self.start_worker(name)
         self._start_daemon()
 
-    def start_worker(self, name: str) -> None:
+    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
         """One Celery worker of one slot, as its systemd unit starts it."""
-        self.spawn(
+        return self.spawn(
             name,
             *unit_command("worker@", name=name),
-            PYTHONPATH=os.pathsep.join([str(DEPLOY / "celery"), str(PROJECT)]),
+            PYTHONPATH=os.pathsep.join([str(DEPLOY / "celery"), self.environment["PYTHONPATH"]]),
         )
 
 

@@ -1,0 +1,55 @@
+"""``python -m ledgerguard_pipeline_tests.soak``, which ``make soak`` starts."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ledgerguard_pipeline_tests.soak.guarantees import Guarantee
+from ledgerguard_pipeline_tests.soak.run import soak
+
+
+def main() -> int:
+    """Exit code 0 if every promise held, 1 if one broke."""
+    parser = argparse.ArgumentParser(prog="make soak ARGS=", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=2.0, help="2, 30 or 480, or any other")
+    parser.add_argument("--seed", type=int, help="repeats a soak; drawn anew by default")
+    parser.add_argument("--stack", choices=("embedded", "celery"), default="embedded")
+    parser.add_argument(
+        "--without", type=Guarantee, choices=list(Guarantee), help="switch a guarantee off"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there as JSON")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave everything there")
+    parser.add_argument("--quiet", action="store_true", help="do not say what happens meanwhile")
+    given = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="lgsoak"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        found = soak(
+            folder.resolve(),
+            minutes=given.minutes,
+            seed=seed,
+            on_celery=given.stack == "celery",
+            without=given.without,
+            loud=not given.quiet,
+        )
+    except BaseException:
+        sys.stderr.write(f"The soak itself failed; its files are in {folder}\n")
+        raise
+    sys.stdout.write(found.text() + "\n")
+    if found.held and given.keep is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        sys.stdout.write(f"Its files are in {folder}\n")
+    if given.json is not None:
+        given.json.write_text(found.to_json() + "\n", encoding="utf-8")
+    return 0 if found.held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The four companies of a soak, and the sandbox they are served from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
+from ledgerguard_pipeline.sandbox.seed.build import build_company
+from ledgerguard_pipeline.sandbox.serve.server_process import FIRST_REALM, SandboxServer
+from ledgerguard_pipeline.sandbox.switches import Hazard, Switches
+
+CLIENT_SECRET = "cAnArY-client-secret-of-the-soak-0123456789"
+VERIFIER = "cAnArY-verifier-token-of-the-soak-0123456789"
+
+CALM_TYPES = ("Department", "Term", "PaymentMethod")
+"""Edited by nothing but the actions that need an object nobody else touches."""
+
+LUCK = {
+    "loss": 0.15, "duplicate": 0.15, "reorder": 0.15, "reorder_seconds": 160.0,
+    "jitter_seconds": 80.0, "gather_seconds": 10.0, "time_scale": 0.05,
+}  # fmt: skip
+"""How badly webhooks travel: every seventh lost, doubled or out of order, all of them late.
+Time passes twenty times as fast as at Intuit, so that its ladder of repetitions fits into a soak."""
+
+EVEN_LUCK = {"loss": 0.0, "duplicate": 0.0, "reorder": 0.0, "jitter_seconds": 0.0}
+
+EDITS_WHILE_PAGING = Hazard(entities=("Invoice",), delete=50, insert=48)
+"""Every page moves more rows than two pages share, so a walk that trusts positions loses some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many invoices the large company has and the others, and how many a page may hold.
+
+    ``kept`` are the entity types to keep, all if empty.
+    """
+
+    large: int
+    small: int
+    page: int
+    kept: tuple[str, ...] = ()
+
+
+SHORT = Size(
+    300, 70, 50,
+    ("Invoice", "Payment", "SalesReceipt", "Estimate", "Bill", "Purchase", "JournalEntry",
+     "TimeActivity", "Customer", "Vendor", "Item", "Account", "Class", "Department", "Term",
+     "PaymentMethod", "Attachable"),
+)  # fmt: skip
+"""Types of every kind: so few that four companies are loaded well before two minutes are over."""
+LONG = Size(3_000, 150, 400)
+
+
+def size_of(minutes: float) -> Size:
+    """The books for a soak of that length."""
+    return LONG if minutes >= _LONG_MINUTES else SHORT
+
+
+_LONG_MINUTES = 10.0
+
+
+class Role(StrEnum):
+    """What is special about a company."""
+
+    LARGE = "large"
+    CURRENCIES = "currencies"
+    THROTTLED = "throttled"
+    RECONNECTED = "reconnected"
+
+
+REALMS = {role: str(FIRST_REALM + number) for number, role in enumerate(Role)}
+ROLES = {realm: role for role, realm in REALMS.items()}
+
+
+def build_books(seed: int, size: Size) -> list[SandboxCompany]:
+    """The same books for the same seed: one company is large, one keeps several currencies."""
+    return [
+        build_company(
+            realm,
+            seed + number,
+            size.large if role is Role.LARGE else size.small,
+            name=f"Soak {role.value.title()} Søn",
+            varied=role is Role.CURRENCIES,
+        )
+        for number, (role, realm) in enumerate(REALMS.items())
+    ]
+
+
+def serve_books(seed: int, size: Size) -> SandboxServer:
+    """A sandbox, not yet started; its books change while they are first loaded.
+
+    A refresh token used twice ends its grant, as Intuit warns.
+    """
+    return SandboxServer(
+        build_books(seed, size),
+        client_secret=CLIENT_SECRET,
+        switches=Switches(
+            replay_revokes=True, page_limit={"Invoice": size.page}, hazard=EDITS_WHILE_PAGING
+        ),
+    )

@@ -1,0 +1,47 @@
+"""The soaked installation on Celery: PostgreSQL and Redis that can be restarted, and two workers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+import psycopg
+
+from ledgerguard_pipeline_tests.deploy.stack import WORKERS, Stack
+from ledgerguard_pipeline_tests.postgres import PostgresProcess
+from ledgerguard_pipeline_tests.soak.grants import RedisGrants
+from ledgerguard_pipeline_tests.soak.processes import Services
+
+_NAMES = ("dagster", "control", "lake")
+
+
+class RestartableStack(Stack):
+    """Like the deployment on Celery, on a PostgreSQL server of its own."""
+
+    def _databases(self) -> list[str]:
+        self.postgres = self._closing.enter_context(PostgresProcess())
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            for name in _NAMES:
+                connection.execute(f"CREATE DATABASE {name}")
+        return [self.postgres.url.replace("/postgres?", f"/{name}?") for name in _NAMES]
+
+
+class CeleryServices(Services):
+    """With workers, and with stores that are restarted."""
+
+    def __init__(self, stack: RestartableStack) -> None:
+        super().__init__(stack)
+        self._stores = stack
+        self.grants = RedisGrants(stack.redis.url)
+
+    def more(self) -> dict[str, Callable[[], subprocess.Popen[bytes]]]:
+        return {name: partial(self._stores.start_worker, name) for name in WORKERS}
+
+    def restart_store(self, name: str, rng: Random) -> None:
+        how = rng.choice((signal.SIGTERM, signal.SIGKILL))
+        server = self._stores.postgres if name == "database" else self._stores.redis
+        server.stop(how)
+        server.start()

@@ -1,0 +1,112 @@
+"""Test builds: copies of the product with a clock that can be stepped, or without a guarantee.
+
+A build is the package as it is with a few lines replaced; a line that is no longer there fails
+the build, so that no guarantee is believed to be off while it is on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ledgerguard_pipeline_tests.deploy.stack import PROJECT
+
+CLOCK_VARIABLE = "SOAK_CLOCK"
+"""Names the file that says by how many seconds the wall clock of every process is off."""
+
+_PACKAGE = "ledgerguard_pipeline"
+_BESIDE = ("dagster.yaml", "workspace.yaml")
+_STEPPED = f"""
+        import os
+        from datetime import timedelta
+        from pathlib import Path
+
+        try:
+            seconds = float(Path(os.environ["{CLOCK_VARIABLE}"]).read_text(encoding="ascii") or 0)
+        except (KeyError, OSError):
+            seconds = 0.0
+        return datetime.now(UTC) + timedelta(seconds=seconds)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One text of one file of the package, found there once, and what comes instead."""
+
+    path: str
+    old: str
+    new: str
+
+
+class Guarantee(StrEnum):
+    """What can be switched off, to prove that the soak notices."""
+
+    SEAM_CHECK = "seam-check"
+    TOKEN_SWAP = "token-swap"
+    ACK_AFTER_COMMIT = "ack-after-commit"
+    OVERLAP = "overlap"
+    TOMBSTONES = "tombstones"
+
+
+CLOCK = Replacement("clock.py", "\n        return datetime.now(UTC)", _STEPPED)
+
+WITHOUT: dict[Guarantee, tuple[Replacement, ...]] = {
+    Guarantee.SEAM_CHECK: (
+        Replacement(
+            "qbo/paging/page_walk.py",
+            "if seam and previous is not None and not self._joins(previous, page):",
+            "if False and not self._joins(previous, page):",
+        ),
+    ),
+    Guarantee.TOKEN_SWAP: (
+        Replacement(
+            "control/tokens/sql_store.py",
+            "if self._version(connection, realm, writing=True) != expected_version:",
+            "if False:",
+        ),
+        Replacement(
+            "control/tokens/redis_store.py",
+            "if (stored[1] or '') ~= expected then return 'lost' end",
+            "",
+        ),
+    ),
+    Guarantee.ACK_AFTER_COMMIT: (
+        Replacement(
+            "ingestion/events/event_sync.py",
+            "        try:\n            outcomes = self._storage.commit(loads)\n",
+            "        self._acknowledge(reads)\n"
+            "        try:\n            outcomes = self._storage.commit(loads)\n",
+        ),
+    ),
+    Guarantee.OVERLAP: (
+        Replacement(
+            "ingestion/plan.py", "OVERLAP = timedelta(minutes=5)", "OVERLAP = timedelta(0)"
+        ),
+    ),
+    Guarantee.TOMBSTONES: (
+        Replacement(
+            "ingestion/queries/cdc.py",
+            "if single or (row.id not in shown.alive and row.id not in shown.unreadable)",
+            "if True",
+        ),
+    ),
+}
+
+
+def build(folder: Path, without: Guarantee | None = None) -> Path:
+    """Copy the package into ``folder`` and change it; ``folder`` goes first in PYTHONPATH.
+
+    Raises:
+        LookupError: a text to replace does not stand in its file exactly once.
+    """
+    shutil.copytree(PROJECT / _PACKAGE, folder / _PACKAGE)
+    for name in _BESIDE:
+        shutil.copy2(PROJECT / name, folder / name)
+    for each in (CLOCK, *(WITHOUT[without] if without is not None else ())):
+        path = folder / _PACKAGE / each.path
+        text = path.read_text(encoding="utf-8")
+        if text.count(each.old) != 1:
+            raise LookupError(f"{each.path} does not hold {each.old!r} exactly once")
+        path.write_text(text.replace(each.old, each.new), encoding="utf-8")
+    return folder

@@ -1,0 +1,123 @@
+"""One soak from the first process to the outcome."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline_tests.deploy.stack import Embedded
+from ledgerguard_pipeline_tests.soak.actions import Actions
+from ledgerguard_pipeline_tests.soak.books import LUCK, REALMS, VERIFIER, Role, serve_books, size_of
+from ledgerguard_pipeline_tests.soak.celery import CeleryServices, RestartableStack
+from ledgerguard_pipeline_tests.soak.ending import Ending
+from ledgerguard_pipeline_tests.soak.guarantees import Guarantee, build
+from ledgerguard_pipeline_tests.soak.journal import Journal
+from ledgerguard_pipeline_tests.soak.outcome import Outcome
+from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
+from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
+from ledgerguard_pipeline_tests.soak.watch import Watch
+
+_AT_ONCE = 24
+_ENDING_SECONDS = 150.0
+_LOADED_SECONDS = 60.0
+_FULL_SECONDS = 60.0
+_FULL_SHARE = 1 / 12
+
+
+def soak(
+    folder: Path,
+    *,
+    minutes: float,
+    seed: int,
+    on_celery: bool = False,
+    without: Guarantee | None = None,
+    loud: bool = True,
+) -> Outcome:
+    """Soak an installation made in ``folder``, which may be looked at afterwards."""
+    seconds, size = minutes * 60, size_of(minutes)
+    steps = schedule(seed, seconds, ON_CELERY if on_celery else ROUND)
+    found = Outcome(seed, minutes, "celery" if on_celery else "embedded", without)
+    found.schedule = list(map(str, steps))
+    journal = Journal(loud=loud)
+    with ExitStack() as closing:
+        closing.enter_context(_ending_in_order())
+        sandbox = closing.enter_context(serve_books(seed, size))
+        made = build(folder / "build", without)
+        variables = settings_of(folder, made, LEDGERGUARD_ENTITIES=",".join(size.kept))
+        services: Services
+        if on_celery:
+            services = CeleryServices(
+                closing.enter_context(RestartableStack(folder, sandbox, **variables))
+            )
+        else:
+            services = Services(closing.enter_context(Embedded(folder, sandbox, **variables)))
+        closing.callback(services.stop)
+        services.start()
+        installation = closing.enter_context(Installation.open(services.stack.settings))
+        actions = Actions(
+            sandbox, services, journal, full_seconds=min(_FULL_SECONDS, seconds * _FULL_SHARE)
+        )
+        watch = Watch(sandbox, services, installation, journal)
+        watch.start()
+        for role in Role:
+            actions.connect(role)
+        actions.throttle()
+        journal.note("phase", f"{len(steps)} actions in {seconds:g} s, seed {seed}")
+        began = time.monotonic()
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="action") as pool:
+            under_way = [pool.submit(_end_first_loads, actions, installation, seed)]
+            for step in steps:
+                time.sleep(max(0.0, began + step.at - time.monotonic()))
+                under_way.append(pool.submit(actions.carry_out, step))
+            time.sleep(max(0.0, began + seconds - time.monotonic()))
+            wait(under_way, _ENDING_SECONDS)
+            actions.ending.set()
+        ending = Ending(sandbox, services, installation, journal, found)
+        closing.callback(ending.close)
+        ending.calm()
+        ending.settle()
+        services.stop()
+        watch.close()
+        ending.judge(watch.seen, actions.expiries)
+        found.figures["seconds"] = round(time.time() - journal.began)
+        (folder / "journal.log").write_text(
+            "\n".join(journal.line(entry) for entry in journal.entries()), encoding="utf-8"
+        )
+    return found
+
+
+def _end_first_loads(actions: Actions, installation: Installation, seed: int) -> None:
+    """Once the large company is loaded its pages hold still, and webhooks begin."""
+    loaded = (
+        f"SELECT count(*) FROM bronze._watermarks WHERE realm_id = '{REALMS[Role.LARGE]}' "
+        "AND entity = 'Invoice'"
+    )
+    deadline = time.monotonic() + _LOADED_SECONDS
+    while time.monotonic() < deadline and not actions.ending.wait(1.0):
+        with suppress(LedgerGuardError):
+            if installation.bronze.sql(loaded).rows[0][0]:
+                break
+    actions.sandbox.set(hazard=None)
+    actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
+    actions.journal.note("phase", "webhooks are sent from now on")
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM ends a soak as Ctrl-C does, so that none of its processes is left behind."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

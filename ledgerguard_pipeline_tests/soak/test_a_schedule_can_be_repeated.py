@@ -1,0 +1,25 @@
+"""A soak's schedule comes from its seed alone, and holds all that a soak promises to do."""
+
+from __future__ import annotations
+
+from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
+
+HALF_HOUR = 1_800.0
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    assert schedule(7, HALF_HOUR) == schedule(7, HALF_HOUR)
+    assert schedule(7, HALF_HOUR) != schedule(8, HALF_HOUR)
+
+
+def test_the_shortest_soak_has_every_action() -> None:
+    for shares in (ROUND, ON_CELERY):
+        steps = schedule(1, 120, shares)
+        assert {step.action for step in steps} == set(shares)
+        assert steps == sorted(steps)
+        assert all(step.at < 120 for step in steps)
+
+
+def test_half_an_hour_has_more_than_a_hundred_kills() -> None:
+    steps = schedule(3, HALF_HOUR)
+    assert sum(step.action.startswith("kill_") for step in steps) >= 100
