@@ -48,6 +48,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.storage.private_file import make_private_file
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
 
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -83,7 +84,7 @@ class Database:
         self.clock = clock
         self.patience_seconds = PATIENCE_SECONDS
         if self.is_sqlite:
-            _private_file(Path(self.url.database or ""))
+            make_private_file(Path(self.url.database or ""))
         self._start()
 
     def _start(self) -> None:
@@ -312,30 +313,6 @@ def _parse(url: str) -> URL:
             "shared by the processes of an installation."
         )
     return parsed
-
-
-def _private_file(path: Path) -> None:
-    """Make the file where there is none, for its owner only.
-
-    One that exists is not opened, not even to look: closing it would take every lock that this
-    process holds on it, whoever of it did the locking (POSIX). SQLite's other connections would
-    then use the file unlocked, and the next process to leave would delete the log under them, with
-    what they write into it (sqlite.org, "How To Corrupt An SQLite Database File", 2.2).
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise _not_opened(path, "no permission") from None
-    except OSError as error:
-        raise _not_opened(path, str(error.strerror)) from error
-
-
-def _not_opened(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The control database {path} cannot be opened ({why}). Check the folder and its owner, "
-        "or set LEDGERGUARD_HOME."
-    )
 
 
 def _engine(url: URL, *, durable: bool) -> Engine:

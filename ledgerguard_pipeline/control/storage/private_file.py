@@ -1,0 +1,35 @@
+"""The control plane's SQLite file: made for its owner only, and then left to SQLite alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ledgerguard_pipeline.errors import ConfigurationError
+
+
+def make_private_file(path: Path) -> None:
+    """Make the file where there is none, for its owner only.
+
+    One that exists is not opened, not even to look: closing it would take every lock that this
+    process holds on it, whoever of it did the locking (POSIX). SQLite's other connections would
+    then use the file unlocked, and the next process to leave would delete the log under them, with
+    what they write into it (sqlite.org, "How To Corrupt An SQLite Database File", 2.2).
+
+    Raises:
+        ConfigurationError: it can be neither made nor used.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _not_opened(path, "no permission") from None
+    except OSError as error:
+        raise _not_opened(path, str(error.strerror)) from error
+
+
+def _not_opened(path: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The control database {path} cannot be opened ({why}). Check the folder and its owner, "
+        "or set LEDGERGUARD_HOME."
+    )
