@@ -68,6 +68,7 @@ class Actions:
         self.books = Bookkeeper(sandbox, journal)
         self.ending = threading.Event()
         self.expiries = 0
+        self.connects = 0
         self.rotating = False
         """Whether refresh tokens change with every answer, so that no answer may get lost."""
         self._full_seconds = full_seconds
@@ -147,6 +148,7 @@ class Actions:
                     timeout=30,
                 )
                 callback = self.sandbox.consent(link.headers["Location"], realm)
+                self.connects += 1
                 if session.get(callback, timeout=60).status_code == 200:
                     self.journal.note("action", f"{realm} ({role.value}) is connected")
                     return

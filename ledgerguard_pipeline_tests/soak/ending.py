@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from ledgerguard_pipeline.control.storage.schema import webhook_events
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.soak import canary, outcome
 from ledgerguard_pipeline_tests.soak.books import EVEN_LUCK, REALMS, ROLES
 from ledgerguard_pipeline_tests.soak.journal import Journal
@@ -78,7 +80,7 @@ class Ending:
                 outcome.ENDED, [f"ledgerguard sync {' '.join(arguments)} ended with {code}: {said}"]
             )
 
-    def judge(self, seen: Seen, expiries: int) -> None:
+    def judge(self, seen: Seen, expiries: int, connects: int) -> None:
         """Fill the outcome; the order is that of its text."""
         found, realms = self._found, list(REALMS.values())
         self._journal.note("phase", "the last sweep")
@@ -100,7 +102,7 @@ class Ending:
         found.figures["doubled"] = len(twice)
         found.judge(outcome.DOUBLED, twice)
         self._check("bronze", "check")
-        self._tokens(seen, expiries)
+        self._tokens(seen, expiries, connects)
         self._budget(seen)
         self._events(seen)
         self._silver()
@@ -124,15 +126,25 @@ class Ending:
             said = self._services.said(arguments[0])[-1500:]
             self._found.judge(outcome.DOUBLED, [f"ledgerguard {' '.join(arguments)}: {said}"])
 
-    def _tokens(self, seen: Seen, expiries: int) -> None:
+    def _tokens(self, seen: Seen, expiries: int, connects: int) -> None:
         reasons = expiries + seen.unauthorized
+        realms = [parse_realm(realm) for realm in REALMS.values()]
+        lives = self._installation.control.tokens.lives(realms)
+        stored = sum(life.version for life in lives.values()) - connects
         self._found.figures["expiries, and calls refused by a fault"] = reasons
-        self._found.figures["refreshes answered"] = seen.refreshed
-        self._found.figures["refreshes per expiry"] = round(seen.refreshed / max(reasons, 1), 2)
-        if seen.refreshed > reasons:
+        self._found.figures["refreshes stored"] = stored
+        self._found.figures["refreshes stored per expiry"] = round(stored / max(reasons, 1), 2)
+        self._found.figures["answers to a refresh that nobody lived to store"] = (
+            seen.refreshed - stored
+        )
+        if stored > reasons:
+            self._found.judge(
+                outcome.REFRESHES, [f"{stored} refreshes were stored, and {reasons} had a reason"]
+            )
+        if seen.refreshed - stored > self._services.kills:
             self._found.judge(
                 outcome.REFRESHES,
-                [f"{seen.refreshed} refreshes were answered, and {reasons} had a reason"],
+                [f"{seen.refreshed} refreshes were answered, and {stored} of them were stored"],
             )
         dead = [
             f"{company.realm_id} ({ROLES[company.realm_id].value}) is {company.status.value}: "
@@ -255,6 +267,12 @@ class Ending:
         if self._found.minutes >= _GROWTH_MINUTES:
             self._found.figures |= growth(seen.samples)
         self._found.judge(outcome.FLAT, leaking(seen.samples))
+        for who, name in (
+            (resource.RUSAGE_SELF, "sandbox and soak"),
+            (resource.RUSAGE_CHILDREN, "installation"),
+        ):
+            used = resource.getrusage(who)
+            self._found.figures[f"processor seconds, {name}"] = round(used.ru_utime + used.ru_stime)
         self._found.figures["random kills survived"] = self._services.kills
         self._found.figures["processes that ended by themselves"] = len(self._services.deaths)
 

@@ -85,7 +85,7 @@ def soak(
         ending.settle()
         services.stop()
         watch.close()
-        ending.judge(watch.seen, actions.expiries)
+        ending.judge(watch.seen, actions.expiries, actions.connects)
         found.figures["seconds"] = round(time.time() - journal.began)
         (folder / "journal.log").write_text(
             "\n".join(journal.line(entry) for entry in journal.entries()), encoding="utf-8"
