@@ -6,9 +6,11 @@ from ledgerguard_pipeline.defs.guest.component import QuickBooksComponent
 from ledgerguard_pipeline.defs.guest.conditions import any_parent_updated
 from ledgerguard_pipeline.defs.guest.definitions import quickbooks_definitions
 from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze
+from ledgerguard_pipeline.defs.instance.run_queue import CompanyRunCoordinator
 from ledgerguard_pipeline.defs.site import QuickBooksTable, QuickBooksTranslator
 
 __all__ = [
+    "CompanyRunCoordinator",
     "QuickBooksBronze",
     "QuickBooksComponent",
     "QuickBooksTable",

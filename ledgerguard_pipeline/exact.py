@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 
 import msgspec
 
 _MOST_DIGITS = 400
 """A number longer than this stays as it was written; writing it out would only cost memory."""
+
+_ENOUGH = Context(prec=76)
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -29,6 +31,17 @@ def number(text: str) -> Decimal:
         sign, digits, _ = value.as_tuple()
         return Decimal((sign, digits + (0,) * exponent, 0))
     return value
+
+
+def plain(value: Decimal) -> Decimal:
+    """Without zeros behind, and never with an exponent above zero."""
+    short = value.normalize(_ENOUGH)
+    exponent = short.as_tuple().exponent
+    return (
+        short.quantize(Decimal(1), context=_ENOUGH)
+        if isinstance(exponent, int) and exponent > 0
+        else short
+    )
 
 
 _decoder = json.JSONDecoder(parse_float=number, parse_int=number, parse_constant=Decimal)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,14 +25,23 @@ from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusRe
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
+from ledgerguard_pipeline.silver.relations import relation
 from ledgerguard_pipeline.storage import Layer, LayeredStore
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+
+    from ledgerguard_pipeline.bronze.read.snapshot_reader import Relation, SnapshotReader
 
 LEASE_WAIT_SECONDS = 120.0
 """How long a sync waits for another run of the same company."""
+
+COPY_WAIT_SECONDS = 5.0
+"""How long a loader that holds the file is waited for; then an older copy is read."""
+
+COPY_FILE = "books.duckdb"
 
 
 class CompanySummary(Result):
@@ -106,7 +116,9 @@ class LedgerGuard(Closing):
         return f"<LedgerGuard {settings.ledgerguard_home} ({settings.intuit_env.value})>"
 
     def close(self) -> None:
-        """Close connections and the control plane."""
+        """Close connections, copies and the control plane."""
+        if "_copy" in self.__dict__:
+            self._copy.close()
         self._installation.close()
 
     @property
@@ -231,6 +243,57 @@ class LedgerGuard(Closing):
         """
         return self.storage.frame(entity_type, realm_id, as_of, limit=limit, layer=layer)
 
+    def pandas(self, what: str) -> pd.DataFrame:
+        """A table (``"invoice"``, ``"ar_open"``) or a query as a DataFrame, with exact decimals.
+
+        It is read from a copy of Bronze and Silver that is renewed when syncs have changed
+        something: neither waits for the other, however long a notebook works on it. So do
+        ``polars`` and ``relation``. The copy is ``LEDGERGUARD_SNAPSHOT``, or one in the home.
+
+        Raises:
+            BadInputError: no such table, DuckDB refuses the query, or nothing was loaded yet.
+        """
+        return self._copy.pandas(_query(what))
+
+    def polars(self, what: str) -> pl.DataFrame:
+        """The same as a DataFrame of polars, which is not installed with this package.
+
+        Raises:
+            BadInputError: as ``pandas``, or polars is missing.
+        """
+        return self._copy.polars(_query(what))
+
+    def relation(self, what: str) -> Relation:
+        """The same as DuckDB's relation, to be filtered, joined and aggregated before it is read.
+
+        It stays on the copy it was made of; ask again for newer rows.
+
+        Raises:
+            BadInputError: as ``pandas``.
+        """
+        return self._copy.relation(_query(what))
+
+    @cached_property
+    def _copy(self) -> SnapshotReader:
+        """Reads a copy that syncs keep, where they were asked to, and else one of its own."""
+        from ledgerguard_pipeline.bronze.open_store import open_bronze
+        from ledgerguard_pipeline.bronze.read.snapshot_reader import SnapshotReader
+        from ledgerguard_pipeline.ingestion.own_copy import OwnCopy
+        from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
+        from ledgerguard_pipeline.silver.follow import SilverFollower
+
+        store = open_bronze(
+            self.settings,
+            clock=self._installation.clock,
+            lock_wait_seconds=COPY_WAIT_SECONDS,
+            follower=SilverFollower(self._installation.clock),
+        )
+        kept = self.settings.ledgerguard_snapshot
+        if kept is not None:
+            return SnapshotReader(kept, RenewedCopy(store, kept).renew)
+        path = self.settings.ledgerguard_home / "notebooks" / COPY_FILE
+        return SnapshotReader(path, OwnCopy(store, path, clock=self._installation.clock).renew)
+
     def _companies(self) -> list[Company]:
         if not exists(self.settings):
             return []
@@ -269,6 +332,21 @@ class LedgerGuard(Closing):
         leases = CompanyLeases(control.leases, self.settings.intuit_env, clock=control.clock)
         with leases.kept(), leases.of(realm, wait_seconds=wait_seconds):
             yield
+
+
+def _query(what: str) -> str:
+    """A statement, or the table that a single word names."""
+    given: object = what
+    if not isinstance(given, str) or not given.strip():
+        raise BadInputError('Name a table, such as "invoice", or give a query.')
+    if len(what.split()) > 1:
+        return what
+    found = relation(what)
+    if found.kind == "macro":
+        raise BadInputError(
+            f"{found.full_name} takes arguments: SELECT * FROM {found.full_name}(...)."
+        )
+    return f"SELECT * FROM {found.full_name}"
 
 
 def _together(done: Sequence[BatchResult], failures: Sequence[LedgerGuardError]) -> BatchResult:

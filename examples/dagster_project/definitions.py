@@ -73,11 +73,11 @@ class Alerts(dg.ConfigurableResource):
 @dg.run_failure_sensor(minimum_interval_seconds=30)
 def alert_about_failed_syncs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
     """Every failed run of a company, by name; other runs of the project are not our business."""
-    company = context.dagster_run.tags.get("ledgerguard/realm")
+    tags = context.dagster_run.tags
+    company = tags.get("ledgerguard/realm")
     if company is not None:
-        alerts.send(
-            f"{context.dagster_run.job_name} of company {company}: {context.failure_event.message}"
-        )
+        company = f"{tags.get('ledgerguard/company', 'company')} ({company})"
+        alerts.send(f"{context.dagster_run.job_name} of {company}: {context.failure_event.message}")
 
 
 defs = dg.Definitions.merge(

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.alerts.channels.message import CompanyNews, Message, Mood, Point, plain
 from ledgerguard_pipeline.alerts.policy import (
@@ -33,9 +32,7 @@ class Links:
     @classmethod
     def of(cls, settings: Settings) -> Links:
         """By default the web edge is where Intuit sends people."""
-        redirect = urlsplit(settings.intuit_redirect_uri)
-        own = f"{redirect.scheme}://{redirect.netloc}"
-        return cls(settings.ledgerguard_public_url or own, settings.ledgerguard_dagster_url)
+        return cls(settings.web_url, settings.ledgerguard_dagster_url)
 
     def page(self, realm: str) -> str | None:
         if self.web is None:

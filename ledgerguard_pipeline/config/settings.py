@@ -2,84 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
-from ledgerguard_pipeline.config.addresses import is_loopback, port_fits
-from ledgerguard_pipeline.config.bronze_url import Address, LakeAddress, S3Access, parse_bronze_url
-from ledgerguard_pipeline.config.redis_url import redis_address
+from ledgerguard_pipeline.config.addresses import (
+    any_url,
+    is_loopback,
+    port_fits,
+    secure_url,
+    web_address,
+)
+from ledgerguard_pipeline.config.attachments_url import parse_attachments_url
+from ledgerguard_pipeline.config.bronze_url import LakeAddress
+from ledgerguard_pipeline.config.store_settings import StoreSettings
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
 from ledgerguard_pipeline.observability.redaction import register_setting
 from ledgerguard_pipeline.values import Environment
 
 Cadence = Literal["monthly", "weekly", "daily"]
-BRONZE_FILE = "quickbooks.duckdb"
-"""DuckDB names a database after its file; the schema in it is ``bronze``."""
-
-FORMER_BRONZE_FILE = "bronze.duckdb"
-"""The name until 0.1.0: opened by hand, ``bronze.invoice`` could mean the database or the schema."""
+OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
+"""What Dagster takes for an owner."""
 
 SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 """Spans that divide an hour or a day evenly, as a schedule needs them."""
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings):
     """The configuration of one installation. Build it with ``load_settings``."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
-
-    intuit_client_id: str | None = Field(None, description="the app's client id")
-    intuit_client_secret: SecretStr | None = Field(None, description="the app's client secret")
-    intuit_redirect_uri: str = Field(
-        "http://localhost:8000/api/v1/auth/callback", description="OAuth callback"
-    )
-    intuit_env: Environment = Field(Environment.SANDBOX, description="sandbox or production")
-    intuit_webhook_verifier_token: SecretStr | None = Field(
-        None, description="one or more verifier tokens, comma separated"
-    )
-    intuit_base_url: str | None = Field(None, description="replaces every Intuit host")
-    ledgerguard_home: Path = Field(
-        Path(".ledgerguard"),
-        description="all embedded state",
-    )
-    ledgerguard_control_url: SecretStr | None = Field(
-        None,
-        description="SQLAlchemy URL of the control plane; SQLite in the home if unset",
-    )
-    ledgerguard_redis_url: SecretStr | None = Field(
-        None,
-        description="Redis for tokens, leases and limiter; they stay in the control plane if unset",
-    )
-    ledgerguard_bronze_url: SecretStr | None = Field(
-        None,
-        description="Bronze store, a file or a DuckLake; a DuckDB file in the home if unset",
-    )
-    aws_access_key_id: str | None = Field(
-        None, description="object store of a DuckLake with data=s3://...: access key"
-    )
-    aws_secret_access_key: SecretStr | None = Field(
-        None, description="object store of a DuckLake: secret key"
-    )
-    aws_session_token: SecretStr | None = Field(
-        None, description="object store of a DuckLake: token of temporary credentials"
-    )
-    aws_region: str | None = Field(None, description="object store of a DuckLake: region")
-    aws_endpoint_url: str | None = Field(
-        None, description="object store of a DuckLake: address, if it is not Amazon's"
-    )
     ledgerguard_encryption_keys: SecretStr | None = Field(
         None,
         description="key ring, newest first; a key file in the home if unset",
@@ -133,6 +90,12 @@ class Settings(BaseSettings):
         "all",
         description="custom fields read of forms, customers and vendors: all or first-three",
     )
+    ledgerguard_attachments: Literal["off", "metadata", "files"] = Field(
+        "metadata", description="attachments: off, metadata (their records), or files as well"
+    )
+    ledgerguard_attachments_url: str | None = Field(
+        None, description="folder or s3://bucket/prefix of attached files; in the home if unset"
+    )
     ledgerguard_silver: Literal["on", "off"] = Field("on", description="typed tables: on or off")
     ledgerguard_snapshot: Path | None = Field(
         None, description="a copy of Bronze, renewed after each sync that changed something"
@@ -185,8 +148,22 @@ class Settings(BaseSettings):
         None,
         description="where people reach Dagster's UI, for links to runs",
     )
+    ledgerguard_dagster_owners: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("team:finance-data",),
+        description="owners of all assets in Dagster, comma separated: addresses or team:name",
+    )
+    ledgerguard_dagster_group: str | None = Field(
+        None,
+        description="one group for all assets in Dagster; one for each part of the books if unset",
+        pattern=r"^[A-Za-z0-9_]+$",
+    )
 
-    @field_validator("ledgerguard_entities", "ledgerguard_alert_email_to", mode="before")
+    @field_validator(
+        "ledgerguard_entities",
+        "ledgerguard_alert_email_to",
+        "ledgerguard_dagster_owners",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -203,14 +180,12 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from None
         return value
 
-    @field_validator("ledgerguard_bronze_url")
+    @field_validator("ledgerguard_dagster_owners")
     @classmethod
-    def _a_location(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            try:
-                parse_bronze_url(value.get_secret_value())
-            except ConfigurationError as error:
-                raise ValueError(error.message.removeprefix("LEDGERGUARD_BRONZE_URL ")) from None
+    def _somebody(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [each for each in value if not OWNER.fullmatch(each)]
+        if wrong:
+            raise ValueError(f"an owner is an e-mail address or team:name, not {wrong[0]!r}")
         return value
 
     @field_validator("ledgerguard_snapshot")
@@ -220,6 +195,13 @@ class Settings(BaseSettings):
             raise ValueError("DuckDB could not tell a file called bronze from the schema in it")
         return None if value is None else value.absolute()
 
+    @field_validator("ledgerguard_attachments_url")
+    @classmethod
+    def _of_files(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_attachments_url(value)
+        return value
+
     @field_validator("ledgerguard_sweep_minutes")
     @classmethod
     def _even(cls, value: int) -> int:
@@ -227,35 +209,15 @@ class Settings(BaseSettings):
             raise ValueError(f"it must be one of {', '.join(map(str, SWEEP_MINUTES))}")
         return value
 
-    @field_validator(
-        "intuit_base_url",
-        "intuit_redirect_uri",
-        "ledgerguard_public_url",
-        "aws_endpoint_url",
-    )
+    @field_validator("ledgerguard_public_url")
     @classmethod
-    def _secure(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it must be an http(s) URL")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError(
-                "plain http is accepted for loopback hosts only; use https, or tokens would "
-                "travel unencrypted"
-            )
-        return value.rstrip("/")
+    def _secure_page(cls, value: str | None) -> str | None:
+        return secure_url(value)
 
     @field_validator("ledgerguard_dagster_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it must be an http(s) URL")
-        return value.rstrip("/")
+        return any_url(value)
 
     @field_validator("ledgerguard_alert_webhook_url", "ledgerguard_alert_slack_url")
     @classmethod
@@ -265,13 +227,6 @@ class Settings(BaseSettings):
             local = parts.scheme == "http" and is_loopback(parts.hostname)
             if not parts.hostname or not (parts.scheme == "https" or local):
                 raise ValueError("it must be an https URL; plain http is for loopback hosts only")
-        return value
-
-    @field_validator("ledgerguard_redis_url")
-    @classmethod
-    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            redis_address(value.get_secret_value())
         return value
 
     @field_validator("ledgerguard_smtp_url")
@@ -297,7 +252,15 @@ class Settings(BaseSettings):
     @property
     def kept_entities(self) -> tuple[EntityType, ...]:
         """The entity types this installation keeps."""
-        return entity_types(self.ledgerguard_entities)
+        kept = entity_types(self.ledgerguard_entities)
+        if self.ledgerguard_attachments == "off":
+            return tuple(each for each in kept if each.name != "Attachable")
+        return kept
+
+    @property
+    def web_url(self) -> str:
+        """Where people reach the web edge."""
+        return web_address(self.ledgerguard_public_url, self.intuit_redirect_uri)
 
     @property
     def shows_samples(self) -> bool:
@@ -305,68 +268,6 @@ class Settings(BaseSettings):
         if self.ledgerguard_samples is None:
             return self.intuit_env is not Environment.PRODUCTION
         return self.ledgerguard_samples == "on"
-
-    @property
-    def bronze_address(self) -> Address:
-        """Where Bronze lives: a file, or a lake.
-
-        A home that version 0.1.0 made keeps its ``bronze.duckdb``.
-
-        Raises:
-            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names neither.
-        """
-        if self.ledgerguard_bronze_url is None:
-            former = self.ledgerguard_home / FORMER_BRONZE_FILE
-            return former if former.exists() else self.ledgerguard_home / BRONZE_FILE
-        return parse_bronze_url(self.ledgerguard_bronze_url.get_secret_value(), self._s3())
-
-    def bronze_address_of(self, url: str) -> Address:
-        """The address another ``LEDGERGUARD_BRONZE_URL`` would name.
-
-        Raises:
-            ConfigurationError: it names neither a file nor a lake.
-        """
-        return parse_bronze_url(url, self._s3())
-
-    @property
-    def bronze_path(self) -> Path:
-        """The Bronze file, where Bronze is a file.
-
-        Raises:
-            ConfigurationError: ``LEDGERGUARD_BRONZE_URL`` names something else.
-        """
-        address = self.bronze_address
-        if not isinstance(address, Path):
-            raise ConfigurationError(
-                "This needs Bronze in a file; LEDGERGUARD_BRONZE_URL must look like "
-                "duckdb:///path/to/quickbooks.duckdb."
-            )
-        return address
-
-    def _s3(self) -> S3Access:
-        def shown(value: SecretStr | None) -> str | None:
-            return None if value is None else value.get_secret_value()
-
-        return S3Access(
-            key_id=self.aws_access_key_id,
-            secret=shown(self.aws_secret_access_key),
-            session_token=shown(self.aws_session_token),
-            region=self.aws_region,
-            endpoint=self.aws_endpoint_url,
-        )
-
-    def credentials(self) -> tuple[str, str]:
-        """Client id and secret.
-
-        Raises:
-            ConfigurationError: one of them is not set.
-        """
-        if not self.intuit_client_id or self.intuit_client_secret is None:
-            raise ConfigurationError(
-                "INTUIT_CLIENT_ID and INTUIT_CLIENT_SECRET are not set. Copy .env.example to "
-                ".env and fill in the keys of your app from Intuit's developer portal."
-            )
-        return self.intuit_client_id, self.intuit_client_secret.get_secret_value()
 
 
 def load_settings(**overrides: object) -> Settings:

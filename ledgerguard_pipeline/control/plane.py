@@ -18,6 +18,7 @@ from ledgerguard_pipeline.control.company_state.capabilities import CapabilitySt
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
+from ledgerguard_pipeline.control.company_state.daily_history import DailyHistory
 from ledgerguard_pipeline.control.company_state.sync_requests import SyncRequests
 from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.company_state.tie_outs import TieOuts
@@ -137,6 +138,11 @@ class ControlPlane(Closing):
     def tie_outs(self) -> TieOuts:
         """What the last comparison of each company's books found."""
         return TieOuts(self.database, self.environment)
+
+    @cached_property
+    def history(self) -> DailyHistory:
+        """What happened to each company day by day."""
+        return DailyHistory(self.database, self.environment)
 
     @cached_property
     def sync_requests(self) -> SyncRequests:

@@ -1,8 +1,15 @@
 """All definitions of one installation."""
 
+from dataclasses import replace
+
 import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.defs.attachments.files import (
+    build_files_asset,
+    build_files_job,
+    build_files_schedule,
+)
 from ledgerguard_pipeline.defs.bronze.assets import build_assets
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.bronze.maintenance import (
@@ -43,18 +50,29 @@ from ledgerguard_pipeline.defs.scheduling.schedules import (
 from ledgerguard_pipeline.defs.scheduling.sync_request_sensor import build_sync_request_sensor
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
-from ledgerguard_pipeline.defs.site import current_site
+from ledgerguard_pipeline.defs.site import Site, current_site, entered
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 
 
 def build_run_definitions(settings: Settings) -> dg.Definitions:
     """What a run of the sync job in this process needs: its assets, the job, their resources."""
     entities = settings.kept_entities
-    return dg.Definitions(
-        assets=build_assets(entities, cell_partitions(settings)),
-        jobs=[build_sync_job(entities)],
-        resources=_resources(settings),
-        executor=dg.in_process_executor,
+    # Only the location that Dagster's daemon loads promises anything.
+    with entered(replace(own_site(settings), sweep_minutes=None)):
+        return dg.Definitions(
+            assets=build_assets(entities, cell_partitions(settings)),
+            jobs=[build_sync_job(entities)],
+            resources=_resources(settings),
+            executor=dg.in_process_executor,
+        )
+
+
+def own_site(settings: Settings) -> Site:
+    """An installation that is a code location of its own, as its settings want it shown."""
+    return Site(
+        owners=settings.ledgerguard_dagster_owners,
+        group=settings.ledgerguard_dagster_group,
+        sweep_minutes=settings.ledgerguard_sweep_minutes,
     )
 
 
@@ -64,6 +82,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     Only settings are read: no network, no database, no Bronze file. So definitions load with no
     credentials set and with any company broken.
     """
+    with entered(own_site(settings)):
+        return _definitions(settings)
+
+
+def _definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
@@ -77,6 +100,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     typed = entities if settings.ledgerguard_silver == "on" else ()
     silver_job = build_silver_job(typed)
     connection = build_connection_asset()
+    files = _keeps_files(settings)
+    files_job = [build_files_job()] if files else []
     return OwnLocation(
         assets=[
             connection,
@@ -84,6 +109,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_silver_assets(typed),
             *build_report_assets(),
             build_journal_asset(),
+            *([build_files_asset()] if files else ()),
         ],
         asset_checks=[health],
         jobs=[
@@ -94,8 +120,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             keep_alive_job,
             maintenance_job,
             *silver_job,
+            *files_job,
         ],
         schedules=[
+            *(
+                build_files_schedule(job, connected_companies, left_out_now, policy)
+                for job in files_job
+            ),
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
             *build_nightly_schedules(
                 silver_job, [journal_job], connected_companies, left_out_now, policy
@@ -122,6 +153,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         resources=_resources(settings),
     )
+
+
+def _keeps_files(settings: Settings) -> bool:
+    """Whether attached files are downloaded, and there is the type they belong to."""
+    kept = any(each.name == "Attachable" for each in settings.kept_entities)
+    return kept and settings.ledgerguard_attachments == "files"
 
 
 def _resources(settings: Settings) -> dict[str, object]:

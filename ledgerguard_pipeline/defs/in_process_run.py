@@ -22,9 +22,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.build import build_run_definitions
+from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.jobs import keys_of
-from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, REALM_TAG, TRIGGER_TAG
+from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, TRIGGER_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
 from ledgerguard_pipeline.defs.run_context import run_scope
 from ledgerguard_pipeline.entities import EntityType
@@ -81,8 +82,10 @@ def run_companies(
 
 def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> list[RunOutcome]:
     settings = installation.settings
-    for request in requests:
-        installation.control.companies.require_connected(request.realm_id)
+    companies = {
+        request.realm_id: installation.control.companies.require_connected(request.realm_id)
+        for request in requests
+    }
     for request in requests:
         _require_kept(settings, request.entities)
     cells = cell_partitions(settings)
@@ -98,7 +101,11 @@ def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> li
             run = instance.create_run_for_job(
                 job_def=job,
                 run_config=_run_config(request),
-                tags={**tags, REALM_TAG: request.realm_id, TRIGGER_TAG: "command line"},
+                tags={
+                    **tags,
+                    **company_tags(companies[request.realm_id]),
+                    TRIGGER_TAG: "command line",
+                },
                 asset_selection=None if everything else frozenset(keys_of(request.entities)),
                 remote_job_origin=_job_origin(),
             )

@@ -20,6 +20,8 @@ WEBHOOK_JOB = "bronze_webhooks"
 """The objects webhook events are about; launched with exactly the entities concerned."""
 JOURNAL_JOB = "quickbooks_journal"
 """The journal of one company, with its comparison."""
+ATTACHMENTS_JOB = "quickbooks_attachments"
+"""The attached files of one company."""
 REPORTS_JOB = "quickbooks_reports"
 """Every report that Bronze keeps, of one company."""
 FLEET_JOB = "fleet_sweep"
@@ -35,7 +37,10 @@ FORMER_JOBS = {"reconcile": RECONCILE_JOB}
 takes them."""
 
 REALM_TAG = "ledgerguard/realm"
-"""On every scheduled run; ``dagster.yaml`` lets one run per value work at a time."""
+"""On every run of one company; ``dagster.yaml`` lets one run per value work at a time."""
+
+COMPANY_TAG = "ledgerguard/company"
+"""On every run of one company: its name, for people."""
 
 TRIGGER_TAG = "ledgerguard/trigger"
 """What launched a run that no schedule did."""

@@ -25,6 +25,9 @@ R = TypeVar("R")
 PREFIX = "quickbooks"
 OWNERS = ("team:finance-data",)
 
+USUAL_MINUTES = 15
+"""How often the schedule reads changes, if no setting says otherwise."""
+
 INSTALLATION_TAG = "ledgerguard/installation"
 """On the runs of an installation inside another project: which of them it is."""
 
@@ -59,7 +62,8 @@ class Site:
 
     ``guest`` is True inside somebody else's project: then every job, schedule, sensor and resource
     carries ``prefix``, and only ``companies`` are worked on, if any are named. ``settings`` reads
-    the settings when something runs; None means those of the environment.
+    the settings when something runs; None means those of the environment. ``sweep_minutes`` is how
+    often changes are read, None where no schedule does that.
     """
 
     key_prefix: tuple[str, ...] = ("qbo",)
@@ -72,6 +76,7 @@ class Site:
     freshness_policy: dg.FreshnessPolicy | None = None
     companies: frozenset[str] | None = None
     settings: Callable[[], Settings] | None = None
+    sweep_minutes: int | None = USUAL_MINUTES
     translator: QuickBooksTranslator = field(default_factory=QuickBooksTranslator)
     running: bool = True
     _keys: dict[tuple[str, str], dg.AssetKey] = field(default_factory=dict)

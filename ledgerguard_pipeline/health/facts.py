@@ -14,6 +14,11 @@ LATE_AFTER = 2.0
 """Intervals after which data is late: one run may fail or wait for another."""
 
 
+def unhealthy_after(promised_seconds: float) -> float:
+    """The age of data, in seconds, at which being late is worse than a warning."""
+    return max(86_400.0, 8 * promised_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class EntityFacts:
     """One entity type: when it was last up to date, how often that is promised, what failed.

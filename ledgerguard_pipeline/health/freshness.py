@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ledgerguard_pipeline.control.company_state.companies import Company
-from ledgerguard_pipeline.health.facts import SyncFacts
+from ledgerguard_pipeline.health.facts import SyncFacts, unhealthy_after
 from ledgerguard_pipeline.health.reasons import HealthState, Reason, ReasonKind
 from ledgerguard_pipeline.health.wording import names, span, were
 
@@ -73,7 +73,7 @@ def _first_load(company: Company, facts: SyncFacts, now: datetime) -> Reason | N
 
 def _late(ages: dict[str, float], known: int, promised: float) -> Reason:
     oldest = max(ages.values())
-    state = HealthState.UNHEALTHY if oldest > max(86_400.0, 8 * promised) else HealthState.DEGRADED
+    state = HealthState.UNHEALTHY if oldest > unhealthy_after(promised) else HealthState.DEGRADED
     everything = len(ages) == known > 1
     who = "Every entity was" if everything else f"{names(list(ages))} {were(list(ages))}"
     text = (

@@ -161,6 +161,7 @@ class InstallationRecorder(Recorder):
                         living=outcome.living,
                         quarantined=outcome.waiting,
                         watermark=load.watermark,
+                        changed=outcome.written + outcome.deleted,
                     )
                     for load, outcome in zip(loads, outcomes, strict=True)
                 ],

@@ -47,6 +47,7 @@ class CompanyFigure:
     queue_age_seconds: float
     parked_events: int
     books: BooksFigure | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,14 @@ def company_metrics(
         for state in STATES:
             health.add_metric([each.realm_id, state], float(each.health == state))
     yield health
+    info = GaugeMetricFamily(
+        "ledgerguard_company_info",
+        "1; names a company, for queries that join it by realm.",
+        labels=["realm", "name"],
+    )
+    for each in companies:
+        info.add_metric([each.realm_id, each.name], 1.0)
+    yield info
     yield _books(companies)
     for name, meaning, value in _PER_COMPANY:
         gauge = GaugeMetricFamily(name, meaning, labels=["realm"])

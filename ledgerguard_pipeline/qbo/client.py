@@ -32,11 +32,12 @@ from ledgerguard_pipeline.errors import (
     Throttled,
 )
 from ledgerguard_pipeline.keywords import also_called
+from ledgerguard_pipeline.members import SIGNED_LINKS
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_counts, read_batch_pages
 from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept, read_sweep
 from ledgerguard_pipeline.qbo.answers.cdc import REACH_DAYS, read_changes
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
-from ledgerguard_pipeline.qbo.answers.pages import read_count, read_page, read_single
+from ledgerguard_pipeline.qbo.answers.pages import read_count, read_link, read_page, read_single
 from ledgerguard_pipeline.qbo.answers.values import Changes, Counts, Page
 from ledgerguard_pipeline.qbo.authorization import Granted, check_app
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH
@@ -357,6 +358,21 @@ class QBOClient(Granted, Reporting, Closing):
 
     def _call(self, read: read_requests.Read, parse: Parse[T]) -> T:
         return self._session.call(self._require_realm(), read, parse)
+
+    def file_links(self, ids: Sequence[str]) -> dict[str, str]:
+        """Short-lived links to the files of attachments, by id; each opens a file to whoever holds it.
+
+        They live 900 seconds and belong in no log. Ids without a file are left out.
+
+        Raises:
+            QBOAPIError, QBOAuthError: a call failed.
+        """
+        kind = registry.entity_type("Attachable")
+        page = self.query_page(kind, Query.ids(kind, ids), purpose="download")
+        links = {each.id: str(each.get(SIGNED_LINKS[0]) or "") for each in page.records}
+        for id in [each for each, link in links.items() if not link]:
+            links[id] = self._call(read_requests.download(id), read_link)
+        return {id: link for id, link in links.items() if link}
 
     def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
         read = read_requests.batch(statements)

@@ -133,6 +133,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Members change data capture answers; ``own``: those of neither."""
     links: Literal["fresh", "fixed"] = "fresh"
     """Whether the download links of attachments are signed anew at each read."""
+    link_member: bool = True
+    """Whether attachments show ``TempDownloadUri``; ``/download/{id}`` gives the link in any case."""
+    refused_downloads: int = 0
+    """So many downloads are refused as if their link had ended."""
     stubs: dict[str, Stub] = {}
     """``Entity/id`` of records that are shown as stubs."""
 

@@ -21,19 +21,23 @@ _DESCRIPTIONS = {
 }
 
 
-def sources_yml(warn_hours: int = 24, error_hours: int = 72) -> str:
+def sources_yml(warn_hours: int = 24, error_hours: int = 72, database: str | None = None) -> str:
     """The whole file.
 
     ``bronze._loads`` is stale when no sync wrote to it for that long; of Silver no table has to
-    change for any time, so ``silver._applied`` warns after seven times as long.
+    change for any time, so ``silver._applied`` warns after seven times as long. ``database`` is the
+    name under which dbt attaches the file, where its models go into another one.
     """
-    return "".join(_lines(warn_hours, error_hours))
+    return "".join(_lines(warn_hours, error_hours, database))
 
 
-def _lines(warn_hours: int, error_hours: int) -> Iterator[str]:
+def _lines(warn_hours: int, error_hours: int, database: str | None) -> Iterator[str]:
     yield "# Made by `ledgerguard dbt-sources`; make it anew after an upgrade.\nversion: 2\nsources:\n"
     for schema, description in _DESCRIPTIONS.items():
-        yield f"  - name: {schema}\n    schema: {schema}\n    description: {json.dumps(description)}\n"
+        yield f"  - name: {schema}\n"
+        if database is not None:
+            yield f"    database: {json.dumps(database)}\n"
+        yield f"    schema: {schema}\n    description: {json.dumps(description)}\n"
         yield "    tables:\n"
         for found in relations().values():
             if found.schema == schema and found.kind != "macro" and found.name not in _LEFT_OUT:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
+from ledgerguard_pipeline import exact
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.errors import BadInputError
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_ENOUGH = Context(prec=76)
 _KINDS = {"TIMESTAMPTZ": "datetime64[us, UTC]", "BIGINT": "Int64", "BOOLEAN": "boolean"}
 _THERE = (
     "SELECT count(*) FILTER (table_name = ?), count(*) FROM information_schema.tables "
@@ -88,17 +87,6 @@ def _frame(found: Relation, rows: pa.Table | None) -> pd.DataFrame:
         else:
             values = rows.column(column.name).to_pylist()
             if column.type.startswith("DECIMAL"):
-                values = [None if value is None else plain(value) for value in values]
+                values = [None if value is None else exact.plain(value) for value in values]
             data[column.name] = pd.Series(values, dtype=kind)
     return pd.DataFrame(data)
-
-
-def plain(value: Decimal) -> Decimal:
-    """Without zeros behind, and never with an exponent above zero."""
-    short = value.normalize(_ENOUGH)
-    exponent = short.as_tuple().exponent
-    return (
-        short.quantize(Decimal(1), context=_ENOUGH)
-        if isinstance(exponent, int) and exponent > 0
-        else short
-    )

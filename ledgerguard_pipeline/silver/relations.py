@@ -30,6 +30,7 @@ _MEANINGS = {
     "_set_aside": "Rows of earlier releases that healing moved out of the way.",
     "_healing": "What healing did to a company.",
     "_reports": "Intuit's reports, one row per answer as sent.",
+    "_attachments": "Downloaded files of attachments: hash, size and where each is.",
 }
 _OWN = {
     APPLIED: "Up to when each company's entity type in Bronze is in Silver.",

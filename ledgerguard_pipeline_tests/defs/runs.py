@@ -28,6 +28,15 @@ def cell(realm_id: str, window: str) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({REALM: realm_id, WINDOW: window})
 
 
+def by_company(
+    metadata: Mapping[str, dg.MetadataValue], name: str = "companies"
+) -> dict[str, Mapping[str, object]]:
+    """The rows of a check's table, by company."""
+    value = metadata[name]
+    assert isinstance(value, dg.TableMetadataValue)
+    return {str(record.data["realm"]): record.data for record in value.records}
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Ran:
     """A finished run."""

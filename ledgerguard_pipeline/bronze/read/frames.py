@@ -104,6 +104,30 @@ def build_frame(headers: pa.Table, payloads: Sequence[str | None], *, by_id: boo
     return pd.DataFrame(data)
 
 
+def exact_frame(rows: pa.Table) -> pd.DataFrame:
+    """A table of any columns: exact decimals, instants in UTC, whole numbers and flags that know NULL."""
+    import pandas as pd
+    import pyarrow as pa
+
+    data: dict[str, pd.Series] = {}
+    for name in rows.column_names:
+        cells = rows.column(name)
+        if pa.types.is_timestamp(cells.type) and cells.type.tz is not None:
+            data[name] = pd.Series(cells.to_pandas(), dtype="datetime64[us, UTC]")
+        elif pa.types.is_boolean(cells.type):
+            data[name] = pd.Series(cells.to_pylist(), dtype="boolean")
+        elif pa.types.is_integer(cells.type):
+            data[name] = pd.Series(cells.to_pylist(), dtype="Int64")
+        elif pa.types.is_floating(cells.type):
+            data[name] = pd.Series(cells.to_pylist(), dtype="float64")
+        elif pa.types.is_decimal(cells.type):
+            values = [None if each is None else exact.plain(each) for each in cells.to_pylist()]
+            data[name] = pd.Series(values, dtype=object)
+        else:
+            data[name] = pd.Series(cells.to_pylist(), dtype=object)
+    return pd.DataFrame(data)
+
+
 def empty_headers() -> pa.Table:
     """No rows, with the columns a frame needs."""
     import pyarrow as pa

@@ -80,6 +80,10 @@ def dbt_sources(
     error_hours: Annotated[
         int, typer.Option(min=1, help="dbt fails when no sync came for so long.")
     ] = 72,
+    database: Annotated[
+        str | None,
+        typer.Option(help="Name under which dbt attaches the file; its own database if left out."),
+    ] = None,
 ) -> None:
     """Write Bronze and Silver as dbt sources, with descriptions, tests and freshness."""
     from ledgerguard_pipeline.silver.dbt_sources import sources_yml
@@ -88,7 +92,7 @@ def dbt_sources(
         raise BadInputError(
             f"--error-hours {error_hours} is below --warn-hours {warn_hours}; dbt warns first."
         )
-    text = sources_yml(warn_hours, error_hours)
+    text = sources_yml(warn_hours, error_hours, database)
     if path is None:
         sys.stdout.write(text)
         return

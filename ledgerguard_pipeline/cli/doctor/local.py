@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
-from ledgerguard_pipeline.config.settings import BRONZE_FILE, Settings
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.values import Environment
 

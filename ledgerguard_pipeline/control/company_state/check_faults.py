@@ -51,6 +51,8 @@ class CheckFault:
     severe: bool
     text: str
     since: datetime
+    company: str = ""
+    """Its name, where that is known."""
 
 
 class CheckFaults:
@@ -117,7 +119,7 @@ class CheckFaults:
             companies.c.realm_id == faults.c.realm_id,
         )
         statement = (
-            select(faults)
+            select(faults, companies.c.name)
             .join(companies, here)
             .where(self._mine, companies.c.status != ConnectionStatus.DISCONNECTED.value)
             .order_by(faults.c.realm_id, faults.c.entity, faults.c.check_name)
@@ -125,7 +127,8 @@ class CheckFaults:
         if realm is not None:
             # To judge a company one has to know its faults, whatever its connection is.
             statement = (
-                select(faults)
+                select(faults, companies.c.name)
+                .outerjoin(companies, here)
                 .where(self._mine, faults.c.realm_id == realm)
                 .order_by(faults.c.entity, faults.c.check_name)
             )
@@ -140,6 +143,7 @@ class CheckFaults:
                     row.severe,
                     row.fault,
                     row.since,
+                    row.name or "",
                 )
                 for row in connection.execute(statement)
             ]

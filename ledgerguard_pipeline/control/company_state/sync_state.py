@@ -18,9 +18,11 @@ from functools import cached_property
 from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGaps
+from ledgerguard_pipeline.control.company_state.daily_history import add_rows
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubts
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import sync_marks as states
+from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import FailureKind
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Environment, LoadId, Mode, RealmId
@@ -78,6 +80,8 @@ class Committed:
     living: int
     quarantined: int
     watermark: datetime | None = None
+    changed: int = 0
+    """Versions and tombstones that were written, for the history of the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,9 @@ class SyncStates:
                     )
             self._save(connection, _COMPLETE, complete, add=("rows",))
             self._save(connection, _COMMITTED, partial, add=("rows",))
+            changed = _by_group(parts)
+            if changed:
+                add_rows(self._database, connection, self._environment, realm, now, changed)
 
     def ended(
         self,
@@ -292,6 +299,15 @@ class SyncStates:
 
     def _lock(self, realm: RealmId) -> str:
         return f"marks:{self._environment.value}:{realm}"
+
+
+def _by_group(parts: Sequence[Committed]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts:
+        if part.changed:
+            group = entity_type(part.entity).group.value
+            found[group] = found.get(group, 0) + part.changed
+    return found
 
 
 def _failed(error: Failure | str, now: datetime) -> dict[str, object]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, case, delete, func, select
 
+from ledgerguard_pipeline.control.company_state.daily_history import put_away_calls
 from ledgerguard_pipeline.control.storage.call_slots import DAY_SLOTS, recent_slots, slot_of
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import call_counts, call_slots
@@ -106,13 +107,25 @@ class CallLedger:
                 self._prune(connection, slot)
 
     def _prune(self, connection: Connection, slot: int) -> None:
-        """Drop the half hours nobody asks for any more; once per slot and process."""
-        connection.execute(
-            delete(call_slots).where(
+        """Add half hours nobody asks for any more to their days; once per slot and process.
+
+        Who deletes a row counts it, so two processes at once count it once.
+        """
+        dropped = connection.execute(
+            delete(call_slots)
+            .where(
                 call_slots.c.environment == self._environment.value,
                 call_slots.c.slot < slot - DAY_SLOTS,
             )
-        )
+            .returning(call_slots.c.realm_id, call_slots.c.slot, call_slots.c.metered)
+        ).all()
+        if dropped:
+            put_away_calls(
+                self._database,
+                connection,
+                self._environment,
+                [(str(realm), int(old), int(metered)) for realm, old, metered in dropped],
+            )
         self._pruned_slot = slot
 
     def month_to_date(self, realm: RealmId) -> int:

@@ -7,14 +7,10 @@ Every row belongs to one Intuit environment; the environment is the first part o
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     Index,
     Integer,
@@ -26,38 +22,12 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-REVISION = "0015"
+from ledgerguard_pipeline.control.storage.utc_time import UtcTime
+
+REVISION = "0016"
 
 metadata = MetaData()
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An instant, always aware and in UTC on the Python side.
-
-    SQLite keeps naive UTC text, which sorts as time does; PostgreSQL keeps ``timestamptz``.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored time needs an offset")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(
-        self,
-        value: datetime | None,
-        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy's signature
-    ) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 _Realm = String(20).with_variant(String(19), "sqlite")
@@ -388,5 +358,28 @@ tie_outs = Table(
     Column("realm_id", String(20), primary_key=True),
     Column("brief", Text, nullable=False),
     Column("summary", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+daily_figures = Table(
+    "daily_figures",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("figure", String(20), primary_key=True),
+    Column("label", String(60), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+daily_health = Table(
+    "daily_health",
+    metadata,
+    Column("environment", String(16), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("realm_id", String(20), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
     sqlite_with_rowid=False,
 )

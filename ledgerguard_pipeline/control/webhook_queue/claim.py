@@ -34,8 +34,8 @@ from sqlalchemy.types import ARRAY
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import UtcTime
 from ledgerguard_pipeline.control.storage.schema import webhook_events as events
+from ledgerguard_pipeline.control.storage.utc_time import UtcTime
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus, abandoned, ready
 
 _MOST = cast(int, bindparam("most"))

@@ -270,6 +270,25 @@ class EventInbox:
         with self._database.read() as connection:
             return [queued_event(row) for row in connection.execute(statement).mappings()]
 
+    def seconds_to_rows(self, realm: str, limit: int = 500) -> Sequence[float]:
+        """How long the latest events of a company took from their receipt to durable rows."""
+        statement = (
+            select(events.c.received_at, events.c.settled_at)
+            .where(
+                self._mine,
+                events.c.status == EventStatus.DONE.value,
+                events.c.realm_id == realm,
+                events.c.settled_at.is_not(None),
+            )
+            .order_by(events.c.due_at.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [
+                max(0.0, (settled - received).total_seconds())
+                for received, settled in connection.execute(statement)
+            ]
+
     def backlog(self, realm: str | None = None) -> Backlog:
         """The state of the queue, for one company or for all."""
         mine = self._mine if realm is None else and_(self._mine, events.c.realm_id == realm)

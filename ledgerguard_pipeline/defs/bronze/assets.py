@@ -32,6 +32,7 @@ from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_met
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.bronze.silver_checks import tell
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
+from ledgerguard_pipeline.defs.freshness import entity_policy
 from ledgerguard_pipeline.defs.keys import asset_key, connection_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -116,6 +117,7 @@ def _entity_spec(entity: EntityType, cells: dg.MultiPartitionsDefinition) -> dg.
                 "quickbooks_entity": entity.name,
             },
             partitions_def=cells,
+            freshness_policy=entity_policy(entity),
         ),
     )
 
@@ -137,6 +139,7 @@ def _derived_spec(derived: DerivedEntity, cells: dg.MultiPartitionsDefinition) -
                 "quickbooks_entity": derived.base,
             },
             partitions_def=cells,
+            freshness_policy=entity_policy(entity_type(derived.base)),
         ),
     )
 
@@ -251,7 +254,7 @@ def perform(
                     dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
                     for cell, metadata in found.items()
                 ),
-                *(silver_materializations(loaded.result) if loaded.silver else ()),
+                *(silver_materializations(loaded.result, loaded.names) if loaded.silver else ()),
             ],
         )
     tell(step, *work.silver())
@@ -263,7 +266,8 @@ def _reported(work: Work, loads: Sequence[Loaded]) -> list[ReportedCheck]:
     faults = work.faults()
     if faults is None:  # nothing is known of the other companies now
         faults = faults_of(work.entity, outcomes)
-    company_status = KnownChecks.of(work.entity, faults, outcomes)
+    names = {loaded.realm_id: loaded.names.name(loaded.realm_id) for loaded in loads}
+    company_status = KnownChecks.of(work.entity, faults, outcomes, names)
     return [company_status.reported(check) for check in work.checks]
 
 

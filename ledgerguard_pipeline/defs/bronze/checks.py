@@ -10,7 +10,7 @@ company came last.
 Decision 47 in docs/decisions.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -18,7 +18,9 @@ from typing import Self
 import dagster as dg
 
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault, Judged
+from ledgerguard_pipeline.defs.bronze.company_table import CompanyRow, company_table
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, finding_metadata
+from ledgerguard_pipeline.defs.company_names import label
 from ledgerguard_pipeline.errors import CompanyBusy, LedgerGuardError
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -75,12 +77,13 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ReportedCheck:
-    """A check over all companies, as Dagster sees it."""
+    """A check over all companies, as Dagster sees it: ``description`` names those that fail it."""
 
     check: str
     passed: bool
     severity: dg.AssetCheckSeverity
     metadata: Metadata
+    description: str = ""
 
     def result(self, key: dg.AssetKey) -> dg.AssetCheckResult:
         """For a step that returns its checks."""
@@ -89,6 +92,7 @@ class ReportedCheck:
             asset_key=key,
             passed=self.passed,
             severity=self.severity,
+            description=self.description or None,
             metadata=self.metadata,
         )
 
@@ -99,6 +103,7 @@ class ReportedCheck:
             check_name=self.check,
             passed=self.passed,
             severity=self.severity,
+            description=self.description or None,
             metadata=self.metadata,
         )
 
@@ -110,36 +115,72 @@ class KnownChecks:
     entity: str
     faults: Sequence[CheckFault]
     outcomes: Sequence[CheckOutcome] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, entity: str, faults: Sequence[CheckFault], outcomes: Sequence[CheckOutcome] = ()
+        cls,
+        entity: str,
+        faults: Sequence[CheckFault],
+        outcomes: Sequence[CheckOutcome] = (),
+        names: Mapping[str, str] | None = None,
     ) -> Self:
-        """``faults`` may be about other entities too."""
+        """``faults`` may be about other entities too; ``names`` are those of companies by id."""
         mine = [each for each in faults if each.entity in (entity, EVERY_ENTITY)]
-        return cls(entity, mine, outcomes)
+        known = {str(each.realm_id): each.company for each in mine if each.company}
+        return cls(entity, mine, outcomes, {**known, **(names or {})})
 
     def reported(self, check: str, *, severe: bool = True) -> ReportedCheck:
         """One check over all companies; ``severe`` says how bad a failure would be, if nothing does."""
         failing = [each for each in self.faults if _shown_as(each.check) == check]
-        realms = list(dict.fromkeys(each.realm_id for each in failing))
+        judged = [each for each in self.outcomes if _shown_as(each.check) == check]
+        realms = list(dict.fromkeys(str(each.realm_id) for each in failing))
+        figures: dict[str, Metadata] = {}
+        for outcome in judged:
+            figures[outcome.realm_id] = figures.get(outcome.realm_id, {}) | outcome.figures
+        looked_at = {each.realm_id for each in judged if each.conclusive}
+        rows = [
+            CompanyRow(
+                self.names.get(each.realm_id, ""),
+                each.realm_id,
+                "fails" if each.severe else "warns",
+                each.since,
+                each.text,
+                figures.get(each.realm_id, {}),
+            )
+            for each in failing[:SHOWN]
+        ]
+        rows += [
+            CompanyRow(
+                self.names.get(realm, ""),
+                realm,
+                "passes" if realm in looked_at else "not looked at",
+                figures=shown,
+            )
+            for realm, shown in figures.items()
+            if realm not in realms
+        ]
         metadata: Metadata = {"companies that fail": dg.MetadataValue.int(len(realms))}
-        for each in failing[:SHOWN]:
-            metadata[f"{each.realm_id}: fails since"] = dg.MetadataValue.timestamp(each.since)
-            metadata[f"{each.realm_id}: fault"] = dg.MetadataValue.text(each.text)
-        for outcome in self.outcomes:
-            if outcome.check == check:
-                metadata |= {
-                    f"{outcome.realm_id}: {name}": value for name, value in outcome.figures.items()
-                }
+        if rows:
+            metadata["companies"] = company_table(rows)
         # A check that passes shows how bad a failure would be, as one that fails does.
-        found = [each.severe for each in failing or self.outcomes if _shown_as(each.check) == check]
+        found = [each.severe for each in failing or judged]
         return ReportedCheck(
             check,
             passed=not failing,
             severity=_ERROR if any(found or [severe]) else _WARN,
             metadata=metadata,
+            description=self._said(failing, len(realms)),
         )
+
+    def _said(self, failing: Sequence[CheckFault], companies: int) -> str:
+        """One sentence for people who look at a list of checks."""
+        if not failing:
+            return "No company fails it."
+        first = failing[0]
+        more = f" {companies - 1} more in the table." if companies > 1 else ""
+        name = label(self.names.get(first.realm_id, ""), first.realm_id)
+        return f"{name}: {first.text}{more}"
 
 
 def check_names(*, derived: bool = False) -> tuple[str, ...]:

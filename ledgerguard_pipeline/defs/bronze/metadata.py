@@ -1,12 +1,13 @@
 """A load as the Dagster UI shows it: figures that plot, and a sample."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
 
 from ledgerguard_pipeline.bronze.read.audit import Audit
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import BudgetUse
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.ingestion.results import EntityResult, Reconciled
 
@@ -28,7 +29,8 @@ class Loaded:
 
     ``result`` is None for a derived entity: nothing was fetched for it. ``budget`` is the month's
     call budget as it was when the load ended, ``covered`` the span that is complete by it,
-    ``silver`` whether Silver has what was loaded, ``samples`` whether rows may be shown.
+    ``silver`` whether Silver has what was loaded, ``samples`` whether rows may be shown, ``names``
+    those of the companies, ``entity`` Intuit's name of what was read.
     """
 
     realm_id: str
@@ -38,18 +40,22 @@ class Loaded:
     covered: Window | None = None
     silver: bool = False
     samples: bool = False
+    names: CompanyNames = field(default_factory=CompanyNames)
+    entity: str = ""
 
 
 def load_metadata(loaded: Loaded) -> Metadata:
     """The figures of one load; every number has the same name on every asset."""
     audit = loaded.audit
     metadata: Metadata = {
-        "realm": dg.MetadataValue.text(loaded.realm_id),
+        **loaded.names.metadata(loaded.realm_id, loaded.entity),
         "dagster/row_count": dg.MetadataValue.int(audit.stored),
         "quarantine": dg.MetadataValue.int(audit.quarantined),
     }
     if loaded.result is not None:
         metadata |= result_metadata(loaded.result)
+    written = 0 if loaded.result is None else loaded.result.written
+    metadata |= loaded.names.own_figures(loaded.realm_id, rows=audit.stored, rows_written=written)
     if loaded.budget is not None:
         metadata |= {
             "metered_calls_this_month": dg.MetadataValue.int(loaded.budget.used),

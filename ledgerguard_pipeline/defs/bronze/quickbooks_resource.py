@@ -17,6 +17,7 @@ from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import current_installation, current_settings
+from ledgerguard_pipeline.defs.run_tags import tag_run
 from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
@@ -119,7 +120,7 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
             raise RuntimeError("QuickBooks is being used outside a run.")
-        return self._run.syncs(context.run.run_id, context.run.tags.get(BATCH_TAG), bronze)
+        return self._run.syncs(context, bronze)
 
 
 @dataclass(slots=True)
@@ -132,17 +133,19 @@ class _Run:
     stack: ExitStack
     opened: RunSyncs | None = None
 
-    def syncs(self, run_id: str, batch: str | None, bronze: BronzeDuckDB) -> RunSyncs:
+    def syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self.opened is None:
+            run = context.run
             syncs = RunSyncs(
                 lambda: _open_installation(bronze),
-                run_id=run_id,
+                run_id=run.run_id,
                 full=self.full,
                 since=self.since,
                 reconcile=self.reconcile,
-                batch=batch,
+                batch=run.tags.get(BATCH_TAG),
             )
             self.opened = self.stack.enter_context(syncs)
+            tag_run(context.instance, run, lambda: syncs.installation.control)
         return self.opened
 
 

@@ -14,6 +14,7 @@ from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY
 from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, failed, judge, noted
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.silver_checks import judge_changes
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import report
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
@@ -96,6 +97,19 @@ class RunSyncs(Closing):
         self._leases: CompanyLeases | None = None
         self._companies: dict[str, _Company] = {}
         self._silver_judged: dict[str, None] = {}
+        self._names: CompanyNames | None = None
+
+    @property
+    def names(self) -> CompanyNames:
+        """Of all companies, as they were when the run first asked; ids where nobody knows."""
+        if self._names is None:
+            installation = self.installation
+            try:
+                self._names = CompanyNames.read(installation.control, installation.settings)
+            except ControlError as error:
+                _log.warning("company_names_not_read", message=error.message)
+                self._names = CompanyNames(environment=installation.settings.intuit_env)
+        return self._names
 
     @property
     def installation(self) -> "Installation":
@@ -124,7 +138,17 @@ class RunSyncs(Closing):
             budget = self.installation.control.budget.use()
             silver = self.installation.bronze.followed(cells.realm_id)
             samples = self.installation.settings.shows_samples
-            loaded = Loaded(cells.realm_id, result, found, budget, result.covered, silver, samples)
+            loaded = Loaded(
+                cells.realm_id,
+                result,
+                found,
+                budget,
+                result.covered,
+                silver=silver,
+                samples=samples,
+                names=self.names,
+                entity=entity.name,
+            )
             if result.covered is not None:
                 company.covered |= dict.fromkeys(derived, result.covered)
             company.changed.append(result)
@@ -147,6 +171,8 @@ class RunSyncs(Closing):
                 self._audit(company, cells, entity, selection, None),
                 covered=company.covered.get(entity.name),
                 samples=self.installation.settings.shows_samples,
+                names=self.names,
+                entity=entity.base,
             )
             self._note(cells, entity.name, judge(loaded))
         finally:

@@ -86,10 +86,13 @@ def outcomes(realm: str, findings: Sequence[Finding]) -> list[CheckOutcome]:
 
 
 def reported(
-    entity: EntityType, faults: Sequence[CheckFault], found: Sequence[CheckOutcome] = ()
+    entity: EntityType,
+    faults: Sequence[CheckFault],
+    found: Sequence[CheckOutcome] = (),
+    names: Mapping[str, str] | None = None,
 ) -> list[ReportedCheck]:
     """The checks of an entity's Silver over all companies; those that never fail hard only warn."""
-    known = KnownChecks.of(entity.name, faults, found)
+    known = KnownChecks.of(entity.name, faults, found, names)
     return [known.reported(check.name, severe=check.severe) for check in checks_of(entity)]
 
 

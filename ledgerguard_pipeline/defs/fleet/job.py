@@ -21,6 +21,8 @@ from ledgerguard_pipeline.defs.bronze.failures import advice
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
+from ledgerguard_pipeline.defs.company_names import CompanyNames
+from ledgerguard_pipeline.defs.fleet.read_without_news import ReadWithoutNews
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
 from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
 from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
@@ -62,14 +64,20 @@ def build_fleet_job() -> dg.JobDefinition:
         summary, grid = SweepSummary(), Grid(context.instance, cells)
         with ExitStack() as stack:
             installation = _opened(stack, context.run.run_id)
+            names = CompanyNames.read(installation.control, installation.settings)
             checks = SweepChecks(installation, installation.settings.kept_entities)
+            quiet = ReadWithoutNews(installation.settings, names)
             for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
                 summary.add(visit)
                 silver = installation.bronze.followed(visit.realm_id)
-                _record(context, grid, cells, visit, silver=silver)
+                _record(context, grid, cells, visit, names, silver=silver)
                 checks.add(visit)
+                quiet.add(visit)
                 report(visit.result)
-            checks.tell(context.get_step_execution_context())
+            step = context.get_step_execution_context()
+            checks.tell(step)
+            if shard.task is not SweepTask.EVENTS:
+                record(step, "quiet", quiet.events(context.instance, cells))
         context.add_output_metadata(summary.metadata(shard))
         late = late_tag(summary.late)
         if late:
@@ -128,6 +136,7 @@ def _record(
     grid: Grid,
     cells: dg.MultiPartitionsDefinition,
     visit: "Visit",
+    names: CompanyNames,
     *,
     silver: bool,
 ) -> None:
@@ -149,7 +158,7 @@ def _record(
                 for each in grid.lacking(key, visit.realm_id, result.covered, besides)
             ]
             if news:
-                realm: Metadata = {"realm": dg.MetadataValue.text(visit.realm_id)}
+                realm: Metadata = names.metadata(visit.realm_id, result.entity)
                 found.append((key, realm | result_metadata(result), cell))
     record(
         context.get_step_execution_context(),
@@ -159,7 +168,12 @@ def _record(
                 dg.AssetMaterialization(key, metadata=metadata, partition=partition)
                 for key, metadata, partition in found
             ),
-            *(one for result in changed if silver for one in silver_materializations(result)),
+            *(
+                one
+                for result in changed
+                if silver
+                for one in silver_materializations(result, names)
+            ),
         ],
     )
 

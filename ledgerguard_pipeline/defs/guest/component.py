@@ -86,6 +86,7 @@ class QuickBooksComponent(dg.Component, dg.Resolvable, dg.Model):
     silver: bool = Field(default=True, description="Whether typed tables are kept.")
     reports: bool = Field(default=False, description="Whether Intuit's reports are assets.")
     journal: bool = Field(default=False, description="Whether the journal is one.")
+    attachments: bool = Field(default=False, description="Whether attached files are downloaded.")
     schedules: bool = Field(default=True, description="Whether there are schedules and sensors.")
     running: bool = Field(default=True, description="Whether they are switched on at first.")
     cadence: Cadence = Field(default="monthly", description="Length of a partition window.")
@@ -129,6 +130,7 @@ class QuickBooksComponent(dg.Component, dg.Resolvable, dg.Model):
             silver=self.silver,
             reports=self.reports,
             journal=self.journal,
+            attachments=self.attachments,
             schedules=self.schedules,
             running=self.running,
             cadence=self.cadence,

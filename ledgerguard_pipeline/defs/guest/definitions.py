@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -10,6 +10,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from ledgerguard_pipeline.config.settings import Cadence
+from ledgerguard_pipeline.defs.attachments.files import (
+    build_files_asset,
+    build_files_job,
+    build_files_schedule,
+)
 from ledgerguard_pipeline.defs.bronze.maintenance import (
     build_maintenance_job,
     build_maintenance_schedule,
@@ -48,6 +53,7 @@ from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_s
 from ledgerguard_pipeline.defs.site import (
     OWNERS,
     PREFIX,
+    USUAL_MINUTES,
     QuickBooksTranslator,
     Site,
     entered,
@@ -76,6 +82,7 @@ def quickbooks_definitions(
     silver: bool = True,
     reports: bool = False,
     journal: bool = False,
+    attachments: bool = False,
     schedules: bool = True,
     running: bool = True,
     cadence: Cadence = "monthly",
@@ -97,11 +104,13 @@ def quickbooks_definitions(
         owners: of all assets, as e-mail addresses or ``team:name``.
         tags: more tags of all assets.
         automation_condition: of the Bronze assets; Silver is written with them.
-        freshness_policy: of the Bronze and Silver assets.
+        freshness_policy: of the Bronze and Silver assets, instead of what the schedules promise.
         translator: renames and describes single assets.
         silver: whether typed tables are kept.
         reports: whether Intuit's reports are assets.
         journal: whether the journal is, and is compared with Intuit's trial balance every night.
+        attachments: whether attached files are downloaded and an asset; without, they are as the
+            setting ``LEDGERGUARD_ATTACHMENTS`` says.
         schedules: whether there are schedules and sensors at all.
         running: whether they run without being switched on.
         cadence: length of a partition window.
@@ -121,6 +130,7 @@ def quickbooks_definitions(
         "ledgerguard_silver": "on" if silver else "off",
         "ledgerguard_partition_cadence": cadence,
         "ledgerguard_start_date": first,
+        **({"ledgerguard_attachments": "files"} if attachments else {}),
     }
     site = Site(
         key_prefix=tuple(key_prefix or (("qbo",) if prefix == PREFIX else (prefix,))),
@@ -133,36 +143,50 @@ def quickbooks_definitions(
         freshness_policy=freshness_policy,
         companies=None if companies is None else frozenset(map(parse_realm, companies)),
         settings=settings_of(resource, chosen),
+        sweep_minutes=USUAL_MINUTES if schedules else None,
         translator=translator or QuickBooksTranslator(),
         running=running,
     )
     with entered(site):
         cells = partitions_of(cadence, first)
-        found = _assets(kept, cells, silver=silver, reports=reports, journal=journal)
+        optional = Extras(reports, journal, attachments and _has_files(kept))
+        found = _assets(kept, cells, optional, silver=silver)
         defs = [found, dg.Definitions(resources={site.resource_key: resource})]
         if schedules:
             typed = kept if silver else ()
-            defs.append(_automation(kept, cells, typed, build_jobs(kept), journal=journal))
+            defs.append(_automation(kept, cells, typed, build_jobs(kept), optional))
         return dg.Definitions.merge(*defs)
+
+
+class Extras(NamedTuple):
+    """What is an asset only if asked for."""
+
+    reports: bool
+    journal: bool
+    attachments: bool
+
+
+def _has_files(kept: Sequence[EntityType]) -> bool:
+    return any(each.name == "Attachable" for each in kept)
 
 
 def _assets(
     kept: Sequence[EntityType],
     cells: dg.MultiPartitionsDefinition,
+    optional: Extras,
     *,
     silver: bool,
-    reports: bool,
-    journal: bool,
 ) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             build_connection_asset(),
             build_bronze_step(kept, cells),
             *(build_silver_assets(kept) if silver else ()),
-            *(build_report_assets() if reports else ()),
-            *([build_journal_asset()] if journal else ()),
+            *(build_report_assets() if optional.reports else ()),
+            *([build_journal_asset()] if optional.journal else ()),
+            *([build_files_asset()] if optional.attachments else ()),
         ],
-        jobs=[build_reports_job()] if reports else [],
+        jobs=[build_reports_job()] if optional.reports else [],
     )
 
 
@@ -171,8 +195,7 @@ def _automation(
     cells: dg.MultiPartitionsDefinition,
     typed: Sequence[EntityType],
     jobs: Jobs,
-    *,
-    journal: bool,
+    optional: Extras,
 ) -> dg.Definitions:
     policy = SweepPolicy()
     health = build_health_checks(known_statuses)
@@ -182,16 +205,22 @@ def _automation(
         build_maintenance_job(maintain_bronze),
     )
     silver_jobs = build_silver_job(typed)
-    journal_jobs: list[AssetJob] = [build_journal_job()] if journal else []
+    journal_jobs: list[AssetJob] = [build_journal_job()] if optional.journal else []
+    files_jobs: list[AssetJob] = [build_files_job()] if optional.attachments else []
     return dg.Definitions(
         asset_checks=[health],
         jobs=[
             *jobs.listed(), health_job, keep_alive, maintenance, *silver_jobs, *journal_jobs,
+            *files_jobs,
         ],
         schedules=[
             *build_schedules(jobs, cells, connected_companies, left_out_now, policy),
             *build_nightly_schedules(
                 silver_jobs, journal_jobs, connected_companies, left_out_now, policy
+            ),
+            *(
+                build_files_schedule(job, connected_companies, left_out_now, policy)
+                for job in files_jobs
             ),
             build_health_schedule(health_job),
             build_keep_alive_schedule(keep_alive),

@@ -16,9 +16,9 @@ from ledgerguard_pipeline.alerts.policy import INSTALLATION, Alert, AlertKind, f
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
-from ledgerguard_pipeline.defs.instance.run_queue import PARTITION_TAG, company_of
 from ledgerguard_pipeline.defs.keys import FORMER_JOBS, REALM_TAG
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings, open_control
+from ledgerguard_pipeline.defs.run_tags import PARTITION_TAG, company_of
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.health.summary import read_summaries

@@ -19,9 +19,10 @@ from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
 from ledgerguard_pipeline.defs.bronze.silver_checks import reported
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
-from ledgerguard_pipeline.defs.run_context import OpenControl
+from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
+from ledgerguard_pipeline.health.history import note_health
 
 TICK_SECONDS = 60
 
@@ -36,12 +37,13 @@ def build_check_sensor(
         minimum_interval_seconds=TICK_SECONDS,
         default_status=current_site().sensor_status,
         description="A check is green only while no company fails it: reports the result over "
-        "all companies where the last run's differs.",
+        "all companies where the last run's differs. Notes each company's health of the day.",
     )
     @at_site
     def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()
+            note_health(control, current_settings())
         corrected = correct(context.instance, entities, faults, typed)
         return dg.SkipReason(
             f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its result."

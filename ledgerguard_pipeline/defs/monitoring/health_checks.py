@@ -102,6 +102,7 @@ def build_health_checks(statuses: ListStatuses) -> dg.AssetChecksDefinition:
     ) -> Iterable[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         known, now = statuses(), datetime.now(UTC)
+        context.op_execution_context.log_event(reports.companies_table(known, current_settings()))
         judged = (
             reports.health(known),
             reports.token_life(known, now),

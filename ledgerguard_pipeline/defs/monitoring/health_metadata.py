@@ -9,17 +9,22 @@ from datetime import datetime
 
 import dagster as dg
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT, STOP_AT
+from ledgerguard_pipeline.defs.bronze.company_table import CompanyRow, company_table
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
+from ledgerguard_pipeline.defs.company_names import label, page_of, shown_name
 from ledgerguard_pipeline.defs.keys import connection_key
 from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
+from ledgerguard_pipeline.quickbooks_links import list_link
 
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
 LAG, BUDGET = "webhook_lag", "call_budget"
 
 TOKEN_WARNING_DAYS = 14
 SHOWN = 50
+_NAMED = 3
 
 _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 _Entries = Mapping[str, dg.MetadataValue]
@@ -125,19 +130,78 @@ def _result(
     *,
     passed: bool = True,
 ) -> dg.AssetCheckResult:
-    looked = [(company_status.company.realm_id, *look(company_status)) for company_status in known]
-    failing = [each for each in looked if not each[1]]
+    looked = [
+        CompanyRow(
+            shown_name(each.company.name),
+            each.company.realm_id,
+            "passes" if fine else "fails",
+            figures=figures,
+        )
+        for each, (fine, figures) in ((one, look(one)) for one in known)
+    ]
+    failing = [each for each in looked if each.result == "fails"]
     metadata: Metadata = {
         "companies": dg.MetadataValue.int(len(known)),
         "companies that fail": dg.MetadataValue.int(len(failing)),
         **(common or {}),
     }
-    for realm_id, _, entries in (looked if len(looked) <= SHOWN else failing)[:SHOWN]:
-        metadata |= {f"{realm_id}: {what}": value for what, value in entries.items()}
+    shown = sorted(looked, key=lambda each: each.result) if len(looked) <= SHOWN else failing
+    if shown:
+        metadata["table"] = company_table(shown[:SHOWN])
     return dg.AssetCheckResult(
         check_name=name,
         asset_key=connection_key(),
         passed=passed and not failing,
         severity=severity,
+        description=_said(failing, len(known)),
         metadata=metadata,
+    )
+
+
+def _said(failing: Sequence[CompanyRow], companies: int) -> str:
+    """One sentence for people who look at a list of checks."""
+    if not companies:
+        return "No company is connected."
+    if not failing:
+        return "No company fails it."
+    named = ", ".join(label(each.company, each.realm_id) for each in failing[:_NAMED])
+    more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
+    return f"{len(failing)} of {companies} companies: {named}{more}."
+
+
+def companies_table(known: Sequence[CompanyStatus], settings: Settings) -> dg.AssetObservation:
+    """Every company by name, with its health and where to look at it; the first ``SHOWN``, worst first."""
+    order = list(HealthState)
+    worst = sorted(known, key=lambda each: order.index(each.health.state), reverse=True)
+    rows = [
+        CompanyRow(
+            shown_name(each.company.name),
+            each.company.realm_id,
+            each.health.state.value,
+            finding="; ".join(each.health.texts),
+            figures={
+                "connection": dg.MetadataValue.text(each.company.status.value.replace("_", " ")),
+                "last sync": dg.MetadataValue.text(
+                    "never"
+                    if each.facts.last_sync_at is None
+                    else f"{each.facts.last_sync_at:%Y-%m-%d %H:%M} UTC"
+                ),
+                "rows": dg.MetadataValue.int(each.rows),
+                "metered calls this month": dg.MetadataValue.int(each.calls.month_to_date),
+                "page": dg.MetadataValue.text(page_of(settings.web_url, each.company.realm_id)),
+                "in QuickBooks": dg.MetadataValue.text(
+                    list_link(each.company.environment, each.company.realm_id)
+                ),
+            },
+        )
+        for each in worst[:SHOWN]
+    ]
+    return dg.AssetObservation(
+        connection_key(),
+        description=f"{len(known)} companies",
+        metadata={
+            "companies": dg.MetadataValue.int(len(known)),
+            **({"table": company_table(rows)} if rows else {}),
+            "company_pages": dg.MetadataValue.url(settings.web_url),
+        },
     )

@@ -25,6 +25,7 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
     bronze_of,
     quickbooks_of,
 )
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import REPORTS_JOB, connection_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -159,7 +160,9 @@ def _kept(
     loads = ReportLoads(client, store, realm, context.run.run_id)
     load = loads.load(name, loads.window(*days))
     answers = load.answers
+    names = CompanyNames.read(installation.control, installation.settings)
     return {
+        **names.metadata(realm),
         "answers": dg.MetadataValue.int(len(answers)),
         "cut_answers": dg.MetadataValue.int(load.cut),
         "cells": dg.MetadataValue.int(sum(each.report.cells for each in answers)),

@@ -11,6 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
+from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED
 from ledgerguard_pipeline.defs.keys import REALM_TAG
@@ -89,7 +90,7 @@ def company_schedule(
             yield dg.RunRequest(
                 run_key=f"{realm_id}:{context.scheduled_execution_time.isoformat()}",
                 partition_key=companies.cell(realm_id),
-                tags={REALM_TAG: realm_id, **current_site().run_tags},
+                tags=company_tags(company),
             )
         if len(waiting) == len(connected):
             yield dg.SkipReason(

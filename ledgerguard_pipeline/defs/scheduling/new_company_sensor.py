@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.due_sweeps import Due, SweepTimes
 from ledgerguard_pipeline.defs.fleet.shards import (
@@ -21,7 +22,6 @@ from ledgerguard_pipeline.defs.fleet.shards import (
     sweeps_under_way,
 )
 from ledgerguard_pipeline.defs.jobs import Jobs
-from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import current_cell, known_realms, realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
 
@@ -59,9 +59,8 @@ def build_new_company_sensor(
     )
     @at_site
     def new_company(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        connected = {
-            str(company.realm_id): company.connected_at.isoformat() for company in companies()
-        }
+        by_realm = {str(company.realm_id): company for company in companies()}
+        connected = {realm: each.connected_at.isoformat() for realm, each in by_realm.items()}
         if not connected:
             return dg.SkipReason("No company is connected.")
         known = set(known_realms(context.instance))
@@ -84,7 +83,7 @@ def build_new_company_sensor(
                     run_key=f"first-load:{realm}:{connected[realm]}",
                     job_name=jobs.all.name,
                     partition_key=current_cell(cells, realm),
-                    tags={REALM_TAG: realm, **current_site().run_tags},
+                    tags=company_tags(by_realm[realm]),
                 )
                 for realm in fresh
             ],

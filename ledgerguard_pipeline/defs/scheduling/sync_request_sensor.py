@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 import dagster as dg
 
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
-from ledgerguard_pipeline.defs.keys import REALM_TAG, TRIGGER_TAG
+from ledgerguard_pipeline.defs.keys import TRIGGER_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, current_cell
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import add_requests, read_cursor
 from ledgerguard_pipeline.entities import EntityType
@@ -46,7 +47,7 @@ def build_sync_request_sensor(
         fresh = [each for realm, each in asked.items() if served.get(realm) != now[realm]]
         if not fresh:
             return _NOTHING
-        connected = {company.realm_id for company in companies()}
+        connected = {company.realm_id: company for company in companies()}
         known = set(context.instance.get_dynamic_partitions(REALM))
         due = [
             each
@@ -61,7 +62,7 @@ def build_sync_request_sensor(
                 dg.RunRequest(
                     run_key=f"asked:{each.realm_id}:{now[each.realm_id]}",
                     partition_key=current_cell(cells, each.realm_id),
-                    tags={REALM_TAG: each.realm_id, TRIGGER_TAG: "company page"},
+                    tags={**company_tags(connected[each.realm_id]), TRIGGER_TAG: "company page"},
                     asset_selection=keys_of([by_name[each.entity]]) if each.entity else None,
                 )
                 for each in due

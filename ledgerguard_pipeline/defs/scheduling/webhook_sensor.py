@@ -14,8 +14,10 @@ from datetime import timedelta
 import dagster as dg
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox, QueuedEvent
+from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import (
     SweepPolicy,
@@ -89,9 +91,9 @@ def build_webhook_sensors(
             if not due:
                 reason = "No event is due."
                 return dg.SensorResult(skip_reason=reason, cursor=today)
-            connected = {company.realm_id for company in companies()}
+            connected = {str(company.realm_id): company for company in companies()}
             # A company is no cell before the new-company sensor has added it.
-            known = connected & set(known_realms(context.instance))
+            known = connected.keys() & set(known_realms(context.instance))
             ready = [realm for realm in due if realm in known and realm not in busy]
             if len(ready) > policy.above:
                 requests = _coalesced(context.instance, inbox, kept, ready, policy.shards)
@@ -101,7 +103,7 @@ def build_webhook_sensors(
                 for realm in ready:
                     if SYSTEM_CLOCK.monotonic() - started > TICK_SECONDS:
                         break
-                    requests += _requests(inbox, cells, kept, realm)
+                    requests += _requests(inbox, cells, kept, connected[realm])
         waiting = [realm for realm in due if realm not in ready]
         if not requests:
             return dg.SensorResult(
@@ -119,10 +121,10 @@ def _requests(
     inbox: EventInbox,
     cells: dg.MultiPartitionsDefinition,
     kept: dict[str, EntityType],
-    realm_id: str,
+    company: Company,
 ) -> list[dg.RunRequest]:
     """Lease what is due for one company; the run that will have it, or none."""
-    batch = uuid.uuid4().hex
+    batch, realm_id = uuid.uuid4().hex, company.realm_id
     taken = _leased(inbox, batch, kept, [realm_id])
     if not taken:
         return []
@@ -136,8 +138,7 @@ def _requests(
             partition_key=current_cell(cells, realm_id),
             asset_selection=keys_of([kept[name] for name in sorted(concerned)]),
             tags={
-                REALM_TAG: realm_id,
-                **current_site().run_tags,
+                **company_tags(company),
                 TRIGGER_TAG: TRIGGER,
                 BATCH_TAG: batch,
                 # The sensor itself tries again, with whatever is due by then.

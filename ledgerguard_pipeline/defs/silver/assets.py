@@ -22,9 +22,12 @@ from ledgerguard_pipeline.defs.bronze.checks import ReportedCheck, faults_of, no
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of
 from ledgerguard_pipeline.defs.bronze.silver_checks import outcomes, reported
+from ledgerguard_pipeline.defs.company_names import CompanyNames
+from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.run_context import current_settings, open_control
+from ledgerguard_pipeline.defs.run_tags import tag_run
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -74,6 +77,7 @@ def _silver_asset(entity: EntityType) -> dg.AssetsDefinition:
                 "quickbooks_entity": entity.name,
             },
             partitions_def=realm_partitions(),
+            freshness_policy=nightly_policy(),
         ),
     )
 
@@ -105,12 +109,15 @@ def _materialize(
         findings = check_company(store, [entity], realm)[entity.name]
         counts = _counts(store, tables_of(entity).tables, realm)
         with open_control() as control:
-            checks = _over_all(control, entity, realm, findings)
+            tag_run(context.instance, context.run, lambda: control)
+            names = CompanyNames.read(control, current_settings())
+            checks = _over_all(control, entity, realm, findings, names)
     except LedgerGuardError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return dg.MaterializeResult(
         asset_key=silver_key(entity),
         metadata={
+            **names.metadata(realm, entity.name),
             "dagster/partition_row_count": dg.MetadataValue.int(counts.get(entity.table, 0)),
             **{f"rows of {name}": dg.MetadataValue.int(rows) for name, rows in counts.items()},
         },
@@ -146,7 +153,11 @@ def _counts(store: "BronzeStore", tables: Sequence[Table], realm: str) -> dict[s
 
 
 def _over_all(
-    control: ControlPlane, entity: EntityType, realm: RealmId, findings: Sequence[Finding]
+    control: ControlPlane,
+    entity: EntityType,
+    realm: RealmId,
+    findings: Sequence[Finding],
+    names: CompanyNames,
 ) -> list[ReportedCheck]:
     """The checks over all companies, with what was just found of this one."""
     found = outcomes(realm, findings)
@@ -155,7 +166,7 @@ def _over_all(
     if realm not in {fault.realm_id for fault in faults}:
         # A company that is not connected (any more) is nobody's fault, but was asked for here.
         faults += faults_of(entity.name, found)
-    return reported(entity, faults, found)
+    return reported(entity, faults, found, names.by_realm)
 
 
 def _names(tables: Sequence[Table]) -> str:

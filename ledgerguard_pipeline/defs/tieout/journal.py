@@ -21,6 +21,8 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
     bronze_of,
     quickbooks_of,
 )
+from ledgerguard_pipeline.defs.company_names import CompanyNames
+from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -101,6 +103,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
             tags={"ledgerguard/kind": "journal"},
             metadata={"dagster/column_schema": SCHEMA, "dagster/table_name": "silver.journal"},
             partitions_def=realm_partitions(),
+            freshness_policy=nightly_policy(),
         ),
     )
 
@@ -132,15 +135,21 @@ def build_journal_asset() -> dg.AssetsDefinition:
             )
         except LedgerGuardError as error:
             raise failure_of([error]) from error
+        installation = quickbooks.installation(context, duckdb)
+        names = CompanyNames.read(installation.control, installation.settings)
         if result is not None and result.journal is not None:
-            yield dg.MaterializeResult(asset_key=journal_key(), metadata=_metadata(result))
-        known = TieOut(quickbooks.installation(context, duckdb).bronze.workspace).read_all()
+            yield dg.MaterializeResult(
+                asset_key=journal_key(),
+                metadata={**names.metadata(context.partition_key), **_metadata(result)},
+            )
+        known = TieOut(installation.bronze.workspace).read_all()
+        mine = names.label(context.partition_key)
         for check, level in LEVELS.items():
             findings = () if result is None else findings_of(result, level)
             yield _judged(
                 check,
-                [(realm, each) for realm, each in known if each.level is level],
-                [f"{context.partition_key}: {each.text}" for each in findings if each.kind.blocks],
+                [(names.label(realm), each) for realm, each in known if each.level is level],
+                [f"{mine}: {each.text}" for each in findings if each.kind.blocks],
             )
         # What may go away unchanged fails the step, so that Dagster tries again.
         passing = [each for each in (result.errors if result else ()) if finding_of(each).passing]
@@ -216,10 +225,10 @@ def _judged(
     failing = [pair for pair in found if pair[1].breaks]
     guessed = [pair for pair in found if pair[1].guessed and not pair[1].breaks]
     shown = sorted(found, key=lambda pair: not (pair[1].breaks or pair[1].guessed))[:SHOWN]
-    listed = "\n".join(f"{realm}: {each.message}" for realm, each in shown)
+    listed = "\n".join(f"{company}: {each.message}" for company, each in shown)
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
-    said = [f"{realm}: {each.message}" for realm, each in failing] or list(findings)
-    said = said or [f"{realm}: {each.message}" for realm, each in guessed]
+    said = [f"{company}: {each.message}" for company, each in failing] or list(findings)
+    said = said or [f"{company}: {each.message}" for company, each in guessed]
     return dg.AssetCheckResult(
         asset_key=journal_key(),
         check_name=check,

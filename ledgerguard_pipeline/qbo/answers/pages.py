@@ -43,6 +43,19 @@ def read_count(answer: Answer) -> tuple[int, int]:
         raise answer.unreadable(str(error)) from None
 
 
+def read_link(answer: Answer) -> tuple[str, int]:
+    """The address that an answer of ``/download`` consists of; empty where there is no file.
+
+    Raises:
+        QBOAPIError: the answer is a refusal.
+    """
+    if 200 <= answer.status < 300:
+        text = answer.body.decode("utf-8", "replace").strip().strip('"')
+        return (text if "://" in text else ""), 0
+    answer.open()
+    return "", 0
+
+
 def read_single(answer: Answer, entity: EntityType) -> tuple[Record, int]:
     """The one object of a read, under its own key or inside a ``QueryResponse``.
 

@@ -134,6 +134,17 @@ def entity(type: EntityType, id: str) -> Read:
     return Read(f"/{type.path}/{id}", type.name, "read")
 
 
+def download(id: str) -> Read:
+    """The short-lived link to an attached file, as the text of the answer.
+
+    Raises:
+        BadInputError: the id is not of the form Intuit uses.
+    """
+    if _ID.fullmatch(id) is None:
+        raise BadInputError(f"{id[:60]!r} is not an object id.", entity="Attachable")
+    return Read(f"/download/{id}", "Attachable", "download")
+
+
 def company_info(realm: RealmId) -> Read:
     """The company itself; the cheapest proof that a token fits a realm."""
     return Read(f"/companyinfo/{realm}", "CompanyInfo", PROBE)

@@ -104,7 +104,7 @@ class FaultRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     ``skip`` lets that many matching calls pass first. ``endpoint`` is ``query``, ``cdc``,
     ``batch``, ``reports``, ``read``, ``batch_item`` (a Fault inside a batch answer), ``authorize``,
-    ``token`` or ``revoke``; None means every HTTP call of the Accounting API. ``seconds`` is
+    ``token``, ``revoke`` or ``download`` (the file itself); None means every HTTP call of the Accounting API. ``seconds`` is
     how long a slow body or a hang lasts.
     """
 
@@ -120,7 +120,7 @@ class FaultRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def matches(self, endpoint: str, realm: str, entities: frozenset[str]) -> bool:
         if self.endpoint is None:
-            if endpoint in ("authorize", "token", "revoke", "batch_item"):
+            if endpoint in ("authorize", "token", "revoke", "batch_item", "download"):
                 return False
         elif self.endpoint != endpoint:
             return False

@@ -10,14 +10,13 @@ The download link of an attachment is signed anew whenever it is shown, and live
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from typing import Literal
 
 import msgspec
 
 from ledgerguard_pipeline.sandbox.answers.replies import dumps, with_bare_date
+from ledgerguard_pipeline.sandbox.api.downloads import signed
 from ledgerguard_pipeline.sandbox.books.entity_table import EntityTable, Row
 from ledgerguard_pipeline.sandbox.books.header import (
     DAY_DATED,
@@ -39,9 +38,8 @@ _ONLY_READ: dict[str, dict[str, object]] = {
 }
 _ONLY_QUERY = {"Customer": frozenset({"ClientEntityId", "V4IDPseudonym"})}
 _OWN: dict[str, object] = {"CustomExtensions": []}
-_LINK = re.compile(rb'("TempDownloadUri":"[^"?]*\?)[^"]*"')
+_LINK = re.compile(rb'("TempDownloadUri":"[^"?]*/download/(\d+)/(\d+)\?)[^"]*"')
 _DECODE = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-LINK_SECONDS = 900
 
 
 def shown(
@@ -61,8 +59,8 @@ def shown(
         body = _reshaped(body, _ONLY_READ.get(table.entity), _ONLY_QUERY.get(table.entity))
     elif form == "own":
         body = _reshaped(body, _OWN, frozenset({"domain"}))
-    if table.entity == "Attachable" and switches.links == "fresh":
-        body = _signed(body, now)
+    if table.entity == "Attachable":
+        body = _linked(body, switches, now)
     if table.entity in switches.day_times:
         return with_bare_date(body)
     if table.entity in DAY_DATED & switches.full_times:
@@ -78,7 +76,8 @@ def plain(table: EntityTable, endpoint: Endpoint, switches: Switches) -> bool:
         return False
     if table.entity in WITH_MODIFIER and not switches.last_modified_by:
         return False
-    if switches.stubs or (table.entity == "Attachable" and switches.links == "fresh"):
+    signed_anew = switches.links == "fresh" or not switches.link_member
+    if switches.stubs or (table.entity == "Attachable" and signed_anew):
         return False
     form = {"read": switches.read_form, "cdc": switches.cdc_form}.get(endpoint, "query")
     return form == "query"
@@ -94,10 +93,17 @@ def _reshaped(body: bytes, more: dict[str, object] | None, less: frozenset[str] 
     return b"{" + b",".join(dumps(name) + b":" + raw for name, raw in kept.items()) + b"}"
 
 
+def _linked(body: bytes, switches: Switches, now: float) -> bytes:
+    if not switches.link_member:
+        return _reshaped(body, None, frozenset({"TempDownloadUri"}))
+    return _signed(body, now) if switches.links == "fresh" else body
+
+
 def _signed(body: bytes, now: float) -> bytes:
-    signature = hashlib.sha256(secrets.token_bytes(16)).hexdigest()[:40]
-    fresh = f'Expires={int(now) + LINK_SECONDS}&Signature={signature}"'.encode()
-    return _LINK.sub(rb"\g<1>" + fresh, body)
+    def fresh(found: re.Match[bytes]) -> bytes:
+        return found[1] + signed(found[2].decode(), found[3].decode(), now).encode() + b'"'
+
+    return _LINK.sub(fresh, body)
 
 
 def _stub(row: Row, body: bytes, shape: str) -> bytes:

@@ -26,7 +26,7 @@ from ledgerguard_pipeline.sandbox.answers.replies import (
     xml_fault,
 )
 from ledgerguard_pipeline.sandbox.answers.request import Request
-from ledgerguard_pipeline.sandbox.api import batch, cdc
+from ledgerguard_pipeline.sandbox.api import batch, cdc, downloads
 from ledgerguard_pipeline.sandbox.api.cdc import answer_key
 from ledgerguard_pipeline.sandbox.api.edits_while_paging import Disturber
 from ledgerguard_pipeline.sandbox.api.faults import HANDLE, item_refusal, other_company
@@ -280,6 +280,8 @@ class Api:
         self, request: Request, company: SandboxCompany, target: Target, now: float
     ) -> Answer:
         name, *ids = target.rest or ("",)
+        if name == "download" and request.method == "GET":
+            return self._link(company, ids, now)
         entity = queryable(name) if name == name.lower() else None
         if request.method != "GET" or entity is None or entity.name not in company.tables:
             raise unsupported(f"Operation {name or 'unknown'} is not supported.")
@@ -297,6 +299,18 @@ class Api:
         body = shown(table, row, "read", self._world.switches, now)
         body = body if full else trimmed(entity.name, body)
         return self._document(b'"%b":%b' % (entity.answer_key.encode(), body), now, rows=1)
+
+    def _link(self, company: SandboxCompany, ids: list[str], now: float) -> Answer:
+        """The link to a file as plain text."""
+        row = company.tables["Attachable"].rows.get("".join(ids))
+        if row is None:
+            raise not_found()
+        self._world.stats.metered(company.realm_id, 1)
+        if b'"FileName"' not in company.tables["Attachable"].body(row):
+            return Answer(200, b"", "text/plain;charset=UTF-8")
+        link = f"https://sandbox-quickbooks.api.intuit.com{downloads.PREFIX}{company.realm_id}/{row.id}"
+        text = f"{link}?{downloads.signed(company.realm_id, row.id, now)}"
+        return Answer(200, text.encode(), "text/plain;charset=UTF-8")
 
     def _row(
         self, company: SandboxCompany, table: EntityTable, request: Request, ids: list[str]

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ledgerguard_pipeline.sandbox.answers.replies import XML, Answer, html_page, throttled
 from ledgerguard_pipeline.sandbox.answers.request import Request
 from ledgerguard_pipeline.sandbox.answers.xml_text import translate
-from ledgerguard_pipeline.sandbox.api import control, oauth, routes
+from ledgerguard_pipeline.sandbox.api import control, downloads, oauth, routes
 from ledgerguard_pipeline.sandbox.api.faults import SPOILS, FaultKind, FaultRule, instead
 from ledgerguard_pipeline.sandbox.api.stats import Call
 from ledgerguard_pipeline.sandbox.api.world import World
@@ -38,6 +38,7 @@ class SandboxApp:
     def __init__(self, world: World) -> None:
         self._world = world
         self._api = routes.Api(world)
+        self._downloads = downloads.Downloads(world)
         self._oauth = oauth.OAuth(world)
         self._control = control.Control(world)
         self._webhooks = webhook_control.WebhookControl(world.webhooks)
@@ -63,6 +64,8 @@ class SandboxApp:
             await self._controlled(request, send)
         elif path.startswith(routes.PREFIX):
             await self._accounting(request, scope, receive, send)
+        elif path.startswith(downloads.PREFIX):
+            await self._file(request, scope, receive, send)
         elif path in oauth.ENDPOINTS:
             await self._authorization(request, scope, receive, send)
         elif path in oauth.DISCOVERY:
@@ -98,6 +101,20 @@ class SandboxApp:
             answer = instead(rule, now)
         grant = request.form.get("grant_type", "") if endpoint == "token" else ""
         call = Call(time=now, tid=_tid(), method=request.method, endpoint=endpoint, target=grant)
+        await self._finish(request, answer, rule, call, scope, receive, send)
+
+    async def _file(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        realm, _, id = request.path.removeprefix(downloads.PREFIX).partition("/")
+        rule = self._world.faults.strike("download", realm, frozenset({"attachable"}))
+        await self._wait(rule)
+        now = self._world.now()
+        if rule is None or rule.kind in SPOILS:
+            answer = self._downloads.answer(request, now)
+        else:
+            answer = instead(rule, now)
+        call = Call(
+            time=now, tid=_tid(), method=request.method, endpoint="download", realm=realm, target=id
+        )
         await self._finish(request, answer, rule, call, scope, receive, send)
 
     async def _accounting(

@@ -14,10 +14,10 @@ from ledgerguard_pipeline.control.company_state.tie_outs import (
     DifferenceLine,
 )
 from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.quickbooks_links import account_link, document_link
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
 from ledgerguard_pipeline.web.company_pages.month_chart import MonthChart, amount_text, month_chart
-from ledgerguard_pipeline.web.company_pages.quickbooks_links import account_link, document_link
 
 SHOWN = 20
 """Differences on the page; ``ledgerguard tieout --json`` has more, ``silver.tie_out`` all."""

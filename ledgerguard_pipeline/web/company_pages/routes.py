@@ -22,6 +22,7 @@ from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web.company_pages.books import books_view
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
+from ledgerguard_pipeline.web.company_pages.history import history_view
 from ledgerguard_pipeline.web.company_pages.listing import (
     WORST_FIRST,
     Listing,
@@ -247,6 +248,7 @@ class CompanyPages:
                 "now": now,
                 "card": card(company_status, now),
                 "sync": sync,
+                "history": history_view(control, company.realm_id, now, company_status.calls),
                 "books": books_view(
                     control.tie_outs.read(company.realm_id),
                     company.environment,

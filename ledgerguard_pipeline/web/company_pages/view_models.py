@@ -15,9 +15,9 @@ from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.health.rules import LATE_AFTER, WARN_DAYS, Reason, ReasonKind
 from ledgerguard_pipeline.health.summary import CompanyHealth
 from ledgerguard_pipeline.plural import counted
+from ledgerguard_pipeline.quickbooks_links import document_link
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
-from ledgerguard_pipeline.web.company_pages.quickbooks_links import document_link
 from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
 
 MOST_FAILURES = 20

@@ -167,6 +167,7 @@ def _company(company_status: CompanyStatus, now: datetime) -> CompanyFigure:
         queue_age_seconds=facts.webhook_age_seconds,
         parked_events=facts.parked_events,
         books=None if facts.books is None else _books(facts.books, now),
+        name=company_status.company.name,
     )
 
 

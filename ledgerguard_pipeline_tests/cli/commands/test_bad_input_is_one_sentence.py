@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.config.settings import BRONZE_FILE
+from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.values import Environment, RealmId

@@ -120,7 +120,7 @@ def test_its_sensor_sends_an_alert_that_names_the_company() -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    @dg.job(tags={"ledgerguard/realm": FIRST})
+    @dg.job(tags={"ledgerguard/realm": FIRST, "ledgerguard/company": "Acme"})
     def failing() -> None:
         fail()
 
@@ -133,4 +133,4 @@ def test_its_sensor_sends_an_alert_that_names_the_company() -> None:
         ).for_run_failure()  # fmt: skip
         module["alert_about_failed_syncs"](context)
     assert len(sent) == 1
-    assert f"of company {FIRST}" in sent[0]
+    assert f"of Acme ({FIRST})" in sent[0]

@@ -15,10 +15,11 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.in_process_run import _job_origin
-from ledgerguard_pipeline.defs.instance.run_queue import CompanyRunCoordinator, company_of
+from ledgerguard_pipeline.defs.instance.run_queue import CompanyRunCoordinator
 from ledgerguard_pipeline.defs.keys import ALL_JOB, REALM_TAG
 from ledgerguard_pipeline.defs.monitoring.alert_sensors import failed_companies, failed_run
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
+from ledgerguard_pipeline.defs.run_tags import company_of
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, plain_settings
@@ -76,6 +77,8 @@ def test_three_companies_by_three_months_are_nine_runs_of_one_company_each(
         ({"dagster/partition/realm": FIRST}, FIRST),
         ({START: f"{FIRST}|2026-01-01", END: f"{FIRST}|2026-03-01"}, FIRST),
         ({START: f"{FIRST}|2026-01-01", END: f"{SECOND}|2026-01-01"}, None),
+        ({"dagster/partition": FIRST}, FIRST),
+        ({"dagster/partition": "20260101"}, None),
         ({}, None),
     ],
 )

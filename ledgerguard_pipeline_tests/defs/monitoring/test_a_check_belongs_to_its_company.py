@@ -21,7 +21,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.defs.fleet.test_a_sweep_is_one_quiet_run import run_shard
-from ledgerguard_pipeline_tests.defs.runs import Ran, key_of, run_cells
+from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, key_of, run_cells
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
 SOME = ("Customer", "Vendor")
@@ -88,10 +88,13 @@ def test_a_company_that_passes_later_does_not_hide_the_one_that_fails(
     assert later.success
     assert shown(grid, LOADED) is Status.FAILED
     assert shown(grid, LOADED, "Vendor") is Status.SUCCEEDED
-    reported = later.checks()["customer", LOADED].metadata
-    assert reported["companies that fail"].value == 1
-    assert str(reported[f"{broken}: fault"].value)
-    assert f"{fine}: fault" not in reported
+    check = later.checks()["customer", LOADED]
+    assert check.metadata["companies that fail"].value == 1
+    rows = by_company(check.metadata)
+    assert (rows[broken]["company"], rows[broken]["result"]) == ("Company 1", "fails")
+    assert rows[broken]["finding"]
+    assert str(check.description).startswith(f"Company 1 ({broken}): ")
+    assert fine not in rows or rows[fine]["result"] == "passes"
 
     sandbox.clear_faults()
     healed = load(grid, settings, broken)

@@ -15,9 +15,9 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.instance.run_queue import company_of
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors
+from ledgerguard_pipeline.defs.run_tags import company_of
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox, http_receiver
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, company, plain_settings

@@ -25,6 +25,7 @@ from ledgerguard_pipeline.defs.monitoring.health_metadata import (
 from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
 from ledgerguard_pipeline.health.rules import EntityFacts, SyncFacts, judge
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
+from ledgerguard_pipeline_tests.defs.runs import by_company
 
 CALLS = CallUse(10, 1_000, 30, all_companies=20, all_forecast=60)
 
@@ -77,15 +78,18 @@ def test_one_dead_connection_among_healthy_ones_is_an_error_that_names_it() -> N
     health = _check([_company_status(FIRST), dead])[HEALTH]
     assert not health.passed
     assert health.severity is dg.AssetCheckSeverity.ERROR
-    assert str(health.metadata[f"{FIRST}: health"].value) == "healthy"
-    assert str(health.metadata[f"{SECOND}: health"].value).startswith("unhealthy")
+    rows = by_company(health.metadata, "table")
+    assert rows[FIRST]["health"] == "healthy"
+    assert str(rows[SECOND]["health"]).startswith("unhealthy")
+    assert next(iter(rows)) == SECOND, "who fails comes first"
+    assert health.description == f"1 of 2 companies: Craig's Design ({SECOND})."
 
 
 def test_a_refresh_token_about_to_end_is_a_warning_in_days() -> None:
     life = _check([_company_status(days=5)])[TOKEN_LIFE]
     assert not life.passed
     assert life.severity is dg.AssetCheckSeverity.WARN
-    assert life.metadata[f"{FIRST}: days left"].value == 5.0
+    assert by_company(life.metadata, "table")[FIRST]["days left"] == 5.0
 
 
 def test_a_company_nobody_synced_for_hours_is_stale() -> None:
@@ -93,21 +97,22 @@ def test_a_company_nobody_synced_for_hours_is_stale() -> None:
         RECENT
     ]
     assert not recent.passed
-    assert recent.metadata[f"{SECOND}: hours since sync"].value == 3.0
-    assert recent.metadata[f"{SECOND}: late entities"].value == "Invoice, TaxCode"
-    assert recent.metadata[f"{FIRST}: late entities"].value == "none"
+    rows = by_company(recent.metadata, "table")
+    assert rows[SECOND]["hours since sync"] == 3.0
+    assert rows[SECOND]["late entities"] == "Invoice, TaxCode"
+    assert rows[FIRST]["late entities"] == "none"
 
 
 def test_each_type_is_measured_by_its_own_schedule() -> None:
     recent = _check([_company_status(synced=timedelta(minutes=45))])[RECENT]
     assert not recent.passed
-    assert recent.metadata[f"{FIRST}: late entities"].value == "Invoice"
+    assert by_company(recent.metadata, "table")[FIRST]["late entities"] == "Invoice"
 
 
 def test_a_company_that_was_never_synced_is_stale() -> None:
     recent = _check([_company_status(synced=None)])[RECENT]
     assert not recent.passed
-    assert recent.metadata[f"{FIRST}: hours since sync"].value == "never synced"
+    assert by_company(recent.metadata, "table")[FIRST]["hours since sync"] == "never synced"
 
 
 @pytest.mark.parametrize("late", [{"webhook_age_seconds": 301.0}, {"parked_events": 1}])
@@ -116,7 +121,7 @@ def test_webhook_events_that_wait_or_are_parked_are_a_warning(late: dict[str, fl
     lag = _check([_company_status(FIRST), behind])[LAG]
     assert not lag.passed
     assert lag.severity is dg.AssetCheckSeverity.WARN
-    assert lag.metadata[f"{FIRST}: parked events"].value == 0
+    assert by_company(lag.metadata, "table")[FIRST]["parked events"] == 0
 
 
 @pytest.mark.parametrize(
@@ -136,15 +141,15 @@ def test_the_budget_of_all_companies_is_weighed_together(
     ]
     assert (budget.passed, budget.severity) == (passed, severity)
     assert budget.metadata["percent used"].value == used / 10
-    assert budget.metadata[f"{SECOND}: metered calls this month"].value == 10
+    assert by_company(budget.metadata, "table")[SECOND]["metered calls this month"] == 10
 
 
 def test_a_spent_quota_is_an_error_that_names_the_company() -> None:
     spent = _company_status(SECOND, facts=SyncFacts(quota_resumes_at=datetime.now(UTC)))
     budget = _check([_company_status(FIRST), spent])[BUDGET]
     assert (budget.passed, budget.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert f"{SECOND}: quota" in budget.metadata
-    assert f"{FIRST}: quota" not in budget.metadata
+    rows = by_company(budget.metadata, "table")
+    assert (rows[SECOND]["quota"], rows[FIRST]["quota"]) == ("used up at Intuit", None)
 
 
 def test_each_check_can_run_alone() -> None:
@@ -159,8 +164,7 @@ def test_among_many_companies_those_that_fail_are_named() -> None:
     many = [_company_status(f"{9_341_453_474_480_000 + number}") for number in range(SHOWN + 10)]
     dead = _company_status(SECOND, status=ConnectionStatus.NEEDS_REAUTH)
     evaluations = _check([*many, dead])
-    reported = {name for name in evaluations[HEALTH].metadata if name.endswith(": health")}
-    assert reported == {f"{SECOND}: health"}
+    assert set(by_company(evaluations[HEALTH].metadata, "table")) == {SECOND}
     assert evaluations[HEALTH].metadata["companies that fail"].value == 1
     assert evaluations[HEALTH].metadata["companies"].value == SHOWN + 11
-    assert not any(name.startswith("934") for name in evaluations[BUDGET].metadata)
+    assert "table" not in evaluations[BUDGET].metadata

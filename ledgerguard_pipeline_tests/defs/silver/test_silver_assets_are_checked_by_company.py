@@ -10,6 +10,7 @@ from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import REALM, realm_partitions
 from ledgerguard_pipeline.defs.run_context import run_scope
 from ledgerguard_pipeline.entities import ENTITIES, entity_type
+from ledgerguard_pipeline_tests.defs.runs import by_company
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, Books, store_at
 from ledgerguard_pipeline_tests.silver.books import REALM as COMPANY
 
@@ -64,7 +65,7 @@ def failed(settings: Settings, realm: str) -> dict[str, str]:
         )
     assert done.success
     return {
-        each.check_name: str(each.metadata[f"{realm}: fault"].value)
+        each.check_name: str(by_company(each.metadata)[realm]["finding"])
         for each in done.get_asset_check_evaluations()
         if not each.passed
     }

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.silver.checks.check import LEVEL, RESOLVED, checks_of
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.defs.fleet.test_a_sweep_is_one_quiet_run import run_shard
-from ledgerguard_pipeline_tests.defs.runs import Ran, run_cells
+from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, run_cells
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 from ledgerguard_pipeline_tests.silver.books import as_json
 
@@ -91,7 +91,7 @@ def test_every_way_of_loading_judges_the_silver_it_wrote(
     # Invoices come before their customers, and are judged when both are there.
     said = f"1 found: invoice {WRONG}: customer_id 999999"
     check = first.checks("silver")[INVOICE.table, RESOLVED.name]
-    assert check.metadata[f"{broken}: fault"].value == said
+    assert by_company(check.metadata)[broken]["finding"] == said
     assert load(broken).checks("silver") == {}  # nothing came, so nothing is looked at
 
     sweep = run_shard(grid, settings, task="first")
@@ -99,8 +99,8 @@ def test_every_way_of_loading_judges_the_silver_it_wrote(
     check = sweep.checks("silver")[INVOICE.table, RESOLVED.name]
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.WARN
-    assert check.metadata[f"{broken}: fault"].value == said
-    assert f"{fine}: fault" not in check.metadata
+    assert by_company(check.metadata)[broken]["finding"] == said
+    assert fine not in by_company(check.metadata)
 
     ran = webhook(fine, "one", str(sandbox.edit("update", "Invoice", realm_id=fine)["id"]))
     assert {table for table, _ in ran.checks("silver")} == {INVOICE.table}

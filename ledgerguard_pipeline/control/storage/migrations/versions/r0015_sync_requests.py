@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from ledgerguard_pipeline.control.storage.schema import UtcTime
+from ledgerguard_pipeline.control.storage.utc_time import UtcTime
 
 revision = "0015"
 down_revision = "0014"

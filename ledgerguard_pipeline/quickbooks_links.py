@@ -1,4 +1,4 @@
-"""Addresses in QuickBooks itself, which show a document, an account or a party to whoever signs in.
+"""Addresses in QuickBooks itself, which show a document, a party or a list to whoever signs in.
 
 The form is that of the links Intuit's API gives for invoices: the company first, then the page, so that
 a person with several companies does not see a document of another one.
@@ -29,6 +29,22 @@ _DOCUMENTS = {
     "JournalEntry": "journal",
 }
 _PARTIES = {"Customer": "customerdetail", "Vendor": "vendordetail"}
+_LISTS = {
+    "Account": "chartofaccounts",
+    "Bill": "expenses",
+    "BillPayment": "expenses",
+    "Customer": "customers",
+    "Employee": "employees",
+    "Estimate": "estimates",
+    "Invoice": "invoices",
+    "Item": "items",
+    "Payment": "sales",
+    "Purchase": "expenses",
+    "SalesReceipt": "sales",
+    "Vendor": "vendors",
+    "VendorCredit": "expenses",
+}
+"""Pages that list objects of a type; Intuit documents none of them."""
 
 
 def document_link(environment: Environment, realm: str, entity: str, id: str) -> str | None:
@@ -43,6 +59,11 @@ def document_link(environment: Environment, realm: str, entity: str, id: str) ->
 def account_link(environment: Environment, realm: str, id: str) -> str:
     """The register of an account."""
     return _link(environment, realm, f"register?accountId={id}")
+
+
+def list_link(environment: Environment, realm: str, entity: str | None = None) -> str:
+    """The page that lists objects of a type, or the company's first page where none is known."""
+    return _link(environment, realm, _LISTS.get(entity or "", "homepage"))
 
 
 def _link(environment: Environment, realm: str, page: str) -> str:

@@ -1,0 +1,1 @@
+"""Attached files as an asset, partitioned by company."""

@@ -1,0 +1,1 @@
+"""Attached files: downloaded once each, hashed, kept in a folder or bucket."""

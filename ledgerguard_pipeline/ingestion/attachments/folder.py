@@ -1,0 +1,154 @@
+"""Where attached files are kept: a folder or a bucket, under names that their bytes decide.
+
+Decision 83 in docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from ledgerguard_pipeline.config.attachments_url import Bucket, parse_attachments_url
+from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.errors import IngestionError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
+
+
+class FileFolder(Protocol):
+    """A folder of files that are never changed."""
+
+    name: str
+
+    def has(self, path: str, size: int) -> bool:
+        """Whether this file is there with so many bytes."""
+
+    def put(self, file: Path, path: str) -> None:
+        """Move a finished file there, whole or not at all.
+
+        Raises:
+            IngestionError: it cannot be written.
+        """
+
+
+def path_of(realm: str, sha256: str, file_name: str) -> str:
+    """``<company>/<hash>.<ending>``: one file for the same bytes, however often they are attached."""
+    found = _SUFFIX.search(file_name)
+    return f"{realm}/{sha256}{found.group(0).lower() if found else ''}"
+
+
+def open_folder(settings: Settings) -> FileFolder:
+    """The folder or bucket these settings name; ``attachments`` in the home if they name none."""
+    if settings.ledgerguard_attachments_url is None:
+        return LocalFolder(settings.ledgerguard_home.absolute() / "attachments")
+    found = parse_attachments_url(settings.ledgerguard_attachments_url)
+    if isinstance(found, Bucket):
+        return BucketFolder(found, settings)
+    return LocalFolder(found)
+
+
+class LocalFolder:
+    """Files for their owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = str(folder)
+
+    def has(self, path: str, size: int) -> bool:
+        """Whether this file is there with so many bytes."""
+        try:
+            return (self._folder / path).stat().st_size == size
+        except OSError:
+            return False
+
+    def put(self, file: Path, path: str) -> None:
+        """Move a finished file there, whole or not at all.
+
+        Raises:
+            IngestionError: it cannot be written.
+        """
+        target = self._folder / path
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            make_private(self._folder)
+            make_private(target.parent)
+            with file.open("rb") as source, _private(draft) as copy:
+                shutil.copyfileobj(source, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+            draft.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise IngestionError(
+                f"An attached file cannot be written to {self._folder} ({error.strerror}). Make "
+                "room or name another folder in LEDGERGUARD_ATTACHMENTS_URL."
+            ) from error
+
+
+class BucketFolder:
+    """Objects of a bucket; keys and endpoint are the settings ``AWS_...``."""
+
+    def __init__(self, bucket: Bucket, settings: Settings) -> None:
+        self._root = "/".join(each for each in (bucket.name, bucket.prefix) if each)
+        self._access = settings.object_store
+        self._system: FileSystem | None = None
+        self.name = f"s3://{self._root}"
+
+    def has(self, path: str, size: int) -> bool:
+        """Whether this object is there with so many bytes."""
+        try:
+            found = self._opened().get_file_info(f"{self._root}/{path}")
+        except OSError as error:
+            raise self._failed(error) from None
+        return bool(found.size == size)
+
+    def put(self, file: Path, path: str) -> None:
+        """Upload a finished file; an object appears whole or not at all.
+
+        Raises:
+            IngestionError: the store does not take it.
+        """
+        try:
+            with (
+                file.open("rb") as source,
+                self._opened().open_output_stream(f"{self._root}/{path}") as target,
+            ):
+                shutil.copyfileobj(source, target)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _opened(self) -> FileSystem:
+        if self._system is None:
+            from pyarrow.fs import S3FileSystem
+
+            access = self._access
+            self._system = S3FileSystem(
+                access_key=access.key_id,
+                secret_key=access.secret,
+                session_token=access.session_token,
+                region=access.region,
+                endpoint_override=access.endpoint,
+                background_writes=False,
+            )
+        return self._system
+
+    def _failed(self, error: OSError) -> IngestionError:
+        return IngestionError(
+            f"The object store does not take attached files for {self.name} "
+            f"({type(error).__name__}). Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
+            "AWS_REGION, AWS_ENDPOINT_URL and the rights on the bucket."
+        )
+
+
+def _private(path: Path) -> IO[bytes]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(descriptor, "wb")

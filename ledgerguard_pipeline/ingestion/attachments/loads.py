@@ -1,0 +1,164 @@
+"""Attached files of one company into a folder or bucket: each once, hashed, listed in Bronze.
+
+QuickBooks gives links that live fifteen minutes, for many files in one metered call. A file that
+cannot be read costs that file alone and is asked for again by the next run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledgerguard_pipeline.bronze.attachments import AttachedFile, AttachmentFiles, KeptFile
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.errors import (
+    BronzeError,
+    ConfigurationError,
+    IngestionError,
+    LedgerGuardError,
+    NotFound,
+    QBOAuthError,
+    Throttled,
+)
+from ledgerguard_pipeline.ingestion.attachments.folder import FileFolder, path_of
+from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.transport.downloads import Downloads, LinkExpired
+from ledgerguard_pipeline.values import RealmId
+
+LINKS_AT_ONCE = 25
+"""Files whose links come with one call; they have to be read while the links live."""
+LINK_SECONDS = 600.0
+"""Links older than this are asked for again; Intuit's live 900 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFile:
+    """A file that could not be read, and why."""
+
+    id: str
+    file_name: str
+    reason: str
+
+
+@dataclass(slots=True)
+class AttachmentLoad:
+    """What a load brought. ``attached`` are all files of living attachments, ``kept`` those here."""
+
+    attached: int = 0
+    kept: int = 0
+    new: int = 0
+    bytes: int = 0
+    same: int = 0
+    """New ones whose bytes were here already, of another attachment."""
+    failed: list[FailedFile] = field(default_factory=list)
+
+
+class AttachmentLoads:
+    """Downloads what is attached and not here yet."""
+
+    def __init__(
+        self,
+        client: QBOClient,
+        store: BronzeStore,
+        folder: FileFolder,
+        downloads: Downloads,
+        clock: Clock,
+        run_id: str | None = None,
+    ) -> None:
+        self._client = client
+        self._files = AttachmentFiles(store.workspace)
+        self._folder = folder
+        self._downloads = downloads
+        self._clock = clock
+        self._run_id = run_id
+
+    def load(self, realm: RealmId) -> AttachmentLoad:
+        """Download every missing file of a company.
+
+        Raises:
+            IngestionError: the folder or bucket takes no file.
+            QBOAPIError, QBOAuthError: QuickBooks gives no links.
+            BronzeError: the files could not be listed; the next run finds them in the folder.
+        """
+        attached, kept = self._files.attached(realm), self._files.kept(realm)
+        missing = [
+            each for each in attached if (old := kept.get(each.id)) is None or not old.is_of(each)
+        ]
+        found = AttachmentLoad(len(attached), len(attached) - len(missing))
+        with tempfile.TemporaryDirectory(prefix="ledgerguard-") as scratch:
+            for first in range(0, len(missing), LINKS_AT_ONCE):
+                some, done = missing[first : first + LINKS_AT_ONCE], list[KeptFile]()
+                try:
+                    for file in self._some(realm, some, found, Path(scratch)):
+                        done.append(file)  # kept if a later one raises
+                finally:
+                    self._files.save(realm, done, self._run_id)
+        return found
+
+    def _some(
+        self,
+        realm: RealmId,
+        wanted: Sequence[AttachedFile],
+        found: AttachmentLoad,
+        scratch: Path,
+    ) -> Iterator[KeptFile]:
+        links = self._client.file_links([each.id for each in wanted])
+        asked_at = self._clock.monotonic()
+        for each in wanted:
+            if self._clock.monotonic() - asked_at > LINK_SECONDS:
+                links.pop(each.id, None)
+            try:
+                kept = self._one(realm, each, links.pop(each.id, None), found, scratch / each.id)
+            except LedgerGuardError as error:
+                if not _of_one_file(error):
+                    raise
+                found.failed.append(FailedFile(each.id, each.file_name, error.message))
+            else:
+                found.new += 1
+                found.kept += 1
+                found.bytes += kept.size
+                yield kept
+
+    def _one(
+        self,
+        realm: RealmId,
+        wanted: AttachedFile,
+        link: str | None,
+        found: AttachmentLoad,
+        scratch: Path,
+    ) -> KeptFile:
+        try:
+            size, sha256 = self._fetched(wanted, link, scratch)
+        except LinkExpired:
+            size, sha256 = self._fetched(wanted, None, scratch)
+        path = path_of(realm, sha256, wanted.file_name)
+        try:
+            if self._folder.has(path, size):
+                found.same += 1
+            else:
+                self._folder.put(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+        return KeptFile(
+            wanted.id, wanted.sync_token, wanted.file_name, wanted.content_type, wanted.size,
+            size, sha256, path, self._clock.now(),
+        )  # fmt: skip
+
+    def _fetched(self, wanted: AttachedFile, link: str | None, scratch: Path) -> tuple[int, str]:
+        if link is None:
+            link = self._client.file_links([wanted.id]).get(wanted.id)
+        if link is None:
+            raise NotFound("QuickBooks has no file behind this attachment any more.")
+        with scratch.open("wb") as file:
+            came = self._downloads.fetch(link, file.write, wanted.size)
+        return came.size, came.sha256
+
+
+def _of_one_file(error: LedgerGuardError) -> bool:
+    """Whether the next file may well come all the same."""
+    return not isinstance(
+        error, BronzeError | ConfigurationError | IngestionError | QBOAuthError | Throttled
+    )
