@@ -2,8 +2,8 @@
 
 ``crashpoint("after_token_response")`` does nothing unless the environment variable
 ``LEDGERGUARD_CRASH_AT`` names that point (``name`` or ``name:N`` for the Nth passage); then the
-process gets SIGKILL, as a power cut would. The crash suite reads the names out of the source,
-so a new point cannot be forgotten.
+process gets SIGKILL, as a power cut would. Each name stands at one point of the source: the crash
+suite reads the names there and kills a process at every one, so a new point cannot be forgotten.
 """
 
 from __future__ import annotations

@@ -239,7 +239,10 @@ def parse_instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(f"{text!r} has no UTC offset")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # the first and the last day there are, in some time zones
+        raise ValueError(f"{text!r} has no equivalent in UTC") from None
 
 
 NO_ACCESS = (401, 403)

@@ -94,14 +94,14 @@ class Workspace:
             connection.execute("BEGIN TRANSACTION")
             try:
                 done = work(session)
-                crashpoint("before_bronze_commit")
+                crashpoint("before_workspace_commit")
                 with session.committing():
                     connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(duckdb.Error):
                     connection.execute("ROLLBACK")
                 raise
-            crashpoint("after_bronze_commit")
+            crashpoint("after_workspace_commit")
             return done
 
         return self._backend.write([str(realm)], attempt)

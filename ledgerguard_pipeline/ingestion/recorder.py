@@ -1,12 +1,14 @@
 """What is remembered of a company's syncs, so that others know without opening Bronze.
 
 Sync states are a copy: whatever goes wrong with them, a load goes on, and the next sync notices by the
-watermarks that they fell behind and makes them anew.
+watermarks that they fell behind and makes them anew; so it does where either was restored.
+
+Decision 81 in docs/decisions.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +32,11 @@ from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
 from ledgerguard_pipeline.values import RealmId
 
+Restored = Callable[[Mapping[str, datetime | None]], None]
+"""Hears of the entity types of which Bronze once held more, with its watermarks now: an older copy
+of it was restored, or it is new.
+"""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -45,8 +52,11 @@ class Recorder:
             CallBudgetSpent: it is nearly used.
         """
 
-    def opened(self, watermarks: Mapping[str, datetime]) -> None:
-        """A sync begins, and these are Bronze's own watermarks."""
+    def opened(self, watermarks: Mapping[str, datetime], restored: Restored) -> None:
+        """A sync begins, and these are Bronze's own watermarks.
+
+        ``restored`` is called before anything is noted, so that it is called again after a crash.
+        """
 
     def doubts(self) -> tuple[Doubt, ...]:
         """Types whose answers went silent about living objects."""
@@ -114,17 +124,33 @@ class InstallationRecorder(Recorder):
     def require_budget(self, what: str) -> None:
         self._budget.require(what)
 
-    def opened(self, watermarks: Mapping[str, datetime]) -> None:
+    def opened(self, watermarks: Mapping[str, datetime], restored: Restored) -> None:
         """Rebuild the sync states where they differ from Bronze's own ``watermarks``.
 
         They do after an update from a version without them, after a backup was restored, and
         after a process died between its commit and its sync state.
         """
         with self._tolerant():
-            if self._sync_states.watermarks(self._realm_id) != dict(watermarks):
-                self._sync_states.rebuilt(
-                    self._realm_id, read_states(self._storage, self._realm_id)
-                )
+            known = self._sync_states.watermarks(self._realm_id)
+            if known == dict(watermarks):
+                return
+            older = {
+                entity: watermarks.get(entity)
+                for entity, at in sorted(known.items())
+                if entity not in watermarks or watermarks[entity] < at
+            }
+            if older:
+                restored(older)
+            _log.warning(
+                "bronze_is_an_older_copy" if older else "control_plane_is_behind_bronze",
+                realm_id=self._realm_id,
+                control_plane_until=_latest(known),
+                bronze_until=_latest(watermarks),
+            )
+            held = read_states(self._storage, self._realm_id)
+            # What Bronze lost as a whole was never synced, whatever was noted before.
+            gone = [SyncState(name) for name in known.keys() - {each.entity for each in held}]
+            self._sync_states.rebuilt(self._realm_id, [*held, *gone])
 
     def doubts(self) -> tuple[Doubt, ...]:
         known: dict[RealmId, tuple[Doubt, ...]] = {}
@@ -205,6 +231,10 @@ class InstallationRecorder(Recorder):
             yield
         except (ControlError, BronzeError) as error:
             _log.warning("sync_states_not_written", realm_id=self._realm_id, reason=error.message)
+
+
+def _latest(watermarks: Mapping[str, datetime]) -> str | None:
+    return max(watermarks.values()).isoformat() if watermarks else None
 
 
 def read_states(storage: BronzeStore, realm_id: RealmId) -> list[SyncState]:

@@ -35,7 +35,8 @@ def why_cut(report: Report) -> str | None:
             if _is_notice(cells):
                 return "a row says that more data cannot be displayed"
         if report.name in _CLOSED and row.Header is not None and row.Summary is None:
-            return f"its section {row.header[0].text[:40]!r} does not end"
+            name = row.header[0].text if row.header else ""
+            return f"its section {name[:40]!r} does not end"
     if report.name == "JournalReport":
         return _torn(report) or _unfinished(report, near=near)
     if near:

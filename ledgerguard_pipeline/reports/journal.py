@@ -159,11 +159,11 @@ def _is_blank(cells: list[Cell]) -> bool:
 
 
 def _text(cells: list[Cell], at: int | None) -> str:
-    return "" if at is None else cells[at].text
+    return "" if at is None or at >= len(cells) else cells[at].text
 
 
 def _key(cells: list[Cell], at: int | None) -> str:
-    return "" if at is None else cells[at].key
+    return "" if at is None or at >= len(cells) else cells[at].key
 
 
 def _date(cells: list[Cell], at: int | None) -> str:
@@ -177,4 +177,6 @@ def _totals(report: Report, at: _Positions) -> tuple[Decimal | None, Decimal | N
     if not closing or not (closing[-1].summary[0].text or closing[-1].group == "GrandTotal"):
         return None, None
     cells = closing[-1].summary
+    if len(cells) <= max(at.debit, at.credit):
+        raise UnreadableReport(f"{report.name} has a total of {len(cells)} cells")
     return amount(cells[at.debit]), amount(cells[at.credit])

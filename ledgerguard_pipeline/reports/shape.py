@@ -23,6 +23,10 @@ _KINDS = frozenset(
 """Column types that are no keys."""
 _INDEX_SUFFIX = re.compile(r" at index [0-9]+\Z")
 NOTHING = Decimal(0)
+_MOST_DIGITS = 100
+"""No amount has so many digits before or behind its point; sums of such could fill the memory."""
+_MOST_LEVELS = 100
+"""Sections of real reports lie a dozen deep; those that read them go down by recursion."""
 
 
 class Cell(msgspec.Struct, frozen=True, gc=False):
@@ -193,8 +197,11 @@ def read_shape(body: bytes) -> Report:
         answer = _DECODER.decode(body.removeprefix(b"\xef\xbb\xbf"))
         header = _HEADER.decode(answer.Header)
         texts = tuple(_texts(_ANY.decode(answer.Header)))
+        columns = tuple(_leaves(answer.Columns.Column or ()))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableReport(f"it is no report: {str(error)[:120]}") from None
+    rows = tuple(row for row in (answer.Rows.Row or () if answer.Rows else ()) if row)
+    _check_depth(rows)
     options = {each.Name: each.Value for each in header.Option or ()}
     return Report(
         name=header.ReportName or "",
@@ -205,8 +212,8 @@ def read_shape(body: bytes) -> Report:
         time=header.Time,
         no_data=options.get("NoReportData") == "true",
         header_texts=texts,
-        columns=tuple(_leaves(answer.Columns.Column or ())),
-        rows=tuple(row for row in (answer.Rows.Row or () if answer.Rows else ()) if row),
+        columns=columns,
+        rows=rows,
     )
 
 
@@ -214,7 +221,7 @@ def amount(cell: Cell) -> Decimal:
     """A number; nothing, ``""``, ``.00`` and ``0.00`` are all zero.
 
     Raises:
-        UnreadableReport: it is a text that is no number.
+        UnreadableReport: it is a text that is no number, or no amount anybody has.
     """
     if not cell.value or not (text := cell.value.strip().replace(",", "")):
         return NOTHING
@@ -222,9 +229,25 @@ def amount(cell: Cell) -> Decimal:
         found = Decimal(text)
     except InvalidOperation:
         raise UnreadableReport(f"{cell.text[:40]!r} stands where a number belongs") from None
-    if not found.is_finite():
+    # Only a long text or an exponent can make it longer; looking at the digits takes its time.
+    long = len(text) > _MOST_DIGITS or "e" in text or "E" in text
+    if not found.is_finite() or (long and _digits(found) > _MOST_DIGITS):
         raise UnreadableReport(f"{cell.text[:40]!r} is no amount")
     return found
+
+
+def _digits(finite: Decimal) -> int:
+    """How many digits it has at most on either side of its point."""
+    return max(abs(finite.adjusted()), abs(int(finite.as_tuple().exponent)))
+
+
+def _check_depth(rows: Sequence[Row]) -> None:
+    level: Sequence[Row] = rows
+    for _ in range(_MOST_LEVELS):
+        level = [inner for row in level if row.Rows is not None for inner in row.rows]
+        if not level:
+            return
+    raise UnreadableReport(f"it is no report: its sections are more than {_MOST_LEVELS} deep")
 
 
 def _leaves(columns: Sequence[_Column]) -> Iterator[Column]:

@@ -45,11 +45,12 @@ def read_transactions(report: Report) -> list[ListedTransaction]:
     """The rows of a TransactionList (with or without splits).
 
     Raises:
-        UnreadableReport: a column is missing.
+        UnreadableReport: a column is missing, or a row ends before it.
     """
     kind, whole = report.required("txn_type"), report.required(*_AMOUNTS)
     found = []
     for cells in report.data_rows():
+        _check(report, cells, kind, whole)
         if not cells[kind].key:
             continue
         found.append(
@@ -77,6 +78,7 @@ def read_ledger(report: Report) -> list[LedgerLeg]:
     debit, credit = report.required(*DEBITS), report.required(*CREDITS)
     found = []
     for cells in report.data_rows():
+        _check(report, cells, kind, account, debit, credit)
         if not cells[kind].key:
             continue  # the beginning balance
         if not cells[account].key:
@@ -95,20 +97,32 @@ def read_ledger(report: Report) -> list[LedgerLeg]:
 
 
 def read_beginnings(report: Report) -> list[tuple[Row, Decimal]]:
-    """The sections of a GeneralLedger and what each began with, on the account's own side."""
+    """The sections of a GeneralLedger and what each began with, on the account's own side.
+
+    Raises:
+        UnreadableReport: a column is missing, or a row ends before it.
+    """
     kind, balance = report.required("txn_type"), report.required("rbal_nat_amount")
     found = []
     for row in report.every_row():
         for inner in row.rows:
             cells = inner.ColData
-            if cells is not None and not cells[kind].key and cells[balance].text:
+            if cells is None:
+                continue
+            _check(report, cells, kind, balance)
+            if not cells[kind].key and cells[balance].text:
                 found.append((row, amount(cells[balance])))
     return found
 
 
+def _check(report: Report, cells: list[Cell], *columns: int) -> None:
+    if len(cells) <= max(columns):
+        raise UnreadableReport(f"{report.name} has a row of {len(cells)} cells")
+
+
 def _cell(report: Report, cells: list[Cell], key: str) -> Cell:
     at = report.position(key)
-    return _NO_CELL if at is None else cells[at]
+    return _NO_CELL if at is None or at >= len(cells) else cells[at]
 
 
 _NO_CELL = Cell("")

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import re
 from functools import partial
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ledgerguard_pipeline import auth
 from ledgerguard_pipeline.auth import connect as module
 from ledgerguard_pipeline.auth.connect import Connector
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
@@ -23,40 +19,18 @@ from ledgerguard_pipeline.errors import (
     ReauthorizationRequired,
     TokenEndpointUnavailable,
 )
-from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
-from ledgerguard_pipeline.qbo.oauth.token_source import TokenSource
-from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
+from ledgerguard_pipeline_tests.auth.consents import callback, connector_of
 from ledgerguard_pipeline_tests.auth.token_endpoint import HTML, TokenEndpoint, refusal
 from ledgerguard_pipeline_tests.stores import OpenPlane
-
-
-def connector_of(plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint) -> Connector:
-    def client(realm: RealmId, tokens: TokenSource) -> QBOClient:
-        return QBOClient(
-            "client",
-            "client-secret",
-            "http://localhost:8000/callback",
-            Environment.SANDBOX,
-            base_url=endpoint.base_url,
-            tokens=tokens,
-            realm_id=realm,
-        )
-
-    return Connector(plane, oauth, client)
 
 
 @pytest.fixture
 def connector(plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint) -> Connector:
     endpoint.codes.add("code-1")
-    return connector_of(plane, oauth, endpoint)
-
-
-def callback(connector: Connector, **changes: str | None) -> dict[str, str]:
-    state = parse_qs(urlsplit(connector.begin()).query)["state"][0]
-    params = {"code": "code-1", "state": state, "realmId": str(REALM)}
-    return {name: value for name, value in {**params, **changes}.items() if value is not None}
+    return connector_of(plane, oauth, endpoint.base_url)
 
 
 def nothing_is_stored(plane: ControlPlane) -> bool:
@@ -168,7 +142,7 @@ def test_a_company_of_the_other_environment_is_refused_before_any_call(
 ) -> None:
     connector.complete(callback(connector))
     production = open_plane(intuit_env=Environment.PRODUCTION)
-    other = connector_of(production, oauth, endpoint)
+    other = connector_of(production, oauth, endpoint.base_url)
     calls = len(endpoint.posts)
 
     with pytest.raises(ConfigurationError, match="INTUIT_ENV"):
@@ -188,7 +162,7 @@ def test_reconnecting_revives_a_company_even_when_its_old_key_is_lost(
     (store_settings.ledgerguard_home / KEY_FILE).unlink()
     endpoint.codes.add("code-1")
     later = open_plane(clock=plane.clock)
-    connector = connector_of(later, oauth, endpoint)
+    connector = connector_of(later, oauth, endpoint.base_url)
 
     assert connector.complete(callback(connector)).status is ConnectionStatus.CONNECTED
     assert TokenProvider(later, oauth).current(REALM).version == 2
@@ -315,14 +289,3 @@ def test_a_crash_in_between_is_healed_by_doing_it_again(
         assert plane.tokens.version(REALM) is None
     assert connector.complete(callback(connector)).status is ConnectionStatus.CONNECTED
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
-
-
-def test_every_crash_point_of_auth_has_its_test() -> None:
-    found: set[str] = set()
-    for file in Path(auth.__file__).parent.glob("*.py"):
-        found |= set(re.findall(r'crashpoint\("(\w+)"\)', file.read_text(encoding="utf-8")))
-    tests = "".join(
-        file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py")
-    )
-    assert found
-    assert {name for name in found if f'"{name}"' not in tests} == set()

@@ -45,6 +45,8 @@ class TokenEndpoint:
         self.realm = "9341453474484455"
         self.posts: list[str] = []
         self.revoked: list[str] = []
+        self.lost = 0
+        """So many answers to token requests never arrive, although what they say was done."""
         self.unwilling = 0
         """So many revocations are answered 400 although the grant is alive."""
         self._rotate = True
@@ -162,8 +164,13 @@ class TokenEndpoint:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.path.endswith("/revoke"):
                     self._send(endpoint.revoke(json.loads(body)["token"]))
-                else:
-                    self._send(endpoint.token(parse_qs(body.decode())))
+                    return
+                answer = endpoint.token(parse_qs(body.decode()))
+                if endpoint.lost:
+                    endpoint.lost -= 1
+                    self.close_connection = True
+                    return
+                self._send(answer)
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]

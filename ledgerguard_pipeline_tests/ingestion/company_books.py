@@ -9,6 +9,7 @@ from datetime import timedelta
 import duckdb
 
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
+from ledgerguard_pipeline.ingestion.recorder import read_states
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
@@ -100,3 +101,7 @@ def rewind(installation: Installation, by: timedelta) -> None:
     """Let every watermark be older, as if the company had not been synced for so long."""
     with duckdb.connect(str(installation.settings.bronze_path)) as connection:
         connection.execute("UPDATE bronze._watermarks SET watermark = watermark - ?", [by])
+    # The record in the control plane is as old: an older Bronze alone would be a restored copy.
+    for company in installation.control.companies.list():
+        states = read_states(installation.bronze, company.realm_id)
+        installation.control.sync_states.rebuilt(company.realm_id, states)

@@ -9,14 +9,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.entities import ENTITIES, entity_types
 from ledgerguard_pipeline.errors import BronzeBusy
+from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.bronze.backends.holding_process import Holder
-from ledgerguard_pipeline_tests.clocks import HastyClock
-from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
+from ledgerguard_pipeline_tests.clocks import FakeClock, HastyClock
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
+from ledgerguard_pipeline_tests.ingestion.company_books import differing, realm_of, sync
 
 WAIT = 60.0
 SOME = entity_types(("Customer", "Vendor", "Term"))
@@ -103,3 +106,37 @@ def test_a_sync_that_cannot_even_begin_waits_once_as_well(
         with pytest.raises(BronzeBusy, match=f"process {holder.pid}"):
             sync(installation, ENTITIES)
         assert 0 < file_waits(clock) <= WAIT
+
+
+def test_events_that_meet_a_held_file_come_again(
+    connected: Installation, sandbox: SandboxServer, settings: Settings
+) -> None:
+    customer = SOME[0]
+    sync(connected, [customer])
+    changed = str(sandbox.edit("update", "Customer")["id"])
+    announced = event("held", realm=sandbox.realm_id, entity="Customer", object_id=changed)
+    inbox = connected.control.inbox
+    connected.control.deliveries.accept([delivery([announced])])
+    inbox.lease("first", realms=[realm_of(sandbox)])
+    with (
+        Holder(settings.bronze_path),
+        Installation.open(settings, lock_wait_seconds=0.05) as installation,
+    ):
+        service = installation.service(realm_of(sandbox))
+        with (
+            pytest.raises(BronzeBusy),
+            service.open_events(InboxLease(installation.control.inbox, "first")) as running,
+        ):
+            running.load(customer)
+    (waiting,) = inbox.list()
+    assert waiting.status is EventStatus.PENDING
+    assert "held by process" in str(waiting.reason)
+
+    with Installation.open(settings, clock=FakeClock(waiting.due_at)) as installation:
+        inbox = installation.control.inbox
+        assert len(inbox.lease("second", realms=[realm_of(sandbox)])) == 1
+        service = installation.service(realm_of(sandbox))
+        with service.open_events(InboxLease(inbox, "second")) as running:
+            assert running.load(customer).written == 1
+        assert inbox.backlog().by_status == {EventStatus.DONE: 1}
+        assert differing(installation, sandbox, [customer]) == {}

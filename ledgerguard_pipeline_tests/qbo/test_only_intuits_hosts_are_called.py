@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import requests
 from oauthlib.oauth2 import OAuth2Error
 
-from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
+from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.qbo.transport.http import Transport
 from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline_tests.alerts.channels.certificates import make_certificates
+from ledgerguard_pipeline_tests.alerts.channels.receivers import http_receiver
 from ledgerguard_pipeline_tests.qbo.scripted import DrivenClock, Script, reply
 
 
@@ -64,6 +68,21 @@ def test_the_loopback_exception_opens_one_origin_only(script: Script, clock: Dri
         assert session.exchange("GET", f"{script.url}/x", headers={}).status_code == 200
         with pytest.raises(requests.exceptions.InvalidSchema):
             session.request("GET", other, withhold_token=True)
+
+
+def test_a_host_without_a_valid_certificate_gets_no_token(
+    tmp_path: Path, clock: DrivenClock
+) -> None:
+    """As if Intuit's name led to another machine."""
+    certificates = make_certificates(tmp_path)
+    with http_receiver(certificates.server) as inbox:
+        base = inbox.url.removesuffix("/hook")
+        with (
+            Transport("id", Hosts.of(Environment.SANDBOX, base), clock) as session,
+            pytest.raises(ServiceUnavailable, match="SSLError"),
+        ):
+            session.exchange("POST", f"{base}/hook", headers={"Authorization": "Bearer x"})
+        assert inbox.posts == []
 
 
 @pytest.mark.parametrize("realm", ["../../1", "abc", "1" * 21, "1234567890/x", ""])

@@ -69,7 +69,7 @@ def test_the_first_sync_heals_what_0_1_0_did_and_says_so(
     assert again.total_entities_written == 0
 
 
-@pytest.mark.parametrize("crash", ["before_bronze_commit:1", "before_bronze_commit:3"])
+@pytest.mark.parametrize("crash", ["before_healing_commit", "before_bronze_commit:2"])
 def test_killed_while_it_upgrades_it_repeats_and_loses_nothing(
     upgraded: Installation,
     sandbox: SandboxServer,

@@ -106,7 +106,7 @@ class Healing:
                 done = heal_stored(connection, present, self._realm, self._clock.now())
                 if done:
                     self._follower.forget(session, self._realm)
-                crashpoint("before_bronze_commit")
+                crashpoint("before_healing_commit")
                 with session.committing():
                     connection.execute("COMMIT")
             except BaseException:

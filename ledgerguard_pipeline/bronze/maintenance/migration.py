@@ -64,7 +64,7 @@ def _copy(backend: Backend, lake: OpenStore, path: Path, present: set[str]) -> d
             held = [name for name in names if name in present]
             found = contents(connection, lake.catalog, held)
             _compare(contents(connection, source, held), found)
-            crashpoint("before_bronze_commit")
+            crashpoint("before_move_commit")
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(Exception):

@@ -61,6 +61,7 @@ def _examine(settings: Settings) -> list[CheckResult]:
     from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies, dagster
     from ledgerguard_pipeline.cli.doctor.intuit import intuit_findings
     from ledgerguard_pipeline.cli.doctor.local import local_findings
+    from ledgerguard_pipeline.cli.doctor.restored import restored_copies
     from ledgerguard_pipeline.cli.doctor.schema import control_plane, is_current
     from ledgerguard_pipeline.cli.doctor.servers import server_findings
     from ledgerguard_pipeline.cli.doctor.web_and_alerts import (
@@ -82,6 +83,7 @@ def _examine(settings: Settings) -> list[CheckResult]:
         *server_findings(settings),
         schema,
         *local_findings(settings),
+        *(restored_copies(settings) if is_current(schema) else ()),
         web_port(settings),
         admin_token(settings),
         webhooks(settings),

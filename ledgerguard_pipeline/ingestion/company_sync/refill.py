@@ -3,12 +3,14 @@
 An older version of the program, ``LEDGERGUARD_CUSTOM_FIELDS=first-three`` or a company that refused
 to show all of them leave rows with fewer fields than there are, and rows that nobody edits are not
 read again by changes. So what a type's rows were read with is remembered where the sync states are.
+An older copy of Bronze may hold rows that were read before that note was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType
@@ -19,6 +21,8 @@ from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode
 
 ALL, FIRST_THREE = "all", "first-three"
+_MARGIN = timedelta(minutes=15)
+"""How far the clock of the notes may be from Intuit's, whose time the watermarks are."""
 
 
 class Refill:
@@ -30,6 +34,18 @@ class Refill:
     def __init__(self, client: QBOClient, *, remembers: bool) -> None:
         self._client = client
         self._remembers = remembers
+
+    def doubt(self, restored: Mapping[str, datetime | None]) -> None:
+        """Forget how rows were read where the note may be younger than the rows.
+
+        ``restored`` are the types of which Bronze is an older copy, with its watermarks.
+        """
+        if not self._remembers:
+            return
+        for name, watermark in restored.items():
+            noted = self._client.capabilities.seen(name, Capability.CUSTOM_FIELDS_HELD)
+            if noted is not None and (watermark is None or noted.seen_at > watermark - _MARGIN):
+                self._client.capabilities.drop(name, Capability.CUSTOM_FIELDS_HELD)
 
     def planned(self, plans: Sequence[EntityPlan], request: SyncRequest) -> list[EntityPlan]:
         """The plans, with a full read of every type whose rows may lack fields."""

@@ -73,6 +73,8 @@ class CompanySync(Closing):
         self._watermarks = watermarks
         self._recorder = recorder
         self._skipped: dict[str, EntityResult] = {}
+        self._older: frozenset[str] = frozenset()
+        """Types of which Bronze held more before an older copy of it was restored."""
         self._again: frozenset[str] = frozenset()
         """Types that are read in full because their answers went silent before."""
         self.request = request
@@ -251,7 +253,7 @@ class CompanySync(Closing):
         watermarks = self._watermarks
         if watermarks is None:
             watermarks = self._storage.watermarks(request.realm_id)
-        self._recorder.opened(watermarks)
+        self._recorder.opened(watermarks, self._restored)
         if request.reconcile:
             self._recorder.committed(
                 *read_quarantined_again(
@@ -309,10 +311,17 @@ class CompanySync(Closing):
         self._progress.finished(result)
         return result
 
+    def _restored(self, older: Mapping[str, datetime | None]) -> None:
+        self._older = frozenset(older)
+        self._refill.doubt(older)
+
     def _healed(self, entity: str) -> str | None:
-        """Repairs to an entity type before it was synced."""
+        """Repairs to an entity type before it was synced, and that its rows were an older copy."""
         healed = None if self._healing is None else self._healing.done.get(entity)
-        return None if healed is None else str(healed)
+        notes = [] if healed is None else [str(healed)]
+        if entity in self._older:
+            notes.append("Bronze was an older copy")
+        return "; ".join(notes) or None
 
     def _commit_together(self, load: EntityLoad, chunk: Chunk) -> None:
         """Commit an entity's first chunk and those of all others that are complete already."""

@@ -35,7 +35,7 @@ _READ = 20_000
 
 _TWICE = re.compile(r"\A(.{8,400}?) \1(?= |\Z)")
 _SECRETLIKE = re.compile(r"[A-Za-z0-9_\-.~+/=]{40,}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ Value = Scalar | Sequence[Scalar]
 
 _OPERATORS = frozenset({"=", "<", ">", "<=", ">=", "IN", "LIKE"})
 _PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 CREATE_TIME = "MetaData.CreateTime"
 LAST_UPDATED_TIME = "MetaData.LastUpdatedTime"
@@ -39,11 +39,13 @@ def quoted(text: str) -> str:
     """One string literal, escaped with backslashes as Intuit documents it.
 
     Raises:
-        BadInputError: the text holds control characters, which no literal can carry.
+        BadInputError: the text holds control characters or halves of characters, which no literal
+            can carry.
     """
-    if _CONTROL.search(text):
+    if _UNUSABLE.search(text):
         raise BadInputError(
-            f"{text[:60]!r} cannot be used in a query: control characters are not allowed."
+            f"{text[:60]!r} cannot be used in a query: control characters are not allowed, nor are "
+            "halves of characters."
         )
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
@@ -52,14 +54,18 @@ def instant_literal(value: datetime, *, up: bool = False) -> str:
     """A time with its offset, in whole seconds as Intuit keeps them (cut, or rounded ``up``).
 
     Raises:
-        BadInputError: the time names no offset.
+        BadInputError: the time names no offset, or has no equivalent in UTC.
     """
     if value.tzinfo is None:
         raise BadInputError(f"{value.isoformat()} has no UTC offset; add one, such as Z.")
-    whole = value.astimezone(UTC)
-    if up and whole.microsecond:
-        whole += timedelta(seconds=1)
-    return whole.strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        whole = value.astimezone(UTC)
+        if up and whole.microsecond:
+            whole += timedelta(seconds=1)
+    except OverflowError:
+        raise BadInputError(f"{value.isoformat()} has no equivalent in UTC.") from None
+    # strftime writes the year 999 with three digits.
+    return whole.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,25 @@ def test_a_server_that_stays_away_is_a_transient_failure_that_changed_nothing(
         plane.tokens.forget(REALM)
 
 
+def test_no_call_starts_while_nobody_can_be_asked_for_a_permit(
+    server: Server, settings: Settings
+) -> None:
+    clock = FakeClock()
+    called: list[str] = []
+    with ControlPlane.open(server.settings(settings), clock=clock) as plane:
+        with (
+            away(server),
+            pytest.raises(ControlUnavailable, match=server.setting) as caught,
+            plane.limiter.permit(REALM),
+        ):
+            called.append("without a permit")
+        assert called == []
+        assert isinstance(caught.value, Transient)
+        with plane.limiter.permit(REALM):
+            called.append("with a permit")
+    assert called == ["with a permit"]
+
+
 def test_a_killed_server_has_what_it_said_it_had(server: Server, settings: Settings) -> None:
     clock = FakeClock()
     with ControlPlane.open(server.settings(settings), clock=clock) as plane:

@@ -95,13 +95,25 @@ def test_a_walk_killed_at_a_commit_resumes_behind_the_last_durable_chunk(
     big.close()
 
 
-def test_every_crash_point_of_the_load_is_known_here() -> None:
-    points = {
-        name
-        for path in (PACKAGE / "bronze").rglob("*.py")
-        for name in re.findall(r'crashpoint\("([a-z_]+)"\)', path.read_text())
-    }
-    assert points == {"before_bronze_commit", "after_bronze_commit"}
+def test_a_walk_whose_grant_ends_in_the_middle_resumes_behind_its_last_chunk(
+    big: Installation, big_books: SandboxServer
+) -> None:
+    pages = CHUNK_PAGES + AHEAD + 2
+    big_books.inject("unauthorized", endpoint="query", skip=pages, next=10_000)
+    (lost,) = sync(big, [INVOICE]).results
+    assert lost.status == "failed"
+    assert "ledgerguard connect" in str(lost.error)
+    assert lost.written > 0, "what was committed stays"
+    big_books.clear_faults()
+
+    connect(big, big_books)
+    result = sync(big, [INVOICE])
+    assert failures(result) == {}
+    (only,) = result.results
+    assert re.fullmatch(r"resumed after \d+ rows", only.note or "")
+    assert only.written <= INVOICES - lost.written
+    assert differing(big, big_books, [INVOICE]) == {}
+    big.close()
 
 
 @pytest.mark.parametrize("point", ["before_bronze_commit", "after_bronze_commit"])

@@ -116,6 +116,20 @@ def test_more_changes_than_one_answer_holds_lose_no_deletion(
     assert {states(connected, INVOICE, realm_of(sandbox))[each] for each in victims} == {"deleted"}
 
 
+def test_changes_that_are_deletions_only_move_the_watermark(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sync(connected, [INVOICE])
+    rewind(connected, timedelta(hours=5))
+    before = connected.bronze.watermarks(realm_of(sandbox))["Invoice"]
+    gone = str(sandbox.edit("delete", "Invoice")["id"])
+    (only,) = sync(connected, [INVOICE]).results
+    assert (only.mode, only.written, only.deleted, only.error) == (Mode.CDC, 0, 1, None)
+    assert states(connected, INVOICE, realm_of(sandbox))[gone] == "deleted"
+    after = connected.bronze.watermarks(realm_of(sandbox))["Invoice"]
+    assert after - before > timedelta(hours=4)
+
+
 def test_running_again_changes_nothing(connected: Installation, sandbox: SandboxServer) -> None:
     captured, queried = timedelta(days=20), timedelta(days=400)
     sync(connected)

@@ -1,0 +1,108 @@
+"""The check of ``ledgerguard doctor`` on copies: whether Bronze and control plane are of one age.
+
+Backups of the two can be of different moments, and either can be restored alone. Syncs heal both
+cases; until then, what status and health say rests on another Bronze than there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, good
+from ledgerguard_pipeline.cli.installed import installed
+from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.errors import LedgerGuardError
+
+_TOPIC = "restored copies"
+_LISTED = 5
+
+Watermarks = Mapping[str, Mapping[str, datetime]]
+"""By company and entity type."""
+
+
+def restored_copies(settings: Settings) -> list[CheckResult]:
+    """Companies of which Bronze and the control plane know different states, or one of them nothing."""
+    if not installed(settings):
+        return []
+    from ledgerguard_pipeline.bronze.open_store import open_bronze
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    try:
+        # In this order: whatever is committed meanwhile makes Bronze the newer one.
+        with ControlPlane.open(settings) as control:
+            connected = {str(company.realm_id) for company in control.companies.list()}
+            states = control.sync_states.read()
+        store = open_bronze(settings, lock_wait_seconds=3)
+        rows = (
+            store.sql(
+                "SELECT realm_id, entity, max(watermark) FROM bronze._watermarks GROUP BY ALL"
+            ).rows
+            if store.exists()
+            else ()
+        )
+    except LedgerGuardError:
+        return []  # the checks of either say why
+    known = {
+        str(realm): {
+            entity: state.watermark
+            for entity, state in entities.items()
+            if state.watermark is not None
+        }
+        for realm, entities in states.items()
+    }
+    held: dict[str, dict[str, datetime]] = {}
+    for realm, entity, watermark in rows:
+        if isinstance(watermark, datetime):
+            held.setdefault(str(realm), {})[str(entity)] = watermark
+    return _compared(known, held, connected)
+
+
+def _compared(known: Watermarks, held: Watermarks, connected: set[str]) -> list[CheckResult]:
+    older_bronze = sorted(realm for realm in known if _behind(held.get(realm, {}), known[realm]))
+    older_control = sorted(
+        realm for realm in connected & held.keys() if _behind(known.get(realm, {}), held[realm])
+    )
+    strangers = sorted(held.keys() - connected)
+    found = []
+    if older_bronze:
+        found.append(
+            advice(
+                _TOPIC,
+                f"Bronze is older than the control plane for {_named(older_bronze)}: an earlier copy "
+                "was put in its place, or it is new.",
+                "Run `ledgerguard sync`, or wait for the next one: it reads what is missing from "
+                "Bronze's own watermarks on.",
+            )
+        )
+    if older_control:
+        found.append(
+            advice(
+                _TOPIC,
+                f"The control plane is older than Bronze for {_named(older_control)}: an earlier copy "
+                "was put in its place, or a process died just now.",
+                "Run `ledgerguard sync`, or wait for the next one: it makes the record level. Where "
+                "`ledgerguard status` asks for a new consent, connect again.",
+            )
+        )
+    if strangers:
+        found.append(
+            advice(
+                _TOPIC,
+                f"Bronze holds rows of {_named(strangers)}, which the control plane does not know: "
+                "forgotten on purpose, or connected after this copy of it was made.",
+                "Run `ledgerguard connect` for each that should be here; it goes on from its rows.",
+            )
+        )
+    return found or [good(_TOPIC, "Bronze and the control plane are of one age.")]
+
+
+def _behind(one: Mapping[str, datetime], other: Mapping[str, datetime]) -> bool:
+    return any(entity not in one or one[entity] < at for entity, at in other.items())
+
+
+def _named(realms: list[str]) -> str:
+    listed = ", ".join(realms[:_LISTED])
+    rest = len(realms) - _LISTED
+    companies = "company" if len(realms) == 1 else "companies"
+    return f"{companies} {listed}" + (f" and {rest:,} more" if rest > 0 else "")
