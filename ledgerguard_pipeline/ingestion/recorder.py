@@ -3,7 +3,7 @@
 Sync states are a copy: whatever goes wrong with them, a load goes on, and the next sync notices by the
 watermarks that they fell behind and makes them anew; so it does where either was restored.
 
-Decision 81 in docs/decisions.md.
+Decision 84 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.restored import restored_copies
-from ledgerguard_pipeline.config.settings import BRONZE_FILE, Settings, load_settings
+from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.control.plane import DATABASE_FILE
 from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE
 from ledgerguard_pipeline.entities import entity_types
