@@ -23,7 +23,7 @@ from ledgerguard_pipeline.silver.layout import EntityTables, Table
 
 CHUNK_ROWS = 8_192
 """Payloads decoded at once; bounds the memory."""
-_CHUNK_BYTES = 48 << 20
+_CHUNK_BYTES = 40 << 20
 _SHARED = ("realm_id", "id", "loaded_at")
 _HEADERS = (
     *_SHARED,

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
 _READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
 _SET_UNUSED = "SET disabled_compression_methods = ?"
 _SET_MEMORY = "SET memory_limit = ?"
-_MEMORY = "256MB"
+_MEMORY = "192MB"
 """For what DuckDB keeps of pages while it writes; more of them make it no quicker."""
 
 Due = Mapping[str, Collection[str]]
