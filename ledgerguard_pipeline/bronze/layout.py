@@ -72,6 +72,7 @@ def _lay_out(session: OpenStore, environment: Environment, now: datetime) -> Non
     meta = [
         ("environment", environment.value),
         ("schema_version", str(statements.SCHEMA_VERSION)),
+        (statements.FIRST_LAYOUT, str(statements.SCHEMA_VERSION)),
         ("created_at", now.isoformat()),
     ]
     insert_rows(connection, "_meta", ("key", "value"), meta)

@@ -1,11 +1,9 @@
 """Every table and view of schema ``bronze``, and the statements of loading.
 
-Figures for checks (``bronze/read``) and a lake's upkeep (``bronze/maintenance``) are SQL of one
-module each. Names inside views are unqualified on purpose: DuckDB resolves them in the view's own
-schema, so they work under any catalog name (DuckDB names it after the file). No keys, no indexes,
-no sequences: a backend without them (DuckLake) can take the same statements.
-
-Decision 50 in docs/decisions.md.
+Figures for checks (``bronze/read``) and a lake's upkeep (``bronze/maintenance``) are SQL of one module each.
+Names inside views are unqualified on purpose: DuckDB resolves them in the view's own schema, so they work under
+any catalog name (DuckDB names it after the file). No keys, no indexes, no sequences: a backend without them
+(DuckLake) can take the same statements. Decision 50 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -19,6 +17,8 @@ from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 SCHEMA = "bronze"
 SCHEMA_VERSION = 2
 """2 (release 0.2.0): rows are kept in one form; ``_restatements``, ``_set_aside``, ``_healing``."""
+FIRST_LAYOUT = "first_layout"
+"""Key in ``_meta``: the layout a store was made with. Older stores have none."""
 
 
 @dataclass(frozen=True, slots=True)

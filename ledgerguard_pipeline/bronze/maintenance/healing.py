@@ -96,7 +96,7 @@ class _Row(NamedTuple):
 
 
 def healed_companies(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The companies that have taken the step."""
+    """The companies that have taken the step; ``EVERYBODY`` in a store that never needed it."""
     return {str(row[0]) for row in connection.execute(sql.HEALED, [STEP]).fetchall()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.bronze.statements import GONE, VERSION_COLUMNS, quoted
+from ledgerguard_pipeline.bronze.statements import FIRST_LAYOUT, GONE, VERSION_COLUMNS, quoted
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.members import ALWAYS, SIGNED_LINKS
 
@@ -12,7 +12,12 @@ _ROWS = (
     "(SELECT unnest($ids::VARCHAR[]), unnest($times::TIMESTAMPTZ[]))"
 )
 
-HEALED = "SELECT realm_id FROM _healing WHERE step = ? AND entity IS NULL"
+EVERYBODY = "*"
+"""Instead of a company: nothing in the store was written by a release that doubled rows."""
+HEALED = (
+    "SELECT realm_id FROM _healing WHERE step = ? AND entity IS NULL "
+    f"UNION ALL SELECT '{EVERYBODY}' FROM _meta WHERE key = '{FIRST_LAYOUT}' AND value <> '1'"
+)
 NOTED = "SELECT id, loaded_at FROM _restatements WHERE realm_id = ? AND entity = ?"
 SET_ASIDE = "SELECT count(*) FROM _set_aside WHERE realm_id = ? AND entity = ?"
 QUARANTINED_IDS = (

@@ -87,14 +87,17 @@ class Healing:
 
     def done(self) -> bool:
         """Whether the company has taken the step, or has nothing that could be mended."""
-        if self._realm in self._known:
+        if self._is_known():
             return True
         with self._reading() as (connection, present):
             if connection is None:
                 return True
             if "_healing" in present:
                 self._known |= healed_companies(connection)
-            return self._realm in self._known
+            return self._is_known()
+
+    def _is_known(self) -> bool:
+        return self._realm in self._known or sql.EVERYBODY in self._known
 
     def stored(self) -> list[Healed]:
         """Mask links and set doubled rows aside: what needs no call. One transaction."""

@@ -49,6 +49,7 @@ def leave_as_0_1_0_did(store: BronzeStore) -> None:
         for table in NEW_TABLES:
             bronze.execute(f"DROP TABLE {table}")
         bronze.execute("UPDATE _meta SET value = '1' WHERE key = 'schema_version'")
+        bronze.execute("DELETE FROM _meta WHERE key = 'first_layout'")
     # The new release opens it for the first time.
     store._laid_out = store._checked = False
 

@@ -48,6 +48,12 @@ def test_a_company_of_an_older_layout_is_healed_alone_and_once(store: BronzeStor
     assert store.commit([load(record("2", QUERY_FORM.replace('"1"', '"2"')))])[0].written == 1
 
 
+def test_a_store_of_this_release_never_looks_for_what_older_ones_did(store: BronzeStore) -> None:
+    store.commit([load(record("1"))])
+    assert store.healing(REALM).done()
+    assert store.healing(OTHER_REALM).done()
+
+
 def test_the_layout_is_noted_so_that_older_programs_refuse_it(store: BronzeStore) -> None:
     leave_as_0_1_0_did(store)
     store.healing(REALM).stored()

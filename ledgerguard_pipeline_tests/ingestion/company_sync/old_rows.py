@@ -18,6 +18,9 @@ def age(installation: Installation) -> None:
         for table in ("_restatements", "_set_aside", "_healing"):
             bronze.execute(f"DROP TABLE bronze.{table}")
         bronze.execute("UPDATE bronze._meta SET value = '1' WHERE key = 'schema_version'")
+        bronze.execute("DELETE FROM bronze._meta WHERE key = 'first_layout'")
+    # The new release opens it for the first time.
+    installation.bronze._healed.clear()
 
 
 def double(installation: Installation, table: str, id: str, member: str) -> None:
