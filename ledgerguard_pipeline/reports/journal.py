@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
+import msgspec
+
 from ledgerguard_pipeline.reports.cut import CREDITS, DEBITS
 from ledgerguard_pipeline.reports.shape import NOTHING, Cell, Report, UnreadableReport, amount
 
@@ -17,8 +19,7 @@ _EXACT = Context(prec=200)
 _NO_DATES = frozenset({"", "0-00-00"})
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLeg:
+class JournalLeg(msgspec.Struct, frozen=True, gc=False):
     """One leg in home currency; ``debit`` and ``credit`` are zero or above, or as sent below it."""
 
     account_id: str

@@ -46,13 +46,13 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
         return _INDEX_SUFFIX.sub("", id) if " at index " in id else id
 
 
-class Cells(msgspec.Struct, frozen=True):
+class Cells(msgspec.Struct, frozen=True, gc=False):
     """The cells of a header or a summary."""
 
     ColData: list[Cell] | None = None  # the field as Intuit spells it
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A data row (it has ``ColData``) or a section of rows."""
 
     ColData: list[Cell] | None = None  # as Intuit spells them, these too
@@ -75,7 +75,7 @@ class Row(msgspec.Struct, frozen=True):
         return [row for row in (self.Rows.Row or []) if row is not None] if self.Rows else []
 
 
-class RowList(msgspec.Struct, frozen=True):
+class RowList(msgspec.Struct, frozen=True, gc=False):
     """``Rows``, which may be an empty object."""
 
     Row: list[Row | None] | None = None
