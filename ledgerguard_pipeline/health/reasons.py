@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class HealthState(StrEnum):
-    """The status of a company: the worst of its reasons."""
+    """The status of a company: the worst of its reasons. Decision 85 in docs/decisions.md."""
 
     HEALTHY = "healthy"
     LOADING = "loading"
