@@ -17,6 +17,7 @@ from ledgerguard_pipeline.defs.company_names import label, page_of, shown_name
 from ledgerguard_pipeline.defs.keys import connection_key
 from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.quickbooks_links import list_link
 
 HEALTH, TOKEN_LIFE, RECENT = "connection_health", "refresh_token_life", "recently_synced"
@@ -198,7 +199,7 @@ def companies_table(known: Sequence[CompanyStatus], settings: Settings) -> dg.As
     ]
     return dg.AssetObservation(
         connection_key(),
-        description=f"{len(known)} companies",
+        description=counted(len(known), "company", "companies"),
         metadata={
             "companies": dg.MetadataValue.int(len(known)),
             **({"table": company_table(rows)} if rows else {}),

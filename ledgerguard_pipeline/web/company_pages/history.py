@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import log1p
 from statistics import median, quantiles
 
 from ledgerguard_pipeline.control.company_state.daily_history import (
@@ -155,8 +156,8 @@ def _groups(days: Sequence[date], known: Mapping[str, Mapping[str, int]]) -> tup
         for at, day in enumerate(days):
             count = rows.get(day.isoformat(), 0)
             if count:
-                # The square root: a first load would leave nothing of all other days.
-                height = max(2.0, (ROW_HEIGHT - 2) * (count / most) ** 0.5)
+                # Logarithmic: a first load would leave nothing of all other days.
+                height = max(2.0, (ROW_HEIGHT - 2) * log1p(count) / log1p(most))
                 bar = Bar(at * SLOT + 2, round(ROW_HEIGHT - height, 1), SLOT - 4, round(height, 1))
                 bars.append((bar, f"{day:%-d %b}: {count:,}"))
         found.append(GroupBars(group.value.capitalize(), sum(rows.values()), tuple(bars)))
