@@ -33,6 +33,7 @@ EXAMPLES: dict[str, Callable[[], list[read_requests.Read]]] = {
     ],
     "entity": lambda: [read_requests.entity(entity, "1") for entity in ENTITIES],
     "company_info": lambda: [read_requests.company_info(RealmId(REALM))],
+    "download": lambda: [read_requests.download("1")],
     "report": lambda: [
         read_requests.report(
             report_request(
@@ -158,6 +159,7 @@ def test_every_public_method_of_the_client_only_reads(
         "changes": lambda: client.changes([invoice], clock.now()),
         "sweep": lambda: client.sweep([(invoice, Query.count(invoice))], [invoice], clock.now()),
         "company_info": client.company_info,
+        "file_links": lambda: client.file_links(["1"]),
         "get_entity": lambda: client.get_entity("Invoice", "1"),
         "query_entities": lambda: client.query_entities("Invoice"),
         "count_entities": lambda: client.count_entities("Invoice"),
