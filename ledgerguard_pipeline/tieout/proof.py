@@ -16,6 +16,7 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.silver.likeness import make_alike
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
@@ -185,6 +186,7 @@ class Proof:
         results: list[LevelResult] = []
         figures: tuple[Figure, ...] = ()
         try:
+            make_alike(self._store, self._realm, self._clock)
             journal = self.bench.sync.bring_up_to_date(today)
         except LedgerGuardError as error:
             errors.append(error)
