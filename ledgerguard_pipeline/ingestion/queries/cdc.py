@@ -40,6 +40,7 @@ from ledgerguard_pipeline.ingestion.queries.whole_objects import (
     Known,
     Shown,
     ask,
+    looks_alike,
     same_version,
     settle,
 )
@@ -305,7 +306,13 @@ def _outcome(
     alive = [
         shown.alive[row.id] for row in back if row.id not in reported and row.id in shown.alive
     ]
-    read = [msgspec.structs.replace(row, source=Source.CDC) for row in (*settled.records, *alive)]
+    read = [
+        # Another state in the second of the one that is held: that is a query's word, not theirs.
+        row
+        if row.source is Source.QUERY and looks_alike(row, held.get(row.id))
+        else msgspec.structs.replace(row, source=Source.CDC)
+        for row in (*settled.records, *alive)
+    ]
     records = (*read, *(row for row in same if row.whole), *gone)
     return EntityChanges(records, (*group.rejects, *settled.rejects), time)
 

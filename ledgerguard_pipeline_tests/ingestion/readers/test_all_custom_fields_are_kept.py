@@ -86,6 +86,7 @@ def test_no_read_takes_a_field_away_again(
 def test_an_idle_sync_is_one_call_and_a_changed_invoice_one_more(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
+    sandbox.set(clock_offset_seconds=-30)  # nothing is read in the second in which it changed
     sync(connected, TYPES)
     sandbox.pop_log()
     assert sync(connected, TYPES).api_calls == 1

@@ -6,6 +6,7 @@ change data capture has is not known, so it is tried in every form, and as a mer
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -24,7 +25,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 from ledgerguard_pipeline_tests.ingestion.events.test_events_become_rows import act, event
 
 FORMS = entity_types(["Invoice", "Item", "Vendor", "Customer", "CompanyInfo", "Attachable"])
-INVOICE, BILL = entity_type("Invoice"), entity_type("Bill")
+INVOICE, BILL, CUSTOMER = (entity_type(name) for name in ("Invoice", "Bill", "Customer"))
 
 
 @pytest.fixture
@@ -78,6 +79,21 @@ def test_what_is_held_in_this_version_is_not_read_again(
     assert [call.endpoint for call in sandbox.pop_log()] == ["cdc", "query"]
     sync(loaded, FORMS)
     assert [call.endpoint for call in sandbox.pop_log()] == ["cdc"], "the overlap shows it again"
+
+
+def test_a_second_change_in_the_second_of_the_first_is_read(
+    loaded: Installation, sandbox: SandboxServer
+) -> None:
+    """A balance that moves twice within a second has one LastUpdatedTime and one SyncToken."""
+    sandbox.set(clock_offset_seconds=60)
+    at, like = int(time.time()) + 60, min(stored(loaded, INVOICE, realm_of(sandbox)))
+    sandbox.edit("create", "Invoice", like=like, at=at)
+    assert failures(sync(loaded, [CUSTOMER])) == {}
+    assert differing(loaded, sandbox, [CUSTOMER]) == {}
+    sandbox.edit("create", "Invoice", like=like, at=at)
+    assert list(differing(loaded, sandbox, [CUSTOMER])) == ["Customer"]
+    assert failures(sync(loaded, [CUSTOMER])) == {}
+    assert differing(loaded, sandbox, [CUSTOMER]) == {}
 
 
 @pytest.mark.parametrize("shape", ["status", "sparse", "short"])
