@@ -19,7 +19,7 @@ from ledgerguard_pipeline_tests.fuzz.corpus import remember
 from ledgerguard_pipeline_tests.fuzz.mutation import inputs
 from ledgerguard_pipeline_tests.fuzz.targets import TARGETS
 
-_ROUND = 2_000
+_ROUND = 500
 
 
 def broken_by(target: str, *, examples: int, number: int) -> tuple[bytes, Exception] | None:
