@@ -16,12 +16,12 @@ import requests
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, listens
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE
-from ledgerguard_pipeline_tests.soak.books import CALM_TYPES, LUCK, REALMS, Role
+from ledgerguard_pipeline_tests.soak.books import LUCK, REALMS, Role
 from ledgerguard_pipeline_tests.soak.edits import Bookkeeper
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.processes import Services
-from ledgerguard_pipeline_tests.soak.schedule import Step
-from ledgerguard_pipeline_tests.soak.stall import stall
+from ledgerguard_pipeline_tests.soak.schedule import ROUND_SECONDS, Step
+from ledgerguard_pipeline_tests.soak.stall import Sleeper, put_to_sleep, wake
 
 _FAULTS = (
     "throttle_json", "throttle_xml", "throttle_html", "throttle_empty",
@@ -73,6 +73,7 @@ class Actions:
         """Whether refresh tokens change with every answer, so that no answer may get lost."""
         self._full_seconds = full_seconds
         self._quiet: set[str] = set()
+        self._sleeper: Sleeper | None = None
         self._crashing = threading.Lock()
         self._showing = threading.Lock()
         self._by_name: dict[str, Callable[[Step, Random], object]] = {
@@ -241,15 +242,15 @@ class Actions:
     def _crash(self, step: Step, rng: Random) -> None:
         """Every run of some seconds dies at a labelled point, with events to work on."""
         port = self.services.stack.code_port
+        point = "before_bronze_commit" if step.at < ROUND_SECONDS else rng.choice(_points())
         with self._crashing:
-            for point in ("before_bronze_commit", rng.choice(_points())):
-                self.services.arm(point)
-                self.journal.note("action", f"runs die at {point}")
-                self._until(lambda: not listens(port), 5)
-                self._until(lambda: listens(port), 20)
-                for _ in range(3):
-                    self.books.edit(REALMS[step.role], "burst", "*", n=2)
-                    self.ending.wait(3)
+            self.services.arm(point)
+            self.journal.note("action", f"runs die at {point}")
+            self._until(lambda: not listens(port), 5)
+            self._until(lambda: listens(port), 20)
+            for _ in range(4):
+                self.books.edit(REALMS[step.role], "burst", "*", n=2)
+                self.ending.wait(4)
             self.services.arm(None)
 
     def _show_late(self, step: Step, rng: Random) -> None:
@@ -287,13 +288,22 @@ class Actions:
         self.ending.wait(_AWAY_SECONDS)
         self.connect(step.role)
 
+    def begin_stall(self) -> None:
+        """Put a sync of the throttled company to sleep before anything else happens to it."""
+        self._quiet.add(REALMS[Role.THROTTLED])
+        self._sleeper = put_to_sleep(self, REALMS[Role.THROTTLED])
+
     def _stall(self, step: Step, _: Random) -> None:
         realm = REALMS[step.role]
         self._quiet.add(realm)
         try:
+            sleeper, self._sleeper = self._sleeper, None
             for _attempt in range(_STALLS):
-                if self.ending.is_set() or stall(self, realm, CALM_TYPES[0]):
-                    return
+                if sleeper is not None or self.ending.is_set():
+                    break
+                sleeper = put_to_sleep(self, realm)
+            if sleeper is not None:
+                wake(self, sleeper)
         finally:
             self._quiet.discard(realm)
 

@@ -66,13 +66,17 @@ def soak(
         )
         watch = Watch(sandbox, services, installation, journal)
         watch.start()
+        actions.connect(Role.THROTTLED)
+        actions.begin_stall()
         for role in Role:
-            actions.connect(role)
+            if role is not Role.THROTTLED:
+                actions.connect(role)
         actions.throttle()
         journal.note("phase", f"{len(steps)} actions in {seconds:g} s, seed {seed}")
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="action") as pool:
-            under_way = [pool.submit(_end_first_loads, actions, installation, seed)]
+            pool.submit(_end_first_loads, actions, installation, seed)
+            under_way = []
             for step in steps:
                 time.sleep(max(0.0, began + step.at - time.monotonic()))
                 under_way.append(pool.submit(actions.carry_out, step))
@@ -94,19 +98,24 @@ def soak(
 
 
 def _end_first_loads(actions: Actions, installation: Installation, seed: int) -> None:
-    """Once the large company is loaded its pages hold still, and webhooks begin."""
+    """Once the large company is loaded its pages hold still; webhooks begin then, or soon anyway."""
     loaded = (
         f"SELECT count(*) FROM bronze._watermarks WHERE realm_id = '{REALMS[Role.LARGE]}' "
         "AND entity = 'Invoice'"
     )
     deadline = time.monotonic() + _LOADED_SECONDS
-    while time.monotonic() < deadline and not actions.ending.wait(1.0):
-        with suppress(LedgerGuardError):
-            if installation.bronze.sql(loaded).rows[0][0]:
-                break
-    actions.sandbox.set(hazard=None)
-    actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
-    actions.journal.note("phase", "webhooks are sent from now on")
+    done = sending = False
+    while not (done and sending) and not actions.ending.wait(1.0):
+        if not done:
+            with suppress(LedgerGuardError):
+                done = installation.bronze.sql(loaded).rows[0][0] != 0
+            if done:
+                actions.sandbox.set(hazard=None)
+                actions.journal.note("phase", "the large company is loaded")
+        if not sending and (done or time.monotonic() > deadline):
+            sending = True
+            actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
+            actions.journal.note("phase", "webhooks are sent from now on")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ ROUND: dict[str, Share] = {
     "show_late": Share(2, 50, 100),
     "bury_alive": Share(1, 50, 100),
     "disconnect": Share(1, 45, 85, Role.RECONNECTED),
-    "stall": Share(1, 2, 4, Role.THROTTLED),
+    "stall": Share(1, 0, 1, Role.THROTTLED),
 }
 ON_CELERY: dict[str, Share] = {
     **ROUND,

@@ -6,13 +6,16 @@ sleeper holds was superseded. Stored, it would end the connection at the next re
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, refresh_lease
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Environment, parse_realm
+from ledgerguard_pipeline_tests.soak.books import CALM_TYPES
 from ledgerguard_pipeline_tests.soak.processes import halt, resume
 
 if TYPE_CHECKING:
@@ -24,47 +27,58 @@ _ASKED_SECONDS = 60.0
 """Until a sync is done, or asks for tokens: it may have to wait for another of the company."""
 
 
-def stall(actions: Actions, realm: str, entity: str) -> bool:
-    """Let it happen to one company that nothing else touches meanwhile; False if it did not."""
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """A command halted with an answer it could not store, since ``since`` (monotonic seconds)."""
+
+    process: subprocess.Popen[bytes]
+    realm: str
+    since: float
+
+
+def put_to_sleep(actions: Actions, realm: str) -> Sleeper | None:
+    """Halt a sync of a company that nothing else touches; None if somebody else refreshed first."""
     sandbox, services, journal = actions.sandbox, actions.services, actions.journal
-    command = ("sync", "--company", realm, "--entity", entity)
-    if services.run(*command, seconds=_ASKED_SECONDS) != 0:
+    if services.run(*_command(realm), seconds=_ASKED_SECONDS) != 0:
         journal.note("action", f"{realm} could not be synced, so no refresh of it is stalled")
-        return False
+        return None
     sandbox.clear_faults()
     sandbox.inject("slow_body", endpoint="token", next=1, seconds=_SLOW_SECONDS)
     asked = _token_calls(sandbox)
     actions.expire(realm)
-    first = services.begin(*command)
+    process = services.begin(*_command(realm))
+    _until(lambda: _token_calls(sandbox) > asked or process.poll() is not None, _ASKED_SECONDS)
+    with services.grants.writes_waiting():
+        time.sleep(_SLOW_SECONDS + 1)  # the answer arrives and cannot be stored
+        owner = services.grants.owner(refresh_lease(Environment.SANDBOX, parse_realm(realm)))
+        halted = owner == process.pid and halt(process.pid)
+    if halted:
+        journal.note("action", f"process {process.pid} halts with fresh tokens of {realm} in hand")
+        return Sleeper(process, realm, time.monotonic())
+    journal.note("action", f"nobody was refreshing {realm} when it was to be stalled")
+    services.end(process, _ASKED_SECONDS)
+    return None
+
+
+def wake(actions: Actions, sleeper: Sleeper) -> None:
+    """Let its lease end and others refresh twice; then it goes on with what it has."""
+    services, realm, process = actions.services, sleeper.realm, sleeper.process
     try:
-        if not _until(
-            lambda: _token_calls(sandbox) > asked or first.poll() is not None, _ASKED_SECONDS
-        ):
-            return False
-        sleeper = None
-        with services.grants.writes_waiting():
-            time.sleep(_SLOW_SECONDS + 1)  # the answer arrives and cannot be stored
-            owner = services.grants.owner(refresh_lease(Environment.SANDBOX, parse_realm(realm)))
-            if owner is not None and owner == first.pid and halt(owner):
-                sleeper = owner
-        if sleeper is None:
-            journal.note("action", f"nobody was refreshing {realm} when it was to be stalled")
-            return False
-        journal.note("action", f"process {sleeper} stalls with fresh tokens of {realm} in hand")
-        actions.ending.wait(LEASE_SECONDS + 1)
+        actions.ending.wait(sleeper.since + LEASE_SECONDS + 1 - time.monotonic())
         with actions.rotation():
             for _ in range(2):
                 actions.expire(realm)
-                services.run(*command)
-        journal.note("action", f"process {sleeper} wakes up; its tokens were superseded twice")
-        resume(sleeper)
-        services.end(first, _ASKED_SECONDS)
-        actions.expire(realm)
-        services.run(*command)
-        return True
+                services.run(*_command(realm))
+        actions.journal.note("action", f"process {process.pid} wakes up; its tokens are superseded")
     finally:
-        resume(first.pid)
-        services.end(first, _ASKED_SECONDS)
+        resume(process.pid)
+        services.end(process, _ASKED_SECONDS)
+    actions.expire(realm)
+    services.run(*_command(realm))
+
+
+def _command(realm: str) -> tuple[str, ...]:
+    return ("sync", "--company", realm, "--entity", CALM_TYPES[0])
 
 
 def _token_calls(sandbox: SandboxServer) -> int:
