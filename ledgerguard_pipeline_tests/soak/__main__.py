@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument(
         "--without", type=Guarantee, choices=list(Guarantee), help="switch a guarantee off"
     )
+    parser.add_argument("--only", default="", metavar="ACTIONS", help="leave other actions out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there as JSON")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave everything there")
     parser.add_argument("--quiet", action="store_true", help="do not say what happens meanwhile")
@@ -36,6 +37,7 @@ def main() -> int:
             seed=seed,
             on_celery=given.stack == "celery",
             without=given.without,
+            only=[name for name in given.only.split(",") if name],
             loud=not given.quiet,
         )
     except BaseException:

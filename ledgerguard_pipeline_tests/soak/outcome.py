@@ -58,6 +58,7 @@ class Outcome:
     minutes: float
     stack: str
     without: str | None = None
+    only: list[str] = field(default_factory=list)
     figures: dict[str, object] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
@@ -83,9 +84,10 @@ class Outcome:
     def command(self) -> str:
         """What repeats this soak."""
         without = f" --without {self.without}" if self.without else ""
+        only = f" --only {','.join(self.only)}" if self.only else ""
         return (
             f'make soak ARGS="--minutes {self.minutes:g} --seed {self.seed} '
-            f'--stack {self.stack}{without}"'
+            f'--stack {self.stack}{without}{only}"'
         )
 
     def to_json(self) -> str:

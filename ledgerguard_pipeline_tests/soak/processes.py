@@ -67,7 +67,7 @@ class Services:
         return f"http://localhost:{self.web_port}{WEBHOOK_PATH}"
 
     def start(self) -> None:
-        """Everything but the daemon at once; that one as soon as it has something to talk to.
+        """Everything but the daemon, which would start to load at once.
 
         Raises:
             TimeoutError: the installation does not start.
@@ -84,6 +84,9 @@ class Services:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no start: {self.stack.log('web')} {self.stack.log('code')}")
             time.sleep(0.1)
+
+    def start_daemon(self) -> None:
+        """From now on runs begin, and whatever ends is started again."""
         self._starts["daemon"] = lambda: self.stack.spawn("daemon", *unit_command("daemon"))
         self._starts["daemon"]()
         self._supervisor.start()

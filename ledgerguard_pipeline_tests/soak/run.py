@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -38,12 +38,17 @@ def soak(
     seed: int,
     on_celery: bool = False,
     without: Guarantee | None = None,
+    only: Collection[str] = (),
     loud: bool = True,
 ) -> Outcome:
-    """Soak an installation made in ``folder``, which may be looked at afterwards."""
+    """Soak an installation made in ``folder``, which may be looked at afterwards.
+
+    With ``only`` the other actions of the schedule are left out: to find out which it takes.
+    """
     seconds, size = minutes * 60, size_of(minutes)
     steps = schedule(seed, seconds, ON_CELERY if on_celery else ROUND)
-    found = Outcome(seed, minutes, "celery" if on_celery else "embedded", without)
+    steps = [step for step in steps if not only or step.action in only]
+    found = Outcome(seed, minutes, "celery" if on_celery else "embedded", without, sorted(only))
     found.schedule = list(map(str, steps))
     journal = Journal(loud=loud)
     with ExitStack() as closing:
@@ -67,7 +72,9 @@ def soak(
         watch = Watch(sandbox, services, installation, journal)
         watch.start()
         actions.connect(Role.THROTTLED)
-        actions.begin_stall()
+        if any(step.action == "stall" for step in steps):
+            actions.begin_stall()
+        services.start_daemon()
         for role in Role:
             if role is not Role.THROTTLED:
                 actions.connect(role)
