@@ -20,7 +20,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats a soak; drawn anew by default")
     parser.add_argument("--stack", choices=("embedded", "celery"), default="embedded")
     parser.add_argument(
-        "--without", type=Guarantee, choices=list(Guarantee), help="switch a guarantee off"
+        "--without",
+        type=Guarantee,
+        choices=list(Guarantee),
+        action="append",
+        default=[],
+        help="switch a guarantee off; may be repeated",
     )
     parser.add_argument("--only", default="", metavar="ACTIONS", help="leave other actions out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there as JSON")

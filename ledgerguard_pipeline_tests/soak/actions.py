@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from random import Random
 
+import msgspec
 import requests
 
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, listens
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE
-from ledgerguard_pipeline_tests.soak.books import LUCK, REALMS, Role
+from ledgerguard_pipeline_tests.soak.books import EDITS_WHILE_PAGING, LUCK, REALMS, UNCOUNTED, Role
 from ledgerguard_pipeline_tests.soak.edits import Bookkeeper
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.processes import Services
@@ -114,6 +115,17 @@ class Actions:
         self.sandbox.inject(
             "throttle_json", realm=REALMS[Role.THROTTLED], probability=0.1, retry_after=2
         )
+
+    def uncount(self) -> None:
+        """Let the large company be loaded without a count, while its pages move."""
+        self.sandbox.set(hazard=msgspec.to_builtins(EDITS_WHILE_PAGING))
+        self.sandbox.inject("application_error", **UNCOUNTED)
+
+    def count_again(self) -> None:
+        """It is loaded; pages hold still from now on."""
+        self.sandbox.set(hazard=None)
+        self.sandbox.clear_faults()
+        self.throttle()
 
     @contextmanager
     def rotation(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.seed.build import build_company
@@ -25,8 +26,13 @@ Time passes twenty times as fast as at Intuit, so that its ladder of repetitions
 
 EVEN_LUCK = {"loss": 0.0, "duplicate": 0.0, "reorder": 0.0, "jitter_seconds": 0.0}
 
-EDITS_WHILE_PAGING = Hazard(entities=("Invoice",), delete=50, insert=48)
+EDITS_WHILE_PAGING = Hazard(entities=("Invoice",), delete=60, insert=40)
 """Every page moves more rows than two pages share, so a walk that trusts positions loses some."""
+
+UNCOUNTED: dict[str, Any] = {
+    "endpoint": "batch_item", "entity": "Invoice", "realm": str(FIRST_REALM), "probability": 1.0,
+}  # fmt: skip
+"""Meanwhile the large company's invoices cannot be counted: the seams are all there is to go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,13 @@ class Size:
 
 
 SHORT = Size(
-    300, 70, 50,
+    1_200, 150, 400,
     ("Invoice", "Payment", "SalesReceipt", "Estimate", "Bill", "Purchase", "JournalEntry",
      "TimeActivity", "Customer", "Vendor", "Item", "Account", "Class", "Department", "Term",
      "PaymentMethod", "Attachable"),
 )  # fmt: skip
 """Types of every kind: so few that four companies are loaded well before two minutes are over."""
-LONG = Size(3_000, 150, 400)
+LONG = Size(5_000, 300, 400)
 
 
 def size_of(minutes: float) -> Size:
@@ -88,14 +94,9 @@ def build_books(seed: int, size: Size) -> list[SandboxCompany]:
 
 
 def serve_books(seed: int, size: Size) -> SandboxServer:
-    """A sandbox, not yet started; its books change while they are first loaded.
-
-    A refresh token used twice ends its grant, as Intuit warns.
-    """
+    """A sandbox, not yet started. A refresh token used twice ends its grant, as Intuit warns."""
     return SandboxServer(
         build_books(seed, size),
         client_secret=CLIENT_SECRET,
-        switches=Switches(
-            replay_revokes=True, page_limit={"Invoice": size.page}, hazard=EDITS_WHILE_PAGING
-        ),
+        switches=Switches(replay_revokes=True, page_limit={"Invoice": size.page}),
     )

@@ -7,6 +7,7 @@ the build, so that no guarantee is believed to be off while it is on.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -94,7 +95,7 @@ WITHOUT: dict[Guarantee, tuple[Replacement, ...]] = {
 }
 
 
-def build(folder: Path, without: Guarantee | None = None) -> Path:
+def build(folder: Path, without: Collection[Guarantee] = ()) -> Path:
     """Copy the package into ``folder`` and change it; ``folder`` goes first in PYTHONPATH.
 
     Raises:
@@ -103,7 +104,7 @@ def build(folder: Path, without: Guarantee | None = None) -> Path:
     shutil.copytree(PROJECT / _PACKAGE, folder / _PACKAGE)
     for name in _BESIDE:
         shutil.copy2(PROJECT / name, folder / name)
-    for each in (CLOCK, *(WITHOUT[without] if without is not None else ())):
+    for each in (CLOCK, *(text for name in without for text in WITHOUT[name])):
         path = folder / _PACKAGE / each.path
         text = path.read_text(encoding="utf-8")
         if text.count(each.old) != 1:

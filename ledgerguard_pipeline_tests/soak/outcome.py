@@ -57,8 +57,8 @@ class Outcome:
     seed: int
     minutes: float
     stack: str
-    without: str | None = None
-    only: list[str] = field(default_factory=list)
+    without: Sequence[str] = ()
+    only: Sequence[str] = ()
     figures: dict[str, object] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Outcome:
 
     def command(self) -> str:
         """What repeats this soak."""
-        without = f" --without {self.without}" if self.without else ""
+        without = "".join(f" --without {name}" for name in self.without)
         only = f" --only {','.join(self.only)}" if self.only else ""
         return (
             f'make soak ARGS="--minutes {self.minutes:g} --seed {self.seed} '
