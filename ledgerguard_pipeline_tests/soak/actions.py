@@ -48,6 +48,8 @@ except duckdb.Error:
 """
 _CONNECT_SECONDS = 60.0
 _AWAY_SECONDS = 12.0
+_CRASHED_RUNS = 20
+"""More processes than can die at one point in the seconds it is armed."""
 _STALLS = 3
 """Tries: somebody else may refresh first, or the disk be full just then."""
 
@@ -70,6 +72,9 @@ class Actions:
         self.ending = threading.Event()
         self.expiries = 0
         self.connects = 0
+        self.lost_answers = 0
+        """Answers to refreshes that may have been lost by something else than a kill."""
+        self._away: set[Role] = set()
         self.rotating = False
         """Whether refresh tokens change with every answer, so that no answer may get lost."""
         self._full_seconds = full_seconds
@@ -126,6 +131,11 @@ class Actions:
         self.sandbox.set(hazard=None)
         self.sandbox.clear_faults()
         self.throttle()
+
+    def come_back(self) -> None:
+        """Connect what could not be connected again in the middle of it all."""
+        for role in sorted(self._away):
+            self.connect(role)
 
     @contextmanager
     def rotation(self) -> Iterator[None]:
@@ -255,6 +265,8 @@ class Actions:
         """Every run of some seconds dies at a labelled point, with events to work on."""
         port = self.services.stack.code_port
         point = "before_bronze_commit" if step.at < ROUND_SECONDS else rng.choice(_points())
+        if "token" in point or "company" in point:
+            self.lost_answers += _CRASHED_RUNS
         with self._crashing:
             self.services.arm(point)
             self.journal.note("action", f"runs die at {point}")
@@ -297,8 +309,10 @@ class Actions:
         self.sandbox.disconnect(realm)
         self.journal.note("action", f"{realm} was disconnected in QuickBooks")
         self.books.edit(realm, "burst", "*", n=3)
+        self._away.add(step.role)
         self.ending.wait(_AWAY_SECONDS)
         self.connect(step.role)
+        self._away.discard(step.role)
 
     def begin_stall(self) -> None:
         """Put a sync of the throttled company to sleep before anything else happens to it."""
@@ -315,6 +329,7 @@ class Actions:
                     break
                 sleeper = put_to_sleep(self, realm)
             if sleeper is not None:
+                self.lost_answers += 1
                 wake(self, sleeper)
         finally:
             self._quiet.discard(realm)

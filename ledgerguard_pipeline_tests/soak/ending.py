@@ -25,7 +25,12 @@ from ledgerguard_pipeline_tests.soak.processes import Services
 from ledgerguard_pipeline_tests.soak.truth import Difference, compare, compared, doubled
 from ledgerguard_pipeline_tests.soak.watch import Seen
 
-_SETTLE_SECONDS = 240.0
+_SETTLE_SECONDS = 400.0
+_SWEEPS = 3
+_COOL_SECONDS = 20.0
+_NATURAL_MINUTES = 20.0
+_ACCESS_MINUTES = 40
+"""Access tokens live for an hour, less the margin, and less what a stepped clock takes."""
 _FLUSHES = 3
 _GROWTH_MINUTES = 10.0
 """In less, all that grows is what first loads write."""
@@ -72,15 +77,21 @@ class Ending:
             self._journal.note("problem", f"{self._due()} events are due and nobody takes them")
 
     def sweep(self, *arguments: str) -> None:
-        """A sync of everything from outside."""
-        code = self._services.run("sync", *arguments, "--json", seconds=400)
+        """A sync of everything from outside; again where a company was still being cooled down."""
+        code = None
+        for _ in range(_SWEEPS):
+            code = self._services.run("sync", *arguments, "--json", seconds=400)
+            if code == 0:
+                break
+            self._journal.note("problem", f"ledgerguard sync {arguments} ended with {code}")
+            time.sleep(_COOL_SECONDS)
         if code != 0:
             said = self._services.said("sync")[-1500:]
             self._found.judge(
                 outcome.ENDED, [f"ledgerguard sync {' '.join(arguments)} ended with {code}: {said}"]
             )
 
-    def judge(self, seen: Seen, expiries: int, connects: int) -> None:
+    def judge(self, seen: Seen, expiries: int, connects: int, stalls: int) -> None:
         """Fill the outcome; the order is that of its text."""
         found, realms = self._found, list(REALMS.values())
         self._journal.note("phase", "the last sweep")
@@ -102,7 +113,7 @@ class Ending:
         found.figures["doubled"] = len(twice)
         found.judge(outcome.DOUBLED, twice)
         self._check("bronze", "check")
-        self._tokens(seen, expiries, connects)
+        self._tokens(seen, expiries, connects, stalls)
         self._budget(seen)
         self._events(seen)
         self._silver()
@@ -126,8 +137,10 @@ class Ending:
             said = self._services.said(arguments[0])[-1500:]
             self._found.judge(outcome.DOUBLED, [f"ledgerguard {' '.join(arguments)}: {said}"])
 
-    def _tokens(self, seen: Seen, expiries: int, connects: int) -> None:
+    def _tokens(self, seen: Seen, expiries: int, connects: int, stalls: int) -> None:
         reasons = expiries + seen.unauthorized
+        if self._found.minutes >= _NATURAL_MINUTES:
+            reasons += len(REALMS) * (1 + int(self._found.minutes) // _ACCESS_MINUTES)
         realms = [parse_realm(realm) for realm in REALMS.values()]
         lives = self._installation.control.tokens.lives(realms)
         stored = sum(life.version for life in lives.values()) - connects
@@ -141,7 +154,7 @@ class Ending:
             self._found.judge(
                 outcome.REFRESHES, [f"{stored} refreshes were stored, and {reasons} had a reason"]
             )
-        if seen.refreshed - stored > self._services.kills:
+        if seen.refreshed - stored > self._services.kills + stalls:
             self._found.judge(
                 outcome.REFRESHES,
                 [f"{seen.refreshed} refreshes were answered, and {stored} of them were stored"],
@@ -170,8 +183,9 @@ class Ending:
                 self._found.figures[f"most calls {name.replace('_', ' ')}"] = (
                     f"{reached} of {limit}"
                 )
-                # Arrivals jitter by a call; Intuit's own limit is above the budget for that.
-                over += [f"{name}: {reached} calls, {limit} allowed"] if reached > limit + 1 else []
+                # Calls are counted as they arrive: those under way may come all at once.
+                most_at_once = limit + settings.ledgerguard_max_concurrent_requests
+                over += [f"{name}: {reached} calls, {limit} allowed"] * (reached > most_at_once)
         self._found.judge(outcome.POLITE, over)
         self._found.figures["calls"] = seen.calls
         self._found.figures["faults met"] = sum(seen.faults.values())

@@ -99,10 +99,11 @@ def soak(
         ending = Ending(sandbox, services, installation, journal, found)
         closing.callback(ending.close)
         ending.calm()
+        actions.come_back()
         ending.settle()
         services.stop()
         watch.close()
-        ending.judge(watch.seen, actions.expiries, actions.connects)
+        ending.judge(watch.seen, actions.expiries, actions.connects, actions.lost_answers)
         found.figures["seconds"] = round(time.time() - journal.began)
         (folder / "journal.log").write_text(
             "\n".join(journal.line(entry) for entry in journal.entries()), encoding="utf-8"
