@@ -75,6 +75,7 @@ class Actions:
         self.lost_answers = 0
         """Answers to refreshes that may have been lost by something else than a kill."""
         self._away: set[Role] = set()
+        self._uncounted = False
         self.rotating = False
         """Whether refresh tokens change with every answer, so that no answer may get lost."""
         self._full_seconds = full_seconds
@@ -115,22 +116,26 @@ class Actions:
         except Exception as error:  # the soak goes on, its outcome names it
             self.journal.note("problem", f"{step.action} failed: {type(error).__name__}: {error}")
 
-    def throttle(self) -> None:
-        """From now on one company gets 429 for every tenth call."""
+    def clear_faults(self) -> None:
+        """None but those that last: one company gets 429 for every tenth call, one is not counted."""
+        self.sandbox.clear_faults()
         self.sandbox.inject(
             "throttle_json", realm=REALMS[Role.THROTTLED], probability=0.1, retry_after=2
         )
+        if self._uncounted:
+            self.sandbox.inject("application_error", **UNCOUNTED)
 
     def uncount(self) -> None:
         """Let the large company be loaded without a count, while its pages move."""
+        self._uncounted = True
         self.sandbox.set(hazard=msgspec.to_builtins(EDITS_WHILE_PAGING))
-        self.sandbox.inject("application_error", **UNCOUNTED)
+        self.clear_faults()
 
     def count_again(self) -> None:
         """It is loaded; pages hold still from now on."""
+        self._uncounted = False
         self.sandbox.set(hazard=None)
-        self.sandbox.clear_faults()
-        self.throttle()
+        self.clear_faults()
 
     def come_back(self) -> None:
         """Connect what could not be connected again in the middle of it all."""
@@ -142,14 +147,13 @@ class Actions:
         """Every refresh gives another refresh token; answers get through meanwhile."""
         with self._crashing:
             self.rotating = True
-            self.sandbox.clear_faults()
+            self.clear_faults()
             self.sandbox.set(rotate_after_seconds=0)
             try:
                 yield
             finally:
                 self.sandbox.set(rotate_after_seconds=86_400)
                 self.rotating = False
-                self.throttle()
 
     def connect(self, role: Role) -> None:
         """Give consent in the browser's place, again and again until the edge takes it.

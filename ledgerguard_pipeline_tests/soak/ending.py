@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, create_engine, func, or_, select
 
 from benchmarks.goals import percentile
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import control_url
 from ledgerguard_pipeline.control.storage.schema import webhook_events
 from ledgerguard_pipeline.entities import ENTITIES
@@ -93,7 +94,8 @@ class Ending:
 
     def judge(self, seen: Seen, expiries: int, connects: int, stalls: int) -> None:
         """Fill the outcome; the order is that of its text."""
-        found, realms = self._found, list(REALMS.values())
+        dead = {company.realm_id for company in self._dead()}
+        found, realms = self._found, [realm for realm in REALMS.values() if realm not in dead]
         self._journal.note("phase", "the last sweep")
         self.sweep()
         by_sweep = [
@@ -162,11 +164,15 @@ class Ending:
         dead = [
             f"{company.realm_id} ({ROLES[company.realm_id].value}) is {company.status.value}: "
             f"{company.last_error}"
-            for company in self._installation.control.companies.list()
-            if company.status.value != "connected"
+            for company in self._dead()
         ]
         self._found.figures["companies connected"] = len(REALMS) - len(dead)
         self._found.judge(outcome.TOKENS, dead)
+
+    def _dead(self) -> list[Company]:
+        """Companies whose grant ended although nobody meant it to."""
+        listed = self._installation.control.companies.list()
+        return [each for each in listed if each.status is not ConnectionStatus.CONNECTED]
 
     def _budget(self, seen: Seen) -> None:
         settings = self._installation.settings

@@ -83,7 +83,6 @@ def soak(
         for role in Role:
             if role is not Role.THROTTLED:
                 actions.connect(role)
-        actions.throttle()
         journal.note("phase", f"{len(steps)} actions in {seconds:g} s, seed {seed}")
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="action") as pool:

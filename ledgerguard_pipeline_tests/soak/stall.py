@@ -42,7 +42,7 @@ def put_to_sleep(actions: Actions, realm: str) -> Sleeper | None:
     if services.run(*_command(realm), seconds=_ASKED_SECONDS) != 0:
         journal.note("action", f"{realm} could not be synced, so no refresh of it is stalled")
         return None
-    sandbox.clear_faults()
+    actions.clear_faults()
     sandbox.inject("slow_body", endpoint="token", next=1, seconds=_SLOW_SECONDS)
     asked = _token_calls(sandbox)
     actions.expire(realm)
