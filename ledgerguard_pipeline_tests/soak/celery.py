@@ -43,5 +43,6 @@ class CeleryServices(Services):
     def restart_store(self, name: str, rng: Random) -> None:
         how = rng.choice((signal.SIGTERM, signal.SIGKILL))
         server = self._stores.postgres if name == "database" else self._stores.redis
-        server.stop(how)
-        server.start()
+        with self.reading:
+            server.stop(how)
+            server.start()

@@ -46,6 +46,9 @@ class Services:
         self.folder = stack.folder
         self.home = Path(stack.environment["LEDGERGUARD_HOME"])
         self.grants: GrantStore = SqliteGrants(self.home / "control.db")
+        self.reading = threading.RLock()
+        """Held by whoever reads Bronze in this process: DuckDB aborts the process in whose
+        transaction a lake's PostgreSQL goes away."""
         self.deaths: list[str] = []
         self.kills = 0
         self.restarts = 0

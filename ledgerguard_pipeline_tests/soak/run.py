@@ -120,7 +120,7 @@ def _end_first_loads(actions: Actions, installation: Installation, seed: int) ->
     done = sending = False
     while not (done and sending) and not actions.ending.wait(1.0):
         if not done:
-            with suppress(LedgerGuardError):
+            with suppress(LedgerGuardError), actions.services.reading:
                 done = installation.bronze.sql(loaded).rows[0][0] != 0
             if done:
                 actions.count_again()

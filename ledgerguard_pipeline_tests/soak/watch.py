@@ -89,7 +89,7 @@ class Watch:
         sampled = 0.0
         while not self._stop.wait(LOOK_SECONDS):
             self.calls()
-            with suppress(SQLAlchemyError, LedgerGuardError):
+            with suppress(SQLAlchemyError, LedgerGuardError), self._services.reading:
                 self._acknowledged()
             if time.monotonic() - sampled >= SAMPLE_SECONDS:
                 sampled = time.monotonic()
