@@ -60,9 +60,7 @@ class Ending:
         """No faults any more, and no luck needed."""
         self._journal.note("phase", "faults off; what waits is settled")
         self._sandbox.clear_faults()
-        self._sandbox.set(
-            hazard=None, false_tombstones=[], rotate_after_seconds=86_400, page_limit={}
-        )
+        self._sandbox.set(hazard=None, false_tombstones=[], rotate_after_seconds=86_400)
         self._services.step_clock(0)
         self._sandbox.set_webhooks(**EVEN_LUCK)
 
