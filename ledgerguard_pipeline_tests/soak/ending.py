@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, create_engine, func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from benchmarks.goals import percentile
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.plane import control_url
 from ledgerguard_pipeline.control.storage.schema import webhook_events
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.installation import Installation
@@ -54,7 +53,6 @@ class Ending:
         self._installation = installation
         self._journal = journal
         self._found = found
-        self._engine = create_engine(control_url(installation.settings))
 
     def calm(self) -> None:
         """No faults any more, and no luck needed."""
@@ -125,9 +123,6 @@ class Ending:
         found.judge(outcome.SECRETS, secrets)
         self._first([*by_sweep, *by_walk])
 
-    def close(self) -> None:
-        self._engine.dispose()
-
     def _check(self, *arguments: str) -> None:
         code = self._services.run(*arguments, "--json")
         self._found.figures["ledgerguard " + " ".join(arguments)] = (
@@ -195,7 +190,7 @@ class Ending:
         self._found.figures["faults met"] = sum(seen.faults.values())
 
     def _events(self, seen: Seen) -> None:
-        with self._engine.connect() as connection:
+        with self._installation.control.database.read() as connection:
             by_status = {
                 str(status): int(count)
                 for status, count in connection.execute(
@@ -302,7 +297,7 @@ class Ending:
             and_(webhook_events.c.status == "pending", webhook_events.c.due_at <= soon),
         )
         statement = select(func.count()).select_from(webhook_events).where(backlog)
-        with self._engine.connect() as connection:
+        with self._installation.control.database.read() as connection:
             return int(connection.execute(statement).scalar_one())
 
     def _first(self, differences: list[Difference]) -> None:

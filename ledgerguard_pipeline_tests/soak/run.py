@@ -96,7 +96,6 @@ def soak(
             wait(under_way, _ENDING_SECONDS)
             actions.ending.set()
         ending = Ending(sandbox, services, installation, journal, found)
-        closing.callback(ending.close)
         ending.calm()
         actions.come_back()
         ending.settle()

@@ -11,10 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import func, select
 
-from ledgerguard_pipeline.control.plane import control_url
 from ledgerguard_pipeline.control.storage.schema import metadata, webhook_events
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
@@ -68,7 +66,6 @@ class Watch:
         self._services = services
         self._installation = installation
         self._journal = journal
-        self._engine: Engine = create_engine(control_url(installation.settings))
         self._types = {each.name: each for each in installation.settings.kept_entities}
         self._known: set[int] = set()
         self._newest_settled: datetime | None = None
@@ -83,17 +80,16 @@ class Watch:
         self._thread.join()
         self.calls()
         self._sample()
-        self._engine.dispose()
 
     def _run(self) -> None:
         sampled = 0.0
         while not self._stop.wait(LOOK_SECONDS):
             self.calls()
-            with suppress(SQLAlchemyError, LedgerGuardError), self._services.reading:
+            with suppress(LedgerGuardError), self._services.reading:
                 self._acknowledged()
             if time.monotonic() - sampled >= SAMPLE_SECONDS:
                 sampled = time.monotonic()
-                with suppress(SQLAlchemyError, OSError):
+                with suppress(LedgerGuardError, OSError):
                     self._sample()
 
     def calls(self) -> None:
@@ -121,7 +117,7 @@ class Watch:
         if self._newest_settled is not None:
             since = self._newest_settled - timedelta(minutes=2)  # processes differ in time
             statement = statement.where(webhook_events.c.settled_at >= since)
-        with self._engine.connect() as connection:
+        with self._installation.control.database.read() as connection:
             found = [dict(row) for row in connection.execute(statement).mappings()]
         done = [event for event in found if int(event["seq"]) not in self._known]
         by_entity: dict[EntityType, list[dict[str, Any]]] = {}
@@ -196,7 +192,7 @@ class Watch:
             if "build" not in path.parts
         }
         dagster = sum(size for path, size in sizes.items() if "dagster" in path.parts)
-        with self._engine.connect() as connection:
+        with self._installation.control.database.read() as connection:
             rows = sum(
                 connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for table in metadata.sorted_tables
