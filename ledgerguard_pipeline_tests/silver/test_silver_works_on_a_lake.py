@@ -11,10 +11,11 @@ import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.silver.follow import SilverFollower
+from ledgerguard_pipeline.silver.likeness import make_alike
 from ledgerguard_pipeline.silver.rebuild import rebuild
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address
-from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, Books
+from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ def test_changes_rebuilds_and_copies_agree_on_a_lake(lake: Books, tmp_path: Path
     assert lake.rows("invoice_line", "id", "line_no", "amount") == lines
     assert lake.misfits() == {("1", "TotalAmt", "a lot")}
 
+    assert make_alike(lake.store, REALM) == []
     rebuild(lake.store)
     assert lake.rows("invoice", "id", "total_amt") == expected
     assert lake.rows("invoice_line", "id", "line_no", "amount") == lines
