@@ -46,7 +46,9 @@ def books(tmp_path: Path) -> Books:
 def test_what_was_done_to_bronze_by_hand_is_shown(
     books: Books, change: str, totals: list[tuple[str, int]]
 ) -> None:
-    books.store.workspace.write(REALM, lambda session: session.connection.execute(change) and None)
+    books.store.workspace.write(
+        REALM, lambda session: session.connection.execute(change).fetchall()
+    )
     assert make_alike(books.store, OTHER_REALM) == []
     assert make_alike(books.store, REALM) == ["Invoice"]
     expected = [(id, Decimal(total)) for id, total in totals]
