@@ -92,9 +92,7 @@ def month_calls(
             )
             for day, own, whole in sums
         ),
-        labels=tuple(
-            (round((day - 0.5) * slot, 1), day) for day in range(1, last + 1) if day % 5 == 0
-        ),
+        labels=tuple((round((day - 0.5) * slot, 1), day) for day in range(1, last) if day % 5 == 0),
         budget_y=round(_TOP + room * (1 - budget / top), 1) if scaled and budget else None,
         budget=budget,
         used=calls.all_companies,
