@@ -31,7 +31,7 @@ from ledgerguard_pipeline.bronze.write.deduplicate import (
 from ledgerguard_pipeline.bronze.write.differences import Difference
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.bronze.write.schema_drift import describe, new_fields
-from ledgerguard_pipeline.bronze.write.version_order import Version, microseconds, sync_token_number
+from ledgerguard_pipeline.bronze.write.version_order import Version, microseconds, stored_version
 from ledgerguard_pipeline.bronze.write.versions import newest_payloads, note_restatements
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
@@ -259,12 +259,7 @@ class Committer:
             ).fetchall()
         finally:
             self._connection.unregister("incoming")
-        return {
-            identity: Version(
-                state, updated, sync_token_number(token), fetched, digest, merged_into, floor
-            )
-            for identity, state, updated, token, fetched, digest, merged_into, floor in rows
-        }
+        return {str(id): stored_version(*header, self._now) for id, *header in rows}
 
     def _note_fields(
         self, load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: datetime

@@ -19,6 +19,9 @@ Two tombstones. The second adds nothing unless it tells more: that the object wa
 which survivor, or that it was deleted once more at a later time, so that it must have lived in
 between. An inferred tombstone, whose time is that of the read, never says so.
 
+A stored row that was read in the future was read by a clock that ran ahead. When that was is not known, and what
+is read now was read later.
+
 Decision 6 in docs/decisions.md.
 """
 
@@ -96,6 +99,21 @@ def version_of(record: Record, sha256: str | None) -> Version:
         record.merged_into,
         None if record.state in _GONE else updated,
     )
+
+
+def stored_version(
+    state: str,
+    updated: int | None,
+    token: str | None,
+    fetched: int,
+    sha256: str | None,
+    merged_into: str | None,
+    floor: int | None,
+    now: datetime,
+) -> Version:
+    """The comparable header of a stored row; a time of reading that cannot be is before all others."""
+    read = fetched if fetched <= microseconds(now) else 0
+    return Version(state, updated, sync_token_number(token), read, sha256, merged_into, floor)
 
 
 def judge(incoming: Version, stored: Version | None) -> VersionDecision:

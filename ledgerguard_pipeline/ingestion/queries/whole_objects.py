@@ -170,9 +170,9 @@ def same_version(row: Record, held: StoredVersion | None) -> bool:
     """
     if held is None or held.last_updated_at is None or not looks_alike(row, held):
         return False
-    return held.fetched_at - held.last_updated_at >= _SECOND or (
-        held.payload_sha256 == hashlib.sha256(row.payload or b"").hexdigest()
-    )
+    # A clock that ran ahead says nothing of when the held row was read.
+    later = held.fetched_at - held.last_updated_at >= _SECOND and held.fetched_at <= row.fetched_at
+    return later or (held.payload_sha256 == hashlib.sha256(row.payload or b"").hexdigest())
 
 
 def looks_alike(row: Record, held: StoredVersion | None) -> bool:

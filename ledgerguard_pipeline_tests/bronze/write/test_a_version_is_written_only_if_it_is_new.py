@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore, LoadOutcome
-from ledgerguard_pipeline.values import Record, State
+from ledgerguard_pipeline.values import Environment, Record, State
 from ledgerguard_pipeline_tests.bronze.records import (
     OTHER_REALM,
     REALM,
+    after,
     load,
     record,
     tombstone,
 )
+from ledgerguard_pipeline_tests.clocks import FakeClock
 
 
 def commit(store: BronzeStore, *records: Record) -> LoadOutcome:
@@ -32,6 +36,32 @@ def history(store: BronzeStore, id: str = "1") -> list[str]:
 def current(store: BronzeStore) -> dict[str, object]:
     rows = store.sql("SELECT id, payload FROM bronze.invoice_current").rows
     return {str(id): payload for id, payload in rows}
+
+
+@pytest.fixture
+def stepped_back(tmp_path: Path) -> BronzeStore:
+    """A store that wrote invoice 1 while the clock was ten minutes ahead."""
+    clock = FakeClock(after(600))
+    store = BronzeStore(tmp_path / "bronze.duckdb", Environment.SANDBOX, clock=clock)
+    commit(store, record("1", '{"Balance":1}', read=600))
+    clock.set_back(590)
+    return store
+
+
+def test_a_deletion_counts_although_the_row_was_read_by_a_clock_that_ran_ahead(
+    stepped_back: BronzeStore,
+) -> None:
+    gone = commit(stepped_back, tombstone("1", updated=5, read=9))
+    assert (gone.deleted, gone.stale) == (1, 0)
+    assert current(stepped_back) == {}
+
+
+def test_a_read_counts_although_the_row_was_read_by_a_clock_that_ran_ahead(
+    stepped_back: BronzeStore,
+) -> None:
+    assert commit(stepped_back, record("1", '{"Balance":2}', read=9)).written == 1
+    assert commit(stepped_back, record("1", '{"Balance":1}', read=8)).stale == 1
+    assert current(stepped_back) == {"1": '{"Balance":2}'}
 
 
 def test_the_first_sight_of_an_object_is_written(store: BronzeStore) -> None:
