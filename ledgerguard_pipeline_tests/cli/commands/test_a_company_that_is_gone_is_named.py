@@ -42,7 +42,7 @@ def test_a_revoked_company_is_an_error_of_every_command(
     assert synced.code == 1
     assert all(part in synced.err for part in (realm, "Gone & Sons", WHY))
     assert doctor.code
-    (line,) = [each for each in doctor.out.splitlines() if f"company {realm}" in each]
+    (line,) = [each for each in doctor.out.splitlines() if each[6:].startswith(f"company {realm}")]
     assert line.startswith("FAIL")
     assert ".." not in line
 

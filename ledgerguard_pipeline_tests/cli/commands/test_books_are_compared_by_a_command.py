@@ -162,7 +162,7 @@ def test_without_any_account_nothing_is_concluded(
 ) -> None:
     books.change("DELETE FROM books.bronze.account")
     names = {each["name"] for each in answer(ledgerguard, "--month", "2026-10")["findings"]}
-    assert names == {"accounts_missing"}
+    assert names == {"accounts_missing", "documents_missing"}
 
 
 def test_reports_in_another_language_are_compared_by_ids_and_the_language_is_named(

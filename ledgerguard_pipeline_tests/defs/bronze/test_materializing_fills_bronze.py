@@ -13,7 +13,7 @@ from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, build_companies
 from ledgerguard_pipeline_tests.conftest import connect
-from ledgerguard_pipeline_tests.defs.runs import Ran, run_cells
+from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, run_cells
 
 
 @pytest.fixture
@@ -72,12 +72,8 @@ def test_the_whole_grid_column_of_a_company_loads_every_entity_and_all_checks_pa
     assert failed == {}
     assert len(ran.checks()) == len(check_names()) * len(settings.kept_entities) + 1
     invoices = connected.bronze.count("Invoice", sandbox.realm_id)
-    assert (
-        ran.checks()["invoice", "complete_against_count"]
-        .metadata[f"{sandbox.realm_id}: stored"]
-        .value
-        == invoices
-    )
+    complete = ran.checks()["invoice", "complete_against_count"]
+    assert by_company(complete.metadata)[sandbox.realm_id]["stored"] == invoices
 
 
 def test_expense_shows_cash_and_card_purchases_without_a_call_of_its_own(
@@ -166,7 +162,7 @@ def test_a_range_typed_by_hand_over_two_companies_loads_both(
         assert connected.bronze.count("Customer", realm_id) == len(truth)
         check = ran.checks()["customer", "every_row_accounted_for"]
         assert check.passed
-        assert check.metadata[f"{realm_id}: unaccounted"].value == 0
+        assert by_company(check.metadata)[realm_id]["unaccounted"] == 0
 
 
 def test_full_walks_again_although_nothing_changed(

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.conftest import connect
-from ledgerguard_pipeline_tests.defs.runs import Ran, run_cells
+from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, run_cells
 
 COMPLETE = "complete_against_count"
 pytestmark = pytest.mark.filterwarnings(
@@ -112,9 +112,9 @@ def test_phantom_rows_are_removed_and_reported_in_metadata_and_check(
     assert {name: metadata[name].value for name in figures} == figures
     check = ran.checks()["time_activity", COMPLETE]
     assert check.passed
-    realm = sandbox.realm_id
-    assert {name: check.metadata[f"{realm}: {name}"].value for name in figures} == figures
-    assert check.metadata[f"{realm}: stored"].value == before - 1
+    row = by_company(check.metadata)[sandbox.realm_id]
+    assert {name: row[name] for name in figures} == figures
+    assert row["stored"] == before - 1
     assert check.severity is dg.AssetCheckSeverity.ERROR
     invoice = ran.materializations()["invoice", cell]
     assert invoice["phantom_rows_removed"].value == 0

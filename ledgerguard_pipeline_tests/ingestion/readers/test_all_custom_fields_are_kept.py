@@ -33,6 +33,7 @@ KINDS = {"StringType", "NumberType", "DateType"}
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
     with SandboxServer(invoices=12) as server:
+        server.set(clock_offset_seconds=-30)  # nothing is read in the second in which it changed
         for entity in sorted(CARRIERS):
             server.edit("custom_fields", entity)
         yield server
@@ -86,7 +87,6 @@ def test_no_read_takes_a_field_away_again(
 def test_an_idle_sync_is_one_call_and_a_changed_invoice_one_more(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(clock_offset_seconds=-30)  # nothing is read in the second in which it changed
     sync(connected, TYPES)
     sandbox.pop_log()
     assert sync(connected, TYPES).api_calls == 1
