@@ -16,7 +16,7 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.silver.checks.likeness import make_alike
+from ledgerguard_pipeline.silver.rebuild import make_alike
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.silver.checks.likeness import make_alike
+from ledgerguard_pipeline.silver.rebuild import make_alike
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books, store_at
 
 EDITED = "UPDATE invoice SET payload = replace(payload, '12', '13') WHERE id = '1'"

@@ -10,9 +10,8 @@ import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.silver.checks.likeness import make_alike
 from ledgerguard_pipeline.silver.follow import SilverFollower
-from ledgerguard_pipeline.silver.rebuild import rebuild
+from ledgerguard_pipeline.silver.rebuild import make_alike, rebuild
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books

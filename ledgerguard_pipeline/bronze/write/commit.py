@@ -259,7 +259,7 @@ class Committer:
             ).fetchall()
         finally:
             self._connection.unregister("incoming")
-        return {str(id): stored_version(*header, self._now) for id, *header in rows}
+        return {str(id): stored_version(self._now, *header) for id, *header in rows}
 
     def _note_fields(
         self, load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: datetime

@@ -102,6 +102,7 @@ def version_of(record: Record, sha256: str | None) -> Version:
 
 
 def stored_version(
+    now: datetime,
     state: str,
     updated: int | None,
     token: str | None,
@@ -109,7 +110,6 @@ def stored_version(
     sha256: str | None,
     merged_into: str | None,
     floor: int | None,
-    now: datetime,
 ) -> Version:
     """The comparable header of a stored row; a time of reading that cannot be is before all others."""
     read = fetched if fetched <= microseconds(now) else 0
