@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +29,10 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ChangesTooOld,
+    NotFound,
+    PoisonPage,
     QBOAPIError,
+    RequestRejected,
     Throttled,
 )
 from ledgerguard_pipeline.keywords import also_called
@@ -175,7 +179,6 @@ class QBOClient(Granted, Reporting, Closing):
         """
         if query.entity != entity or query.counting:
             raise BadInputError(f"The statement does not select {entity.name}.")
-
         page = self.custom_fields.call(
             read_requests.query(query, purpose),
             lambda read: self._call(read, lambda answer: read_page(answer, entity)),
@@ -322,7 +325,6 @@ class QBOClient(Granted, Reporting, Closing):
         kind = registry.entity_type(entity_type)
         if not kind.countable:
             raise BadInputError(f"QuickBooks cannot count {kind.name}; a company has one.")
-
         statement = Query.count(kind, parse_where(where_clause or ""))
         return self._call(read_requests.query(statement, "count"), read_count)
 
@@ -354,11 +356,6 @@ class QBOClient(Granted, Reporting, Closing):
 
         return Records(read)
 
-    # Inside
-
-    def _call(self, read: read_requests.Read, parse: Parse[T]) -> T:
-        return self._session.call(self._require_realm(), read, parse)
-
     def file_links(self, ids: Sequence[str]) -> dict[str, str]:
         """Short-lived links to the files of attachments, by id; each opens a file to whoever holds it.
 
@@ -371,8 +368,14 @@ class QBOClient(Granted, Reporting, Closing):
         page = self.query_page(kind, Query.ids(kind, ids), purpose="download")
         links = {each.id: str(each.get(SIGNED_LINKS[0]) or "") for each in page.records}
         for id in [each for each, link in links.items() if not link]:
-            links[id] = self._call(read_requests.download(id), read_link)
+            with suppress(NotFound, PoisonPage, RequestRejected):  # of this file alone
+                links[id] = self._call(read_requests.download(id), read_link)
         return {id: link for id, link in links.items() if link}
+
+    # Inside
+
+    def _call(self, read: read_requests.Read, parse: Parse[T]) -> T:
+        return self._session.call(self._require_realm(), read, parse)
 
     def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
         read = read_requests.batch(statements)

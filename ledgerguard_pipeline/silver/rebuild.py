@@ -16,6 +16,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type, entity_types
 from ledgerguard_pipeline.silver.apply import Applied
 from ledgerguard_pipeline.silver.layout import SCHEMA
+from ledgerguard_pipeline.silver.statements import READ_TABLES
 from ledgerguard_pipeline.silver.tables import (
     behind,
     forget_entity,
@@ -28,10 +29,6 @@ from ledgerguard_pipeline.silver.update import bring_up_to_date
 from ledgerguard_pipeline.silver.views.keep import renew_views
 from ledgerguard_pipeline.values import RealmId
 
-_TABLES = (
-    "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
-    f"AND schema_name = '{SCHEMA}'"
-)
 _log = structlog.get_logger(__name__)
 
 
@@ -105,16 +102,17 @@ def make_alike(store: BronzeStore, realm: RealmId | str, clock: Clock = SYSTEM_C
     """
     catch_up(store, str(realm), clock)
     with store.workspace.read() as view:
-        found = [] if view is None else list(_unlike(view, str(realm)))
+        found = [] if view is None else _unlike(view, str(realm))
     if found:
         _log.warning("silver_differs_from_bronze", realm_id=str(realm), entities=found)
         rebuild(store, found, clock, realms=[realm])
     return found
 
 
-def _unlike(view: View, realm: str) -> Iterator[str]:
+def _unlike(view: View, realm: str) -> list[str]:
     """The entity types of which a living object is missing, surplus, of another version or of other bytes."""
-    there = {str(row[0]) for row in view.connection.execute(_TABLES).fetchall()}
+    catalog = view.connection.execute("SELECT current_database()").fetchone()
+    there = {str(row[0]) for row in view.connection.execute(READ_TABLES, catalog).fetchall()}
     parts = [
         f"SELECT '{entity.name}' WHERE EXISTS (FROM (SELECT id, loaded_at, sha256(payload) AS digest "
         f"FROM ({current(entity.table, realm=True)}) WHERE payload IS NOT NULL) AS held FULL JOIN "
@@ -125,9 +123,10 @@ def _unlike(view: View, realm: str) -> Iterator[str]:
         for entity in ENTITIES
         if view.has(entity.table) and entity.table in there
     ]
-    if parts:
-        found = view.connection.execute(" UNION ALL ".join(parts), {"realm": realm}).fetchall()
-        yield from (str(name) for (name,) in found)
+    if not parts:
+        return []
+    found = view.connection.execute(" UNION ALL ".join(parts), {"realm": realm}).fetchall()
+    return [str(name) for (name,) in found]
 
 
 @contextlib.contextmanager

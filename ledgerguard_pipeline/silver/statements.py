@@ -137,10 +137,10 @@ def changed_keys(catalog: str, entity_table: str) -> str:
 
 
 def newest_rows(catalog: str, entity_table: str) -> str:
-    """The living ones of the changed objects, with their payloads."""
+    """The living ones of the changed objects, with their payloads and the digest of what these are now."""
     return (
         "SELECT realm_id, id, sync_token, state, created_at, last_updated_at, payload, "
-        f"payload_sha256, loaded_at FROM {at(catalog, entity_table, BRONZE)} "
+        f"sha256(payload) AS payload_sha256, loaded_at FROM {at(catalog, entity_table, BRONZE)} "
         f"SEMI JOIN {CHANGED} USING (realm_id, id, loaded_at) "
         f"WHERE loaded_at > $earliest AND state NOT IN {GONE}"
     )

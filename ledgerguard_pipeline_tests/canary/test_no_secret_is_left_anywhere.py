@@ -9,7 +9,6 @@ metrics.
 from __future__ import annotations
 
 import base64
-import json
 import os
 import socket
 import sqlite3
@@ -19,7 +18,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -27,6 +25,7 @@ import pytest
 from ledgerguard_pipeline.control.tokens.keyring import new_key
 from ledgerguard_pipeline.sandbox.api.faults import COLLEAGUE, HANDLE
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.canary.forms import forms
 from ledgerguard_pipeline_tests.canary.story import FORGED, WRONG_SECRET
 
 CLIENT_SECRET = "cAnArY-client-secret-0123456789abcdefghij"
@@ -110,7 +109,7 @@ def test_the_story_had_every_kind_of_secret_in_it(found: Found) -> None:
         assert sign_of_life in printed, sign_of_life
     assert len(list(found.pages.iterdir())) > 20
     for name, secret in found.secrets.items():
-        for form in _forms(secret):
+        for form in forms(secret):
             assert _found({name: secret}, {"a log": b"sent " + form + b"."}) != []
 
 
@@ -172,24 +171,10 @@ def _found(secrets: dict[str, str], indexes: dict[str, bytes]) -> list[str]:
     return [
         f"{name} in {index}"
         for name, secret in secrets.items()
-        for form in _forms(secret)
+        for form in forms(secret)
         for index, content in indexes.items()
         if form in content
     ]
-
-
-def _forms(secret: str) -> set[bytes]:
-    plain = secret.encode()
-    return {
-        plain,
-        quote(secret, safe="").encode(),
-        json.dumps(secret)[1:-1].encode(),
-        base64.b64encode(plain).rstrip(b"="),
-        plain.hex().encode(),
-        # Cut off somewhere, as a log line or a column of limited length would.
-        plain[:24],
-        plain[-24:],
-    }
 
 
 def _free_port() -> int:

@@ -11,12 +11,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -28,7 +27,7 @@ from ledgerguard_pipeline_tests.crashes import deeds, mortal
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
 
 
-class Mortals:
+class Mortals(Closing):
     """Processes that are killed at a crash point, forked from one that imported everything."""
 
     def __init__(self) -> None:
@@ -41,15 +40,8 @@ class Mortals:
             stderr=self._said,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the parent; its children are dead by then."""
         self._parent.communicate()
         self._said.close()
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.canary.forms import forms
 from ledgerguard_pipeline_tests.soak.books import CLIENT_SECRET, VERIFIER
 
 _TOKEN = re.compile(rb"(?:AB11|XAB11|\.\.)([\w-]{24})")
@@ -25,7 +23,7 @@ def leaks(folder: Path, sandbox: SandboxServer) -> list[str]:
     off by a log is found too. The test build and the key file are left out.
     """
     heads = _heads(sandbox)
-    forms = {form: name for name, secret in _FIXED.items() for form in _forms(secret)}
+    forms = {form: name for name, secret in _FIXED.items() for form in forms(secret)}
     found = set()
     for path in _files(folder):
         for part in _parts(path):
@@ -58,19 +56,6 @@ def _heads(sandbox: SandboxServer) -> dict[bytes, str]:
             if match is not None:
                 heads[match.group(1)] = name
     return heads
-
-
-def _forms(secret: str) -> set[bytes]:
-    plain = secret.encode()
-    return {
-        plain,
-        quote(secret, safe="").encode(),
-        json.dumps(secret)[1:-1].encode(),
-        base64.b64encode(plain).rstrip(b"="),
-        plain.hex().encode(),
-        plain[:24],
-        plain[-24:],
-    }
 
 
 def _files(folder: Path) -> Iterator[Path]:

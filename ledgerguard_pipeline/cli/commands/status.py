@@ -88,7 +88,7 @@ def show(company_status: CompanyStatus) -> None:
     say(f"  webhooks       {counted(depth, 'event')} waiting{waiting}")
     shown = [each for each in company_status.entities if each.rows or each.error]
     say(
-        f"  rows           {company_status.rows:,} in "
+        f"  rows           {company_status.rows:,} in {sum(each.rows > 0 for each in shown)} of "
         f"{counted(len(company_status.entity_counts), 'entity type')}"
     )
     if shown:

@@ -16,7 +16,6 @@ from ledgerguard_pipeline.bronze.attachment_table import COLUMNS
 from ledgerguard_pipeline.defs.bronze.assets import arguments_of
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
-from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
 from ledgerguard_pipeline.defs.freshness import nightly_policy
@@ -129,7 +128,7 @@ def _downloaded(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
                 context.run.run_id,
             ).load(realm)
         calls = client.stats.metered_calls - calls
-        names = CompanyNames.read(installation.control, installation.settings)
+        names = quickbooks_of(context).names(context, bronze_of(context))
     except CallBudgetSpent as error:
         raise dg.Failure(error.message, allow_retries=False) from error
     except LedgerGuardError as error:

@@ -14,6 +14,7 @@ from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, datab
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import current_installation, current_settings
@@ -116,6 +117,10 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     ) -> "Installation":
         """The installation of this run, shared by its steps."""
         return self._syncs(context, bronze).installation
+
+    def names(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> CompanyNames:
+        """The companies by name, read once in a run; ids where nobody knows."""
+        return self._syncs(context, bronze).names
 
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:

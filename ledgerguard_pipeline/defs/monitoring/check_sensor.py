@@ -10,6 +10,7 @@ companies, and calls nobody.
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
+import structlog
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
@@ -22,9 +23,11 @@ from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
+from ledgerguard_pipeline.errors import ControlError
 from ledgerguard_pipeline.health.history import note_health
 
 TICK_SECONDS = 60
+_log = structlog.get_logger(__name__)
 
 
 def build_check_sensor(
@@ -43,13 +46,22 @@ def build_check_sensor(
     def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()
-            note_health(control, current_settings())
         corrected = correct(context.instance, entities, faults, typed)
+        _note_health(opened)
         return dg.SkipReason(
             f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its result."
         )
 
     return check_outcomes
+
+
+def _note_health(opened: OpenControl) -> None:
+    """For the page's history; that it cannot be kept is no reason to leave a check wrong."""
+    try:
+        with opened() as control:
+            note_health(control, current_settings())
+    except ControlError as error:
+        _log.warning("health_not_noted", message=error.message)
 
 
 def correct(

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.defs.bronze.metadata import Metadata
 from ledgerguard_pipeline.defs.company_names import label, page_of, shown_name
 from ledgerguard_pipeline.defs.keys import connection_key
 from ledgerguard_pipeline.health.company_status import CompanyStatus
+from ledgerguard_pipeline.health.history import rank
 from ledgerguard_pipeline.health.rules import WEBHOOK_LAG_SECONDS, HealthState
 from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.quickbooks_links import list_link
@@ -172,8 +173,7 @@ def _said(failing: Sequence[CompanyRow], companies: int) -> str:
 
 def companies_table(known: Sequence[CompanyStatus], settings: Settings) -> dg.AssetObservation:
     """Every company by name, with its health and where to look at it; the first ``SHOWN``, worst first."""
-    order = list(HealthState)
-    worst = sorted(known, key=lambda each: order.index(each.health.state), reverse=True)
+    worst = sorted(known, key=lambda each: rank(each.health.state.value), reverse=True)
     rows = [
         CompanyRow(
             shown_name(each.company.name),

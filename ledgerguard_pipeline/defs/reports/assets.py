@@ -25,7 +25,6 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
     bronze_of,
     quickbooks_of,
 )
-from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import REPORTS_JOB, connection_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -160,7 +159,7 @@ def _kept(
     loads = ReportLoads(client, store, realm, context.run.run_id)
     load = loads.load(name, loads.window(*days))
     answers = load.answers
-    names = CompanyNames.read(installation.control, installation.settings)
+    names = quickbooks.names(context, duckdb)
     return {
         **names.metadata(realm),
         "answers": dg.MetadataValue.int(len(answers)),

@@ -104,12 +104,13 @@ def _materialize(
 
     realm = parse_realm(context.partition_key)
     try:
+        with open_control() as control:
+            tag_run(context.instance, context.run, lambda: control)
         store = _store(duckdb)
         catch_up(store, realm)
         findings = check_company(store, [entity], realm)[entity.name]
         counts = _counts(store, tables_of(entity).tables, realm)
         with open_control() as control:
-            tag_run(context.instance, context.run, lambda: control)
             names = CompanyNames.read(control, current_settings())
             checks = _over_all(control, entity, realm, findings, names)
     except LedgerGuardError as error:

@@ -21,7 +21,6 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
     bronze_of,
     quickbooks_of,
 )
-from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
@@ -136,7 +135,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
         except LedgerGuardError as error:
             raise failure_of([error]) from error
         installation = quickbooks.installation(context, duckdb)
-        names = CompanyNames.read(installation.control, installation.settings)
+        names = quickbooks.names(context, duckdb)
         if result is not None and result.journal is not None:
             yield dg.MaterializeResult(
                 asset_key=journal_key(),

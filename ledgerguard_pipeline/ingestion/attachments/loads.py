@@ -108,10 +108,10 @@ class AttachmentLoads:
         links = self._client.file_links([each.id for each in wanted])
         asked_at = self._clock.monotonic()
         for each in wanted:
-            if self._clock.monotonic() - asked_at > LINK_SECONDS:
-                links.pop(each.id, None)
+            old = self._clock.monotonic() - asked_at > LINK_SECONDS
+            link = None if old else links.get(each.id, "")
             try:
-                kept = self._one(realm, each, links.pop(each.id, None), found, scratch / each.id)
+                kept = self._one(realm, each, link, found, scratch / each.id)
             except LedgerGuardError as error:
                 if not _of_one_file(error):
                     raise
@@ -131,11 +131,11 @@ class AttachmentLoads:
         scratch: Path,
     ) -> KeptFile:
         try:
-            size, sha256 = self._fetched(wanted, link, scratch)
-        except LinkExpired:
-            size, sha256 = self._fetched(wanted, None, scratch)
-        path = path_of(realm, sha256, wanted.file_name)
-        try:
+            try:
+                size, sha256 = self._fetched(wanted, link, scratch)
+            except LinkExpired:
+                size, sha256 = self._fetched(wanted, None, scratch)
+            path = path_of(realm, sha256, wanted.file_name)
             if self._folder.has(path, size):
                 found.same += 1
             else:
@@ -148,9 +148,10 @@ class AttachmentLoads:
         )  # fmt: skip
 
     def _fetched(self, wanted: AttachedFile, link: str | None, scratch: Path) -> tuple[int, str]:
+        """Download a file; without a link, one is asked for. An empty link says that there is no file."""
         if link is None:
             link = self._client.file_links([wanted.id]).get(wanted.id)
-        if link is None:
+        if not link:
             raise NotFound("QuickBooks has no file behind this attachment any more.")
         with scratch.open("wb") as file:
             came = self._downloads.fetch(link, file.write, wanted.size)

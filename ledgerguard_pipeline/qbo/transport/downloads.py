@@ -43,7 +43,10 @@ class Downloaded:
 
 
 def _without_queries(record: logging.LogRecord) -> bool:
-    """urllib3 writes paths with their query, which is the credential, into its DEBUG lines."""
+    """urllib3 writes paths with their query, which is the credential, into its DEBUG lines.
+
+    Never taken off again: another download may be under way in another thread.
+    """
     return record.levelno > logging.DEBUG
 
 
@@ -53,6 +56,7 @@ class Downloads(Closing):
     def __init__(self, base_url: str | None, clock: Clock) -> None:
         self._base_url = base_url
         self._clock = clock
+        logging.getLogger("urllib3.connectionpool").addFilter(_without_queries)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = "ledgerguard-pipeline"
@@ -73,8 +77,6 @@ class Downloads(Closing):
             ServiceUnavailable: the file did not come, or not whole.
             QBOAPIError: the link leads to a host that is not asked, or elsewhere.
         """
-        logger = logging.getLogger("urllib3.connectionpool")
-        logger.addFilter(_without_queries)
         try:
             response = self._session.get(
                 self._address(link),
@@ -90,8 +92,6 @@ class Downloads(Closing):
             raise ServiceUnavailable(
                 f"The file did not come ({type(error).__name__}); the next run asks for it again."
             ) from None
-        finally:
-            logger.removeFilter(_without_queries)
 
     def _read(
         self, response: requests.Response, write: Callable[[bytes], object], stated: int | None

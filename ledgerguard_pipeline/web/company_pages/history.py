@@ -38,6 +38,8 @@ _SIGNS = {
     "unhealthy": "\N{MULTIPLICATION SIGN}",
 }
 NOT_SEEN = "not seen"
+_WRONG = frozenset({"degraded", "unhealthy"})
+"""A first load and a disconnect on purpose are none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,6 @@ class HistoryView:
     first: str
     last: str
     strip: tuple[DayCell, ...]
-    healthy: int
     seen: int
     bad_days: tuple[DayCell, ...]
     groups: tuple[GroupBars, ...]
@@ -113,9 +114,8 @@ def history_view(
         first=f"{days[0]:%-d %b}",
         last=f"{days[-1]:%-d %b}",
         strip=strip,
-        healthy=sum(each.state == "healthy" for each in seen),
         seen=len(seen),
-        bad_days=tuple(each for each in reversed(seen) if each.state != "healthy"),
+        bad_days=tuple(each for each in reversed(seen) if each.state in _WRONG),
         groups=_groups(days, control.history.rows(realm, days[0])),
         calls=month_calls(
             now,

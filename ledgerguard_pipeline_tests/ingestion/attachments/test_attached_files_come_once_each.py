@@ -132,6 +132,17 @@ def test_links_come_from_the_download_endpoint_where_records_have_none(
     assert load(books, sandbox.realm_id).new == 24
 
 
+def test_an_attachment_whose_link_is_refused_costs_itself_alone_and_one_call(
+    books: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(link_member=False)
+    sandbox.inject("processing_error", skip=1, next=1)  # the first of the links, not their query
+    found = load(books, sandbox.realm_id)
+    assert (found.new, len(found.failed)) == (23, 1)
+    calls = [each for each in sandbox.pop_log() if each.endpoint != "download"]
+    assert len(calls) == 1 + 24, "nobody asks a second time for a link that was refused"
+
+
 @pytest.mark.parametrize("kind", ["truncated", "reset", "error_503_html"])
 def test_a_file_that_does_not_come_costs_that_file_and_is_taken_up_later(
     books: Installation, sandbox: SandboxServer, kind: str

@@ -50,18 +50,19 @@ def test_the_strip_has_the_worst_state_of_each_day_with_its_reason(edge: Edge) -
     today = control.now().date()
     note = control.history.note_health
     note(today - timedelta(days=29), {realm(0): DayHealth("healthy")})
+    note(today - timedelta(days=20), {realm(0): DayHealth("loading", "The first load is running.")})
     note(today - timedelta(days=2), {realm(0): DayHealth("unhealthy", "It <b>broke</b>.")})
     note(today - timedelta(days=1), {realm(0): DayHealth("degraded", "Late.")})
     note(today, {realm(0): DayHealth("healthy")})
     note(today, {realm(1): DayHealth("unhealthy", "Somebody else.")})
     shown = section(edge)
-    assert "healthy on 2 of 4 days seen" in shown
+    assert "nothing wrong on 3 of 5 days seen" in shown
     assert "2 days on which something was wrong" in shown
     assert "It &lt;b&gt;broke&lt;/b&gt;." in shown
     assert "Somebody else" not in shown
     assert shown.count('class="day unhealthy"') == shown.count('class="day degraded"') == 1
     signs = re.findall(r'<text class="sign"[^>]*>(.)</text>', shown)
-    assert len(signs) == 2, "whoever sees no colour sees a sign"
+    assert len(signs) == 3, "whoever sees no colour sees a sign"
 
 
 def test_health_is_noted_when_it_becomes_worse_and_old_days_go(edge: Edge) -> None:
