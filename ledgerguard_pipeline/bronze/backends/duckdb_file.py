@@ -28,7 +28,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
-from ledgerguard_pipeline.bronze.backends.damage import unusable
+from ledgerguard_pipeline.bronze.backends.damage import unusable, wal_of
 from ledgerguard_pipeline.bronze.backends.kept_instance import Connect, KeptInstance
 from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
@@ -138,12 +138,14 @@ class BronzeFile:
         return self.path.exists()
 
     def stamp(self) -> tuple[int, int] | None:
-        """Time of the last change and size; None while there is no file."""
+        """Time of the last change and size, log and all; None while there is no file."""
         try:
-            stat = self.path.stat()
+            stats = [self.path.stat()]
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size
+        with contextlib.suppress(OSError):
+            stats.append(wal_of(self.path).stat())
+        return max(each.st_mtime_ns for each in stats), sum(each.st_size for each in stats)
 
     def reading(self) -> AbstractContextManager[OpenStore]:
         """The file, open read-only for the block: nobody can write meanwhile."""

@@ -11,7 +11,6 @@ import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.bronze.records import REALM, load, record
@@ -119,19 +118,3 @@ def test_a_file_that_grew_large_gets_more_threads(
     assert store.sql(threads).rows == [(1,)]
     monkeypatch.setattr("ledgerguard_pipeline.bronze.backends.duckdb_file._SMALL_BYTES", 1)
     assert store.sql(threads).rows == [(2,)]
-
-
-def test_a_small_commit_into_a_large_file_moves_no_row_groups(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = BronzeStore(path, Environment.SANDBOX)
-
-    def vacuum_tasks(session: OpenStore) -> object:
-        (found,) = session.connection.execute(
-            "SELECT current_setting('max_vacuum_tasks')"
-        ).fetchone() or (None,)
-        return found
-
-    assert store.workspace.write(REALM, vacuum_tasks) == 100
-    monkeypatch.setattr("ledgerguard_pipeline.bronze.backends.duckdb_file._SMALL_BYTES", 1)
-    assert store.workspace.write(REALM, vacuum_tasks) == 0
