@@ -87,7 +87,7 @@ def test_every_verb_has_help(ledgerguard: Ledgerguard) -> None:
     listed = ledgerguard("--help")
     verbs = (
         "doctor", "connect", "disconnect", "companies", "sync", "status", "sql", "snapshot",
-        "web", "up", "demo", "sandbox",
+        "backup", "web", "up", "demo", "sandbox",
     )  # fmt: skip
 
     assert listed.code == 0

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.restored import restored_copies
+from ledgerguard_pipeline.cli.stores.backup import write_backup
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.control.plane import DATABASE_FILE
@@ -97,16 +98,14 @@ def test_a_backup_taken_under_load_syncs_to_the_truth(
     worker.start()
     try:
         assert rounds.acquire(timeout=60)
-        copy_control(settings.ledgerguard_home, copies)
-        assert rounds.acquire(timeout=60)
-        connected.bronze.snapshot(copies / BRONZE_FILE)
+        write_backup(settings, copies / "of-now")
         assert rounds.acquire(timeout=60)
     finally:
         enough.set()
         worker.join()
     assert failed == []
     edit(sandbox)
-    with Installation.open(load_settings(ledgerguard_home=copies)) as restored:
+    with Installation.open(load_settings(ledgerguard_home=copies / "of-now")) as restored:
         assert failures(sync(restored, WANTED)) == {}
         assert differing(restored, sandbox, WANTED) == {}
         assert findings(restored.settings) == []

@@ -1,15 +1,17 @@
 """The check of ``ledgerguard doctor`` on copies: whether Bronze and control plane are of one age.
 
 Backups of the two can be of different moments, and either can be restored alone. Syncs heal both
-cases; until then, what status and health say rests on another Bronze than there is.
+cases; until then, what status and health say rests on another Bronze than there is. A lake has two
+halves itself, its catalog and its data, of which a catalog without its files heals by nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
-from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, good
+from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good
 from ledgerguard_pipeline.cli.installed import installed
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -29,6 +31,9 @@ def restored_copies(settings: Settings) -> list[CheckResult]:
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     try:
+        lost = _lost_files(settings)
+        if lost:
+            return lost
         # In this order: whatever is committed meanwhile makes Bronze the newer one.
         with ControlPlane.open(settings) as control:
             connected = {str(company.realm_id) for company in control.companies.list()}
@@ -56,6 +61,27 @@ def restored_copies(settings: Settings) -> list[CheckResult]:
         if isinstance(watermark, datetime):
             held.setdefault(str(realm), {})[str(entity)] = watermark
     return _compared(known, held, connected)
+
+
+def _lost_files(settings: Settings) -> list[CheckResult]:
+    """Files that a lake's catalog names and that are not in its folder."""
+    from ledgerguard_pipeline.bronze.backends.lake_files import lake_files
+
+    address = settings.bronze_address
+    found = None if isinstance(address, Path) else lake_files(address)
+    if isinstance(address, Path) or found is None or not found.missing:
+        return []
+    return [
+        broken(
+            _TOPIC,
+            f"{len(found.missing):,} of {found.named:,} files that the catalog of the lake names are "
+            f"not in {address.data}, the first is {found.missing[0].name}: the catalog was restored "
+            "without its data, or with an older copy of it.",
+            "Put the files of a later copy of the data there; more than the catalog names do no harm. "
+            "Where there is none, empty the catalog's database, and run `ledgerguard bronze migrate` "
+            "with a file of `ledgerguard backup`, or `ledgerguard sync`, which loads everything anew.",
+        )
+    ]
 
 
 def _compared(known: Watermarks, held: Watermarks, connected: set[str]) -> list[CheckResult]:
