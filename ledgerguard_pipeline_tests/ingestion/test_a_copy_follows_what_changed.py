@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,7 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
+from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.conftest import connect
 
@@ -21,31 +23,55 @@ def rows(copy: Path) -> int:
     return int(count)
 
 
-def test_a_copy_is_renewed_by_each_sync_that_changed_something(
-    home: Path, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ledgerguard_pipeline.installation import Installation
-
-    copy = tmp_path / "books.duckdb"
+@pytest.fixture
+def copying(home: Path, sandbox: SandboxServer, tmp_path: Path) -> Iterator[Installation]:
+    """One small entity type, and a copy of the books after each sync."""
     settings = load_settings(
         ledgerguard_home=home, intuit_client_id=sandbox.client_id,
         intuit_client_secret=sandbox.client_secret, intuit_base_url=sandbox.base_url,
-        ledgerguard_entities=(KEPT,), ledgerguard_silver="off", ledgerguard_snapshot=copy,
+        ledgerguard_entities=(KEPT,), ledgerguard_silver="off",
+        ledgerguard_snapshot=tmp_path / "copies" / "books.duckdb",
     )  # fmt: skip
     with Installation.open(settings) as installation:
-        company = connect(installation, sandbox)
-        service = installation.service(company.realm_id)
-        service.run_batch_ingestion()
-        loaded, first = rows(copy), copy.stat().st_ino
-        service.run_batch_ingestion()
-        assert copy.stat().st_ino == first, "nothing changed, nothing was copied"
+        connect(installation, sandbox)
+        yield installation
 
-        with duckdb.connect(str(copy), read_only=True) as reader:
-            sandbox.edit("create", KEPT)
-            service.run_batch_ingestion()
-            (seen,) = reader.execute("SELECT count(*) FROM bronze.class").fetchone() or (0,)
-            assert seen == loaded, "whoever has it open keeps what was opened"
-        assert rows(copy) == loaded + 1
+
+def test_a_copy_that_cannot_be_made_fails_no_sync_and_the_next_one_makes_it(
+    copying: Installation, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    copy = folder / "books.duckdb"
+    service = copying.service(copying.control.companies.list()[0].realm_id)
+
+    assert service.run_batch_ingestion().errors == [], "there is no such folder"
+    folder.mkdir()
+    copy.mkdir()
+    sandbox.edit("create", KEPT)
+    assert service.run_batch_ingestion().errors == [], "something else is in its place"
+    copy.rmdir()
+    assert service.run_batch_ingestion().errors == []
+    assert rows(copy) == len(sandbox.truth(KEPT).rows), "although nothing changed since"
+    assert [each.name for each in folder.iterdir()] == [copy.name]
+
+
+def test_a_copy_is_renewed_by_each_sync_that_changed_something(
+    copying: Installation, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copies" / "books.duckdb"
+    copy.parent.mkdir()
+    service = copying.service(copying.control.companies.list()[0].realm_id)
+    service.run_batch_ingestion()
+    loaded, first = rows(copy), copy.stat().st_ino
+    service.run_batch_ingestion()
+    assert copy.stat().st_ino == first, "nothing changed, nothing was copied"
+
+    with duckdb.connect(str(copy), read_only=True) as reader:
+        sandbox.edit("create", KEPT)
+        service.run_batch_ingestion()
+        (seen,) = reader.execute("SELECT count(*) FROM bronze.class").fetchone() or (0,)
+        assert seen == loaded, "whoever has it open keeps what was opened"
+    assert rows(copy) == loaded + 1
 
 
 def test_a_copy_that_failed_is_made_by_the_next_sync(tmp_path: Path, bronze: BronzeStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+from pathlib import Path
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from ledgerguard_pipeline_tests.qbo.scripted import (
     raw,
     reply,
     reset,
+    scripted,
 )
 
 INVOICE = entity_type("Invoice")
@@ -140,10 +142,14 @@ def test_a_body_that_drips_for_ever_is_cut_off_at_the_deadline(
 def test_a_redirect_never_takes_the_token_to_another_host(
     client: QBOClient, script: Script
 ) -> None:
-    script.then(*[reply(b"", 307, {"Location": f"{script.url}/v3/company/1/trap"})] * 5)
-
-    with pytest.raises(ServiceUnavailable):
-        client.query_page(INVOICE, STATEMENT)
+    with scripted() as elsewhere:
+        for where in (script, elsewhere):
+            trap = reply(b"", 307, {"Location": f"{where.url}/v3/company/1/trap"})
+            script.then(*[trap] * 5)
+            with pytest.raises(ServiceUnavailable):
+                client.query_page(INVOICE, STATEMENT)
+        assert elsewhere.requests == []
+    assert len(script.requests) == 10
     assert not [request for request in script.requests if "trap" in request.target]
 
 
@@ -191,8 +197,12 @@ def test_connections_are_kept_and_reused(client: QBOClient, script: Script) -> N
 
 
 def test_the_environments_proxies_and_netrc_are_ignored(
-    client: QBOClient, script: Script, monkeypatch: pytest.MonkeyPatch
+    client: QBOClient, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n", encoding="ascii")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     script.then(reply(GOOD, headers={"Set-Cookie": "track=1"}), reply(GOOD))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 import ledgerguard_pipeline
 from ledgerguard_pipeline.config.settings import Settings, load_settings
-from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
 from ledgerguard_pipeline.webhooks.signature import sign
@@ -95,3 +98,37 @@ def test_killed_at_each_step_it_answers_nothing_and_doubles_nothing(
     with ControlPlane.open(settings) as plane:
         assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 2}
         assert plane.deliveries.list()[0].body == BODY
+
+
+def status_of(port: int, path: str) -> int:
+    with closing(http.client.HTTPConnection("localhost", port, timeout=30)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+
+def test_a_store_that_is_held_or_full_costs_no_delivery_and_no_page(settings: Settings) -> None:
+    """Nothing is answered 200 that is not stored, and the rest of the server answers meanwhile."""
+    with ControlPlane.open(settings) as plane:
+        connect(plane)
+    port, database = free_port(), settings.ledgerguard_home / DATABASE_FILE
+    with web(port) as process, ThreadPoolExecutor(8) as pool:
+        with closing(sqlite3.connect(database, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            waiting = [pool.submit(deliver, port) for _ in range(8)]
+            assert [status_of(port, "/healthz") for _ in range(3)] == [200, 200, 200]
+            assert 200 not in {each.result() for each in waiting if each.done()}
+            holder.execute("ROLLBACK")
+        assert {each.result() for each in waiting} <= {200, 503}
+        with ControlPlane.open(settings) as plane:
+            before = len(plane.deliveries.list())
+        assert before == [each.result() for each in waiting].count(200)
+
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, hard))
+        assert deliver(port) == 503
+        assert status_of(port, "/healthz") == 200
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert deliver(port) == 200, "Intuit delivers again what was not answered"
+    with ControlPlane.open(settings) as plane:
+        assert len(plane.deliveries.list()) == before + 1
+        assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 2}

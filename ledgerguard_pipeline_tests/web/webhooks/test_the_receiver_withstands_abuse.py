@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ledgerguard_pipeline_tests.web.webhooks.receiving import TOKEN, Receiver, h
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 
 LIMIT = 100_000
+ENDLESS = 100_000_000
 SIGNED = f"intuit-signature: {sign(b'', TOKEN)}"
 
 
@@ -77,6 +79,23 @@ def test_a_chunked_body_without_a_length_is_cut_at_the_limit(receiver: Receiver)
     assert receiver.counted().get("too_large") == 1.0
 
 
+def test_a_body_without_end_is_cut_off_long_before_it_fills_the_memory(receiver: Receiver) -> None:
+    piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    sent = 0
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(head(SIGNED, "Transfer-Encoding: chunked"))
+        try:
+            while sent < ENDLESS:
+                connection.sendall(piece)
+                sent += len(piece)
+        except ConnectionError:
+            pass
+    assert sent < ENDLESS, "a hundred megabytes were taken"
+    assert receiver.plane.deliveries.list() == []
+    assert receiver.counted() == {"too_large": 1.0}
+    assert receiver.post(b"{}") == 200, "what was cut off holds no room any more"
+
+
 def test_a_body_that_never_ends_is_given_up(receiver: Receiver) -> None:
     answer = receiver.raw(head(SIGNED, "Content-Length: 1000"), then=b"[")
     assert answer.split()[1] == b"408"
@@ -84,8 +103,6 @@ def test_a_body_that_never_ends_is_given_up(receiver: Receiver) -> None:
 
 
 def test_a_body_that_is_cut_off_is_not_stored(receiver: Receiver) -> None:
-    import socket
-
     with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as connection:
         connection.sendall(head(SIGNED, "Content-Length: 1000") + b"[")
     assert receiver.post(b"{}") == 200
@@ -141,4 +158,5 @@ def test_megabytes_are_accepted_and_thirty_are_not(hooked: Settings, plane: Cont
         big = cloud_events([Change(id=str(each)) for each in range(1, 8001)])
         assert len(big) > 2_000_000
         assert receiver.post(big) == 200
+        assert receiver.raw(head(SIGNED, "Content-Length: 31457280")).split()[1] == b"413"
         assert receiver.plane.deliveries.list()[0].events == 8000
