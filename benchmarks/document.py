@@ -1,4 +1,4 @@
-"""Where figures are written down: ``docs/performance.md``, each set between delimiters of its own."""
+"""Where figures are written down: pages of ``docs``, each set between delimiters of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from pathlib import Path
 
 from benchmarks.environments import ROOT
 
-_DOCUMENT = ROOT / "docs" / "performance.md"
+_DOCS = ROOT / "docs"
 
 
-def write_down(sync_states: str, command: str, tables: Sequence[str]) -> None:
-    """Replace what stands between these delimiters by tables, with where they were measured."""
-    begin, end = f"<!-- {sync_states}: begin -->", f"<!-- {sync_states}: end -->"
-    text = _DOCUMENT.read_text(encoding="utf-8")
+def write_down(
+    name: str, command: str, tables: Sequence[str], page: str = "performance.md"
+) -> None:
+    """Replace what stands between the delimiters of that name by tables, with where they are from.
+
+    Raises:
+        LookupError: the page has no such delimiters.
+    """
+    document = _DOCS / page
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = document.read_text(encoding="utf-8")
+    if begin not in text or end not in text:
+        raise LookupError(f"docs/{page} has no figures called {name!r}")
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     where = (
@@ -24,7 +33,7 @@ def write_down(sync_states: str, command: str, tables: Sequence[str]) -> None:
         f"{_processor()}, Python {platform.python_version()}."
     )
     found = "\n\n".join((where, *tables))
-    _DOCUMENT.write_text(f"{before}{begin}\n{found}\n{end}{after}", encoding="utf-8")
+    document.write_text(f"{before}{begin}\n{found}\n{end}{after}", encoding="utf-8")
 
 
 def _processor() -> str:

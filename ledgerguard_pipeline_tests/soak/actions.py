@@ -50,6 +50,8 @@ _CONNECT_SECONDS = 60.0
 _AWAY_SECONDS = 12.0
 _CRASHED_RUNS = 20
 """More processes than can die at one point in the seconds it is armed."""
+_SYNCS = 6
+_SYNC_PAUSE_SECONDS = 5.0
 _STALLS = 3
 """Tries: somebody else may refresh first, or the disk be full just then."""
 
@@ -228,6 +230,14 @@ class Actions:
         self.journal.note("command", f"ledgerguard {' '.join(arguments)} ended with {code}")
         return code
 
+    def _sync_at_last(self, realm: str, entity: str) -> None:
+        """A sync that succeeds: the disk may be full, or the company disconnected just now."""
+        for _ in range(_SYNCS):
+            if self._command("sync", "--company", realm, "--entity", entity) == 0:
+                return
+            self.ending.wait(_SYNC_PAUSE_SECONDS)
+        self.journal.note("problem", f"{entity} of {realm} could not be synced")
+
     def _step_clock(self, _: Step, rng: Random) -> None:
         seconds = rng.choice(_CLOCK_STEPS)
         self.services.step_clock(seconds)
@@ -288,7 +298,7 @@ class Actions:
             return
         entity, id = self.books.one(realm, rng)
         with self._showing:
-            self._command("sync", "--company", realm, "--entity", entity)
+            self._sync_at_last(realm, entity)
             self.sandbox.set_webhooks(loss=1.0)
             at = int(self.sandbox.world.now()) - _LATE_SECONDS
             self.books.edit(realm, "update", entity, id, at=at, note=f"Late {step.number}")
@@ -304,7 +314,7 @@ class Actions:
         with self._showing:
             self.sandbox.set(false_tombstones=[(entity, id)])
             self.journal.note("edit", f"{entity} {id} of {realm} is reported as deleted", about)
-            self._command("sync", "--company", realm, "--entity", entity)
+            self._sync_at_last(realm, entity)
             self.sandbox.set(false_tombstones=[])
 
     def _disconnect(self, step: Step, _: Random) -> None:

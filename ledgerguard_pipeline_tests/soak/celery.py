@@ -8,12 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+import dagster as dg
 import psycopg
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, Stack
 from ledgerguard_pipeline_tests.postgres import PostgresProcess
 from ledgerguard_pipeline_tests.soak.grants import RedisGrants
-from ledgerguard_pipeline_tests.soak.processes import Services
+from ledgerguard_pipeline_tests.soak.processes import Services, group
 
 _NAMES = ("dagster", "control", "lake")
 
@@ -36,9 +39,24 @@ class CeleryServices(Services):
         super().__init__(stack)
         self._stores = stack
         self.grants = RedisGrants(stack.redis.url)
+        self.store_folders = (stack.postgres.folder, stack.redis.folder)
 
     def more(self) -> dict[str, Callable[[], subprocess.Popen[bytes]]]:
         return {name: partial(self._stores.start_worker, name) for name in WORKERS}
+
+    def runs(self) -> list[int]:
+        """The processes of the workers' pools, which runs are done in, while one is under way.
+
+        None are known while Dagster's database is restarted.
+        """
+        try:
+            under_way = self.stack.runs(dg.DagsterRunStatus.STARTED)
+        except (SQLAlchemyError, DagsterPostgresException):
+            return []
+        if not under_way:
+            return []
+        workers = {self.stack.processes[name].pid for name in WORKERS}
+        return [pid for pid in self.pids() if pid not in workers and group(pid) in workers]
 
     def restart_store(self, name: str, rng: Random) -> None:
         how = rng.choice((signal.SIGTERM, signal.SIGKILL))

@@ -117,7 +117,8 @@ class Ending:
         self._silver()
         self._tie_out()
         self._sizes(seen)
-        secrets = canary.leaks(self._services.folder, self._sandbox)
+        folders = (self._services.folder, *self._services.store_folders)
+        secrets = [leak for each in folders for leak in canary.leaks(each, self._sandbox)]
         found.figures["secrets looked for"] = canary.issued(self._sandbox) + 2
         found.figures["secrets found"] = len(secrets)
         found.judge(outcome.SECRETS, secrets)

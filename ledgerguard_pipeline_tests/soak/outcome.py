@@ -93,11 +93,14 @@ class Outcome:
     def to_json(self) -> str:
         return json.dumps({"held": self.held, "command": self.command(), **asdict(self)}, indent=2)
 
+    def table(self) -> str:
+        """The figures, in Markdown."""
+        rows = [f"| {name} | {_shown(value)} |" for name, value in self.figures.items()]
+        return "\n".join(["| measure | found |", "|---|---|", *rows])
+
     def text(self) -> str:
         """For people: the figures as a table, then what broke."""
-        lines = [f"Soak: {self.command()}", "", "| measure | found |", "|---|---|"]
-        lines += [f"| {name} | {_shown(value)} |" for name, value in self.figures.items()]
-        lines.append("")
+        lines = [f"Soak: {self.command()}", "", self.table(), ""]
         if self.held:
             lines.append("Every promise held.")
             return "\n".join(lines)

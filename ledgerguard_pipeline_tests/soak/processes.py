@@ -46,6 +46,8 @@ class Services:
         self.folder = stack.folder
         self.home = Path(stack.environment["LEDGERGUARD_HOME"])
         self.grants: GrantStore = SqliteGrants(self.home / "control.db")
+        self.store_folders: tuple[Path, ...] = ()
+        """Where servers keep what they store."""
         self.reading = threading.RLock()
         """Held by whoever reads Bronze in this process: DuckDB aborts the process in whose
         transaction a lake's PostgreSQL goes away."""
@@ -176,7 +178,7 @@ class Services:
             pid
             for pid in self.pids()
             if pid not in groups
-            and _group(pid) in groups
+            and group(pid) in groups
             and any(word in _command(pid) for word in _RUN_WORDS)
         ]
 
@@ -186,7 +188,8 @@ class Services:
             groups = {process.pid for process in self.stack.processes.values()}
             groups |= set(self._commands)
         numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-        return [pid for pid in numbers if _group(pid) in groups]
+        # What was killed stays listed until somebody asks for its exit code, if anybody does.
+        return [pid for pid in numbers if group(pid) in groups and _state(pid) not in ("Z", "")]
 
     def named(self) -> dict[str, int]:
         """The main process of every service."""
@@ -312,7 +315,8 @@ def resident_mb(pid: int) -> float | None:
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
 
-def _group(pid: int) -> int | None:
+def group(pid: int) -> int | None:
+    """The process group of a process; None where it is gone."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

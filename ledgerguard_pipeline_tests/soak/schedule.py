@@ -64,15 +64,19 @@ ON_CELERY: dict[str, Share] = {
 
 
 def schedule(seed: int, seconds: float, shares: dict[str, Share] = ROUND) -> list[Step]:
-    """The steps of a soak in order; the same for the same arguments."""
+    """The steps of a soak in order; the same for the same arguments.
+
+    A soak that is shorter than a round has all of it as well, at a quicker pace.
+    """
     steps: list[Step] = []
     rounds = max(1, int(seconds // ROUND_SECONDS))
+    pace = min(1.0, seconds / ROUND_SECONDS)
     for number in range(rounds):
         rng = Random(f"{seed}/{number}")
         began = number * ROUND_SECONDS
         for action, share in shares.items():
             for _ in range(share.times):
-                at = round(began + rng.uniform(share.earliest, share.latest), 1)
+                at = round(began + pace * rng.uniform(share.earliest, share.latest), 1)
                 role = share.role or rng.choice(list(Role))
                 steps.append(Step(at, action, role, rng.randrange(1_000_000)))
     return sorted(step for step in steps if step.at < seconds)

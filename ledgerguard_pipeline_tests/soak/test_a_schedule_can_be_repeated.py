@@ -14,10 +14,11 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 def test_the_shortest_soak_has_every_action() -> None:
     for shares in (ROUND, ON_CELERY):
-        steps = schedule(1, 120, shares)
-        assert {step.action for step in steps} == set(shares)
-        assert steps == sorted(steps)
-        assert all(step.at < 120 for step in steps)
+        for seconds in (45, 120):
+            steps = schedule(1, seconds, shares)
+            assert {step.action for step in steps} == set(shares)
+            assert steps == sorted(steps)
+            assert all(step.at < seconds for step in steps)
 
 
 def test_half_an_hour_has_more_than_a_hundred_kills() -> None:
