@@ -42,6 +42,6 @@ def test_neither_a_connection_nor_an_answer_is_waited_for_without_end(
         hosts = Hosts.of(Environment.SANDBOX, base)
         with (
             Transport("id", hosts, clock, timeouts=timeouts) as session,
-            pytest.raises(ServiceUnavailable, match="Timeout|in time"),
+            pytest.raises(ServiceUnavailable, match=r"Timeout|in time"),
         ):
             session.exchange("GET", f"{base}/v3", headers={})
