@@ -1,6 +1,6 @@
 """A copy of the control plane's file and of the keys that open it, made while everything runs.
 
-Decision 86 in docs/decisions.md.
+Decision 87 in docs/decisions.md.
 """
 
 from __future__ import annotations
