@@ -49,10 +49,14 @@ def copy_control_plane(settings: Settings, folder: Path) -> list[Path]:
     return made
 
 
+def is_on_a_server(settings: Settings) -> bool:
+    """Whether the control plane is no file."""
+    return make_url(control_url(settings)).get_backend_name() != "sqlite"
+
+
 def _database_file(settings: Settings) -> Path | None:
-    url = make_url(control_url(settings))
-    path = Path(url.database or "")
-    return path if url.get_backend_name() == "sqlite" and path.exists() else None
+    path = Path(make_url(control_url(settings)).database or "")
+    return None if is_on_a_server(settings) or not path.exists() else path
 
 
 def _key_file(settings: Settings) -> Path | None:

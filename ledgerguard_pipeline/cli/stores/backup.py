@@ -78,12 +78,10 @@ def write_backup(settings: Settings, path: Path) -> dict[str, int]:
 
 def elsewhere(settings: Settings) -> list[str]:
     """What a restore needs and a backup cannot hold, as sentences."""
-    from sqlalchemy.engine import make_url
-
-    from ledgerguard_pipeline.control.plane import control_url
+    from ledgerguard_pipeline.control.copied import is_on_a_server
 
     found = []
-    if make_url(control_url(settings)).get_backend_name() != "sqlite":
+    if is_on_a_server(settings):
         found.append("the control plane, which is in PostgreSQL. Run pg_dump before this command.")
     if settings.ledgerguard_redis_url is not None:
         found.append(
