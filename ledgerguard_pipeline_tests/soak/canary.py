@@ -23,7 +23,7 @@ def leaks(folder: Path, sandbox: SandboxServer) -> list[str]:
     off by a log is found too. The test build and the key file are left out.
     """
     heads = _heads(sandbox)
-    forms = {form: name for name, secret in _FIXED.items() for form in forms(secret)}
+    fixed = {form: name for name, secret in _FIXED.items() for form in forms(secret)}
     found = set()
     for path in _files(folder):
         for part in _parts(path):
@@ -31,7 +31,7 @@ def leaks(folder: Path, sandbox: SandboxServer) -> list[str]:
                 name = heads.get(match.group(1))
                 if name is not None:
                     found.add(f"{name} in {path.relative_to(folder)}")
-            for form, name in forms.items():
+            for form, name in fixed.items():
                 if form in part:
                     found.add(f"{name} in {path.relative_to(folder)}")
     return sorted(found)
