@@ -17,6 +17,7 @@ from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
+from ledgerguard_pipeline_tests import slowest
 
 if TYPE_CHECKING:
     # Imported where it is opened: tests of single modules start without all the others.
@@ -40,6 +41,11 @@ def _refuse_the_internet(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_refuse_the_internet)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the random order, but let the slowest modules come first."""
+    items.sort(key=lambda item: slowest.rank(item.nodeid))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No setting of the machine leaks in: no variables, no ``.env``, a working folder of its own.
@@ -53,6 +59,13 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def bronze_alone(clean_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bronze without Silver, which a first load spends most of its time on."""
+    del clean_environment  # it empties the environment first
+    monkeypatch.setenv("LEDGERGUARD_SILVER", "off")
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.ingestion.company_books import differing
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 SOME = ("--entity", "Customer,Vendor")
 LEFT_BEHIND = """
 import os, sys, duckdb

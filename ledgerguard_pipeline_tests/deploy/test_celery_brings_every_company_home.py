@@ -44,6 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             folder,
             sandbox,
             LEDGERGUARD_ENTITIES=",".join(KEPT),
+            LEDGERGUARD_SILVER="off",
         ) as stack,
     ):
         stack.start()

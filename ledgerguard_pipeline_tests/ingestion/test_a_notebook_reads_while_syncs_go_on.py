@@ -28,6 +28,11 @@ EXAMPLES = ROOT / "examples"
 SOME = ["Customer", "Invoice", "Item", "Payment", "CreditMemo"]
 
 
+@pytest.fixture
+def bronze_alone() -> None:
+    """Notebooks read Silver too."""
+
+
 @pytest.fixture(scope="module")
 def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
     return sandbox_factory(invoices=8)

@@ -16,6 +16,8 @@ from ledgerguard_pipeline_tests.hygiene.project import ROOT
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
 from ledgerguard_pipeline_tests.upgrade.served import reported
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 
 def rows_of(installation: Installation, name: str) -> list[tuple[object, ...]]:
     """Every version of an ``entity/id``, oldest first: token, source and payload."""

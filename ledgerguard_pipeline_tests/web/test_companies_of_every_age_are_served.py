@@ -26,6 +26,8 @@ from ledgerguard_pipeline_tests.web.browser import ask
 from ledgerguard_pipeline_tests.web.webhooks.receiving import TOKEN, receiving
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events, legacy
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 AGES = ("7", "310687", "380042956", "9341453474484455", "18446744073709551615")
 TYPES = entity_types(["Invoice", "Customer"])
 

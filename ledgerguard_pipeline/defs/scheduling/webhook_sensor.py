@@ -16,7 +16,7 @@ import dagster as dg
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox, QueuedEvent
+from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox, EventStatus, QueuedEvent
 from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import (
@@ -86,6 +86,7 @@ def build_webhook_sensors(
         with opened() as control:
             today = _purge_daily(control, context.cursor)
             inbox = control.inbox
+            _take_back(context.instance, inbox)
             busy = _attend_to_runs(context, inbox)
             due = look(inbox)
             if not due:
@@ -196,6 +197,23 @@ def _leased(
     if foreign:
         inbox.ignore(batch, foreign, "LEDGERGUARD_ENTITIES leaves this entity type out")
     return [each for each in leased if each.event.entity in kept]
+
+
+def _take_back(instance: dg.DagsterInstance, inbox: EventInbox) -> None:
+    """End the leases of runs that Dagster calls over: nobody will settle those events any more.
+
+    Runs end so whose launch was lost, and those somebody terminated. What no run of this instance
+    leased may be another instance's, and is due again when its lease ends.
+    """
+    leased = inbox.list(status=EventStatus.LEASED, limit=EVENTS_PER_RUN)
+    batches = {each.lease_owner for each in leased if each.lease_owner}
+    if not batches:
+        return
+    over = {True: set[str](), False: set[str]()}
+    for run in instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: sorted(batches)})):
+        over[run.is_finished].add(run.tags[BATCH_TAG])
+    for batch in over[True] - over[False]:
+        inbox.heartbeat(batch, 0.0)
 
 
 def _attend_to_runs(context: dg.SensorEvaluationContext, inbox: EventInbox) -> set[str]:

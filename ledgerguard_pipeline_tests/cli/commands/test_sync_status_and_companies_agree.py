@@ -58,6 +58,7 @@ def test_a_new_user_loads_everything_and_sees_it(
     assert company["api_calls_this_month"] > 0
 
 
+@pytest.mark.usefixtures("bronze_alone")
 def test_what_was_peculiar_about_an_entity_is_reported(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
@@ -71,6 +72,7 @@ def test_what_was_peculiar_about_an_entity_is_reported(
     assert only["note"] == "this company's edition has no such objects"
 
 
+@pytest.mark.usefixtures("bronze_alone")
 def test_only_what_was_asked_for_is_synced(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
@@ -91,6 +93,7 @@ def test_only_what_was_asked_for_is_synced(
     assert [each.code for each in (first, changed, again, since)] == [0, 0, 0, 0]
 
 
+@pytest.mark.usefixtures("bronze_alone")
 def test_a_failing_entity_is_named_and_heals(
     ledgerguard: Ledgerguard, connected: Installation, sandbox: SandboxServer
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_failing_entity_is_named_and_heals(
     assert healed.code == 0
 
 
+@pytest.mark.usefixtures("bronze_alone")
 def test_plain_lines_tell_the_progress_where_there_is_no_terminal(
     ledgerguard: Ledgerguard, connected: Installation
 ) -> None:

@@ -17,6 +17,8 @@ from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.defs.runs import run_cells
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 SOME = ("Invoice", "Customer", "Vendor")
 
 

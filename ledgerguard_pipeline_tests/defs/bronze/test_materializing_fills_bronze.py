@@ -15,6 +15,8 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, bui
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, run_cells
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:

@@ -21,10 +21,11 @@ from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, run_cells
 
 COMPLETE = "complete_against_count"
-pytestmark = pytest.mark.filterwarnings(
+pytestmark = [
+    pytest.mark.usefixtures("bronze_alone"),
     # Dagster's own tags of a cell with two dimensions break its own rule.
-    "ignore:Non-compliant tag keys:DeprecationWarning"
-)
+    pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning"),
+]
 KEPT = ("Invoice", "TimeActivity", "Purchase", "Preferences")
 
 

@@ -20,6 +20,8 @@ from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delive
 from ledgerguard_pipeline_tests.defs.runs import Ran
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:

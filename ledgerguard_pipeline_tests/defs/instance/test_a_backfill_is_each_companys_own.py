@@ -26,6 +26,8 @@ from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, plain_settin
 from ledgerguard_pipeline_tests.defs.runs import key_of, run_cells
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 

@@ -24,6 +24,8 @@ from ledgerguard_pipeline_tests.defs.fleet.test_a_sweep_is_one_quiet_run import 
 from ledgerguard_pipeline_tests.defs.runs import Ran, by_company, key_of, run_cells
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 SOME = ("Customer", "Vendor")
 
 

@@ -34,6 +34,8 @@ from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delive
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company, plain_settings
 from ledgerguard_pipeline_tests.defs.runs import Ran, key_of
 
+pytestmark = pytest.mark.usefixtures("bronze_alone")
+
 KEPT = entity_types(["Invoice", "Customer", "Purchase"])
 Tick = Callable[..., dg.SensorResult]
 
@@ -190,6 +192,20 @@ def test_a_run_whose_process_was_killed_makes_room_for_the_next(
     reported = ephemeral.get_run_by_id(killed.run_id)
     assert reported is not None
     assert reported.status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_events_of_a_run_that_dagster_calls_over_are_due_at_once(
+    tick: Tick,
+    control: ControlPlane,
+    ephemeral: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+) -> None:
+    announce(control, "a")
+    (request,) = requests(tick())
+    queued_run(ephemeral, request, status)
+    (again,) = requests(tick())
+    assert (again.run_key or "").endswith(":2")
 
 
 def test_after_five_failed_runs_an_event_is_parked_and_others_go_on(

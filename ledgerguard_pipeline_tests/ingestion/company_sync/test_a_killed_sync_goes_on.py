@@ -12,17 +12,21 @@ from pathlib import Path
 import pytest
 
 import ledgerguard_pipeline
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.readers.full_load import CHUNK_PAGES
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
+from ledgerguard_pipeline.qbo.paging.page_walk import OVERLAP_ROWS
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
 
 INVOICE, CUSTOMER = entity_type("Invoice"), entity_type("Customer")
-INVOICES = 24_500
+PAGE_ROWS = 100
+"""What this company hands out at once, so that few rows fill three commits."""
+NEW_ROWS = PAGE_ROWS - OVERLAP_ROWS
+INVOICES = 2_050
 PACKAGE = Path(ledgerguard_pipeline.__file__).parent
 
 
@@ -57,7 +61,10 @@ def big(big_books: SandboxServer, home: Path, monkeypatch: pytest.MonkeyPatch) -
     }.items():
         monkeypatch.setenv(name, value)
     installation = Installation.open(load_settings(ledgerguard_home=home))
-    connect(installation, big_books)
+    realm = connect(installation, big_books).realm_id
+    installation.control.capabilities.note(
+        realm, INVOICE.name, Capability.PAGE_ROWS, str(PAGE_ROWS)
+    )
     return installation
 
 
@@ -89,9 +96,9 @@ def test_a_walk_killed_at_a_commit_resumes_behind_the_last_durable_chunk(
     if kept:
         assert re.fullmatch(r"resumed after \d+ rows", only.note or "")
     pages = sum(call.endpoint == "query" and call.rows > 0 for call in big_books.pop_log())
-    rest = expected - kept * CHUNK_PAGES * (MAX_ROWS - 20)
+    rest = expected - kept * CHUNK_PAGES * NEW_ROWS
     # Where one second holds more rows than pages overlap, those asked for ahead are asked anew.
-    assert pages <= rest // (MAX_ROWS - 20) + 4 + AHEAD
+    assert pages <= rest // NEW_ROWS + 4 + AHEAD
     big.close()
 
 
