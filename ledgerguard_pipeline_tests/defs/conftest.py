@@ -10,6 +10,7 @@ import pytest
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.defs.instance.home import dagster_instance
+from ledgerguard_pipeline.defs.instance.sqlite_storage import PooledSqliteStorage
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions
 from ledgerguard_pipeline.values import Environment, RealmId
 
@@ -54,10 +55,18 @@ def ephemeral() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def persistent(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, as ranges, schedules and event queries need, with the first company."""
+    """An instance on disk, as ranges, schedules and event queries need, with the first company.
+
+    Its storage is that of ``dagster.yaml``: Dagster's own opens a connection for every event.
+    """
     folder = tmp_path / "dagster"
     folder.mkdir()
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    storage = {
+        "module": PooledSqliteStorage.__module__,
+        "class": PooledSqliteStorage.__name__,
+        "config": {"base_dir": str(folder)},
+    }
+    with dg.DagsterInstance.local_temp(str(folder), {"storage": {"custom": storage}}) as instance:
         instance.add_dynamic_partitions(REALM, [FIRST])
         yield instance
 
