@@ -77,9 +77,7 @@ DOCUMENTS = [
 
 @cache
 def parts(name: str) -> frozenset[str]:
-    return frozenset(
-        each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
-    )
+    return frozenset(each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name))
 
 
 @cache
