@@ -159,3 +159,14 @@ def test_the_narrow_view_shows_cents_and_prices(books: Books) -> None:
         ).rows
     }
     assert kinds == {"total_amt": "DECIMAL(18,2)", "exchange_rate": "DECIMAL(18,7)"}
+
+
+def test_no_column_is_of_a_type_that_rounds(books: Books) -> None:
+    # Parquet has no HUGEINT: DuckLake keeps it as DOUBLE once a row is in a file.
+    books.write("Invoice", {"1": '{"TotalAmt":12.30}'})
+    kinds = books.store.sql(
+        "SELECT DISTINCT data_type FROM duckdb_columns() WHERE schema_name IN ('bronze', 'silver')"
+    ).rows
+    rounding = ("DOUBLE", "FLOAT", "HUGEINT")
+    assert [kind for (kind,) in kinds if any(word in str(kind) for word in rounding)] == []
+    assert ("DECIMAL(38,18)",) in kinds
