@@ -208,12 +208,13 @@ class Stack(Embedded):
             self.start_worker(name)
         self._start_daemon()
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """One Celery worker of one slot, as its systemd unit starts it."""
         return self.spawn(
             name,
             *unit_command("worker@", name=name),
             PYTHONPATH=os.pathsep.join([str(DEPLOY / "celery"), self.environment["PYTHONPATH"]]),
+            **more,
         )
 
 

@@ -48,6 +48,10 @@ except duckdb.Error:
 """
 _CONNECT_SECONDS = 60.0
 _AWAY_SECONDS = 12.0
+_SENDING_SECONDS = 90.0
+"""Longer than it takes until webhooks are sent, loaded or not."""
+_CRASH_SECONDS = 30.0
+"""Until a run begins and dies, on a machine that has much else to do."""
 _CRASHED_RUNS = 20
 """More processes than can die at one point in the seconds it is armed."""
 _SYNCS = 6
@@ -72,6 +76,8 @@ class Actions:
         self.journal = journal
         self.books = Bookkeeper(sandbox, journal)
         self.ending = threading.Event()
+        self.sending = threading.Event()
+        """Set once webhooks are sent."""
         self.expiries = 0
         self.connects = 0
         self.lost_answers = 0
@@ -281,6 +287,7 @@ class Actions:
         point = "before_bronze_commit" if step.at < ROUND_SECONDS else rng.choice(_points())
         if "token" in point or "company" in point:
             self.lost_answers += _CRASHED_RUNS
+        self._until(self.sending.is_set, _SENDING_SECONDS)
         with self._crashing:
             self.services.arm(point)
             self.journal.note("action", f"runs die at {point}")
@@ -289,7 +296,19 @@ class Actions:
             for _ in range(4):
                 self.books.edit(REALMS[step.role], "burst", "*", n=2)
                 self.ending.wait(4)
+            self._until(self._a_run_ended(), _CRASH_SECONDS)
             self.services.arm(None)
+
+    def _a_run_ended(self) -> Callable[[], object]:
+        """Asks whether any run that was seen is there no more."""
+        seen: set[int] = set()
+
+        def ask() -> set[int]:
+            now = set(self.services.runs())
+            seen.update(now)
+            return seen - now
+
+        return ask
 
     def _show_late(self, step: Step, rng: Random) -> None:
         """A change becomes visible long after its time, and no webhook announces it."""
@@ -312,6 +331,8 @@ class Actions:
         entity, id = self.books.one(realm, rng)
         about = frozenset({f"{realm}/{entity}/{id}"})
         with self._showing:
+            # Not yet loaded it would be read whole, without asking what changed.
+            self._sync_at_last(realm, entity)
             self.sandbox.set(false_tombstones=[(entity, id)])
             self.journal.note("edit", f"{entity} {id} of {realm} is reported as deleted", about)
             self._sync_at_last(realm, entity)

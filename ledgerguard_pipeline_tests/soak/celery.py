@@ -42,7 +42,16 @@ class CeleryServices(Services):
         self.store_folders = (stack.postgres.folder, stack.redis.folder)
 
     def more(self) -> dict[str, Callable[[], subprocess.Popen[bytes]]]:
-        return {name: partial(self._stores.start_worker, name) for name in WORKERS}
+        return {name: partial(self._start_worker, name) for name in WORKERS}
+
+    def _start_worker(self, name: str) -> subprocess.Popen[bytes]:
+        return self._stores.start_worker(name, **self.armed())
+
+    def arm(self, point: str | None) -> None:
+        """The workers are begun anew as well: runs are done in them."""
+        super().arm(point)
+        for name in WORKERS:
+            self.kill(name)
 
     def runs(self) -> list[int]:
         """The processes of the workers' pools, which runs are done in, while one is under way.

@@ -103,9 +103,12 @@ class Services:
     def restart_store(self, name: str, rng: Random) -> None:
         """Stop the ``database`` or ``redis`` in one way or the other, and start it again."""
 
+    def armed(self) -> dict[str, str]:
+        """What lets a process die at the crash point that is armed, if one is."""
+        return {} if self._armed is None else {CRASH_VARIABLE: self._armed}
+
     def _start_code(self) -> subprocess.Popen[bytes]:
-        armed = {} if self._armed is None else {CRASH_VARIABLE: self._armed}
-        return self.stack.spawn("code", *unit_command("code", self.stack.code_port), **armed)
+        return self.stack.spawn("code", *unit_command("code", self.stack.code_port), **self.armed())
 
     def stop(self) -> None:
         """End all of them in order; a run under way gets the time to end by itself."""

@@ -127,6 +127,7 @@ def _end_first_loads(actions: Actions, installation: Installation, seed: int) ->
         if not sending and (done or time.monotonic() > deadline):
             sending = True
             actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
+            actions.sending.set()
             actions.journal.note("phase", "webhooks are sent from now on")
 
 
