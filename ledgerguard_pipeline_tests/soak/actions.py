@@ -48,7 +48,7 @@ except duckdb.Error:
 """
 _CONNECT_SECONDS = 60.0
 _AWAY_SECONDS = 12.0
-_SENDING_SECONDS = 90.0
+_SENDING_SECONDS = 180.0
 """Longer than it takes until webhooks are sent, loaded or not."""
 _CRASH_SECONDS = 30.0
 """Until a run begins and dies, on a machine that has much else to do."""
