@@ -30,7 +30,7 @@ def test_faults_of_every_kind_are_named_with_their_documents_and_nothing_else_is
 
 
 def test_clean_companies_of_different_seeds_raise_no_alarm(tmp_path: Path) -> None:
-    finding = clean_companies(tmp_path, 3)
+    finding = clean_companies(tmp_path, 2)
     assert [each.reached for each in finding.figures if each.what == "false alarms"] == [True]
 
 
