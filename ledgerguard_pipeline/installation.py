@@ -40,6 +40,7 @@ from ledgerguard_pipeline.values import RealmId
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
     from ledgerguard_pipeline.health.company_status import CompanyStatus
+    from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
     from ledgerguard_pipeline.ingestion.recorder import Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
     from ledgerguard_pipeline.storage import LayeredStore
@@ -162,18 +163,25 @@ class Installation(Closing):
         )
         return cast("LayeredStore", store)
 
-    def forget(self, realm_id: RealmId, *, delete_rows: bool = False) -> None:
-        """Take a company out of this installation; its rows in Bronze stay unless asked.
+    def forget(
+        self, realm_id: RealmId, *, delete_rows: bool = False, delete_files: bool = False
+    ) -> None:
+        """Take a company out of this installation; its rows and attached files stay unless asked.
 
         What cannot be taken back comes last but one: as long as the company is listed, this can
         be repeated.
 
         Raises:
             BadInputError: it was never connected, or still is.
+            IngestionError: its attached files cannot be deleted.
         """
         company = self.control.companies.require(realm_id)
         if company.status is ConnectionStatus.CONNECTED:
             raise BadInputError("Disconnect this company first.", realm_id=realm_id)
+        if delete_files:
+            from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
+
+            open_folder(self.settings).delete(realm_id)
         if delete_rows and self.bronze.exists():
             from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
 
@@ -215,6 +223,25 @@ class Installation(Closing):
             recorder=self._recorder(realm_id),
             company_status=lambda: self.company_status(realm_id),
         )
+
+    @contextmanager
+    def attachment_loads(
+        self, realm_id: RealmId, run_id: str | None = None
+    ) -> Iterator[AttachmentLoads]:
+        """Downloads the attached files of a connected company.
+
+        Raises:
+            BadInputError, ReauthorizationRequired, ConfigurationError: as ``client``.
+        """
+        from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
+        from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
+        from ledgerguard_pipeline.qbo.transport.downloads import Downloads
+
+        folder = open_folder(self.settings)
+        with Downloads(self.settings.intuit_base_url, self.clock) as downloads:
+            yield AttachmentLoads(
+                self.client(realm_id), self.bronze, folder, downloads, self.clock, run_id
+            )
 
     @contextmanager
     def visit(

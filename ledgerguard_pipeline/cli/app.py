@@ -29,7 +29,7 @@ from ledgerguard_pipeline.cli.errors import report as report_error
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.local import demo, sandbox, up
 from ledgerguard_pipeline.cli.options import JSON_FLAG
-from ledgerguard_pipeline.cli.stores import backup, bronze, silver
+from ledgerguard_pipeline.cli.stores import attachments, backup, bronze, silver
 
 PROGRAM = "ledgerguard"
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
@@ -89,6 +89,7 @@ app.command("entities")(tables.entities)
 app.command("snapshot")(sql.snapshot)
 app.command("backup")(backup.backup)
 app.command("dbt-sources")(tables.dbt_sources)
+app.add_typer(attachments.app, name="attachments")
 app.add_typer(bronze.app, name="bronze")
 app.add_typer(silver.app, name="silver")
 app.command("web")(web.web)

@@ -30,6 +30,14 @@ Cadence = Literal["monthly", "weekly", "daily"]
 OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+")
 """What Dagster takes for an owner."""
 
+BUTTON_TYPES = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
+"""Endings of pictures that a page can show, and what they are."""
+
 SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 """Spans that divide an hour or a day evenly, as a schedule needs them."""
 
@@ -148,6 +156,10 @@ class Settings(StoreSettings):
         None,
         description="where people reach Dagster's UI, for links to runs",
     )
+    ledgerguard_connect_button: Path | None = Field(
+        None,
+        description="Intuit's picture of Connect to QuickBooks; a plain button if unset",
+    )
     ledgerguard_dagster_owners: Annotated[tuple[str, ...], NoDecode] = Field(
         ("team:finance-data",),
         description="owners of all assets in Dagster, comma separated: addresses or team:name",
@@ -193,6 +205,13 @@ class Settings(StoreSettings):
     def _a_copy(cls, value: Path | None) -> Path | None:
         if value is not None and value.name.split(".")[0].casefold() == "bronze":
             raise ValueError("DuckDB could not tell a file called bronze from the schema in it")
+        return None if value is None else value.absolute()
+
+    @field_validator("ledgerguard_connect_button")
+    @classmethod
+    def _a_picture(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in BUTTON_TYPES:
+            raise ValueError(f"it must be a file that ends with {', '.join(BUTTON_TYPES)}")
         return None if value is None else value.absolute()
 
     @field_validator("ledgerguard_attachments_url")

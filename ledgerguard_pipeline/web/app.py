@@ -35,6 +35,7 @@ from ledgerguard_pipeline.web.connections.oauth_callback import (
     connect_router,
     waiting_callback_router,
 )
+from ledgerguard_pipeline.web.html.connect_button import ConnectButton, button_router
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.html.static_files import ICON_PATH, STYLE_PATH, style_router
 from ledgerguard_pipeline.web.ops.metrics import metrics_router
@@ -93,7 +94,8 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
     Intuit uses another one, under the path of ``INTUIT_REDIRECT_URI`` too.
 
     Raises:
-        ConfigurationError: ``host`` is not loopback and no admin token is set, or a short one.
+        ConfigurationError: ``host`` is not loopback and no admin token is set, or a short one; or
+            the picture of the button cannot be read.
     """
     settings = installation.settings
     require_admin_token(settings, host)
@@ -112,6 +114,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         yield
         await run_in_threadpool(receiver.close)
 
+    button = ConnectButton.of(settings)
     sessions = Sessions(_keys(installation), settings.ledgerguard_admin_token)
     admin = AdminToken(settings.ledgerguard_admin_token)
     forms = FormReader(sessions)
@@ -119,7 +122,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
     callbacks = _callback_paths(settings)
     app = _application(running)
     pages = [
-        companies_router(CompanyPages(settings, control, sessions)),
+        companies_router(CompanyPages(settings, control, sessions, button)),
         status_router(StatusApi(settings, control)),
         connect_router(connector, sessions, settings.intuit_redirect_uri),
         disconnect_router(
@@ -134,6 +137,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         sign_in_router(desk),
         sync_router(SyncNow(settings, control, forms)),
         style_router(),
+        button_router(button),
         webhook_router(receiver),
         metrics_router(settings, control, receiver.counters.flush),
         readiness_router(Readiness(settings, control)),

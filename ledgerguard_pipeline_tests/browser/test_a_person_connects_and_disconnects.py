@@ -43,7 +43,7 @@ def test_connect_consent_page_disconnect_and_back_by_keyboard_alone(
 ) -> None:
     page = window.open(edge.url)
     window.shoot(page, "1-nothing-connected")
-    tab_to(page, "Connect your first company")
+    tab_to(page, "Connect to QuickBooks")
     page.keyboard.press("Enter")
     consent_by_keyboard(page)
     window.shoot(page, "2-connected")
@@ -87,7 +87,7 @@ def test_connect_consent_page_disconnect_and_back_by_keyboard_alone(
 
 def test_everything_works_without_scripts(edge: Edge, window: Window) -> None:
     page = window.open(edge.url, scripts=False)
-    page.get_by_role("link", name="Connect your first company").click()
+    page.get_by_role("link", name="Connect to QuickBooks").click()
     page.get_by_role("button", name="Connect", exact=True).click()
     page.get_by_role("link", name="All companies").click()
     page.get_by_role("link", name="Disconnect").click()
@@ -99,7 +99,7 @@ def test_everything_works_without_scripts(edge: Edge, window: Window) -> None:
 
 def test_saying_no_at_intuit_leads_back_here(edge: Edge, window: Window) -> None:
     page = window.open(edge.url)
-    page.get_by_role("link", name="Connect your first company").click()
+    page.get_by_role("link", name="Connect to QuickBooks").click()
     page.get_by_role("button", name="No, thanks").click()
 
     expect(page.get_by_text("Nothing was stored.")).to_be_visible()

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.cli.installed import (
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
+from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
@@ -74,15 +75,19 @@ def forget(
     delete_rows: Annotated[
         bool, typer.Option("--delete-rows", help="Delete its rows in Bronze and Silver too.")
     ] = False,
+    delete_files: Annotated[
+        bool, typer.Option("--delete-files", help="Delete its downloaded attachments too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Forget a company that is not connected; its rows stay in Bronze unless asked."""
+    """Forget a company that is not connected; its rows and attached files stay unless asked."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
     realm_id = parse_realm(realm)
     require_installed(settings)
     from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+    from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
     from ledgerguard_pipeline.installation import Installation
 
     with Installation.open(settings) as installation:
@@ -92,26 +97,49 @@ def forget(
                 f"{company.name} is connected; run `ledgerguard disconnect {realm_id}` first.",
                 realm_id=realm_id,
             )
+        folder = open_folder(settings)
+        files = folder.count(realm_id)
         if not yes:
-            _ask(company, delete_rows=delete_rows)
-        installation.forget(realm_id, delete_rows=delete_rows)
+            _ask(company, files, delete_rows=delete_rows, delete_files=delete_files)
+        installation.forget(realm_id, delete_rows=delete_rows, delete_files=delete_files)
     if as_json:
-        write_json({"realm_id": realm_id, "forgotten": True, "rows_deleted": delete_rows})
+        kept = 0 if delete_files else files
+        write_json(
+            {
+                "realm_id": realm_id,
+                "forgotten": True,
+                "rows_deleted": delete_rows,
+                "files_deleted": files - kept,
+                "files_kept": kept,
+            }
+        )
         return
-    rows = "its rows were deleted" if delete_rows else "its rows stay in Bronze"
-    say(f"Forgot {company.name} ({realm_id}); {rows}.")
+    ends = ["its rows were deleted" if delete_rows else "its rows stay in Bronze"]
+    if files:
+        counted_files = counted(files, "attached file")
+        ends.append(
+            f"{counted_files} deleted"
+            if delete_files
+            else f"{counted_files} left in {folder.address(realm_id)}"
+        )
+    say(f"Forgot {company.name} ({realm_id}); {', '.join(ends)}.")
 
 
-def _ask(company: Company, *, delete_rows: bool) -> None:
+def _ask(company: Company, files: int, *, delete_rows: bool, delete_files: bool) -> None:
     """Nothing that cannot be taken back is done because somebody mistyped.
 
     Raises:
         BadInputError: nobody is there to ask, or the answer was no.
     """
-    rows = "AND DELETE ALL ITS ROWS" if delete_rows else "(its rows in Bronze stay)"
+    deleted = ["ALL ITS ROWS"] * delete_rows
+    stays = ["its rows in Bronze"] * (not delete_rows)
+    if files:
+        (deleted if delete_files else stays).append(counted(files, "attached file"))
+    what = f" AND DELETE {' AND '.join(deleted)}" if deleted else ""
+    what += f" (staying: {', '.join(stays)})" if stays else ""
     if not sys.stdin.isatty():
         raise BadInputError("Nothing was changed: say --yes where nobody can be asked.")
-    if not typer.confirm(f"Forget {company.name} ({company.realm_id}) {rows}?", err=True):
+    if not typer.confirm(f"Forget {company.name} ({company.realm_id}){what}?", err=True):
         raise BadInputError("Nothing was changed.")
 
 

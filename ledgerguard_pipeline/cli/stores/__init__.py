@@ -1,1 +1,1 @@
-"""Checking Bronze and Silver, moving and mending what they hold."""
+"""Checking Bronze and Silver, moving and mending what they hold; fetching attached files."""

@@ -108,25 +108,15 @@ def build_files_schedule(
 
 def _downloaded(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
-    from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
-    from ledgerguard_pipeline.qbo.transport.downloads import Downloads
 
     realm = parse_realm(context.partition_key)
     try:
         installation = quickbooks_of(context).installation(context, bronze_of(context))
         installation.control.budget.require("Downloading attachments")
-        folder = open_folder(installation.settings)
         client = installation.client(realm)
         calls = client.stats.metered_calls
-        with Downloads(installation.settings.intuit_base_url, installation.clock) as downloads:
-            load = AttachmentLoads(
-                client,
-                installation.bronze,
-                folder,
-                downloads,
-                installation.clock,
-                context.run.run_id,
-            ).load(realm)
+        with installation.attachment_loads(realm, context.run.run_id) as loads:
+            load = loads.load(realm)
         calls = client.stats.metered_calls - calls
         names = quickbooks_of(context).names(context, bronze_of(context))
     except CallBudgetSpent as error:
@@ -143,7 +133,7 @@ def _downloaded(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
             "new_bytes": dg.MetadataValue.int(load.bytes),
             "failed_files": dg.MetadataValue.int(len(load.failed)),
             "metered_calls": dg.MetadataValue.int(calls),
-            "folder": dg.MetadataValue.text(folder.name),
+            "folder": dg.MetadataValue.text(open_folder(installation.settings).name),
         },
         check_results=[_complete(load, names.label(realm))],
     )

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.config.attachments_url import Bucket, parse_attachment
 from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import IngestionError
+from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -36,6 +37,19 @@ class FileFolder(Protocol):
 
         Raises:
             IngestionError: it cannot be written.
+        """
+
+    def address(self, path: str) -> str:
+        """Where other programs find this file: a path, or an address of the object store."""
+
+    def count(self, realm: RealmId) -> int:
+        """How many files of a company are there."""
+
+    def delete(self, realm: RealmId) -> None:
+        """Delete the files of a company; none is there any more when this returns.
+
+        Raises:
+            IngestionError: one cannot be deleted.
         """
 
 
@@ -93,6 +107,34 @@ class LocalFolder:
                 "room or name another folder in LEDGERGUARD_ATTACHMENTS_URL."
             ) from error
 
+    def address(self, path: str) -> str:
+        """Where other programs find this file."""
+        return str(self._folder / path)
+
+    def count(self, realm: RealmId) -> int:
+        """How many files of a company are there."""
+        try:
+            return sum(each.is_file() for each in (self._folder / realm).iterdir())
+        except OSError:
+            return 0
+
+    def delete(self, realm: RealmId) -> None:
+        """Delete the folder of a company.
+
+        Raises:
+            IngestionError: it cannot be deleted.
+        """
+        try:
+            shutil.rmtree(self._folder / realm)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise IngestionError(
+                f"Attached files cannot be deleted from {self._folder / realm} "
+                f"({error.strerror}). Change the rights on that folder and try again.",
+                realm_id=realm,
+            ) from error
+
 
 class BucketFolder:
     """Objects of a bucket; keys and endpoint are the settings ``AWS_...``."""
@@ -126,6 +168,34 @@ class BucketFolder:
         except OSError as error:
             raise self._failed(error) from None
 
+    def address(self, path: str) -> str:
+        """Where other programs find this object."""
+        return f"{self.name}/{path}"
+
+    def count(self, realm: RealmId) -> int:
+        """How many files of a company are there."""
+        from pyarrow.fs import FileSelector, FileType
+
+        folder = FileSelector(f"{self._root}/{realm}", allow_not_found=True)
+        try:
+            found = self._opened().get_file_info(folder)
+        except OSError as error:
+            raise self._failed(error) from None
+        return sum(each.type is FileType.File for each in found)
+
+    def delete(self, realm: RealmId) -> None:
+        """Delete all objects of a company.
+
+        Raises:
+            IngestionError: the store does not let go of them.
+        """
+        if not self.count(realm):
+            return
+        try:
+            self._opened().delete_dir(f"{self._root}/{realm}")
+        except OSError as error:
+            raise self._failed(error) from None
+
     def _opened(self) -> FileSystem:
         if self._system is None:
             from pyarrow.fs import S3FileSystem
@@ -143,7 +213,7 @@ class BucketFolder:
 
     def _failed(self, error: OSError) -> IngestionError:
         return IngestionError(
-            f"The object store does not take attached files for {self.name} "
+            f"The object store does not serve attached files in {self.name} "
             f"({type(error).__name__}). Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
             "AWS_REGION, AWS_ENDPOINT_URL and the rights on the bucket."
         )

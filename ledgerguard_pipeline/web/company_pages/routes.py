@@ -36,12 +36,12 @@ from ledgerguard_pipeline.web.company_pages.view_models import (
     event_lines,
     failures,
 )
+from ledgerguard_pipeline.web.html.connect_button import ConnectButton
 from ledgerguard_pipeline.web.html.error_pages import page_refusal
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.html.rendering import render
 from ledgerguard_pipeline.web.paths import (
     COMPANY_PATH,
-    CONNECT_PATH,
     HOME_PATH,
     SIGN_OUT_PATH,
     SYNC_PATH,
@@ -158,8 +158,13 @@ class CompanyPages:
     """Renders from the control plane alone: no page ever waits for a load."""
 
     def __init__(
-        self, settings: Settings, control: Callable[[], ControlPlane], sessions: Sessions
+        self,
+        settings: Settings,
+        control: Callable[[], ControlPlane],
+        sessions: Sessions,
+        button: ConnectButton,
     ) -> None:
+        self._button = button
         self._settings = settings
         self._control = control
         self._sessions = sessions
@@ -215,7 +220,7 @@ class CompanyPages:
                 "events": event_lines(
                     latest, company_names(summaries), self._settings.intuit_env, frame.links
                 ),
-                "connect_path": CONNECT_PATH,
+                "connect": self._button,
             },
         )
 
@@ -247,6 +252,7 @@ class CompanyPages:
                 "links": frame.links,
                 "now": now,
                 "card": card(company_status, now),
+                "connect": self._button,
                 "sync": sync,
                 "history": history_view(control, company.realm_id, now, company_status.calls),
                 "books": books_view(

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.quickbooks_links import document_link
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
-from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH, CONNECT_PATH
+from ledgerguard_pipeline.web.paths import COMPANY_PATH, CONFIRM_PATH
 
 MOST_FAILURES = 20
 
@@ -76,7 +76,6 @@ class Card:
     entities: Sequence[EntityLine]
     path: str
     disconnect_path: str
-    connect_path: str = CONNECT_PATH
 
     @property
     def filled(self) -> int:

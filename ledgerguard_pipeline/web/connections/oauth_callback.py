@@ -158,5 +158,5 @@ def _single_values(request: Request) -> dict[str, str]:
 def _refused(error: LedgerGuardError, *, again: bool) -> Response:
     answer = refusal(error)
     _log.warning("consent_refused", error=type(error).__name__, message=str(error))
-    action = ("Connect to QuickBooks", CONNECT_PATH) if again else None
+    action = ("Try again", CONNECT_PATH) if again else None
     return HTMLResponse(page(answer.title, answer.advice, action=action), answer.status)
