@@ -81,21 +81,22 @@ def bench_events(
 
 def _measure(size: Size, wanted: tuple[str, ...]) -> Iterator[Finding]:
     if "receiver" in wanted:
-        with _folder() as folder:
+        with folder_of_its_own() as folder:
             yield receiver(folder, rate=size.rate, seconds=size.seconds)
     if {"latency", "burst"} & set(wanted):
-        with _folder() as folder, Installed(folder, invoices=500) as installed:
+        with folder_of_its_own() as folder, Installed(folder, invoices=500) as installed:
             if "latency" in wanted:
                 yield latency(installed, edits=size.edits)
             if "burst" in wanted:
                 yield burst(installed, events=size.burst_events)
     if "queue" in wanted:
-        with _folder() as folder:
+        with folder_of_its_own() as folder:
             yield queue(folder, events=size.queue_events)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_of_its_own() -> Iterator[Path]:
+    """A folder beside the rivals' environments that ends with the block."""
     FOLDER.mkdir(exist_ok=True)
     path = Path(tempfile.mkdtemp(prefix="events-", dir=FOLDER))
     try:
