@@ -1,4 +1,4 @@
-"""The table of verbs, and what happens around every one of them."""
+"""What happens around every verb: logs, errors, exit codes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ledgerguard_pipeline.cli.commands import (
-    alerts,
-    bench,
-    companies,
-    connect,
-    events,
-    keys,
-    report,
-    sql,
-    status,
-    sync,
-    tables,
-    tieout,
-    web,
-)
-from ledgerguard_pipeline.cli.doctor import command
 from ledgerguard_pipeline.cli.errors import INTERRUPTED
 from ledgerguard_pipeline.cli.errors import report as report_error
-from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
-from ledgerguard_pipeline.cli.local import demo, sandbox, up
+from ledgerguard_pipeline.cli.help_pages import LOOK
 from ledgerguard_pipeline.cli.options import JSON_FLAG
-from ledgerguard_pipeline.cli.stores import attachments, backup, bronze, silver
+from ledgerguard_pipeline.cli.verbs import Root
 
 PROGRAM = "ledgerguard"
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
@@ -38,7 +21,7 @@ _LOGGED = frozenset({"sync", "web"})
 app = typer.Typer(
     name="ledgerguard",
     help="QuickBooks Online books in DuckDB, byte for byte, kept current through Dagster.",
-    cls=Commands,
+    cls=Root,
     **LOOK,
 )
 
@@ -70,33 +53,6 @@ def _root(
     configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if logged else "WARNING"))
     # Dagster creates its tables quietly: four lines of migrations are no news to anybody.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-app.command("doctor")(command.doctor)
-app.command("connect")(connect.connect)
-app.command("disconnect")(companies.disconnect)
-app.add_typer(companies.app, name="companies")
-app.command("sync")(sync.sync)
-app.command("status")(status.status)
-app.add_typer(events.app, name="events")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(keys.app, name="keys")
-app.command("report")(report.report)
-app.command("tieout")(tieout.tieout)
-app.command("sql")(sql.sql)
-app.command("tables")(tables.tables)
-app.command("entities")(tables.entities)
-app.command("snapshot")(sql.snapshot)
-app.command("backup")(backup.backup)
-app.command("dbt-sources")(tables.dbt_sources)
-app.add_typer(attachments.app, name="attachments")
-app.add_typer(bronze.app, name="bronze")
-app.add_typer(silver.app, name="silver")
-app.command("web")(web.web)
-app.command("up")(up.up)
-app.command("demo")(demo.demo)
-app.command("bench", context_settings=bench.PASS_THROUGH)(bench.bench)
-app.command("sandbox", context_settings=sandbox.PASS_THROUGH)(sandbox.sandbox)
 
 
 def run(arguments: list[str]) -> int:
