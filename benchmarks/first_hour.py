@@ -42,7 +42,9 @@ _LONGEST_SECONDS = 180.0
 _ROWS = re.compile(r'<dt>Rows</dt><dd class="figure">([\d,]+)')
 _REFRESH = re.compile(r'<meta http-equiv="refresh" content="(\d+)"')
 _COMPANY = re.compile(r'href="(/companies/\d+)"')
-_FORM = re.compile(r'<form id="sync"[^>]* action="([^"]+)">\s*<input type="hidden" name="(\w+)" value="([^"]+)"')
+_FORM = re.compile(
+    r'<form id="sync"[^>]* action="([^"]+)">\s*<input type="hidden" name="(\w+)" value="([^"]+)"'
+)
 
 
 @dataclass(slots=True)

@@ -92,8 +92,8 @@ class Installation(Closing):
             if self._owns_control and "control" in self.__dict__:
                 self.control.close()
 
-    def sharing(self, *, connect: Connect, lock_wait_seconds: float) -> Installation:
-        """The same installation with Bronze opened another way.
+    def sharing(self, *, connect: Connect | None, lock_wait_seconds: float) -> Installation:
+        """The same installation with Bronze opened another way, or as here without ``connect``.
 
         Control plane and tokens are those of this one, and stay open when the other is closed.
 
@@ -108,6 +108,8 @@ class Installation(Closing):
         )
         other._owns_control = False
         other.control = self.control
+        if connect is None:
+            other.bronze = self.bronze
         if "token_provider" in self.__dict__:
             other.token_provider = self.token_provider
         return other

@@ -3,7 +3,7 @@
 Decision 3 in docs/decisions.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -27,12 +27,13 @@ from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.jobs import keys_of
 from ledgerguard_pipeline.defs.keys import ALL_JOB, CODE_LOCATION, TRIGGER_TAG
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
-from ledgerguard_pipeline.defs.run_context import run_scope
+from ledgerguard_pipeline.defs.run_context import OpenedSync, run_scope
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.values import RealmId
 
 
 class RunOutcome(NamedTuple):
@@ -48,17 +49,19 @@ def run_sync(
     requests: Sequence[SyncRequest],
     *,
     installation: Installation | None = None,
+    opened: Mapping[RealmId, OpenedSync] | None = None,
 ) -> SyncResult:
     """Bring companies up to date, one run each; a failure of one does not stop the others.
 
-    ``installation`` is the caller's, if it has one open; it stays open.
+    ``installation`` is the caller's, if it has one open; it stays open. Runs go on with the syncs
+    that were ``opened`` there, and close them.
 
     Raises:
         BadInputError: a company is not connected, or an entity is not kept; no run was made.
         ConfigurationError: the app's credentials or the home are missing; no run was made.
         KeyboardInterrupt: somebody stopped it; what was committed stays.
     """
-    outcomes = run_companies(settings, requests, installation=installation)
+    outcomes = run_companies(settings, requests, installation=installation, opened=opened)
     return sum((outcome.result for outcome in outcomes), SyncResult())
 
 
@@ -67,6 +70,7 @@ def run_companies(
     requests: Sequence[SyncRequest],
     *,
     installation: Installation | None = None,
+    opened: Mapping[RealmId, OpenedSync] | None = None,
 ) -> list[RunOutcome]:
     """``run_sync`` with the runs themselves, in the order of the requests.
 
@@ -77,10 +81,14 @@ def run_companies(
     with ExitStack() as stack:
         if installation is None:
             installation = stack.enter_context(Installation.open(settings))
-        return _run_each(installation, requests)
+        return _run_each(installation, requests, opened or {})
 
 
-def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> list[RunOutcome]:
+def _run_each(
+    installation: Installation,
+    requests: Sequence[SyncRequest],
+    opened: Mapping[RealmId, OpenedSync],
+) -> list[RunOutcome]:
     settings = installation.settings
     companies = {
         request.realm_id: installation.control.companies.require_connected(request.realm_id)
@@ -109,7 +117,7 @@ def _run_each(installation: Installation, requests: Sequence[SyncRequest]) -> li
                 asset_selection=None if everything else frozenset(keys_of(request.entities)),
                 remote_job_origin=_job_origin(),
             )
-            with run_scope(settings, installation) as scope:
+            with run_scope(settings, installation, opened) as scope:
                 finished = execute_run(InMemoryJob(job), run, instance)
             if _interrupted(finished.all_events):
                 raise KeyboardInterrupt

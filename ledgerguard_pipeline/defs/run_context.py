@@ -7,7 +7,7 @@ thread, in which the in-process executor runs every step and the daemon evaluate
 Decision 69 in docs/decisions.md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,20 +16,36 @@ from typing import TYPE_CHECKING
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.site import current_site
+from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.results import SyncResult
+from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
+    from ledgerguard_pipeline.ingestion.company_sync.sync import CompanySync
     from ledgerguard_pipeline.installation import Installation
 
 OpenControl = Callable[[], AbstractContextManager[ControlPlane]]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedSync:
+    """A company's sync that the caller began: a run goes on with it, and closes it by ``stack``.
+
+    An error instead of a sync is why it could not be begun.
+    """
+
+    sync: "CompanySync | LedgerGuardError"
+    stack: ExitStack
+
+
 @dataclass(slots=True)
 class RunScope:
-    """Settings, and perhaps an open installation, going in; results coming out."""
+    """Settings, and perhaps an open installation and syncs, going in; results coming out."""
 
     settings: Settings
     installation: "Installation | None" = None
+    opened: dict[RealmId, OpenedSync] = field(default_factory=dict)
+    keeps_bronze: bool = False
     results: list[SyncResult] = field(default_factory=list)
 
 
@@ -46,12 +62,17 @@ _shared: ContextVar[_Shared | None] = ContextVar("ledgerguard_control_plane", de
 
 
 @contextmanager
-def run_scope(settings: Settings, installation: "Installation | None" = None) -> Iterator[RunScope]:
+def run_scope(
+    settings: Settings,
+    installation: "Installation | None" = None,
+    opened: Mapping[RealmId, OpenedSync] | None = None,
+) -> Iterator[RunScope]:
     """Every run started inside the block uses these settings and reports here.
 
-    It works on ``installation``, if one is given, which stays open after it.
+    It works on ``installation``, if one is given, which stays open after it, and goes on with the
+    syncs that were ``opened`` there.
     """
-    scope = RunScope(settings, installation)
+    scope = RunScope(settings, installation, dict(opened or {}), bool(opened))
     token = _scope.set(scope)
     try:
         yield scope
@@ -71,6 +92,18 @@ def current_installation() -> "Installation | None":
     """The installation that the caller of this run has open, or None."""
     scope = _scope.get()
     return None if scope is None else scope.installation
+
+
+def opened_sync(realm_id: RealmId) -> OpenedSync | None:
+    """The sync of a company that the caller of this run began, once."""
+    scope = _scope.get()
+    return None if scope is None else scope.opened.pop(realm_id, None)
+
+
+def keeps_bronze() -> bool:
+    """Whether this run has to use the store of the caller's installation: its syncs write there."""
+    scope = _scope.get()
+    return scope is not None and scope.keeps_bronze
 
 
 @contextmanager

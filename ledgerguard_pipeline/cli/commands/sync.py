@@ -136,18 +136,17 @@ def execute(
     month_to_date: int = 0,
     quiet: bool = False,
 ) -> SyncResult:
-    """Run the Dagster job once per company, with progress on stderr unless ``quiet``."""
-    from ledgerguard_pipeline.defs.in_process_run import run_sync
+    """Bring companies up to date, with progress on stderr unless ``quiet``."""
+    from ledgerguard_pipeline.cli.quiet_sync import bring_up_to_date
 
-    settings = installation.settings
     if quiet:
-        return run_sync(settings, requests, installation=installation)
+        return bring_up_to_date(installation, requests)
     from ledgerguard_pipeline.cli.progress import watching
     from ledgerguard_pipeline.ingestion.progress import use_progress
 
-    budget = settings.ledgerguard_monthly_call_budget
+    budget = installation.settings.ledgerguard_monthly_call_budget
     with watching(month_to_date=month_to_date, budget=budget) as sink, use_progress(sink):
-        return run_sync(settings, requests, installation=installation)
+        return bring_up_to_date(installation, requests)
 
 
 def show(result: SyncResult) -> None:

@@ -52,7 +52,9 @@ def list_files(company: Company = None, as_json: Json = False) -> None:
         write_json({"folder": folder.name, "files": listed})
         return
     if not rows:
-        say("No attached file is known; `ledgerguard sync --entity Attachable` reads their records.")
+        say(
+            "No attached file is known; `ledgerguard sync --entity Attachable` reads their records."
+        )
         return
     whole = frozenset({"realm", "path"})
     console().print(table(_COLUMNS, rows, numeric=frozenset({"bytes"}), whole=whole))

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -190,16 +192,25 @@ webhook_events = Table(
         "environment",
         "seq",
         sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
     ),
     Index(
         "webhook_events_leased",
         "environment",
         "lease_expires_at",
         sqlite_where=_LEASED,
-        postgresql_where=_LEASED,
     ),
 )
+
+
+@event.listens_for(webhook_events, "before_create")
+def _partial_on_a_server(table: Table, connection: Connection, **_: object) -> None:
+    """The same conditions on PostgreSQL; named above, they load its dialect, for SQLite too."""
+    if connection.dialect.name == "postgresql":
+        for index in table.indexes:
+            condition = index.dialect_options["sqlite"]["where"]
+            if condition is not None:
+                index.dialect_options["postgresql"]["where"] = condition
+
 
 counters = Table(
     "counters",

@@ -17,7 +17,11 @@ from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
 from ledgerguard_pipeline.defs.partitions import RealmCells
-from ledgerguard_pipeline.defs.run_context import current_installation, current_settings
+from ledgerguard_pipeline.defs.run_context import (
+    current_installation,
+    current_settings,
+    keeps_bronze,
+)
 from ledgerguard_pipeline.defs.run_tags import tag_run
 from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import DERIVED, ENTITIES, DerivedEntity, EntityType
@@ -157,10 +161,12 @@ class _Run:
 def _open_installation(bronze: BronzeDuckDB) -> "Installation":
     from ledgerguard_pipeline.installation import Installation
 
-    connect, wait = bronze.connector(), bronze.lock_wait_seconds
+    wait = bronze.lock_wait_seconds
     callers = current_installation()
     if callers is not None:
-        return callers.sharing(connect=connect, lock_wait_seconds=wait)
+        shared = None if keeps_bronze() else bronze.connector()
+        return callers.sharing(connect=shared, lock_wait_seconds=wait)
+    connect = bronze.connector()
     return Installation.open(current_settings(), connect=connect, lock_wait_seconds=wait)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.silver_checks import judge_changes
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.partitions import RealmCells
-from ledgerguard_pipeline.defs.run_context import report
+from ledgerguard_pipeline.defs.run_context import OpenedSync, opened_sync, report
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import ControlError, LedgerGuardError
 from ledgerguard_pipeline.ingestion.request import SyncRequest, Window
@@ -235,6 +235,9 @@ class RunSyncs(Closing):
             realm_id = parse_realm(cells.realm_id)
             if self._batch is not None:
                 return company.stack.enter_context(self._events(company, realm_id, self._batch))
+            begun = opened_sync(realm_id)
+            if begun is not None:
+                return self._go_on(company, begun)
             request = SyncRequest(
                 realm_id=realm_id,
                 entities=selection.entities,
@@ -251,6 +254,14 @@ class RunSyncs(Closing):
             wrong = error if error.exit_code == 2 else None
             report(SyncResult(errors=(str(error),), misconfigured=wrong))
             return error
+
+    def _go_on(self, company: _Company, begun: OpenedSync) -> "CompanySync":
+        """With the sync that the caller of the run began; its rows are this run's from now on."""
+        company.stack.enter_context(begun.stack)
+        if isinstance(begun.sync, LedgerGuardError):
+            raise begun.sync
+        begun.sync.request = replace(begun.sync.request, run_id=self._run_id)
+        return begun.sync
 
     def _take_lease(self, company: _Company, realm_id: RealmId) -> None:
         """Work on the company alone until its last step; a sweep is at it for a moment only.

@@ -41,6 +41,19 @@ class EntityLoad:
         return self.result is None and not self._outcomes
 
     @property
+    def unread(self) -> bool:
+        """Whether its first chunk was not asked for yet, and it is not read in full."""
+        return self.pending is None and self.untouched and self.reader.mode is not Mode.FULL
+
+    @property
+    def empty(self) -> bool:
+        """Whether its first chunk, once it was read, is no news: no row, no reject, no failure."""
+        if self.error is not None or self.reader.mode is Mode.FULL:
+            return False
+        first = self.pending
+        return first is None or not (first.records or first.rejects or first.walk)
+
+    @property
     def completed(self) -> bool:
         """Whether a commit brought it up to date."""
         return self._completed is not None

@@ -147,6 +147,13 @@ class CompanySync(Closing):
                 raise load.error
             return result
 
+    def quiet(self) -> bool:
+        """Whether the first answers bring nothing; they are waited for, and nothing is committed."""
+        with self._lock:
+            for load in [each for each in self._loads.values() if each.unread]:
+                self._read_ahead(load)
+            return not self._skipped and all(load.empty for load in self._loads.values())
+
     def run(self) -> SyncResult:
         """Load every entity of the request, whatever fails, and return the whole result."""
         for entity in self.request.entities:

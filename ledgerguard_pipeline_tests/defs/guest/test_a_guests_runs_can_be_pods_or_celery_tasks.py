@@ -169,11 +169,12 @@ def test_a_run_is_a_pod_that_needs_nothing_but_its_arguments_and_secrets(
 
 def test_a_run_is_a_task_of_celery(sandbox: SandboxServer, tmp_path: Path) -> None:
     launcher: dict[str, object] = {
-        "module": "dagster_celery", "class": "CeleryRunLauncher",
+        "module": "dagster_celery.launcher", "class": "CeleryRunLauncher",
         "config": {
             "broker": "memory://", "backend": "cache+memory://", "default_queue": "books",
-            "config_source": {"task_always_eager": True},
         },
     }  # fmt: skip
     with instance_with(tmp_path, launcher) as instance:
+        celery = instance.run_launcher.celery  # type: ignore[attr-defined]  # of Celery's launcher
+        celery.conf.task_always_eager = True
         loaded(instance, launched(instance, sandbox.realm_id), sandbox.realm_id)
