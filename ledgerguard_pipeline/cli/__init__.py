@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _leave(code: int) -> None:
     """End the process without taking its modules apart, which takes longer than some commands.
 
-    Whatever wants to be told of the end is told; if a thread still works, it is waited for.
+    What is registered for the end of the process still runs, and threads at work are waited for.
     """
     others = [each for each in threading.enumerate() if each is not threading.main_thread()]
     if any(not each.daemon for each in others):

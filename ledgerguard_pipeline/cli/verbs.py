@@ -82,8 +82,8 @@ class Root(Commands):
 
 
 def _made(name: str) -> Any:
-    place, attribute = VERBS[name]
-    module = import_module(f"{_HOME}.{place}")
+    module_name, attribute = VERBS[name]
+    module = import_module(f"{_HOME}.{module_name}")
     found = getattr(module, attribute)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)

@@ -123,7 +123,8 @@ def loaded(instance: dg.DagsterInstance, run_id: str, realm: str) -> None:
     assert run.tags[REALM_TAG] == realm
     assert run.tags[COMPANY_TAG]
     events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    tables = {each.get_dagster_event().asset_key.path[-1] for each in events}
+    keys = [each.get_dagster_event().asset_key for each in events]
+    tables = {key.path[-1] for key in keys if key is not None}
     assert {"customer", "invoice", "purchase"} <= tables
 
 

@@ -1,0 +1,129 @@
+"""``ledgerguard sync``: news become one run of Dagster's, no news none, and nothing is asked twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ledgerguard_pipeline.cli.quiet_sync import window_begin
+from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.cli.conftest import COMMAND, Ledgerguard, command_environment
+from ledgerguard_pipeline_tests.conftest import connect
+
+
+@pytest.fixture
+def loaded(
+    ledgerguard: Ledgerguard, sandbox: SandboxServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ledgerguard:
+    """A company whose first load is over."""
+    for name, value in {
+        "INTUIT_CLIENT_ID": sandbox.client_id, "INTUIT_CLIENT_SECRET": sandbox.client_secret,
+        "INTUIT_BASE_URL": sandbox.base_url, "LEDGERGUARD_ENTITIES": "Customer,Term",
+        "LEDGERGUARD_SILVER": "off",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with Installation.open(load_settings(ledgerguard_home=home)) as installation:
+        connect(installation, sandbox)
+    first = ledgerguard("sync", "--json")
+    assert first.code == 0, first.err
+    assert len(runs(home)) == 1
+    sandbox.pop_log()
+    return ledgerguard
+
+
+def runs(home: Path) -> list[str]:
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db")) as connection:
+        return [status for (status,) in connection.execute("SELECT status FROM runs ORDER BY id")]
+
+
+def calls(sandbox: SandboxServer) -> int:
+    return sum(each.endpoint != "token" for each in sandbox.pop_log())
+
+
+def test_no_news_is_one_call_and_no_run_and_the_company_is_current(
+    loaded: Ledgerguard, sandbox: SandboxServer, home: Path
+) -> None:
+    realm = RealmId(sandbox.realm_id)
+    with ControlPlane.open(load_settings()) as control:
+        before = control.sync_states.read([realm])[realm]["Customer"]
+        again = loaded("sync", "--json")
+        after = control.sync_states.read([realm])[realm]["Customer"]
+    found = json.loads(again.out)
+    assert (again.code, found["total_entities_written"], found["errors"]) == (0, 0, [])
+    assert [each["status"] for each in found["results"]] == ["ok", "ok"]
+    assert (calls(sandbox), found["api_calls"]) == (1, 1)
+    assert runs(home) == ["SUCCESS"]
+    assert before.last_sync_at is not None
+    assert after.last_sync_at is not None
+    assert after.last_sync_at > before.last_sync_at
+
+
+def test_news_are_asked_for_once_and_belong_to_a_run(
+    loaded: Ledgerguard, sandbox: SandboxServer, home: Path
+) -> None:
+    id = str(sandbox.edit("update", "Customer", note="News")["id"])
+    found = json.loads(loaded("sync", "--json").out)
+    written = {each["entity"]: each["written"] for each in found["results"]}
+    assert written == {"Customer": 1, "Term": 0}
+    assert calls(sandbox) == found["api_calls"] == 2, "the changes, then the whole object"
+    assert runs(home) == ["SUCCESS", "SUCCESS"]
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db")) as connection:
+        (run_id,) = connection.execute("SELECT run_id FROM runs ORDER BY id DESC").fetchone()
+    with Installation.open(load_settings()) as installation:
+        _, rows = installation.bronze.sql(
+            f"SELECT run_id FROM bronze.customer_current WHERE id = '{id}'"
+        )
+    assert rows == [(run_id,)]
+
+
+@pytest.mark.parametrize("option", ["--full", "--reconcile", "--since=2026-11-01"])
+def test_what_is_asked_for_by_an_option_is_a_run(
+    loaded: Ledgerguard, home: Path, option: str
+) -> None:
+    assert loaded("sync", option).code == 0
+    assert len(runs(home)) == 2
+
+
+def test_an_outage_is_a_failed_run_and_so_is_known_to_everybody_and_its_end_is_a_run_too(
+    loaded: Ledgerguard, sandbox: SandboxServer, home: Path
+) -> None:
+    sandbox.inject("company_expired", probability=1.0)
+    assert loaded("sync").code == 1
+    sandbox.clear_faults()
+    assert loaded("sync").code == 0
+    assert runs(home) == ["SUCCESS", "FAILURE", "SUCCESS"]
+    assert loaded("sync").code == 0
+    assert len(runs(home)) == 3
+
+
+def test_without_news_dagster_is_not_even_imported(loaded: Ledgerguard) -> None:
+    del loaded
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", *COMMAND[1:], "sync"], env=command_environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert listed.returncode == 0
+    modules = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
+    assert "ledgerguard_pipeline.cli.quiet_sync" in modules
+    assert {"dagster", "fastapi"} & modules == set()
+
+
+def test_a_window_begins_where_dagsters_does() -> None:
+    now = datetime(2026, 11, 26, 15, 4, tzinfo=UTC)
+    begins = [window_begin(each, now) for each in ("monthly", "weekly", "daily")]
+    assert begins == [
+        datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC),
+        datetime(2026, 11, 26, tzinfo=UTC),
+    ]  # fmt: skip
+    assert window_begin("daily", now + timedelta(hours=9)) == datetime(2026, 11, 27, tzinfo=UTC)
