@@ -4,7 +4,7 @@ Importing Dagster and recording forty assets take many times what asking Intuit 
 begun before: if its first answers bring nothing, it ends there, as in a sweep, and if they bring
 something, a run goes on with it, without asking again.
 
-Decision 87 in docs/decisions.md.
+Decision 89 in docs/decisions.md.
 """
 
 from __future__ import annotations

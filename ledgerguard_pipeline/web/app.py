@@ -114,7 +114,8 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         yield
         await run_in_threadpool(receiver.close)
 
-    button = ConnectButton.of(settings)
+    pictured = settings.ledgerguard_connect_button is not None
+    button = ConnectButton.of(settings) if pictured else ConnectButton()
     sessions = Sessions(_keys(installation), settings.ledgerguard_admin_token)
     admin = AdminToken(settings.ledgerguard_admin_token)
     forms = FormReader(sessions)
@@ -137,7 +138,7 @@ def create_app(installation: Installed, *, host: str = "127.0.0.1") -> FastAPI:
         sign_in_router(desk),
         sync_router(SyncNow(settings, control, forms)),
         style_router(),
-        button_router(button),
+        *([button_router(button)] if pictured else ()),
         webhook_router(receiver),
         metrics_router(settings, control, receiver.counters.flush),
         readiness_router(Readiness(settings, control)),

@@ -3,7 +3,7 @@
 Intuit wants its own pictures, unchanged, and nothing drawn after them. They are not ours to hand on,
 so whoever downloaded them from Intuit names them in ``LEDGERGUARD_CONNECT_BUTTON``.
 
-Decision 86 in docs/decisions.md; "Naming and logo guidelines" in Intuit's developer documentation.
+Decision 88 in docs/decisions.md; "Naming and logo guidelines" in Intuit's developer documentation.
 """
 
 from __future__ import annotations
