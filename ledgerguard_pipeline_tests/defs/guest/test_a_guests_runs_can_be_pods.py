@@ -1,7 +1,7 @@
-"""A host project whose runs are started by Kubernetes or Celery loads companies by configuration.
+"""A host project whose runs are pods of Kubernetes loads companies by configuration.
 
 There is no cluster: an API server on loopback takes the job that Dagster's launcher creates, and what
-the pod would run is run here. Celery's task runs in this process.
+the pod would run is run here.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def cluster() -> Iterator[ApiServer]:
 def variables(
     at_home: Settings, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    """What code server, pods and workers have in common; in a cluster it comes from secrets."""
+    """What code server and pods have in common; in a cluster it comes from secrets."""
     found = {
         "BOOKS_HOME": str(at_home.ledgerguard_home), "BOOKS_CLIENT": sandbox.client_id,
         "BOOKS_SECRET": sandbox.client_secret, "BOOKS_HOST": sandbox.base_url,
@@ -166,16 +166,3 @@ def test_a_run_is_a_pod_that_needs_nothing_but_its_arguments_and_secrets(
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
         loaded(instance, run_id, sandbox.realm_id)
-
-
-def test_a_run_is_a_task_of_celery(sandbox: SandboxServer, tmp_path: Path) -> None:
-    launcher: dict[str, object] = {
-        "module": "dagster_celery.launcher", "class": "CeleryRunLauncher",
-        "config": {
-            "broker": "memory://", "backend": "cache+memory://", "default_queue": "books",
-        },
-    }  # fmt: skip
-    with instance_with(tmp_path, launcher) as instance:
-        celery = instance.run_launcher.celery  # type: ignore[attr-defined]  # of Celery's launcher
-        celery.conf.task_always_eager = True
-        loaded(instance, launched(instance, sandbox.realm_id), sandbox.realm_id)
