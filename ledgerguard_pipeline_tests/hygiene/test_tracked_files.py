@@ -174,4 +174,5 @@ def test_findings_run_alone_and_pin_what_they_look_at() -> None:
         assert "# Output:" in text, path.name
         assert "ledgerguard_pipeline" not in text.partition("set -eu")[2], path.name
         (packages,) = re.findall(r'pip" install -q --disable-pip-version-check (.+)', text)
-        assert all(re.fullmatch(r"[\w-]+==[\w.]+", each) for each in packages.split()), path.name
+        pins = packages.replace('"', "").split()
+        assert all(re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", each) for each in pins), path.name
