@@ -28,6 +28,7 @@ _DAMAGE = (
     "Serialization Error",
 )
 _LOG = ("replaying WAL", "Corrupt WAL file")
+_OF_ANOTHER_COPY = ("checkpoint iteration does not match", "WAL does not match database file")
 
 
 @overload
@@ -51,6 +52,12 @@ def unusable(path: Path, error: duckdb.Error, *, opening: bool) -> BronzeUnusabl
         return BronzeUnusable(
             f"The Bronze file {path} cannot be opened: {first_line(error)}. Check the path, its "
             "permissions and free disk space."
+        )
+    if log.exists() and any(needle in text for needle in _OF_ANOTHER_COPY):
+        return BronzeUnusable(
+            f"The write-ahead log {log} belongs to another copy of the Bronze file beside it; it was left "
+            f"behind when that copy was put in place ({first_line(error)}). Set the log aside with "
+            f"`{_aside(log)}` and run `ledgerguard sync`: it reads from Intuit what the copy is behind."
         )
     if log.exists() and (any(needle in text for needle in _LOG) or opens_alone(path)):
         return BronzeUnusable(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,9 @@ a single changed invoice among a million then rewrote 700 MB. Row groups without
 the same, and the nightly maintenance merges the others."""
 _LOG_BYTES = 256 * 1024
 """Of a large file: some 25 changed invoices, which take 0.1 s to replay whenever the file is opened."""
+_NAMES_ITS_FILE = (1, 4)
+"""Storage version from which on DuckDB refuses to replay a log into a file it does not belong to."""
+_VERSION = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = ?"
 _COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery")
 """Files that DuckDB keeps beside a database file."""
 _OTHERS = "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
@@ -76,6 +80,7 @@ class KeptInstance:
         self, connection: duckdb.DuckDBPyConnection, catalog: str, *, read_only: bool
     ) -> None:
         """Detach the file and keep the instance; end it if anything else is attached."""
+        clean = False
         try:
             if not read_only and not self._small:
                 self._keep_log(connection, catalog)
@@ -84,11 +89,12 @@ class KeptInstance:
             if not read_only:  # a commit may have chosen for itself
                 connection.execute("SET disabled_compression_methods = ''")
             clean = connection.execute(_OTHERS).fetchone() is None
-        except duckdb.Error:  # a connection to the file itself, for one
-            clean = False
-        connection.close()
-        if not clean:
-            self.end(read_only=read_only)
+        except duckdb.Error:
+            pass  # a connection to the file itself, for one; what was committed is in the log
+        finally:
+            connection.close()
+            if not clean:  # an interruption, too, must not leave the file attached
+                self.end(read_only=read_only)
 
     def end(self, *, read_only: bool | None = None) -> None:
         """End the instance for reading or for writing, or both; the next use starts one."""
@@ -113,7 +119,18 @@ class KeptInstance:
     def _keep_log(self, connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
         """The log of a large file stays, for its owner only, until there is enough of it."""
         log = wal_of(self._path)
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            size = log.stat().st_size
+        except FileNotFoundError:
+            return
+        with contextlib.suppress(OSError):  # somebody else's, whose commit was the first of it
             log.chmod(0o600)
-            if log.stat().st_size >= _LOG_BYTES:
-                connection.execute(statements.checkpoint(catalog))
+        if size >= _LOG_BYTES or not _names_its_file(connection, catalog):
+            connection.execute(statements.checkpoint(catalog))
+
+
+def _names_its_file(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:
+    """Whether the log of this database says which file, in which state, it belongs to."""
+    row = connection.execute(_VERSION, [catalog]).fetchone()
+    found = re.match(r"v(\d+)\.(\d+)", str(row[0])) if row else None
+    return found is not None and (int(found[1]), int(found[2])) >= _NAMES_ITS_FILE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.bronze import BronzeStore
+from ledgerguard_pipeline.bronze import BronzeStore, statements
 from ledgerguard_pipeline.bronze.backends import duckdb_file, kept_instance
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.backends.damage import wal_of
+from ledgerguard_pipeline.errors import BronzeUnusable
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.bronze.records import REALM, load, record
 
@@ -106,3 +108,70 @@ def test_a_file_below_the_limit_is_whole_after_every_commit(
     store.commit([load(record("1"))])
     assert not wal_of(path).exists()
     assert _asked(store, "SELECT current_setting('max_vacuum_tasks')") == 100
+
+
+def test_a_log_left_behind_is_not_replayed_into_an_older_copy_put_in_its_place(
+    store: BronzeStore, path: Path, tmp_path: Path
+) -> None:
+    older = store.snapshot(tmp_path / "older.duckdb")
+    store.commit([load(record("3"))])
+    store.maintain()
+    store.commit([load(record("4"))])
+    shutil.copy(older, path)
+    for use in (
+        lambda: BronzeStore(path, Environment.SANDBOX).counts(REALM),
+        lambda: store.commit([load(record("5"))]),
+    ):
+        with pytest.raises(BronzeUnusable, match="belongs to another copy") as refused:
+            use()
+        assert f"mv {wal_of(path)} {wal_of(path)}.damaged" in str(refused.value)
+    wal_of(path).rename(tmp_path / "aside")
+    assert store.counts(REALM) == {"Invoice": 2}
+
+
+def test_a_log_that_does_not_name_its_file_is_not_kept(
+    store: BronzeStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_file, "_STORAGE_OF_KEPT_LOGS", "v1.2.0")
+    older = path.with_name("older")
+    with monkeypatch.context() as small:
+        small.setattr(duckdb_file, "_SMALL_BYTES", 1 << 30)
+        other = BronzeStore(older, Environment.SANDBOX)
+        other.commit([load(record("1"))])
+    other.commit([load(record("2"))])
+    assert not wal_of(older).exists()
+    assert other.counts(REALM) == {"Invoice": 2}
+
+
+def test_a_file_that_was_large_once_is_written_again(
+    store: BronzeStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_file, "_SMALL_BYTES", 1 << 30)
+    store.commit([load(record("3"))])
+    assert not wal_of(path).exists()
+    assert store.counts(REALM) == {"Invoice": 3}
+
+
+@pytest.mark.parametrize("interrupted", ["the checkpoint", "the rights of the log"])
+def test_what_ends_a_use_early_does_not_leave_the_file_attached(
+    store: BronzeStore, path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    def interrupt(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        if interrupted == "the checkpoint":
+            once.setattr(kept_instance, "_LOG_BYTES", 1)
+            once.setattr(statements, "checkpoint", interrupt)
+        else:
+            once.setattr(Path, "chmod", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.commit([load(record("3"))])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import duckdb; duckdb.connect({str(path)!r}).close()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert store.counts(REALM) == {"Invoice": 3}
