@@ -110,7 +110,7 @@ def test_a_file_below_the_limit_is_whole_after_every_commit(
     assert _asked(store, "SELECT current_setting('max_vacuum_tasks')") == 100
 
 
-def test_a_log_left_behind_is_not_replayed_into_an_older_copy_put_in_its_place(
+def test_a_log_left_behind_is_not_replayed_into_an_older_copy_of_its_file(
     store: BronzeStore, path: Path, tmp_path: Path
 ) -> None:
     older = store.snapshot(tmp_path / "older.duckdb")
