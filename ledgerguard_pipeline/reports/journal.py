@@ -13,7 +13,14 @@ from decimal import Context, Decimal
 import msgspec
 
 from ledgerguard_pipeline.reports.cut import CREDITS, DEBITS
-from ledgerguard_pipeline.reports.shape import NOTHING, Cell, Report, UnreadableReport, amount
+from ledgerguard_pipeline.reports.shape import (
+    NOTHING,
+    Cell,
+    Report,
+    UnreadableReport,
+    amount,
+    iso_day,
+)
 
 _EXACT = Context(prec=200)
 _NO_DATES = frozenset({"", "0-00-00"})
@@ -169,7 +176,7 @@ def _key(cells: list[Cell], at: int | None) -> str:
 
 def _date(cells: list[Cell], at: int | None) -> str:
     text = _text(cells, at)
-    return "" if text in _NO_DATES else text
+    return "" if text in _NO_DATES else iso_day(text).isoformat()
 
 
 def _totals(report: Report, at: _Positions) -> tuple[Decimal | None, Decimal | None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 
@@ -22,6 +23,7 @@ _KINDS = frozenset(
 )
 """Column types that are no keys."""
 _INDEX_SUFFIX = re.compile(r" at index [0-9]+\Z")
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?", re.ASCII)
 NOTHING = Decimal(0)
 _MOST_DIGITS = 100
 """No amount has so many digits before or behind its point; sums of such could fill the memory."""
@@ -220,13 +222,15 @@ def read_shape(body: bytes) -> Report:
 def amount(cell: Cell) -> Decimal:
     """A number; nothing, ``""``, ``.00`` and ``0.00`` are all zero.
 
+    Commas part thousands or it is none: ``1,50`` is how other languages write one and a half.
+
     Raises:
         UnreadableReport: it is a text that is no number, or no amount anybody has.
     """
-    if not cell.value or not (text := cell.value.strip().replace(",", "")):
+    if not cell.value or not (text := cell.value.strip()):
         return NOTHING
     try:
-        found = Decimal(text)
+        found = Decimal(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     except InvalidOperation:
         raise UnreadableReport(f"{cell.text[:40]!r} stands where a number belongs") from None
     # Only a long text or an exponent can make it longer; looking at the digits takes its time.
@@ -234,6 +238,18 @@ def amount(cell: Cell) -> Decimal:
     if not found.is_finite() or (long and _digits(found) > _MOST_DIGITS):
         raise UnreadableReport(f"{cell.text[:40]!r} is no amount")
     return found
+
+
+def iso_day(text: str) -> date:
+    """A date as reports write it, in every language, with or without a time behind it.
+
+    Raises:
+        UnreadableReport: it is none.
+    """
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise UnreadableReport(f"{text[:40]!r} stands where a date belongs") from None
 
 
 def _digits(finite: Decimal) -> int:

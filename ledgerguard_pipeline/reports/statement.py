@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount
+from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount, iso_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,14 @@ def read_statement(report: Report) -> Statement:
     """The lines and totals of a statement.
 
     Raises:
-        UnreadableReport: a row has fewer cells than there are columns, or an account stands twice.
+        UnreadableReport: a row has fewer cells than there are columns, an account stands twice, or
+            a column begins on no day.
     """
     money = [at for at, each in enumerate(report.columns) if each.kind == "Money"]
     periods = tuple((report.columns[at].start, report.columns[at].end) for at in money)
+    for start, _ in periods:
+        if start is not None:
+            iso_day(start)
     lines = list(_lines(report, report.rows, money, ()))
     seen: set[str] = set()
     for each in lines:

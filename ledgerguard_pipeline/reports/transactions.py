@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ledgerguard_pipeline.reports.cut import CREDITS, DEBITS
-from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount
+from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount, iso_day
 
 _AMOUNTS = ("subt_nat_home_amount", "subt_nat_amount", "nat_home_amount", "nat_amount")
 
 
 @dataclass(frozen=True, slots=True)
 class ListedTransaction:
-    """One row of a TransactionList; ``posting`` is the text as sent, in the company's language."""
+    """One row of a TransactionList; ``date`` is an ISO text, ``posting`` one in the company's language."""
 
     type: str
     id: str
@@ -45,7 +45,7 @@ def read_transactions(report: Report) -> list[ListedTransaction]:
     """The rows of a TransactionList (with or without splits).
 
     Raises:
-        UnreadableReport: a column is missing, or a row ends before it.
+        UnreadableReport: a column is missing, a row ends before it, or a transaction has no date.
     """
     kind, whole = report.required("txn_type"), report.required(*_AMOUNTS)
     found = []
@@ -57,7 +57,7 @@ def read_transactions(report: Report) -> list[ListedTransaction]:
             ListedTransaction(
                 cells[kind].text,
                 cells[kind].key,
-                _cell(report, cells, "tx_date").text,
+                iso_day(_cell(report, cells, "tx_date").text).isoformat(),
                 _cell(report, cells, "doc_num").text,
                 _cell(report, cells, "is_no_post").text,
                 _cell(report, cells, "name").key,

@@ -96,6 +96,8 @@ class ReportRequest:
 
 
 _BOTH = frozenset({"start_date", "end_date"})
+_SPANS = ("date", "moddate", "createdate", "duedate", "svcdate")
+"""Each is asked for by its first and last day, or by a macro."""
 REPORTS: tuple[ReportType, ...] = (
     ReportType("TrialBalance", _DATES | _BASIS | {"sort_order", "summarize_column_by"}, _BOTH),
     ReportType("JournalReport", _DATES | _SORTED | {"columns"}, _BOTH, divisible=True),
@@ -172,16 +174,19 @@ def report_request(name: object, parameters: Mapping[str, object]) -> ReportRequ
                 f"{type_.name} has no parameter {given!r}; it takes {', '.join(sorted(type_.takes))}."
             )
         params[key] = CHECKS[key](key, value)
-    if "date_macro" in params and params.keys() & {"start_date", "end_date", "report_date"}:
-        raise BadInputError(f"Ask {type_.name} for a date_macro or for dates, not for both.")
+    for kind in _SPANS:
+        first, last, macro = params.get(f"start_{kind}"), params.get(f"end_{kind}"), f"{kind}_macro"
+        dated = first or last or (params.get("report_date") if kind == "date" else None)
+        if macro in params and dated:
+            raise BadInputError(f"Ask {type_.name} for a {macro} or for dates, not for both.")
+        if first and last and first > last:
+            window = "window" if kind == "date" else f"span of start_{kind} and end_{kind}"
+            raise BadInputError(
+                f"The {window} of {type_.name} ends ({last}) before it starts ({first})."
+            )
     missing = type_.needs - params.keys() - (_BOTH if "date_macro" in params else frozenset())
     if missing:
         raise BadInputError(f"{type_.name} needs {' and '.join(sorted(missing, reverse=True))}.")
     if type_.has_basis:
         params.setdefault("accounting_method", "Accrual")
-    request = ReportRequest(type_, params)
-    if request.start is not None and request.end is not None and request.start > request.end:
-        raise BadInputError(
-            f"The window of {type_.name} ends ({request.end}) before it starts ({request.start})."
-        )
-    return request
+    return ReportRequest(type_, params)

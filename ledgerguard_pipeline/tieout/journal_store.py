@@ -215,7 +215,7 @@ def _arrow(realm: str, parts: Sequence[LoadedPart]) -> Any:
     rows: dict[str, list[object]] = {name: [] for name in JOURNAL.types}
     for part in parts:
         for each in part.transactions:
-            day = _day(each.date)
+            day = date.fromisoformat(each.date) if each.date else None
             posted = min(max(day or part.end, part.start), part.end)
             for number, leg in enumerate(each.legs):
                 values = (
@@ -249,10 +249,3 @@ def _arrow(realm: str, parts: Sequence[LoadedPart]) -> Any:
             f"{DECIMALS} after the point ({error}); the journal was left as it is.",
             realm_id=realm,
         ) from None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

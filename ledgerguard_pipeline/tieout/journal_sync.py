@@ -7,16 +7,17 @@ noticed; and the current month always is read again, because costs of goods come
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.reporting import windows
 from ledgerguard_pipeline.reports.balances import read_trial_balance
-from ledgerguard_pipeline.reports.journal import JournalReading, read_journal
+from ledgerguard_pipeline.reports.journal import read_journal
 from ledgerguard_pipeline.reports.shape import Report, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.reports.transactions import read_transactions
@@ -30,6 +31,7 @@ from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LoadedPart
 from ledgerguard_pipeline.values import RealmId
 
+T = TypeVar("T")
 _ATTEMPTS = 3
 _YEARS = 60
 """Fiscal years a company's books are followed back at most."""
@@ -107,8 +109,10 @@ class JournalSync:
             facts = self._store.reports.company_facts(self._realm)
             asked = Window(eve.replace(day=1), eve, facts.fiscal_year(eve), facts.multicurrency)
             (request,) = stored_requests("TrialBalance", asked)
-            (answer,) = self._loads.request(request).answers
-            if not any(each.balance for each in read_trial_balance(answer.report).accounts):
+            load = self._loads.request(request)
+            (answer,), (id,) = load.answers, load.report_ids
+            reading = self._opened(read_trial_balance, answer.report, id)
+            if not any(each.balance for each in reading.accounts):
                 break
             day = facts.fiscal_year(eve)
         return day
@@ -128,7 +132,7 @@ class JournalSync:
         found = []
         for id, answer in zip(load.report_ids, load.answers, strict=True):
             first, last = answer.request.start or start, answer.request.end or end
-            reading = self._opened(answer.report, id)
+            reading = self._opened(read_journal, answer.report, id)
             found.append(LoadedPart(id, first, last, reading.transactions))
         if not any(part.transactions for part in found) and books_between(
             self._store.workspace, self._realm, start, end
@@ -143,16 +147,16 @@ class JournalSync:
             )
         return found
 
-    def _opened(self, report: Report, id: str) -> JournalReading:
+    def _opened(self, read: Callable[[Report], T], report: Report, id: str) -> T:
         try:
-            return read_journal(report)
+            return read(report)
         except UnreadableReport as error:
             raise NotCompared(
-                f"The JournalReport kept as {id} cannot be read: {error}. The journal was left as "
+                f"The {report.name} kept as {id} cannot be read: {error}. The journal was left as "
                 "it is.",
                 FindingKind.REPORT_UNREADABLE,
                 realm_id=str(self._realm),
-                entity="JournalReport",
+                entity=report.name,
             ) from None
 
     def _changed(self, since: datetime, today: date, last: date) -> Iterable[date]:
@@ -174,8 +178,9 @@ class JournalSync:
             },
         )
         # What changed is little, however long the books are: one call.
-        for answer in self._loads.request(request, months=12 * _YEARS).answers:
-            for each in read_transactions(answer.report):
+        load = self._loads.request(request, months=12 * _YEARS)
+        for answer, id in zip(load.answers, load.report_ids, strict=True):
+            for each in self._opened(read_transactions, answer.report, id):
                 yield date.fromisoformat(each.date)
 
     def _bronze_at(self) -> datetime | None:

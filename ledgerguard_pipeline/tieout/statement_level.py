@@ -16,7 +16,7 @@ import msgspec
 
 from ledgerguard_pipeline.bronze.read.company_facts import CompanyFacts
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.ingestion.report_loads import ReportLoad, ReportLoads
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport, read_shape
 from ledgerguard_pipeline.reports.statement import Statement, read_statement
@@ -145,15 +145,26 @@ class Statements:
         load = self.loads.request(request)
         try:
             answer = _Answer(read_statement(load.answers[0].report), load.report_ids[0])
-            return answer, _cells(answer.statement, accounts, closed)
         except UnreadableReport as error:
-            raise NotCompared(
-                f"The {request.type.name} kept as {load.report_ids[0]} cannot be compared: {error}. "
-                "Nothing was concluded from it; run the check again.",
-                FindingKind.REPORT_UNREADABLE,
-                realm_id=str(self.realm),
-                entity=request.type.name,
-            ) from None
+            raise self._unusable(load, str(error), FindingKind.REPORT_UNREADABLE) from None
+        monthly = "summarize_column_by" in request.params
+        if monthly and not any(start for start, _ in answer.statement.periods):
+            why = "its columns do not say which month they are of"
+            raise self._unusable(load, why, FindingKind.REPORT_UNREADABLE)
+        theirs = _cells(answer.statement, accounts, closed)
+        if _sound(ours) and not answer.statement.own():
+            why = "it shows no account, and the journal has amounts"
+            raise self._unusable(load, why, FindingKind.REPORT_EMPTY)
+        return answer, theirs
+
+    def _unusable(self, load: ReportLoad, why: str, kind: FindingKind) -> NotCompared:
+        return NotCompared(
+            f"The {load.report} kept as {load.report_ids[0]} cannot be compared: {why}. "
+            "Nothing was concluded from it; run the check again.",
+            kind,
+            realm_id=str(self.realm),
+            entity=load.report,
+        )
 
     def _kept(self, request: ReportRequest) -> _Answer | None:
         """The newest whole answer to this question that Bronze has."""

@@ -9,7 +9,7 @@ import pytest
 from ledgerguard_pipeline.reports.balances import read_aging, read_trial_balance
 from ledgerguard_pipeline.reports.cut import why_cut
 from ledgerguard_pipeline.reports.journal import read_journal
-from ledgerguard_pipeline.reports.shape import Report, amount
+from ledgerguard_pipeline.reports.shape import Cell, Report, UnreadableReport, amount, iso_day
 from ledgerguard_pipeline.reports.statement import read_statement
 from ledgerguard_pipeline.reports.table import flat, titles
 from ledgerguard_pipeline.reports.transactions import read_beginnings, read_transactions
@@ -214,3 +214,23 @@ def test_reports_without_a_reading_of_their_own_are_read_by_key() -> None:
     assert column(owed, "subt_neg_open_bal") == ["-12345678.00", "100.00"]
     assert [amount(cells[-1]) for cells in owed.data_rows()] == [D("-12345678.00"), D("100.00")]
     assert [row.group for row in flat(owed)] == [""] * 5
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [("1,234,567.89", "1234567.89"), ("-1,234", "-1234"), ("12345.5", "12345.5"), (".25", "0.25")],
+)
+def test_commas_part_thousands(text: str, value: str) -> None:
+    assert amount(Cell(text)) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1,50", "1.234,50", "1,2345", "12,34,567", ",5", "1 234,50"])
+def test_an_amount_in_the_manner_of_another_language_is_not_read_as_a_larger_one(text: str) -> None:
+    with pytest.raises(UnreadableReport, match="where a number belongs"):
+        amount(Cell(text))
+
+
+@pytest.mark.parametrize("text", ["31/10/2026", "10/31/2026", "31 oct. 2026", "2026-02-30", ""])
+def test_a_date_in_the_manner_of_another_language_is_none(text: str) -> None:
+    with pytest.raises(UnreadableReport, match="where a date belongs"):
+        iso_day(text)

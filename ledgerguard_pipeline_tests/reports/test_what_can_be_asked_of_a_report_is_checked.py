@@ -52,6 +52,16 @@ def test_ids_and_columns_may_be_lists() -> None:
         ("TrialBalance", {}, "needs start_date and end_date"),
         ("TaxSummary", MONTH, "needs agency_id"),
         ("TrialBalance", {**MONTH, "date_macro": "Today"}, "not for both"),
+        (
+            "TransactionList",
+            {**MONTH, "moddate_macro": "Today", "start_moddate": "2026-10-01"},
+            "a moddate_macro or for dates, not for both",
+        ),
+        (
+            "TransactionList",
+            {**MONTH, "start_moddate": "2026-10-02", "end_moddate": "2026-10-01"},
+            "span of start_moddate and end_moddate of TransactionList ends",
+        ),
         ("TrialBalance", {**MONTH, "end_date": "31.10.2026"}, "write a date as in 2026-10-31"),
         ("TrialBalance", {**MONTH, "accounting_method": "Guess"}, "one of Accrual, Cash"),
         (

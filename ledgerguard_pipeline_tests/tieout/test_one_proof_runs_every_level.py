@@ -19,6 +19,15 @@ from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_
 from ledgerguard_pipeline_tests.tieout.documents import unexplained
 
 MARCH = date(2026, 3, 31)
+NAMED = {"empty": FindingKind.REPORT_EMPTY, "written_locally": FindingKind.REPORT_UNREADABLE}
+AT_ONCE = [
+    ("empty", ["ProfitAndLoss", "TransactionList", "AgedReceivables"]),
+    ("empty", ["BalanceSheet", "AgedPayables"]),
+    ("written_locally", ["TrialBalance", "ProfitAndLoss", "AgedReceivables"]),
+    ("written_locally", ["TransactionList"]),
+    ("written_locally", ["JournalReport"]),
+]
+"""The sandbox's switch, and reports of several levels in their order, each of which is named."""
 
 
 @pytest.fixture
@@ -123,6 +132,23 @@ def test_another_language_is_named_and_accounts_are_compared_by_their_ids(books:
     assert "Facture" not in finding.text
     assert "Chèque de paie" in finding.text
     assert result.unexplained == ()
+
+
+@pytest.mark.parametrize("fault, reports", AT_ONCE)
+def test_a_report_that_shows_nothing_or_writes_otherwise_is_named_and_never_equal(
+    books: Books, tmp_path: Path, fault: str, reports: list[str]
+) -> None:
+    for table in ("silver._listed_months", "bronze._reports"):  # none is answered by a kept one
+        change(tmp_path, f"DELETE FROM books.{table}")
+    before = books.journal_balances()
+    books.sandbox.set(reports={fault: reports})
+    result = prove(books, OCTOBER)
+    assert result.state is ProofState.NOT_COMPARED
+    assert {each.kind for each in result.findings} == {NAMED[fault]}
+    named = [next(name for name in reports if name in each.text) for each in result.findings]
+    assert named == reports
+    assert result.unexplained == ()
+    assert books.journal_balances() == before
 
 
 class Looking:

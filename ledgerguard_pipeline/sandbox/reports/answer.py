@@ -20,7 +20,13 @@ from ledgerguard_pipeline.sandbox.reports.journals import (
     journal_report,
     transaction_list,
 )
-from ledgerguard_pipeline.sandbox.reports.layout import Json, Report, shuffled, written
+from ledgerguard_pipeline.sandbox.reports.layout import (
+    Json,
+    Report,
+    shuffled,
+    write_locally,
+    written,
+)
 from ledgerguard_pipeline.sandbox.reports.request import Asked, read
 from ledgerguard_pipeline.sandbox.reports.statements import (
     balance_sheet,
@@ -72,6 +78,8 @@ class Reports:
         self._answers += 1
         if switches.order == "shuffled":
             shuffled(report, Random(self._answers))
+        if name in switches.written_locally:
+            write_locally(report)
         cut(report, switches)
         if name in switches.without_body:
             return Answer(200, b"")

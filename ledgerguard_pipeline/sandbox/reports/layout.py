@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +12,9 @@ from typing import NamedTuple
 from ledgerguard_pipeline.sandbox.report_switches import ReportSwitches
 
 Json = dict[str, object]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT = re.compile(r"-?[0-9]+\.[0-9]+")
+_POINTS = str.maketrans(",.", ".,")
 
 
 class Cell(NamedTuple):
@@ -117,6 +121,34 @@ def _shuffle_inside(row: Row, rng: Random) -> None:
 
 def _fixed(row: Row) -> bool:
     return isinstance(row, Section) and (row.fixed or row.header is None)
+
+
+def write_locally(report: Report) -> None:
+    """Write dates and amounts in the manner of the continent; anything else stays."""
+    for unit in report.units:
+        for row in unit:
+            _write_row_locally(row)
+
+
+def _write_row_locally(row: Row) -> None:
+    if isinstance(row, Line):
+        row.cells = _locally(row.cells)
+        return
+    row.header, row.summary = (each and _locally(each) for each in (row.header, row.summary))
+    for each in row.rows or ():
+        _write_row_locally(each)
+
+
+def _locally(cells: Sequence[Cell]) -> list[Cell]:
+    found = []
+    for cell in cells:
+        value = cell.value
+        if _DAY.fullmatch(value):
+            value = "/".join(reversed(value.split("-")))
+        elif _AMOUNT.fullmatch(value):
+            value = f"{Decimal(value):,f}".translate(_POINTS)
+        found.append(cell._replace(value=value))
+    return found
 
 
 def written(report: Report, switches: ReportSwitches) -> Json:

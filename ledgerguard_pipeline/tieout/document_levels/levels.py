@@ -192,6 +192,9 @@ class DocumentLevels:
         for _ in range(_ATTEMPTS):
             before = self._bronze_at()
             listed, report_id = self._list(start, end)
+            if not listed and self._sync.journal.legs(self._realm, start, end):
+                why = f"it shows nothing of {start} to {end}, where the journal has transactions"
+                raise self._unusable("TransactionList", report_id, why, FindingKind.REPORT_EMPTY)
             catch_up(self._store, str(self._realm))
             with self._store.workspace.read() as view:
                 if view is None:
@@ -206,13 +209,7 @@ class DocumentLevels:
                 return compare_listed(
                     listed, documents, [(start, end)], self._loaded(), kinds, report_id
                 )
-        raise NotCompared(
-            f"Documents of {start} to {end} changed each time they were compared ({_ATTEMPTS} "
-            "times). Nothing was concluded; the next run tries again.",
-            FindingKind.BOOKS_MOVED,
-            realm_id=str(self._realm),
-            entity="TransactionList",
-        )
+        raise self._moving(f"Documents of {start} to {end}", "TransactionList")
 
     def _list(self, start: date, end: date) -> tuple[list[ListedTransaction], str]:
         facts = self._store.reports.company_facts(self._realm)
@@ -226,14 +223,15 @@ class DocumentLevels:
             try:
                 found += read_transactions(answer.report)
             except UnreadableReport as error:
-                raise self._unusable("TransactionList", id, error) from None
+                raise self._unusable("TransactionList", id, str(error)) from None
         return found, load.report_ids[-1] if load.report_ids else ""
 
     def open_items(self, day: date) -> list[Difference]:
         """L4: what documents leave open on a day, and Intuit's reports of aging. Two calls.
 
         Raises:
-            NotCompared: Bronze lacks documents, or a report does not add up.
+            NotCompared: Bronze lacks documents, a report does not add up, or documents changed each
+                time.
             QBOAPIError, QBOAuthError, BronzeError: a report could not be read.
         """
         found: list[Difference] = []
@@ -250,9 +248,14 @@ class DocumentLevels:
                     if view is None:
                         return []
                     ours = read_open_items(view, str(self._realm), side, day, home)
+                if ours.open and ours.posted and not theirs:
+                    why = f"it shows nobody, and the journal has {ours.posted} on these accounts"
+                    raise self._unusable(side.report, report_id, why, FindingKind.REPORT_EMPTY)
                 gaps = list(compare_open_items(side, day, ours, theirs, report_id))
-                if self._bronze_at() == before:
+                if not gaps or self._bronze_at() == before:
                     break
+            else:
+                raise self._moving("Documents", side.report)
             found += gaps
         return self._tie_out.keep(self._realm, Level.OPEN_ITEMS, None, found)
 
@@ -262,7 +265,7 @@ class DocumentLevels:
         try:
             reading = read_aging(answer.report)
         except UnreadableReport as error:
-            raise self._unusable(side.report, id, error) from None
+            raise self._unusable(side.report, id, str(error)) from None
         return {each.id: (each.name, each.total) for each in reading.parties if each.total}, id
 
     def _match(self) -> Matched:
@@ -287,11 +290,26 @@ class DocumentLevels:
                 realm_id=str(self._realm),
             )
 
-    def _unusable(self, report: str, id: str, error: UnreadableReport) -> NotCompared:
+    def _moving(self, what: str, report: str) -> NotCompared:
         return NotCompared(
-            f"The {report} kept as {id} cannot be compared: {error}. Nothing was concluded from it; "
+            f"{what} changed each time they were compared with {report} ({_ATTEMPTS} times). Nothing "
+            "was concluded; the next run tries again.",
+            FindingKind.BOOKS_MOVED,
+            realm_id=str(self._realm),
+            entity=report,
+        )
+
+    def _unusable(
+        self,
+        report: str,
+        id: str,
+        why: str,
+        kind: FindingKind = FindingKind.REPORT_UNREADABLE,
+    ) -> NotCompared:
+        return NotCompared(
+            f"The {report} kept as {id} cannot be compared: {why}. Nothing was concluded from it; "
             "run the check again.",
-            FindingKind.REPORT_UNREADABLE,
+            kind,
             realm_id=str(self._realm),
             entity=report,
         )
