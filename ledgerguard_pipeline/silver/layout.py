@@ -13,7 +13,7 @@ from ledgerguard_pipeline.silver.registry.blocks import BLOCKS
 from ledgerguard_pipeline.silver.specs import Block, Child, Column, Kind
 
 SCHEMA = "silver"
-RULES = 2
+RULES = 3
 """Raised when the same columns are filled by other rules: every company is built anew."""
 
 

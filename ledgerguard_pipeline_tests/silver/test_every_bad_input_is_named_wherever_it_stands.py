@@ -193,3 +193,26 @@ def test_nothing_stops_and_the_check_names_it(tmp_path: Path) -> None:
     failed = {each.check.name: each for each in found if not each.passed}
     assert failed["every_value_is_readable"].cases == 5
     assert "money TotalAmt: a lot" in failed["every_value_is_readable"].text
+
+
+@pytest.mark.parametrize("among", [0, COUNT], ids=["alone", "among good ones"])
+@pytest.mark.parametrize(
+    "entity, payload, path",
+    [
+        ("Employee", '[{"Id":"1","SSN":"123-45-6789"}]', ""),
+        ("Employee", '{"Id":"1","SSN" : "123-45-6789"', ""),
+        (
+            "BillPayment",
+            '{"CreditCardPayment":[{"CCDetail":{"Number":"6789"}}]}',
+            "CreditCardPayment",
+        ),
+        ("Customer", '{"CurrencyRef":{"name":"x","GSTIN":"6789"}}', "CurrencyRef"),
+    ],
+)
+def test_a_misfit_is_shown_without_the_personal_numbers_in_it(
+    entity: str, payload: str, path: str, among: int
+) -> None:
+    _, misfits = read(entity, payload, among=among)
+    shown = dict(misfits)[path]
+    assert shown.endswith("...")
+    assert "6789" not in shown

@@ -6,14 +6,16 @@ the misfits, with its path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from ledgerguard_pipeline.silver.decode import deep
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded, MisfitRow, table_of_rows
 from ledgerguard_pipeline.silver.decode.values import Misfit, Value, fitting, shown
 from ledgerguard_pipeline.silver.layout import EntityTables
-from ledgerguard_pipeline.silver.specs import Child, Column, Kind, Picked
+from ledgerguard_pipeline.silver.specs import Block, Child, Column, Kind, Picked
 
 _Row = dict[str, object]
 _Element = tuple[str, Any, int | None, Any]
@@ -78,7 +80,8 @@ class _Document:
     def _misfit(self, path: str, value: object) -> None:
         if path not in self._reported:
             self._reported.add(path)
-            self._misfits.append(MisfitRow(self._position, path, shown(value)))
+            personal = personal_names(self._tables.block)
+            self._misfits.append(MisfitRow(self._position, path, shown(value, personal)))
 
     def _typed(self, element: Any, columns: Sequence[Column], at: str) -> _Row:
         return {column.name: self._value(element, column, at) for column in columns}
@@ -189,6 +192,13 @@ class _Document:
                 except Misfit:
                     self._misfit(_join(at, one.value_path), value)
         return None
+
+
+@cache
+def personal_names(block: Block) -> re.Pattern[str] | None:
+    """Finds where JSON begins to say what is personal; None for types without any of that."""
+    names = sorted({path.rpartition(".")[2] for path in block.personal})
+    return re.compile(rf'"(?:{"|".join(map(re.escape, names))})"\s*:') if names else None
 
 
 def _join(at: str, path: str) -> str:

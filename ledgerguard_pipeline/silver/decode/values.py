@@ -57,8 +57,8 @@ def fitting(value: object, kind: Kind) -> Value:
             return _exact(value)
 
 
-def shown(value: object) -> str:
-    """A misfit as text, shortened where it is long."""
+def shown(value: object, personal: re.Pattern[str] | None = None) -> str:
+    """A misfit as text, shortened where it is long and before anything ``personal`` in it."""
     if isinstance(value, str):
         text = value
     elif isinstance(value, Decimal):
@@ -67,7 +67,9 @@ def shown(value: object) -> str:
         text = _as_json(value)
     if not _is_text(text):
         text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+    secret = personal.search(text) if personal else None
+    end = min(_LONGEST_TEXT, secret.start()) if secret else _LONGEST_TEXT
+    return text if len(text) <= end else f"{text[:end]}..."
 
 
 def _as_json(value: object) -> str:
