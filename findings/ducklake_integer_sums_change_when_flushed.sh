@@ -14,8 +14,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check \
-    duckdb==1.5.5 duckdb-extension-ducklake==1.5.5
+"$folder/venv/bin/pip" install -q --disable-pip-version-check duckdb==1.5.5 duckdb-extension-ducklake==1.5.5
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 from pathlib import Path
