@@ -35,6 +35,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 from ledgerguard_pipeline_tests.connect_many import connect_all
 
 _WORKER = Path(__file__).parent / "clients" / "sweep.py"
+_CONNECT = Path(__file__).parent / "clients" / "connect.py"
 _IDLE_SECONDS = 600
 _EDITED_SHARE = 0.05
 _BUDGET = "1000000000"
@@ -81,10 +82,23 @@ class Pass:
 
 
 class Fleet:
-    """A sandbox of many companies and a home in which all of them are connected."""
+    """A sandbox of many companies and a home in which all of them are connected.
 
-    def __init__(self, folder: Path, *, realms: int, shards: int) -> None:
+    ``code`` is the folder of the build that is measured, ``worker`` the program that makes a run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        realms: int,
+        shards: int,
+        code: Path = ROOT,
+        worker: Path = _WORKER,
+    ) -> None:
         self._folder = folder
+        self._code = code
+        self._worker = worker
         self._shards = shards
         self.realms = realms
         self.sandbox = SandboxProcess(companies=realms, invoices=8)
@@ -93,11 +107,13 @@ class Fleet:
         began = time.perf_counter()
         self.sandbox.start()
         self.sandbox_seconds = time.perf_counter() - began
-        home = self._folder / "home"
-        self.settings = settings_of(home)
         began = time.perf_counter()
-        with ControlPlane.open(self.settings) as control:
-            connect_all(control, self.sandbox.issue_tokens())
+        issued = self.sandbox.issue_tokens()
+        if self._code == ROOT:
+            with ControlPlane.open(settings_of(self._folder / "home")) as control:
+                connect_all(control, issued)
+        else:  # its own control plane: today's may be of a newer layout
+            self._program(_CONNECT, self._folder, msgspec.to_builtins(issued))
         self.connected_seconds = time.perf_counter() - began
         return self
 
@@ -160,9 +176,13 @@ class Fleet:
     def _run(self, task: str, shard: int) -> Finished:
         folder = self._folder / f"{task}-{shard}"
         folder.mkdir(exist_ok=True)
+        order = {"task": task, "shard": shard, "shards": self._shards}
+        return self._program(self._worker, folder, order)
+
+    def _program(self, program: Path, folder: Path, order: object) -> Finished:
         environment = {
             **clean_environment(),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self._code),
             "INTUIT_CLIENT_ID": self.sandbox.client_id,
             "INTUIT_CLIENT_SECRET": self.sandbox.client_secret,
             "INTUIT_BASE_URL": self.sandbox.base_url,
@@ -170,9 +190,8 @@ class Fleet:
             # The default is for a dozen companies; a fleet buys more calls of Intuit.
             "LEDGERGUARD_MONTHLY_CALL_BUDGET": _BUDGET,
         }
-        order = {"task": task, "shard": shard, "shards": self._shards}
         return run(
-            [sys.executable, str(_WORKER)], environment=environment, folder=folder, order=order
+            [sys.executable, str(program)], environment=environment, folder=folder, order=order
         )
 
 
@@ -245,18 +264,32 @@ def bench_fleet(
         What,
         typer.Option(help="parts: the company page, PostgreSQL claims, DuckLake commits, Celery."),
     ] = What.SWEEPS,
+    against: Annotated[
+        str | None,
+        typer.Option(help="A commit: only compare this build with that one, in one run."),
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure what many companies cost: runs, events, CPU time, calls and memory."""
+    from benchmarks.fleet_against import measure_against
+
     command = "make bench-fleet"
     found: list[Finding] = []
+    if against is not None:
+        what, write = What.SWEEPS, False
     if what is not What.PARTS:
         try:
-            with _folder() as folder:
-                for finding in measure(folder, realms=realms, shards=shards):
+            with working_folder() as folder:
+                size = {"realms": realms, "shards": shards}
+                findings = (
+                    measure(folder, **size)
+                    if against is None
+                    else measure_against(folder, **size, commit=against)
+                )
+                for finding in findings:
                     _tell(finding, found, quiet=as_json)
         except (BenchFailed, LedgerGuardError) as error:
             sys.stderr.write(f"bench-fleet: {error}\n")
@@ -274,7 +307,7 @@ def bench_fleet(
 def _parts(*, quiet: bool) -> Iterator[str]:
     """What the measurements of the parts that grow with the fleet print."""
     for module, title in _PARTS.items():
-        with _folder() as folder:
+        with working_folder() as folder:
             done = run(
                 [sys.executable, "-m", module],
                 environment={**clean_environment(), "PYTHONPATH": str(ROOT)},
@@ -296,7 +329,8 @@ def _tell(finding: Finding, found: list[Finding], *, quiet: bool) -> None:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def working_folder() -> Iterator[Path]:
+    """A folder under ``.bench`` for the time of a measurement."""
     FOLDER.mkdir(exist_ok=True)
     path = Path(tempfile.mkdtemp(prefix="fleet-", dir=FOLDER))
     try:

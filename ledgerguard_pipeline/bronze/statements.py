@@ -234,15 +234,19 @@ def content_of(table: str, catalog: str) -> str:
     )
 
 
-def newest_headers(table: str) -> str:
-    """Headers of the newest stored versions of the ids in ``incoming``, for one company."""
+def newest_headers(table: str, realms: int) -> str:
+    """Headers of the newest stored versions of the keys in ``incoming``, of so many companies.
+
+    The companies are bound as well, so that row groups without them are not read.
+    """
     return (
-        "SELECT id, state, epoch_us(last_updated_at), sync_token, epoch_us(fetched_at), "
+        "SELECT realm_id, id, state, epoch_us(last_updated_at), sync_token, epoch_us(fetched_at), "
         "payload_sha256, merged_into, "
         f"epoch_us(max(CASE WHEN state NOT IN {GONE} THEN last_updated_at END) "
-        "OVER (PARTITION BY id)) "
-        f"FROM {quoted(table)} WHERE realm_id = $realm AND id IN (SELECT id FROM incoming) "
-        "QUALIFY row_number() OVER (PARTITION BY id ORDER BY loaded_at DESC) = 1"
+        "OVER (PARTITION BY realm_id, id)) "
+        f"FROM {quoted(table)} SEMI JOIN incoming USING (realm_id, id) "
+        f"WHERE realm_id IN ({', '.join('?' * realms)}) "
+        "QUALIFY row_number() OVER (PARTITION BY realm_id, id ORDER BY loaded_at DESC) = 1"
     )
 
 
@@ -262,6 +266,11 @@ def insert(table: str, columns: Sequence[str], rows: int) -> str:
     one = "(" + ", ".join("?" * len(columns)) + ")"
     names = ", ".join(quoted(column) for column in columns)
     return f"INSERT INTO {table} ({names}) VALUES " + ", ".join([one] * rows)
+
+
+def insert_from(source: str, table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(quoted(column) for column in columns)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
 
 
 def count_rows(rows: str) -> str:
@@ -321,18 +330,15 @@ def latest_rows(
     )
 
 
-REMEMBER_SEEN = "INSERT INTO _walk_seen SELECT $realm, $entity, $walk, id FROM incoming"
-FORGET_SEEN = "DELETE FROM _walk_seen WHERE realm_id = ? AND entity = ? AND walk_id <> ?"
 READ_WALK = (
     "SELECT walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
     "FROM _walks WHERE realm_id = ? AND entity = ? ORDER BY saved_at DESC LIMIT 1"
 )
-READ_UNFINISHED_WALKS = (
-    "SELECT entity, walk_id, started_at, cursor, rows, done, track_seen, began_at, saved_at "
-    "FROM (FROM _walks WHERE realm_id = ? "
-    "QUALIFY row_number() OVER (PARTITION BY entity ORDER BY saved_at DESC) = 1) WHERE NOT done"
+READ_UNFINISHED_WALKS_OF = (
+    "SELECT realm_id, entity, walk_id, started_at, cursor, rows, done, track_seen, began_at, "
+    "saved_at FROM (FROM _walks WHERE realm_id IN (SELECT unnest(?)) QUALIFY row_number() "
+    "OVER (PARTITION BY realm_id, entity ORDER BY saved_at DESC) = 1) WHERE NOT done"
 )
-FORGET_WALK = "DELETE FROM _walks WHERE realm_id = ? AND entity = ?"
 # In a lake there may be several rows for one entity: the highest counts.
 READ_WATERMARKS = (
     "SELECT entity, max(watermark) FROM _watermarks WHERE realm_id = ? GROUP BY entity"
@@ -363,11 +369,7 @@ LATEST_COMMIT = "SELECT max(loaded_at) FROM _loads"
 VERIFY_LOADS = (
     "SELECT load_id, realm_id, entity, epoch_us(loaded_at) FROM _loads WHERE loaded_at >= ?"
 )
-READ_FIELDS = "SELECT path, kind FROM _fields WHERE entity = ?"
-READ_QUARANTINE = (
-    "SELECT id, reason, payload_sha256 FROM _quarantine "
-    "WHERE realm_id = ? AND entity = ? AND resolved_at IS NULL"
-)
+READ_FIELDS = "SELECT entity, path, kind FROM _fields WHERE entity IN (SELECT unnest(?))"
 COUNT_QUARANTINE = (
     "SELECT entity, count(*) FROM _quarantine WHERE realm_id = ? AND resolved_at IS NULL "
     "GROUP BY entity ORDER BY entity"
@@ -375,19 +377,6 @@ COUNT_QUARANTINE = (
 COUNT_QUARANTINE_OF = (
     "SELECT realm_id, entity, count(*) FROM _quarantine WHERE resolved_at IS NULL "
     "AND realm_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY realm_id, entity"
-)
-SEEN_AGAIN = (
-    "UPDATE _quarantine SET last_seen_at = ? WHERE realm_id = ? AND entity = ? "
-    "AND resolved_at IS NULL AND (id IS NOT DISTINCT FROM ?) AND reason = ? "
-    "AND (payload_sha256 IS NOT DISTINCT FROM ?)"
-)
-RESOLVE_IDS = (
-    "UPDATE _quarantine SET resolved_at = ? WHERE realm_id = ? AND entity = ? "
-    "AND resolved_at IS NULL AND id IN (SELECT unnest(?))"
-)
-RESOLVE_UNSEEN = (
-    "UPDATE _quarantine SET resolved_at = ? WHERE realm_id = ? AND entity = ? "
-    "AND resolved_at IS NULL AND last_seen_at < ?"
 )
 LAST_LOADS = (
     "SELECT load_id, entity, arg_max(mode, loaded_at), arg_max(run_id, loaded_at), "

@@ -32,6 +32,7 @@ from ledgerguard_pipeline.bronze.maintenance.healing_step import Healing
 from ledgerguard_pipeline.bronze.maintenance.migration import import_file
 from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, maintain
+from ledgerguard_pipeline.bronze.read.company_counts import CompanyCounts
 from ledgerguard_pipeline.bronze.read.counts import living
 from ledgerguard_pipeline.bronze.read.frames import FrameQuery, build_frame
 from ledgerguard_pipeline.bronze.reports import ReportStore
@@ -82,6 +83,7 @@ class BronzeStore:
         self._follower = follower or Nobody()
         self._commits = GroupCommit(self._write)
         self._backend = backend_at(address, connect, clock, lock_wait_seconds, noticed)
+        self.company_counts = CompanyCounts(self._reading, self._backend.let_go)
 
     @property
     def name(self) -> str:
@@ -208,14 +210,6 @@ class BronzeStore:
                 return None
             return _read_walk(connection, str(realm), _type_of(entity).name)
 
-    def unfinished_walks(self, realm: RealmId | str) -> dict[str, Walk]:
-        """The full walks of a company that were begun and not finished, by entity name."""
-        with self._reading() as (connection, _):
-            if connection is None:
-                return {}
-            rows = connection.execute(statements.READ_UNFINISHED_WALKS, [str(realm)]).fetchall()
-            return {str(row[0]): Walk.of_row(row[1:]) for row in rows}
-
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.
 
@@ -298,7 +292,7 @@ class BronzeStore:
             BadInputError: it is not one reading statement, DuckDB refuses it, or nothing was
                 loaded yet.
         """
-        with self._reading(binds=False) as (connection, _):
+        with self._reading(binds=False, strict=True) as (connection, _):
             if connection is None:
                 raise BadInputError(
                     f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
@@ -362,14 +356,14 @@ class BronzeStore:
 
     @contextlib.contextmanager
     def _reading(
-        self, *, binds: bool = True
+        self, *, binds: bool = True, strict: bool = False
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, set[str]]]:
         if not self._backend.exists():
             yield None, set()
             return
         if binds and self._backend.file is not None:
             import_for_binding()
-        with self._backend.reading() as session:
+        with self._backend.reading(strict=strict) as session:
             if self._checked and session.lake:
                 yield session.connection, reenter(self._backend, session)
             elif has_schema(session):

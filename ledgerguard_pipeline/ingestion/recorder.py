@@ -220,10 +220,11 @@ class InstallationRecorder(Recorder):
             self._copy.renew()
 
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
-        with self._storage.workspace.shared(read_only=True):
-            rows = self._storage.counts(self._realm_id)
-            waiting = self._storage.quarantined(self._realm_id)
-        return {name: Counted(rows.get(name, 0), waiting.get(name, 0)) for name in entities}
+        held = self._storage.company_counts.of(self._realm_id)
+        return {
+            name: Counted(held.living.get(name, 0), held.quarantined.get(name, 0))
+            for name in entities
+        }
 
     @contextmanager
     def _tolerant(self) -> Iterator[None]:

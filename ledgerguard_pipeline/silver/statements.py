@@ -204,10 +204,18 @@ def forget_misfits(catalog: str) -> str:
     )
 
 
-def read_applied(catalog: str) -> str:
+def read_applied(catalog: str, *, realms: bool) -> str:
+    mine = " AND (realm_id IN (SELECT unnest($realms)) OR applied_to IS NULL)" if realms else ""
     return (
         "SELECT realm_id, entity, applied_to, silver_version "
-        f"FROM {at(catalog, APPLIED)} WHERE entity IN (SELECT unnest($entities))"
+        f"FROM {at(catalog, APPLIED)} WHERE entity IN (SELECT unnest($entities)){mine}"
+    )
+
+
+def read_versions(catalog: str) -> str:
+    return (
+        f"SELECT DISTINCT entity, silver_version FROM {at(catalog, APPLIED)} "
+        "WHERE entity IN (SELECT unnest($entities))"
     )
 
 

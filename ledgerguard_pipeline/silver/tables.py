@@ -35,14 +35,21 @@ class Prepared:
 class Layout:
     """Creates an entity's tables, or exchanges those of another version.
 
-    For several entity types of one transaction: what is there is looked up once.
+    For several entity types of one transaction: what is there is looked up once, and of these
+    companies only, however many others there are.
     """
 
-    def __init__(self, session: OpenStore, entities: Sequence[EntityType]) -> None:
+    def __init__(
+        self, session: OpenStore, entities: Sequence[EntityType], realms: Collection[str]
+    ) -> None:
         self._session = session
-        self._known = applied(
-            session.connection, session.catalog, [entity.name for entity in entities]
-        )
+        names = [entity.name for entity in entities]
+        self._known = applied(session.connection, session.catalog, names, realms)
+        self._versions: dict[str, set[str]] = {}
+        for entity, version in session.connection.execute(
+            statements.read_versions(session.catalog), {"entities": names}
+        ).fetchall():
+            self._versions.setdefault(str(entity), set()).add(str(version))
         self._columns: dict[str, list[str]] | None = None
 
     def prepare(self, tables: EntityTables) -> Prepared:
@@ -50,10 +57,10 @@ class Layout:
 
         Where they were exchanged every company that had rows is to be built anew.
         """
-        known = self._known.get(tables.entity.name, {})
-        versions = {version for _, version in known.values()}
+        name = tables.entity.name
+        versions = self._versions.get(name, set())
         if versions == {tables.version}:
-            since = {realm: instant for realm, (instant, _) in known.items()}
+            since = {realm: instant for realm, (instant, _) in self._known.get(name, {}).items()}
             return Prepared(since, empty=False, orderly=True)
         there = self._there()
         if not versions and all(
@@ -66,6 +73,7 @@ class Layout:
         made = {*(table.name for table in tables.tables), *statements.views_of(tables)}
         if not made.isdisjoint(there):
             wanted = [*statements.drop_entity(catalog, tables), *wanted]
+        known = applied(connection, catalog, [name]).get(name, {})
         connection.execute(";".join(wanted))
         return Prepared(dict.fromkeys(known), empty=True, orderly=True)
 
@@ -99,15 +107,20 @@ def lay_out(session: OpenStore) -> None:
 
 
 def applied(
-    connection: duckdb.DuckDBPyConnection, catalog: str, entities: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    catalog: str,
+    entities: Collection[str],
+    realms: Collection[str] | None = None,
 ) -> Applications:
     """By entity and company: up to when Bronze was applied, and by which version.
 
-    The instant is None where the company's rows are to be thrown away first.
+    The instant is None where the company's rows are to be thrown away first. With ``realms`` of
+    these companies, and of all that have such rows.
     """
     found: dict[str, dict[str, tuple[datetime | None, str]]] = {}
+    values = {"entities": list(entities)} | ({} if realms is None else {"realms": list(realms)})
     rows = connection.execute(
-        statements.read_applied(catalog), {"entities": list(entities)}
+        statements.read_applied(catalog, realms=realms is not None), values
     ).fetchall()
     for realm, entity, instant, version in rows:
         known = found.setdefault(str(entity), {})
@@ -126,7 +139,7 @@ def behind(
     """
     connection, catalog = session.connection, session.catalog
     known = (
-        applied(connection, catalog, [each.name for each in ENTITIES])
+        applied(connection, catalog, [each.name for each in ENTITIES], realms)
         if has_silver(session)
         else {}
     )

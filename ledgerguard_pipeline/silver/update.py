@@ -102,7 +102,8 @@ def _together(
     try:
         if not has_silver(session):
             lay_out(session)
-        layout = Layout(session, wanted)
+        realms = {realm for entity in wanted for realm in due[entity.name]}
+        layout = Layout(session, wanted, realms)
         applier = Applier(connection, reader, session.catalog, clock.now())
         for entity in wanted:
             _apply(applier, layout, entity, due[entity.name])

@@ -11,10 +11,10 @@ import pytest
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.entities import ENTITIES, entity_type
 from ledgerguard_pipeline.sandbox.seed.build import build_company
-from ledgerguard_pipeline.silver.checks.find import check_company
+from ledgerguard_pipeline.silver.checks.find import check_companies, check_company
 from ledgerguard_pipeline.silver.checks.sums import Scope, wrong_sums
 from ledgerguard_pipeline.silver.rebuild import rebuild
-from ledgerguard_pipeline.values import State
+from ledgerguard_pipeline.values import RealmId, State
 from ledgerguard_pipeline_tests.silver.books import NOON, REALM, Books, store_at
 
 D = Decimal
@@ -252,6 +252,28 @@ def test_references_that_lead_nowhere_are_named(
     own = "123146096291708"
     books.write(entity, {"1": payload}, realm=own)
     assert said in findings(books, entity, own)["references_resolve"]
+
+
+def test_companies_together_have_the_findings_of_each_alone(tmp_path: Path) -> None:
+    books = Books(store_at(tmp_path / "books.duckdb"))
+    clean, faulty, other = (RealmId(f"12314609629171{last}") for last in range(3))
+    books.fill(build_company(clean, 1, 2))
+    for realm in (faulty, other):
+        for entity in dict.fromkeys(entity for entity, _, _ in WRONG):
+            wrong = {str(at): each for at, (of, each, _) in enumerate(WRONG) if of == entity}
+            books.write(entity, wrong, realm=realm)
+        for at, (entity, payload, _) in enumerate(REFERENCES):
+            books.write(entity, {f"9{at}": payload}, realm=realm)
+    books.write("Customer", {"1": {"ParentRef": {"value": "2"}}, "2": {}}, realm=other)
+    alter(books, f"DELETE FROM silver.bill WHERE realm_id = '{other}' AND id < '5'")
+    alter(books, "INSERT INTO silver.vendor FROM silver.vendor WHERE realm_id = " + f"'{faulty}'")
+    alter(books, f"DELETE FROM bronze._watermarks WHERE realm_id = '{clean}'")
+    found = check_companies(books.store, {clean: ENTITIES, faulty: ENTITIES, other: ENTITIES})
+    for realm in (clean, faulty, other):
+        assert found[realm] == check_company(books.store, ENTITIES, realm), realm
+    failing = {each.check.name for each in found[faulty]["Vendor"] if not each.passed}
+    assert {"keys_are_unique", "references_resolve"} <= failing
+    assert any(not each.passed for each in found[other]["Bill"])
 
 
 def test_words_that_stand_for_tax_codes_and_shipping_are_no_references(books: Books) -> None:

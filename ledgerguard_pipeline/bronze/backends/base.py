@@ -8,7 +8,7 @@ one user at a time, a lake has many and repeats work that met a conflict.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,7 +25,7 @@ class OpenStore:
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
     deletion conflicts with every insertion into the same table. ``committing`` is held around
     COMMIT and raises where another writer may have taken over. ``known`` remembers what was found
-    out about this opening, until something is written.
+    out about this opening, until something is written. ``afterwards`` is closed when the store is.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -33,6 +33,7 @@ class OpenStore:
     lake: bool = False
     committing: Callable[[], AbstractContextManager[None]] = nullcontext
     known: dict[str, set[str]] = field(default_factory=dict, compare=False)
+    afterwards: ExitStack = field(default_factory=ExitStack, compare=False)
 
 
 class Backend(Protocol):
@@ -60,8 +61,11 @@ class Backend(Protocol):
         """Differs after every commit; None where finding out is no cheaper than reading."""
         ...
 
-    def reading(self) -> AbstractContextManager[OpenStore]:
+    def reading(self, *, strict: bool = False) -> AbstractContextManager[OpenStore]:
         """One consistent view for as long as the block lasts.
+
+        A ``strict`` reader, who runs statements of others, can write nothing and reaches no other
+        file.
 
         Raises:
             BronzeBusy, BronzeUnavailable: not to be had within the wait limit.

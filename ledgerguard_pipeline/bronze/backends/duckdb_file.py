@@ -1,4 +1,4 @@
-"""The DuckDB file: opened late, closed at once, one user at a time per process.
+"""The DuckDB file: opened late, closed as soon as nobody waits for it, one user at a time per process.
 
 DuckDB lets one process write or several read. Inside one process its POSIX lock is weaker than
 it looks: closing a second handle of the same file drops the lock of the first. Therefore all
@@ -9,7 +9,7 @@ connection gets the file attached with the right options unless it is the file's
 matters: only so the row groups can be small, and a chunk's checkpoint then rewrites 15 MB
 instead of 180 MB (measured: 37,000 against 18,000 rows/s, and half the memory).
 
-Decisions 4 and 19 in docs/decisions.md.
+Decisions 4, 19 and 88 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable, wal_of
 from ledgerguard_pipeline.bronze.backends.kept_instance import Connect, KeptInstance
+from ledgerguard_pipeline.bronze.backends.relay import Relay
 from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.private_folder import make_private
@@ -141,6 +142,7 @@ class BronzeFile:
         self._known_good = False
         self._once = _WaitingOnce()
         self._shared = SharedOpening(clock)
+        self._relay = Relay(clock)
 
     @property
     def file(self) -> Path:
@@ -159,9 +161,12 @@ class BronzeFile:
             stats.append(wal_of(self.path).stat())
         return max(each.st_mtime_ns for each in stats), sum(each.st_size for each in stats)
 
-    def reading(self) -> AbstractContextManager[OpenStore]:
-        """The file, open read-only for the block: nobody can write meanwhile."""
-        return self.session(read_only=True)
+    def reading(self, *, strict: bool = False) -> AbstractContextManager[OpenStore]:
+        """The file for the block: nobody else can write meanwhile.
+
+        A ``strict`` reader can write nothing himself either, and reaches no other file.
+        """
+        return self.session(read_only=True, strict=strict)
 
     def write(self, realms: Sequence[str], work: Callable[[OpenStore], Written]) -> Written:  # noqa: ARG002  # a Place
         """Do the work once, with the whole file held."""
@@ -197,7 +202,7 @@ class BronzeFile:
         return {str(name) for catalog, schema, name in found if (catalog, schema) == mine}
 
     @contextlib.contextmanager
-    def session(self, *, read_only: bool) -> Iterator[OpenStore]:
+    def session(self, *, read_only: bool, strict: bool = False) -> Iterator[OpenStore]:
         """Open the file, hand it over, close it whatever happens.
 
         Raises:
@@ -206,11 +211,11 @@ class BronzeFile:
         """
         with self._translated(read_only=read_only):
             if self._shared.serves(read_only=read_only):
-                with self._shared.use(lambda only: self._opened(read_only=only)) as session:
+                with self._shared.use(lambda only: self._passed_on(read_only=only)) as session:
                     yield session
             else:
                 self._shared.let_go()
-                with self._opened(read_only=read_only) as session:
+                with self._passed_on(read_only=read_only, strict=strict) as session:
                     yield session
 
     @contextlib.contextmanager
@@ -231,9 +236,19 @@ class BronzeFile:
             ) from error
 
     @contextlib.contextmanager
-    def _opened(self, *, read_only: bool) -> Iterator[OpenStore]:
+    def _passed_on(self, *, read_only: bool, strict: bool = False) -> Iterator[OpenStore]:
+        """The file as another thread of this store left it open, or opened."""
         if not read_only:
             import_for_binding()
+        with self._relay.use(
+            self._opened, read_only=read_only, strict=strict, wait_seconds=self._wait
+        ) as session:
+            if session is None:
+                raise self._busy(os.getpid())
+            yield session
+
+    @contextlib.contextmanager
+    def _opened(self, read_only: bool) -> Iterator[OpenStore]:  # noqa: FBT001  # an Opened
         mutex = _mutexes.of(self.path)
         deadline = self._clock.monotonic() + self._wait
         if not mutex.acquire(timeout=self._wait):
@@ -242,13 +257,14 @@ class BronzeFile:
             if not read_only:
                 make_private(self.path.parent)
             session = self._open(read_only=read_only, deadline=deadline)
-            try:
-                yield session
-            except BaseException:
-                session.connection.close()
-                self._instance.end(read_only=read_only)
-                raise
-            self._instance.give_back(session.connection, session.catalog, read_only=read_only)
+            with session.afterwards:
+                try:
+                    yield session
+                except BaseException:
+                    session.connection.close()
+                    self._instance.end(read_only=read_only)
+                    raise
+                self._instance.give_back(session.connection, session.catalog, read_only=read_only)
         finally:
             mutex.release()
 

@@ -85,7 +85,7 @@ class DuckLake:
         """Nothing cheaper than a read tells."""
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[OpenStore]:
+    def reading(self, *, strict: bool = False) -> Iterator[OpenStore]:  # noqa: ARG002  # all are
         """One snapshot of the lake for the block."""
         connection = self._patiently(self._begin_reading, "reading")
         try:

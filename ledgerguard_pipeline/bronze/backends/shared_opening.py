@@ -67,15 +67,15 @@ class SharedOpening:
         held: _Held = self._mine.held
         session = held.session or held.open(opened)
         held.users += 1
-        failed = True
         try:
             yield session
-            failed = False
-        finally:
+        except BaseException as error:
             held.users -= 1
-            # What failed may have left the connection of no use.
-            if failed or (not held.users and held.seconds > LONGEST):
-                held.close()
+            held.close(error)  # what failed may have left the connection of no use
+            raise
+        held.users -= 1
+        if not held.users and held.seconds > LONGEST:
+            held.close()
 
 
 class _Held:
@@ -98,6 +98,11 @@ class _Held:
         self._since = self._clock.monotonic()
         return session
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
+        """Give it back; with an ``error`` as an opening that is of no use any more."""
         self.session = None
-        self._stack.pop_all().close()
+        stack = self._stack.pop_all()
+        if error is None:
+            stack.close()
+        else:
+            stack.__exit__(type(error), error, error.__traceback__)

@@ -61,16 +61,15 @@ def _copy_file(
     """Copy the checkpointed file while nobody else can write."""
     if target.resolve() == file or (target.exists() and target.samefile(file)):
         raise BadInputError("A snapshot needs a different path from the Bronze file.")
-    # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
-    with contextlib.ExitStack() as handles:
 
-        def work(session: OpenStore) -> None:
-            check(session)
-            session.connection.execute(statements.checkpoint(session.catalog))
-            source = handles.enter_context(file.open("rb"))
-            _copy(source.fileno(), partial)
+    def work(session: OpenStore) -> None:
+        check(session)
+        session.connection.execute(statements.checkpoint(session.catalog))
+        # Closing this handle would drop DuckDB's POSIX lock: it outlives the session.
+        source = session.afterwards.enter_context(file.open("rb"))
+        _copy(source.fileno(), partial)
 
-        backend.write((), work)
+    backend.write((), work)
 
 
 def _copy_lake(

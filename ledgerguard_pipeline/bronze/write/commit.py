@@ -9,7 +9,7 @@ back before anybody learns that the data is safe.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,25 +18,24 @@ import duckdb
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
-from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome, WalkStep
-from ledgerguard_pipeline.bronze.write import quarantine
-from ledgerguard_pipeline.bronze.write.deduplicate import (
-    Batch,
+from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
+from ledgerguard_pipeline.bronze.write.arrow_rows import (
+    Chosen,
     arrow_slices,
-    collapse,
-    decide,
-    id_table,
+    key_table,
     watermark_table,
 )
-from ledgerguard_pipeline.bronze.write.differences import Difference
+from ledgerguard_pipeline.bronze.write.deduplicate import decide
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
+from ledgerguard_pipeline.bronze.write.load_part import LOAD_COLUMNS, LoadPart
+from ledgerguard_pipeline.bronze.write.quarantine import Quarantine
 from ledgerguard_pipeline.bronze.write.schema_drift import describe, new_fields
 from ledgerguard_pipeline.bronze.write.version_order import Version, microseconds, stored_version
 from ledgerguard_pipeline.bronze.write.versions import newest_payloads, note_restatements
+from ledgerguard_pipeline.bronze.write.walk_steps import WalkSteps
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.members import always_there
-from ledgerguard_pipeline.values import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -45,25 +44,6 @@ _TICK = timedelta(microseconds=1)
 # first load. It saves a seventh of Bronze where there are many rows, and nothing where few.
 _MANY_RECORDS = 5_000
 _QUICK_CHECKPOINT = "SET disabled_compression_methods = 'fsst'"
-_LOAD_COLUMNS = (
-    "load_id",
-    "realm_id",
-    "entity",
-    "mode",
-    "run_id",
-    "final",
-    "fetched",
-    "written",
-    "deleted",
-    "unchanged",
-    "stale",
-    "quarantined",
-    "api_calls",
-    "fetched_bytes",
-    "watermark",
-    "started_at",
-    "loaded_at",
-)
 _FIELD_COLUMNS = (
     "realm_id",
     "entity",
@@ -73,42 +53,6 @@ _FIELD_COLUMNS = (
     "load_id",
     "first_seen_at",
 )
-_WALK_COLUMNS = (
-    "realm_id",
-    "entity",
-    "walk_id",
-    "started_at",
-    "cursor",
-    "rows",
-    "done",
-    "track_seen",
-    "began_at",
-    "saved_at",
-    "load_id",
-)
-
-
-def _growth(chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Version]) -> int:
-    """By how many living objects an entity grows once the chosen versions are on top."""
-    grown = 0
-    for record, version in chosen:
-        held = stored.get(record.id)
-        was_alive = held is not None and not held.gone
-        grown += (not version.gone) - was_alive
-    return grown
-
-
-def _updates(
-    chosen: Sequence[tuple[Record, Version]], stored: Mapping[str, Version], batch: Batch
-) -> int:
-    """How many objects that were held alive changed; another name alone is no change."""
-    return sum(
-        not version.gone
-        and (held := stored.get(record.id)) is not None
-        and not held.gone
-        and batch.restated.get(record.id) is not Difference.RENAMED
-        for record, version in chosen
-    )
 
 
 class Committer:
@@ -141,12 +85,9 @@ class Committer:
             if before is not None:
                 before()
             self._first = first = self._next_instant()
-            outcomes = [
-                _nothing(load) if load.quiet else self._write(load, first + position * _TICK)
-                for position, load in enumerate(loads)
-            ]
+            outcomes = self._write(loads, first)
             moved = self._save_watermarks(loads, first)
-            insert_rows(connection, "_loads", _LOAD_COLUMNS, self._records)
+            insert_rows(connection, "_loads", LOAD_COLUMNS, self._records)
             self.outcomes = outcomes = self._with_quarantine(outcomes)
             crashpoint("before_bronze_commit")
             with self._session.committing():
@@ -174,63 +115,82 @@ class Committer:
         last = None if row is None else row[0]
         return self._now if last is None else max(self._now, last + _TICK)
 
-    def _write(self, load: Load, loaded_at: datetime) -> LoadOutcome:
-        realm, entity = str(load.realm_id), load.entity.name
-        self._ensure_table(load)
-        batch = collapse(load) if load.records or load.rejects else Batch()
-        stored = self._stored(load, list(batch.newest)) if batch.newest else {}
-        payloads = partial(newest_payloads, self._connection, load)
-        chosen = decide(batch, stored, payloads, always_there(entity))
-        if chosen:
-            for rows in arrow_slices(load, chosen, microseconds(loaded_at)):
-                self._connection.register("incoming", rows)
-                self._connection.execute(statements.append(load.entity.table))
-                self._connection.unregister("incoming")
+    def _write(self, loads: Sequence[Load], first: datetime) -> list[LoadOutcome]:
+        """Write the rows of all loads, those of one entity type with the same few statements.
+
+        Of two loads of one company's entity type the second is written when the first is there.
+        """
+        outcomes = [_nothing(load) for load in loads]
+        left = [position for position, load in enumerate(loads) if not load.quiet]
+        self._read_watermarks({str(loads[position].realm_id) for position in left})
+        while left:
+            now: dict[tuple[str, str], int] = {}
+            later: list[int] = []
+            for position in left:
+                key = (str(loads[position].realm_id), loads[position].entity.name)
+                if key in now:
+                    later.append(position)
+                else:
+                    now[key] = position
+            parts = {
+                position: LoadPart(loads[position], first + position * _TICK)
+                for position in now.values()
+            }
+            self._write_parts([*parts.values()])
+            for position, part in parts.items():
+                outcomes[position] = self._recorded(part)
+            left = later
+        return outcomes
+
+    def _write_parts(self, parts: Sequence[LoadPart]) -> None:
+        by_type: dict[str, list[LoadPart]] = {}
+        for part in parts:
+            by_type.setdefault(part.load.entity.name, []).append(part)
+        walks = WalkSteps(self._session, [part.load for part in parts])
+        quarantine = Quarantine(self._connection, [part.load for part in parts])
+        known = self._known_fields(list(by_type))
+        sights: list[tuple[object, ...]] = []
+        for entity, mine in by_type.items():
+            self._append(mine)
+            for part in mine:
+                self._note(part, walks, quarantine)
+                sights += self._note_fields(part, known.setdefault(entity, set()))
+        walks.save()
+        quarantine.save()
+        insert_rows(self._connection, "_fields", _FIELD_COLUMNS, sights)
+
+    def _append(self, parts: Sequence[LoadPart]) -> None:
+        """Put on top of what is stored what is newer, of loads of one entity type."""
+        self._ensure_table(parts[0].load)
+        table = parts[0].load.entity.table
+        stored = self._stored(table, parts)
+        for part in parts:
+            entity = part.load.entity.name
+            part.stored = stored.get(str(part.load.realm_id), {})
+            payloads = partial(newest_payloads, self._connection, part.load)
+            part.chosen = decide(part.batch, part.stored, payloads, always_there(entity))
+        chosen = (Chosen(one.load, one.chosen, microseconds(one.loaded_at)) for one in parts)
+        for rows in arrow_slices(chosen):
+            self._connection.register("incoming", rows)
+            self._connection.execute(statements.append(table))
+            self._connection.unregister("incoming")
+
+    def _note(self, part: LoadPart, walks: WalkSteps, quarantine: Quarantine) -> None:
+        load, batch, loaded_at = part.load, part.batch, part.loaded_at
         note_restatements(self._connection, load, batch.restated, loaded_at)
-        fields = self._note_fields(load, chosen, loaded_at)
         swept_since = None
         if load.walk is not None:
-            began_at = self._save_walk(load, load.walk, batch, loaded_at)
+            # A quarantined object was met as well: it exists, though it could not be stored.
+            met = [*batch.newest, *(one.id for one in batch.rejects if one.id is not None)]
+            began_at = walks.add(load, load.walk, met, loaded_at)
             swept_since = began_at if load.walk.done else None
-        quarantine.settle(self._connection, load, batch, loaded_at, swept_since=swept_since)
-        deleted = sum(1 for _, version in chosen if version.gone)
-        outcome = LoadOutcome(
-            load_id=str(load.load_id),
-            realm_id=realm,
-            entity=entity,
-            fetched=len(load.records) + len(load.rejects),
-            written=len(chosen) - deleted,
-            deleted=deleted,
-            unchanged=batch.unchanged,
-            stale=batch.stale,
-            quarantined=len(batch.rejects),
-            new_fields=fields,
-            living=_growth(chosen, stored),
-            updated=_updates(chosen, stored, batch),
-            renamed=sum(why is Difference.RENAMED for why in batch.restated.values()),
-        )
-        self._expected.add((outcome.load_id, realm, entity, microseconds(loaded_at)))
-        self._records.append(
-            (
-                outcome.load_id,
-                realm,
-                entity,
-                load.mode.value,
-                None if load.run_id is None else str(load.run_id),
-                load.final,
-                outcome.fetched,
-                outcome.written,
-                outcome.deleted,
-                outcome.unchanged,
-                outcome.stale,
-                outcome.quarantined,
-                load.api_calls,
-                load.fetched_bytes,
-                load.watermark,
-                load.started_at,
-                loaded_at,
-            )
-        )
+        quarantine.settle(load, batch, loaded_at, swept_since=swept_since)
+
+    def _recorded(self, part: LoadPart) -> LoadOutcome:
+        outcome = part.outcome()
+        at = microseconds(part.loaded_at)
+        self._expected.add((outcome.load_id, outcome.realm_id, outcome.entity, at))
+        self._records.append(part.record(outcome))
         return outcome
 
     def _with_quarantine(self, outcomes: Sequence[LoadOutcome]) -> list[LoadOutcome]:
@@ -251,83 +211,48 @@ class Committer:
                 self._connection.execute(statement)
             self._present.add(load.entity.table)
 
-    def _stored(self, load: Load, ids: list[str]) -> dict[str, Version]:
-        self._connection.register("incoming", id_table(ids))
+    def _stored(self, table: str, parts: Sequence[LoadPart]) -> dict[str, dict[str, Version]]:
+        """The newest stored versions of what the loads bring, by company and id."""
+        ids = {str(part.load.realm_id): part.batch.newest.keys() for part in parts}
+        realms = [realm for realm, mine in ids.items() if mine]
+        found: dict[str, dict[str, Version]] = {}
+        if not realms:
+            return found
+        self._connection.register("incoming", key_table(ids))
         try:
             rows = self._connection.execute(
-                statements.newest_headers(load.entity.table), {"realm": str(load.realm_id)}
+                statements.newest_headers(table, len(realms)), realms
             ).fetchall()
         finally:
             self._connection.unregister("incoming")
-        return {str(id): stored_version(self._now, *header) for id, *header in rows}
+        for realm, id, *header in rows:
+            found.setdefault(str(realm), {})[str(id)] = stored_version(self._now, *header)
+        return found
 
-    def _note_fields(
-        self, load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: datetime
-    ) -> tuple[str, ...]:
-        payloads = [record.payload for record, _ in chosen if record.payload is not None]
+    def _known_fields(self, entities: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
+        known: dict[str, set[tuple[str, str]]] = {}
+        rows = self._connection.execute(statements.READ_FIELDS, [entities]).fetchall()
+        for entity, path, kind in rows:
+            known.setdefault(str(entity), set()).add((str(path), str(kind)))
+        return known
+
+    def _note_fields(self, part: LoadPart, known: set[tuple[str, str]]) -> list[tuple[object, ...]]:
+        """Rows for fields that are new; they are ``known`` to the next load."""
+        load = part.load
+        payloads = [record.payload for record, _ in part.chosen if record.payload is not None]
         if not payloads:
-            return ()
+            return []
         realm, entity = str(load.realm_id), load.entity.name
-        known = {
-            (str(path), str(kind))
-            for path, kind in self._connection.execute(statements.READ_FIELDS, [entity]).fetchall()
-        }
         fields = new_fields(payloads, known)
         # Until a first load is complete (its watermark is set) everything is new: no drift.
-        baseline = entity not in self._stored_watermarks(realm)
-        insert_rows(
-            self._connection,
-            "_fields",
-            _FIELD_COLUMNS,
-            [
-                (realm, entity, path, kind, baseline, str(load.load_id), loaded_at)
-                for path, kind in fields
-            ],
-        )
-        return () if baseline else describe(fields, known)
-
-    def _save_walk(self, load: Load, step: WalkStep, batch: Batch, loaded_at: datetime) -> datetime:
-        realm, entity = str(load.realm_id), load.entity.name
-        stored = self._connection.execute(statements.READ_WALK, [realm, entity]).fetchone()
-        same = stored is not None and stored[0] == step.walk_id
-        began_at: datetime = stored[6] if stored is not None and same else loaded_at
-        if stored is not None and not same:
-            self._connection.execute(statements.FORGET_SEEN, [realm, entity, step.walk_id])
-        if not self._session.lake:
-            self._connection.execute(statements.FORGET_WALK, [realm, entity])
-        insert_rows(
-            self._connection,
-            "_walks",
-            _WALK_COLUMNS,
-            [
-                (
-                    realm,
-                    entity,
-                    step.walk_id,
-                    step.started_at,
-                    step.cursor,
-                    step.rows,
-                    step.done,
-                    step.track_seen,
-                    began_at,
-                    loaded_at,
-                    str(load.load_id),
-                )
-            ],
-        )
-        # A quarantined object was met as well: it exists, though it could not be stored.
-        met = [*batch.newest, *(reject.id for reject in batch.rejects if reject.id is not None)]
-        if step.track_seen and met:
-            self._connection.register("incoming", id_table(met))
-            self._connection.execute(
-                statements.REMEMBER_SEEN, {"realm": realm, "entity": entity, "walk": step.walk_id}
-            )
-            self._connection.unregister("incoming")
-        return began_at
-
-    def _stored_watermarks(self, realm: str) -> dict[str, datetime]:
-        self._read_watermarks({realm})
-        return self._watermarks[realm]
+        baseline = entity not in self._watermarks[realm]
+        if not baseline:
+            part.fields = describe(fields, known)
+        known.update(fields)
+        return [
+            (realm, entity, path, kind, baseline, str(load.load_id), part.loaded_at)
+            for path, kind in fields
+        ]
 
     def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> int:
         """Move the watermarks of all loads at once, however many companies; how many moved."""

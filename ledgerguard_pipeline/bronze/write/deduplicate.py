@@ -1,23 +1,19 @@
-"""From records to what a load writes: one newest version per object, in Arrow form."""
+"""From records to what a load writes: one newest version per object."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledgerguard_pipeline.bronze.backends.duckdb_file import ROW_GROUP_ROWS
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.write.differences import Difference, difference, lacking
 from ledgerguard_pipeline.bronze.write.version_order import (
     Version,
     VersionDecision,
     judge,
-    microseconds,
     raised_floor,
     same_version,
     version_of,
@@ -25,13 +21,8 @@ from ledgerguard_pipeline.bronze.write.version_order import (
 from ledgerguard_pipeline.members import without_signed_links
 from ledgerguard_pipeline.values import Record, Reject, Source
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 Payloads = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Newest stored payloads of some ids."""
-
-_SLICE_BYTES = 32 * 1024 * 1024
 
 _NUL = "\0"
 """JSON may say it as an escape, but a text of PostgreSQL, so of a lake's catalog, cannot hold it."""
@@ -164,80 +155,6 @@ def _shorter(record: Record, held: bytes, always: Sequence[bytes]) -> bool:
     """Whether a row lacks a member that its type always has and that the stored one shows."""
     missing = {f'"{name}"'.encode() for name in lacking(held, record.payload or b"")}
     return not missing.isdisjoint(always)
-
-
-def id_table(ids: Sequence[str]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table({"id": pa.array(ids, pa.string())})
-
-
-def watermark_table(
-    moved: Mapping[tuple[str, str], tuple[datetime, str]], loaded_at: datetime
-) -> pa.Table:
-    """Watermarks by company and entity, each with the load that moved it."""
-    import pyarrow as pa
-
-    text, instant = pa.string(), pa.timestamp("us", "UTC")
-    return pa.table(
-        {
-            "realm_id": pa.array([realm for realm, _ in moved], text),
-            "entity": pa.array([entity for _, entity in moved], text),
-            "watermark": pa.array([moment for moment, _ in moved.values()], instant),
-            "load_id": pa.array([load_id for _, load_id in moved.values()], text),
-            "loaded_at": pa.array([loaded_at] * len(moved), instant),
-        }
-    )
-
-
-def arrow_slices(
-    load: Load, chosen: Sequence[tuple[Record, Version]], loaded_at: int
-) -> Iterator[pa.Table]:
-    """The rows to append, in slices of one row group or 32 MB, whichever is smaller."""
-    start, size = 0, 0
-    for position, (record, _) in enumerate(chosen):
-        size += len(record.payload or b"")
-        if size >= _SLICE_BYTES or position - start + 1 >= ROW_GROUP_ROWS:
-            yield _arrow(load, chosen[start : position + 1], loaded_at)
-            start, size = position + 1, 0
-    if start < len(chosen):
-        yield _arrow(load, chosen[start:], loaded_at)
-
-
-def _arrow(load: Load, rows: Sequence[tuple[Record, Version]], loaded_at: int) -> pa.Table:
-    import pyarrow as pa
-
-    text = pa.string()
-    instant = pa.timestamp("us", "UTC")
-    count = len(rows)
-    records = [record for record, _ in rows]
-    versions = [version for _, version in rows]
-
-    def constant(value: object, kind: pa.DataType) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), count)
-
-    created = [
-        None if record.created_at is None else microseconds(record.created_at) for record in records
-    ]
-    columns: dict[str, pa.Array] = {
-        "realm_id": constant(str(load.realm_id), text),
-        "id": pa.array([record.id for record in records], text),
-        "sync_token": pa.array([record.sync_token for record in records], text),
-        "state": pa.array([version.state for version in versions], text),
-        "merged_into": pa.array([record.merged_into for record in records], text),
-        "created_at": pa.array(created, instant),
-        "last_updated_at": pa.array([version.updated for version in versions], instant),
-        "payload": pa.array([record.payload for record in records], text),
-        "payload_sha256": pa.array([version.sha256 for version in versions], text),
-        "source": pa.array([record.source for record in records], text),
-        "event_id": pa.array([record.event_id for record in records], text),
-        "request_id": pa.array([record.request_id for record in records], text),
-        "run_id": constant(None if load.run_id is None else str(load.run_id), text),
-        "load_id": constant(str(load.load_id), text),
-        "fetched_at": pa.array([version.fetched for version in versions], instant),
-        "loaded_at": constant(loaded_at, instant),
-    }
-    return pa.table(columns)
 
 
 def _kept(record: Record) -> Record:

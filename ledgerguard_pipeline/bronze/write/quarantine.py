@@ -7,11 +7,11 @@ of its object arrives, or when a complete walk of its entity type did not meet i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
 
-from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.write.deduplicate import Batch
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
@@ -32,62 +32,86 @@ _COLUMNS = (
     "loaded_at",
     "last_seen_at",
 )
+_READ_QUARANTINE_OF = (
+    "SELECT realm_id, entity, id, reason, payload_sha256 FROM _quarantine "
+    "WHERE resolved_at IS NULL AND realm_id IN (SELECT unnest(?))"
+)
+_SEEN_AGAIN = (
+    "UPDATE _quarantine SET last_seen_at = ? WHERE realm_id = ? AND entity = ? "
+    "AND resolved_at IS NULL AND (id IS NOT DISTINCT FROM ?) AND reason = ? "
+    "AND (payload_sha256 IS NOT DISTINCT FROM ?)"
+)
+_RESOLVE_IDS = (
+    "UPDATE _quarantine SET resolved_at = ? WHERE realm_id = ? AND entity = ? "
+    "AND resolved_at IS NULL AND id IN (SELECT unnest(?))"
+)
+_RESOLVE_UNSEEN = (
+    "UPDATE _quarantine SET resolved_at = ? WHERE realm_id = ? AND entity = ? "
+    "AND resolved_at IS NULL AND last_seen_at < ?"
+)
 
 
-def settle(
-    connection: duckdb.DuckDBPyConnection,
-    load: Load,
-    batch: Batch,
-    loaded_at: datetime,
-    *,
-    swept_since: datetime | None,
-) -> None:
-    """Note this load's rejects and resolve what it proves healed.
+class Quarantine:
+    """What loads that are committed together add and resolve, each of another company or type."""
 
-    ``swept_since`` is given with the last step of a walk: when the walk began.
-    """
-    if not batch.newest and not batch.rejects and swept_since is None:
-        return
-    realm, entity = str(load.realm_id), load.entity.name
-    open_rows = {
-        (identity, str(reason), digest)
-        for identity, reason, digest in connection.execute(
-            statements.READ_QUARANTINE, [realm, entity]
-        ).fetchall()
-    }
-    fresh: dict[tuple[str | None, str, str | None], tuple[object, ...]] = {}
-    for reject in batch.rejects:
-        payload = None if reject.payload is None else without_signed_links(reject.payload)
-        digest = None if payload is None else hashlib.sha256(payload).hexdigest()
-        key = (reject.id, reject.reason, digest)
-        if key in open_rows:
-            connection.execute(
-                statements.SEEN_AGAIN, [loaded_at, realm, entity, reject.id, reject.reason, digest]
+    def __init__(self, connection: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
+        self._connection = connection
+        self._fresh: list[tuple[object, ...]] = []
+        self._open: dict[tuple[str, str], set[tuple[str | None, str, str | None]]] = {}
+        realms = sorted({str(load.realm_id) for load in loads})
+        rows = connection.execute(_READ_QUARANTINE_OF, [realms]).fetchall()
+        for realm, entity, identity, reason, digest in rows:
+            self._open.setdefault((str(realm), str(entity)), set()).add(
+                (identity, str(reason), digest)
             )
-        else:
-            fresh[key] = (
-                realm,
-                entity,
-                reject.id,
-                reject.reason,
-                payload,
-                digest,
-                reject.source.value,
-                reject.request_id,
-                None if load.run_id is None else str(load.run_id),
-                str(load.load_id),
-                reject.fetched_at,
-                loaded_at,
-                loaded_at,
-            )
-    rejected = {reject.id for reject in batch.rejects}
-    healed = [
-        identity
-        for identity in {row[0] for row in open_rows}
-        if identity is not None and identity in batch.newest and identity not in rejected
-    ]
-    if healed:
-        connection.execute(statements.RESOLVE_IDS, [loaded_at, realm, entity, healed])
-    if swept_since is not None and open_rows:
-        connection.execute(statements.RESOLVE_UNSEEN, [loaded_at, realm, entity, swept_since])
-    insert_rows(connection, "_quarantine", _COLUMNS, list(fresh.values()))
+
+    def settle(
+        self, load: Load, batch: Batch, loaded_at: datetime, *, swept_since: datetime | None
+    ) -> None:
+        """Note a load's rejects and resolve what it proves healed.
+
+        ``swept_since`` is given with the last step of a walk: when the walk began.
+        """
+        realm, entity = str(load.realm_id), load.entity.name
+        open_rows = self._open.get((realm, entity), set())
+        fresh: dict[tuple[str | None, str, str | None], tuple[object, ...]] = {}
+        for reject in batch.rejects:
+            payload = None if reject.payload is None else without_signed_links(reject.payload)
+            digest = None if payload is None else hashlib.sha256(payload).hexdigest()
+            key = (reject.id, reject.reason, digest)
+            if key in open_rows:
+                self._connection.execute(
+                    _SEEN_AGAIN,
+                    [loaded_at, realm, entity, reject.id, reject.reason, digest],
+                )
+            else:
+                fresh[key] = (
+                    realm,
+                    entity,
+                    reject.id,
+                    reject.reason,
+                    payload,
+                    digest,
+                    reject.source.value,
+                    reject.request_id,
+                    None if load.run_id is None else str(load.run_id),
+                    str(load.load_id),
+                    reject.fetched_at,
+                    loaded_at,
+                    loaded_at,
+                )
+        rejected = {reject.id for reject in batch.rejects}
+        healed = [
+            identity
+            for identity in {row[0] for row in open_rows}
+            if identity is not None and identity in batch.newest and identity not in rejected
+        ]
+        if healed:
+            self._connection.execute(_RESOLVE_IDS, [loaded_at, realm, entity, healed])
+        if swept_since is not None and open_rows:
+            self._connection.execute(_RESOLVE_UNSEEN, [loaded_at, realm, entity, swept_since])
+        self._fresh += fresh.values()
+
+    def save(self) -> None:
+        """Write the rejects that were noted."""
+        insert_rows(self._connection, "_quarantine", _COLUMNS, self._fresh)

@@ -12,7 +12,7 @@ import duckdb
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.loads import Load, StoredVersion
-from ledgerguard_pipeline.bronze.write.deduplicate import id_table
+from ledgerguard_pipeline.bronze.write.arrow_rows import id_table
 from ledgerguard_pipeline.bronze.write.differences import Difference
 from ledgerguard_pipeline.values import State
 

@@ -9,7 +9,7 @@ Decision 47 in docs/decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,7 +65,25 @@ class CheckFaults:
 
     def judged(self, realm: RealmId, found: Sequence[Judged]) -> None:
         """Note results for a company; one that passes ends an older fault of the same check."""
-        known = {(each.entity, each.check): each for each in self._read(realm)}
+        self.judged_together({realm: found})
+
+    def judged_together(self, found: Mapping[RealmId, Sequence[Judged]]) -> None:
+        """As ``judged``, for several companies; what is known of them is read at once."""
+        realms = [realm for realm, mine in found.items() if mine]
+        if not realms:
+            return
+        known: dict[RealmId, dict[tuple[str, str], CheckFault]] = {realm: {} for realm in realms}
+        for each in self.of(realms):
+            known[each.realm_id][each.entity, each.check] = each
+        for realm in realms:
+            self._note(realm, found[realm], known[realm])
+
+    def _note(
+        self,
+        realm: RealmId,
+        found: Sequence[Judged],
+        known: Mapping[tuple[str, str], CheckFault],
+    ) -> None:
         healed, new = [], []
         for each in found:
             before = known.get((each.entity, each.check))
@@ -107,12 +125,12 @@ class CheckFaults:
         """
         return self._read(None, entities)
 
-    def of(self, realm: RealmId) -> list[CheckFault]:
-        """The faults of one company, whatever its connection is."""
-        return self._read(realm)
+    def of(self, realms: Iterable[RealmId]) -> list[CheckFault]:
+        """The faults of some companies, whatever their connections are."""
+        return self._read(list(realms))
 
     def _read(
-        self, realm: RealmId | None, entities: Iterable[str] | None = None
+        self, realms: Sequence[RealmId] | None, entities: Iterable[str] | None = None
     ) -> list[CheckFault]:
         here = and_(
             companies.c.environment == faults.c.environment,
@@ -124,13 +142,13 @@ class CheckFaults:
             .where(self._mine, companies.c.status != ConnectionStatus.DISCONNECTED.value)
             .order_by(faults.c.realm_id, faults.c.entity, faults.c.check_name)
         )
-        if realm is not None:
+        if realms is not None:
             # To judge a company one has to know its faults, whatever its connection is.
             statement = (
                 select(faults, companies.c.name)
                 .outerjoin(companies, here)
-                .where(self._mine, faults.c.realm_id == realm)
-                .order_by(faults.c.entity, faults.c.check_name)
+                .where(self._mine, faults.c.realm_id.in_(realms))
+                .order_by(faults.c.realm_id, faults.c.entity, faults.c.check_name)
             )
         if entities is not None:
             statement = statement.where(faults.c.entity.in_({*entities, EVERY_ENTITY}))

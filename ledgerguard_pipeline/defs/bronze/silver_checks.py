@@ -39,36 +39,42 @@ def judge_changes(
     Raises:
         LedgerGuardError: they could not be judged; the last results stay.
     """
-    from ledgerguard_pipeline.silver.checks.load import check_loads
+    return judge_many(installation, {realm: changed})
 
-    loads = {each.entity: each.load_ids for each in changed if each.written or each.deleted}
+
+def judge_many(
+    installation: "Installation", changed: Mapping[RealmId, Sequence[EntityResult]]
+) -> list[str]:
+    """As ``judge_changes``, for several companies together.
+
+    Raises:
+        LedgerGuardError: they could not be judged; the last results stay.
+    """
+    from ledgerguard_pipeline.silver.checks.load import Loads, check_loads
+
+    loads: Loads = {
+        realm: {each.entity: each.load_ids for each in results if each.written or each.deleted}
+        for realm, results in changed.items()
+    }
+    loads = {realm: mine for realm, mine in loads.items() if mine}
     if not loads or installation.settings.ledgerguard_silver != "on":
         return []
     kept = {entity.name for entity in installation.settings.kept_entities}
-    faulty = {
-        fault.entity
-        for fault in installation.control.check_faults.of(realm)
-        if fault.check in NAMES
-        and fault.entity in kept
-        and (fault.entity in loads or fault.check == RESOLVED.name)
-    }
-    found = check_loads(installation.bronze, realm, loads, faulty)
-    keep(installation, realm, found)
-    return list(found)
-
-
-def keep(
-    installation: "Installation", realm: RealmId, found: Mapping[str, Sequence[Finding]]
-) -> None:
-    """Keep findings for the reports over all companies.
-
-    Raises:
-        ControlError: the control plane cannot be written.
-    """
-    judged: list[Judged] = []
-    for entity, findings in found.items():
-        judged += noted(entity, outcomes(realm, findings))
-    installation.control.check_faults.judged(realm, judged)
+    faulty: dict[RealmId, set[str]] = {}
+    for fault in installation.control.check_faults.of(loads):
+        if (
+            fault.check in NAMES
+            and fault.entity in kept
+            and (fault.entity in loads[fault.realm_id] or fault.check == RESOLVED.name)
+        ):
+            faulty.setdefault(fault.realm_id, set()).add(fault.entity)
+    found = check_loads(installation.bronze, loads, faulty)
+    judged: dict[RealmId, list[Judged]] = {}
+    for realm in loads:
+        for entity, findings in found[realm].items():
+            judged.setdefault(realm, []).extend(noted(entity, outcomes(realm, findings)))
+    installation.control.check_faults.judged_together(judged)
+    return list(dict.fromkeys(entity for mine in found.values() for entity in mine))
 
 
 def outcomes(realm: str, findings: Sequence[Finding]) -> list[CheckOutcome]:

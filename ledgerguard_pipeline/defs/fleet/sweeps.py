@@ -27,8 +27,8 @@ LONG_COMPANY_SECONDS = 1_800.0
 """A company's share of first loads and of reconciling; the rest is done next time."""
 LONG_TOTAL_SECONDS = 6_000.0
 """Below ``max_runtime_seconds`` of ``dagster.yaml``, so that no sweep is given up half-way."""
-LONG_THREADS = 8
-"""Whole loads look at Bronze often; more of them at once would only queue up before it."""
+LONG_THREADS = 32
+"""Whole loads queue up before Bronze, and what queues up shares transactions, reads and statements."""
 LEASE_WAIT_SECONDS = 30.0
 """How long webhook events wait for a company somebody else is working on."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion, Walk
+from ledgerguard_pipeline.bronze.read.company_counts import Held
 from ledgerguard_pipeline.bronze.read.live_ids import living_ids
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import EntityType
@@ -24,9 +25,9 @@ class StoredCounts:
     def __init__(self, storage: BronzeStore, entities: Sequence[EntityType]) -> None:
         self._storage = storage
         self._entities = tuple(entities)
-        self._counts: dict[str, int] | None = None
+        self._counts: Mapping[str, int] | None = None
         self._ids: dict[str, frozenset[str]] = {}
-        self._walks: dict[str, Walk] | None = None
+        self._walks: Mapping[str, Walk] | None = None
 
     def forget(self) -> None:
         """Bronze changed."""
@@ -35,7 +36,7 @@ class StoredCounts:
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""
         if self._counts is None:
-            self._counts = dict(self._storage.counts(realm_id))
+            self._counts = self._held(realm_id).living
         return self._counts.get(entity.name, 0)
 
     def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
@@ -62,5 +63,10 @@ class StoredCounts:
     def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
         """The walk of an entity that was unfinished when this sync first asked."""
         if self._walks is None:
-            self._walks = self._storage.unfinished_walks(realm_id)
+            held = self._held(realm_id)
+            self._counts = held.living
+            self._walks = held.walks
         return self._walks.get(entity.name)
+
+    def _held(self, realm_id: RealmId) -> Held:
+        return self._storage.company_counts.of(realm_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,16 +39,22 @@ Ask = Callable[[str], Sequence[Sequence[object]]]
 """Runs one reading statement and gives its rows."""
 
 
+Wanted = Mapping[RealmId, Collection[EntityType]]
+"""By company the entity types that are looked at."""
+Found = dict[RealmId, dict[str, list[Finding]]]
+"""Findings by company and by entity name."""
+
+
 @dataclass(frozen=True, slots=True)
 class _There:
-    """What a store has: its tables by schema, and for the company what was read and by which rules."""
+    """What a store has: its tables by schema, and by company what was read and by which rules."""
 
     bronze: frozenset[str]
     silver: frozenset[str]
-    loaded: frozenset[str]
+    loaded: Mapping[str, frozenset[str]]
     """Tables of the entity types that were read, be there any objects or none."""
-    versions: Mapping[str, str]
-    """By entity name the version of the rules that its rows were made by."""
+    versions: Mapping[tuple[str, str], str]
+    """By company and entity name the version of the rules that its rows were made by."""
 
 
 def check_company(
@@ -67,35 +73,52 @@ def check_company(
     Raises:
         BronzeBusy, BronzeUnavailable, BronzeError: the store cannot be read.
     """
-    company = str(parse_realm(str(realm)))
+    company = parse_realm(str(realm))
+    return check_companies(store, {company: entities}, since)[company]
+
+
+def check_companies(
+    store: BronzeStore, wanted: Wanted, since: Mapping[str, datetime] | None = None
+) -> Found:
+    """As ``check_company`` for several companies, each check of an entity type by one statement.
+
+    Raises:
+        BronzeBusy, BronzeUnavailable, BronzeError: the store cannot be read.
+    """
+    companies = {parse_realm(realm): entities for realm, entities in wanted.items()}
+    found: Found = {realm: {} for realm in companies}
     with store.workspace.read() as view:
         if view is None:
-            return {one.name: [Finding(each) for each in checks_of(one)] for one in entities}
+            for realm, entities in companies.items():
+                found[realm] = {one.name: _nothing(one) for one in entities}
+            return found
         connection = view.connection
 
         def ask(statement: str) -> Sequence[Sequence[object]]:
             return connection.execute(statement).fetchall()
 
         try:
-            there = _look(ask, company)
-            return {
-                one.name: _find(ask, there, one, _scope(company, one, since or {}))
-                for one in entities
-            }
+            there = _look(ask, companies)
+            for entity in dict.fromkeys(one for every in companies.values() for one in every):
+                mine = [realm for realm, every in companies.items() if entity in every]
+                instant = (since or {}).get(entity.name)
+                text = None if instant is None else instant.isoformat()
+                for realm, findings in _find(ask, there, entity, mine, text):
+                    found[realm][entity.name] = findings
         except duckdb.Error as error:
             raise BronzeError(
                 f"Silver could not be checked: {first_line(error)}. "
                 "`ledgerguard silver rebuild` builds its tables anew.",
-                realm_id=company,
+                realm_id=next(iter(companies), None),
             ) from error
+    return found
 
 
-def _scope(realm: str, entity: EntityType, since: Mapping[str, datetime]) -> Scope:
-    instant = since.get(entity.name)
-    return Scope(realm, None if instant is None else instant.isoformat())
+def _nothing(entity: EntityType) -> list[Finding]:
+    return [Finding(check) for check in checks_of(entity)]
 
 
-def _look(ask: Ask, realm: str) -> _There:
+def _look(ask: Ask, realms: Collection[RealmId]) -> _There:
     present = {
         (str(schema), str(name))
         for schema, name in ask(
@@ -104,71 +127,104 @@ def _look(ask: Ask, realm: str) -> _There:
         )
     }
     table_of = {entity.name: entity.table for entity in ENTITIES}
-    read = ask(f"SELECT DISTINCT entity FROM bronze._watermarks WHERE realm_id = '{realm}'")
+    mine = f"realm_id IN ({', '.join(map(repr, realms))})"
+    loaded: dict[str, set[str]] = {}
+    for realm, entity in ask(
+        f"SELECT DISTINCT realm_id, entity FROM bronze._watermarks WHERE {mine}"
+    ):
+        if str(entity) in table_of:
+            loaded.setdefault(str(realm), set()).add(table_of[str(entity)])
     silver = frozenset(name for schema, name in present if schema == "silver")
     versions = (
-        ask(f"SELECT entity, silver_version FROM silver.{APPLIED} WHERE realm_id = '{realm}'")
+        ask(f"SELECT realm_id, entity, silver_version FROM silver.{APPLIED} WHERE {mine}")
         if APPLIED in silver
         else ()
     )
     return _There(
         frozenset(name for schema, name in present if schema == "bronze"),
         silver,
-        frozenset(table_of[str(row[0])] for row in read if str(row[0]) in table_of),
-        {str(entity): str(version) for entity, version in versions},
+        {realm: frozenset(tables) for realm, tables in loaded.items()},
+        {(str(realm), str(entity)): str(version) for realm, entity, version in versions},
     )
 
 
-def _find(ask: Ask, there: _There, entity: EntityType, scope: Scope) -> list[Finding]:
-    """``realm`` and ``since`` of a scope and the names of tables cannot carry SQL."""
+def _find(
+    ask: Ask, there: _There, entity: EntityType, realms: Sequence[RealmId], since: str | None
+) -> Iterator[tuple[RealmId, list[Finding]]]:
+    """By company; the names of companies and tables, and instants, cannot carry SQL."""
     tables = tables_of(entity)
     # Silver has empty tables, too, of types that Bronze never held: its views need them.
     if entity.table not in there.bronze:
-        return [Finding(check) for check in checks_of(entity)]
-    unusable = _unusable(ask, tables, there, scope.realm)
-    if unusable is not None:
-        return unusable
+        yield from ((realm, _nothing(entity)) for realm in realms)
+        return
+    alike: dict[frozenset[str], list[RealmId]] = {}
+    for realm in realms:
+        unusable = _unusable(ask, tables, there, realm)
+        if unusable is None:
+            # What a reference may lead to depends on what was read of a company.
+            read = there.loaded.get(realm, frozenset()) - there.bronze
+            alike.setdefault(read, []).append(realm)
+        else:
+            yield realm, unusable
+    for read, group in alike.items():
+        scope = Scope(group[0], since, tuple(group) if len(group) > 1 else ())
+        found = _judge(ask, there, tables, scope, read)
+        yield from ((realm, found[realm]) for realm in group)
+
+
+def _judge(
+    ask: Ask, there: _There, tables: EntityTables, scope: Scope, read: frozenset[str]
+) -> dict[str, list[Finding]]:
+    entity = tables.entity
     statements = {
         LEVEL: _level(tables, scope),
         UNIQUE: " UNION ALL ".join(_twice(table, scope) for table in tables.tables),
         READABLE: (
-            f"SELECT m.id || ' ' || m.path || ': ' || m.text FROM silver.{MISFITS} AS m "
+            f"SELECT m.id || ' ' || m.path || ': ' || m.text FROM {scope.silver(MISFITS)} AS m "
             f"WHERE {scope.of('m')} AND m.entity = '{entity.name}'"
         ),
-        RESOLVED: dangling(tables, scope, there.bronze, there.loaded),
+        RESOLVED: dangling(tables, scope, there.bronze, read),
         NARROW: " UNION ALL ".join(filter(None, (_narrowed(one, scope) for one in tables.tables))),
         OPEN: _open(tables, scope),
     }
-    found = []
+    found: dict[str, list[Finding]] = {realm: [] for realm in scope.realms or [scope.realm]}
     for check in checks_of(entity):
-        if check is KNOWN:
+        cases: Mapping[str, Finding] = {}
+        nothing = Finding(check)
+        if check is KNOWN:  # at any company
             paths = strange_paths(ask, tables.block)
-            found.append(Finding(KNOWN, len(paths), tuple(paths[:SHOWN])))
-            continue
-        statement = wrong_sums(entity, scope) if check is ADDS_UP else statements[check]
-        found.append(_finding(ask, check, statement) if statement else Finding(check))
+            nothing = Finding(KNOWN, len(paths), tuple(paths[:SHOWN]))
+        else:
+            statement = wrong_sums(entity, scope) if check is ADDS_UP else statements[check]
+            cases = _findings(ask, check, statement, scope) if statement else {}
+        for realm, findings in found.items():
+            findings.append(cases.get(realm, nothing))
     return found
 
 
-def _finding(ask: Ask, check: SilverCheck, cases: str) -> Finding:
+def _findings(ask: Ask, check: SilverCheck, cases: str, scope: Scope) -> dict[str, Finding]:
     rows = ask(
-        f"SELECT found, count(*) OVER () FROM ({cases}) AS t(found) ORDER BY found LIMIT {SHOWN}"
+        "SELECT realm, found, count(*) OVER (PARTITION BY realm) "
+        f"FROM ({scope.by_company(cases)}) QUALIFY "
+        f"row_number() OVER (PARTITION BY realm ORDER BY found) <= {SHOWN} ORDER BY realm, found"
     )
-    return Finding(
-        check, int(str(rows[0][1])) if rows else 0, tuple(str(row[0])[:200] for row in rows)
-    )
+    texts: dict[str, list[str]] = {}
+    for realm, text, _ in rows:
+        texts.setdefault(str(realm), []).append(str(text)[:200])
+    counts = {str(realm): int(str(count)) for realm, _, count in rows}
+    return {realm: Finding(check, counts[realm], tuple(first)) for realm, first in texts.items()}
 
 
 def _unusable(ask: Ask, tables: EntityTables, there: _There, realm: str) -> list[Finding] | None:
     """What is said of tables that cannot be asked; None of those that can."""
     entity = tables.entity
     missing = [one.name for one in tables.tables if one.name not in there.silver]
-    others = there.versions.get(entity.name, tables.version) != tables.version
+    others = there.versions.get((realm, entity.name), tables.version) != tables.version
     if not missing and not others:
         return None
     living = ask(f"SELECT count(*) FROM ({_living(tables, Scope(realm))})")[0][0]
     if not int(str(living)):  # a company without living objects lacks nothing
-        return [Finding(check) for check in checks_of(entity)]
+        return _nothing(entity)
     advice = f"run `ledgerguard silver rebuild --entity {entity.name}`"
     cases = [f"silver.{name} is missing; {advice}" for name in missing]
     if not cases:
@@ -178,24 +234,24 @@ def _unusable(ask: Ask, tables: EntityTables, there: _There, realm: str) -> list
 
 def _living(tables: EntityTables, scope: Scope) -> str:
     return (
-        f"SELECT b.id, max(b.loaded_at) AS loaded_at FROM bronze.{quoted(tables.entity.table)} AS b "
+        f"SELECT b.id, max(b.loaded_at) AS loaded_at FROM {scope.bronze(tables.entity.table)} AS b "
         f"WHERE {scope.of('b')} GROUP BY b.id HAVING arg_max(b.state, b.loaded_at) NOT IN {GONE}"
     )
 
 
 def _level(tables: EntityTables, scope: Scope) -> str:
     """Objects of Bronze without their row, and rows without their object."""
-    header = f"silver.{quoted(tables.header.name)}"
+    header = scope.silver(tables.header.name)
     touched = (
         ""
         if scope.since is None
-        else f"AND s.id IN (SELECT b.id FROM bronze.{quoted(tables.entity.table)} AS b "
+        else f"AND s.id IN (SELECT b.id FROM {scope.bronze(tables.entity.table)} AS b "
         f"WHERE {scope.of('b')})"
     )
     return (
         "SELECT coalesce(b.id || ' is missing or old', s.id || ' is no more') "
         f"FROM ({_living(tables, scope)}) AS b FULL JOIN "
-        f"(SELECT s.id, s.loaded_at FROM {header} AS s WHERE s.realm_id = '{scope.realm}' {touched})"
+        f"(SELECT s.id, s.loaded_at FROM {header} AS s WHERE {scope.mine('s')} {touched})"
         " AS s ON b.id = s.id AND b.loaded_at = s.loaded_at "
         "WHERE b.id IS NULL OR s.id IS NULL"
     )
@@ -204,7 +260,7 @@ def _level(tables: EntityTables, scope: Scope) -> str:
 def _twice(table: Table, scope: Scope) -> str:
     key = ", ".join(f"t.{quoted(name)}" for name in table.key)
     return (
-        f"SELECT '{table.name} ' || t.id FROM silver.{quoted(table.name)} AS t "
+        f"SELECT '{table.name} ' || t.id FROM {scope.silver(table.name)} AS t "
         f"WHERE {scope.of('t')} GROUP BY {key} HAVING count(*) > 1"
     )
 
@@ -217,7 +273,7 @@ def _narrowed(table: Table, scope: Scope) -> str | None:
         if column.kind.exact
     ]
     return (
-        f"SELECT '{table.name} ' || t.id FROM silver.{quoted(table.name)} AS t "
+        f"SELECT '{table.name} ' || t.id FROM {scope.silver(table.name)} AS t "
         f"WHERE {scope.of('t')} AND ({' OR '.join(lost)})"
         if lost
         else None
@@ -228,7 +284,7 @@ def _open(tables: EntityTables, scope: Scope) -> str:
     names = {column.name for column in tables.header.columns}
     return " UNION ALL ".join(
         f"SELECT t.id || ': {name} ' || {shown(f't.{name}')} || ' of ' || {shown('t.total_amt')} "
-        f"FROM silver.{quoted(tables.header.name)} AS t WHERE {scope.of('t')} "
+        f"FROM {scope.silver(tables.header.name)} AS t WHERE {scope.of('t')} "
         f"AND abs(t.{name}) > abs(t.total_amt)"
         for name in OPEN_AMOUNTS
         if name in names

@@ -34,25 +34,26 @@ def dangling(
         return None
     rows = " UNION ALL ".join(
         f"SELECT '{name}' AS holder, t.id, unnest([{', '.join(one.row for one in references)}]) AS r "
-        f"FROM silver.{quoted(name)} AS t WHERE {scope.of('t')}"
+        f"FROM {scope.silver(name)} AS t WHERE {scope.of('t')}"
         for name, references in found.items()
         if references
     )
     there = " UNION ALL ".join(
-        f"SELECT '{target}' AS target, b.id FROM bronze.{quoted(target)} AS b "
-        f"WHERE b.realm_id = '{scope.realm}'"
+        f"SELECT '{target}' AS target, b.id FROM {scope.bronze(target)} AS b "
+        f"WHERE {scope.mine('b')}"
         for target in targets
         if target in bronze
     )
+    mine = scope.same_company("held.id", "r.ref")
     unknown = (
-        f"AND NOT EXISTS (SELECT 1 FROM ({there}) AS k WHERE k.target = r.target AND k.id = r.ref)"
+        f"AND NOT EXISTS (SELECT 1 FROM ({there}) AS k WHERE k.target = r.target AND k.id = {mine})"
         if there
         else ""
     )
     words = ", ".join(f"'{word}'" for word in NO_ID)
     return (
         "SELECT DISTINCT holder || ' ' || id || ': ' || r.name || ' ' || r.ref "
-        f"FROM ({rows}) WHERE r.ref NOT IN ({words}) AND r.target IS NOT NULL {unknown}"
+        f"FROM ({rows}) AS held WHERE r.ref NOT IN ({words}) AND r.target IS NOT NULL {unknown}"
     )
 
 

@@ -30,19 +30,63 @@ _APPLIED = {
 }
 """What a payment settles, and what it takes into account. Of other links the side is not known."""
 _ENTRY = "JournalEntry"
+_OF_COMPANY = 31
+"""A character (unit separator) that stands between a company and an id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Of which rows: a company's, and only those loaded ``since`` an instant where it is given."""
+    """Of which rows: a company's, and only those loaded ``since`` an instant where it is given.
+
+    With ``realms`` those of several companies in one statement. There an id begins with its
+    company's, so that ids of different companies differ: what a statement finds names its company.
+    """
 
     realm: str
     since: str | None = None
+    realms: tuple[str, ...] = ()
+
+    def silver(self, name: str) -> str:
+        """A table of Silver, to select from."""
+        return self._table(f"silver.{quoted(name)}")
+
+    def bronze(self, name: str) -> str:
+        """A table of Bronze, to select from."""
+        return self._table(f"bronze.{quoted(name)}")
+
+    def mine(self, alias: str) -> str:
+        """The companies, as a condition on such a table."""
+        return "true" if self.realms else f"{alias}.realm_id = '{self.realm}'"
 
     def of(self, alias: str) -> str:
-        """As a condition on a table of Silver or Bronze."""
-        mine = f"{alias}.realm_id = '{self.realm}'"
+        """Companies and instant, as a condition on such a table."""
+        mine = self.mine(alias)
         return mine if self.since is None else f"{mine} AND {alias}.loaded_at >= '{self.since}'"
+
+    def same_company(self, id: str, reference: str) -> str:
+        """SQL of a reference as an id of the company that ``id`` belongs to."""
+        if not self.realms:
+            return reference
+        return f"split_part({id}, chr({_OF_COMPANY}), 1) || chr({_OF_COMPANY}) || {reference}"
+
+    def by_company(self, found: str) -> str:
+        """A statement for the company in a text that was found, and for the text without it."""
+        if not self.realms:
+            return f"SELECT '{self.realm}' AS realm, found FROM ({found}) AS t(found)"
+        key = rf"'([0-9]+)\x{{{_OF_COMPANY:02x}}}'"
+        return (
+            f"SELECT regexp_extract(found, {key}, 1) AS realm, "
+            f"regexp_replace(found, {key}, '') AS found FROM ({found}) AS t(found)"
+        )
+
+    def _table(self, name: str) -> str:
+        if not self.realms:
+            return name
+        realms = ", ".join(f"'{realm}'" for realm in self.realms)
+        return (
+            f"(SELECT * REPLACE (realm_id || chr({_OF_COMPANY}) || id AS id) FROM {name} "
+            f"WHERE realm_id IN ({realms}))"
+        )
 
 
 def adds_up(entity: EntityType) -> bool:
@@ -70,7 +114,7 @@ def _lines(tables: EntityTables) -> Table:
 
 
 def _document(name: str, alias: str, scope: Scope) -> str:
-    return f"silver.{quoted(name)} AS {alias} WHERE {scope.of(alias)}"
+    return f"{scope.silver(name)} AS {alias} WHERE {scope.of(alias)}"
 
 
 def _forms(tables: EntityTables, scope: Scope) -> str:
@@ -210,7 +254,7 @@ WITH link AS (
     SELECT id, line_no, CASE WHEN min(txn_type) = max(txn_type) THEN min(txn_type) END AS txn_type
     FROM {_document(f"{table}_linked", "k", scope)} AND k.line_no IS NOT NULL GROUP BY ALL
 ), line AS (
-    SELECT l.id, l.amount, k.txn_type FROM silver.{quoted(f"{table}_line")} AS l
+    SELECT l.id, l.amount, k.txn_type FROM {scope.silver(f"{table}_line")} AS l
     LEFT JOIN link AS k ON k.id = l.id AND k.line_no = l.line_no WHERE {scope.of("l")}
 ), unclear AS (
     SELECT id FROM line
@@ -220,7 +264,7 @@ WITH link AS (
     FROM line ANTI JOIN unclear USING (id) GROUP BY id
 ), total AS (
     SELECT h.id, h.total_amt, {rest} AS rest, coalesce(a.amount, 0) AS amount
-    FROM silver.{quoted(header)} AS h LEFT JOIN applied AS a ON a.id = h.id
+    FROM {scope.silver(header)} AS h LEFT JOIN applied AS a ON a.id = h.id
     WHERE {scope.of("h")} AND h.state <> 'voided' AND abs(h.total_amt) < {_LARGEST}
         AND abs(coalesce({rest}, 0)) < {_LARGEST} AND h.id NOT IN (SELECT id FROM unclear)
 )
@@ -240,7 +284,7 @@ WITH line AS (
     FROM {_document(lines, "l", scope)} AND abs(l.amount) < {_LARGEST} GROUP BY id
 )
 SELECT h.id || ': debits ' || {shown("debit")} || ', credits ' || {shown("credit")}
-FROM silver.{quoted(header)} AS h JOIN line ON line.id = h.id
+FROM {scope.silver(header)} AS h JOIN line ON line.id = h.id
 WHERE {scope.of("h")} AND h.state <> 'voided' AND debit <> credit
     AND abs(debit - credit) <> abs(coalesce(h.total_tax, 0))
 """

@@ -1,0 +1,76 @@
+"""A fleet with today's build and with that of another commit, one after the other in one run.
+
+Both have a home and a sandbox process of their own, with the same books; the sandbox is today's.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.environments import ROOT
+from benchmarks.fleet import Fleet, Pass
+from benchmarks.goals import Finding
+from benchmarks.process import BenchFailed
+
+
+def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> Iterator[Finding]:
+    """From nothing to loaded, and an idle pass, by both builds.
+
+    Raises:
+        BenchFailed: there is no such commit, or a run failed.
+    """
+    with _checked_out(commit, folder) as (code, name):
+        before = _passes(folder / "before", realms, shards, code)
+    now = _passes(folder / "now", realms, shards, ROOT)
+    finding = Finding(
+        "fleet_against",
+        f"{realms:,} companies: this build and {name} in the same run",
+        f"Small books of some 470 objects each; Dagster runs at a time: {shards}. CPU time is that "
+        "of the runs, their start included, without the sandbox's.",
+    )
+    for title, old, new in zip(("bring-up", "idle pass"), before, now, strict=True):
+        finding.note(f"{title}: CPU of a company", _sides(_cpu(new), _cpu(old), "ms"))
+        finding.note(f"{title}: time of the pass", _sides(new.seconds, old.seconds, "s"))
+        finding.note(f"{title}: peak memory", _sides(new.peak_mb, old.peak_mb, "MB"))
+        finding.note(f"{title}: Dagster events", f"{new.events:,} against {old.events:,}")
+    for title, done in (("this build", now[0]), (name, before[0])):
+        finding.exactly(f"companies loaded by {title}", done.endings.get("changed", 0), realms)
+    yield finding
+
+
+def _passes(folder: Path, realms: int, shards: int, code: Path) -> tuple[Pass, Pass]:
+    folder.mkdir()
+    with Fleet(folder, realms=realms, shards=shards, code=code) as fleet:
+        return fleet.sweep("first"), fleet.sweep("changes")
+
+
+def _cpu(done: Pass) -> float:
+    return done.cpu_seconds / sum(done.endings.values()) * 1000
+
+
+def _sides(new: float, old: float, unit: str) -> str:
+    return f"{new:,.1f} {unit} against {old:,.1f} {unit}, {old / new:.1f} times less"
+
+
+@contextmanager
+def _checked_out(commit: str, folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a commit, and its short name."""
+    code = folder / "code"
+    code.mkdir()
+    name = _git("rev-parse", "--short", f"{commit}^{{commit}}").decode().strip()
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", name))) as files:
+        files.extractall(code, filter="data")
+    yield code, name
+
+
+def _git(*words: str) -> bytes:
+    command = ["git", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise BenchFailed(f"git {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout

@@ -1,0 +1,113 @@
+"""What Bronze holds of companies that are asked for together, in one read.
+
+A sync compares what it read with what is stored several times. Of a small company that is a few
+statements over forty tables for a few hundred rows; threads that ask at the same time would wait
+for each other at the file and each do the same. So who is first in line asks for all behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.loads import Walk
+from ledgerguard_pipeline.bronze.read.counts import living_of
+from ledgerguard_pipeline.entities import ENTITIES
+
+Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]]
+
+
+@dataclass(slots=True)
+class Held:
+    """Of one company, by entity name."""
+
+    living: dict[str, int] = field(default_factory=dict)
+    """Living objects."""
+    quarantined: dict[str, int] = field(default_factory=dict)
+    """Unresolved records in quarantine."""
+    walks: dict[str, Walk] = field(default_factory=dict)
+    """Full walks that were begun and not finished."""
+
+
+@dataclass(slots=True)
+class _Question:
+    realm: str
+    woken: threading.Event = field(default_factory=threading.Event)
+    leads: bool = False
+    held: Held | None = None
+    error: Exception | None = None
+
+
+class CompanyCounts:
+    """Answers as of a moment after the question. Thread-safe."""
+
+    def __init__(self, reading: Reading, let_go: Callable[[], None]) -> None:
+        self._reading = reading
+        self._let_go = let_go
+        self._lock = threading.Lock()
+        self._queue: list[_Question] = []
+        self._busy = False
+
+    def of(self, realm: str) -> Held:
+        """What Bronze holds of a company.
+
+        Raises:
+            BronzeBusy, BronzeUnavailable, BronzeError: it cannot be read.
+        """
+        self._let_go()  # a thread that shares this read may be the one that makes it
+        question = _Question(realm)
+        with self._lock:
+            self._queue.append(question)
+            question.leads = not self._busy
+            self._busy = True
+        if not question.leads:
+            question.woken.wait()
+        if question.leads:
+            self._lead()
+        if question.error is not None:
+            raise question.error
+        # Who asked for it was interrupted, which is no answer to the others.
+        return self.of(realm) if question.held is None else question.held
+
+    def _lead(self) -> None:
+        with self._lock:
+            group, self._queue = self._queue, []
+        try:
+            found = self._read([question.realm for question in group])
+            for question in group:
+                question.held = found[question.realm]
+        except Exception as error:  # noqa: BLE001  # none would fare better alone
+            for question in group:
+                question.error = error
+        finally:
+            with self._lock:
+                if self._queue:
+                    self._queue[0].leads = True
+                    self._queue[0].woken.set()
+                else:
+                    self._busy = False
+            for question in group:
+                question.woken.set()
+
+    def _read(self, realms: Sequence[str]) -> Mapping[str, Held]:
+        found = {realm: Held() for realm in realms}
+        with self._reading() as (connection, present):
+            if connection is None:
+                return found
+            tables = {each.table: each.name for each in ENTITIES if each.table in present}
+            if tables:
+                for realm, entity, count in living_of(connection, tables, list(found)):
+                    of_type = found[realm].living
+                    of_type[entity] = of_type.get(entity, 0) + count
+            rows = connection.execute(statements.COUNT_QUARANTINE_OF, [list(found)]).fetchall()
+            for realm, entity, count in rows:
+                found[str(realm)].quarantined[str(entity)] = int(count)
+            rows = connection.execute(statements.READ_UNFINISHED_WALKS_OF, [list(found)]).fetchall()
+            for realm, entity, *walk in rows:
+                found[str(realm)].walks[str(entity)] = Walk.of_row(walk)
+        return found
