@@ -9,7 +9,7 @@ connection gets the file attached with the right options unless it is the file's
 matters: only so the row groups can be small, and a chunk's checkpoint then rewrites 15 MB
 instead of 180 MB (measured: 37,000 against 18,000 rows/s, and half the memory).
 
-Decisions 4, 19 and 88 in docs/decisions.md.
+Decisions 4, 19 and 90 in docs/decisions.md.
 """
 
 from __future__ import annotations

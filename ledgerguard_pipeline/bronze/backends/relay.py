@@ -4,7 +4,7 @@ Attaching a file with some four hundred tables and views, and detaching it, whic
 longer than a small company's commit. So who is done with the file leaves it open to the next thread
 in line. Nothing is held in advance: as soon as nobody waits the file is closed, and after ``LONGEST``
 seconds it is closed anyway and left alone for a moment, so that other processes get at it.
-Decision 88 in docs/decisions.md.
+Decision 90 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ changed are counted in Bronze. Companies are looked at together, so that a check
 is one statement for up to a hundred of them. However many there are, a sweep reports each check
 of an entity at most once.
 
-Decision 89 in docs/decisions.md.
+Decision 91 in docs/decisions.md.
 """
 
 from collections.abc import Mapping, Sequence
