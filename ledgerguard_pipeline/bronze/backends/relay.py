@@ -55,12 +55,7 @@ class Relay:
         """
         if self._pid != os.getpid():  # nothing of a parent process is of use
             self._start()
-        with self._guard:
-            self._waiting += 1
-        mine = self._one_user.acquire(timeout=wait_seconds)
-        with self._guard:
-            self._waiting -= 1
-        if not mine:
+        if not self._waited(wait_seconds):
             yield None
             return
         try:
@@ -70,9 +65,23 @@ class Relay:
             except BaseException as error:
                 self._close(error)
                 raise
-            self._pass_on()
         finally:
-            self._one_user.release()
+            self._pass_on()
+
+    def _waited(self, seconds: float) -> bool:
+        """Whether it is this thread's now. Who gives up may have been the one it was left open for."""
+        mine = False
+        with self._guard:
+            self._waiting += 1
+        try:
+            mine = self._one_user.acquire(timeout=seconds)
+        finally:
+            with self._guard:
+                self._waiting -= 1
+                left_open = not mine and self._one_user.acquire(blocking=False)
+            if left_open:
+                self._pass_on()
+        return mine
 
     def _ready(self, opened: Opened, *, read_only: bool, strict: bool) -> OpenStore:
         if self._session is not None and (strict if not self._read_only else not read_only):
@@ -88,12 +97,16 @@ class Relay:
 
     def _pass_on(self) -> None:
         """Leave the file open if somebody waits for it, and others did not have to for long."""
-        with self._guard:
-            waited_for = self._waiting > 0
         long = self._clock.monotonic() - self._since > LONGEST
-        if long or not waited_for:
-            self._rest = long and waited_for
+        with self._guard:  # who stops waiting now finds that nobody uses the file, and closes it
+            if self._session is None or (self._waiting and not long):
+                self._one_user.release()
+                return
+            self._rest = long and self._waiting > 0
+        try:
             self._close()
+        finally:
+            self._one_user.release()
 
     def _close(self, error: BaseException | None = None) -> None:
         self._session = None
