@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 150),
+        ("ledgerguard sync", 155),
         ("webhook: receive", 54),
         ("webhook: tick", 41),
-        ("webhook: run", 124),
+        ("webhook: run", 129),
         ("token refresh", 56),
     ],
 )

@@ -44,7 +44,7 @@ def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
 @pytest.fixture
 def books(sandbox: SandboxServer, settings: Settings) -> Iterator[Installation]:
     """A company whose attachments are loaded, and none of their files."""
-    sandbox.set(link_member=True, refused_downloads=0)
+    sandbox.set(link_member=True, refused_downloads=0, limits=False)
     sandbox.clear_faults()
     chosen = settings.model_copy(
         update={"ledgerguard_attachments": "files", "ledgerguard_entities": ("Attachable",)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
 
+from ledgerguard_pipeline.bronze.read.company_counts import CompanyCounts, Held
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type, entity_types
 from ledgerguard_pipeline.health.company_status import read_statuses
@@ -258,13 +260,21 @@ def test_what_cannot_be_repaired_is_a_reason_of_health_until_it_is(
 ) -> None:
     sync(connected)
     assert _reasons(connected) == [[], []]
-    counts = BronzeStore.counts
+    counts, together = BronzeStore.counts, CompanyCounts.of
+
+    def less(found: dict[str, int]) -> dict[str, int]:
+        return {entity: rows - 1 for entity, rows in found.items()}
 
     def one_less(store: BronzeStore, realm_id: RealmId | None) -> dict[str, int]:
-        return {entity: rows - 1 for entity, rows in counts(store, realm_id).items()}
+        return less(counts(store, realm_id))
+
+    def one_less_together(shared: CompanyCounts, realm: str) -> Held:
+        held = together(shared, realm)
+        return replace(held, living=less(held.living))
 
     with monkeypatch.context() as miscounted:
         miscounted.setattr(BronzeStore, "counts", one_less)
+        miscounted.setattr(CompanyCounts, "of", one_less_together)
         assert _of(_reconcile(connected, (INVOICE,)), INVOICE).complete is False
     assert _reasons(connected) == [["counts_differ"], ["counts_differ"]]
     _reconcile(connected, (INVOICE,))
