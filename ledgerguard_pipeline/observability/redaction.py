@@ -74,7 +74,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # An authorization code: in a form or URL anything but a number, elsewhere a long token.
     # Fault codes ("code":"3001") and status codes are no secrets and are needed.
-    (re.compile(r"(?i)(?<![\w-])(code=)(?!\d{1,6}(?![\w%.-]))[\w%.~+/-]{3,}"), rf"\1{MASK}"),
+    (
+        re.compile(r"(?i)(?<![\w-])(code=)(?!\d{1,6}(?![\w%-]|\.[\w%-]))[\w%.~+/-]{3,}"),
+        rf"\1{MASK}",
+    ),
     (
         re.compile(
             r"""(?i)(?<![\w-])(code\\*["']\s*:\s*\\*["'])(?=[^"'\\]*\d)(?=[^"'\\]*[a-z])"""

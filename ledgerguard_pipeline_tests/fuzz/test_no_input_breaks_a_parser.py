@@ -35,6 +35,10 @@ def test_made_up_inputs_keep_the_promise(target: str, data: st.DataObject) -> No
     TARGETS[target].check(data.draw(inputs(target)))
 
 
+def test_a_status_at_the_end_of_a_sentence_is_no_secret() -> None:
+    TARGETS["faults"].check(b"{Code=502")
+
+
 def test_a_broken_promise_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A parser that cannot bear NaN, which the words of its inputs hold."""
 
