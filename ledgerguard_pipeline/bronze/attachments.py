@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,6 +52,10 @@ class KeptFile:
     def is_of(self, attached: AttachedFile) -> bool:
         """Whether this is that file; what is written about it may have changed since."""
         return (self.file_name, self.stated_size) == (attached.file_name, attached.size)
+
+    def is_among(self, held: Mapping[str, int]) -> bool:
+        """Whether it still lies where it was put: sizes by path of what folder or bucket hold."""
+        return held.get(self.path) == self.size
 
 
 class AttachmentFiles:

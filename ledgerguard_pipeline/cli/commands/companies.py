@@ -16,7 +16,7 @@ from ledgerguard_pipeline.cli.installed import (
 )
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
-from ledgerguard_pipeline.errors import BadInputError, ReauthorizationRequired
+from ledgerguard_pipeline.errors import BadInputError, IngestionError, ReauthorizationRequired
 from ledgerguard_pipeline.plural import counted
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
@@ -98,7 +98,13 @@ def forget(
                 realm_id=realm_id,
             )
         folder = open_folder(settings)
-        files = folder.count(realm_id)
+        try:
+            files = len(folder.held(realm_id))
+        except IngestionError as error:
+            if delete_files:
+                raise
+            note(f"Its attached files stay and could not be counted: {error.message}")
+            files = 0
         if not yes:
             _ask(company, files, delete_rows=delete_rows, delete_files=delete_files)
         installation.forget(realm_id, delete_rows=delete_rows, delete_files=delete_files)

@@ -45,7 +45,7 @@ def list_files(company: Company = None, as_json: Json = False) -> None:
     settings = settings_here()
     realms = _companies(settings, company)
     files, folder = _opened(settings)
-    rows = [row for realm in realms for row in _rows(files, realm)]
+    rows = [row for realm in realms for row in _rows(files, folder, realm)]
     if as_json:
         names = ("realm_id", "id", "file_name", "bytes", "state", "path")
         listed = [dict(zip(names, row, strict=True)) for row in rows]
@@ -154,9 +154,12 @@ def _opened(settings: Settings) -> tuple[AttachmentFiles, FileFolder]:
     return AttachmentFiles(existing_bronze(settings).workspace), open_folder(settings)
 
 
-def _rows(files: AttachmentFiles, realm: RealmId) -> Iterator[tuple[object, ...]]:
+def _rows(
+    files: AttachmentFiles, folder: FileFolder, realm: RealmId
+) -> Iterator[tuple[object, ...]]:
     """A row for each attached file, then those whose attachment is gone."""
-    kept = files.kept(realm)
+    held = folder.held(realm)
+    kept = {id: each for id, each in files.kept(realm).items() if each.is_among(held)}
     for each in files.attached(realm):
         here = kept.pop(each.id, None)
         if here is None:

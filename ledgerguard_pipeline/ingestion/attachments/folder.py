@@ -42,8 +42,12 @@ class FileFolder(Protocol):
     def address(self, path: str) -> str:
         """Where other programs find this file: a path, or an address of the object store."""
 
-    def count(self, realm: RealmId) -> int:
-        """How many files of a company are there."""
+    def held(self, realm: RealmId) -> dict[str, int]:
+        """The files of a company that are there: size in bytes by path, in one listing.
+
+        Raises:
+            IngestionError: they cannot be listed.
+        """
 
     def delete(self, realm: RealmId) -> None:
         """Delete the files of a company; none is there any more when this returns.
@@ -111,12 +115,27 @@ class LocalFolder:
         """Where other programs find this file."""
         return str(self._folder / path)
 
-    def count(self, realm: RealmId) -> int:
-        """How many files of a company are there."""
+    def held(self, realm: RealmId) -> dict[str, int]:
+        """The files of a company that are there; one that is being written is not.
+
+        Raises:
+            IngestionError: the folder cannot be listed.
+        """
         try:
-            return sum(each.is_file() for each in (self._folder / realm).iterdir())
-        except OSError:
-            return 0
+            with os.scandir(self._folder / realm) as found:
+                return {
+                    f"{realm}/{each.name}": each.stat().st_size
+                    for each in found
+                    if each.is_file() and not each.name.startswith(".")
+                }
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise IngestionError(
+                f"Attached files in {self._folder / realm} cannot be listed ({error.strerror}). "
+                "Change the rights on that folder and try again.",
+                realm_id=realm,
+            ) from error
 
     def delete(self, realm: RealmId) -> None:
         """Delete the folder of a company.
@@ -172,8 +191,12 @@ class BucketFolder:
         """Where other programs find this object."""
         return f"{self.name}/{path}"
 
-    def count(self, realm: RealmId) -> int:
-        """How many files of a company are there."""
+    def held(self, realm: RealmId) -> dict[str, int]:
+        """The objects of a company that are there.
+
+        Raises:
+            IngestionError: the store does not list them.
+        """
         from pyarrow.fs import FileSelector, FileType
 
         folder = FileSelector(f"{self._root}/{realm}", allow_not_found=True)
@@ -181,7 +204,9 @@ class BucketFolder:
             found = self._opened().get_file_info(folder)
         except OSError as error:
             raise self._failed(error) from None
-        return sum(each.type is FileType.File for each in found)
+        return {
+            f"{realm}/{each.base_name}": each.size for each in found if each.type is FileType.File
+        }
 
     def delete(self, realm: RealmId) -> None:
         """Delete all objects of a company.
@@ -189,7 +214,7 @@ class BucketFolder:
         Raises:
             IngestionError: the store does not let go of them.
         """
-        if not self.count(realm):
+        if not self.held(realm):
             return
         try:
             self._opened().delete_dir(f"{self._root}/{realm}")

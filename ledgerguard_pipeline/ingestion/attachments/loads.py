@@ -79,15 +79,19 @@ class AttachmentLoads:
         """Download every missing file of a company.
 
         Raises:
-            IngestionError: the folder or bucket takes no file.
+            IngestionError: the folder or bucket takes no file, or does not say what it holds.
             QBOAPIError, QBOAuthError: QuickBooks gives no links.
             BronzeError: the files could not be listed; the next run finds them in the folder.
         """
         attached, kept = self._files.attached(realm), self._files.kept(realm)
-        missing = [
-            each for each in attached if (old := kept.get(each.id)) is None or not old.is_of(each)
-        ]
-        found = AttachmentLoad(len(attached), len(attached) - len(missing))
+        held = self._folder.held(realm) if kept else {}
+        here = {
+            each.id
+            for each in attached
+            if (old := kept.get(each.id)) is not None and old.is_of(each) and old.is_among(held)
+        }
+        missing = [each for each in attached if each.id not in here]
+        found = AttachmentLoad(len(attached), len(here))
         with tempfile.TemporaryDirectory(prefix="ledgerguard-") as scratch:
             for first in range(0, len(missing), LINKS_AT_ONCE):
                 some, done = missing[first : first + LINKS_AT_ONCE], list[KeptFile]()

@@ -124,3 +124,31 @@ def test_the_files_of_a_forgotten_company_go_where_that_is_asked_for(
     gone = json.loads(forgotten(ledgerguard, realm, "--delete-files", "--json").out)
     assert (gone["files_deleted"], gone["files_kept"]) == (FILES, 0)
     assert [path.name for path in (home / "attachments").rglob("*.pdf")] == ["kept.pdf"]
+
+
+def test_files_that_were_deleted_with_their_company_are_missing_when_it_comes_back(
+    ledgerguard: Ledgerguard, realm: str, sandbox: SandboxServer, home: Path
+) -> None:
+    assert ledgerguard("attachments", "fetch").code == 0
+    assert forgotten(ledgerguard, realm, "--delete-files").code == 0
+    with Installation.open(load_settings(ledgerguard_home=home)) as installation:
+        connect(installation, sandbox)
+    assert [each["state"] for each in listed(ledgerguard)] == ["missing"] * FILES
+    assert f"{realm}: {FILES} new files" in ledgerguard("attachments", "fetch").out
+    assert [each["state"] for each in listed(ledgerguard)] == ["here"] * FILES
+
+
+def test_a_bucket_that_does_not_answer_keeps_no_company_from_being_forgotten(
+    ledgerguard: Ledgerguard, realm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "LEDGERGUARD_ATTACHMENTS_URL": "s3://books/files", "AWS_ACCESS_KEY_ID": "made-up-key-id",
+        "AWS_SECRET_ACCESS_KEY": "made-up", "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    refused = forgotten(ledgerguard, realm, "--delete-files")
+    assert (refused.code, "AWS_ENDPOINT_URL" in refused.err) == (1, True)
+    gone = ledgerguard("companies", "forget", realm, "--yes")
+    assert (gone.code, gone.out.startswith("Forgot ")) == (0, True)
+    assert "could not be counted" in gone.err

@@ -102,6 +102,23 @@ def test_every_file_comes_once_with_its_hash_and_its_link_stays_nowhere(
     assert not re.search("Signature=[0-9a-f]{16}", caplog.text)
 
 
+def test_a_file_that_is_not_in_the_folder_any_more_comes_again_and_no_other(
+    books: Installation, sandbox: SandboxServer, home: Path
+) -> None:
+    realm = sandbox.realm_id
+    load(books, realm)
+    kept = AttachmentFiles(books.bronze.workspace).kept(realm)
+    lost, half = (home / "attachments" / each.path for each in list(kept.values())[:2])
+    expected = {path: path.read_bytes() for path in (lost, half)}
+    lost.unlink()
+    half.write_bytes(b"half")
+    sandbox.pop_log()
+    again = load(books, realm)
+    assert (again.new, again.kept, again.failed) == (2, 24, [])
+    assert sorted(downloads(sandbox)) == sorted(list(kept)[:2])
+    assert {path: path.read_bytes() for path in (lost, half)} == expected
+
+
 def test_what_is_written_about_a_file_is_no_new_file(
     books: Installation, sandbox: SandboxServer
 ) -> None:

@@ -124,7 +124,8 @@ def test_the_files_of_one_company_are_counted_and_deleted_alone(
     file.write_bytes(b"bytes")
     for path in ("11/a.pdf", "11/b.pdf", "111/c.pdf"):
         found.put(file, path)
-    assert [found.count(RealmId(each)) for each in ("11", "111", "12")] == [2, 1, 0]
+    assert [len(found.held(RealmId(each))) for each in ("11", "111", "12")] == [2, 1, 0]
+    assert found.held(RealmId("111")) == {"111/c.pdf": 5}
     found.delete(RealmId("11"))
     found.delete(RealmId("12"))
     assert {path for path in objects(store) if path.startswith("11")} == {"111/c.pdf"}
