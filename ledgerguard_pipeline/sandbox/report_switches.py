@@ -46,6 +46,8 @@ class ReportSwitches(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     """Reports that are answered 200 with nothing in it."""
     written_locally: frozenset[str] = frozenset()
     """Reports with dates and amounts as people write them (31/10/2026, 1.234,50), as none was captured."""
+    undated: frozenset[str] = frozenset()
+    """Reports whose columns do not say which days they are of."""
     dropped_legs: frozenset[tuple[str, str]] = frozenset()
     """(type, id) of transactions of which every report loses the last leg."""
     hidden: frozenset[tuple[str, str]] = frozenset()

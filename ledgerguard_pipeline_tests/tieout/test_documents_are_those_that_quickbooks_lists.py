@@ -6,9 +6,20 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pytest
 
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
-from ledgerguard_pipeline_tests.tieout.books import TODAY, Books, open_books, open_sandbox
+from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
+from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
+from ledgerguard_pipeline_tests.tieout.books import (
+    TODAY,
+    Books,
+    open_books,
+    open_client,
+    open_sandbox,
+)
 from ledgerguard_pipeline_tests.tieout.documents import (
     move_amount,
     one,
@@ -124,6 +135,61 @@ def test_a_balance_that_is_not_the_reports_is_named_by_its_customer(documents: B
         "Customer/": Decimal("0.01"),
     }
     assert {each.kind for each in gaps} == {DifferenceClass.UNEXPLAINED}
+
+
+class Moving:
+    """Loads something into Bronze during the first ``times`` calls."""
+
+    def __init__(self, file: Path, times: int) -> None:
+        self._file = file
+        self._times = times
+        self.calls = 0
+
+    def record(self, *_call: object, **_more: object) -> None:
+        self.calls += 1
+        if self.calls > self._times:
+            return
+        with duckdb.connect(str(self._file)) as connection:
+            connection.execute(
+                "INSERT INTO bronze._loads BY NAME SELECT * REPLACE (uuid()::VARCHAR AS load_id, "
+                "(SELECT max(loaded_at) FROM bronze._loads) + INTERVAL 1 SECOND AS loaded_at) "
+                "FROM bronze._loads WHERE entity = 'Invoice' LIMIT 1"
+            )
+
+
+def open_items_of_moving_books(books: Books, moving: Moving) -> list[Difference]:
+    with open_client(books.sandbox, ledger=moving) as client:
+        loads = ReportLoads(client, books.store, books.realm)
+        levels = DocumentLevels(loads, books.store, books.realm, books.sync, SYSTEM_CLOCK)
+        return levels.open_items(TODAY)
+
+
+def test_books_that_move_under_every_comparison_are_said_to_move_and_nothing_is_concluded(
+    documents: Books,
+) -> None:
+    id, customer = one(documents, _OPEN_INVOICE)
+    move_amount(documents, "invoice", id, "Balance", Decimal("0.01"))
+    before = documents.tie_out.read(documents.realm)
+    always = Moving(documents.file, times=3)
+    with pytest.raises(NotCompared) as caught:
+        open_items_of_moving_books(documents, always)
+    assert (caught.value.kind, caught.value.entity) == (
+        FindingKind.BOOKS_MOVED,
+        "AgedReceivables",
+    )
+    assert always.calls == 3
+    assert documents.tie_out.read(documents.realm) == before
+    # Whoever moved them stops: the third comparison holds, and the other side needs one.
+    twice = Moving(documents.file, times=2)
+    gaps = open_items_of_moving_books(documents, twice)
+    assert {each.key for each in gaps} == {f"Customer/{customer}", "Customer/"}
+    assert twice.calls == 4
+
+
+def test_books_that_agree_are_not_compared_again_however_they_move(documents: Books) -> None:
+    always = Moving(documents.file, times=9)
+    assert open_items_of_moving_books(documents, always) == []
+    assert always.calls == 2
 
 
 def test_a_void_that_bronze_missed_is_named_until_it_is_synced(tmp_path: Path) -> None:

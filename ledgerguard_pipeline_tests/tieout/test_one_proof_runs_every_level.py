@@ -19,13 +19,18 @@ from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_
 from ledgerguard_pipeline_tests.tieout.documents import unexplained
 
 MARCH = date(2026, 3, 31)
-NAMED = {"empty": FindingKind.REPORT_EMPTY, "written_locally": FindingKind.REPORT_UNREADABLE}
+NAMED = {
+    "empty": FindingKind.REPORT_EMPTY,
+    "written_locally": FindingKind.REPORT_UNREADABLE,
+    "undated": FindingKind.REPORT_UNREADABLE,
+}
 AT_ONCE = [
     ("empty", ["ProfitAndLoss", "TransactionList", "AgedReceivables"]),
     ("empty", ["BalanceSheet", "AgedPayables"]),
     ("written_locally", ["TrialBalance", "ProfitAndLoss", "AgedReceivables"]),
     ("written_locally", ["TransactionList"]),
     ("written_locally", ["JournalReport"]),
+    ("undated", ["ProfitAndLoss"]),
 ]
 """The sandbox's switch, and reports of several levels in their order, each of which is named."""
 
