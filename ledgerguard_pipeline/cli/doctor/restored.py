@@ -68,8 +68,10 @@ def _lost_files(settings: Settings) -> list[CheckResult]:
     from ledgerguard_pipeline.bronze.backends.lake_files import lake_files
 
     address = settings.bronze_address
-    found = None if isinstance(address, Path) else lake_files(address)
-    if isinstance(address, Path) or found is None or not found.missing:
+    if isinstance(address, Path):
+        return []
+    found = lake_files(address)
+    if found is None or not found.missing:
         return []
     return [
         broken(
