@@ -9,7 +9,7 @@ Decision 89 in docs/decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -34,27 +34,28 @@ def bring_up_to_date(installation: Installation, requests: Sequence[SyncRequest]
         BadInputError, ConfigurationError, KeyboardInterrupt: as ``run_sync``.
     """
     result = SyncResult()
-    begun: dict[RealmId, Begun] = {}
     rest: list[SyncRequest] = []
-    with ExitStack() as left:
-        for request in requests:
-            found = _begin(installation, request) if _is_recorded(installation, request) else None
-            if isinstance(found, SyncResult):
-                result += found
-                continue
-            if found is not None:
-                begun[request.realm_id] = found
-                left.push(found[1])  # what no run went on with ends here
+    for request in requests:
+        found = _begin(installation, request) if _is_recorded(installation, request) else None
+        if found is None:
             rest.append(request)
-        if rest:
-            from ledgerguard_pipeline.defs.in_process_run import run_sync
-            from ledgerguard_pipeline.defs.run_context import OpenedSync
+        elif isinstance(found, SyncResult):
+            result += found
+        else:
+            # At once: a company is not held while others are loaded.
+            with found[1]:  # ends here what no run went on with
+                result += _run(installation, [request], {request.realm_id: found})
+    return result + _run(installation, rest, {}) if rest else result
 
-            opened = {realm: OpenedSync(*each) for realm, each in begun.items()}
-            result += run_sync(
-                installation.settings, rest, installation=installation, opened=opened
-            )
-    return result
+
+def _run(
+    installation: Installation, requests: Sequence[SyncRequest], begun: Mapping[RealmId, Begun]
+) -> SyncResult:
+    from ledgerguard_pipeline.defs.in_process_run import run_sync
+    from ledgerguard_pipeline.defs.run_context import OpenedSync
+
+    opened = {realm: OpenedSync(*each) for realm, each in begun.items()}
+    return run_sync(installation.settings, requests, installation=installation, opened=opened)
 
 
 def _is_recorded(installation: Installation, request: SyncRequest) -> bool:

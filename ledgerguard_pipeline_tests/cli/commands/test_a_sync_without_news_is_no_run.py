@@ -12,11 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from ledgerguard_pipeline.cli.quiet_sync import window_begin
-from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.cli.quiet_sync import bring_up_to_date, window_begin
+from ledgerguard_pipeline.config.settings import Cadence, load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.partitions import partitions_of, windows_of
+from ledgerguard_pipeline.errors import CompanyBusy
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
+from ledgerguard_pipeline.ingestion.progress import use_progress
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, build_companies
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.cli.conftest import COMMAND, Ledgerguard, command_environment
 from ledgerguard_pipeline_tests.conftest import connect
@@ -127,3 +133,64 @@ def test_a_window_begins_where_dagsters_does() -> None:
         datetime(2026, 11, 26, tzinfo=UTC),
     ]  # fmt: skip
     assert window_begin("daily", now + timedelta(hours=9)) == datetime(2026, 11, 27, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cadence", ["monthly", "weekly", "daily"])
+def test_the_window_that_dagster_shows_as_current_begins_there(cadence: Cadence) -> None:
+    before = datetime.now(UTC)
+    windows = windows_of(partitions_of(cadence, before.date() - timedelta(days=62)))
+    current = windows.get_last_partition_window()
+    assert current is not None
+    assert current.start in {window_begin(cadence, at) for at in (before, datetime.now(UTC))}
+
+
+class Trying:
+    """Tries, whenever an entity type is done, which of these companies others could sync."""
+
+    def __init__(self, installation: Installation, realms: list[RealmId]) -> None:
+        control = installation.control
+        self._leases = CompanyLeases(control.leases, control.environment)
+        self._realms = realms
+        self.busy: set[tuple[RealmId, RealmId]] = set()
+
+    def started(self, realm_id: RealmId, entities: tuple[str, ...]) -> None: ...
+
+    def page(self, realm_id: RealmId, entity: str, rows: int, expected: int | None) -> None: ...
+
+    def committed(self, realm_id: RealmId, entity: str, rows: int) -> None: ...
+
+    def calls(self, realm_id: RealmId, http_calls: int) -> None: ...
+
+    def finished(self, result: EntityResult) -> None:
+        for realm in self._realms:
+            try:
+                with self._leases.of(realm):
+                    pass
+            except CompanyBusy:
+                self.busy.add((RealmId(result.realm_id), realm))
+
+
+def test_a_company_is_held_while_it_is_synced_and_not_while_others_are(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_ENTITIES", "Customer,Term")
+    monkeypatch.setenv("LEDGERGUARD_SILVER", "off")
+    with SandboxServer(build_companies(2, seed=1, invoices=3)) as sandbox:
+        settings = load_settings(
+            ledgerguard_home=home, intuit_client_id=sandbox.client_id,
+            intuit_client_secret=sandbox.client_secret, intuit_base_url=sandbox.base_url,
+        )  # fmt: skip
+        with Installation.open(settings) as installation:
+            realms = [
+                connect(installation, sandbox, realm).realm_id for realm in sandbox.world.companies
+            ]
+            requests = [SyncRequest(realm, settings.kept_entities) for realm in realms]
+            assert bring_up_to_date(installation, requests).ok
+            for realm in realms:
+                sandbox.edit("update", "Customer", realm_id=realm, note="News")
+            seen = Trying(installation, realms)
+            with use_progress(seen):
+                result = bring_up_to_date(installation, requests)
+    assert (result.ok, result.total_entities_written) == (True, 2)
+    assert runs(home) == ["SUCCESS"] * 4
+    assert seen.busy == {(realm, realm) for realm in realms}
