@@ -12,6 +12,7 @@ import typer
 
 from benchmarks.document import write_down
 from benchmarks.figures import Task, markdown
+from benchmarks.options import AsJson, Write, chosen
 from benchmarks.process import BenchFailed
 from benchmarks.silver import tables as silver
 from benchmarks.tasks import Plan, company, memory, speed
@@ -41,16 +42,11 @@ def bench(
         bool,
         typer.Option("--million", help="Measure memory and Silver at 1,000,000 invoices as well."),
     ] = False,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure this project and its rivals against the sandbox, all in one go."""
-    wanted = tuple(only or _TASKS)
-    unknown = [name for name in wanted if name not in _TASKS]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(_TASKS)}.")
+    wanted = chosen(only, _TASKS)
     sync_states = {name: tasks for name, tasks in _SYMBOLS.items() if set(tasks) <= set(wanted)}
     if write and {task for tasks in sync_states.values() for task in tasks} != set(wanted):
         raise typer.BadParameter(

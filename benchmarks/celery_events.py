@@ -7,12 +7,8 @@ PostgreSQL and Redis come out of the development environment's wheels; everythin
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import dagster as dg
 import typer
 
-from benchmarks.environments import FOLDER
+from benchmarks.environments import working_folder
 from benchmarks.goals import Finding, markdown, percentile
 from benchmarks.process import BenchFailed
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus, QueuedEvent
@@ -55,7 +51,7 @@ def celery_events(
 ) -> None:
     """Measure event to Bronze on Celery, and where the time goes."""
     try:
-        with _folder() as folder:
+        with working_folder("celery") as folder:
             finding = _measure(folder, edits, invoices)
     except (BenchFailed, LedgerGuardError, AssertionError) as error:
         sys.stderr.write(f"celery-events: {error}\n")
@@ -140,16 +136,6 @@ def _one(stack: Stack, installation: Installation, number: int) -> tuple[float, 
 
 def _seconds(moment: datetime) -> float:
     return moment.timestamp()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    FOLDER.mkdir(exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix="celery-", dir=FOLDER))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +16,17 @@ from benchmarks.process import BenchFailed, clean_environment
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".bench"
 _LOCKS = Path(__file__).parent / "rivals"
+
+
+@contextmanager
+def working_folder(prefix: str) -> Iterator[Path]:
+    """A folder beside the environments for the time of a measurement."""
+    FOLDER.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=FOLDER))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def rival_python(name: str) -> str:

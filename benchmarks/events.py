@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmarks.document import write_down
-from benchmarks.environments import FOLDER
+from benchmarks.environments import working_folder
 from benchmarks.event_queue import queue
 from benchmarks.goals import Finding, markdown
 from benchmarks.installed import Installed, burst, latency
+from benchmarks.options import AsJson, Write, all_or_no_figures, chosen
 from benchmarks.process import BenchFailed
 from benchmarks.receiver import receiver
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -50,18 +47,12 @@ def bench_events(
     only: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(_PARTS)}; may be repeated.")
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the receiver, the queue, and the way from a webhook to the row."""
-    wanted = tuple(only or _PARTS)
-    unknown = [name for name in wanted if name not in _PARTS]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(_PARTS)}.")
-    if write and set(wanted) != set(_PARTS):
-        raise typer.BadParameter("--write needs all parts: leave out --only.")
+    wanted = chosen(only, _PARTS)
+    all_or_no_figures(wanted, _PARTS, write=write)
     size = Size(rate, seconds, edits, burst_events, queue_events)
     found: list[Finding] = []
     try:
@@ -81,28 +72,17 @@ def bench_events(
 
 def _measure(size: Size, wanted: tuple[str, ...]) -> Iterator[Finding]:
     if "receiver" in wanted:
-        with folder_of_its_own() as folder:
+        with working_folder("events") as folder:
             yield receiver(folder, rate=size.rate, seconds=size.seconds)
     if {"latency", "burst"} & set(wanted):
-        with folder_of_its_own() as folder, Installed(folder, invoices=500) as installed:
+        with working_folder("events") as folder, Installed(folder, invoices=500) as installed:
             if "latency" in wanted:
                 yield latency(installed, edits=size.edits)
             if "burst" in wanted:
                 yield burst(installed, events=size.burst_events)
     if "queue" in wanted:
-        with folder_of_its_own() as folder:
+        with working_folder("events") as folder:
             yield queue(folder, events=size.queue_events)
-
-
-@contextmanager
-def folder_of_its_own() -> Iterator[Path]:
-    """A folder beside the rivals' environments that ends with the block."""
-    FOLDER.mkdir(exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix="events-", dir=FOLDER))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ import requests
 import typer
 
 from benchmarks.document import write_down
-from benchmarks.environments import ROOT
-from benchmarks.events import folder_of_its_own
+from benchmarks.environments import ROOT, working_folder
 from benchmarks.goals import Finding, markdown
+from benchmarks.options import AsJson, Write, all_or_no_figures, chosen
 from benchmarks.process import BenchFailed, Finished, clean_environment, run
 from benchmarks.stage import Stage
 from ledgerguard_pipeline.cli.local.ports import free_port
@@ -215,24 +215,18 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(_PARTS)}; may be repeated.")
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure what a newcomer waits for."""
-    wanted = tuple(only or _PARTS)
-    unknown = [name for name in wanted if name not in _PARTS]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(_PARTS)}.")
-    if write and set(wanted) != set(_PARTS):
-        raise typer.BadParameter("--write needs all parts: leave out --only.")
+    wanted = chosen(only, _PARTS)
+    all_or_no_figures(wanted, _PARTS, write=write)
     found: list[Finding] = []
     try:
         if "commands" in wanted:
             found.append(commands(rounds, invoices))
         if "page" in wanted:
-            with folder_of_its_own() as folder:
+            with working_folder("first-hour") as folder:
                 found.append(page(folder, invoices))
     except BenchFailed as error:
         sys.stderr.write(f"first-hour: {error}\n")

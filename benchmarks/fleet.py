@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,8 +22,9 @@ import msgspec
 import typer
 
 from benchmarks.document import write_down
-from benchmarks.environments import FOLDER, ROOT
+from benchmarks.environments import ROOT, working_folder
 from benchmarks.goals import Finding, markdown
+from benchmarks.options import AsJson, Write
 from benchmarks.process import BenchFailed, Finished, clean_environment, run
 from benchmarks.receiver import settings_of
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -268,10 +266,8 @@ def bench_fleet(
         str | None,
         typer.Option(help="A commit: only compare this build with that one, in one run."),
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure what many companies cost: runs, events, CPU time, calls and memory."""
     from benchmarks.fleet_against import measure_against
@@ -282,7 +278,7 @@ def bench_fleet(
         what, write = What.SWEEPS, False
     if what is not What.PARTS:
         try:
-            with working_folder() as folder:
+            with working_folder("fleet") as folder:
                 size = {"realms": realms, "shards": shards}
                 findings = (
                     measure(folder, **size)
@@ -307,7 +303,7 @@ def bench_fleet(
 def _parts(*, quiet: bool) -> Iterator[str]:
     """What the measurements of the parts that grow with the fleet print."""
     for module, title in _PARTS.items():
-        with working_folder() as folder:
+        with working_folder("fleet") as folder:
             done = run(
                 [sys.executable, "-m", module],
                 environment={**clean_environment(), "PYTHONPATH": str(ROOT)},
@@ -326,17 +322,6 @@ def _tell(finding: Finding, found: list[Finding], *, quiet: bool) -> None:
     if not quiet:
         sys.stdout.write(f"\n{markdown(finding)}\n")
         sys.stdout.flush()
-
-
-@contextmanager
-def working_folder() -> Iterator[Path]:
-    """A folder under ``.bench`` for the time of a measurement."""
-    FOLDER.mkdir(exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix="fleet-", dir=FOLDER))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

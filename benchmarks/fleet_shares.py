@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.fleet import Fleet, working_folder
+from benchmarks.environments import working_folder
+from benchmarks.fleet import Fleet
 
 _WORKER = Path(__file__).parent / "clients" / "sweep_shares.py"
 _TASKS = {"first": "bring-up", "changes": "idle pass"}
@@ -42,7 +43,7 @@ def fleet_shares(
     realms: Annotated[int, typer.Option(min=21, help="How many companies.")] = 60,
 ) -> None:
     """Print a table of the pieces of work of a sweep."""
-    with working_folder() as folder:
+    with working_folder("shares") as folder:
         table = measure_shares(folder, realms)
     sys.stdout.write(f"{table}\n")
 

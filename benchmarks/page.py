@@ -9,15 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from statistics import median
 from typing import Annotated
 
@@ -26,7 +23,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import SecretStr
 
-from benchmarks.environments import FOLDER
+from benchmarks.environments import working_folder
 from benchmarks.goals import Finding, markdown, percentile
 from benchmarks.receiver import settings_of
 from ledgerguard_pipeline.config.settings import Settings
@@ -54,17 +51,13 @@ def bench_page(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the company page: every tenth company ill, all entity types loaded."""
-    FOLDER.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="page-", dir=FOLDER))
-    try:
+    with working_folder("page") as folder:
         settings = settings_of(folder, intuit_client_id="app", intuit_client_secret="made-up")  # noqa: S106
         with ControlPlane.open(settings) as plane:
             fill(plane, companies)
             if late:
                 _grow_old(plane)
         finding = measured(settings, companies, repeats)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(f"{json.dumps(asdict(finding)) if as_json else markdown(finding)}\n")
 
 

@@ -22,6 +22,7 @@ import typer
 
 from benchmarks.document import write_down
 from benchmarks.goals import Finding, markdown
+from benchmarks.options import AsJson, Write, chosen
 from benchmarks.process import BenchFailed
 from benchmarks.tieout import journals
 from benchmarks.tieout.companies import Books, CachedReports, UnkeptReports, served, store_at
@@ -49,16 +50,11 @@ def bench(
     only: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; may be repeated.")
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the tables into docs/performance.md.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    write: Write = False,
+    as_json: AsJson = False,
 ) -> None:
     """Plant faults, look for false alarms, and measure seconds."""
-    wanted = tuple(only or PARTS)
-    unknown = [name for name in wanted if name not in PARTS]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(PARTS)}.")
+    wanted = chosen(only, PARTS)
     found: dict[str, list[Finding]] = {}
     try:
         for part, finding in measured(wanted, invoices, faults, seeds, rows, runs):
