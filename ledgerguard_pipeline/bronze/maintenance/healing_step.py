@@ -191,9 +191,9 @@ def flaws_of(
     set_aside_rows = 0
     if upgraded:
         counted = connection.execute(
-            count_doubled(entity.name, entity.table, realm, WHOLE)
+            count_doubled(entity.name, entity.table, [realm], WHOLE)
         ).fetchone()
-        doubled = 0 if counted is None else int(counted[0])
+        doubled = 0 if counted is None else int(counted[1])
         kept = connection.execute(sql.SET_ASIDE, [realm, entity.name]).fetchone()
         set_aside_rows = 0 if kept is None else int(kept[0])
     else:

@@ -70,7 +70,7 @@ def audit(
     """
     found = {entity.name: Audit() for entity in entities}
     present = _present(store)
-    there = [entity for entity in entities if _base_table(entity) in present]
+    there = [entity for entity in entities if base_table(entity) in present]
     if not there:
         return found
     counts = {entity.name: (0, 0) for entity in there}
@@ -150,19 +150,20 @@ def _of_large(
 
 def _count(entity: EntityType, realm_id: RealmId, part: str) -> str:
     return (
-        f"SELECT 'count', '{entity.name}', *, NULL, NULL, NULL, NULL "
-        f"FROM ({count_copies(entity.table, realm_id, part)})"
+        f"SELECT 'count', '{entity.name}', living, surplus, NULL, NULL, NULL, NULL "
+        f"FROM ({count_copies(entity.table, [realm_id], part)})"
     )
 
 
 def _doubled(entity: EntityType, realm_id: RealmId, part: str) -> str:
     return (
-        f"SELECT 'doubled', '{entity.name}', *, 0, NULL, NULL, NULL, NULL "
-        f"FROM ({count_doubled(entity.name, entity.table, realm_id, part)})"
+        f"SELECT 'doubled', '{entity.name}', doubled, 0, NULL, NULL, NULL, NULL "
+        f"FROM ({count_doubled(entity.name, entity.table, [realm_id], part)})"
     )
 
 
-def _base_table(entity: EntityType | DerivedEntity) -> str:
+def base_table(entity: EntityType | DerivedEntity) -> str:
+    """The table whose rows an entity type, or one derived from it, is made of."""
     return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
 
 

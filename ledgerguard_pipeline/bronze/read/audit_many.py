@@ -13,17 +13,17 @@ from typing import Protocol
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.read.audit import Audit
+from ledgerguard_pipeline.bronze.read.audit import Audit, base_table
 from ledgerguard_pipeline.bronze.read.counts import (
-    count_copies_of,
-    count_doubled_of,
-    count_versions,
-    in_one,
+    WHOLE,
+    count_copies,
+    count_doubled,
+    in_few_statements,
     of_companies,
-    slices,
+    parts_of,
 )
 from ledgerguard_pipeline.bronze.statements import SCHEMA, quoted
-from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
+from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 from ledgerguard_pipeline.values import RealmId
 
 
@@ -87,52 +87,35 @@ def _rows(
     companies: dict[EntityType | DerivedEntity, list[str]] = {}
     for realm, entities in wanted.items():
         for entity in entities:
-            if _table(entity) in present:
+            if base_table(entity) in present:
                 companies.setdefault(entity, []).append(realm)
-    for statements_of in (_counts, _doubled if "_restatements" in present else None):
-        every = [] if statements_of is None else list(statements_of(connection, companies))
-        for statement in in_one(every):
-            for part, entity, realm, number, other in connection.execute(statement).fetchall():
-                yield str(part), str(realm), str(entity), int(number), int(other)
-    for realm, entity, count in connection.execute(
+    selects = _selects(connection, companies, noted="_restatements" in present)
+    for figure, company, name, number, other in in_few_statements(connection, selects):
+        yield str(figure), str(company), str(name), int(str(number)), int(str(other))
+    for company, name, count in connection.execute(
         statements.COUNT_QUARANTINE_OF, [list(wanted)]
     ).fetchall():
-        yield "waiting", str(realm), str(entity), int(count), 0
+        yield "waiting", str(company), str(name), int(count), 0
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, companies: _Companies) -> Iterator[str]:
-    for entity, realms, part in _parts(connection, companies):
-        yield _as("count", entity.name, count_copies_of(entity.table, realms, part))
+def _selects(
+    connection: duckdb.DuckDBPyConnection, companies: _Companies, *, noted: bool
+) -> Iterator[tuple[str, str]]:
+    """Each with the part of its table that it is about."""
+    types = {each.table: each for each in companies if isinstance(each, EntityType)}
+    for table, part in parts_of(connection, types):
+        entity = types[table]
+        realms = companies[entity]
+        found = count_copies(table, realms, part)
+        yield part, f"SELECT 'count', realm_id, '{entity.name}', living, surplus FROM ({found})"
+        if noted:
+            found = count_doubled(entity.name, table, realms, part)
+            yield part, f"SELECT 'doubled', realm_id, '{entity.name}', doubled, 0 FROM ({found})"
     for derived, realms in companies.items():
         if isinstance(derived, DerivedEntity):
             found = (
-                "SELECT realm_id, count(*), count(*) - count(DISTINCT id) "
-                f"FROM {SCHEMA}.{quoted(derived.table + '_current')} "
+                f"SELECT 'count', realm_id, '{derived.name}', count(*), "
+                f"count(*) - count(DISTINCT id) FROM {SCHEMA}.{quoted(derived.table + '_current')} "
                 f"WHERE {of_companies(realms)} GROUP BY realm_id"
             )
-            yield _as("count", derived.name, found)
-
-
-def _doubled(connection: duckdb.DuckDBPyConnection, companies: _Companies) -> Iterator[str]:
-    for entity, realms, part in _parts(connection, companies):
-        found = count_doubled_of(entity.name, entity.table, realms, part)
-        yield _as("doubled", entity.name, f"SELECT *, 0 FROM ({found})")
-
-
-def _parts(
-    connection: duckdb.DuckDBPyConnection, companies: _Companies
-) -> Iterator[tuple[EntityType, Sequence[str], str]]:
-    """Entity types with their companies, part by part where a table is large."""
-    types = {each.table: each for each in companies if isinstance(each, EntityType)}
-    if types:
-        for table, rows in connection.execute(count_versions(types)).fetchall():
-            for part in slices(int(rows)):
-                yield types[str(table)], companies[types[str(table)]], part
-
-
-def _table(entity: EntityType | DerivedEntity) -> str:
-    return entity.table if isinstance(entity, EntityType) else entity_type(entity.base).table
-
-
-def _as(figure: str, entity: str, rows: str) -> str:
-    return f"SELECT '{figure}', '{entity}', * FROM ({rows})"
+            yield WHOLE, found

@@ -7,7 +7,6 @@ for each other at the file and each do the same. So who is first in line asks fo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Walk
 from ledgerguard_pipeline.bronze.read.counts import living_of
 from ledgerguard_pipeline.entities import ENTITIES
@@ -35,10 +35,8 @@ class Held:
 
 
 @dataclass(slots=True)
-class _Question:
+class _Question(Waiting):
     realm: str
-    woken: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
     held: Held | None = None
     error: Exception | None = None
 
@@ -49,9 +47,7 @@ class CompanyCounts:
     def __init__(self, reading: Reading, let_go: Callable[[], None]) -> None:
         self._reading = reading
         self._let_go = let_go
-        self._lock = threading.Lock()
-        self._queue: list[_Question] = []
-        self._busy = False
+        self._line = FirstInLine[_Question]()
 
     def of(self, realm: str) -> Held:
         """What Bronze holds of a company.
@@ -61,13 +57,7 @@ class CompanyCounts:
         """
         self._let_go()  # a thread that shares this read may be the one that makes it
         question = _Question(realm)
-        with self._lock:
-            self._queue.append(question)
-            question.leads = not self._busy
-            self._busy = True
-        if not question.leads:
-            question.woken.wait()
-        if question.leads:
+        if self._line.leads(question):
             self._lead()
         if question.error is not None:
             raise question.error
@@ -75,24 +65,14 @@ class CompanyCounts:
         return self.of(realm) if question.held is None else question.held
 
     def _lead(self) -> None:
-        with self._lock:
-            group, self._queue = self._queue, []
-        try:
-            found = self._read([question.realm for question in group])
-            for question in group:
-                question.held = found[question.realm]
-        except Exception as error:  # noqa: BLE001  # none would fare better alone
-            for question in group:
-                question.error = error
-        finally:
-            with self._lock:
-                if self._queue:
-                    self._queue[0].leads = True
-                    self._queue[0].woken.set()
-                else:
-                    self._busy = False
-            for question in group:
-                question.woken.set()
+        with self._line.group() as group:
+            try:
+                found = self._read([question.realm for question in group])
+                for question in group:
+                    question.held = found[question.realm]
+            except Exception as error:  # noqa: BLE001  # none would fare better alone
+                for question in group:
+                    question.error = error
 
     def _read(self, realms: Sequence[str]) -> Mapping[str, Held]:
         found = {realm: Held() for realm in realms}

@@ -11,10 +11,10 @@ Decision 34 in docs/decisions.md.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.errors import (
     BronzeBusy,
@@ -30,12 +30,10 @@ Write = Callable[[Sequence[Load]], list[LoadOutcome]]
 
 
 @dataclass(slots=True)
-class _Entry:
-    """One caller's loads; exactly one of the last four tells it how to go on."""
+class _Entry(Waiting):
+    """One caller's loads; exactly one of ``leads`` and the last three tells it how to go on."""
 
     loads: Sequence[Load]
-    woken: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
     alone: bool = False
     outcomes: list[LoadOutcome] | None = None
     error: LedgerGuardError | None = None
@@ -50,21 +48,13 @@ class GroupCommit:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._lock = threading.Lock()
-        self._queue: list[_Entry] = []
-        self._busy = False
+        self._line = FirstInLine[_Entry]()
 
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """As ``write``, perhaps together with what other threads hand in meanwhile."""
         entry = _Entry(loads)
-        with self._lock:
-            self._queue.append(entry)
-            entry.leads = not self._busy
-            self._busy = True
-        if not entry.leads:
-            entry.woken.wait()
-        if entry.leads:
-            self._lead(entry)
+        if self._line.leads(entry):
+            self._lead()
         if entry.alone:
             return self._write(loads)
         if entry.error is not None:
@@ -73,28 +63,14 @@ class GroupCommit:
             raise RuntimeError("a commit ended without an outcome")
         return entry.outcomes
 
-    def _lead(self, entry: _Entry) -> None:
-        group = self._take()
-        try:
-            self._write_group(group)
-        except BaseException:
-            for other in group[1:]:
-                other.alone = True
-            raise
-        finally:
-            self._pass_on()
-            for other in group:
-                if other is not entry:
-                    other.woken.set()
-
-    def _take(self) -> list[_Entry]:
-        """The first in line, which leads, and those behind it that fit."""
-        with self._lock:
-            group, rows = [self._queue.pop(0)], 0
-            while self._queue and rows + self._queue[0].rows <= MOST_ROWS - group[0].rows:
-                rows += self._queue[0].rows
-                group.append(self._queue.pop(0))
-            return group
+    def _lead(self) -> None:
+        with self._line.group(_fits) as group:
+            try:
+                self._write_group(group)
+            except BaseException:
+                for other in group[1:]:
+                    other.alone = True
+                raise
 
     def _write_group(self, group: Sequence[_Entry]) -> None:
         first = group[0]
@@ -116,10 +92,6 @@ class GroupCommit:
             entry.outcomes = outcomes[at : at + len(entry.loads)]
             at += len(entry.loads)
 
-    def _pass_on(self) -> None:
-        with self._lock:
-            if self._queue:
-                self._queue[0].leads = True
-                self._queue[0].woken.set()
-            else:
-                self._busy = False
+
+def _fits(group: Sequence[_Entry], other: _Entry) -> bool:
+    return sum(entry.rows for entry in group) + other.rows <= MOST_ROWS

@@ -60,7 +60,7 @@ def _together(slow: Slow, realms: Sequence[str], locks: int) -> list[list[str] |
         others = []
         for backend, realm in enumerate(realms[1:], start=1):
             others.append(pool.submit(commit, realm))
-            while len(commits._queue) < backend:  # nobody else can tell
+            while len(commits._line._queue) < backend:  # nobody else can tell
                 threading.Event().wait(0.001)
         for _ in range(locks):
             slow.go.release()

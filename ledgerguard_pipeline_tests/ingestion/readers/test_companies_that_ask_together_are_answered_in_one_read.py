@@ -61,7 +61,7 @@ class Slow:
             assert self._begun.wait(timeout=20)
             for number, realm in enumerate(REALMS[1:], start=1):
                 done.append(pool.submit(self.counts.of, realm))
-                while len(self.counts._queue) < number:  # nobody else can tell
+                while len(self.counts._line._queue) < number:  # nobody else can tell
                     threading.Event().wait(0.001)
             self._go.set()
         return done

@@ -1,0 +1,63 @@
+"""Threads that ask for the same at the same time: the first in line does it for those behind it.
+
+Nobody waits for others to come; who is alone notices nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What one thread asks for; its subclass has room for the answer."""
+
+    woken: threading.Event = field(default_factory=threading.Event, kw_only=True)
+    leads: bool = field(default=False, kw_only=True)
+
+
+Asked = TypeVar("Asked", bound=Waiting)
+
+
+class FirstInLine(Generic[Asked]):
+    """A line of threads. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queue: list[Asked] = []
+        self._busy = False
+
+    def leads(self, asked: Asked) -> bool:
+        """Wait until it is answered, which is False, or this thread's to answer with others."""
+        with self._lock:
+            self._queue.append(asked)
+            asked.leads = not self._busy
+            self._busy = True
+        if not asked.leads:
+            asked.woken.wait()
+        return asked.leads
+
+    @contextlib.contextmanager
+    def group(
+        self, fits: Callable[[Sequence[Asked], Asked], bool] = lambda _group, _next: True
+    ) -> Iterator[Sequence[Asked]]:
+        """Who leads, and those behind it that fit; after the block they go on, and the next leads."""
+        with self._lock:
+            group = [self._queue.pop(0)]
+            while self._queue and fits(group, self._queue[0]):
+                group.append(self._queue.pop(0))
+        try:
+            yield group
+        finally:
+            with self._lock:
+                if self._queue:
+                    self._queue[0].leads = True
+                    self._queue[0].woken.set()
+                else:
+                    self._busy = False
+            for other in group[1:]:
+                other.woken.set()
