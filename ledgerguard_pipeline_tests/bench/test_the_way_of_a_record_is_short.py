@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 155),
+        ("ledgerguard sync", 156),
         ("webhook: receive", 54),
         ("webhook: tick", 41),
-        ("webhook: run", 129),
+        ("webhook: run", 130),
         ("token refresh", 56),
     ],
 )
