@@ -102,7 +102,7 @@ def test_a_damaged_log_is_reported_everywhere_and_setting_it_aside_heals(
 @pytest.mark.parametrize("part", ["log", "file"])
 @pytest.mark.parametrize(
     "verb",
-    [("sql", "SELECT 1"), ("snapshot", "copy.duckdb"), ("bronze", "check")],
+    [("sql", "SELECT 1"), ("snapshot", "copy.duckdb"), ("bronze", "check"), ("backup", "copy")],
     ids=lambda verb: verb[0],
 )
 def test_whoever_only_reads_lets_the_health_know_as_well(

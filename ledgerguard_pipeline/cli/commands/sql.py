@@ -122,6 +122,16 @@ def existing_bronze(settings: Settings, *, copies: bool = False) -> BronzeStore:
     Raises:
         BadInputError: nothing was loaded yet.
     """
+    store = bronze_here(settings, copies=copies)
+    if not store.exists():
+        raise BadInputError(
+            f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."
+        )
+    return store
+
+
+def bronze_here(settings: Settings, *, copies: bool = False) -> BronzeStore:
+    """As ``existing_bronze``, be anything loaded or not."""
     from ledgerguard_pipeline.bronze.open_store import open_bronze
 
     follower = None
@@ -129,12 +139,7 @@ def existing_bronze(settings: Settings, *, copies: bool = False) -> BronzeStore:
         from ledgerguard_pipeline.silver.follow import SilverFollower
 
         follower = SilverFollower()
-    store = open_bronze(settings, noticed=recording_damage(settings), follower=follower)
-    if not store.exists():
-        raise BadInputError(
-            f"Nothing was loaded into {store.name} yet; run `ledgerguard sync` first."
-        )
-    return store
+    return open_bronze(settings, noticed=recording_damage(settings), follower=follower)
 
 
 def recording_damage(settings: Settings) -> Noticed:

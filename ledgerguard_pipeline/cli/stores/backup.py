@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledgerguard_pipeline.cli.commands.sql import bronze_here
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import note, say, write_json
 from ledgerguard_pipeline.errors import BadInputError
@@ -54,17 +55,15 @@ def write_backup(settings: Settings, path: Path) -> dict[str, int]:
         LedgerGuardError: a part could not be copied; nothing is left.
         OSError: the folder cannot be written.
     """
-    from ledgerguard_pipeline.bronze.open_store import open_bronze
     from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
     from ledgerguard_pipeline.control.copied import copy_control_plane
-    from ledgerguard_pipeline.silver.follow import SilverFollower
 
     target = path.absolute()
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
     draft.mkdir(mode=0o700)
     try:
         made = copy_control_plane(settings, draft)
-        store = open_bronze(settings, follower=SilverFollower())
+        store = bronze_here(settings, copies=True)
         if store.exists():
             address = settings.bronze_address
             name = address.name if isinstance(address, Path) else BRONZE_FILE
