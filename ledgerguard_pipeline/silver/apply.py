@@ -6,7 +6,9 @@ moves with it. Building anew is the same from the beginning of time, so both end
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,7 +23,7 @@ from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded
 from ledgerguard_pipeline.silver.decode.shape import INSTANT
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
 
-CHUNK_ROWS = 8_192
+CHUNK_ROWS = 4_096
 """Payloads decoded at once; bounds the memory."""
 _CHUNK_BYTES = 40 << 20
 _SHARED = ("realm_id", "id", "loaded_at")
@@ -96,9 +98,9 @@ class Applier:
             try:
                 if any(due.values()):
                     self._delete(tables)
-                names = NamesInUse(tables.block)
-                for chunk in self._chunks(tables, earliest):
-                    self._write(tables, chunk, done, names)
+                with closing(self._decoded(tables, earliest, done.changed)) as found:
+                    for chunk, decoded in found:
+                        self._write(tables, chunk, decoded, done)
             finally:
                 self._connection.unregister(statements.CHANGED)
                 self._reader.unregister(statements.CHANGED)
@@ -150,6 +152,30 @@ class Applier:
             statements.delete_misfits(self._catalog), {"entity": tables.entity.name}
         )
 
+    def _decoded(
+        self, tables: EntityTables, earliest: datetime, rows: int
+    ) -> Generator[tuple[pa.Table, Decoded]]:
+        """Payloads with the rows they become. Of many, the next ones are decoded meanwhile."""
+        names = NamesInUse(tables.block)
+        chunks = self._chunks(tables, earliest)
+
+        def following() -> tuple[pa.Table, Decoded] | None:
+            for chunk in chunks:
+                payloads = chunk.column("payload").combine_chunks()
+                return chunk, decode(tables, pc.cast(payloads, pa.string()), names)
+            return None
+
+        if rows <= CHUNK_ROWS:
+            while (found := following()) is not None:
+                yield found
+            return
+        # Arrow and DuckDB both work without Python's lock. Only this thread uses the reader.
+        with ThreadPoolExecutor(1, "silver") as beside:
+            ahead = beside.submit(following)
+            while (found := ahead.result()) is not None:
+                ahead = beside.submit(following)
+                yield found
+
     def _chunks(self, tables: EntityTables, earliest: datetime) -> Iterator[pa.Table]:
         found = self._reader.execute(
             statements.newest_rows(self._catalog, tables.entity.table),
@@ -159,10 +185,8 @@ class Applier:
             yield from _in_pieces(pa.Table.from_batches([batch]))
 
     def _write(
-        self, tables: EntityTables, chunk: pa.Table, done: Applied, names: NamesInUse
+        self, tables: EntityTables, chunk: pa.Table, decoded: Decoded, done: Applied
     ) -> None:
-        payloads = chunk.column("payload").combine_chunks()
-        decoded = decode(tables, pc.cast(payloads, pa.string()), names)
         shared = {name: chunk.column(name).combine_chunks() for name in _HEADERS}
         for table in tables.tables:
             rows = decoded.table(table.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
@@ -83,7 +84,7 @@ class _Parser:
 
 def _lines(positions: pa.Array, payloads: pa.Array) -> pa.Buffer:
     """One line per payload. Inside JSON a line break is only ever white space."""
-    if pc.any(pc.match_substring_regex(payloads, _BREAKS)).as_py():
+    if _has_breaks(payloads):
         payloads = pc.replace_substring_regex(payloads, _BREAKS, " ")
     # The wrapper makes whatever is no single value a parse error, and proves the order of rows.
     joined = pc.binary_join_element_wise(
@@ -91,3 +92,12 @@ def _lines(positions: pa.Array, payloads: pa.Array) -> pa.Buffer:
     )
     _, offsets, data = joined.buffers()
     return pa.py_buffer(b"") if data is None or offsets is None else data
+
+
+def _has_breaks(payloads: pa.Array) -> bool:
+    """Whether a line break may be in any of them; ten times as fast as asking one by one."""
+    _, _, data = payloads.buffers()
+    if data is None:
+        return False
+    characters = np.frombuffer(data, np.uint8)
+    return any(bool((characters == ord(each)).any()) for each in "\r\n")
