@@ -39,10 +39,12 @@ from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
+    from ledgerguard_pipeline.control.company_state.idle_notes import IdleNotes
     from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
     from ledgerguard_pipeline.ingestion.recorder import Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.ingestion.sweep_recorder import Known, SweepRecorder
     from ledgerguard_pipeline.storage import LayeredStore
 
 LOCK_WAIT_SECONDS = 60.0
@@ -247,13 +249,20 @@ class Installation(Closing):
 
     @contextmanager
     def visit(
-        self, realm_id: RealmId, *, transport: Transport, until: float, patience: float
+        self,
+        realm_id: RealmId,
+        *,
+        transport: Transport,
+        until: float,
+        patience: float,
+        recorder: Recorder | None = None,
     ) -> Iterator[IngestionService]:
         """The service of a connected company for one visit of a sweep.
 
         Nothing of it is kept, and its connections are those of ``transport``, so thousands of
         companies cost no more memory than those under way. No call is begun after ``until``
         (``clock.monotonic()`` seconds) or waits longer than ``patience`` seconds for a permit.
+        ``recorder`` is one that the sweep's companies share their notes by.
 
         Raises:
             ConfigurationError: the app's credentials are not set.
@@ -272,8 +281,23 @@ class Installation(Closing):
                 client,
                 self.bronze,
                 clock=self.clock,
-                recorder=self._recorder(realm_id),
+                recorder=recorder or self._recorder(realm_id),
             )
+
+    def sweep_recorder(self, realm_id: RealmId, known: Known, notes: IdleNotes) -> SweepRecorder:
+        """Keeps the record of a company of a sweep together with the others."""
+        from ledgerguard_pipeline.ingestion.sweep_recorder import SweepRecorder
+
+        return SweepRecorder(
+            self.control.companies,
+            self.control.sync_states,
+            self.control.budget,
+            self.bronze,
+            realm_id,
+            self.settings.ledgerguard_snapshot,
+            known=known,
+            notes=notes,
+        )
 
     def transport(self, *, connections: int, silence_seconds: float) -> Transport:
         """Connections for many companies, which all live on the same hosts.

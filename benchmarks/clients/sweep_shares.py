@@ -24,6 +24,7 @@ WORK: dict[str, tuple[str, ...]] = {
     ),
     "commits of Bronze": ("ledgerguard_pipeline.bronze.write.commit:Committer.commit",),
     "Silver": ("ledgerguard_pipeline.silver.follow:SilverFollower.follow",),
+    "reading ahead": ("ledgerguard_pipeline.ingestion.sweep_recorder:KnownCompanies._look_up",),
     "counting what Bronze holds": (
         "ledgerguard_pipeline.bronze.read.company_counts:CompanyCounts._read",
         "ledgerguard_pipeline.bronze.store:BronzeStore.watermarks_of",
@@ -45,7 +46,8 @@ WORK: dict[str, tuple[str, ...]] = {
     "the rest of a company's sync": ("ledgerguard_pipeline.ingestion.fleet:Fleet._visit",),
 }
 """Pieces of work and the functions that do them."""
-_STARTING = "starting the run, and what is in no other row"
+_BEGIN = "ledgerguard_pipeline.defs.fleet.job:_opened"
+_STARTING, _REST = "starting the run", "what is in no other row"
 
 
 class Shares:
@@ -55,17 +57,24 @@ class Shares:
         self.seconds: dict[str, float] = dict.fromkeys(WORK, 0.0)
         self._lock = threading.Lock()
         self._mine = threading.local()
+        self._started = 0.0
 
     def install(self) -> None:
         """Wrap every function of ``WORK``."""
         for work, names in WORK.items():
             for name in names:
-                module, _, path = name.partition(":")
-                owner: object = importlib.import_module(module)
-                *outer, last = path.split(".")
-                for step in outer:
-                    owner = getattr(owner, step)
+                owner, last = _found(name)
                 setattr(owner, last, self._timed(work, getattr(owner, last)))
+        owner, last = _found(_BEGIN)
+        setattr(owner, last, self._noting_start(getattr(owner, last)))
+
+    def _noting_start(self, function: Callable[..., object]) -> Callable[..., object]:
+        @functools.wraps(function)
+        def noting(*arguments: object, **named: object) -> object:
+            self._started = time.process_time()
+            return function(*arguments, **named)
+
+        return noting
 
     def _timed(self, work: str, function: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(function)
@@ -99,7 +108,18 @@ class Shares:
 
     def of_all(self, total: float) -> dict[str, float]:
         """With what is left of ``total``."""
-        return {**self.seconds, _STARTING: total - sum(self.seconds.values())}
+        rest = total - self._started - sum(self.seconds.values())
+        return {**self.seconds, _STARTING: self._started, _REST: rest}
+
+
+def _found(name: str) -> tuple[object, str]:
+    """What ``module:path.of.a.function`` names: the object that holds it, and its name there."""
+    module, _, path = name.partition(":")
+    owner: object = importlib.import_module(module)
+    *outer, last = path.split(".")
+    for step in outer:
+        owner = getattr(owner, step)
+    return owner, last
 
 
 if __name__ == "__main__":

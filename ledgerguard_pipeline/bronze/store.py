@@ -140,6 +140,14 @@ class BronzeStore:
         """Write tables made from Bronze; in a lake the work may be repeated from its start."""
         self._backend.write((_MADE,), lambda session: work(session, self._prepare(session)))
 
+    def catch_up(self, realms: Sequence[RealmId | str]) -> None:
+        """Give the tables made from Bronze what a process that died left out of them.
+
+        For many companies together; a commit does it for its own. Never fails: the next one tries.
+        """
+        if self.exists():
+            self._follower.follow(self.beside, {}, {str(realm) for realm in realms})
+
     def followed(self, realm: RealmId | str) -> bool:
         """Whether the tables made from Bronze have all that this process wrote of a company."""
         return self._follower.level(str(realm))

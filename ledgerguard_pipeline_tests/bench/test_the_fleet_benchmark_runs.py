@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fleet import Pass, _note
+from benchmarks.fleet import Fleet, Pass, _note
+from benchmarks.fleet_against import measure_against
+from benchmarks.fleet_shares import SHARES_WORKER, shares_of, table_of
 from benchmarks.goals import Finding, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +33,34 @@ def test_a_small_fleet_comes_up_rests_and_changes() -> None:
     assert int(found["fleet_idle"]["Dagster events"]["measured"]) < 30
     for figure in ("companies changed", "rows written"):
         assert found["fleet_changed"][figure]["reached"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_builds_bring_up_the_same_companies_in_one_run(tmp_path: Path) -> None:
+    """Today's commit stands for an older one, so that this never ends with a release."""
+    (finding,) = measure_against(tmp_path, realms=2, shards=1, commit="HEAD")
+    figures = {each.what: each for each in finding.figures}
+    loaded = [each for what, each in figures.items() if what.startswith("companies loaded by ")]
+    assert [each.measured for each in loaded] == ["2", "2"]
+    for task in ("bring-up", "idle pass"):
+        assert "times less" in figures[f"{task}: CPU of a company"].measured
+
+
+def test_a_sweep_says_what_it_took_and_where_the_time_went(tmp_path: Path) -> None:
+    with Fleet(tmp_path, realms=1, shards=1, worker=SHARES_WORKER) as fleet:
+        swept = fleet.sweep("first")
+        found = shares_of(tmp_path, "first")
+    assert swept.endings == {"changed": 1}
+    assert swept.rows_written > 0
+    assert swept.events > 0
+    assert swept.cpu_seconds > 0
+    assert sum(found.values()) <= swept.cpu_seconds
+    for work in ("commits of Bronze", "Silver", "Dagster's events", "starting the run"):
+        assert found[work] > 0, work
+    table = table_of({"first": found}, 1).splitlines()
+    assert len(table) == 2 + len(found) + 1
+    assert table[-1].endswith("| 100% |")
 
 
 def test_a_pass_is_reported_as_a_whole_and_by_company() -> None:

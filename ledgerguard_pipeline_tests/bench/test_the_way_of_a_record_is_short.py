@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 156),
+        ("ledgerguard sync", 157),
         ("webhook: receive", 54),
         ("webhook: tick", 41),
-        ("webhook: run", 130),
+        ("webhook: run", 131),
         ("token refresh", 56),
     ],
 )

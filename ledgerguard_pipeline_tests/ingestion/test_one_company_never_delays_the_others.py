@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from ledgerguard_pipeline.control.company_state.idle_notes import IdleNotes
 from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.defs.fleet import sweeps as sweeping
 from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, OutOfTime, Throttled
+from ledgerguard_pipeline.ingestion.company_sync import resting
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.fleet import Ending, Fleet, Limits, Pace, Visit, Worked
+from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
+from ledgerguard_pipeline.ingestion.sweep_recorder import KnownCompanies
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -64,6 +69,7 @@ def test_an_idle_company_costs_one_call_and_leaves_no_row(
 ) -> None:
     before = recorded(fleet)
     known = fleet.bronze.watermarks_of(sandbox.realms)
+    noted = fleet.control.sync_states.read()
     visits = swept(fleet)
     assert {visit.ending for visit in visits.values()} == {Ending.IDLE}
     assert visits.keys() == set(sandbox.realms)
@@ -71,10 +77,46 @@ def test_an_idle_company_costs_one_call_and_leaves_no_row(
     assert sorted(call.realm for call in calls) == sorted(sandbox.realms)
     assert {call.endpoint for call in calls} == {"cdc"}
     assert recorded(fleet) == before
+    assert fleet.bronze.watermarks_of(sandbox.realms) == known, "Bronze was not written"
+    for realm, states in fleet.control.sync_states.read().items():
+        for each in CHANGING:
+            last, before_that = states[each.name].last_sync_at, noted[realm][each.name].last_sync_at
+            assert last is not None
+            assert before_that is not None
+            assert last > before_that
+    assert all(company.last_success_at for company in fleet.control.companies.list())
+
+
+def test_watermarks_of_idle_companies_move_after_some_hours(
+    fleet: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = fleet.bronze.watermarks_of(sandbox.realms)
+    swept(fleet)
+    monkeypatch.setattr(resting, "LONGEST", timedelta(0))
+    before = recorded(fleet)
+    assert {visit.ending for visit in swept(fleet).values()} == {Ending.IDLE}
     moved = fleet.bronze.watermarks_of(sandbox.realms)
     for realm in sandbox.realms:
         assert all(moved[realm][each.name] > known[realm][each.name] for each in CHANGING)
-    assert all(company.last_success_at for company in fleet.control.companies.list())
+    assert recorded(fleet) == before
+
+
+def test_a_company_that_was_synced_meanwhile_is_no_older_copy(
+    fleet: Installation, sandbox: SandboxServer
+) -> None:
+    """What is looked up for many companies at once may be old when one of them is visited."""
+    realm = RealmId(sandbox.realms[0])
+    states, bronze = fleet.control.sync_states, fleet.bronze
+    known = KnownCompanies(states, bronze, [realm]).of(realm)
+    service = fleet.service(realm)
+    with service.open_sync(SyncRequest(realm, KEPT)) as sync:
+        sync.run()
+    assert states.watermarks(realm) != known.noted
+    older: list[object] = []
+    notes = IdleNotes(fleet.control.database, fleet.control.environment)
+    recorder = fleet.sweep_recorder(realm, replace(known, noted=states.watermarks(realm)), notes)
+    recorder.opened(known.watermarks, older.append)
+    assert older == []
 
 
 def test_what_changed_is_in_bronze_and_reported_entity_by_entity(
@@ -122,14 +164,14 @@ def test_slow_and_failing_companies_leave_the_others_alone(
 def test_a_company_that_cools_down_is_not_waited_for(
     fleet: Installation, sandbox: SandboxServer
 ) -> None:
-    resting = sandbox.realms[2]
-    fleet.control.limiter.cool_down(RealmId(resting), 300)
+    cooling = sandbox.realms[2]
+    fleet.control.limiter.cool_down(RealmId(cooling), 300)
     visits = swept(fleet)
-    assert visits[resting].ending is Ending.THROTTLED
-    assert [visit.ending for realm, visit in visits.items() if realm != resting] == [
+    assert visits[cooling].ending is Ending.THROTTLED
+    assert [visit.ending for realm, visit in visits.items() if realm != cooling] == [
         Ending.IDLE
     ] * 3
-    assert resting not in {call.realm for call in sandbox.pop_log()}
+    assert cooling not in {call.realm for call in sandbox.pop_log()}
 
 
 def test_a_company_somebody_works_on_is_passed(fleet: Installation, sandbox: SandboxServer) -> None:

@@ -48,6 +48,19 @@ def test_the_next_commit_makes_up_for_what_a_killed_one_left(path: Path, point: 
     _made_up_for(Books(store_at(path)))
 
 
+def test_a_sweep_makes_up_for_it_though_nothing_changed(path: Path) -> None:
+    """Idle companies make no commit, so a sweep looks before it visits them."""
+    Books(store_at(path)).write("Invoice", {"1": {"TotalAmt": 1}, "9": {"TotalAmt": 9}})
+    die(str(path), POINTS[1])
+    after = Books(store_at(path))
+    after.store.catch_up([OTHER_REALM])
+    assert not level(after)
+    after.store.catch_up([OTHER_REALM, REALM])
+    assert after.rows("invoice", "id") == [("1",), ("2",), ("9",)]
+    assert level(after)
+    assert after.store.followed(REALM)
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[str]:
     with empty_lake(tmp_path / "lake") as url:

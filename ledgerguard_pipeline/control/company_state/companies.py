@@ -9,12 +9,12 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, RowMapping, delete, select, update
 
-from ledgerguard_pipeline.control.storage.call_slots import recent_slots
+from ledgerguard_pipeline.control.storage.call_slots import failing, recent_slots
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import call_slots, companies
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError, FailureKind
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.values import NO_ACCESS, SERVER_ERROR, Environment, RealmId
+from ledgerguard_pipeline.values import Environment, RealmId
 
 _ERROR_LIMIT = 1000
 
@@ -213,9 +213,7 @@ class CompanyStore:
             call_slots.c.environment == self._environment.value,
             call_slots.c.slot.in_(slots),
             call_slots.c.realm_id == realm,
-            (call_slots.c.status == 0)
-            | (call_slots.c.status >= SERVER_ERROR)
-            | call_slots.c.status.in_(NO_ACCESS),
+            failing(),
         )
         with self._database.read() as connection:
             if connection.execute(select(call_slots.c.slot).where(*mine).limit(1)).first() is None:

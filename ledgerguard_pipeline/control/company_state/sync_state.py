@@ -35,7 +35,7 @@ _FAILURE = ("error", "failed_at", "error_kind", "error_name", "error_scope")
 _COMPLETE = (*_COMMITTED, "last_sync_at", "watermark", *_FAILURE)
 _CURRENT = (*_KEY, "last_sync_at", *_FAILURE)
 _FAILED = (*_KEY, *_FAILURE)
-_NO_FAILURE = dict.fromkeys(_FAILURE)
+NO_FAILURE: dict[str, None] = dict.fromkeys(_FAILURE)
 _REBUILT = (*_COMMITTED, "last_sync_at", "watermark")
 _COUNTED = (*_KEY, "rows", "quarantined")
 _PARTIAL = (*_KEY, "partial")
@@ -143,7 +143,7 @@ class SyncStates:
                     partial.append(values)
                 else:
                     complete.append(
-                        values | {"last_sync_at": now, "watermark": part.watermark} | _NO_FAILURE
+                        values | {"last_sync_at": now, "watermark": part.watermark} | NO_FAILURE
                     )
             self._save(connection, _COMPLETE, complete, add=("rows",))
             self._save(connection, _COMMITTED, partial, add=("rows",))
@@ -180,7 +180,7 @@ class SyncStates:
                 connection,
                 _CURRENT,
                 [
-                    self._key(realm, entity) | {"last_sync_at": now} | _NO_FAILURE
+                    self._key(realm, entity) | {"last_sync_at": now} | NO_FAILURE
                     for entity in sorted(current)
                 ],
             )
@@ -242,6 +242,17 @@ class SyncStates:
         )
         with self._database.read() as connection:
             return {row.entity: row.watermark for row in connection.execute(statement)}
+
+    def watermarks_of(self, realms: Sequence[RealmId]) -> dict[RealmId, dict[str, datetime]]:
+        """As ``watermarks``, of several companies in one statement; all of them are in it."""
+        statement = select(states.c.realm_id, states.c.entity, states.c.watermark).where(
+            self._mine, states.c.realm_id.in_(realms), states.c.watermark.is_not(None)
+        )
+        found: dict[RealmId, dict[str, datetime]] = {realm: {} for realm in realms}
+        with self._database.read() as connection:
+            for realm, entity, watermark in connection.execute(statement):
+                found[RealmId(realm)][entity] = watermark
+        return found
 
     def read(self, realms: Sequence[RealmId] | None = None) -> dict[RealmId, dict[str, SyncState]]:
         """All sync states by company and entity, of some companies or of all, in one statement."""

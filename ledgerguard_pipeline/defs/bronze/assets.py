@@ -27,12 +27,13 @@ from ledgerguard_pipeline.defs.bronze.checks import (
 )
 from ledgerguard_pipeline.defs.bronze.columns import BRONZE_SCHEMA
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
-from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
+from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.bronze.silver_checks import tell
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
 from ledgerguard_pipeline.defs.freshness import entity_policy
+from ledgerguard_pipeline.defs.instance.step_events import record
 from ledgerguard_pipeline.defs.keys import asset_key, connection_key
 from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -235,10 +236,8 @@ def perform(
         if loaded.result is not None and loaded.result.fetched:
             context.log.info(loaded.result.line)
         newest = company.keys[-1]
-        found = {
-            cell: pointer(company.realm_id, newest)
-            for cell in grid.lacking(work.key, company.realm_id, loaded.covered, company.keys)
-        }
+        lacking = grid.lacking(work.key, company.realm_id, loaded.covered, company.keys)
+        found: dict[dg.MultiPartitionKey, Metadata] = {}
         if errors:
             # The entity fails, so Dagster records nothing for it: the companies that went well are
             # recorded here.
@@ -250,6 +249,7 @@ def perform(
             step,
             f"{work.key.to_python_identifier()}-{company.realm_id}",
             [
+                *pointers(company.realm_id, newest, ((work.key, cell) for cell in lacking)),
                 *(
                     dg.AssetMaterialization(work.key, metadata=metadata, partition=cell)
                     for cell, metadata in found.items()

@@ -8,13 +8,10 @@ beside those of its own changes, however often whole companies are read again.
 Decision 49 in docs/decisions.md.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster import DagsterEvent
-from dagster._core.events import DagsterEventBatchMetadata
-from dagster._core.execution.context.system import StepExecutionContext
 
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
 from ledgerguard_pipeline.defs.partitions import REALM, WINDOW, windows_of
@@ -29,6 +26,7 @@ class Grid:
         self._cells = windows_of(cells)
         self._windows: list[tuple[str, datetime, datetime]] = []
         self._materialized: dict[dg.AssetKey, set[str]] = {}
+        self._column: tuple[object, list[dg.MultiPartitionKey]] = (None, [])
 
     def lacking(
         self, key: dg.AssetKey, realm_id: str, covered: Window | None, besides: Collection[str]
@@ -49,14 +47,18 @@ class Grid:
         return covered.start is None or covered.start < self._spans()[-1][1]
 
     def _covered(self, realm_id: str, covered: Window | None) -> list[dg.MultiPartitionKey]:
+        """The cells of a span; the entity types of a load mostly covered the same."""
         if covered is None:
             return []
-        return [
-            dg.MultiPartitionKey({REALM: realm_id, WINDOW: name})
-            for name, start, end in self._spans()
-            if (covered.start is None or end > covered.start)
-            and (covered.end is None or start <= covered.end)
-        ]
+        if self._column[0] != (realm_id, covered):
+            cells = [
+                dg.MultiPartitionKey({REALM: realm_id, WINDOW: name})
+                for name, start, end in self._spans()
+                if (covered.start is None or end > covered.start)
+                and (covered.end is None or start <= covered.end)
+            ]
+            self._column = ((realm_id, covered), cells)
+        return self._column[1]
 
     def _spans(self) -> list[tuple[str, datetime, datetime]]:
         if not self._windows:
@@ -77,17 +79,15 @@ def pointer(realm_id: str, newest: str) -> Metadata:
     }
 
 
-def record(
-    step: StepExecutionContext, batch: str, found: Sequence[dg.AssetMaterialization]
-) -> None:
-    """Store materializations of a step; ``batch`` names them within the run.
-
-    They go into one transaction where Dagster batches events (``EVENT_BATCHES``), and one by one
-    elsewhere.
-    """
-    for index, materialization in enumerate(found, start=1):
-        DagsterEvent.asset_materialization(
-            step,
-            materialization,
-            DagsterEventBatchMetadata(f"{step.run_id}-{batch}", is_end=index == len(found)),
-        )
+def pointers(
+    realm_id: str, newest: str, lacking: Iterable[tuple[dg.AssetKey, dg.MultiPartitionKey]]
+) -> list[dg.AssetMaterialization]:
+    """Materializations of cells that were completed by the load that is shown on ``newest``."""
+    found: list[dg.AssetMaterialization] = []
+    for key, cell in lacking:
+        if not found:
+            metadata = pointer(realm_id, newest)
+            found.append(dg.AssetMaterialization(key, metadata=metadata, partition=cell))
+        else:  # all but asset and cell is the same, and shared
+            found.append(found[0]._replace(asset_key=key, partition=cell))
+    return found

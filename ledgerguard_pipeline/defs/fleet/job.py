@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ledgerguard_pipeline.defs.bronze.failures import advice
-from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, record
+from ledgerguard_pipeline.defs.bronze.grid import Grid, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
 from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.fleet.read_without_news import ReadWithoutNews
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
 from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
+from ledgerguard_pipeline.defs.instance.step_events import record
 from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
 from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
 from ledgerguard_pipeline.defs.run_context import current_settings, report
@@ -146,35 +147,28 @@ def _record(
     every entity's once when a window begins.
     """
     cell, changed = current_cell(cells, visit.realm_id), visit.changed
-    found = []
+    lacking: list[tuple[dg.AssetKey, dg.MultiPartitionKey]] = []
+    found: list[dg.AssetMaterialization] = []
     for result in visit.result.results:
         news = result in changed
         if not news and not grid.beyond_current(result.covered):
             continue
+        metadata: Metadata = {}
+        if news:
+            metadata |= names.metadata(visit.realm_id, result.entity)
+            metadata |= result_metadata(result)
+        besides = (cell,) if news else ()
         for key in _keys(entity_type(result.entity)):
-            besides = (cell,) if news else ()
-            found += [
-                (key, pointer(visit.realm_id, cell), each)
-                for each in grid.lacking(key, visit.realm_id, result.covered, besides)
-            ]
+            windows = grid.lacking(key, visit.realm_id, result.covered, besides)
+            lacking += [(key, each) for each in windows]
             if news:
-                realm: Metadata = names.metadata(visit.realm_id, result.entity)
-                found.append((key, realm | result_metadata(result), cell))
+                found.append(dg.AssetMaterialization(key, metadata=metadata, partition=cell))
+        if news and silver:
+            found += silver_materializations(result, names)
     record(
         context.get_step_execution_context(),
         visit.realm_id,
-        [
-            *(
-                dg.AssetMaterialization(key, metadata=metadata, partition=partition)
-                for key, metadata, partition in found
-            ),
-            *(
-                one
-                for result in changed
-                if silver
-                for one in silver_materializations(result, names)
-            ),
-        ],
+        [*pointers(visit.realm_id, cell, lacking), *found],
     )
 
 

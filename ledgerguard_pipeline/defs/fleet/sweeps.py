@@ -1,7 +1,6 @@
 """The work of a run of the fleet job: the installation's side of sweeping many companies."""
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,9 +14,9 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
-    from ledgerguard_pipeline.bronze.store import BronzeStore
     from ledgerguard_pipeline.ingestion.fleet import Limits, Pace, Visit, Work, Worked
     from ledgerguard_pipeline.ingestion.service import IngestionService
+    from ledgerguard_pipeline.ingestion.sweep_recorder import SweepRecorder
     from ledgerguard_pipeline.installation import Installation
 
 COMPANY_SECONDS = 60.0
@@ -33,7 +32,6 @@ LEASE_WAIT_SECONDS = 30.0
 """How long webhook events wait for a company somebody else is working on."""
 
 _FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
-_AT_ONCE = 500
 
 
 class Sweeps:
@@ -127,22 +125,33 @@ class Sweeps:
         *,
         reconcile: bool = False,
     ) -> "Iterator[Visit]":
+        from ledgerguard_pipeline.control.company_state.idle_notes import SECONDS, IdleNotes
+        from ledgerguard_pipeline.control.leases.heartbeat import beating
         from ledgerguard_pipeline.ingestion.fleet import Worked
+        from ledgerguard_pipeline.ingestion.sweep_recorder import KnownCompanies
 
-        known = _Watermarks(self._installation.bronze, realms)
+        installation, control = self._installation, self._installation.control
+        companies = KnownCompanies(control.sync_states, installation.bronze, realms)
+        notes = IdleNotes(control.database, control.environment)
 
         def work(realm: RealmId, limits: "Limits") -> "Worked":
             request = SyncRequest(
                 realm, entities, run_id=self._run_id, reconcile=reconcile, quiet=True
             )
+            known = companies.of(realm)
+            recorder = installation.sweep_recorder(realm, known, notes)
             with (
-                self._visit(realm, limits) as service,
-                service.open_sync(request, watermarks=known.of(realm)) as sync,
+                self._visit(realm, limits, recorder) as service,
+                service.open_sync(request, watermarks=known.watermarks) as sync,
             ):
                 sync.run()
                 return Worked(sync.result(), sync.errors)
 
-        return self._sweep(realms, work, pace)
+        try:
+            with beating(notes, seconds=SECONDS):
+                yield from self._sweep(realms, work, pace)
+        finally:
+            notes.flush()
 
     def _sweep(self, realms: Sequence[RealmId], work: "Work", pace: "Pace") -> "Iterator[Visit]":
         from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
@@ -159,10 +168,14 @@ class Sweeps:
         return Fleet(leases, pace, clock=control.clock).sweep(realms, work)
 
     def _visit(
-        self, realm: RealmId, limits: "Limits"
+        self, realm: RealmId, limits: "Limits", recorder: "SweepRecorder | None" = None
     ) -> AbstractContextManager["IngestionService"]:
         return self._installation.visit(
-            realm, transport=self._transport, until=limits.until, patience=limits.patience
+            realm,
+            transport=self._transport,
+            until=limits.until,
+            patience=limits.patience,
+            recorder=recorder,
         )
 
 
@@ -173,22 +186,3 @@ def _long_pace() -> "Pace":
     return replace(
         Pace(LONG_COMPANY_SECONDS, LONG_TOTAL_SECONDS), threads=LONG_THREADS, patience=120.0
     )
-
-
-class _Watermarks:
-    """Watermarks of many companies, read some hundred at a time when the first is needed."""
-
-    def __init__(self, bronze: "BronzeStore", realms: Sequence[RealmId]) -> None:
-        self._bronze = bronze
-        self._positions = {realm: index for index, realm in enumerate(realms)}
-        self._realms = realms
-        self._lock = threading.Lock()
-        self._known: dict[str, dict[str, datetime]] = {}
-
-    def of(self, realm: RealmId) -> Mapping[str, datetime]:
-        """One company's, asked for once."""
-        with self._lock:
-            if realm not in self._known:
-                first = self._positions[realm]
-                self._known |= self._bronze.watermarks_of(self._realms[first : first + _AT_ONCE])
-            return self._known.pop(realm)

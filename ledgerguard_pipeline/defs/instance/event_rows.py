@@ -4,10 +4,11 @@ Nine of ten events of a sync are of four kinds: of a step, of an asset, of a che
 of a check that was judged. Dagster builds and compiles up to four SQLAlchemy statements for each
 and turns the event into JSON up to three times. Here their text is made once and the statements are
 constants; the rows are the same, which a test compares column by column. Every other kind is left
-to Dagster.
+to Dagster. Materializations that are stored together are inserted together: a first load has twelve
+for each asset and year.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -20,6 +21,8 @@ from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._serdes import serialize_value
+
+from ledgerguard_pipeline.defs.instance.event_texts import EventTexts
 
 _INSERT_EVENT = (
     "INSERT INTO event_logs"
@@ -58,6 +61,7 @@ _TAG = (
     "INSERT INTO asset_event_tags (event_id, asset_key, key, value, event_timestamp)"
     " VALUES (?, ?, ?, ?, ?)"
 )
+_LAST_ROW = "SELECT last_insert_rowid()"
 _OF_ASSETS = {
     DagsterEventType.ASSET_MATERIALIZATION,
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
@@ -98,6 +102,39 @@ def written(shards: Shards, event: EventLogEntry, tags: Mapping[str, str]) -> bo
     return True
 
 
+def written_together(shards: Shards, events: Sequence[EventLogEntry]) -> bool:
+    """Write the rows of a run's materializations with one statement a table, of assets as of the last.
+
+    False, and nothing written, if there is anything else among them.
+    """
+    runs = {event.run_id for event in events}
+    if len(runs) != 1 or "" in runs or not all(map(_untagged_materialization, events)):
+        return False
+    texts = EventTexts()
+    rows = [_row(event, texts.of(event), _moment(event)) for event in events]
+    shards.of_run(events[0].run_id).exec_driver_sql(_INSERT_EVENT, rows)
+    index = shards.of_all_runs()
+    index.exec_driver_sql(_INSERT_EVENT, rows)
+    # Nobody else can insert before this transaction ends, so the numbers are consecutive.
+    last = int(index.exec_driver_sql(_LAST_ROW).scalar_one())
+    newest = {row[5]: (row, last - len(rows) + number) for number, row in enumerate(rows, start=1)}
+    index.exec_driver_sql(
+        _MATERIALIZED,
+        [
+            (asset, _record(str(row[1]), number), row[0], row[3])
+            for asset, (row, number) in newest.items()
+        ],
+    )
+    return True
+
+
+def _untagged_materialization(event: EventLogEntry) -> bool:
+    inner = event.dagster_event
+    if inner is None or inner.event_type_value != DagsterEventType.ASSET_MATERIALIZATION.value:
+        return False
+    return inner.asset_key is not None and not inner.step_materialization_data.materialization.tags
+
+
 def _known(event: EventLogEntry, kind: DagsterEventType | None) -> bool:
     if not event.run_id:
         return False
@@ -133,8 +170,11 @@ def _keep_asset(
     if inner.is_asset_materialization_planned:
         index.exec_driver_sql(_PLANNED, (asset, event.run_id, moment))
         return
-    record = f'{{"__class__": "EventLogRecord", "event_log_entry": {text}, "storage_id": {number}}}'
-    index.exec_driver_sql(_MATERIALIZED, (asset, record, event.run_id, moment))
+    index.exec_driver_sql(_MATERIALIZED, (asset, _record(text, number), event.run_id, moment))
+
+
+def _record(text: str, number: int) -> str:
+    return f'{{"__class__": "EventLogRecord", "event_log_entry": {text}, "storage_id": {number}}}'
 
 
 def _keep_check(

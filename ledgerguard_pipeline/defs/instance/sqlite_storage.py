@@ -26,7 +26,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
 from ledgerguard_pipeline.defs.instance.daemon_lock import hold_daemon_lock
-from ledgerguard_pipeline.defs.instance.event_rows import written
+from ledgerguard_pipeline.defs.instance.event_rows import written, written_together
 
 _KEPT_SHARDS = 8
 """Event logs are one file a run; a web server that shows many keeps the last few open."""
@@ -83,9 +83,11 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         return {} if event.dagster_event is None else self._tags_for_asset_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        with self._one_transaction():
-            for event in events:
-                self.store_event(event)
+        with self._one_transaction() as shards:
+            if not (events and self._is_current() and written_together(shards, events)):
+                for event in events:
+                    self.store_event(event)
+        self._last_fetch = None
 
     def fetch_materializations(
         self,

@@ -29,6 +29,7 @@ class EntityLoad:
     _outcomes: list[LoadOutcome] = field(default_factory=list)
     _bytes: int = 0
     _completed: Chunk | None = None
+    _rests: bool = False
 
     @property
     def name(self) -> str:
@@ -38,7 +39,7 @@ class EntityLoad:
     @property
     def untouched(self) -> bool:
         """True while nothing of it was committed and it has not ended."""
-        return self.result is None and not self._outcomes
+        return self.result is None and not self._outcomes and self._completed is None
 
     @property
     def unread(self) -> bool:
@@ -55,8 +56,13 @@ class EntityLoad:
 
     @property
     def completed(self) -> bool:
-        """Whether a commit brought it up to date."""
+        """Whether a commit brought it up to date, or it was found to be."""
         return self._completed is not None
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether no commit moved its watermark in Bronze to where it was brought up to."""
+        return self._rests or self._completed is None
 
     @property
     def walked(self) -> bool:
@@ -71,6 +77,12 @@ class EntityLoad:
         self.pending = None
         if chunk.watermark is not None:
             self._completed = chunk
+
+    def confirmed(self, chunk: Chunk) -> None:
+        """A chunk that only moves the watermark says that Bronze has everything; it is not written."""
+        self.pending = None
+        self._completed = chunk
+        self._rests = True
 
     def end(self, now: float, healed: str | None = None) -> EntityResult:
         """Everything of it is durable; ``healed`` is what was mended before."""

@@ -37,6 +37,7 @@ from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.company_sync.quarantine_again import read_quarantined_again
 from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
+from ledgerguard_pipeline.ingestion.company_sync.resting import rested
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
@@ -126,7 +127,8 @@ class CompanySync(Closing):
             load.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._worked:
-            self._recorder.worked(self._used.response_time_ms, recovered=self._recovered)
+            clean = not self._used.failed_calls and not self.errors
+            self._recorder.worked(self._used.response_time_ms, recovered=clean)
         self._record_end()
         self._recorder.finished()
         self._waiting.close()
@@ -193,11 +195,6 @@ class CompanySync(Closing):
             load.result is not None and load.error is None for load in loads
         )
 
-    @property
-    def _recovered(self) -> bool:
-        """Whether nothing failed, not even a call that was repeated with success."""
-        return not self._used.failed_calls and not self.errors
-
     def _record_end(self) -> None:
         """Which entities failed, which are current without a commit, which to count anew."""
         failed: dict[str, Failure] = {}
@@ -207,7 +204,7 @@ class CompanySync(Closing):
                 failed[load.name] = self._failure(load.error)
             elif load.result is not None:
                 # A type that the company's edition lacks is up to date without any row.
-                if load.reader.plan.advances and not self.request.reconcile and not load.completed:
+                if load.reader.plan.advances and not self.request.reconcile and load.unmoved:
                     current.append(load.name)
                 if self.request.reconcile or load.walked:
                     recount.append(load.name)
@@ -259,7 +256,7 @@ class CompanySync(Closing):
             self._recorder.partial(self._healing.left)
         watermarks = self._watermarks
         if watermarks is None:
-            watermarks = self._storage.watermarks(request.realm_id)
+            watermarks = self._watermarks = self._storage.watermarks(request.realm_id)
         self._recorder.opened(watermarks, self._restored)
         if request.reconcile:
             self._recorder.committed(
@@ -342,6 +339,9 @@ class CompanySync(Closing):
             if other.pending is not None and rows + len(other.pending.records) <= GROUP_ROWS:
                 rows += len(other.pending.records)
                 group.append((other, other.pending))
+        sweeping = self.request.quiet and not self.request.reconcile
+        if sweeping and rested(group, self._watermarks or {}, self._clock.now()):
+            return
         try:
             self._commit(group)
         except (BronzeBusy, WrongEnvironment):

@@ -25,6 +25,12 @@ class Chunk:
     watermark: datetime | None = None
     walk: WalkStep | None = None
 
+    @property
+    def bare(self) -> bool:
+        """Whether it completes a read and brings nothing but that."""
+        nothing = not self.records and not self.rejects and self.walk is None
+        return nothing and self.watermark is not None
+
 
 @dataclass(slots=True)
 class CountComparison:
