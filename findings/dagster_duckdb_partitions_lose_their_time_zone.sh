@@ -6,13 +6,14 @@
 # them in the zone of its session, the machine's: UTC in most containers. So June 2 deletes the evening of
 # June 1, which was just stored, and leaves its own evening, which is stored once more by each repetition.
 # Every run is green, loading a day downstream is shifted in the same way, and on a laptop set to Los
-# Angeles all is well. Issue 30171 of dagster-io/dagster meets the same missing offset as an error.
+# Angeles all is well.
 #
 # Output:
-#   June 1:      invoices 1 2
-#   June 2:      invoices 1 3 4
+#   June 1: invoices 1 2
+#   June 2: invoices 1 3 4
 #   June 2 again: invoices 1 3 4 4
-# In this product: rows are replaced by key, and each instant is bound as a value that has its offset.
+# In this product: no row is deleted by its partition, and each instant is bound as a value that has its
+# offset.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -42,10 +43,10 @@ def invoices(context: dg.AssetExecutionContext) -> pd.DataFrame:
     return FRAME[(FRAME["created"] >= window.start) & (FRAME["created"] < window.end)]
 
 
-file = f"{sys.argv[1]}/books.duckdb"
+file = f"{sys.argv[1]}/store.duckdb"
 manager = DuckDBPandasIOManager(database=file, schema="books")
 stored = []
-for title, day in (("June 1:     ", "2026-06-01"), ("June 2:     ", "2026-06-02"), ("June 2 again:", "2026-06-02")):
+for title, day in (("June 1:", "2026-06-01"), ("June 2:", "2026-06-02"), ("June 2 again:", "2026-06-02")):
     assert dg.materialize([invoices], partition_key=day, resources={"io_manager": manager}).success
     # As the package connects: DuckDB refuses a second connection with other settings.
     with duckdb.connect(file, config={"custom_user_agent": "dagster"}) as connection:

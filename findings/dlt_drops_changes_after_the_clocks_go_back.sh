@@ -9,11 +9,11 @@
 #
 # Output:
 #   asked since 2026-01-01T00:00:00-08:00, sent 1
-#   asked since 2026-11-01T01:45:00-07:00, sent 2
-#   asked since 2026-11-01T01:45:00-07:00, sent 2 3
-#   asked since 2026-11-01T09:00:00-08:00, sent nothing
+#   asked since 2026-11-01T01:45:00-07:00, sent 1 2
+#   asked since 2026-11-01T01:45:00-07:00, sent 1 2 3
+#   asked since 2026-11-01T09:00:00-08:00, sent 3
 #   in the table: 1 3
-# In this product: watermarks are instants, compared as such (ledgerguard_pipeline/qbo/queries).
+# In this product: watermarks are instants, never text (ledgerguard_pipeline/qbo/queries).
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -49,7 +49,7 @@ def invoice(
     ),
 ):
     rows = sorted(changes(updated.start_value, known), key=lambda row: row["Id"])
-    print(f"asked since {updated.start_value}, sent", *[row["Id"] for row in rows] or ["nothing"])
+    print(f"asked since {updated.start_value}, sent", *[row["Id"] for row in rows])
     yield rows
 
 

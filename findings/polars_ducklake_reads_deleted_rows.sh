@@ -5,8 +5,7 @@
 # writing a delete file. polars-ducklake reads delete files only. Its documentation names tables that have
 # seen DELETE or UPDATE among what works, and says that data kept in the catalog is refused rather than
 # read wrongly; it looks for rows there, not for deletions. One deleted invoice of twenty stays in the
-# frame and in each sum, without an error, until DuckDB happens to flush the table. An updated row is
-# read with its new values (if they are in a file) and with its old ones.
+# frame and in each sum, without an error, until somebody calls ducklake_flush_inlined_data().
 #
 # Output:
 #   DuckDB: 19 invoices, 2030.00

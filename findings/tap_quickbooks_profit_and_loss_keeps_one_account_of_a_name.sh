@@ -10,7 +10,7 @@
 # Output:
 #   Intuit sends: Plants and Soil 2351.97, Plants and Soil 353.12
 #   the record:   Plants and Soil 353.12, Total Job Materials 353.12, Total Income 2351.97
-# In this product: lines of reports are known by the account's Id and their place (ledgerguard_pipeline/reports).
+# In this product: amounts of reports are filed by the account's Id (ledgerguard_pipeline/reports/statement.py).
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -18,7 +18,7 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check tap-quickbooks==2.5.0
 "$folder/venv/bin/python" - <<'PYTHON'
 import contextlib
-import sys
+import io
 from datetime import UTC, datetime, timedelta
 
 from tap_quickbooks.streams import ProfitAndLossReport
@@ -55,7 +55,7 @@ class Intuit:
 
 
 stream = ProfitAndLossReport(Intuit(), {"start_date": START.isoformat()}, {})
-with contextlib.redirect_stdout(sys.stderr):  # where the tap writes its bookmarks
+with contextlib.redirect_stdout(io.StringIO()):  # the tap writes its bookmarks there
     (record,) = stream.sync()
 lines = record["Details"]
 sent = [" ".join(cell["value"] for cell in line["ColData"][:2]) for line in (INCOME, EXPENSE)]
