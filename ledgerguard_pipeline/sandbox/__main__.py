@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-import uvicorn
 
 from ledgerguard_pipeline.sandbox.api.world import World
 from ledgerguard_pipeline.sandbox.serve.edit_command import edit
@@ -22,8 +21,8 @@ from ledgerguard_pipeline.sandbox.serve.server_process import (
     Announcement,
     build_companies,
     listen,
-    web_server,
 )
+from ledgerguard_pipeline.sandbox.serve.web_server import WebServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline.sandbox.webhooks.switches import WebhookSwitches
 
@@ -99,7 +98,7 @@ def serve(
         world = World(kept.companies, switches=switches, grants=kept.grants)
     keeper = None if books is None else BooksKeeper(world, books)
     world.webhooks.change(msgspec.to_builtins(hooks))
-    server = web_server(world)
+    server = WebServer(world)
     if until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(server,), daemon=True).start()
     hello = Announcement(
@@ -129,14 +128,14 @@ def _parsed(text: str) -> tuple[str, object]:
         raise ValueError(f"{text} is not a switch as name=JSON") from None
 
 
-def _watch_stdin(server: uvicorn.Server) -> None:
+def _watch_stdin(server: WebServer) -> None:
     """End with the process that started this one, however it ended.
 
     Reads the descriptor: a thread inside ``sys.stdin`` would hold its lock at exit.
     """
     while os.read(0, 4096):
         pass
-    server.should_exit = True
+    server.end()
 
 
 if __name__ == "__main__":

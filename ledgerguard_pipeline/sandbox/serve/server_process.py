@@ -16,15 +16,14 @@ from types import TracebackType
 from typing import IO, Self
 
 import msgspec
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ledgerguard_pipeline.sandbox.api.grants import GrantBook
 from ledgerguard_pipeline.sandbox.api.world import CLIENT_ID, CLIENT_SECRET, World
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
-from ledgerguard_pipeline.sandbox.serve.server import TRANSPORT, SandboxApp
 from ledgerguard_pipeline.sandbox.serve.shared_books import build_small_company, share_books
+from ledgerguard_pipeline.sandbox.serve.web_server import WebServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 
 FIRST_REALM = 9341453474484455
@@ -43,14 +42,6 @@ class Announcement(msgspec.Struct, kw_only=True):
     client_id: str
     client_secret: str
     realms: list[str]
-
-
-class _Protocol(HttpToolsProtocol):
-    """Shows each request its connection, so that an injected fault can cut it."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]  # ours
 
 
 def build_companies(
@@ -113,29 +104,12 @@ def listen(port: int = 0) -> socket.socket:
     return bound
 
 
-def web_server(world: World) -> uvicorn.Server:
-    """The server, not yet running; quiet, because what it answers is in its own log."""
-    config = uvicorn.Config(
-        SandboxApp(world),
-        http=_Protocol,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=120,
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
-
-
 class SandboxServer(SandboxHandle):
     """A sandbox in a thread of this process, on a free port; for tests.
 
-    ``switches`` are the start values. ``companies`` are built when none are given. The objects
-    in ``world`` may be read directly; hold ``company.lock`` while doing so.
+    ``switches`` are the start values, ``grants`` those of an earlier run. ``companies`` are built
+    when none are given. The objects in ``world`` may be read directly; hold ``company.lock`` while
+    doing so.
     """
 
     def __init__(
@@ -149,6 +123,7 @@ class SandboxServer(SandboxHandle):
         client_secret: str = CLIENT_SECRET,
         redirect_uris: Iterable[str] | None = None,
         switches: Switches | None = None,
+        grants: GrantBook | None = None,
         port: int = 0,
     ) -> None:
         if companies is None:
@@ -159,13 +134,14 @@ class SandboxServer(SandboxHandle):
             client_secret=client_secret,
             redirect_uris=redirect_uris,
             switches=switches,
+            grants=grants,
         )
         self._socket = listen(port)
         number = self._socket.getsockname()[1]
         super().__init__(
             f"http://127.0.0.1:{number}", client_id, client_secret, list(self.world.companies)
         )
-        self._server = web_server(self.world)
+        self._server = WebServer(self.world)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
         )
@@ -179,7 +155,7 @@ class SandboxServer(SandboxHandle):
     def stop(self) -> None:
         """Close every connection and the port."""
         self.world.close()  # first, so that nobody waits for webhooks any more
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(_STOP_SECONDS)
         self._socket.close()
 
