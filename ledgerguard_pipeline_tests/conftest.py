@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,11 +20,13 @@ from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
 from ledgerguard_pipeline_tests import slowest
+from ledgerguard_pipeline_tests.made_once import made_once
 
 if TYPE_CHECKING:
     # Imported where it is opened: tests of single modules start without all the others.
     from ledgerguard_pipeline.control.company_state.companies import Company
     from ledgerguard_pipeline.installation import Installation
+    from ledgerguard_pipeline_tests.first_loads import Loaded
 
 OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_", "AWS_")
 
@@ -39,6 +43,22 @@ def _refuse_the_internet(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_the_internet)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave out what collecting made of every later garbage collection: it stays to the end.
+
+    Half a million objects looked through again and again are a tenth of a run's work; tests make
+    many more new objects than the default threshold has in mind, hardly any in cycles.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,6 +94,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("LEDGERGUARD_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run share, for what is made only once."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 class SandboxFactory(Protocol):
@@ -118,6 +145,11 @@ def sandbox() -> Iterator[SandboxServer]:
 @pytest.fixture
 def settings(home: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an installation that talks to ``sandbox``, also in the environment."""
+    return settings_of(sandbox, home, monkeypatch)
+
+
+def settings_of(sandbox: SandboxServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation in a home, also in the environment."""
     for name, value in {
         "INTUIT_CLIENT_ID": sandbox.client_id,
         "INTUIT_CLIENT_SECRET": sandbox.client_secret,
@@ -136,11 +168,27 @@ def connect(
     return installation.connector.complete(dict(parse_qsl(callback.query)))
 
 
+@pytest.fixture(scope="session")
+def new_control_plane(shared_folder: Path) -> Path:
+    """An empty control plane to copy: making its tables takes longer."""
+    from ledgerguard_pipeline.control.plane import ControlPlane
+
+    def make(folder: Path) -> None:
+        settings = Settings(_env_file=None, ledgerguard_home=folder, ledgerguard_control_url=None)
+        ControlPlane.open(settings).close()
+
+    return made_once(shared_folder, "control-plane", make) / "control.db"
+
+
 @pytest.fixture
-def installation(settings: Settings) -> Iterator[Installation]:
-    """An open installation that knows no company yet."""
+def installation(settings: Settings, new_control_plane: Path) -> Iterator[Installation]:
+    """An open installation that knows no company yet, unless its home is already there."""
     from ledgerguard_pipeline.installation import Installation
 
+    home = settings.ledgerguard_home
+    if not home.exists():
+        home.mkdir(mode=0o700)
+        shutil.copy(new_control_plane, home)
     with Installation.open(settings) as opened:
         yield opened
 
@@ -150,3 +198,22 @@ def connected(installation: Installation, sandbox: SandboxServer) -> Installatio
     """An open installation with the sandbox's company connected by real OAuth."""
     connect(installation, sandbox)
     return installation
+
+
+@pytest.fixture
+def loaded_company(
+    shared_folder: Path, home: Path, bronze_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Loaded]:
+    """An installation that holds the whole company in Bronze, for tests of what comes after that.
+
+    Its sandbox is another one than ``sandbox``.
+    """
+    from ledgerguard_pipeline.installation import Installation
+    from ledgerguard_pipeline_tests.first_loads import Loaded, first_load
+
+    del bronze_alone  # also what comes after
+    with (
+        first_load(shared_folder, home) as sandbox,
+        Installation.open(settings_of(sandbox, home, monkeypatch)) as opened,
+    ):
+        yield Loaded(opened, sandbox)

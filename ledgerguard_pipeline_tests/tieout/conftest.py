@@ -9,23 +9,28 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.made_once import made_once
 from ledgerguard_pipeline_tests.tieout.books import TODAY, Books, open_books, open_sandbox
 from ledgerguard_pipeline_tests.tieout.documents import sync_documents
 
 
 @pytest.fixture(scope="session")
-def loaded_documents(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[SandboxServer, Path]]:
+def loaded_documents(shared_folder: Path) -> Iterator[tuple[SandboxServer, Path]]:
     """A sandbox, and a store with everything of its company. No test may edit its books."""
-    file = tmp_path_factory.mktemp("documents") / "loaded.duckdb"
+    made = made_once(shared_folder, "documents", _load_documents)
     with open_sandbox() as sandbox:
-        with open_books(sandbox, file, silver=True) as opened:
-            sync_documents(opened)
-            opened.sync.bring_up_to_date(TODAY)
-            opened.documents.derive()
-            opened.documents.listed()
-        yield sandbox, file
+        yield sandbox, made / "loaded.duckdb"
+
+
+def _load_documents(folder: Path) -> None:
+    with (
+        open_sandbox() as sandbox,
+        open_books(sandbox, folder / "loaded.duckdb", silver=True) as made,
+    ):
+        sync_documents(made)
+        made.sync.bring_up_to_date(TODAY)
+        made.documents.derive()
+        made.documents.listed()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from ledgerguard_pipeline.ingestion.request import Window
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode
+from ledgerguard_pipeline_tests.first_loads import Loaded
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -37,10 +38,8 @@ def test_a_first_load_brings_every_entity_in_few_calls(
     assert [each.entity for each in result.results if each.complete is False] == []
 
 
-def test_an_idle_sync_is_one_call_and_writes_nothing(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_an_idle_sync_is_one_call_and_writes_nothing(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     sandbox.pop_log()
     result = sync(connected)
     assert result.api_calls == len(sandbox.pop_log()) == 1
@@ -91,10 +90,8 @@ def test_each_kind_of_edit_arrives_with_the_next_sync(
     assert states(connected, entity_type(entity), realm_of(sandbox))[changed] == state
 
 
-def test_a_merge_leaves_the_loser_merged_and_the_survivor_active(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_a_merge_leaves_the_loser_merged_and_the_survivor_active(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     survivor, loser = sorted(stored(connected, CUSTOMER, realm_of(sandbox)))[:2]
     sandbox.edit("merge", "Customer", survivor, loser=loser)
     assert failures(sync(connected)) == {}
@@ -103,10 +100,8 @@ def test_a_merge_leaves_the_loser_merged_and_the_survivor_active(
     assert differing(connected, sandbox) == {}
 
 
-def test_more_changes_than_one_answer_holds_lose_no_deletion(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_more_changes_than_one_answer_holds_lose_no_deletion(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     victims = sorted(stored(connected, INVOICE, realm_of(sandbox)))[:3]
     for victim in victims:
         sandbox.edit("delete", "Invoice", victim)
@@ -130,9 +125,9 @@ def test_changes_that_are_deletions_only_move_the_watermark(
     assert after - before > timedelta(hours=4)
 
 
-def test_running_again_changes_nothing(connected: Installation, sandbox: SandboxServer) -> None:
+def test_running_again_changes_nothing(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     captured, queried = timedelta(days=20), timedelta(days=400)
-    sync(connected)
     # Brings the tombstones of objects that were gone before the first load.
     sync(connected, since=datetime.now(UTC) - captured)
     before = connected.bronze.sql("SELECT count(*) FROM bronze.invoice")[1]
@@ -144,10 +139,8 @@ def test_running_again_changes_nothing(connected: Installation, sandbox: Sandbox
     assert differing(connected, sandbox) == {}
 
 
-def test_a_forced_walk_finds_deletions_nobody_reported(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_a_forced_walk_finds_deletions_nobody_reported(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     long_ago = int((datetime.now(UTC) - timedelta(days=90)).timestamp())
     victim = min(stored(connected, INVOICE, realm_of(sandbox)))
     sandbox.edit("delete", "Invoice", victim, at=long_ago)
@@ -156,10 +149,8 @@ def test_a_forced_walk_finds_deletions_nobody_reported(
     assert differing(connected, sandbox, [INVOICE]) == {}
 
 
-def test_a_company_asleep_for_more_than_thirty_days_catches_up(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_a_company_asleep_for_more_than_thirty_days_catches_up(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     victims = sorted(stored(connected, INVOICE, realm_of(sandbox)))[:2]
     rewind(connected, timedelta(days=45))
     for victim in victims:

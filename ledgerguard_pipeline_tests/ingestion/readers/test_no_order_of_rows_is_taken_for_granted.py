@@ -14,6 +14,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.conftest import connect
+from ledgerguard_pipeline_tests.first_loads import Loaded
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -57,9 +58,9 @@ def known(installation: Installation, sandbox: SandboxServer) -> dict[tuple[str,
 
 
 def test_1300_changes_of_one_type_arrive_where_id_cannot_be_sorted_by(
-    connected: Installation, sandbox: SandboxServer
+    loaded_company: Loaded,
 ) -> None:
-    sync(connected)
+    connected, sandbox = loaded_company
     many(sandbox)
     sandbox.edit("update", "Invoice")
     sandbox.set(unsortable=[["*", "Id"]])

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.ingestion.results import EntityResult, Reconciled, Syn
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode, RealmId
+from ledgerguard_pipeline_tests.first_loads import Loaded
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -56,10 +57,8 @@ def _long_ago() -> int:
     return int((datetime.now(UTC) - timedelta(days=90)).timestamp())
 
 
-def test_a_quiet_company_costs_only_the_counts(
-    connected: Installation, sandbox: SandboxServer
-) -> None:
-    sync(connected)
+def test_a_quiet_company_costs_only_the_counts(loaded_company: Loaded) -> None:
+    connected, sandbox = loaded_company
     sandbox.pop_log()
     result = _reconcile(connected, ENTITIES)
     assert [call.endpoint for call in sandbox.pop_log()] == ["batch", "batch"]
@@ -256,9 +255,9 @@ def _reasons(installation: Installation) -> list[list[str]]:
 
 
 def test_what_cannot_be_repaired_is_a_reason_of_health_until_it_is(
-    connected: Installation, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    loaded_company: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync(connected)
+    connected, _ = loaded_company
     assert _reasons(connected) == [[], []]
     counts, together = BronzeStore.counts, CompanyCounts.of
 

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.answers.values import Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.first_loads import Loaded
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -112,9 +113,9 @@ def test_a_poison_record_is_quarantined_and_all_others_load(
 
 
 def test_a_poison_record_among_changes_does_not_hide_the_other_types(
-    connected: Installation, sandbox: SandboxServer
+    loaded_company: Loaded,
 ) -> None:
-    sync(connected)
+    connected, sandbox = loaded_company
     poisoned = str(sandbox.edit("update", "Invoice")["id"])
     sandbox.edit("update", "Customer")
     sandbox.set(poison=[["Invoice", poisoned]])
@@ -182,9 +183,9 @@ def test_a_token_that_dies_in_the_middle_is_renewed(
 
 
 def test_a_batch_that_cannot_carry_changes_falls_back_to_a_call_of_its_own(
-    connected: Installation, sandbox: SandboxServer
+    loaded_company: Loaded,
 ) -> None:
-    sync(connected)
+    connected, sandbox = loaded_company
     sandbox.edit("update", "Invoice")
     sandbox.pop_log()
     sandbox.inject("application_error", endpoint="batch_item", entity="Invoice")
