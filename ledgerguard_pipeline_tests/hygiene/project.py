@@ -37,6 +37,7 @@ def tracked_files() -> tuple[Path, ...]:
     return tuple(path for path in found if path.is_file() and path.suffix not in _BINARY)
 
 
+@cache
 def python_files(folder: Path) -> tuple[Path, ...]:
     """The product's or the tests' modules."""
     return tuple(
