@@ -18,6 +18,7 @@ def main() -> int:
     """Exit code 0 if every promise held, 1 if one broke."""
     parser = argparse.ArgumentParser(prog="make soak ARGS=", description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="2, 30 or 480, or any other")
+    parser.add_argument("--seconds", type=float, help="instead of minutes, for less than two")
     parser.add_argument("--seed", type=int, help="repeats a soak; drawn anew by default")
     parser.add_argument("--stack", choices=("embedded", "celery"), default="embedded")
     parser.add_argument(
@@ -42,7 +43,7 @@ def main() -> int:
     try:
         found = soak(
             folder.resolve(),
-            minutes=given.minutes,
+            minutes=given.minutes if given.seconds is None else given.seconds / 60,
             seed=seed,
             on_celery=given.stack == "celery",
             without=given.without,

@@ -17,9 +17,16 @@ import requests
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, listens
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE
-from ledgerguard_pipeline_tests.soak.books import EDITS_WHILE_PAGING, LUCK, REALMS, UNCOUNTED, Role
+from ledgerguard_pipeline_tests.soak.books import (
+    CALM_TYPES,
+    EDITS_WHILE_PAGING,
+    REALMS,
+    UNCOUNTED,
+    Role,
+)
 from ledgerguard_pipeline_tests.soak.edits import Bookkeeper
 from ledgerguard_pipeline_tests.soak.journal import Journal
+from ledgerguard_pipeline_tests.soak.late_news import bury_alive, show_late
 from ledgerguard_pipeline_tests.soak.processes import Services
 from ledgerguard_pipeline_tests.soak.schedule import ROUND_SECONDS, Step
 from ledgerguard_pipeline_tests.soak.stall import Sleeper, put_to_sleep, wake
@@ -34,8 +41,6 @@ _FAULTS = (
 """Those that pass: nobody has to do anything about them."""
 _TOKEN_FAULTS = ("error_503_html", "html_200", "empty_200", "reset", "cut_json", "slow_body")
 _POINT = re.compile(r'crashpoint\("(\w+)"\)')
-_LATE_SECONDS = 100
-"""How long after its own time a change is shown: within the five minutes that are read again."""
 _CLOCK_STEPS = (-600.0, -90.0, -2.0, 3.0, 120.0, 600.0)
 _NOTEBOOK = """
 import duckdb, sys, time
@@ -61,7 +66,10 @@ _STALLS = 3
 
 
 class Actions:
-    """Carries steps out; several may run at a time. ``full_seconds``: how long a disk is full."""
+    """Carries steps out; several may run at a time.
+
+    ``full_seconds`` is how long a disk is full, ``lease_seconds`` how long a refresh may take.
+    """
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class Actions:
         journal: Journal,
         *,
         full_seconds: float,
+        lease_seconds: float,
     ) -> None:
         self.sandbox = sandbox
         self.services = services
@@ -82,6 +91,9 @@ class Actions:
         self.connects = 0
         self.lost_answers = 0
         """Answers to refreshes that may have been lost by something else than a kill."""
+        self.halted = 0
+        """Processes halted with fresh tokens they could not store."""
+        self.lease_seconds = lease_seconds
         self._away: set[Role] = set()
         self._uncounted = False
         self.rotating = False
@@ -236,7 +248,7 @@ class Actions:
         self.journal.note("command", f"ledgerguard {' '.join(arguments)} ended with {code}")
         return code
 
-    def _sync_at_last(self, realm: str, entity: str) -> None:
+    def sync_at_last(self, realm: str, entity: str) -> None:
         """A sync that succeeds: the disk may be full, or the company disconnected just now."""
         for _ in range(_SYNCS):
             if self._command("sync", "--company", realm, "--entity", entity) == 0:
@@ -311,31 +323,21 @@ class Actions:
         return ask
 
     def _show_late(self, step: Step, rng: Random) -> None:
-        """A change becomes visible long after its time, and no webhook announces it."""
         realm = REALMS[step.role]
-        if realm in self._quiet:
-            return
-        entity, id = self.books.one(realm, rng)
-        with self._showing:
-            self._sync_at_last(realm, entity)
-            self.sandbox.set_webhooks(loss=1.0)
-            at = int(self.sandbox.world.now()) - _LATE_SECONDS
-            self.books.edit(realm, "update", entity, id, at=at, note=f"Late {step.number}")
-            self.sandbox.set_webhooks(loss=LUCK["loss"])
+        if realm not in self._quiet:
+            with self._showing:
+                show_late(self, realm, rng)
 
     def _bury_alive(self, step: Step, rng: Random) -> None:
-        """Change data capture calls an object deleted that is alive."""
         realm = REALMS[step.role]
         if realm in self._quiet:
             return
-        entity, id = self.books.one(realm, rng)
-        about = frozenset({f"{realm}/{entity}/{id}"})
         with self._showing:
+            entity = rng.choice(CALM_TYPES)
             # Not yet loaded it would be read whole, without asking what changed.
-            self._sync_at_last(realm, entity)
-            self.sandbox.set(false_tombstones=[(entity, id)])
-            self.journal.note("edit", f"{entity} {id} of {realm} is reported as deleted", about)
-            self._sync_at_last(realm, entity)
+            self.sync_at_last(realm, entity)
+            bury_alive(self, realm, rng, (entity,))
+            self.sync_at_last(realm, entity)
             self.sandbox.set(false_tombstones=[])
 
     def _disconnect(self, step: Step, _: Random) -> None:

@@ -18,11 +18,13 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.soak import canary, outcome
+from ledgerguard_pipeline_tests.soak.actions import Actions
 from ledgerguard_pipeline_tests.soak.books import EVEN_LUCK, REALMS, ROLES
+from ledgerguard_pipeline_tests.soak.first_load import FirstLoad
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.outcome import Outcome, growth, leaking
 from ledgerguard_pipeline_tests.soak.processes import Services
-from ledgerguard_pipeline_tests.soak.truth import Difference, compare, compared, doubled
+from ledgerguard_pipeline_tests.soak.truth import Difference, Wrong, compare, compared, doubled
 from ledgerguard_pipeline_tests.soak.watch import Seen
 
 _SETTLE_SECONDS = 400.0
@@ -88,12 +90,14 @@ class Ending:
                 outcome.ENDED, [f"ledgerguard sync {' '.join(arguments)} ended with {code}: {said}"]
             )
 
-    def judge(self, seen: Seen, expiries: int, connects: int, stalls: int) -> None:
+    def judge(self, seen: Seen, first: FirstLoad, actions: Actions) -> None:
         """Fill the outcome; the order is that of its text."""
         dead = {company.realm_id for company in self._dead()}
         found, realms = self._found, [realm for realm in REALMS.values() if realm not in dead]
         self._journal.note("phase", "the last sweep")
         self.sweep()
+        self._sandbox.set(false_tombstones=[])
+        self._first_load(first)
         by_sweep = [
             each for each in compare(self._installation, self._sandbox, realms) if each.sweep
         ]
@@ -111,7 +115,7 @@ class Ending:
         found.figures["doubled"] = len(twice)
         found.judge(outcome.DOUBLED, twice)
         self._check("bronze", "check")
-        self._tokens(seen, expiries, connects, stalls)
+        self._tokens(seen, actions)
         self._budget(seen)
         self._events(seen)
         self._silver()
@@ -122,7 +126,7 @@ class Ending:
         found.figures["secrets looked for"] = canary.issued(self._sandbox) + 2
         found.figures["secrets found"] = len(secrets)
         found.judge(outcome.SECRETS, secrets)
-        self._first([*by_sweep, *by_walk])
+        self._first([*first.missing, *by_sweep, *by_walk])
 
     def _check(self, *arguments: str) -> None:
         code = self._services.run(*arguments, "--json")
@@ -133,13 +137,23 @@ class Ending:
             said = self._services.said(arguments[0])[-1500:]
             self._found.judge(outcome.DOUBLED, [f"ledgerguard {' '.join(arguments)}: {said}"])
 
-    def _tokens(self, seen: Seen, expiries: int, connects: int, stalls: int) -> None:
-        reasons = expiries + seen.unauthorized
+    def _first_load(self, first: FirstLoad) -> None:
+        self._found.figures["invoices looked up after the large company's first load"] = (
+            first.looked_up
+        )
+        self._found.figures["of these, missing"] = len(first.missing)
+        self._found.judge(outcome.PROMISES[Wrong.LOST], first.missing)
+        if not first.looked_up:
+            self._found.judge(outcome.ENDED, ["the large company was not loaded in time"])
+
+    def _tokens(self, seen: Seen, actions: Actions) -> None:
+        reasons = actions.expiries + seen.unauthorized
         if self._found.minutes >= _NATURAL_MINUTES:
             reasons += len(REALMS) * (1 + int(self._found.minutes) // _ACCESS_MINUTES)
         realms = [parse_realm(realm) for realm in REALMS.values()]
         lives = self._installation.control.tokens.lives(realms)
-        stored = sum(life.version for life in lives.values()) - connects
+        stored = sum(life.version for life in lives.values()) - actions.connects
+        self._found.figures["processes halted with fresh tokens in hand"] = actions.halted
         self._found.figures["expiries, and calls refused by a fault"] = reasons
         self._found.figures["refreshes stored"] = stored
         self._found.figures["refreshes stored per expiry"] = round(stored / max(reasons, 1), 2)
@@ -150,7 +164,7 @@ class Ending:
             self._found.judge(
                 outcome.REFRESHES, [f"{stored} refreshes were stored, and {reasons} had a reason"]
             )
-        if seen.refreshed - stored > self._services.kills + stalls:
+        if seen.refreshed - stored > self._services.kills + actions.lost_answers:
             self._found.judge(
                 outcome.REFRESHES,
                 [f"{seen.refreshed} refreshes were answered, and {stored} of them were stored"],

@@ -85,10 +85,9 @@ class Outcome:
         """What repeats this soak."""
         without = "".join(f" --without {name}" for name in self.without)
         only = f" --only {','.join(self.only)}" if self.only else ""
-        return (
-            f'make soak ARGS="--minutes {self.minutes:g} --seed {self.seed} '
-            f'--stack {self.stack}{without}{only}"'
-        )
+        seconds = round(self.minutes * 60, 3)
+        length = f"--minutes {seconds / 60:g}" if seconds % 60 == 0 else f"--seconds {seconds:g}"
+        return f'make soak ARGS="{length} --seed {self.seed} --stack {self.stack}{without}{only}"'
 
     def to_json(self) -> str:
         return json.dumps({"held": self.held, "command": self.command(), **asdict(self)}, indent=2)

@@ -6,28 +6,28 @@ import signal
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline_tests.deploy.stack import Embedded
 from ledgerguard_pipeline_tests.soak.actions import Actions
-from ledgerguard_pipeline_tests.soak.books import LUCK, REALMS, VERIFIER, Role, serve_books, size_of
+from ledgerguard_pipeline_tests.soak.books import Role, serve_books, size_of
 from ledgerguard_pipeline_tests.soak.celery import CeleryServices, RestartableStack
 from ledgerguard_pipeline_tests.soak.ending import Ending
-from ledgerguard_pipeline_tests.soak.guarantees import Guarantee, build
+from ledgerguard_pipeline_tests.soak.first_load import end_first_load
+from ledgerguard_pipeline_tests.soak.guarantees import REFRESH_LEASE_SECONDS, Guarantee, build
 from ledgerguard_pipeline_tests.soak.journal import Journal
+from ledgerguard_pipeline_tests.soak.late_news import before_the_last_sweep
 from ledgerguard_pipeline_tests.soak.outcome import Outcome
 from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
-from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
+from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, ROUND_SECONDS, schedule
 from ledgerguard_pipeline_tests.soak.watch import Watch
 
 _AT_ONCE = 24
 _ENDING_SECONDS = 150.0
-_LOADED_SECONDS = 150.0
-"""Sooner, each page would bring a hundred events of what moves behind it."""
 _LONGEST_LOAD_SECONDS = 240.0
 """On a machine with much else to do the first load may outlast the schedule; it has to be met."""
 _FULL_SECONDS = 60.0
@@ -49,6 +49,7 @@ def soak(
     With ``only`` the other actions of the schedule are left out: to find out which it takes.
     """
     seconds, size = minutes * 60, size_of(minutes)
+    in_a_hurry = seconds < ROUND_SECONDS
     steps = schedule(seed, seconds, ON_CELERY if on_celery else ROUND)
     steps = [step for step in steps if not only or step.action in only]
     found = Outcome(
@@ -59,7 +60,7 @@ def soak(
     with ExitStack() as closing:
         closing.enter_context(_ending_in_order())
         sandbox = closing.enter_context(serve_books(seed, size))
-        made = build(folder / "build", without)
+        made = build(folder / "build", without, in_a_hurry=in_a_hurry)
         variables = settings_of(folder, made, LEDGERGUARD_ENTITIES=",".join(size.kept))
         services: Services
         if on_celery:
@@ -72,7 +73,11 @@ def soak(
         services.start()
         installation = closing.enter_context(Installation.open(services.stack.settings))
         actions = Actions(
-            sandbox, services, journal, full_seconds=min(_FULL_SECONDS, seconds * _FULL_SHARE)
+            sandbox,
+            services,
+            journal,
+            full_seconds=min(_FULL_SECONDS, seconds * _FULL_SHARE),
+            lease_seconds=REFRESH_LEASE_SECONDS if in_a_hurry else LEASE_SECONDS,
         )
         watch = Watch(sandbox, services, installation, journal)
         watch.start()
@@ -87,7 +92,7 @@ def soak(
         journal.note("phase", f"{len(steps)} actions in {seconds:g} s, seed {seed}")
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="action") as pool:
-            loading = pool.submit(_end_first_loads, actions, installation, seed)
+            loading = pool.submit(end_first_load, actions, installation, seed)
             under_way = []
             for step in steps:
                 time.sleep(max(0.0, began + step.at - time.monotonic()))
@@ -101,35 +106,14 @@ def soak(
         actions.come_back()
         ending.settle()
         services.stop()
+        before_the_last_sweep(actions, seed)
         watch.close()
-        ending.judge(watch.seen, actions.expiries, actions.connects, actions.lost_answers)
+        ending.judge(watch.seen, loading.result(), actions)
         found.figures["seconds"] = round(time.time() - journal.began)
         (folder / "journal.log").write_text(
             "\n".join(journal.line(entry) for entry in journal.entries()), encoding="utf-8"
         )
     return found
-
-
-def _end_first_loads(actions: Actions, installation: Installation, seed: int) -> None:
-    """Once the large company is loaded its pages hold still; webhooks begin then, or soon anyway."""
-    loaded = (
-        f"SELECT count(*) FROM bronze._watermarks WHERE realm_id = '{REALMS[Role.LARGE]}' "
-        "AND entity = 'Invoice'"
-    )
-    deadline = time.monotonic() + _LOADED_SECONDS
-    done = sending = False
-    while not (done and sending) and not actions.ending.wait(1.0):
-        if not done:
-            with suppress(LedgerGuardError), actions.services.reading:
-                done = installation.bronze.sql(loaded).rows[0][0] != 0
-            if done:
-                actions.count_again()
-                actions.journal.note("phase", "the large company is loaded")
-        if not sending and (done or time.monotonic() > deadline):
-            sending = True
-            actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
-            actions.sending.set()
-            actions.journal.note("phase", "webhooks are sent from now on")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, refresh_lease
+from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Environment, parse_realm
 from ledgerguard_pipeline_tests.soak.books import CALM_TYPES
@@ -53,6 +53,7 @@ def put_to_sleep(actions: Actions, realm: str) -> Sleeper | None:
         owner = services.grants.owner(refresh_lease(Environment.SANDBOX, parse_realm(realm)))
         halted = owner == process.pid and halt(process.pid)
     if halted:
+        actions.halted += 1
         journal.note("action", f"process {process.pid} halts with fresh tokens of {realm} in hand")
         return Sleeper(process, realm, time.monotonic())
     journal.note("action", f"nobody was refreshing {realm} when it was to be stalled")
@@ -64,7 +65,7 @@ def wake(actions: Actions, sleeper: Sleeper) -> None:
     """Let its lease end and others refresh twice; then it goes on with what it has."""
     services, realm, process = actions.services, sleeper.realm, sleeper.process
     try:
-        actions.ending.wait(sleeper.since + LEASE_SECONDS + 1 - time.monotonic())
+        actions.ending.wait(sleeper.since + actions.lease_seconds + 1 - time.monotonic())
         with actions.rotation():
             for _ in range(2):
                 actions.expire(realm)

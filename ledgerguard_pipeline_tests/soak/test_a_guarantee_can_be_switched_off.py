@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline_tests.deploy.stack import PROJECT
-from ledgerguard_pipeline_tests.soak.guarantees import CLOCK, WITHOUT, Guarantee
+from ledgerguard_pipeline_tests.soak.guarantees import CLOCK, HURRY, WITHOUT, Guarantee
 from ledgerguard_pipeline_tests.soak.outcome import ACKNOWLEDGED, PROMISES, TOKENS
 from ledgerguard_pipeline_tests.soak.run import soak
 from ledgerguard_pipeline_tests.soak.truth import Wrong
@@ -23,7 +23,7 @@ PROMISE = {
 
 def test_a_build_fails_once_a_line_it_replaces_has_moved() -> None:
     package = PROJECT / "ledgerguard_pipeline"
-    replaced = [CLOCK, *(each for texts in WITHOUT.values() for each in texts)]
+    replaced = [CLOCK, *HURRY, *(each for texts in WITHOUT.values() for each in texts)]
     assert set(WITHOUT) == set(PROMISE) == set(Guarantee)
     counts = [
         (package / each.path).read_text(encoding="utf-8").count(each.old) for each in replaced

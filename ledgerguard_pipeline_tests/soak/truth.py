@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.entities import EntityType, entity_type
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.api.control import TruthLine
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 from ledgerguard_pipeline_tests.ingestion.company_books import kept
 
 _GONE = ("deleted", "merged")
+_DATED_BEFORE_SECONDS = 5
+"""An edit that follows a page is dated as of its request, and times are whole seconds."""
 
 
 class Wrong(StrEnum):
@@ -43,6 +45,11 @@ class Difference:
     id: str
     detail: str
     sweep: bool
+
+    @property
+    def name(self) -> str:
+        """What the journal calls the object."""
+        return f"{self.realm}/{self.entity}/{self.id}"
 
     def __str__(self) -> str:
         return f"{self.wrong.value}: {self.entity} {self.id} of {self.realm}, {self.detail}"
@@ -81,6 +88,43 @@ def compared(installation: Installation, sandbox: SandboxHandle, realms: Sequenc
         for name, count in company["rows"].items()
         if name in names
     )
+
+
+def unread(
+    installation: Installation, sandbox: SandboxHandle, realm: str, name: str
+) -> tuple[int, list[Difference]]:
+    """How many objects of a type are older than its watermark, and those Bronze never heard of.
+
+    A watermark says that whatever is older was read. A later sync may come upon what an earlier
+    one missed, so this is asked at once. None are older where there is no watermark yet.
+    """
+    entity = entity_type(name)
+    (watermark,) = installation.bronze.sql(
+        "SELECT max(watermark) FROM bronze._watermarks "
+        f"WHERE realm_id = '{realm}' AND entity = '{name}'"
+    ).rows[0]
+    if not isinstance(watermark, datetime):
+        return 0, []
+    ids = installation.bronze.sql(
+        f"SELECT DISTINCT id FROM bronze.\"{entity.table}\" WHERE realm_id = '{realm}'"
+    ).rows
+    heard_of = {str(row[0]) for row in ids}
+    last = int(watermark.timestamp()) - _DATED_BEFORE_SECONDS
+    lines = sandbox.truth(name, realm).rows
+    older = [line for id, line in sorted(lines.items()) if line.updated <= last]
+    return len(older), [
+        Difference(
+            Wrong.LOST,
+            realm,
+            name,
+            line.id,
+            f"unchanged since {datetime.fromtimestamp(line.updated, UTC)}, the watermark is "
+            f"{watermark} and its version {line.sync_token} was nowhere",
+            sweep=True,
+        )
+        for line in older
+        if line.id not in heard_of
+    ]
 
 
 def doubled(installation: Installation) -> list[str]:
