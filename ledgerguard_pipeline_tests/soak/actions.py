@@ -109,8 +109,8 @@ class Actions:
             "expire": self._expire,
             "read": self._read,
             "sync": self._sync,
-            "snapshot": lambda *_: self._command("snapshot", "--replace", "copy.duckdb"),
-            "rotate_keys": lambda *_: self._command("keys", "rotate"),
+            "snapshot": lambda *_: self.command("snapshot", "--replace", "copy.duckdb"),
+            "rotate_keys": lambda *_: self.command("keys", "rotate"),
             "step_clock": self._step_clock,
             "fill_disk": self._fill_disk,
             "kill_web": lambda *_: self._kill("web"),
@@ -241,9 +241,10 @@ class Actions:
         more = ["--full"] if rng.random() < 0.2 else []
         if REALMS[step.role] in self._quiet:
             return
-        self._command("sync", "--company", REALMS[step.role], *more)
+        self.command("sync", "--company", REALMS[step.role], *more)
 
-    def _command(self, *arguments: str) -> int | None:
+    def command(self, *arguments: str) -> int | None:
+        """The exit code of `ledgerguard` from outside; None if it took too long."""
         code = self.services.run(*arguments)
         self.journal.note("command", f"ledgerguard {' '.join(arguments)} ended with {code}")
         return code
@@ -251,7 +252,7 @@ class Actions:
     def sync_at_last(self, realm: str, entity: str) -> None:
         """A sync that succeeds: the disk may be full, or the company disconnected just now."""
         for _ in range(_SYNCS):
-            if self._command("sync", "--company", realm, "--entity", entity) == 0:
+            if self.command("sync", "--company", realm, "--entity", entity) == 0:
                 return
             self.ending.wait(_SYNC_PAUSE_SECONDS)
         self.journal.note("problem", f"{entity} of {realm} could not be synced")

@@ -24,14 +24,18 @@ class FirstLoad:
     missing: list[Difference] = field(default_factory=list)
 
 
-def end_first_load(actions: Actions, installation: Installation, seed: int) -> FirstLoad:
+def end_first_load(
+    actions: Actions, installation: Installation, seed: int, patience_seconds: float
+) -> FirstLoad:
     """Once the large company is loaded its pages hold still; webhooks begin then, or soon anyway.
 
     What its walk lost is looked for before anything else can find it: so many changes in a row
-    are counted by a later sync, which then reads everything once more.
+    are counted by a later sync, which then reads everything once more. A run that dies by a full
+    disk is not always begun again before the next quarter of an hour, so a command does it then.
     """
     realm, entity = REALMS[Role.LARGE], EDITS_WHILE_PAGING.entities[0]
     deadline = time.monotonic() + _LOADED_SECONDS
+    overdue = time.monotonic() + patience_seconds
     found = FirstLoad()
     sending = False
     while not (found.looked_up and sending) and not actions.ending.wait(1.0):
@@ -45,6 +49,8 @@ def end_first_load(actions: Actions, installation: Installation, seed: int) -> F
                 actions.journal.note("phase", "the large company is loaded")
                 for each in found.missing:
                     actions.journal.note("problem", str(each), frozenset({each.name}))
+            elif time.monotonic() > overdue:
+                actions.command("sync", "--company", realm, "--entity", entity)
         if not sending and (found.looked_up or time.monotonic() > deadline):
             sending = True
             actions.sandbox.send_webhooks(actions.services.webhook_url, VERIFIER, seed=seed, **LUCK)
