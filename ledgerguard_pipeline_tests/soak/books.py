@@ -55,15 +55,23 @@ SHORT = Size(
      "PaymentMethod", "Attachable"),
 )  # fmt: skip
 """Types of every kind: so few that four companies are loaded well before two minutes are over."""
+LEAN = Size(
+    2_100, 40,
+    ("Invoice", "Payment", "Customer", "Item", "Attachable", "Department", "Term",
+     "PaymentMethod"),
+)  # fmt: skip
+"""For less than two minutes: what edits, merges and seams need."""
 LONG = Size(5_000, 300)
+
+SHORT_MINUTES = 2.0
+_LONG_MINUTES = 10.0
 
 
 def size_of(minutes: float) -> Size:
     """The books for a soak of that length."""
+    if minutes < SHORT_MINUTES:
+        return LEAN
     return LONG if minutes >= _LONG_MINUTES else SHORT
-
-
-_LONG_MINUTES = 10.0
 
 
 class Role(StrEnum):

@@ -111,6 +111,7 @@ class Ending:
             "after a walk",
             [each for each in by_walk if (each.realm, each.entity, each.id) not in swept],
         )
+        self._journal.note("phase", "what else can be checked")
         twice = doubled(self._installation)
         found.figures["doubled"] = len(twice)
         found.judge(outcome.DOUBLED, twice)
@@ -126,6 +127,7 @@ class Ending:
         found.figures["secrets looked for"] = canary.issued(self._sandbox) + 2
         found.figures["secrets found"] = len(secrets)
         found.judge(outcome.SECRETS, secrets)
+        self._journal.note("phase", "all is judged")
         self._first([*first.missing, *by_sweep, *by_walk])
 
     def _check(self, *arguments: str) -> None:

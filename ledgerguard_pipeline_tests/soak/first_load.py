@@ -48,7 +48,7 @@ def end_first_load(
                 actions.count_again()
                 actions.journal.note("phase", "the large company is loaded")
                 for each in found.missing:
-                    actions.journal.note("problem", str(each), frozenset({each.name}))
+                    actions.journal.note("missing", str(each), frozenset({each.name}))
             elif time.monotonic() > overdue:
                 actions.command("sync", "--company", realm, "--entity", entity)
         if not sending and (found.looked_up or time.monotonic() > deadline):

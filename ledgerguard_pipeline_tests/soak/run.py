@@ -14,7 +14,7 @@ from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline_tests.deploy.stack import Embedded
 from ledgerguard_pipeline_tests.soak.actions import Actions
-from ledgerguard_pipeline_tests.soak.books import Role, serve_books, size_of
+from ledgerguard_pipeline_tests.soak.books import SHORT_MINUTES, Role, serve_books, size_of
 from ledgerguard_pipeline_tests.soak.celery import CeleryServices, RestartableStack
 from ledgerguard_pipeline_tests.soak.ending import Ending
 from ledgerguard_pipeline_tests.soak.first_load import end_first_load
@@ -23,7 +23,7 @@ from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.late_news import before_the_last_sweep
 from ledgerguard_pipeline_tests.soak.outcome import Outcome
 from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
-from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, ROUND_SECONDS, schedule
+from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
 from ledgerguard_pipeline_tests.soak.watch import Watch
 
 _AT_ONCE = 24
@@ -51,7 +51,7 @@ def soak(
     With ``only`` the other actions of the schedule are left out: to find out which it takes.
     """
     seconds, size = minutes * 60, size_of(minutes)
-    in_a_hurry = seconds < ROUND_SECONDS
+    in_a_hurry = minutes < SHORT_MINUTES
     steps = schedule(seed, seconds, ON_CELERY if on_celery else ROUND)
     steps = [step for step in steps if not only or step.action in only]
     found = Outcome(
