@@ -37,7 +37,7 @@ def test_a_build_fails_once_a_line_it_replaces_has_moved() -> None:
 def test_a_soak_without_a_guarantee_says_which_promise_broke(
     tmp_path: Path, guarantee: Guarantee
 ) -> None:
-    found = soak(tmp_path, minutes=2, seed=1, without=[guarantee], loud=False)
+    found = soak(tmp_path, minutes=0.75, seed=1, without=[guarantee], loud=False)
     assert PROMISE[guarantee] in {each.promise for each in found.broken}, found.text()
     assert not found.held
     assert "--seed 1" in found.text()

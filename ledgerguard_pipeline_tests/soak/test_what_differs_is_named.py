@@ -77,3 +77,8 @@ def test_an_outcome_says_which_promise_broke_and_how_to_repeat_it() -> None:
     assert "Invoice 7" in text
     assert 'make soak ARGS="--minutes 2 --seed 41 --stack embedded"' in text
     assert '"held": false' in found.to_json()
+
+
+def test_a_soak_of_seconds_is_repeated_by_seconds() -> None:
+    command = 'make soak ARGS="--seconds 45 --seed 41 --stack embedded --only edit,stall"'
+    assert Outcome(41, 0.75, "embedded", only=["edit", "stall"]).command() == command
