@@ -76,19 +76,21 @@ class Ending:
             self._journal.note("problem", f"{self._due()} events are due and nobody takes them")
 
     def sweep(self, *arguments: str) -> None:
-        """A sync of everything from outside; again where a company was still being cooled down."""
+        """A sync of everything from outside; again where a company was still being cooled down.
+
+        A company whose grant ended fails every one of them: it is named, and the others are done.
+        """
         code = None
         for _ in range(_SWEEPS):
             code = self._services.run("sync", *arguments, "--json", seconds=400)
-            if code == 0:
-                break
+            if code == 0 or self._dead():
+                return
             self._journal.note("problem", f"ledgerguard sync {arguments} ended with {code}")
             time.sleep(_COOL_SECONDS)
-        if code != 0:
-            said = self._services.said("sync")[-1500:]
-            self._found.judge(
-                outcome.ENDED, [f"ledgerguard sync {' '.join(arguments)} ended with {code}: {said}"]
-            )
+        said = self._services.said("sync")[-1500:]
+        self._found.judge(
+            outcome.ENDED, [f"ledgerguard sync {' '.join(arguments)} ended with {code}: {said}"]
+        )
 
     def judge(self, seen: Seen, first: FirstLoad, actions: Actions) -> None:
         """Fill the outcome; the order is that of its text."""
