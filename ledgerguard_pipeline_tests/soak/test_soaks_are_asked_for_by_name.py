@@ -13,19 +13,19 @@ from ledgerguard_pipeline_tests.soak.guarantees import Guarantee
 MODULES = (test_a_guarantee_can_be_switched_off, test_a_soak_ends_in_the_truth)
 
 
-def soaks() -> dict[str, list[pytest.Mark]]:
-    """The marks of every test of these modules that is called a soak."""
+def soaks() -> dict[str, dict[str, tuple[object, ...]]]:
+    """What pytest knows of every test of these modules that is called a soak: names, arguments."""
     found = {}
     for module in MODULES:
-        whole = getattr(module, "pytestmark", [])
+        whole = [each.mark for each in getattr(module, "pytestmark", [])]
         for name, test in vars(module).items():
-            marks = [each.mark for each in (*whole,)] + getattr(test, "pytestmark", [])
-            if name.startswith("test_") and any(each.name == "soak" for each in marks):
-                found[name] = marks
+            known = {each.name: each.args for each in whole + getattr(test, "pytestmark", [])}
+            if name.startswith("test_") and "soak" in known:
+                found[name] = known
     return found
 
 
-def test_the_marker_selects_both_soaks_and_one_without_each_guarantee() -> None:
+def test_their_name_selects_both_soaks_and_one_without_each_guarantee() -> None:
     found = soaks()
     without = "test_a_soak_without_a_guarantee_says_which_promise_broke"
     assert sorted(found) == [
@@ -33,8 +33,7 @@ def test_the_marker_selects_both_soaks_and_one_without_each_guarantee() -> None:
         "test_two_minutes_with_a_fixed_seed",
         "test_two_minutes_with_a_new_seed",
     ]
-    (each,) = [mark for mark in found[without] if mark.name == "parametrize"]
-    assert each.args == ("guarantee", list(Guarantee))
+    assert found[without]["parametrize"] == ("guarantee", list(Guarantee))
 
 
 def test_no_soak_is_selected_unasked(request: pytest.FixtureRequest) -> None:
