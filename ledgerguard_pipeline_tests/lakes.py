@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.backends.writer_locks import lock_connections
 from ledgerguard_pipeline.bronze.statements import SCHEMA
 from ledgerguard_pipeline.config.bronze_url import LakeAddress, parse_bronze_url
 from ledgerguard_pipeline_tests.postgres import postgres_database
@@ -26,6 +27,7 @@ def empty_lake(data: Path) -> Iterator[str]:
             yield lake
         finally:
             instances.drop(lake_address(lake))
+            lock_connections.drop(lake_address(lake))
 
 
 def wipe(url: str) -> None:

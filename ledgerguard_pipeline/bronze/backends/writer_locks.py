@@ -5,7 +5,8 @@ each find a version missing and each add it. So whoever writes a company holds a
 for it from before its first read until after its commit. The lock lives on a connection of its
 own, because DuckLake begins new transactions by itself when it repeats a commit; ``committing``
 fails right before COMMIT if that connection is gone. A killed process gives its locks
-back at once, a host that lost power after a minute and a half.
+back at once, a host that lost power after a minute and a half. A process keeps a connection
+for its next commit, because logging in takes longer than everything the lock is asked.
 
 A pooler that hands out connections by transaction (PgBouncer's mode ``transaction``) would
 break session locks: connect to the server itself.
@@ -16,6 +17,8 @@ Decision 38 in docs/decisions.md.
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -34,6 +37,10 @@ CONNECT_SECONDS = 10
 _TAKE = (
     "SELECT pg_advisory_lock(%s, stripe) FROM "
     "(SELECT stripe FROM unnest(%s::int[]) AS stripe ORDER BY stripe) AS ordered"
+)
+
+_KEEPALIVES = (
+    "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
 )
 
 
@@ -56,7 +63,7 @@ class WriterLock:
         one repetition at most, and files are written before.
 
         Raises:
-            TurnTaken: other writers' commits did not end in time.
+            WriterLockTaken: other writers' commits did not end in time.
             psycopg.Error: the locks may be gone.
         """
         try:
@@ -94,6 +101,75 @@ def conninfo(address: LakeAddress) -> str:
     return make_conninfo("", **parameters, application_name="ledgerguard bronze")
 
 
+class LockConnections:
+    """Connections that hold no lock now, by address; a forked child has none of its parent's."""
+
+    def __init__(self) -> None:
+        self._forget()
+        # A parent's connections must not be closed by its children: they are kept, unused.
+        self._inherited: list[dict[LakeAddress, psycopg.Connection]] = []
+        os.register_at_fork(after_in_child=self._leave)
+
+    def _forget(self) -> None:
+        self._guard = threading.Lock()
+        self._idle: dict[LakeAddress, psycopg.Connection] = {}
+
+    def _leave(self) -> None:
+        self._inherited.append(self._idle)
+        self._forget()
+
+    def take(self, address: LakeAddress, lock_timeout: str) -> psycopg.Connection:
+        """A connection on which locks are waited for that long; a new one if the idle one broke.
+
+        Raises:
+            psycopg.Error: the catalog's database cannot be reached, or refuses.
+        """
+        with self._guard:
+            kept = self._idle.pop(address, None)
+        if kept is not None:
+            try:
+                kept.execute(lock_timeout)
+            except psycopg.Error:
+                close(kept)
+            else:
+                return kept
+        connection = connect(address)
+        try:
+            connection.execute(_KEEPALIVES + lock_timeout)
+        except BaseException:
+            close(connection)
+            raise
+        return connection
+
+    def give_back(self, address: LakeAddress, connection: psycopg.Connection) -> None:
+        """Give its locks back, and keep the connection unless another one is kept."""
+        try:
+            connection.execute("SELECT pg_advisory_unlock_all()")
+        except psycopg.Error:  # without a connection there are no locks
+            close(connection)
+            return
+        with self._guard:
+            surplus = self._idle.setdefault(address, connection) is not connection
+        if surplus:
+            close(connection)
+
+    def drop(self, address: LakeAddress) -> None:
+        """Close the idle connection to a catalog."""
+        with self._guard:
+            kept = self._idle.pop(address, None)
+        if kept is not None:
+            close(kept)
+
+
+def close(connection: psycopg.Connection) -> None:
+    """Close a connection, whatever state it is in."""
+    with suppress(psycopg.Error):
+        connection.close()
+
+
+lock_connections = LockConnections()
+
+
 @contextmanager
 def writer_lock(
     address: LakeAddress, names: Sequence[str], wait_seconds: float
@@ -101,21 +177,16 @@ def writer_lock(
     """Hold the locks of these names for the block.
 
     Raises:
-        TurnTaken: another writer did not give one back in time.
+        WriterLockTaken: another writer did not give one back in time.
         psycopg.Error: the catalog's database cannot be reached.
     """
-    connection = connect(address)
+    milliseconds = max(1, int(wait_seconds * 1000))
+    connection = lock_connections.take(address, f"SET lock_timeout = {milliseconds}")
     try:
-        milliseconds = max(1, int(wait_seconds * 1000))
-        connection.execute(
-            f"SET lock_timeout = {milliseconds}; SET tcp_keepalives_idle = 60; "
-            "SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
-        )
         try:
             connection.execute(_TAKE, [_SPACE, stripes(names)])
         except errors.LockNotAvailable as error:
             raise WriterLockTaken from error
         yield WriterLock(connection)
     finally:
-        with suppress(psycopg.Error):
-            connection.close()
+        lock_connections.give_back(address, connection)

@@ -67,6 +67,8 @@ class Committer:
         self._records: list[tuple[object, ...]] = []
         self._expected: set[tuple[str, str, str, int]] = set()
         self._first: datetime | None = None
+        self._waiting: dict[str, dict[str, int]] = {}
+        """Records in quarantine by company and entity, of companies of which it is known."""
         self.outcomes: list[LoadOutcome] = []
 
     def commit(
@@ -148,15 +150,20 @@ class Committer:
             by_type.setdefault(part.load.entity.name, []).append(part)
         walks = WalkSteps(self._session, [part.load for part in parts])
         quarantine = Quarantine(self._connection, [part.load for part in parts])
-        known = self._known_fields(list(by_type))
-        sights: list[tuple[object, ...]] = []
-        for entity, mine in by_type.items():
+        for mine in by_type.values():
             self._append(mine)
             for part in mine:
                 self._note(part, walks, quarantine)
+        sights: list[tuple[object, ...]] = []
+        written = {entity: mine for entity, mine in by_type.items() if any(map(_has_rows, mine))}
+        known = self._known_fields(list(written)) if written else {}
+        for entity, mine in written.items():
+            for part in mine:
                 sights += self._note_fields(part, known.setdefault(entity, set()))
         walks.save()
-        quarantine.save()
+        for part in parts:  # counted before this round wrote
+            self._waiting.pop(str(part.load.realm_id), None)
+        self._waiting |= quarantine.save()
         insert_rows(self._connection, "_fields", _FIELD_COLUMNS, sights)
 
     def _append(self, parts: Sequence[LoadPart]) -> None:
@@ -194,12 +201,15 @@ class Committer:
         return outcome
 
     def _with_quarantine(self, outcomes: Sequence[LoadOutcome]) -> list[LoadOutcome]:
-        """How many records of each entity wait in quarantine, in one read for all of them."""
-        realms = sorted({outcome.realm_id for outcome in outcomes})
-        rows = self._connection.execute(statements.COUNT_QUARANTINE_OF, [realms]).fetchall()
-        waiting = {(str(realm), str(entity)): int(count) for realm, entity, count in rows}
+        """How many records of each entity wait in quarantine, read where writing did not tell."""
+        unknown = sorted({outcome.realm_id for outcome in outcomes} - self._waiting.keys())
+        if unknown:
+            self._waiting |= {realm: {} for realm in unknown}
+            rows = self._connection.execute(statements.COUNT_QUARANTINE_OF, [unknown]).fetchall()
+            for realm, entity, count in rows:
+                self._waiting[str(realm)][str(entity)] = int(count)
         return [
-            replace(outcome, waiting=waiting.get((outcome.realm_id, outcome.entity), 0))
+            replace(outcome, waiting=self._waiting[outcome.realm_id].get(outcome.entity, 0))
             for outcome in outcomes
         ]
 
@@ -296,6 +306,10 @@ class Committer:
                 "DuckDB acknowledged a commit whose load records are not there; nothing was "
                 "kept. Check the disk, then run the sync again: it repeats the work."
             )
+
+
+def _has_rows(part: LoadPart) -> bool:
+    return any(record.payload is not None for record, _ in part.chosen)
 
 
 def _nothing(load: Load) -> LoadOutcome:

@@ -7,7 +7,7 @@ of its object arrives, or when a complete walk of its entity type did not meet i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import duckdb
@@ -59,8 +59,10 @@ class Quarantine:
         self._fresh: list[tuple[object, ...]] = []
         self._open: dict[tuple[str, str], set[tuple[str | None, str, str | None]]] = {}
         realms = sorted({str(load.realm_id) for load in loads})
+        self._waiting: dict[str, dict[str, int]] = {realm: {} for realm in realms}
         rows = connection.execute(_READ_QUARANTINE_OF, [realms]).fetchall()
         for realm, entity, identity, reason, digest in rows:
+            self._count(str(realm), str(entity))
             self._open.setdefault((str(realm), str(entity)), set()).add(
                 (identity, str(reason), digest)
             )
@@ -106,12 +108,21 @@ class Quarantine:
             for identity in {row[0] for row in open_rows}
             if identity is not None and identity in batch.newest and identity not in rejected
         ]
+        if healed or (swept_since is not None and open_rows):
+            self._waiting.pop(realm, None)  # how many are resolved is counted when all are
         if healed:
             self._connection.execute(_RESOLVE_IDS, [loaded_at, realm, entity, healed])
         if swept_since is not None and open_rows:
             self._connection.execute(_RESOLVE_UNSEEN, [loaded_at, realm, entity, swept_since])
         self._fresh += fresh.values()
 
-    def save(self) -> None:
-        """Write the rejects that were noted."""
+    def save(self) -> Mapping[str, dict[str, int]]:
+        """Write the rejects that were noted; how many wait by company and entity, where that is known."""
         insert_rows(self._connection, "_quarantine", _COLUMNS, self._fresh)
+        for realm, entity, *_ in self._fresh:
+            self._count(str(realm), str(entity))
+        return self._waiting
+
+    def _count(self, realm: str, entity: str) -> None:
+        if realm in self._waiting:
+            self._waiting[realm][entity] = self._waiting[realm].get(entity, 0) + 1

@@ -277,3 +277,22 @@ def test_a_lock_survives_neither_its_connection_nor_its_owner(
             pass
     lake.commit([load(record("1"))])
     assert lake.counts(REALM) == {"Invoice": 1}
+
+
+def test_the_connection_for_locks_stays_and_is_replaced_if_it_broke(lake_url: str) -> None:
+    address = lake_address(lake_url)
+
+    def login() -> int:
+        with writer_lock(address, [REALM], 1) as mine:
+            row = mine._connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    first = login()
+    assert login() == first
+    with pytest.raises(RuntimeError), writer_lock(address, [REALM], 1):
+        raise RuntimeError("on purpose")
+    with writer_lock(address, [REALM], 1), writer_lock(address, [OTHER_REALM], 1):
+        pass  # what failed gave its locks back, and two at once have a connection each
+    end_connections(lake_url)
+    assert login() != first
