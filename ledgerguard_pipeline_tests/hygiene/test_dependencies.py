@@ -59,15 +59,21 @@ def optional() -> set[str]:
     return declared(entry for extra in extras for entry in extra)
 
 
+@cache
+def modules_of(path: Path) -> frozenset[str]:
+    """The packages a file imports from."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return frozenset(found)
+
+
 def imported(files: Iterable[Path]) -> set[str]:
     """Distributions whose modules the files import."""
-    modules: set[str] = set()
-    for path in files:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                modules |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                modules.add(node.module.split(".")[0])
+    modules = {module for path in files for module in modules_of(path)}
     foreign = modules - set(sys.stdlib_module_names) - OWN
     provided = packages_distributions()
     return {normal(provided[module][0]) for module in foreign if module in provided}

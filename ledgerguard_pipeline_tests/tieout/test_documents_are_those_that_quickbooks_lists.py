@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
@@ -24,7 +26,6 @@ from ledgerguard_pipeline_tests.tieout.documents import (
     move_amount,
     one,
     plant,
-    sync_documents,
     unexplained,
 )
 
@@ -192,13 +193,13 @@ def test_books_that_agree_are_not_compared_again_however_they_move(documents: Bo
     assert always.calls == 2
 
 
-def test_a_void_that_bronze_missed_is_named_until_it_is_synced(tmp_path: Path) -> None:
-    with (
-        open_sandbox(seed=7) as sandbox,
-        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
-    ):
-        sync_documents(books)
-        books.sync.bring_up_to_date(TODAY)
+def test_a_void_that_bronze_missed_is_named_until_it_is_synced(
+    loaded_documents: tuple[SandboxServer, Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "books.duckdb"
+    shutil.copyfile(loaded_documents[1], copy)
+    # Another sandbox with the same company: its books are edited.
+    with open_sandbox() as sandbox, open_books(sandbox, copy, silver=True) as books:
         assert books.documents.derived() == []
         assert unexplained(books.documents.matched()[0]) == []
         id, _ = one(books, _OPEN_INVOICE)
