@@ -69,12 +69,12 @@ _PER_COMPANY: tuple[tuple[str, str, _Value], ...] = (
     ),
     (
         "ledgerguard_company_late_entities",
-        "Entity types whose data is older than their schedule promises.",
+        "Entity types of a connected company whose data is older than their schedule promises.",
         lambda each: each.late_entities,
     ),
     (
         "ledgerguard_company_failed_entities",
-        "Entity types whose last attempt failed.",
+        "Entity types of a connected company whose last attempt failed.",
         lambda each: each.failed_entities,
     ),
     (

@@ -88,6 +88,25 @@ def selectors(node: object) -> Iterator[promql_parser.VectorSelector]:
         yield from selectors(child)
 
 
+def as_they_are(node: object) -> Iterator[str]:
+    """Names of series that nothing makes one of, so that each scraped edge has its own."""
+    if isinstance(node, promql_parser.AggregateExpr):
+        if str(node.op) not in {"max", "topk"}:
+            yield from as_they_are(node.expr)
+        return
+    if isinstance(node, promql_parser.VectorSelector):
+        yield str(node.name)
+    children = ["vector_selector", "expr", "lhs", "rhs"]
+    if isinstance(node, promql_parser.BinaryExpr) and str(node.op) == "and":
+        children.remove("rhs")  # the answer has the series of the left side, however many are there
+    for name in children:
+        child = getattr(node, name, None)
+        if child is not None:
+            yield from as_they_are(child)
+    for child in getattr(node, "args", None) or ():
+        yield from as_they_are(child)
+
+
 @pytest.mark.parametrize(
     "query", [query for _, query in QUERIES], ids=[name for name, _ in QUERIES]
 )
@@ -102,6 +121,18 @@ def test_a_query_parses_and_asks_for_what_the_product_exports(query: str) -> Non
             if matcher.value != "$company":
                 pattern = re.compile(str(matcher.value))
                 assert any(map(pattern.fullmatch, labels[matcher.name])), matcher.value
+
+
+@pytest.mark.parametrize(
+    "query", [query for _, query in QUERIES], ids=[name for name, _ in QUERIES]
+)
+def test_a_query_is_answered_once_however_many_web_edges_are_scraped(query: str) -> None:
+    """Every edge exports the figures of the whole installation, so none may be added up or joined twice."""
+    one = promql_parser.parse(query)
+    if isinstance(one, promql_parser.Call) and one.func.name == "absent":
+        return
+    assert list(as_they_are(one)) == []
+    assert "ledgerguard_company_info" not in query or "topk by (realm) (1," in query
 
 
 def test_no_panel_covers_another_and_all_ask_the_chosen_source() -> None:

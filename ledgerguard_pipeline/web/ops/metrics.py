@@ -148,12 +148,14 @@ def _company(company_status: CompanyStatus, now: datetime) -> CompanyFigure:
             "grant": life.hard_expires_at,
         }
     last = facts.last_sync_at
+    # Of a company that may not be called nothing is promised: as on its page, nothing is late.
+    promised = facts.entities if company_status.is_connected else ()
     return CompanyFigure(
         realm_id=company_status.company.realm_id,
         health=company_status.health.state.value,
         sync_age=None if last is None else (now - last).total_seconds(),
-        late_entities=sum(each.late(now) for each in facts.entities),
-        failed_entities=sum(each.error is not None for each in facts.entities),
+        late_entities=sum(each.late(now) for each in promised),
+        failed_entities=sum(each.error is not None for each in promised),
         tokens_left={
             kind: (end - now).total_seconds() for kind, end in ends.items() if end is not None
         },

@@ -7,8 +7,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.entities import ENTITIES, entity_type
 from ledgerguard_pipeline.errors import ControlUnavailable
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
@@ -21,6 +22,7 @@ from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event, queue
 from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
 from ledgerguard_pipeline_tests.web.browser import ask
+from ledgerguard_pipeline_tests.web.companies import add
 from ledgerguard_pipeline_tests.web.conftest import Edge
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -129,6 +131,20 @@ def test_an_installation_that_holds_nothing_tells_zeros(edge: Edge) -> None:
 
 def test_metrics_are_for_those_who_may_ask(edge: Edge) -> None:
     assert ask(create_app(edge), METRICS_PATH, base="https://books.example.com").status_code == 403
+
+
+def test_of_a_company_that_is_not_connected_nothing_is_late_and_nothing_fails(edge: Edge) -> None:
+    failed = {"Invoice": "Intuit gave no usable answer."}
+    connected = add(edge.control, 0, synced=False, failed=failed)
+    gone = add(edge.control, 1, status=ConnectionStatus.DISCONNECTED, synced=False, failed=failed)
+    revoked = add(edge.control, 2, status=ConnectionStatus.NEEDS_REAUTH, synced=False)
+    samples = reported(ask(create_app(edge), METRICS_PATH).text)
+    for realm in (gone, revoked):
+        assert samples["ledgerguard_company_late_entities", (("realm", realm),)] == 0
+        assert samples["ledgerguard_company_failed_entities", (("realm", realm),)] == 0
+    assert samples["ledgerguard_company_late_entities", (("realm", connected),)] == len(ENTITIES)
+    assert samples["ledgerguard_company_failed_entities", (("realm", connected),)] == 1
+    edge.control.close()
 
 
 def test_a_control_plane_that_is_down_is_503(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
