@@ -217,7 +217,7 @@ class StatusReader:
         """Its status, by its kept entities or by others that represent them."""
         realm = company.realm_id
         life = self._known.lives.get(realm)
-        entities = self._entities(realm) if stand_ins is None else stand_ins
+        entities = self._entities(company) if stand_ins is None else stand_ins
         facts = self._facts(company, life, entities)
         return CompanyStatus(
             company=company,
@@ -238,13 +238,14 @@ class StatusReader:
             self._forecast,
         )
 
-    def _entities(self, realm: RealmId) -> tuple[EntityStatus, ...]:
-        sync_states = self._known.sync_states.get(realm, {})
+    def _entities(self, company: Company) -> tuple[EntityStatus, ...]:
+        sync_states = self._known.sync_states.get(company.realm_id, {})
         return without_what_passed(
             [
                 entity_status(sync_states.get(name) or SyncState(name), promised)
                 for name, promised in self._promises.items()
-            ]
+            ],
+            company.connected_at,
         )
 
     def _facts(

@@ -69,18 +69,27 @@ def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
     return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
 
 
-def without_what_passed(entities: Sequence[EntityStatus]) -> tuple[EntityStatus, ...]:
+OF_THE_GRANT = frozenset({"AccessDenied", "KeyUnavailable", "ReauthorizationRequired"})
+"""Errors that a new consent ends."""
+
+
+def without_what_passed(
+    entities: Sequence[EntityStatus], connected_at: datetime
+) -> tuple[EntityStatus, ...]:
     """Failures that pass by themselves have passed once a later sync of the company worked.
 
     That one may not have had the type to read; whether its data is late counts on its own.
+    Failures of the grant are over when somebody has connected the company again.
     """
     last = max((each.last_sync_at for each in entities if each.last_sync_at), default=None)
 
     def passed(each: EntityStatus) -> bool:
         failure, at = each.failure, each.failed_at
-        if failure is None or failure.kind is not FailureKind.TRANSIENT:
+        if failure is None or at is None:
             return False
-        return at is not None and last is not None and last > at
+        if failure.name in OF_THE_GRANT:
+            return at < connected_at
+        return failure.kind is FailureKind.TRANSIENT and last is not None and last > at
 
     return tuple(
         replace(each, error=None, failure=None, failed_at=None) if passed(each) else each

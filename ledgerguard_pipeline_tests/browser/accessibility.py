@@ -102,6 +102,27 @@ _CONTRASTS = """() => {
   return [...worst].map(([key, share]) => [key, share]);
 }"""
 
+_BROKEN = """() => {
+  const found = new Set();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const parent = node.parentElement;
+    if (!parent.getClientRects().length || parent.closest('.hidden, code')) continue;
+    const head = parent.closest('thead');
+    if (head && head.getBoundingClientRect().width < 2) continue;
+    for (const match of node.textContent.matchAll(/\\p{L}{3,14}(?![\\p{L}\\p{N}_])/gu)) {
+      if (/[\\p{L}_#]/u.test(node.textContent[match.index - 1] || '')) continue;
+      const range = document.createRange();
+      range.setStart(node, match.index);
+      range.setEnd(node, match.index + match[0].length);
+      const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+      if (lines.size > 1) found.add(match[0]);
+    }
+  }
+  return [...found];
+}"""
+
 
 def findings(page: Page) -> list[str]:
     """What is wrong with structure, names, labels and sizes; empty if nothing is."""
@@ -117,3 +138,8 @@ def weak_contrasts(page: Page) -> list[str]:
     measured = page.evaluate(_CONTRASTS)
     assert len(measured) > 1, "nothing was measured"
     return [f"{pair}: {share:.2f} of what is needed" for pair, share in measured if share < 1]
+
+
+def broken_words(page: Page) -> list[str]:
+    """Words of usual length that stand on two lines; empty if none does."""
+    return [f"{word!r} is broken in two" for word in page.evaluate(_BROKEN)]

@@ -7,7 +7,7 @@ import pytest
 from ledgerguard_pipeline.change_events import Unreadable
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline_tests.browser.accessibility import findings, weak_contrasts
+from ledgerguard_pipeline_tests.browser.accessibility import broken_words, findings, weak_contrasts
 from ledgerguard_pipeline_tests.browser.conftest import Edge, Window
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.web import made_up_books
@@ -69,6 +69,7 @@ def test_nobody_is_shut_out(edge: Edge, window: Window, look: str) -> None:
         problems[name] = [
             *findings(page),
             *weak_contrasts(page),
+            *broken_words(page),
             *([f"{wide} pixels too wide"] if wide > 0 else []),
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage.schema import sync_marks
 from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.errors import FailureKind
+from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.health.company_status import read_statuses
+from ledgerguard_pipeline.health.reasons import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 from ledgerguard_pipeline_tests.web.companies import add, realm
 
@@ -86,3 +90,20 @@ def test_whatever_the_sync_states_say(
     short = read_summaries(plane, settings, now=later)
 
     assert short == [CompanyHealth.of(each) for each in read_statuses(plane, settings, now=later)]
+
+
+def test_a_new_consent_ends_at_once_what_failed_for_the_old_grant(
+    plane: ControlPlane, settings: Settings
+) -> None:
+    add(plane)
+    ended = Failure(
+        "Intuit no longer accepts this company's grant.",
+        FailureKind.NEEDS_HUMAN, company_wide=True, name="ReauthorizationRequired",
+    )  # fmt: skip
+    plane.sync_states.ended(realm(0), failed=dict.fromkeys(NAMES, ended))
+    (before,) = read_statuses(plane, settings)
+    assert before.health.state is HealthState.UNHEALTHY
+    plane.companies.put(replace(before.company, connected_at=plane.now()))
+    (after,) = read_statuses(plane, settings)
+    assert (after.health.state, after.health.reasons) == (HealthState.HEALTHY, ())
+    assert read_summaries(plane, settings) == [CompanyHealth.of(after)]

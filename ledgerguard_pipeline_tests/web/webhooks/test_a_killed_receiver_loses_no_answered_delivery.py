@@ -18,7 +18,8 @@ import pytest
 
 import ledgerguard_pipeline
 from ledgerguard_pipeline.config.settings import Settings, load_settings
-from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
 from ledgerguard_pipeline.webhooks.signature import sign
