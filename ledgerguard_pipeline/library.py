@@ -17,7 +17,7 @@ from ledgerguard_pipeline.bronze.loads import Answer
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.plane import exists
+from ledgerguard_pipeline.control.database_file import exists
 from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.service import IngestionService
@@ -25,6 +25,7 @@ from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusRe
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
+from ledgerguard_pipeline.running_up import running_sandbox
 from ledgerguard_pipeline.silver.relations import relation
 from ledgerguard_pipeline.storage import Layer, LayeredStore
 from ledgerguard_pipeline.values import RealmId, parse_realm
@@ -93,7 +94,8 @@ class LedgerGuard(Closing):
         """Open the installation in ``home``, or the one of the environment and ``.env``.
 
         ``settings`` replace single settings by their names in lower case, as in
-        ``intuit_env="production"``.
+        ``intuit_env="production"``. Where nothing at all is configured and ``ledgerguard up`` runs
+        its sandbox in this folder, that is the installation, as it is for commands.
 
         Raises:
             BadInputError: there is no setting of that name.
@@ -109,7 +111,14 @@ class LedgerGuard(Closing):
             if not isinstance(home, str | Path):
                 raise BadInputError(f"home is the path of a folder, not {type(home).__name__}.")
             settings["ledgerguard_home"] = Path(home).expanduser()
-        return cls(Installation.open(load_settings(**settings)))
+        found = load_settings(**settings)
+        beside = None if settings else running_sandbox(found)
+        if beside is not None:
+            known = {name.lower(): text for name, text in beside[1].items()}
+            found = load_settings(
+                **{name: text for name, text in known.items() if name in Settings.model_fields}
+            )
+        return cls(Installation.open(found))
 
     def __repr__(self) -> str:
         settings = self._installation.settings

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.settings import Settings, load_settings
-from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.migrate import migrate
 from ledgerguard_pipeline.control.storage.schema import metadata

@@ -268,6 +268,12 @@ def insert(table: str, columns: Sequence[str], rows: int) -> str:
     return f"INSERT INTO {table} ({names}) VALUES " + ", ".join([one] * rows)
 
 
+def insert_lists(table: str, columns: Sequence[str]) -> str:
+    """A row for each element of the bound lists, one list a column."""
+    names = ", ".join(quoted(column) for column in columns)
+    return f"INSERT INTO {table} ({names}) SELECT " + ", ".join(["unnest(?)"] * len(columns))
+
+
 def insert_from(source: str, table: str, columns: Sequence[str]) -> str:
     names = ", ".join(quoted(column) for column in columns)
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
@@ -348,11 +354,7 @@ READ_WATERMARKS_OF = (
     "WHERE realm_id IN (SELECT unnest(?)) GROUP BY realm_id, entity"
 )
 FORGET_WATERMARKS = (
-    "DELETE FROM _watermarks WHERE (realm_id, entity) IN (SELECT realm_id, entity FROM incoming)"
-)
-SAVE_WATERMARKS = (
-    "INSERT INTO _watermarks (realm_id, entity, watermark, load_id, loaded_at) "
-    "SELECT realm_id, entity, watermark, load_id, loaded_at FROM incoming"
+    "DELETE FROM _watermarks WHERE (realm_id, entity) IN (SELECT unnest(?), unnest(?))"
 )
 COUNT_WATERMARKS = "SELECT count(*) FROM _watermarks WHERE loaded_at = ?"
 SET_LAYOUT = "UPDATE _meta SET value = ? WHERE key = 'schema_version'"

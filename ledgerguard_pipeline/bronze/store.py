@@ -14,7 +14,7 @@ import duckdb
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.backends.choose import backend_at
-from ledgerguard_pipeline.bronze.backends.duckdb_file import Noticed, import_for_binding
+from ledgerguard_pipeline.bronze.backends.duckdb_file import Noticed
 from ledgerguard_pipeline.bronze.backends.kept_instance import Connect
 from ledgerguard_pipeline.bronze.backends.sql_guard import ask
 from ledgerguard_pipeline.bronze.follower import Follower, Nobody, Work, follow
@@ -44,6 +44,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.bronze_url import Address
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BadInputError, BronzeError
+from ledgerguard_pipeline.late_imports import import_for_binding, import_for_rows
 from ledgerguard_pipeline.values import Environment, RealmId
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class BronzeStore:
                 follow(self._follower, outcomes, lambda then: then(session, present))
             return outcomes
 
+        if any(load.records for load in loads):
+            import_for_rows()
         # A watermark alone can be moved beside another writer: the higher one counts.
         realms = sorted({str(load.realm_id) for load in loads if not load.quiet})
         outcomes = self._backend.write(realms, work)

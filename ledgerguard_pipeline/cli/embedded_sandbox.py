@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
 ENVIRONMENT_FILE = "sandbox.env"
-SANDBOX_FOLDER = "sandbox"
-"""Below the home, where a real company may be in that."""
 _KEPT = (
     "ledgerguard_entities",
     "ledgerguard_partition_cadence",
@@ -73,14 +71,6 @@ class Embedded:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write("\n".join(lines) + "\n")
         return path
-
-
-def sandbox_home(settings: Settings) -> Path:
-    """The home of the embedded sandbox: the one named, if no real company can be in it."""
-    chosen = "ledgerguard_home" in settings.model_fields_set
-    if chosen and not settings.intuit_client_id:
-        return settings.ledgerguard_home.absolute()
-    return settings.ledgerguard_home.absolute() / SANDBOX_FOLDER
 
 
 def outer_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One ``ledgerguard up`` per home, and where it runs: for a second one and for other terminals.
+"""One ``ledgerguard up`` per home, and the settings that commands beside it take.
 
 A file in the home marks it as taken, locked for as long as ``up`` or any process it started lives. The
 kernel gives the lock back whatever ends them, so a file that was left behind keeps nobody out.
@@ -9,61 +9,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.running_up import LOCK_FILE, running_in, running_sandbox
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
-
-LOCK_FILE = "up.lock"
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """An ``up`` that runs: its process, the port of each server, and what its commands need."""
-
-    pid: int
-    ports: Mapping[str, int]
-    environment_file: Path | None = None
-
-    @property
-    def lives(self) -> bool:
-        """Whether ``up`` itself is still there, and not only processes that it started."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
-
-    def __str__(self) -> str:
-        at = {"dagster": "Dagster", "web": "companies"}
-        named = [
-            f"{name} at http://localhost:{self.ports[what]}"
-            for what, name in at.items()
-            if what in self.ports
-        ]
-        return ", ".join([f"process {self.pid}", *named])
-
-
-def running_in(home: Path) -> Running | None:
-    """The ``up`` that runs in this home, or None."""
-    try:
-        with (home / LOCK_FILE).open("rb") as lock_file:
-            try:
-                fcntl.flock(lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return _read(lock_file.read())
-    except OSError:
-        pass
-    return None
 
 
 def refuse_second(home: Path) -> None:
@@ -126,8 +81,6 @@ def settings_here() -> Settings:
     Raises:
         ConfigurationError: a variable is not usable.
     """
-    from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
-    from ledgerguard_pipeline.cli.installed import installed
     from ledgerguard_pipeline.cli.output import note
     from ledgerguard_pipeline.config.settings import load_settings
     from ledgerguard_pipeline.config.unknown_variables import unknown_variables
@@ -135,41 +88,10 @@ def settings_here() -> Settings:
     settings = load_settings()
     for each in unknown_variables():
         note(str(each))
-    if settings.intuit_client_id:
+    found = running_sandbox(settings)
+    if found is None:
         return settings
-    home = sandbox_home(settings)
-    elsewhere = home != settings.ledgerguard_home.absolute()
-    if elsewhere and installed(settings):
-        return settings
-    running = running_in(home)
-    if running is None or running.environment_file is None:
-        return settings
-    variables = _variables(running.environment_file)
-    if not variables:
-        return settings
+    running, variables = found
     os.environ.update(variables)
     note(f"The sandbox of `ledgerguard up`: {running}.")
     return load_settings()
-
-
-def _read(content: bytes) -> Running | None:
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        about = json.loads(content)
-        file = about["environment_file"]
-        return Running(
-            int(about["pid"]),
-            {str(what): int(port) for what, port in about["ports"].items()},
-            None if file is None else Path(file),
-        )
-    # Between taking the lock and writing; a caller then learns at least that much.
-    return Running(0, {})
-
-
-def _variables(file: Path) -> dict[str, str]:
-    """The assignments of an environment file as ``Embedded`` writes it."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    pairs = (word.partition("=") for line in lines for word in shlex.split(line))
-    return {name: value for name, equals, value in pairs if equals}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
+from ledgerguard_pipeline.control.database_file import exists
 from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def installed(settings: Settings) -> bool:
     """True once something was stored: opening the control plane would create it."""
-    from ledgerguard_pipeline.control.plane import exists
-
     return exists(settings)
 
 
@@ -32,6 +30,8 @@ def require_installed(settings: Settings) -> None:
 
 def nothing_connected(settings: Settings) -> str:
     """The message for somebody who has connected no company here."""
+    from ledgerguard_pipeline.running_up import sandbox_home
+
     home = settings.ledgerguard_home.absolute()
     sandbox = sandbox_home(settings)
     stopped = (
@@ -65,5 +65,8 @@ def check_bronze(installation: Installation) -> None:
         BronzeBusy: another process holds the file for long.
         BronzeUnavailable: the lake's database does not answer.
     """
+    from ledgerguard_pipeline.late_imports import sparing
+
     if installation.bronze.exists():
-        installation.bronze.watermarks("")
+        with sparing("pandas"):
+            installation.bronze.watermarks("")

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,34 +34,54 @@ def own_command(*, anywhere: bool = False) -> str:
     return str(own.relative_to(here)) if inside else str(own)
 
 
-@cache
+_consoles: dict[bool, Console] = {}
+"""Those in use, by whether they write to standard error."""
+
+
 def console() -> Console:
     """Standard output for people; as wide as needed where it is no terminal."""
     return _console(stderr=False)
 
 
-@cache
 def errors() -> Console:
     """Standard error for people: progress and notes, so that stdout stays clean."""
     return _console(stderr=True)
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+    if stderr not in _consoles:
+        from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=True)
+        stream = sys.stderr if stderr else sys.stdout
+        _consoles[stderr] = Console(
+            stderr=stderr,
+            width=None if stream.isatty() else _WIDE,
+            markup=False,
+            emoji=False,  # a company may be called :taxi:
+            highlight=False,
+            soft_wrap=True,
+        )
+    return _consoles[stderr]
 
 
 def say(text: str = "") -> None:
     """Print a line for people on stdout."""
-    console().print(printable(text))
+    _line(text, stderr=False)
 
 
 def note(text: str) -> None:
     """Print a line for people on stderr."""
-    errors().print(printable(text))
+    _line(text, stderr=True)
+
+
+def _line(text: str, *, stderr: bool) -> None:
+    """A line, above the bars where there are any; without rich where it is not in use yet."""
+    if stderr in _consoles:
+        _consoles[stderr].print(printable(text))
+    else:
+        stream = sys.stderr if stderr else sys.stdout
+        stream.write(f"{printable(text)}\n")
+        stream.flush()
 
 
 def write_json(document: object) -> None:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
-
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from typing import IO, TYPE_CHECKING
 
 from ledgerguard_pipeline.cli.output import errors, printable
 from ledgerguard_pipeline.failure import cause_of
@@ -22,21 +14,31 @@ from ledgerguard_pipeline.ingestion.progress import ProgressSink
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import RealmId
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 
 @contextmanager
 def watching(*, month_to_date: int, budget: int) -> Iterator[ProgressSink]:
     """A sink that shows what happens on stderr, live if that is a terminal."""
-    console = errors()
-    if not console.is_terminal:
-        yield PlainLines(console.file)
+    if not sys.stderr.isatty():
+        yield PlainLines(sys.stderr)
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[facts]}", markup=False),
         TimeElapsedColumn(),
-        console=console,
+        console=errors(),
         transient=True,
     )
     with progress:

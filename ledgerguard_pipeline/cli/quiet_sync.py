@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ledgerguard_pipeline.errors import CompanyBusy, LedgerGuardError
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
+from ledgerguard_pipeline.late_imports import sparing
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def bring_up_to_date(installation: Installation, requests: Sequence[SyncRequest]
     result = SyncResult()
     rest: list[SyncRequest] = []
     for request in requests:
-        found = _begin(installation, request) if _is_recorded(installation, request) else None
+        with sparing("pandas"):
+            found = _begin(installation, request) if _is_recorded(installation, request) else None
         if found is None:
             rest.append(request)
         elif isinstance(found, SyncResult):

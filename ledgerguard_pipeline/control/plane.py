@@ -22,6 +22,7 @@ from ledgerguard_pipeline.control.company_state.daily_history import DailyHistor
 from ledgerguard_pipeline.control.company_state.sync_requests import SyncRequests
 from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.company_state.tie_outs import TieOuts
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
 from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
 from ledgerguard_pipeline.control.protocols import Leases, Limiter, TokenVault
@@ -44,15 +45,6 @@ from ledgerguard_pipeline.values import Environment
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.control.storage.redis_server import RedisServer
-
-DATABASE_FILE = "control.db"
-
-
-def exists(settings: Settings) -> bool:
-    """Whether there is a control plane; opening one creates it."""
-    if settings.ledgerguard_control_url is not None:
-        return True
-    return (settings.ledgerguard_home / DATABASE_FILE).exists()
 
 
 class ControlPlane(Closing):

@@ -54,7 +54,7 @@ def run_sync(
     """Bring companies up to date, one run each; a failure of one does not stop the others.
 
     ``installation`` is the caller's, if it has one open; it stays open. Runs go on with the syncs
-    that were ``opened`` there, and close them.
+    that were ``opened`` there, and close them; a company whose grant ended meanwhile has a failed run.
 
     Raises:
         BadInputError: a company is not connected, or an entity is not kept; no run was made.
@@ -89,10 +89,10 @@ def _run_each(
     requests: Sequence[SyncRequest],
     opened: Mapping[RealmId, OpenedSync],
 ) -> list[RunOutcome]:
-    settings = installation.settings
+    settings, known = installation.settings, installation.control.companies
     companies = {
-        request.realm_id: installation.control.companies.require_connected(request.realm_id)
-        for request in requests
+        realm: known.require(realm) if realm in opened else known.require_connected(realm)
+        for realm in (request.realm_id for request in requests)
     }
     for request in requests:
         _require_kept(settings, request.entities)

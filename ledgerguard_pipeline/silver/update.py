@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -11,9 +12,11 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
-from ledgerguard_pipeline.silver.apply import Applied, Applier
 from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
+
+if TYPE_CHECKING:
+    from ledgerguard_pipeline.silver.apply import Applied, Applier
 
 _READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
 _SET_UNUSED = "SET disabled_compression_methods = ?"
@@ -97,6 +100,8 @@ def _together(
     due: Due,
     clock: Clock,
 ) -> list[Applied]:
+    from ledgerguard_pipeline.silver.apply import Applier  # loads Arrow
+
     connection = session.connection
     connection.execute("BEGIN TRANSACTION")
     try:

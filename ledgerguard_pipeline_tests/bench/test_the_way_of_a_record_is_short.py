@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 157),
+        ("ledgerguard sync", 160),
         ("webhook: receive", 54),
         ("webhook: tick", 41),
-        ("webhook: run", 131),
+        ("webhook: run", 132),
         ("token refresh", 56),
     ],
 )

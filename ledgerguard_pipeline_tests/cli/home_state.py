@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from ledgerguard_pipeline.control.plane import DATABASE_FILE
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 
 
 def state_of(home: Path) -> dict[str, object]:

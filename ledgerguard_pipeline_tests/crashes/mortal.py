@@ -13,7 +13,7 @@ import traceback
 
 import pyarrow.dataset  # noqa: F401  # DuckDB imports it with the first frame
 
-from ledgerguard_pipeline.bronze.backends.duckdb_file import import_for_binding
+from ledgerguard_pipeline.late_imports import import_for_binding
 from ledgerguard_pipeline_tests.crashes.deeds import DEEDS
 
 

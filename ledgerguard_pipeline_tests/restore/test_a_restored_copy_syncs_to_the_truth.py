@@ -18,7 +18,7 @@ from ledgerguard_pipeline.cli.doctor.restored import restored_copies
 from ledgerguard_pipeline.cli.stores.backup import write_backup
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
-from ledgerguard_pipeline.control.plane import DATABASE_FILE
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE
 from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.installation import Installation

@@ -35,6 +35,7 @@ from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.config.private_folder import make_private
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
+from ledgerguard_pipeline.late_imports import import_for_binding
 
 Noticed = Callable[["BronzeUnusable | None"], None]
 """Called when the file could not be opened, and when it could (again)."""
@@ -56,14 +57,6 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _log = structlog.get_logger(__name__)
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
-
-
-def import_for_binding() -> None:
-    """DuckDB imports pandas at the first bound value; that second must not be spent holding the file.
-
-    Readers call it too, unless they bind nothing: a command with one question has no second to lose.
-    """
-    import pandas as pd  # noqa: F401
 
 
 class _FileMutexes:

@@ -1,10 +1,9 @@
-"""What is written, in Arrow form: rows of versions, ids and watermarks."""
+"""What is written, in Arrow form: rows of versions, and ids."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.bronze.backends.duckdb_file import ROW_GROUP_ROWS
@@ -44,24 +43,6 @@ def key_table(ids: Mapping[str, Iterable[str]]) -> pa.Table:
         {
             "realm_id": pa.array([realm for realm, _ in keys], text),
             "id": pa.array([id for _, id in keys], text),
-        }
-    )
-
-
-def watermark_table(
-    moved: Mapping[tuple[str, str], tuple[datetime, str]], loaded_at: datetime
-) -> pa.Table:
-    """Watermarks by company and entity, each with the load that moved it."""
-    import pyarrow as pa
-
-    text, instant = pa.string(), pa.timestamp("us", "UTC")
-    return pa.table(
-        {
-            "realm_id": pa.array([realm for realm, _ in moved], text),
-            "entity": pa.array([entity for _, entity in moved], text),
-            "watermark": pa.array([moment for moment, _ in moved.values()], instant),
-            "load_id": pa.array([load_id for _, load_id in moved.values()], text),
-            "loaded_at": pa.array([loaded_at] * len(moved), instant),
         }
     )
 

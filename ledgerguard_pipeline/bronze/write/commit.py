@@ -23,7 +23,6 @@ from ledgerguard_pipeline.bronze.write.arrow_rows import (
     Chosen,
     arrow_slices,
     key_table,
-    watermark_table,
 )
 from ledgerguard_pipeline.bronze.write.deduplicate import decide
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
@@ -44,6 +43,7 @@ _TICK = timedelta(microseconds=1)
 # first load. It saves a seventh of Bronze where there are many rows, and nothing where few.
 _MANY_RECORDS = 5_000
 _QUICK_CHECKPOINT = "SET disabled_compression_methods = 'fsst'"
+_WATERMARK_COLUMNS = ("realm_id", "entity", "watermark", "load_id", "loaded_at")
 _FIELD_COLUMNS = (
     "realm_id",
     "entity",
@@ -277,14 +277,11 @@ class Committer:
             ):
                 stored[entity] = load.watermark
                 moved[realm, entity] = (load.watermark, str(load.load_id))
-        if moved:
-            self._connection.register("incoming", watermark_table(moved, loaded_at))
-            try:
-                if not self._session.lake:
-                    self._connection.execute(statements.FORGET_WATERMARKS)
-                self._connection.execute(statements.SAVE_WATERMARKS)
-            finally:
-                self._connection.unregister("incoming")
+        if moved and not self._session.lake:
+            realms, entities = zip(*moved, strict=True)
+            self._connection.execute(statements.FORGET_WATERMARKS, [list(realms), list(entities)])
+        rows = [(*key, *mark, loaded_at) for key, mark in moved.items()]
+        insert_rows(self._connection, "_watermarks", _WATERMARK_COLUMNS, rows)
         return len(moved)
 
     def _read_watermarks(self, realms: set[str]) -> None:

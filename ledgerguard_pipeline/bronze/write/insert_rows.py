@@ -1,4 +1,4 @@
-"""A few rows by bound parameters, more of them through Arrow."""
+"""A few rows by bound values, some more by bound lists, many through Arrow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import duckdb
 from ledgerguard_pipeline.bronze import statements
 
 _FEW = 8
-"""Up to so many rows are bound; binding a hundred takes longer than handing over a table."""
+"""Up to so many rows are bound one by one."""
+_SOME = 256
+"""Up to so many as lists, a column each: a table of Arrow is quicker to hand over, but loading Arrow
+takes longer than a whole sync that brings nothing."""
 
 
 def insert_rows(
@@ -24,6 +27,10 @@ def insert_rows(
     if len(rows) <= _FEW:
         values = [value for row in rows for value in row]
         connection.execute(statements.insert(table, columns, len(rows)), values)
+        return
+    if len(rows) <= _SOME:
+        lists = [list(column) for column in zip(*rows, strict=True)]
+        connection.execute(statements.insert_lists(table, columns), lists)
         return
     import pyarrow as pa
 

@@ -38,7 +38,8 @@ def connect(
     as_json: Json = False,
 ) -> None:
     """Connect a QuickBooks company: prints the consent link first, then waits for the answer."""
-    from ledgerguard_pipeline.cli.home_lock import running_in, settings_here
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.running_up import running_in
 
     settings = settings_here()
     settings.credentials()

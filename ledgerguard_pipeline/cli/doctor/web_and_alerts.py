@@ -7,11 +7,10 @@ from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
-from ledgerguard_pipeline.cli.embedded_sandbox import SANDBOX_FOLDER
-from ledgerguard_pipeline.cli.home_lock import Running, running_in
 from ledgerguard_pipeline.config.addresses import is_loopback
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import ChannelRejected, LedgerGuardError
+from ledgerguard_pipeline.running_up import SANDBOX_FOLDER, Running, running_in
 
 WEB_PORT = 8000
 """Where the web edge listens unless the redirect URI names another port of this machine."""

@@ -9,6 +9,7 @@ import typer
 from ledgerguard_pipeline.cli.local.child_processes import python
 
 MODULE = "ledgerguard_pipeline.sandbox"
+_OF_A_RUNNING_ONE = ("edit", "fault")
 
 WEBHOOK_TOKEN_VARIABLE = "SANDBOX_WEBHOOK_TOKEN"  # noqa: S105  # the name of a variable
 """What signs its webhooks; in no command line, since any user of the machine can read those."""
@@ -25,9 +26,27 @@ def sandbox(context: typer.Context) -> None:
     """Serve a made-up QuickBooks company, or edit its books: sandbox serve, sandbox edit."""
     from ledgerguard_pipeline.sandbox.__main__ import app
 
-    code = app(context.args, prog_name="ledgerguard sandbox", standalone_mode=False)
+    arguments = _with_the_port(context.args)
+    code = app(arguments, prog_name="ledgerguard sandbox", standalone_mode=False)
     if isinstance(code, int) and code:
         raise typer.Exit(code)
+
+
+def _with_the_port(arguments: list[str]) -> list[str]:
+    """Verbs for a running sandbox find the one of ``up``, wherever it listens."""
+    named = any(each.partition("=")[0] == "--port" for each in arguments)
+    if not arguments or arguments[0] not in _OF_A_RUNNING_ONE or named:
+        return arguments
+    from ledgerguard_pipeline.config.settings import load_settings
+    from ledgerguard_pipeline.errors import ConfigurationError
+    from ledgerguard_pipeline.running_up import running_in, sandbox_home
+
+    try:
+        running = running_in(sandbox_home(load_settings()))
+    except ConfigurationError:
+        return arguments  # what is wrong there says the first command that needs it
+    port = None if running is None else running.ports.get("sandbox")
+    return arguments if port is None else [arguments[0], "--port", str(port), *arguments[1:]]
 
 
 def serve_command(port: int, *, invoices: int, webhook_url: str, books: Path) -> list[str]:

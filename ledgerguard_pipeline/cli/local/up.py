@@ -110,7 +110,7 @@ def _refuse_wrong_keys(settings: Settings) -> None:
 
 
 def _home(settings: Settings, *, sandbox: bool) -> Path:
-    from ledgerguard_pipeline.cli.embedded_sandbox import sandbox_home
+    from ledgerguard_pipeline.running_up import sandbox_home
 
     return sandbox_home(settings) if sandbox else settings.ledgerguard_home.absolute()
 
@@ -185,10 +185,9 @@ def _run_with_sandbox(
 
         _start_product(children, ports, variables, home, connect)
         _announce(ports, webhooks=True)
-        port = f" --port {ports['sandbox']}" if ports["sandbox"] != SANDBOX_PORT else ""
         own = own_command()
-        say(f"  Edit its books:  {own} sandbox edit create Invoice{port}")
-        say(f"  Break it:        {own} sandbox fault outage{port}")
+        say(f"  Edit its books:  {own} sandbox edit create Invoice")
+        say(f"  Break it:        {own} sandbox fault outage")
         say(f"  Other commands:  {own} status, in another terminal of this folder")
         say(f"  In any folder:   set -a; . {file}; set +a; {own_command(anywhere=True)} status")
         children.watch()

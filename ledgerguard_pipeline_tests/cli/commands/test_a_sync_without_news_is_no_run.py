@@ -113,8 +113,21 @@ def test_an_outage_is_a_failed_run_and_so_is_known_to_everybody_and_its_end_is_a
     assert len(runs(home)) == 3
 
 
-def test_without_news_dagster_is_not_even_imported(loaded: Ledgerguard) -> None:
-    del loaded
+def test_a_grant_that_is_found_to_have_ended_is_a_failed_run_with_its_reason(
+    loaded: Ledgerguard, sandbox: SandboxServer, home: Path
+) -> None:
+    sandbox.disconnect()
+    found = loaded("sync")
+    assert found.code == 1
+    assert "no longer accepts this company's grant" in found.out
+    assert runs(home) == ["SUCCESS", "FAILURE"]
+
+
+def test_without_news_nothing_large_is_imported(
+    loaded: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_SILVER", "on")
+    assert loaded("sync").code == 0, "Silver is made of what is there"
     listed = subprocess.run(
         [sys.executable, "-X", "importtime", *COMMAND[1:], "sync"], env=command_environment(),
         capture_output=True, text=True, check=False,
@@ -122,7 +135,17 @@ def test_without_news_dagster_is_not_even_imported(loaded: Ledgerguard) -> None:
     assert listed.returncode == 0
     modules = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
     assert "ledgerguard_pipeline.cli.quiet_sync" in modules
-    assert {"dagster", "fastapi"} & modules == set()
+    # Of what is spared the name stands there too, and nothing below it.
+    large = {
+        "dagster",
+        "fastapi",
+        "pandas.core.frame",
+        "pyarrow",
+        "numpy",
+        "rich.console",
+        "alembic",
+    }
+    assert large & modules == set()
 
 
 def test_a_window_begins_where_dagsters_does() -> None:

@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.cli.embedded_sandbox import Embedded
-from ledgerguard_pipeline.cli.home_lock import running_in, taken
+from ledgerguard_pipeline.cli.home_lock import taken
 from ledgerguard_pipeline.cli.local.child_processes import Children, StopSignal
+from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.instance.daemon_lock import daemon_of, hold_daemon_lock, is_daemon
 from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.library import LedgerGuard
+from ledgerguard_pipeline.running_up import running_in
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.defs.conftest import company
 
@@ -155,6 +158,8 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
         nothing = ledgerguard("status").out
         assert f"No company is connected yet in {inner.parent}" in nothing
         with taken(inner, PORTS, file):
+            with LedgerGuard.open() as books:
+                assert [each.name for each in books.companies] == [company().name]
             shown = ledgerguard("status")
             examined = json.loads(ledgerguard("doctor", "--json").out)
         assert shown.code == 1, "it has no tokens"
@@ -167,3 +172,16 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
         os.environ.update(before)
     assert "No company is connected" in ledgerguard("status").out
     assert shlex.quote(str(inner)) in file.read_text()
+
+
+def test_faults_and_edits_find_the_sandbox_of_up_wherever_it_listens(
+    ledgerguard: Ledgerguard, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INTUIT_CLIENT_ID", raising=False)
+    home.mkdir()
+    nobody, other = free_port(), free_port()
+    with taken(home, {**PORTS, "sandbox": nobody}, None):
+        for verb in (["fault", "outage"], ["edit", "create", "Invoice"]):
+            assert f"No sandbox answers on port {nobody}" in ledgerguard("sandbox", *verb).err
+        named = ledgerguard("sandbox", "fault", "outage", f"--port={other}")
+        assert f"No sandbox answers on port {other}" in named.err

@@ -14,7 +14,8 @@ from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.control import copied
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
-from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE, new_key
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.values import Environment

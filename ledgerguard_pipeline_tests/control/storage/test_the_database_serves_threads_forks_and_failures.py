@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.control.plane import DATABASE_FILE, ControlPlane
+from ledgerguard_pipeline.control.database_file import DATABASE_FILE
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage import database as module
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, Transient
