@@ -217,9 +217,8 @@ class BronzeStore:
     def walk(self, realm: RealmId | str, entity: EntityType | str) -> Walk | None:
         """The latest full walk of an entity type, finished or not."""
         with self._reading() as (connection, _):
-            if connection is None:
-                return None
-            return _read_walk(connection, str(realm), _type_of(entity).name)
+            name = _type_of(entity).name
+            return None if connection is None else _read_walk(connection, str(realm), name)
 
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.

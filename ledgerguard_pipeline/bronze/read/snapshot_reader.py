@@ -96,7 +96,8 @@ class SnapshotReader(Closing):
             stat = self.path.stat()
         except OSError:
             raise BadInputError(
-                "Nothing was loaded yet, so there is no copy to read; run `ledgerguard sync`."
+                f"Nothing was loaded yet, so there is no copy to read at {self.path}; run `ledgerguard "
+                "sync`, or open the home in which something was loaded."
             ) from None
         seen = stat.st_ino, stat.st_mtime_ns
         if seen != self._seen or not self._open:

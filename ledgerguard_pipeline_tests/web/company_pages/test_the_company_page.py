@@ -66,6 +66,14 @@ def test_texts_from_elsewhere_are_only_texts(edge: Edge) -> None:
         assert "&lt;script&gt;" in page
 
 
+def test_a_company_that_is_not_connected_has_no_failed_and_no_late_types(edge: Edge) -> None:
+    add(edge.control, status=ConnectionStatus.DISCONNECTED, failed={"Invoice": "No answer."})
+    page = home(edge)
+    assert "Nothing has failed" in page
+    assert 'class="failed"' not in page
+    assert 'class="late"' not in page
+
+
 def test_the_worst_come_first_and_the_reasons_say_why(edge: Edge) -> None:
     add(edge.control, 0, name="Fine")
     add(edge.control, 1, name="Partly", failed={"Invoice": "Page 4 could not be read."})
@@ -92,14 +100,6 @@ def test_the_worst_come_first_and_the_reasons_say_why(edge: Edge) -> None:
         ("?q=%3Cb%3E", []),
     ],
 )
-def test_a_company_that_is_not_connected_has_no_failed_and_no_late_types(edge: Edge) -> None:
-    add(edge.control, status=ConnectionStatus.DISCONNECTED, failed={"Invoice": "No answer."})
-    page = home(edge)
-    assert "Nothing has failed" in page
-    assert 'class="failed"' not in page
-    assert 'class="late"' not in page
-
-
 def test_companies_are_found_by_state_name_and_id(
     edge: Edge, query: str, expected: list[str]
 ) -> None:
