@@ -17,8 +17,10 @@ from ledgerguard_pipeline_tests.deploy.stack import PROJECT
 CLOCK_VARIABLE = "SOAK_CLOCK"
 """Names the file that says by how many seconds the wall clock of every process is off."""
 
+INSTANCE_FILE = "dagster.yaml"
+
 _PACKAGE = "ledgerguard_pipeline"
-_BESIDE = ("dagster.yaml", "workspace.yaml")
+_BESIDE = (INSTANCE_FILE, "workspace.yaml")
 _STEPPED = f"""
         import os
         from datetime import timedelta
@@ -69,9 +71,11 @@ HURRY = (
         "\nRETRY_SECONDS = (15.0, 60.0, 300.0, 900.0)",
         "\nRETRY_SECONDS = (5.0, 15.0, 60.0, 300.0)",
     ),
+    Replacement(f"../{INSTANCE_FILE}", "start_timeout_seconds: 120", "start_timeout_seconds: 45"),
+    Replacement(f"../{INSTANCE_FILE}", "poll_interval_seconds: 30", "poll_interval_seconds: 5"),
 )
-"""Whatever waits for a dead process, or tries again, waits a quarter of the time: nobody has two
-minutes for what is otherwise done in one."""
+"""Whatever waits for a dead process, or tries again, waits for less than half a minute or little
+more: nobody has two minutes for what is otherwise done in one."""
 
 WITHOUT: dict[Guarantee, tuple[Replacement, ...]] = {
     Guarantee.SEAM_CHECK: (

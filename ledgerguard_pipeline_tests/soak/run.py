@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Collection, Iterator
@@ -18,7 +19,12 @@ from ledgerguard_pipeline_tests.soak.books import SHORT_MINUTES, Role, serve_boo
 from ledgerguard_pipeline_tests.soak.celery import CeleryServices, RestartableStack
 from ledgerguard_pipeline_tests.soak.ending import Ending
 from ledgerguard_pipeline_tests.soak.first_load import end_first_load
-from ledgerguard_pipeline_tests.soak.guarantees import REFRESH_LEASE_SECONDS, Guarantee, build
+from ledgerguard_pipeline_tests.soak.guarantees import (
+    INSTANCE_FILE,
+    REFRESH_LEASE_SECONDS,
+    Guarantee,
+    build,
+)
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.late_news import before_the_last_sweep
 from ledgerguard_pipeline_tests.soak.outcome import Outcome
@@ -71,6 +77,8 @@ def soak(
             )
         else:
             services = Services(closing.enter_context(Embedded(folder, sandbox, **variables)))
+            # As every command of the build does.
+            shutil.copy2(made / INSTANCE_FILE, services.stack.environment["DAGSTER_HOME"])
         closing.callback(services.stop)
         services.start()
         installation = closing.enter_context(Installation.open(services.stack.settings))
