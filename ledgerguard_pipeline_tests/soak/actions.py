@@ -249,13 +249,14 @@ class Actions:
         self.journal.note("command", f"ledgerguard {' '.join(arguments)} ended with {code}")
         return code
 
-    def sync_at_last(self, realm: str, entity: str) -> None:
+    def sync_at_last(self, realm: str, entity: str | None = None) -> None:
         """A sync that succeeds: the disk may be full, or the company disconnected just now."""
+        only = () if entity is None else ("--entity", entity)
         for _ in range(_SYNCS):
-            if self.command("sync", "--company", realm, "--entity", entity) == 0:
+            if self.command("sync", "--company", realm, *only) == 0:
                 return
             self.ending.wait(_SYNC_PAUSE_SECONDS)
-        self.journal.note("problem", f"{entity} of {realm} could not be synced")
+        self.journal.note("problem", f"{entity or 'everything'} of {realm} could not be synced")
 
     def _step_clock(self, _: Step, rng: Random) -> None:
         seconds = rng.choice(_CLOCK_STEPS)

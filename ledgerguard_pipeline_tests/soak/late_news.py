@@ -44,5 +44,7 @@ def before_the_last_sweep(actions: Actions, seed: int) -> None:
     rng = Random(f"{seed}/last")
     realm = REALMS[Role.RECONNECTED]
     late, buried = rng.sample(CALM_TYPES, 2)
+    # Changes of all types are asked for at once, from where the type begins that is furthest behind.
+    actions.sync_at_last(realm)
     show_late(actions, realm, rng, (late,))
     bury_alive(actions, realm, rng, (buried,))
