@@ -1,13 +1,19 @@
-"""Moments and numbers that callers hand over, checked where they come in."""
+"""What callers hand over: moments and numbers, checked where they come in, and names of keywords."""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from ledgerguard_pipeline.errors import BadInputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _HERE = str(Path(__file__).parent) + "/"
 
@@ -66,6 +72,30 @@ def whole_number(value: object, what: str) -> int:
             f"{what} must be a whole number of at least 0, not {str(value)[:40]!r}."
         )
     return value
+
+
+def also_called(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Accept further names of keyword arguments, as callers of earlier versions know them.
+
+    ``also_called(entity="entity_type")`` takes ``entity=`` for ``entity_type=``.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name, proper in names.items():
+                if name in kwargs:
+                    if proper in kwargs:
+                        raise TypeError(
+                            f"{function.__name__}() got both {proper!r} and {name!r}, which mean "
+                            "the same"
+                        )
+                    kwargs[proper] = kwargs.pop(name)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def _levels_to_caller() -> int:

@@ -108,7 +108,7 @@ class LoadOutcome:
     whose bytes Bronze holds already, ``stale`` records older than the newest known version.
     ``new_fields`` names field paths (``Line[].Amount``) never seen before on an entity type that
     was loaded completely at least once; a known path of a new kind reads ``path:kind``.
-    ``living`` is by how many living objects the entity grew (or shrank), ``waiting`` how many
+    ``live_delta`` is by how many living objects the entity grew (or shrank), ``waiting`` how many
     unresolved records it has in quarantine once this is committed. Of the ``written`` ones,
     ``updated`` are new states of objects that were held alive, and ``renamed`` are rows in which
     only the names of other objects differ (``CustomerRef.name``).
@@ -124,7 +124,7 @@ class LoadOutcome:
     stale: int
     quarantined: int
     new_fields: tuple[str, ...] = ()
-    living: int = 0
+    live_delta: int = 0
     waiting: int = 0
     updated: int = 0
     renamed: int = 0

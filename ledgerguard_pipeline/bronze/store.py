@@ -28,12 +28,12 @@ from ledgerguard_pipeline.bronze.loads import (
     Walk,
 )
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content
-from ledgerguard_pipeline.bronze.maintenance.healing_step import Healing
+from ledgerguard_pipeline.bronze.maintenance.healing_step import HealingStep
 from ledgerguard_pipeline.bronze.maintenance.migration import import_file
 from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
 from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, maintain
 from ledgerguard_pipeline.bronze.read.company_counts import CompanyCounts
-from ledgerguard_pipeline.bronze.read.counts import living
+from ledgerguard_pipeline.bronze.read.counts import live_counts, live_ids
 from ledgerguard_pipeline.bronze.read.frames import FrameQuery, build_frame
 from ledgerguard_pipeline.bronze.reports import ReportStore
 from ledgerguard_pipeline.bronze.workspace import Workspace
@@ -96,10 +96,7 @@ class BronzeStore:
         return self._backend.exists()
 
     def waiting_once(self) -> AbstractContextManager[None]:
-        """Inside the block whoever holds the store is waited for in vain only once.
-
-        For a piece of work that opens it often, such as a sync of all entity types.
-        """
+        """Inside the block, which opens it often, whoever holds it is waited for in vain once."""
         return self._backend.waiting_once()
 
     def stamp(self) -> tuple[int, int] | None:
@@ -179,7 +176,15 @@ class BronzeStore:
             wanted = {one.table: one.name for one in ENTITIES if one.table in present}
             if connection is None or not wanted:
                 return {}
-            return living(connection, wanted, None if realm is None else str(realm))
+            return live_counts(connection, wanted, None if realm is None else str(realm))
+
+    def live_ids(
+        self, realm: RealmId | str, entities: Sequence[EntityType]
+    ) -> dict[str, frozenset[str]]:
+        """Ids of the living objects by entity name, of several entity types in one read."""
+        with self._reading(binds=False) as (connection, present):
+            wanted = {one.table: one.name for one in entities if one.table in present}
+            return {} if connection is None else live_ids(connection, wanted, str(realm))
 
     def count(self, entity: str, realm: RealmId | str | None = None) -> int:
         """Living objects of one entity type, ``Expense`` included."""
@@ -240,14 +245,9 @@ class BronzeStore:
                 )
             if kind.table not in present:
                 return []
+            given = {"realm": str(realm), "entity": kind.name, "walk": walk_id}
             rows = connection.execute(
-                statements.unseen(kind.table),
-                {
-                    "realm": str(realm),
-                    "entity": kind.name,
-                    "walk": walk_id,
-                    "began_at": walk.began_at,
-                },
+                statements.unseen(kind.table), given | {"began_at": walk.began_at}
             ).fetchall()
             return [str(row[0]) for row in rows]
 
@@ -309,9 +309,9 @@ class BronzeStore:
                 )
             return ask(connection, statement, limit, in_lake=self._backend.file is None)
 
-    def healing(self, realm: RealmId | str) -> Healing:
+    def healing(self, realm: RealmId | str) -> HealingStep:
         """What earlier releases left to be mended of a company; see ``bronze/maintenance/healing.py``."""
-        return Healing(
+        return HealingStep(
             self._backend,
             self._reading,
             self._prepare,

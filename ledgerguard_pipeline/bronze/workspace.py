@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import duckdb
 
@@ -19,8 +19,15 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.values import RealmId
 
-Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]]
 T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """Opens a store: its connection, or None where nothing was ever written, and its tables."""
+
+    def __call__(
+        self, *, binds: bool = True
+    ) -> AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,12 @@ class Workspace:
         self._backend.let_go()
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[View | None]:
-        """One consistent view for the block; None where nothing was ever written."""
-        with self._reading() as (connection, present):
+    def read(self, *, binds: bool = True) -> Iterator[View | None]:
+        """One consistent view for the block; None where nothing was ever written.
+
+        Whoever ``binds`` no values does without what DuckDB imports for the first of them.
+        """
+        with self._reading(binds=binds) as (connection, present):
             yield None if connection is None else View(connection, present)
 
     def write(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
 from ledgerguard_pipeline.control.company_state.bronze_trouble import BronzeTrouble

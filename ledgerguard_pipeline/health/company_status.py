@@ -21,7 +21,7 @@ from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.control.company_state.sync_state import SyncState
 from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
-from ledgerguard_pipeline.control.leases.sync_lease import sync_lease
+from ledgerguard_pipeline.control.leases.sql_store import sync_lease
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.call_ledger import CallUsage, forecast
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, Refusals

@@ -9,7 +9,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 PAUSE_SECONDS = 2.0

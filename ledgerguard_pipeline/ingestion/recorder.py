@@ -184,7 +184,7 @@ class InstallationRecorder(Recorder):
                         outcome.entity,
                         load.mode,
                         outcome.load_id,
-                        living=outcome.living,
+                        live_delta=outcome.live_delta,
                         quarantined=outcome.waiting,
                         watermark=load.watermark,
                         changed=outcome.written + outcome.deleted,
@@ -222,7 +222,7 @@ class InstallationRecorder(Recorder):
     def _count(self, entities: Collection[str]) -> dict[str, Counted]:
         held = self._storage.company_counts.of(self._realm_id)
         return {
-            name: Counted(held.living.get(name, 0), held.quarantined.get(name, 0))
+            name: Counted(held.live.get(name, 0), held.quarantined.get(name, 0))
             for name in entities
         }
 

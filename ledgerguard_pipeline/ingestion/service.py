@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ledgerguard_pipeline import entities as registry
-from ledgerguard_pipeline.arguments import instant
+from ledgerguard_pipeline.arguments import also_called, instant
 from ledgerguard_pipeline.bronze.open_store import serve
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
@@ -22,7 +22,6 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, ConnectionTest, StatusReport
 from ledgerguard_pipeline.ingestion.standalone_status import standalone_status
-from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import RealmId
 

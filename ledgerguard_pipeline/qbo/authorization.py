@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from ledgerguard_pipeline.arguments import instant
+from ledgerguard_pipeline.arguments import also_called, instant
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -15,7 +17,6 @@ from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     ReauthorizationRequired,
 )
-from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.qbo.oauth.company_profile import (
     NO_COMPANY,
     CompanyProfile,
@@ -48,8 +49,7 @@ class Granted:
 
     _clock: Clock
     _oauth: OAuthEndpoint
-    _consents: PendingConsents
-    _own: MemoryTokens
+    _on_refresh: Callable[[TokenSet], object] | None
     _realm: RealmId | None
     _shares_tokens: bool
     _tokens: TokenSource
@@ -58,6 +58,21 @@ class Granted:
     if TYPE_CHECKING:
 
         def company_info(self) -> CompanyProfile: ...
+
+    @cached_property
+    def _own(self) -> MemoryTokens:
+        """Tokens of this client alone; of no use where an installation keeps them."""
+        return MemoryTokens(self._oauth, self._clock, on_refresh=self._on_refresh)
+
+    def _own_tokens(self) -> MemoryTokens:
+        """Of a client without an installation, made before its threads can ask for them."""
+        self._consents = PendingConsents(self._clock)
+        return self._own
+
+    @cached_property
+    def _consents(self) -> PendingConsents:
+        """Consents that were begun here and not answered yet."""
+        return PendingConsents(self._clock)
 
     def __repr__(self) -> str:
         return f"<QBOClient {self.environment.value}, company {self._realm or 'not chosen'}>"
@@ -201,7 +216,7 @@ class Granted:
                 f"This client belongs to company {self._realm} of its installation; ask the "
                 f"installation for the client of {realm} instead."
             )
-        self._own.index(realm)
+        self._own.assign(realm)
         self._realm = realm
 
     def _require_realm(self) -> RealmId:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from ledgerguard_pipeline import entities as registry
-from ledgerguard_pipeline.arguments import instant, whole_number
+from ledgerguard_pipeline.arguments import also_called, instant, whole_number
 from ledgerguard_pipeline.capabilities import (
     Capabilities,
     Capability,
@@ -35,24 +35,25 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
     Throttled,
 )
-from ledgerguard_pipeline.keywords import also_called
 from ledgerguard_pipeline.members import SIGNED_LINKS
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_counts, read_batch_pages
 from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept, read_sweep
-from ledgerguard_pipeline.qbo.answers.cdc import REACH_DAYS, read_changes
+from ledgerguard_pipeline.qbo.answers.cdc import REACH_DAYS, Changes, read_changes
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
-from ledgerguard_pipeline.qbo.answers.pages import read_count, read_link, read_page, read_single
-from ledgerguard_pipeline.qbo.answers.values import Changes, Counts, Page
+from ledgerguard_pipeline.qbo.answers.pages import (
+    Counts,
+    Page,
+    read_count,
+    read_link,
+    read_page,
+    read_single,
+)
 from ledgerguard_pipeline.qbo.authorization import Granted, check_app
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH
 from ledgerguard_pipeline.qbo.oauth.company_profile import CompanyProfile
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
-from ledgerguard_pipeline.qbo.oauth.pending_consents import PendingConsents
 from ledgerguard_pipeline.qbo.oauth.token_set import TokenSet
-from ledgerguard_pipeline.qbo.oauth.token_source import (
-    MemoryTokens,
-    TokenSource,
-)
+from ledgerguard_pipeline.qbo.oauth.token_source import TokenSource
 from ledgerguard_pipeline.qbo.paging.batch_pages import BatchOfPages
 from ledgerguard_pipeline.qbo.paging.every_object import readable, walk
 from ledgerguard_pipeline.qbo.queries import read_requests
@@ -122,9 +123,8 @@ class QBOClient(Granted, Reporting, Closing):
         self._max_connections = max_connections
         hosts = Hosts.of(self.environment, base_url or os.environ.get("INTUIT_BASE_URL") or None)
         self._oauth = OAuthEndpoint(client_id, client_secret, redirect_uri, hosts, clock=clock)
-        self._own = MemoryTokens(self._oauth, clock, on_refresh=on_refresh)
-        self._tokens = tokens or self._own
-        self._consents = PendingConsents(clock)
+        self._on_refresh = on_refresh
+        self._tokens = self._own_tokens() if tokens is None else tokens
         self._realm = parse_realm(realm_id) if realm_id is not None else None
         seen = memory or OwnMemory(clock)
         self._capabilities = lru_cache(1)(lambda realm: Capabilities(seen, realm, clock=clock))

@@ -9,8 +9,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE, ROOT, TESTS, name_of, python_files
 
 PRODUCT = python_files(PACKAGE)
@@ -46,14 +44,6 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def users_of(library: str) -> set[str]:
-    return {
-        path.relative_to(PACKAGE).parts[0]
-        for path in PRODUCT
-        if any(name.split(".")[0] == library for name in imports(path))
-    }
-
-
 def test_imports_go_down_only() -> None:
     checked = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
@@ -63,22 +53,6 @@ def test_imports_go_down_only() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-@pytest.mark.parametrize(
-    "library, indexes",
-    [
-        ("fastapi", {"web", "sandbox"}),
-        ("duckdb", {"bronze", "silver"}),
-        ("dagster", {"defs", "definitions.py"}),
-        ("dagster_duckdb", {"defs"}),
-        ("requests_oauthlib", {"qbo"}),
-        ("sqlalchemy", {"control", "defs"}),
-        ("typer", {"cli", "sandbox"}),
-    ],
-)
-def test_a_library_stays_in_its_package(library: str, indexes: set[str]) -> None:
-    assert users_of(library) <= indexes
 
 
 def test_the_sandbox_shares_only_values_and_errors_with_the_product() -> None:

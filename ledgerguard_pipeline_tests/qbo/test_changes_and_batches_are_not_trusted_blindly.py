@@ -15,7 +15,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     ServiceUnavailable,
 )
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries import read_requests
 from ledgerguard_pipeline.qbo.queries.statement import Query

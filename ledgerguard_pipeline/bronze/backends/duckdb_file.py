@@ -33,7 +33,7 @@ from ledgerguard_pipeline.bronze.backends.kept_instance import Connect, KeptInst
 from ledgerguard_pipeline.bronze.backends.relay import Relay
 from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
 from ledgerguard_pipeline.late_imports import import_for_binding
 

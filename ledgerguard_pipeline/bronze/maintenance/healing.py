@@ -95,11 +95,6 @@ class _Row(NamedTuple):
     payload: str | None
 
 
-def healed_companies(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The companies that have taken the step; ``EVERYBODY`` in a store that never needed it."""
-    return {str(row[0]) for row in connection.execute(sql.HEALED, [STEP]).fetchall()}
-
-
 def heal_stored(
     connection: duckdb.DuckDBPyConnection, present: Collection[str], realm: str, now: datetime
 ) -> list[Healed]:

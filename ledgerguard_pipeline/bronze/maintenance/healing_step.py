@@ -16,11 +16,11 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.maintenance import healing_sql as sql
 from ledgerguard_pipeline.bronze.maintenance.healing import (
     PARTIAL,
+    STEP,
     Healed,
     Part,
     doubled_rows,
     heal_stored,
-    healed_companies,
     partial_rows,
     record,
     set_aside,
@@ -63,7 +63,7 @@ class Mended:
     partial: Sequence[tuple[str, datetime]]
 
 
-class Healing:
+class HealingStep:
     """Every method opens the store for itself and raises what its reads and writes raise."""
 
     def __init__(
@@ -93,7 +93,8 @@ class Healing:
             if connection is None:
                 return True
             if "_healing" in present:
-                self._known |= healed_companies(connection)
+                rows = connection.execute(sql.HEALED, [STEP]).fetchall()
+                self._known |= {str(row[0]) for row in rows}
             return self._is_known()
 
     def _is_known(self) -> bool:

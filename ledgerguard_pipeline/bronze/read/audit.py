@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+import duckdb
 
 from ledgerguard_pipeline.bronze.read.counts import (
     WHOLE,
     count_copies,
     count_doubled,
-    count_versions,
-    slices,
+    parts_of,
 )
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
-from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
 
 SAMPLE_ROWS = 5
 
 
-class Reader(Protocol):
-    """The read-only side of the store."""
+class View(Protocol):
+    """A store as it is read: its connection and the tables of ``bronze``."""
 
-    def sql(
-        self, statement: str, limit: int | None = None
-    ) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
-        """Columns and rows of a statement."""
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Open for the block."""
+        ...
+
+    @property
+    def present(self) -> set[str]:
+        """Names."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads a store."""
+
+    def read(self, *, binds: bool = True) -> AbstractContextManager[View | None]:
+        """One consistent view for the block; None where nothing was ever written."""
         ...
 
 
@@ -57,7 +70,7 @@ class Audit:
 
 
 def audit(
-    store: Reader,
+    workspace: Reader,
     realm_id: RealmId,
     entities: Sequence[EntityType | DerivedEntity],
     run_id: str | None = None,
@@ -69,17 +82,14 @@ def audit(
     ``run_id`` is quoted, so none of them can carry SQL.
     """
     found = {entity.name: Audit() for entity in entities}
-    present = _present(store)
-    there = [entity for entity in entities if base_table(entity) in present]
-    if not there:
-        return found
+    with workspace.read(binds=False) as view:
+        there = (
+            [] if view is None else [each for each in entities if base_table(each) in view.present]
+        )
+        if view is None or not there:
+            return found
+        rows = _rows(view, realm_id, there, run_id or "")
     counts = {entity.name: (0, 0) for entity in there}
-    whole, in_parts = _by_size(store, [one for one in there if isinstance(one, EntityType)])
-    noted = "_restatements" in present
-    rows: list[Sequence[object]] = []
-    for statement in _statements(realm_id, there, whole, run_id or "", noted=noted):
-        rows += store.sql(statement)[1]
-    rows += _of_large(store, realm_id, in_parts, noted=noted)
     doubled: dict[str, int] = {}
     waiting: dict[str, int] = {}
     samples: dict[str, list[SampleRow]] = {}
@@ -111,41 +121,25 @@ def audit(
     return found
 
 
-def _present(store: Reader) -> set[str]:
-    try:
-        _, rows = store.sql("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'bronze'")
-    except BadInputError:  # nothing was ever loaded: there is no file
-        return set()
-    return {str(row[0]) for row in rows}
-
-
-def _by_size(
-    store: Reader, entities: Sequence[EntityType]
-) -> tuple[list[EntityType], dict[EntityType, list[str]]]:
-    """Entities that are counted in one go, and the parts of those that are not."""
-    whole: list[EntityType] = []
-    in_parts: dict[EntityType, list[str]] = {}
-    if entities:
-        of_table = {entity.table: entity for entity in entities}
-        for table, rows in store.sql(count_versions(of_table))[1]:
-            parts = slices(int(str(rows)))
-            if len(parts) == 1:
-                whole.append(of_table[str(table)])
-            else:
-                in_parts[of_table[str(table)]] = parts
-    return whole, in_parts
-
-
-def _of_large(
-    store: Reader, realm_id: RealmId, in_parts: Mapping[EntityType, Sequence[str]], *, noted: bool
+def _rows(
+    view: View, realm_id: RealmId, there: Sequence[EntityType | DerivedEntity], run_id: str
 ) -> list[Sequence[object]]:
-    found: list[Sequence[object]] = []
-    for entity, parts in in_parts.items():
-        for one in parts:
-            found += store.sql(_count(entity, realm_id, one))[1]
-            if noted:
-                found += store.sql(_doubled(entity, realm_id, one))[1]
-    return found
+    """Of small tables some together, of large ones part by part."""
+    connection = view.connection
+    types = {each.table: each for each in there if isinstance(each, EntityType)}
+    parts: dict[EntityType, list[str]] = {}
+    for table, part in parts_of(connection, types):
+        parts.setdefault(types[table], []).append(part)
+    whole = [entity for entity, mine in parts.items() if mine == [WHOLE]]
+    noted = "_restatements" in view.present
+    statements = _statements(realm_id, there, whole, run_id, noted=noted)
+    for entity, mine in parts.items():
+        if entity not in whole:
+            for part in mine:
+                statements.append(_count(entity, realm_id, part))
+                if noted:
+                    statements.append(_doubled(entity, realm_id, part))
+    return [row for statement in statements for row in connection.execute(statement).fetchall()]
 
 
 def _count(entity: EntityType, realm_id: RealmId, part: str) -> str:

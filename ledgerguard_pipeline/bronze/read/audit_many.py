@@ -7,13 +7,11 @@ there is no sample to look at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 import duckdb
 
 from ledgerguard_pipeline.bronze import statements
-from ledgerguard_pipeline.bronze.read.audit import Audit, base_table
+from ledgerguard_pipeline.bronze.read.audit import Audit, Reader, base_table
 from ledgerguard_pipeline.bronze.read.counts import (
     WHOLE,
     count_copies,
@@ -25,29 +23,6 @@ from ledgerguard_pipeline.bronze.read.counts import (
 from ledgerguard_pipeline.bronze.statements import SCHEMA, quoted
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 from ledgerguard_pipeline.values import RealmId
-
-
-class View(Protocol):
-    """A store as it is read: its connection and the tables of ``bronze``."""
-
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """Open for the block."""
-        ...
-
-    @property
-    def present(self) -> set[str]:
-        """Names."""
-        ...
-
-
-class Reader(Protocol):
-    """Reads a store."""
-
-    def read(self) -> AbstractContextManager[View | None]:
-        """One consistent view for the block; None where nothing was ever written."""
-        ...
-
 
 Wanted = Mapping[RealmId, Sequence[EntityType | DerivedEntity]]
 """By company the entity types, and the ones derived from them, that are looked at."""

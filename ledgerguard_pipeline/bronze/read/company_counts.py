@@ -16,7 +16,7 @@ import duckdb
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Walk
-from ledgerguard_pipeline.bronze.read.counts import living_of
+from ledgerguard_pipeline.bronze.read.counts import live_counts_of
 from ledgerguard_pipeline.entities import ENTITIES
 
 Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]]
@@ -26,7 +26,7 @@ Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | 
 class Held:
     """Of one company, by entity name."""
 
-    living: dict[str, int] = field(default_factory=dict)
+    live: dict[str, int] = field(default_factory=dict)
     """Living objects."""
     quarantined: dict[str, int] = field(default_factory=dict)
     """Unresolved records in quarantine."""
@@ -81,8 +81,8 @@ class CompanyCounts:
                 return found
             tables = {each.table: each.name for each in ENTITIES if each.table in present}
             if tables:
-                for realm, entity, count in living_of(connection, tables, list(found)):
-                    of_type = found[realm].living
+                for realm, entity, count in live_counts_of(connection, tables, list(found)):
+                    of_type = found[realm].live
                     of_type[entity] = of_type.get(entity, 0) + count
             rows = connection.execute(statements.COUNT_QUARANTINE_OF, [list(found)]).fetchall()
             for realm, entity, count in rows:

@@ -1,4 +1,4 @@
-"""Counting living objects, in parts where a table is large.
+"""Living objects: their ids, and how many there are, in parts where a table is large.
 
 Grouping a million objects holds every id at once, in the memory of a run that holds pages too. A
 part holds its own ids only, and the parts are read one after the other.
@@ -19,7 +19,7 @@ _IN_ONE = 8
 """DuckDB keeps some megabytes for each GROUP BY, however few rows there are."""
 
 
-def living(
+def live_counts(
     connection: duckdb.DuckDBPyConnection, entities: Mapping[str, str], realm: str | None
 ) -> dict[str, int]:
     """Living objects by entity name, of one company or all; ``entities`` are names by table."""
@@ -35,10 +35,26 @@ def living(
     return counts
 
 
-def living_of(
+def live_ids(
+    connection: duckdb.DuckDBPyConnection, entities: Mapping[str, str], realm: str
+) -> dict[str, frozenset[str]]:
+    """Ids of a company's living objects by entity name; ``entities`` are names by table."""
+    found: dict[str, set[str]] = {name: set() for name in entities.values()}
+    selects = [
+        f"SELECT '{name}', id FROM {SCHEMA}.{quoted(table + '_current')} "
+        f"WHERE {of_companies([realm])}"
+        for table, name in entities.items()
+    ]
+    if selects:
+        for name, id in connection.execute(" UNION ALL ".join(selects)).fetchall():
+            found[str(name)].add(str(id))
+    return {name: frozenset(ids) for name, ids in found.items()}
+
+
+def live_counts_of(
     connection: duckdb.DuckDBPyConnection, entities: Mapping[str, str], realms: Sequence[str]
 ) -> Iterator[tuple[str, str, int]]:
-    """As ``living`` by company: companies, names and counts, which are to be added up.
+    """As ``live_counts`` by company: companies, names and counts, which are to be added up.
 
     A company without living objects of a type is left out.
     """

@@ -19,11 +19,7 @@ import duckdb
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
-from ledgerguard_pipeline.bronze.write.arrow_rows import (
-    Chosen,
-    arrow_slices,
-    key_table,
-)
+from ledgerguard_pipeline.bronze.write.arrow_rows import Chosen, arrow_slices, key_table
 from ledgerguard_pipeline.bronze.write.deduplicate import decide
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.bronze.write.load_part import LOAD_COLUMNS, LoadPart
@@ -148,7 +144,8 @@ class Committer:
         by_type: dict[str, list[LoadPart]] = {}
         for part in parts:
             by_type.setdefault(part.load.entity.name, []).append(part)
-        walks = WalkSteps(self._session, [part.load for part in parts])
+        walking = [part.load for part in parts if part.load.walk is not None]
+        walks = WalkSteps(self._session, walking) if walking else None
         quarantine = Quarantine(self._connection, [part.load for part in parts])
         for mine in by_type.values():
             self._append(mine)
@@ -160,7 +157,8 @@ class Committer:
         for entity, mine in written.items():
             for part in mine:
                 sights += self._note_fields(part, known.setdefault(entity, set()))
-        walks.save()
+        if walks is not None:
+            walks.save()
         for part in parts:  # counted before this round wrote
             self._waiting.pop(str(part.load.realm_id), None)
         self._waiting |= quarantine.save()
@@ -182,11 +180,11 @@ class Committer:
             self._connection.execute(statements.append(table))
             self._connection.unregister("incoming")
 
-    def _note(self, part: LoadPart, walks: WalkSteps, quarantine: Quarantine) -> None:
+    def _note(self, part: LoadPart, walks: WalkSteps | None, quarantine: Quarantine) -> None:
         load, batch, loaded_at = part.load, part.batch, part.loaded_at
         note_restatements(self._connection, load, batch.restated, loaded_at)
         swept_since = None
-        if load.walk is not None:
+        if walks is not None and load.walk is not None:
             # A quarantined object was met as well: it exists, though it could not be stored.
             met = [*batch.newest, *(one.id for one in batch.rejects if one.id is not None)]
             began_at = walks.add(load, load.walk, met, loaded_at)

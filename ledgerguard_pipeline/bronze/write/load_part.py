@@ -66,7 +66,7 @@ class LoadPart:
             stale=batch.stale,
             quarantined=len(batch.rejects),
             new_fields=self.fields,
-            living=self._growth(),
+            live_delta=self._growth(),
             updated=self._updates(),
             renamed=sum(why is Difference.RENAMED for why in batch.restated.values()),
         )

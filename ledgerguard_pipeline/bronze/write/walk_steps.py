@@ -38,21 +38,19 @@ Stored = tuple[str, datetime]
 
 
 class WalkSteps:
-    """The steps of loads that are committed together, each of another company or entity type."""
+    """The steps of walks that are committed together, each of another company or entity type."""
 
     def __init__(self, session: OpenStore, loads: Sequence[Load]) -> None:
         self._connection = session.connection
         self._replaces = not session.lake
         """A lake only adds, and the newest counts."""
         self._rows: list[tuple[object, ...]] = []
-        self._stored: dict[tuple[str, str], Stored] = {}
-        walking = sorted({str(load.realm_id) for load in loads if load.walk is not None})
-        if walking:
-            rows = self._connection.execute(_READ_WALKS_OF, [walking]).fetchall()
-            self._stored = {
-                (str(realm), str(entity)): (str(walk_id), began_at)
-                for realm, entity, walk_id, began_at in rows
-            }
+        walking = sorted({str(load.realm_id) for load in loads})
+        rows = self._connection.execute(_READ_WALKS_OF, [walking]).fetchall()
+        self._stored: dict[tuple[str, str], Stored] = {
+            (str(realm), str(entity)): (str(walk_id), began_at)
+            for realm, entity, walk_id, began_at in rows
+        }
 
     def add(self, load: Load, step: WalkStep, met: Sequence[str], loaded_at: datetime) -> datetime:
         """Note a step that ``met`` these ids; when the first step of its walk was committed."""

@@ -12,7 +12,7 @@ import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import note, write_json
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 
 if TYPE_CHECKING:

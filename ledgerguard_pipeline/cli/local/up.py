@@ -25,7 +25,7 @@ from ledgerguard_pipeline.cli.local.ports import (
 )
 from ledgerguard_pipeline.cli.local.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
 from ledgerguard_pipeline.cli.output import note, own_command, say
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     QuotaExhausted,

@@ -70,14 +70,14 @@ class SyncState:
 class Committed:
     """One entity's part of a commit.
 
-    ``living`` is by how many living objects Bronze grew, ``quarantined`` how many unresolved
+    ``live_delta`` is by how many living objects Bronze grew, ``quarantined`` how many unresolved
     records it now holds. ``watermark`` is set where the commit brought the entity up to date.
     """
 
     entity: str
     mode: Mode
     load_id: LoadId | str
-    living: int
+    live_delta: int
     quarantined: int
     watermark: datetime | None = None
     changed: int = 0
@@ -134,7 +134,7 @@ class SyncStates:
             for part in sorted(parts, key=lambda each: each.entity):
                 values = self._key(realm, part.entity) | {
                     "committed_at": now,
-                    "rows": part.living,
+                    "rows": part.live_delta,
                     "quarantined": part.quarantined,
                     "mode": part.mode.value,
                     "load_id": str(part.load_id),

@@ -10,11 +10,14 @@ Decision 41 in docs/decisions.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 
+from ledgerguard_pipeline.control.leases.heartbeat import BEATS_PER_LEASE, beating
 from ledgerguard_pipeline.control.leases.process_identity import has_died, this_process
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import leases
@@ -88,3 +91,34 @@ class RunBeats:
                 )
                 for row in connection.execute(statement).mappings()
             ]
+
+
+@contextmanager
+def run_alive(
+    beats: RunBeats, run_id: str | None, *, seconds: float = BEAT_SECONDS / BEATS_PER_LEASE
+) -> Iterator[None]:
+    """Say for the length of the block that this process works on the run.
+
+    Whatever ends the block in order takes the run off the list; a kill leaves it there, which is
+    how the daemon's ``lost_runs`` sensor notices. None is work of no run; nobody waits for it.
+    """
+    if run_id is None:
+        yield
+        return
+    beats.begin(run_id)
+    try:
+        with beating(_OneRun(beats, run_id), seconds=seconds):
+            yield
+    finally:
+        beats.end(run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneRun:
+    """The signs of life of one run, as ``beating`` gives them."""
+
+    beats: RunBeats
+    run_id: str
+
+    def beat(self) -> bool:
+        return self.beats.beat(self.run_id)

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.control.leases.process_identity import has_died, this_
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import leases
 from ledgerguard_pipeline.errors import ControlUnavailable, LostRace
+from ledgerguard_pipeline.values import Environment, RealmId
 
 DEAD_HOLDER_SECONDS = 5.0
 """How long a lease outlives the noticed death of its holder."""
@@ -83,6 +84,11 @@ class WaitingLeases(ABC):
             # The work done under the lease is done; a lease nobody can release ends by itself.
             with suppress(ControlUnavailable):
                 self.release(lease)
+
+
+def sync_lease(environment: Environment, realm: RealmId) -> str:
+    """The name of the lease that whoever syncs a company holds."""
+    return f"sync:{environment.value}:{realm}"
 
 
 def lost_lease(name: str) -> LostRace:

@@ -48,7 +48,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
-from ledgerguard_pipeline.control.storage.private_file import make_private_file
+from ledgerguard_pipeline.config.private_files import make_private_file
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
 
 BUSY_TIMEOUT_SECONDS = 30.0

@@ -30,8 +30,7 @@ from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
-from ledgerguard_pipeline.defs.bronze.silver_checks import tell
-from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
+from ledgerguard_pipeline.defs.bronze.silver_results import silver_materializations, tell
 from ledgerguard_pipeline.defs.freshness import entity_policy
 from ledgerguard_pipeline.defs.instance.step_events import record
 from ledgerguard_pipeline.defs.keys import asset_key, connection_key

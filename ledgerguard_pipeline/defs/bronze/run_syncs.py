@@ -13,7 +13,7 @@ from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, failed, judge, noted
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
-from ledgerguard_pipeline.defs.bronze.silver_checks import judge_changes
+from ledgerguard_pipeline.defs.bronze.silver_results import judge_changes
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import OpenedSync, opened_sync, report
@@ -116,7 +116,7 @@ class RunSyncs(Closing):
         """The installation of this run, opened on first use."""
         if self._installation is None:
             from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
-            from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
+            from ledgerguard_pipeline.control.leases.run_heartbeats import run_alive
 
             prepare_for_loads()
             self._installation = self._stack.enter_context(self._open_installation())
@@ -332,9 +332,12 @@ class RunSyncs(Closing):
             derived = [each for each in DERIVED if each.base in bases]
             every: list[EntityType | DerivedEntity] = [*selection.entities, *derived]
             to_come = [each for each in every if each.name not in looked]
-            bronze = self.installation.bronze
-            with bronze.workspace.shared(read_only=True):
-                known |= audit(bronze, RealmId(cells.realm_id), [entity, *to_come], self._run_id)
+            known |= audit(
+                self.installation.bronze.workspace,
+                RealmId(cells.realm_id),
+                [entity, *to_come],
+                self._run_id,
+            )
         return known[entity.name]
 
     @staticmethod

@@ -20,7 +20,7 @@ import dagster as dg
 from ledgerguard_pipeline.defs.bronze.failures import advice
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
-from ledgerguard_pipeline.defs.bronze.silver_record import silver_materializations
+from ledgerguard_pipeline.defs.bronze.silver_results import silver_materializations
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.fleet.read_without_news import ReadWithoutNews
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
@@ -103,7 +103,7 @@ def build_fleet_job() -> dg.JobDefinition:
 
 def _opened(stack: ExitStack, run_id: str) -> "Installation":
     from ledgerguard_pipeline.config.process_tuning import prepare_for_loads
-    from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
+    from ledgerguard_pipeline.control.leases.run_heartbeats import run_alive
     from ledgerguard_pipeline.installation import Installation
 
     prepare_for_loads()

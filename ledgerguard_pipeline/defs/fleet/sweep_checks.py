@@ -28,7 +28,7 @@ from ledgerguard_pipeline.defs.bronze.checks import (
     noted,
 )
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
-from ledgerguard_pipeline.defs.bronze.silver_checks import NAMES, judge_many, tell
+from ledgerguard_pipeline.defs.bronze.silver_results import NAMES, judge_many, tell
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BronzeError, ControlError

@@ -18,7 +18,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
-from ledgerguard_pipeline.defs.bronze.silver_checks import reported
+from ledgerguard_pipeline.defs.bronze.silver_results import reported
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings
 from ledgerguard_pipeline.defs.site import at_site, current_site

@@ -21,7 +21,7 @@ from ledgerguard_pipeline.defs.bronze.assets import arguments_of
 from ledgerguard_pipeline.defs.bronze.checks import ReportedCheck, faults_of, noted
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of
-from ledgerguard_pipeline.defs.bronze.silver_checks import outcomes, reported
+from ledgerguard_pipeline.defs.bronze.silver_results import outcomes, reported
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key

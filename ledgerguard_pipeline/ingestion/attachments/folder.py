@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from ledgerguard_pipeline.config.attachments_url import Bucket, parse_attachments_url
-from ledgerguard_pipeline.config.private_folder import make_private
+from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.errors import IngestionError
 from ledgerguard_pipeline.values import RealmId

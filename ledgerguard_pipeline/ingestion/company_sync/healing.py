@@ -16,8 +16,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.maintenance.healing import Healed, Part
-from ledgerguard_pipeline.bronze.maintenance.healing_step import Mended
-from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.maintenance.healing_step import HealingStep, Mended
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -49,21 +48,17 @@ class Healing:
 
 def heal(
     client: QBOClient,
-    storage: BronzeStore,
+    healing: HealingStep,
     realm_id: RealmId,
     *,
     clock: Clock,
     run_id: str | None = None,
-    again: bool = False,
-) -> Healing | None:
-    """Heal a company that was not healed yet, or any with ``again``; None if nothing was due.
+) -> Healing:
+    """Take a company's step of healing, also one that was taken before.
 
     Raises:
         BronzeError: Bronze cannot be read or written; nothing is half done.
     """
-    healing = storage.healing(realm_id)
-    if not again and healing.done():
-        return None
     found = Healing()
     for healed in healing.stored():
         found.add(healed)

@@ -19,8 +19,7 @@ import structlog
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.control.leases.process_identity import this_process
-from ledgerguard_pipeline.control.leases.sql_store import Lease
-from ledgerguard_pipeline.control.leases.sync_lease import sync_lease
+from ledgerguard_pipeline.control.leases.sql_store import Lease, sync_lease
 from ledgerguard_pipeline.control.protocols import Leases
 from ledgerguard_pipeline.errors import CompanyBusy, ControlError
 from ledgerguard_pipeline.values import Environment, RealmId

@@ -226,13 +226,10 @@ class CompanySync(Closing):
 
     def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
         doubts = self._recorder.doubts()
-        return sort_out(
-            plans,
-            doubts,
-            self.request,
-            connected_at=self._recorder.connected_at() if doubts else None,
-            now=self._clock.now(),
-        )
+        if not doubts:
+            return SortedPlans(list(plans), [], [])
+        connected_at, now = self._recorder.connected_at(), self._clock.now()
+        return sort_out(plans, doubts, self.request, connected_at=connected_at, now=now)
 
     def _failure(self, error: LedgerGuardError) -> Failure:
         """Access that is refused while other types were loaded is a matter of that type."""
@@ -241,14 +238,15 @@ class CompanySync(Closing):
     def _open(self) -> None:
         request = self.request
         try:
-            self._healing = heal(
-                self._client,
-                self._storage,
-                request.realm_id,
-                clock=self._clock,
-                run_id=request.run_id,
-                again=request.reconcile,
-            )
+            healing = self._storage.healing(request.realm_id)
+            if request.reconcile or not healing.done():
+                self._healing = heal(
+                    self._client,
+                    healing,
+                    request.realm_id,
+                    clock=self._clock,
+                    run_id=request.run_id,
+                )
         except BronzeBusy:
             # Every commit meets the same holder and names it; the next sync heals.
             self._healing = None

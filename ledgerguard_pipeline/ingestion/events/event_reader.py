@@ -28,15 +28,14 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.ingestion.events.targets import ChangedObject
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, look, prove_gone
+from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, packed, read_each
 from ledgerguard_pipeline.ingestion.queries.entity_queries import (
     IDS_PER_QUERY,
     EntityQueries,
-    Living,
+    LiveRecords,
 )
-from ledgerguard_pipeline.ingestion.queries.packing import packed
-from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, read_each
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Record, Reject, Source, State
@@ -122,10 +121,10 @@ class EventReader:
 
     def _living(
         self, entity: EntityType, targets: Sequence[ChangedObject], answer: Page | QBOAPIError
-    ) -> Living:
+    ) -> LiveRecords:
         ids = [target.object_id for target in targets]
         if isinstance(answer, Page):
-            found = Living(list(answer.records), _ids(answer.rejects))
+            found = LiveRecords(list(answer.records), _ids(answer.rejects))
             found.time, found.request_id = answer.time, answer.request_id
             return found
         if isinstance(answer, PoisonPage | RequestRejected):
@@ -137,12 +136,12 @@ class EventReader:
                 return self._singly(entity, ids)
         raise answer
 
-    def _take(self, read: EntityRead, targets: Sequence[ChangedObject], living: Living) -> None:
+    def _take(self, read: EntityRead, targets: Sequence[ChangedObject], live: LiveRecords) -> None:
         entity = read.entity
-        time = living.time or self._clock.now()
-        settled = completed(self._client, entity, living.records)
+        time = live.time or self._clock.now()
+        settled = completed(self._client, entity, live.records)
         read.rejects.extend(settled.rejects)
-        living.unreadable |= _ids(settled.rejects)
+        live.unreadable |= _ids(settled.rejects)
         if entity.kind is Kind.SINGLETON:
             read.records.extend(_attributed(record, targets[0]) for record in settled.records)
             return
@@ -150,7 +149,7 @@ class EventReader:
         missing = [
             target
             for target in targets
-            if target.object_id not in shown and target.object_id not in living.unreadable
+            if target.object_id not in shown and target.object_id not in live.unreadable
         ]
         later = [target for target in missing if not target.ended and not target.missed]
         gone = [target for target in missing if target.ended or target.missed]
@@ -167,28 +166,28 @@ class EventReader:
             if record is not None:
                 read.bytes += len(record.payload or b"")
                 read.records.append(_attributed(record, target))
-            elif target.object_id not in living.unreadable:
-                read.records.append(_gone(target, time, living.request_id))
+            elif target.object_id not in live.unreadable:
+                read.records.append(_gone(target, time, live.request_id))
             elif target.object_id not in noted:
                 why = "Intuit cannot serve this record"
-                read.rejects.append(_reject(target, why, time, living.request_id))
+                read.rejects.append(_reject(target, why, time, live.request_id))
 
-    def _again(self, entity: EntityType, ids: Sequence[str]) -> Living:
+    def _again(self, entity: EntityType, ids: Sequence[str]) -> LiveRecords:
         return EntityQueries(self._client, entity, clock=self._clock).alive(ids)
 
-    def _singly(self, entity: EntityType, ids: Sequence[str]) -> Living:
-        living = Living()
+    def _singly(self, entity: EntityType, ids: Sequence[str]) -> LiveRecords:
+        live = LiveRecords()
         for id in ids:
             try:
                 found = look(self._client, entity, id, missing=len(ids))
             except PoisonPage:
-                living.unreadable.add(id)
+                live.unreadable.add(id)
                 continue
             if isinstance(found, NotFound):
-                living.request_id = found.intuit_tid
+                live.request_id = found.intuit_tid
             else:
-                living.records.append(found)
-        return living
+                live.records.append(found)
+        return live
 
 
 def _numbers(targets: Sequence[ChangedObject]) -> Counter[str]:

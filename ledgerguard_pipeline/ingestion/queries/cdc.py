@@ -35,7 +35,7 @@ from ledgerguard_pipeline.errors import (
     Transient,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, prove_gone
-from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
+from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.queries.whole_objects import (
     Known,
     Shown,
@@ -44,7 +44,7 @@ from ledgerguard_pipeline.ingestion.queries.whole_objects import (
     same_version,
     settle,
 )
-from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes
+from ledgerguard_pipeline.qbo.answers.cdc import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject, Source

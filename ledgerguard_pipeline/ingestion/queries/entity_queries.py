@@ -14,7 +14,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRejected
 from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.pager import Pager
 from ledgerguard_pipeline.qbo.queries.statement import (
@@ -31,7 +31,7 @@ IDS_PER_QUERY = 100
 
 
 @dataclass(slots=True)
-class Living:
+class LiveRecords:
     """Objects found alive, those there but unreadable, and the last answer's time and tid."""
 
     records: list[Record] = field(default_factory=list)
@@ -112,18 +112,18 @@ class EntityQueries:
         value = WITHHELD if held else "no"
         self._client.capabilities.note(self.entity.name, Capability.OFFERED, value)
 
-    def alive(self, ids: Sequence[str]) -> Living:
+    def alive(self, ids: Sequence[str]) -> LiveRecords:
         """Those of these objects that are alive now.
 
         Raises:
             QBOAPIError: a read failed; nothing is known then.
         """
-        living = Living()
+        live = LiveRecords()
         for at in range(0, len(ids), IDS_PER_QUERY):
-            self._look(ids[at : at + IDS_PER_QUERY], living)
-        return living
+            self._look(ids[at : at + IDS_PER_QUERY], live)
+        return live
 
-    def _look(self, ids: Sequence[str], living: Living) -> None:
+    def _look(self, ids: Sequence[str], live: LiveRecords) -> None:
         try:
             page = self._query_page(self.entity, Query.ids(self.entity, ids))
         except (PoisonPage, RequestRejected) as refusal:
@@ -133,15 +133,15 @@ class EntityQueries:
                 raise
             # An object that Intuit refuses to show still exists.
             if len(ids) == 1:
-                living.unreadable.add(ids[0])
+                live.unreadable.add(ids[0])
                 return
             half = len(ids) // 2
-            self._look(ids[:half], living)
-            self._look(ids[half:], living)
+            self._look(ids[:half], live)
+            self._look(ids[half:], live)
         else:
-            living.records.extend(page.records)
-            living.time = page.time
-            living.request_id = page.request_id
+            live.records.extend(page.records)
+            live.time = page.time
+            live.request_id = page.request_id
 
     def prove_gone(self, ids: Sequence[str]) -> None:
         """Return if single reads confirm that a sample of these objects is gone.

@@ -36,11 +36,10 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE
+from ledgerguard_pipeline.ingestion.queries.batches import packed, read_each
 from ledgerguard_pipeline.ingestion.queries.entity_queries import IDS_PER_QUERY, EntityQueries
-from ledgerguard_pipeline.ingestion.queries.packing import packed
-from ledgerguard_pipeline.ingestion.queries.split_batches import read_each
 from ledgerguard_pipeline.members import called_sparse, lacking
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Record, Reject

@@ -96,7 +96,7 @@ class BronzeState(Protocol):
         """Objects Bronze holds alive."""
         ...
 
-    def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
+    def live_ids(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
         """Ids of the objects Bronze held alive when this sync first asked."""
         ...
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion, Walk
 from ledgerguard_pipeline.bronze.read.company_counts import Held
-from ledgerguard_pipeline.bronze.read.live_ids import living_ids
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.values import RealmId
@@ -36,10 +35,10 @@ class StoredCounts:
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""
         if self._counts is None:
-            self._counts = self._held(realm_id).living
+            self._counts = self._held(realm_id).live
         return self._counts.get(entity.name, 0)
 
-    def living(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
+    def live_ids(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
         """Ids of the objects Bronze held alive when this sync first asked."""
         if entity.name not in self._ids:
             small = [
@@ -47,7 +46,7 @@ class StoredCounts:
             ]
             wanted = small if entity in small and not self._ids else [entity]
             known = [each for each in wanted if self.stored(realm_id, each)]
-            self._ids |= living_ids(self._storage, realm_id, known)
+            self._ids |= self._storage.live_ids(realm_id, known)
         return self._ids.get(entity.name, frozenset())
 
     def unseen(self, realm_id: RealmId, entity: EntityType, walk_id: str) -> list[str]:
@@ -64,7 +63,7 @@ class StoredCounts:
         """The walk of an entity that was unfinished when this sync first asked."""
         if self._walks is None:
             held = self._held(realm_id)
-            self._counts = held.living
+            self._counts = held.live
             self._walks = held.walks
         return self._walks.get(entity.name)
 

@@ -49,10 +49,11 @@ class EntityReaders:
     def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
         """A reader per plan."""
         full = [plan.entity for plan in plans if plan.mode is Mode.FULL and plan.offered]
-        openings = FullLoadPrefetch(self._client, full, self._pool)
+        openings = FullLoadPrefetch(self._client, full, self._pool) if full else None
         sweep = Sweep(self._client, plans, self._pool, known=self._known)
         readers = [self._reader_of(plan, openings, sweep) for plan in plans]
-        openings.begin()
+        if openings is not None:
+            openings.begin()
         sweep.begin()
         return readers
 
@@ -92,12 +93,12 @@ class EntityReaders:
         return EntityQueries(self._client, plan.entity, clock=self._clock)
 
     def _reader_of(
-        self, plan: EntityPlan, openings: FullLoadPrefetch, sweep: Sweep
+        self, plan: EntityPlan, openings: FullLoadPrefetch | None, sweep: Sweep
     ) -> EntityReader:
         queries = self._queries(plan)
         if not plan.offered:
             return AbsentReader(plan, queries)
-        if plan.mode is Mode.FULL:
+        if openings is not None and plan.mode is Mode.FULL:
             return self._full(plan, queries, openings.futures[plan.entity.name])
         return self._changes(plan, queries, sweep)
 

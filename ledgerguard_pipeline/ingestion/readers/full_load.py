@@ -34,7 +34,7 @@ from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.without_query import WithoutQuery
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.page_walk import PageWalk
 from ledgerguard_pipeline.values import (
@@ -171,7 +171,7 @@ class FullReader:
             RightsInDoubt: objects that Bronze holds are there.
         """
         if count == 0 and self._track_seen and self.plan.entity.identified:
-            self.queries.prove_gone(sorted(self._bronze.living(self._realm_id, self.plan.entity)))
+            self.queries.prove_gone(sorted(self._bronze.live_ids(self._realm_id, self.plan.entity)))
 
     def _complete(self, expected: int | None) -> bool:
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
@@ -184,7 +184,7 @@ class FullReader:
             late: list[Record] = []
             if track_seen:
                 met = {record.id for record in page.records}
-                held = self._bronze.living(self._realm_id, self.plan.entity)
+                held = self._bronze.live_ids(self._realm_id, self.plan.entity)
                 late = self._phantoms(sorted(held - met), page.time)
             yield self._advancing(
                 Chunk([*page.records, *late], page.rejects, page.bytes, page.time)

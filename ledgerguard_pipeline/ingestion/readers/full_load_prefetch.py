@@ -16,10 +16,9 @@ from typing import TypeGuard
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
-from ledgerguard_pipeline.ingestion.queries.packing import packed
-from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
+from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, packed, prove_answering
 from ledgerguard_pipeline.ingestion.readers.full_load import Opening
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS, ROWS_PER_BATCH
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
@@ -42,8 +41,7 @@ class FullLoadPrefetch:
 
     def begin(self) -> None:
         """Count in the background; batches follow as soon as the counts are known."""
-        if self._entities:
-            self._pool.submit(self._guarded)
+        self._pool.submit(self._guarded)
 
     def _guarded(self) -> None:
         try:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.queries.batches import count_each
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
-from ledgerguard_pipeline.ingestion.queries.split_batches import count_each
 from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
 from ledgerguard_pipeline.ingestion.readers.base import (
     BronzeState,
@@ -201,7 +201,7 @@ class ReconcileReader:
 
     def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Chunk]:
         if comparison.held:
-            self._known = set(self._bronze.living(self._realm_id, self.plan.entity))
+            self._known = set(self._bronze.live_ids(self._realm_id, self.plan.entity))
         if comparison.counted == 0 and self._known and self.plan.entity.identified:
             self.queries.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted

@@ -24,11 +24,12 @@ from ledgerguard_pipeline.errors import (
     RightsInDoubt,
 )
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
+from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.queries.cdc import Outcome, nothing_known, read_changes
-from ledgerguard_pipeline.ingestion.queries.split_batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
 from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept
-from ledgerguard_pipeline.qbo.answers.values import Changes, Page
+from ledgerguard_pipeline.qbo.answers.cdc import Changes
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH, MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize

@@ -84,7 +84,7 @@ class WithoutQuery:
     def _whole(self, outcome: EntityChanges, comparison: CountComparison) -> Chunk:
         self._queries.note_without_query()
         met = {record.id for record in outcome.records}
-        held = self._bronze.living(self._realm_id, self._plan.entity) if self._held else ()
+        held = self._bronze.live_ids(self._realm_id, self._plan.entity) if self._held else ()
         rest = self._queries.one_by_one(sorted(set(held) - met), outcome.time)
         comparison.note = (
             f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "

@@ -13,8 +13,8 @@ import msgspec
 from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in, renewable
+from ledgerguard_pipeline.qbo.answers.pages import Page, total_of
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of
-from ledgerguard_pipeline.qbo.answers.values import Page
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Source
 
@@ -93,18 +93,6 @@ def read_batch_items(
                 )
             )
     return outcomes, rows
-
-
-def total_of(group: Members) -> int:
-    """The ``totalCount`` of a counting statement.
-
-    Raises:
-        ValueError: there is none.
-    """
-    try:
-        return msgspec.json.decode(group["totalCount"], type=int)
-    except (KeyError, msgspec.MsgspecError):
-        raise ValueError("it holds no totalCount") from None
 
 
 def batch_items(answer: Answer, members: Members) -> dict[str, Members]:

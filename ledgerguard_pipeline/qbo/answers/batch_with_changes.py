@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_items
-from ledgerguard_pipeline.qbo.answers.cdc import read_batch_changes
+from ledgerguard_pipeline.qbo.answers.cdc import Changes, read_batch_changes
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
-from ledgerguard_pipeline.qbo.answers.values import Changes, Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.queries.statement import Query
 
 

@@ -7,7 +7,8 @@ count, so only rows are counted here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from ledgerguard_pipeline.entities import EntityType
@@ -16,12 +17,41 @@ from ledgerguard_pipeline.qbo.answers.batch import batch_item, batch_items
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
-from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.queries.read_requests import CHANGES_ITEM
-from ledgerguard_pipeline.values import Source
+from ledgerguard_pipeline.values import Record, Reject, Source
 
 REACH_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeGroup:
+    """What changed in one type; ``fault`` is set where Intuit failed just this type."""
+
+    entity: EntityType
+    records: list[Record]
+    tombstones: list[Record]
+    rejects: list[Reject]
+    fault: QBOAPIError | None = None
+
+    @property
+    def rows(self) -> int:
+        """All objects Intuit put into the group."""
+        return len(self.records) + len(self.tombstones) + len(self.rejects)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One change-data-capture answer, by entity name; every requested type has a group.
+
+    ``capped`` means the answer may be cut at Intuit's 1000 objects: tombstones come last in a
+    group, so deletes are what a cut loses first. ``time`` is the server's (UTC).
+    """
+
+    groups: Mapping[str, ChangeGroup]
+    time: datetime
+    request_id: str | None
+    capped: bool
 
 
 def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, int]:

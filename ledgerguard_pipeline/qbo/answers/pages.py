@@ -1,13 +1,56 @@
-"""Answers to one statement or one read: a page, a count, or a single object."""
+"""What comes back for one statement or one read: a page, a count, or a single object."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import NotFound
-from ledgerguard_pipeline.qbo.answers.batch import total_of
+from ledgerguard_pipeline.errors import NotFound, QBOAPIError
 from ledgerguard_pipeline.qbo.answers.envelope import Answer
-from ledgerguard_pipeline.qbo.answers.values import Page
-from ledgerguard_pipeline.values import Record, Source
+from ledgerguard_pipeline.qbo.answers.payload import Members
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
+from ledgerguard_pipeline.values import Record, Reject, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one statement. ``rows`` counts all of them, ``rejects`` included.
+
+    ``time`` is the server's own time of the answer (UTC), ``bytes`` the size of its body,
+    ``limit`` how many rows were asked for in the end; None where it is as many as at first.
+    """
+
+    entity: EntityType
+    records: list[Record]
+    rejects: list[Reject]
+    rows: int
+    time: datetime
+    request_id: str | None
+    bytes: int
+    limit: int | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more rows than these."""
+        return self.rows >= (self.limit or MAX_ROWS)
+
+
+class Counts(dict[str, "int | QBOAPIError"]):
+    """Objects per entity name, or the fault that kept one from being counted.
+
+    ``time`` is the server's time (UTC) before which all counts were taken.
+    """
+
+    def __init__(
+        self, counts: Mapping[str, int | QBOAPIError], time: datetime, request_id: str | None
+    ) -> None:
+        super().__init__(counts)
+        self.time = time
+        self.request_id = request_id
 
 
 def read_page(answer: Answer, entity: EntityType) -> tuple[Page, int]:
@@ -41,6 +84,18 @@ def read_count(answer: Answer) -> tuple[int, int]:
         return total_of(members), 0
     except ValueError as error:
         raise answer.unreadable(str(error)) from None
+
+
+def total_of(group: Members) -> int:
+    """The ``totalCount`` of a counting statement.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return msgspec.json.decode(group["totalCount"], type=int)
+    except (KeyError, msgspec.MsgspecError):
+        raise ValueError("it holds no totalCount") from None
 
 
 def read_link(answer: Answer) -> tuple[str, int]:

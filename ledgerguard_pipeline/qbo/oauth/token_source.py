@@ -103,24 +103,24 @@ class MemoryTokens:
         self._on_refresh = on_refresh
         self._lock = threading.RLock()  # on_refresh may ask for the tokens
         self._held: dict[RealmId, _Held] = {}
-        self._unplaced: _Held | None = None
+        self._unassigned: _Held | None = None
 
     def put(self, realm: RealmId | None, grant: Grant, expiries: Expiries | None = None) -> None:
         """Use these tokens from now on, and nothing of what was held before.
 
-        Without a company they wait for ``place``. ``expiries`` are known better than the
+        Without a company they wait for ``assign``. ``expiries`` are known better than the
         grant's lifetimes tell, where given.
         """
         with self._lock:
             if realm is None:
-                self._unplaced = self._hold(None, grant, grant.refresh_token, expiries)
+                self._unassigned = self._hold(None, grant, grant.refresh_token, expiries)
             else:
                 self._put(realm, grant, grant.refresh_token, expiries)
 
-    def index(self, realm: RealmId) -> None:
+    def assign(self, realm: RealmId) -> None:
         """Let tokens that came without a company be this one's."""
         with self._lock:
-            waiting, self._unplaced = self._unplaced, None
+            waiting, self._unassigned = self._unassigned, None
             if waiting is not None:
                 access = replace(waiting.access, realm_id=realm, version=self._next(realm))
                 self._held[realm] = replace(waiting, access=access)
@@ -132,7 +132,7 @@ class MemoryTokens:
             ReauthorizationRequired: nothing is.
         """
         with self._lock:
-            held = self._unplaced if realm is None else self._held.get(realm)
+            held = self._unassigned if realm is None else self._held.get(realm)
             if held is None:
                 raise _nothing_held(realm)
             return _token_set(realm, held)

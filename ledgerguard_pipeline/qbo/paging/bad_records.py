@@ -22,7 +22,7 @@ from datetime import datetime
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import IngestionError, PoisonPage
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.paging.page_walk import Fetch
 from ledgerguard_pipeline.qbo.queries.statement import BEYOND
 from ledgerguard_pipeline.values import Reject, Source

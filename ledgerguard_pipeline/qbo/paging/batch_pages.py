@@ -12,7 +12,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     RequestRejected,
 )
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.queries.custom_fields import (
     HONOURED,
     REFUSED,

@@ -36,7 +36,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ledgerguard_pipeline.errors import IngestionError, RequestRejected
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject
 

@@ -29,7 +29,7 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
 )
 from ledgerguard_pipeline.qbo.answers.fault_rules import PROCESSING_ERROR, TOO_BIG
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.bad_records import blame_a_record, isolated
 from ledgerguard_pipeline.qbo.paging.order_ladder import UNORDERED, Form, Ladder

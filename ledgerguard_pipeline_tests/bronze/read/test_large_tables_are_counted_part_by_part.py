@@ -28,17 +28,17 @@ def test_parts_add_up_to_the_whole(store: BronzeStore, monkeypatch: pytest.Monke
     store.commit([load(*(record(str(number)) for number in range(40)))])
     store.commit([load(record("7", updated=5), tombstone("8", updated=6, read=200), id="load-2")])
     store.commit([load(record("1"), record("2"), realm=OTHER_REALM, id="load-3")])
-    (whole,) = audit(store, RealmId(REALM), [INVOICE]).values()
+    (whole,) = audit(store.workspace, RealmId(REALM), [INVOICE]).values()
     counted = store.counts(), store.counts(REALM)
     together = audit_many(store.workspace, {RealmId(REALM): [INVOICE]})[RealmId(REALM)]
-    held = store.company_counts.of(REALM).living
+    held = store.company_counts.of(REALM).live
     assert (held, together["Invoice"].stored) == ({"Invoice": 39}, 39)
     assert (whole.stored, whole.duplicates, counted) == (39, 0, ({"Invoice": 41}, {"Invoice": 39}))
     monkeypatch.setattr(counts, "SLICE_ROWS", 10)
     assert len(counts.slices(42)) == 5
-    assert audit(store, RealmId(REALM), [INVOICE]) == {"Invoice": whole}
+    assert audit(store.workspace, RealmId(REALM), [INVOICE]) == {"Invoice": whole}
     assert (store.counts(), store.counts(REALM)) == counted
-    assert store.company_counts.of(REALM).living == held
+    assert store.company_counts.of(REALM).live == held
     assert audit_many(store.workspace, {RealmId(REALM): [INVOICE]}) == {RealmId(REALM): together}
 
 
@@ -71,5 +71,5 @@ def test_a_surplus_row_is_found_in_parts_too(
         )
     for rows in (1_000, 5):
         monkeypatch.setattr(counts, "SLICE_ROWS", rows)
-        (found,) = audit(store, RealmId(REALM), [INVOICE]).values()
+        (found,) = audit(store.workspace, RealmId(REALM), [INVOICE]).values()
         assert (found.stored, found.duplicates) == (21, 1)

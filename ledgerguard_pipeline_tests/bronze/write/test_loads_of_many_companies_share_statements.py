@@ -127,7 +127,7 @@ def test_two_loads_of_one_type_in_a_commit_are_written_one_after_the_other(
         [load(record("1"), id="a"), load(newer, id="b"), load(newer, id="c")]
     )
     assert (first.written, second.written, third.written, third.unchanged) == (1, 1, 0, 1)
-    assert (first.living, second.living, second.updated) == (1, 0, 1)
+    assert (first.live_delta, second.live_delta, second.updated) == (1, 0, 1)
     (row,) = store.sql("SELECT count(*), count(DISTINCT loaded_at) FROM invoice").rows
     assert row == (2, 2)
 
@@ -153,7 +153,7 @@ def test_audits_of_companies_together_are_those_of_each_alone(path: Path) -> Non
     every: list[EntityType | DerivedEntity] = [*map(entity_type, (*TYPES, "Vendor")), *DERIVED]
     found = audit_many(store.workspace, dict.fromkeys(realms, every))
     for realm in realms:
-        alone = audit(store, realm, every)
+        alone = audit(store.workspace, realm, every)
         for name, expected in alone.items():
             one = found[realm][name]
             assert (one.stored, one.duplicates, one.quarantined, one.doubled) == (

@@ -37,7 +37,7 @@ def rows(store: BronzeStore) -> list[object]:
 
 
 def doubled(store: BronzeStore) -> int:
-    return audit(store, RealmId(REALM), [INVOICE])["Invoice"].doubled
+    return audit(store.workspace, RealmId(REALM), [INVOICE])["Invoice"].doubled
 
 
 @pytest.mark.parametrize(

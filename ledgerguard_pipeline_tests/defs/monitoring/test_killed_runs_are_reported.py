@@ -10,8 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ledgerguard_pipeline.control.leases.keep_run_alive import run_alive
-from ledgerguard_pipeline.control.leases.run_heartbeats import BEAT_SECONDS
+from ledgerguard_pipeline.control.leases.run_heartbeats import BEAT_SECONDS, run_alive
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
 from ledgerguard_pipeline.defs.monitoring import lost_runs_sensor

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import PoisonPage
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.values import Record, Source, State
 
 INVOICE = entity_type("Invoice")

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
 from ledgerguard_pipeline.errors import PoisonPage
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.paging.bad_records import salvaging
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer

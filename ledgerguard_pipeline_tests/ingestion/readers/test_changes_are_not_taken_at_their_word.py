@@ -22,7 +22,8 @@ from ledgerguard_pipeline.ingestion.queries.cdc import (
     Outcome,
     read_changes,
 )
-from ledgerguard_pipeline.qbo.answers.values import ChangeGroup, Changes, Page
+from ledgerguard_pipeline.qbo.answers.cdc import ChangeGroup, Changes
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import RealmId, Record, Source, State

@@ -71,7 +71,7 @@ def test_those_behind_the_first_share_a_read_and_each_gets_its_own(store: Bronze
     slow = Slow(store)
     held = [each.result() for each in slow.ask()]
     assert slow.reads == 2
-    assert [each.living for each in held] == [
+    assert [each.live for each in held] == [
         {},
         {"Invoice": 1},
         {"Invoice": 2, "Customer": 1},
@@ -87,13 +87,13 @@ def test_a_read_that_fails_fails_for_all_of_them_and_the_next_one_is_made(
     slow = Slow(store)
     slow.error = BronzeBusy("held by another process")
     done = slow.ask()
-    assert done[0].result().living == {}
+    assert done[0].result().live == {}
     assert all(each.exception() is slow.error for each in done[1:])
     slow.error = None
-    assert slow.counts.of(REALMS[1]).living == {"Invoice": 1}
+    assert slow.counts.of(REALMS[1]).live == {"Invoice": 1}
 
 
 def test_it_counts_as_a_question_for_one_company_does(store: BronzeStore) -> None:
     for realm in REALMS:
-        living = store.company_counts.of(realm).living
+        living = store.company_counts.of(realm).live
         assert living == {name: count for name, count in store.counts(realm).items() if count}

@@ -269,7 +269,7 @@ def test_what_cannot_be_repaired_is_a_reason_of_health_until_it_is(
 
     def one_less_together(shared: CompanyCounts, realm: str) -> Held:
         held = together(shared, realm)
-        return replace(held, living=less(held.living))
+        return replace(held, live=less(held.live))
 
     with monkeypatch.context() as miscounted:
         miscounted.setattr(BronzeStore, "counts", one_less)

@@ -10,7 +10,7 @@ import pytest
 from ledgerguard_pipeline.entities import EntityType, entity_type, entity_types
 from ledgerguard_pipeline.ingestion.readers import full_load
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.qbo.answers.values import Changes
+from ledgerguard_pipeline.qbo.answers.cdc import Changes
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.first_loads import Loaded

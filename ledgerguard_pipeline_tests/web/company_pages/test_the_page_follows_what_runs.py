@@ -6,7 +6,7 @@ import pytest
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.company_state.sync_state import Committed
-from ledgerguard_pipeline.control.leases.sync_lease import sync_lease
+from ledgerguard_pipeline.control.leases.sql_store import sync_lease
 from ledgerguard_pipeline.errors import FailureKind
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.health.company_status import read_statuses

@@ -1,4 +1,4 @@
-"""The control plane's SQLite file: made for its owner only, and then left to SQLite alone."""
+"""Folders and files that nobody else on this machine may look into."""
 
 from __future__ import annotations
 
@@ -7,9 +7,24 @@ from pathlib import Path
 
 from ledgerguard_pipeline.errors import ConfigurationError
 
+MODE = 0o700
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and whatever is missing above it; what is there already stays as it is.
+
+    ``Path.mkdir`` gives its mode to the last folder only and leaves those above open to others.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=MODE, exist_ok=True)
+    folder.mkdir(mode=MODE, exist_ok=True)
+
 
 def make_private_file(path: Path) -> None:
-    """Make the file where there is none, for its owner only.
+    """Make the control plane's SQLite file where there is none, for its owner only.
 
     One that exists is not opened, not even to look: closing it would take every lock that this
     process holds on it, whoever of it did the locking (POSIX). SQLite's other connections would

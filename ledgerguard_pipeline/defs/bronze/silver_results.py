@@ -1,4 +1,7 @@
-"""Silver's checks after a load: judged once per company, when everything it brought is there.
+"""Silver's share of a load: what is recorded of it, and its checks.
+
+Silver was written with Bronze, so its materializations are recorded with it. Its checks are judged
+once per company, when everything the load brought is there.
 
 An invoice may be loaded before its customer, so references are looked at when the last step of a
 company is over. A company that has nothing new is not looked at. As with Bronze's checks every
@@ -16,6 +19,7 @@ from dagster._core.execution.context.system import StepExecutionContext
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault, Judged
 from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, KnownChecks, ReportedCheck, noted
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import silver_key
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.ingestion.results import EntityResult
@@ -110,3 +114,28 @@ def tell(
         entity = entity_type(name)
         for each in reported(entity, faults):
             DagsterEvent.asset_check_evaluation(step, each.evaluation(silver_key(entity)))
+
+
+def silver_materializations(
+    result: EntityResult | None, names: CompanyNames
+) -> list[dg.AssetMaterialization]:
+    """The materialization of an entity's Silver, if the load changed anything.
+
+    ``names`` are those of the companies.
+
+    For companies whose Silver is level with Bronze (``BronzeStore.followed``) only: Silver that
+    failed was logged, and the next commit makes up for it.
+    """
+    if result is None or not result.written + result.deleted:
+        return []
+    return [
+        dg.AssetMaterialization(
+            silver_key(entity_type(result.entity)),
+            partition=result.realm_id,
+            metadata={
+                **names.metadata(str(result.realm_id), result.entity),
+                "objects written": dg.MetadataValue.int(result.written),
+                "objects removed": dg.MetadataValue.int(result.deleted),
+            },
+        )
+    ]

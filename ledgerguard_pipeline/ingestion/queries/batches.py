@@ -1,4 +1,7 @@
-"""Batches that fall apart: what fails as a whole is asked for piece by piece.
+"""Batches: filled with as few calls as possible, and asked for piece by piece where they fail.
+
+Each is filled below what Intuit hands out in one answer. Whether the ceiling of 1000 objects holds
+per item of a batch or per answer is not documented; filled this way it does not matter.
 
 One type of a batch, or its size, can be the reason why all of it is refused or takes too long.
 None of the others may be dragged along. What fails inside a batch with a failure that may pass is
@@ -7,7 +10,8 @@ asked for once more in a call of its own, where it is repeated as any call is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -21,12 +25,32 @@ from ledgerguard_pipeline.errors import (
     Transient,
 )
 from ledgerguard_pipeline.qbo.answers.fault_rules import TOO_BIG
-from ledgerguard_pipeline.qbo.answers.values import Page
+from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.intuit_limits import MAX_BATCH, ROWS_PER_BATCH
 from ledgerguard_pipeline.qbo.queries.statement import Query
+
+T = TypeVar("T")
 
 ONE_OF_THEM = (RequestRejected, PoisonPage, FeatureUnavailable, AccessDenied)
 """Refusals of a whole call that one of the types in it may be the reason of."""
+
+
+def packed(items: Sequence[T], rows: Callable[[T], int]) -> list[list[T]]:
+    """The items in batches, first fit, largest first; ``rows`` is how many an item may bring.
+
+    An item that alone exceeds a batch gets one of its own.
+    """
+    batches: list[tuple[int, list[T]]] = []
+    for weight, item in sorted(((rows(item), item) for item in items), key=lambda each: -each[0]):
+        for at, (filled, members) in enumerate(batches):
+            if filled + weight <= ROWS_PER_BATCH and len(members) < MAX_BATCH:
+                members.append(item)
+                batches[at] = (filled + weight, members)
+                break
+        else:
+            batches.append((weight, [item]))
+    return [members for _, members in batches]
 
 
 def prove_answering(client: QBOClient, error: QBOAPIError) -> None:
