@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as made_up
 
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
@@ -43,6 +45,10 @@ def _refuse_the_internet(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_the_internet)
+
+# How long it takes to make up an input depends on what else the machine does.
+made_up.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+made_up.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -192,7 +192,9 @@ def test_a_state_ends_after_ten_minutes(client: QBOClient, clock: DrivenClock) -
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.text())
 def test_a_forged_state_is_refused_before_anything_is_sent(

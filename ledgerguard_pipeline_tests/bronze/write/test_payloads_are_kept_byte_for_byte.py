@@ -54,7 +54,9 @@ def test_very_deep_nesting_is_stored_and_its_row_still_appears_in_frames(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     notes=st.lists(st.text(max_size=40), min_size=1, max_size=20),
