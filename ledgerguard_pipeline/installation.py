@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.control.company_state.idle_notes import IdleNotes
     from ledgerguard_pipeline.health.company_status import CompanyStatus
     from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
-    from ledgerguard_pipeline.ingestion.recorder import Recorder
+    from ledgerguard_pipeline.ingestion.recorder import Kept, Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
     from ledgerguard_pipeline.ingestion.sweep_recorder import Known, SweepRecorder
     from ledgerguard_pipeline.storage import LayeredStore
@@ -288,16 +288,7 @@ class Installation(Closing):
         """Keeps the record of a company of a sweep together with the others."""
         from ledgerguard_pipeline.ingestion.sweep_recorder import SweepRecorder
 
-        return SweepRecorder(
-            self.control.companies,
-            self.control.sync_states,
-            self.control.budget,
-            self.bronze,
-            realm_id,
-            self.settings.ledgerguard_snapshot,
-            known=known,
-            notes=notes,
-        )
+        return SweepRecorder(self._kept(realm_id), known, notes)
 
     def transport(self, *, connections: int, silence_seconds: float) -> Transport:
         """Connections for many companies, which all live on the same hosts.
@@ -332,11 +323,15 @@ class Installation(Closing):
     def _recorder(self, realm_id: RealmId) -> Recorder:
         from ledgerguard_pipeline.ingestion.recorder import InstallationRecorder
 
-        control = self.control
-        return InstallationRecorder(
-            control.companies,
-            control.sync_states,
-            control.budget,
+        return InstallationRecorder(self._kept(realm_id))
+
+    def _kept(self, realm_id: RealmId) -> Kept:
+        from ledgerguard_pipeline.ingestion.recorder import Kept
+
+        return Kept(
+            self.control.companies,
+            self.control.sync_states,
+            self.control.budget,
             self.bronze,
             realm_id,
             copy=self.settings.ledgerguard_snapshot,

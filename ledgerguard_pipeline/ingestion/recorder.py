@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -100,26 +101,30 @@ class Recorder:
         """Everything is committed: whoever reads a copy may have a new one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One company, and the stores that its record is kept in; ``copy`` is a snapshot to renew."""
+
+    companies: CompanyStore
+    sync_states: SyncStates
+    budget: CallBudget
+    storage: BronzeStore
+    realm_id: RealmId
+    copy: Path | None = None
+
+
 class InstallationRecorder(Recorder):
     """Keeps the record of one company in the control plane."""
 
     remembers = True
 
-    def __init__(
-        self,
-        companies: CompanyStore,
-        sync_states: SyncStates,
-        budget: CallBudget,
-        storage: BronzeStore,
-        realm_id: RealmId,
-        copy: Path | None = None,
-    ) -> None:
-        self._companies = companies
-        self._sync_states = sync_states
-        self._budget = budget
-        self._storage = storage
-        self._realm_id = realm_id
-        self._copy = None if copy is None else RenewedCopy(storage, copy)
+    def __init__(self, kept: Kept) -> None:
+        self._companies = kept.companies
+        self._sync_states = kept.sync_states
+        self._budget = kept.budget
+        self._storage = kept.storage
+        self._realm_id = kept.realm_id
+        self._copy = None if kept.copy is None else RenewedCopy(kept.storage, kept.copy)
 
     def require_budget(self, what: str) -> None:
         self._budget.require(what)

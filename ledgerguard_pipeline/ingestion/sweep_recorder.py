@@ -6,17 +6,14 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
 from ledgerguard_pipeline.control.company_state.idle_notes import Idle, IdleNotes
 from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
-from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.failure import Failure
-from ledgerguard_pipeline.ingestion.recorder import InstallationRecorder, Restored
+from ledgerguard_pipeline.ingestion.recorder import InstallationRecorder, Kept, Restored
 from ledgerguard_pipeline.values import RealmId
 
 AT_ONCE = 500
@@ -77,19 +74,8 @@ class KnownCompanies:
 class SweepRecorder(InstallationRecorder):
     """Keeps the record of one company of a sweep, in common with the others while it is idle."""
 
-    def __init__(
-        self,
-        companies: CompanyStore,
-        sync_states: SyncStates,
-        budget: CallBudget,
-        storage: BronzeStore,
-        realm_id: RealmId,
-        copy: Path | None = None,
-        *,
-        known: Known,
-        notes: IdleNotes,
-    ) -> None:
-        super().__init__(companies, sync_states, budget, storage, realm_id, copy)
+    def __init__(self, kept: Kept, known: Known, notes: IdleNotes) -> None:
+        super().__init__(kept)
         self._known = known
         self._notes = notes
         self._answered: tuple[float, bool] | None = None

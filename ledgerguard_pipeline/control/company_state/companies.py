@@ -188,7 +188,7 @@ class CompanyStore:
             durable=False,
             last_success_at=now,
             response_time_ms=response_time_ms,
-            **_failed(None),
+            **NO_ERROR,
         )
 
     def stumble(self, realm: RealmId, error: Failure | str) -> None:
@@ -238,6 +238,10 @@ def _failed(error: Failure | str | None) -> dict[str, str | None]:
         "error_kind": None if failure is None else failure.kind,
         "error_name": None if failure is None else failure.name or None,
     }
+
+
+NO_ERROR = _failed(None)
+"""The columns of a company whose last call worked."""
 
 
 def _company(row: RowMapping) -> Company:

@@ -9,13 +9,14 @@ company after the sweep stays.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
+from ledgerguard_pipeline.control.company_state.companies import NO_ERROR, ConnectionStatus
 from ledgerguard_pipeline.control.company_state.sync_state import NO_FAILURE
 from ledgerguard_pipeline.control.storage.call_slots import failing, recent_slots
 from ledgerguard_pipeline.control.storage.database import Database
@@ -76,7 +77,7 @@ class IdleNotes:
             with self._database.write(f"idle:{self._environment}", durable=False) as connection:
                 self._up_to_date(connection, waiting)
                 now = self._database.now(connection)
-                self._answering(connection, [idle for idle, _ in waiting.values()], now)
+                self._answering(connection, waiting, now)
         except ControlError as error:
             _log.warning("sync_states_not_written", realms=[*waiting][:10], reason=error.message)
 
@@ -105,26 +106,37 @@ class IdleNotes:
                     rows = [key | {"entity": name, "last_sync_at": at} for name in sorted(entities)]
                     connection.execute(self._database.insert_new(states), rows)
 
-    def _answering(self, connection: Connection, idle: Sequence[Idle], now: datetime) -> None:
+    def _answering(
+        self,
+        connection: Connection,
+        waiting: Mapping[RealmId, tuple[Idle, datetime]],
+        now: datetime,
+    ) -> None:
+        failed_since = exists().where(
+            states.c.environment == self._environment,
+            states.c.realm_id == bindparam("b_realm"),
+            states.c.failed_at > bindparam("b_at"),
+        )
         connection.execute(
             update(companies)
             .where(
                 companies.c.environment == self._environment,
                 companies.c.realm_id == bindparam("b_realm"),
+                # One that was disconnected or refused meanwhile keeps its reason.
+                companies.c.status == ConnectionStatus.CONNECTED.value,
+                ~failed_since,
             )
-            .values(
-                last_success_at=now,
-                response_time_ms=bindparam("b_took"),
-                last_error=None,
-                error_kind=None,
-                error_name=None,
-            ),
-            [{"b_realm": each.realm_id, "b_took": each.response_time_ms} for each in idle],
+            .values(last_success_at=now, response_time_ms=bindparam("b_took"), **NO_ERROR),
+            [
+                {"b_realm": realm, "b_at": at, "b_took": idle.response_time_ms}
+                for realm, (idle, at) in waiting.items()
+            ],
         )
+        recovered = [realm for realm, (idle, _) in waiting.items() if idle.recovered]
         recent = (
             call_slots.c.environment == self._environment,
             call_slots.c.slot.in_(recent_slots(now)),
-            call_slots.c.realm_id.in_([each.realm_id for each in idle if each.recovered]),
+            call_slots.c.realm_id.in_(recovered),
             failing(),
         )
         if connection.execute(select(call_slots.c.slot).where(*recent).limit(1)).first():

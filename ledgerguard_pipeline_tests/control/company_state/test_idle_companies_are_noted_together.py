@@ -70,6 +70,26 @@ def test_a_failure_that_was_noted_meanwhile_stays(plane: ControlPlane, clock: Fa
     assert other["Bill"].last_sync_at == clock.now() - timedelta(seconds=1)
 
 
+def test_a_company_that_failed_meanwhile_keeps_its_reason(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    notes = _connected(plane, clock, REALMS[:3])
+    for realm in REALMS[:3]:
+        notes.add(Idle(realm, ENTITIES, 120.0))
+    clock.advance(0.5)
+    plane.sync_states.ended(REALMS[0], failed={"Bill": "refused"})
+    plane.companies.stumble(REALMS[0], "refused")
+    plane.companies.put(
+        Company(
+            REALMS[1], plane.environment, "Books", ConnectionStatus.NEEDS_REAUTH, clock.now(),
+            last_error="Intuit ended the grant.",
+        )
+    )  # fmt: skip
+    notes.flush()
+    reasons = {each.realm_id: each.last_error for each in plane.companies.list()}
+    assert [reasons[realm] for realm in REALMS[:3]] == ["refused", "Intuit ended the grant.", None]
+
+
 def test_a_type_that_has_no_state_yet_gets_one(plane: ControlPlane, clock: FakeClock) -> None:
     notes = _connected(plane, clock, REALMS[:1])
     notes.add(Idle(REALMS[0], ENTITIES | {"Budget"}, 120.0))
