@@ -42,6 +42,7 @@ from ledgerguard_pipeline.defs.partitions import cell_partitions
 from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
 from ledgerguard_pipeline.defs.run_context import open_control
 from ledgerguard_pipeline.defs.scheduling.event_wait import await_due
+from ledgerguard_pipeline.defs.scheduling.first_loads import FirstLoads
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
 from ledgerguard_pipeline.defs.scheduling.schedules import (
     build_nightly_schedules,
@@ -142,6 +143,7 @@ def _definitions(settings: Settings) -> dg.Definitions:
                 connected_companies,
                 policy,
                 SweepTimes(entities, policy, left_out_now),
+                first_loads=FirstLoads(entities, open_control),
             ),
             build_sync_request_sensor(jobs, cells, entities, connected_companies, open_control),
             build_lost_runs_sensor(open_control),

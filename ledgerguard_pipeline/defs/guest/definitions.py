@@ -43,6 +43,7 @@ from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
 from ledgerguard_pipeline.defs.partitions import partitions_of
 from ledgerguard_pipeline.defs.reports.assets import build_report_assets, build_reports_job
 from ledgerguard_pipeline.defs.run_context import open_control
+from ledgerguard_pipeline.defs.scheduling.first_loads import FirstLoads
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import build_new_company_sensor
 from ledgerguard_pipeline.defs.scheduling.schedules import (
     build_nightly_schedules,
@@ -228,7 +229,12 @@ def _automation(
         ],
         sensors=[
             build_new_company_sensor(
-                jobs, cells, connected_companies, policy, SweepTimes(kept, policy, left_out_now)
+                jobs,
+                cells,
+                connected_companies,
+                policy,
+                SweepTimes(kept, policy, left_out_now),
+                first_loads=FirstLoads(kept, open_control),
             ),
             build_lost_runs_sensor(open_control),
             build_check_sensor(kept, open_control, typed),

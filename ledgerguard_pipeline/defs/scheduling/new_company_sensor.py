@@ -1,6 +1,6 @@
 """Noticing a company that was just connected, and sweeping the companies where they are many.
 
-Decision 78 in docs/decisions.md.
+Decisions 78 and 95 in docs/decisions.md.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.due_sweeps import Due, SweepTimes
@@ -17,12 +18,12 @@ from ledgerguard_pipeline.defs.fleet.shards import (
     SweepPolicy,
     SweepTask,
     request_sweep,
-    shard_of,
     shards_of,
     sweeps_under_way,
 )
 from ledgerguard_pipeline.defs.jobs import Jobs
 from ledgerguard_pipeline.defs.partitions import current_cell, known_realms, realm_partitions
+from ledgerguard_pipeline.defs.scheduling.first_loads import FirstLoads, Served, launched, texts
 from ledgerguard_pipeline.defs.site import at_site, current_site
 
 KEYS_AT_ONCE = 500
@@ -36,12 +37,14 @@ def build_new_company_sensor(
     policy: SweepPolicy | None = None,
     sweeps: SweepTimes | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    first_loads: FirstLoads | None = None,
 ) -> dg.SensorDefinition:
     """Adds a newly connected company to the grid and launches its first load.
 
     The cursor remembers which connection of each company was served. Should it be lost, the run
     key, which names that connection too, keeps the load from being launched twice. A first load
-    that fails is taken up by the schedules: what was never loaded is walked in full by any sync.
+    whose run is over while ``first_loads`` calls it incomplete is launched again, three times;
+    then the schedules take it up: what was never loaded is walked in full by any sync.
 
     Many companies are loaded by sweeps, which find out themselves which were never loaded; then
     the cursor only tells whether the connections are the ones that were served. Then this sensor
@@ -60,34 +63,42 @@ def build_new_company_sensor(
     @at_site
     def new_company(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         by_realm = {str(company.realm_id): company for company in companies()}
-        connected = {realm: each.connected_at.isoformat() for realm, each in by_realm.items()}
-        if not connected:
+        if not by_realm:
             return dg.SkipReason("No company is connected.")
         known = set(known_realms(context.instance))
-        missing = [realm for realm in connected if realm not in known]
-        if len(connected) > policy.above:
-            served = read_cursor(context.cursor)
+        missing = [realm for realm in by_realm if realm not in known]
+        served = read_cursor(context.cursor)
+        if len(by_realm) > policy.above:
             busy = sweeps_under_way(context.instance)
             due = Due({}) if sweeps is None else sweeps.due(clock.now(), served, busy)
             for note in due.notes:
                 context.log.info(note)
-            return _by_sweeps(connected, missing, policy.shards, served, busy, due)
-        served = read_cursor(context.cursor)
-        fresh = [realm for realm, since in connected.items() if served.get(realm) != since]
-        if not fresh and not missing:
+            digests = _digests(by_realm.values(), policy.shards)
+            before = {name: Served.read(served.get(name)) for name in digests}
+            loads = launched(before, digests, busy)
+            if first_loads is not None:
+                loads |= first_loads.of_shards(context.instance, before, loads, by_realm.values())
+            return _by_sweeps(missing, digests, loads, served, due)
+        connected = {realm: each.connected_at.isoformat() for realm, each in by_realm.items()}
+        before = {realm: Served.read(served.get(realm)) for realm in connected}
+        loads = launched(before, connected)
+        if first_loads is not None:
+            loads |= first_loads.of_companies(context.instance, before, by_realm)
+        if loads == before and not missing:
             return _NOTHING_NEW
         return dg.SensorResult(
             dynamic_partitions_requests=add_requests(missing),
             run_requests=[
                 dg.RunRequest(
-                    run_key=f"first-load:{realm}:{connected[realm]}",
+                    run_key=f"first-load:{realm}:{load.key}",
                     job_name=jobs.all.name,
                     partition_key=current_cell(cells, realm),
                     tags=company_tags(by_realm[realm]),
                 )
-                for realm in fresh
+                for realm, load in loads.items()
+                if load.begins_after(before[realm])
             ],
-            cursor=json.dumps(served | connected, sort_keys=True),
+            cursor=json.dumps(served | texts(loads), sort_keys=True),
         )
 
     return new_company
@@ -97,39 +108,29 @@ _NOTHING_NEW = dg.SkipReason("Every connected company has its partitions and its
 
 
 def _by_sweeps(
-    connected: Mapping[str, str],
     missing: Sequence[str],
-    shards: int,
+    digests: Mapping[str, str],
+    loads: Mapping[str, Served],
     served: Mapping[str, str],
-    busy: Collection[str],
     due: Due,
 ) -> dg.SensorResult | dg.SkipReason:
     """One run per shard that has a connection nobody served yet; shards at work come later."""
-    now = {
-        shard.name: _digest(connected, shard.number, shards)
-        for shard in shards_of(SweepTask.FIRST, shards)
-    }
-    changed = [
-        shard
-        for shard in shards_of(SweepTask.FIRST, shards)
-        if now[shard.name] != served.get(shard.name)
-    ]
+    before = {name: Served.read(served.get(name)) for name in digests}
+    waiting = any(loads[name].what != digest for name, digest in digests.items())
     times = {name: at for name, at in served.items() if name in due.served}
-    if not changed and not missing and times == due.served:
+    if loads == before and not waiting and not missing and times == due.served:
         return _NOTHING_NEW
-    first = [shard for shard in changed if shard.name not in busy]
-    kept = {name: digest for name, digest in served.items() if name in now}
-    loaded = {shard.name: now[shard.name] for shard in first}
     return dg.SensorResult(
         dynamic_partitions_requests=add_requests(missing),
         run_requests=[
             *(
-                request_sweep(shard, f"{shard.name}:{now[shard.name]}", named=True)
-                for shard in first
+                request_sweep(shard, f"{shard.name}:{loads[shard.name].key}", named=True)
+                for shard in shards_of(SweepTask.FIRST, len(digests))
+                if loads[shard.name].begins_after(before[shard.name])
             ),
             *due.requests,
         ],
-        cursor=json.dumps(kept | loaded | due.served, sort_keys=True),
+        cursor=json.dumps(texts(loads) | due.served, sort_keys=True),
     )
 
 
@@ -141,9 +142,14 @@ def add_requests(realms: Sequence[str]) -> list[dg.AddDynamicPartitionsRequest]:
     ]
 
 
-def _digest(connected: Mapping[str, str], shard: int, shards: int) -> str:
-    mine = sorted(item for item in connected.items() if shard_of(item[0], shards) == shard)
-    return hashlib.sha256(json.dumps(mine).encode()).hexdigest()[:16]
+def _digests(companies: Collection[Company], shards: int) -> dict[str, str]:
+    """Which connections each shard of first loads has, in short."""
+    connected = {str(each.realm_id): each.connected_at.isoformat() for each in companies}
+    found = {}
+    for shard in shards_of(SweepTask.FIRST, shards):
+        mine = sorted(item for item in connected.items() if shard.holds(item[0]))
+        found[shard.name] = hashlib.sha256(json.dumps(mine).encode()).hexdigest()[:16]
+    return found
 
 
 def read_cursor(text: str | None) -> dict[str, str]:
