@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import linear_regression
 
+from ledgerguard_pipeline_tests.soak.memory import processes_seen, slopes
 from ledgerguard_pipeline_tests.soak.truth import Difference, Wrong
 from ledgerguard_pipeline_tests.soak.watch import Sample
 
@@ -31,11 +32,6 @@ TIED_OUT = "The books tie out with Intuit's own reports"
 SETTLED = "Stored first: every event that arrived is settled"
 ENDED = "Every process and command does its work once the faults are over"
 FLAT = "Memory does not grow"
-
-_WARM_UP_SECONDS = 300.0
-_JUDGED_SECONDS = 900.0
-"""A slope over less says more about warming up than about leaking."""
-_MB_PER_HOUR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +108,12 @@ class Outcome:
         return "\n".join(lines)
 
 
-def growth(samples: Sequence[Sample]) -> dict[str, float]:
-    """What grew by how much an hour: files and rows in all, memory by service.
-
-    Memory is that of the longest life of each service, without its first minutes.
-    """
+def growth(samples: Sequence[Sample]) -> dict[str, object]:
+    """What grew by how much an hour: files and rows in all, and every process that lived for long."""
     if len(samples) < 3:
         return {}
     times = [each.at for each in samples]
-    found = {
+    found: dict[str, object] = {
         "files, MB an hour": _slope(times, [each.files_bytes / 1e6 for each in samples]),
         "Dagster's storage, MB an hour": _slope(
             times, [each.dagster_bytes / 1e6 for each in samples]
@@ -129,37 +122,16 @@ def growth(samples: Sequence[Sample]) -> dict[str, float]:
             times, [float(each.control_rows) for each in samples]
         ),
     }
-    for name, life in _lives(samples).items():
-        if len(life) >= 3:
-            slope = _slope([at for at, _ in life], [size for _, size in life])
-            found[f"memory of {name}, MB an hour"] = slope
+    judged = slopes(samples)
+    found["processes whose memory was judged"] = f"{len(judged)} of {processes_seen(samples)}"
+    for number, each in enumerate(judged, 1):
+        found[f"memory of {each.service} (process {number})"] = str(each)
     return found
 
 
 def leaking(samples: Sequence[Sample]) -> list[str]:
-    """Services that grew for long enough to say so, by more than a megabyte an hour."""
-    found = []
-    for name, life in _lives(samples).items():
-        if not life or life[-1][0] - life[0][0] < _JUDGED_SECONDS:
-            continue
-        slope = _slope([at for at, _ in life], [size for _, size in life])
-        if slope > _MB_PER_HOUR:
-            found.append(f"{name}: {slope:.1f} MB an hour")
-    return found
-
-
-def _lives(samples: Sequence[Sample]) -> dict[str, list[tuple[float, float]]]:
-    by_process: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for sample in samples:
-        for process, size in sample.memory.items():
-            by_process.setdefault(process, []).append((sample.at, size))
-    longest: dict[str, list[tuple[float, float]]] = {}
-    for (name, _), life in by_process.items():
-        warm = [each for each in life if each[0] >= life[0][0] + _WARM_UP_SECONDS]
-        chosen = warm if len(warm) >= 3 else life
-        if len(chosen) > len(longest.get(name, ())):
-            longest[name] = chosen
-    return longest
+    """Processes that certainly grew by more than a megabyte an hour."""
+    return [f"{each.service}: {each}" for each in slopes(samples) if each.grows]
 
 
 def _slope(times: Sequence[float], values: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from ledgerguard_pipeline_tests.soak.books import Role
@@ -62,11 +62,19 @@ ON_CELERY: dict[str, Share] = {
     "restart_redis": Share(1, 40, 90),
 }
 
+LONG_SECONDS = 1_200.0
+"""A soak as long as that lets every service live through one half of it, to see whether it grows."""
+_FIRST_HALF = frozenset({"kill_daemon", "kill_code", "kill_worker"})
+_SECOND_HALF = frozenset({"kill_web"})
+_ONLY_FIRST_HALF = "crash"
+"""Each takes a minute and kills the code server: half of them are left out instead."""
+
 
 def schedule(seed: int, seconds: float, shares: dict[str, Share] = ROUND) -> list[Step]:
     """The steps of a soak in order; the same for the same arguments.
 
-    A soak that is shorter than a round has all of it as well, at a quicker pace.
+    A soak that is shorter than a round has all of it as well, at a quicker pace. A long one kills
+    each service twice as often in one half, and not in the other.
     """
     steps: list[Step] = []
     rounds = max(1, int(seconds // ROUND_SECONDS))
@@ -79,4 +87,15 @@ def schedule(seed: int, seconds: float, shares: dict[str, Share] = ROUND) -> lis
                 at = round(began + pace * rng.uniform(share.earliest, share.latest), 1)
                 role = share.role or rng.choice(list(Role))
                 steps.append(Step(at, action, role, rng.randrange(1_000_000)))
+    if seconds >= LONG_SECONDS:
+        steps = [half for step in steps for half in _in_its_half(step, seconds)]
     return sorted(step for step in steps if step.at < seconds)
+
+
+def _in_its_half(step: Step, seconds: float) -> list[Step]:
+    if step.action in _FIRST_HALF:
+        return [replace(step, at=round(step.at / 2, 1))]
+    if step.action in _SECOND_HALF:
+        return [replace(step, at=round((seconds + step.at) / 2, 1))]
+    late = step.action == _ONLY_FIRST_HALF and step.at > seconds / 2
+    return [] if late else [step]

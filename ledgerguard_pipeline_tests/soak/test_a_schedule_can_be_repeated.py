@@ -21,6 +21,16 @@ def test_the_shortest_soak_has_every_action() -> None:
             assert all(step.at < seconds for step in steps)
 
 
+def test_every_service_lives_through_one_half_of_half_an_hour() -> None:
+    steps = schedule(3, HALF_HOUR, ON_CELERY)
+    begins = {"kill_web": HALF_HOUR / 2}
+    for name in ("kill_web", "kill_daemon", "kill_code", "kill_worker", "crash"):
+        begin = begins.get(name, 0.0)
+        times = [step.at for step in steps if step.action == name]
+        assert times
+        assert all(begin <= at <= begin + HALF_HOUR / 2 for at in times)
+
+
 def test_half_an_hour_has_more_than_a_hundred_kills() -> None:
     steps = schedule(3, HALF_HOUR)
     assert sum(step.action.startswith("kill_") for step in steps) >= 100
