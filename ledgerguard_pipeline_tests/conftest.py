@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline_tests.first_loads import Loaded
 
+# Where this is set, each process that a test starts compiles all modules again: seconds of CPU.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 OWN_PREFIXES = ("INTUIT_", "LEDGERGUARD_", "DAGSTER_", "AWS_")
 
 
