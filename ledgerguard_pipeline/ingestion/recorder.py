@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
+from ledgerguard_pipeline.bronze.read.company_counts import Held
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
@@ -83,9 +84,12 @@ class Recorder:
         current: Collection[str],
         recount: Collection[str],
         compared: Sequence[CountGap] = (),
+        held: Held | None = None,
     ) -> None:
-        """Note how a sync ended; ``recount`` are entities whose rows are counted in Bronze,
-        ``compared`` those that Intuit counted, equal or not.
+        """Note how a sync ended.
+
+        ``recount`` are entities whose rows are counted in Bronze, unless ``held`` says what there is
+        since the last commit; ``compared`` those that Intuit counted, equal or not.
         """
 
     def worked(self, response_time_ms: float, *, recovered: bool = False) -> None:
@@ -205,10 +209,11 @@ class InstallationRecorder(Recorder):
         current: Collection[str],
         recount: Collection[str],
         compared: Sequence[CountGap] = (),
+        held: Held | None = None,
     ) -> None:
         counted: dict[str, Counted] = {}
         with self._tolerant():
-            counted = self._count(recount) if recount else {}
+            counted = self._count(recount, held) if recount else {}
         with self._tolerant():
             self._sync_states.ended(self._realm_id, failed=failed, current=current, counted=counted)
             if compared:
@@ -224,8 +229,8 @@ class InstallationRecorder(Recorder):
         if self._copy is not None:
             self._copy.renew()
 
-    def _count(self, entities: Collection[str]) -> dict[str, Counted]:
-        held = self._storage.company_counts.of(self._realm_id)
+    def _count(self, entities: Collection[str], held: Held | None) -> dict[str, Counted]:
+        held = held or self._storage.company_counts.of(self._realm_id)
         return {
             name: Counted(held.live.get(name, 0), held.quarantined.get(name, 0))
             for name in entities

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ledgerguard_pipeline.bronze.read.company_counts import Held
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.control.company_state.doubted_types import Doubt
@@ -105,6 +106,7 @@ class SweepRecorder(InstallationRecorder):
         current: Collection[str],
         recount: Collection[str],
         compared: Sequence[CountGap] = (),
+        held: Held | None = None,
     ) -> None:
         answered, self._answered = self._answered, None
         if answered is not None and current and not (failed or recount or compared):
@@ -112,4 +114,4 @@ class SweepRecorder(InstallationRecorder):
             return
         if answered is not None:
             super().worked(answered[0], recovered=answered[1])
-        super().ended(failed=failed, current=current, recount=recount, compared=compared)
+        super().ended(failed=failed, current=current, recount=recount, compared=compared, held=held)

@@ -166,9 +166,9 @@ class Committer:
 
     def _append(self, parts: Sequence[LoadPart]) -> None:
         """Put on top of what is stored what is newer, of loads of one entity type."""
-        self._ensure_table(parts[0].load)
         table = parts[0].load.entity.table
-        stored = self._stored(table, parts)
+        is_new = self._ensure_table(parts[0].load)
+        stored = {} if is_new else self._stored(table, parts)
         for part in parts:
             entity = part.load.entity.name
             part.stored = stored.get(str(part.load.realm_id), {})
@@ -211,13 +211,16 @@ class Committer:
             for outcome in outcomes
         ]
 
-    def _ensure_table(self, load: Load) -> None:
-        if load.entity.table not in self._present:
-            for statement in statements.create_entity(
-                load.entity.name, load.entity.table, lake=self._session.lake
-            ):
-                self._connection.execute(statement)
-            self._present.add(load.entity.table)
+    def _ensure_table(self, load: Load) -> bool:
+        """Make the table of an entity type if it is missing, and say whether it was."""
+        if load.entity.table in self._present:
+            return False
+        for statement in statements.create_entity(
+            load.entity.name, load.entity.table, lake=self._session.lake
+        ):
+            self._connection.execute(statement)
+        self._present.add(load.entity.table)
+        return True
 
     def _stored(self, table: str, parts: Sequence[LoadPart]) -> dict[str, dict[str, Version]]:
         """The newest stored versions of what the loads bring, by company and id."""

@@ -213,7 +213,13 @@ class CompanySync(Closing):
                     compared.append(CountGap(load.name, found.expected, found.stored))
         self._note_doubts()
         self._refill.ended([load for load in self._loads.values() if load.error is None])
-        self._recorder.ended(failed=failed, current=current, recount=recount, compared=compared)
+        self._recorder.ended(
+            failed=failed,
+            current=current,
+            recount=recount,
+            compared=compared,
+            held=self._stored.last,
+        )
 
     def _note_doubts(self) -> None:
         """Which types went silent in this sync, and which answer again as they should."""
@@ -373,8 +379,7 @@ class CompanySync(Closing):
         loads = [self._bronze_load(*each) for each in group]
         outcomes = self._storage.commit(loads)
         self._recorder.committed(loads, outcomes)
-        if any(outcome.written or outcome.deleted for outcome in outcomes):
-            self._stored.forget()
+        self._stored.committed(outcomes)
         for (load, chunk), outcome in zip(group, outcomes, strict=True):
             load.committed(chunk, outcome)
             self._progress.committed(realm, load.name, outcome.fetched)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ledgerguard_pipeline.bronze.loads import StoredVersion, Walk
+from ledgerguard_pipeline.bronze.loads import LoadOutcome, StoredVersion, Walk
 from ledgerguard_pipeline.bronze.read.company_counts import Held
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import EntityType
@@ -24,19 +24,31 @@ class StoredCounts:
     def __init__(self, storage: BronzeStore, entities: Sequence[EntityType]) -> None:
         self._storage = storage
         self._entities = tuple(entities)
-        self._counts: Mapping[str, int] | None = None
+        self._counts: Held | None = None
         self._ids: dict[str, frozenset[str]] = {}
         self._walks: Mapping[str, Walk] | None = None
 
-    def forget(self) -> None:
-        """Bronze changed."""
-        self._counts = None
+    def committed(self, outcomes: Sequence[LoadOutcome]) -> None:
+        """This company's rows were committed; what was read is forgotten if that changed it."""
+        held = self._counts
+        if held is not None and any(
+            outcome.written
+            or outcome.deleted
+            or outcome.waiting != held.quarantined.get(outcome.entity, 0)
+            for outcome in outcomes
+        ):
+            self._counts = None
+
+    @property
+    def last(self) -> Held | None:
+        """What was read after the last commit that changed something, if anything was."""
+        return self._counts
 
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""
         if self._counts is None:
-            self._counts = self._held(realm_id).live
-        return self._counts.get(entity.name, 0)
+            self._counts = self._held(realm_id)
+        return self._counts.live.get(entity.name, 0)
 
     def live_ids(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
         """Ids of the objects Bronze held alive when this sync first asked."""
@@ -62,9 +74,8 @@ class StoredCounts:
     def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
         """The walk of an entity that was unfinished when this sync first asked."""
         if self._walks is None:
-            held = self._held(realm_id)
-            self._counts = held.live
-            self._walks = held.walks
+            self._counts = self._held(realm_id)
+            self._walks = self._counts.walks
         return self._walks.get(entity.name)
 
     def _held(self, realm_id: RealmId) -> Held:

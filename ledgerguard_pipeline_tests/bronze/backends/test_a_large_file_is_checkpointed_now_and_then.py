@@ -132,7 +132,7 @@ def test_a_log_left_behind_is_not_replayed_into_an_older_copy_of_its_file(
 def test_a_log_that_does_not_name_its_file_is_not_kept(
     store: BronzeStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duckdb_file, "_STORAGE_OF_KEPT_LOGS", "v1.2.0")
+    monkeypatch.setattr(duckdb_file, "_STORAGE_VERSION", "v1.2.0")
     older = path.with_name("older")
     with monkeypatch.context() as small:
         small.setattr(duckdb_file, "_SMALL_BYTES", 1 << 30)
