@@ -20,13 +20,22 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
+from dagster._core.storage.runs.schema import InstanceInfo
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
 from ledgerguard_pipeline.defs.instance.daemon_lock import hold_daemon_lock
 from ledgerguard_pipeline.defs.instance.event_rows import written, written_together
+from ledgerguard_pipeline.defs.instance.sqlite_schema import (
+    Schema,
+    has_revision,
+    is_empty,
+    make_schema,
+    read_schema,
+)
 
 _KEPT_SHARDS = 8
 """Event logs are one file a run; a web server that shows many keeps the last few open."""
@@ -61,6 +70,7 @@ class PooledEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, sqlalchemy.Engine] = {}
         self._present: set[str] = set()
+        self._schema: Schema | None = None
         self._together: _Transactions | None = None
         self._last_fetch: tuple[float, object, EventRecordsResult] | None = None
         super().__init__(base_dir, inst_data)
@@ -136,6 +146,18 @@ class PooledEventLogStorage(SqliteEventLogStorage):
             self._engines.pop(next(iter(self._engines))).dispose()
         return engine
 
+    def _initdb(self, engine: sqlalchemy.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002  # Dagster's signature
+        if has_revision(engine):
+            return
+        is_new = is_empty(engine)
+        if is_new and self._schema is not None:
+            make_schema(engine, self._schema)
+            if has_revision(engine):
+                return
+        super()._initdb(engine, for_index_shard)
+        if is_new:  # an older one may be of an older release
+            self._schema = read_schema(engine)
+
     # Both are asked once per event; existing ones stay.
 
     def has_table(self, table_name: str) -> bool:
@@ -195,6 +217,11 @@ class PooledRunStorage(SqliteRunStorage):
         self._pool = _engine(conn_string)
         super().__init__(conn_string, inst_data)
 
+    @classmethod
+    def from_local(cls, base_dir: str, inst_data: ConfigurableClassData | None = None) -> Self:
+        known = _complete(base_dir, "runs", InstanceInfo.name)
+        return super().from_local(base_dir, inst_data) if known is None else cls(known, inst_data)
+
     @contextmanager
     def connect(self) -> Iterator[sqlalchemy.Connection]:
         with self._pool.connect() as connection, connection.begin():
@@ -203,6 +230,23 @@ class PooledRunStorage(SqliteRunStorage):
     def dispose(self) -> None:
         super().dispose()
         self._pool.dispose()
+
+
+def _complete(folder: str, name: str, *tables: str) -> str | None:
+    """The address of a file that needs nothing done to it before it is used, or None."""
+    if not Path(folder, f"{name}.db").exists():
+        return None
+    address = create_db_conn_string(folder, name)
+    engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+    present = sqlalchemy.inspect(engine).get_table_names()
+    return address if set(tables) <= set(present) and has_revision(engine) else None
+
+
+def _schedules(folder: str) -> SqliteScheduleStorage:
+    known = _complete(folder, "schedules")
+    return (
+        SqliteScheduleStorage.from_local(folder) if known is None else SqliteScheduleStorage(known)
+    )
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):
@@ -216,7 +260,7 @@ class PooledSqliteStorage(DagsterSqliteStorage):
         hold_daemon_lock(root)
         self._run_storage = PooledRunStorage.from_local(str(root / "history"))
         self._event_log_storage = PooledEventLogStorage(str(root / "history" / "runs"))
-        self._schedule_storage = SqliteScheduleStorage.from_local(str(root / "schedules"))
+        self._schedule_storage = _schedules(str(root / "schedules"))
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]  # Dagster
 
     @classmethod
