@@ -37,6 +37,12 @@ class View:
     connection: duckdb.DuckDBPyConnection
     present: set[str]
 
+    @property
+    def catalog(self) -> str:
+        """The name by which the store is attached."""
+        row = self.connection.execute("SELECT current_database()").fetchone()
+        return str(row[0]) if row else ""
+
     def has(self, table: str) -> bool:
         """Whether Bronze has this table."""
         return table in self.present

@@ -16,7 +16,6 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type, entity_types
 from ledgerguard_pipeline.silver.apply import Applied
 from ledgerguard_pipeline.silver.layout import SCHEMA
-from ledgerguard_pipeline.silver.statements import READ_TABLES
 from ledgerguard_pipeline.silver.tables import (
     behind,
     forget_entity,
@@ -24,6 +23,7 @@ from ledgerguard_pipeline.silver.tables import (
     has_silver,
     incomplete,
     lay_out,
+    present_tables,
 )
 from ledgerguard_pipeline.silver.update import bring_up_to_date
 from ledgerguard_pipeline.silver.views.keep import renew_views
@@ -111,8 +111,7 @@ def make_alike(store: BronzeStore, realm: RealmId | str, clock: Clock = SYSTEM_C
 
 def _unlike(view: View, realm: str) -> list[str]:
     """The entity types of which a living object is missing, surplus, of another version or of other bytes."""
-    catalog = view.connection.execute("SELECT current_database()").fetchone()
-    there = {str(row[0]) for row in view.connection.execute(READ_TABLES, catalog).fetchall()}
+    there = present_tables(view.connection, view.catalog)
     parts = [
         f"SELECT '{entity.name}' WHERE EXISTS (FROM (SELECT id, loaded_at, sha256(payload) AS digest "
         f"FROM ({current(entity.table, realm=True)}) WHERE payload IS NOT NULL) AS held FULL JOIN "

@@ -30,6 +30,7 @@ INCOMING = "silver_incoming"
 READ_TABLES = (
     "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver'"
 )
+IS_LAKE = "SELECT type = 'ducklake' FROM duckdb_databases() WHERE database_name = ?"
 
 READ_COLUMNS = (
     "SELECT table_name, column_name FROM duckdb_columns() "

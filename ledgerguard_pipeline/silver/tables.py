@@ -9,9 +9,10 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.bronze.statements import read_lake_tables
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver import statements
-from ledgerguard_pipeline.silver.layout import EntityTables, tables_of
+from ledgerguard_pipeline.silver.layout import SCHEMA, EntityTables, tables_of
 
 Due = Mapping[str, datetime | None]
 """Per company the instant up to which Bronze was applied; None where it is to be built anew."""
@@ -91,12 +92,27 @@ class Layout:
 
 def has_silver(session: OpenStore) -> bool:
     """False before anything was written to Silver; others may have tables in its schema."""
-    row = session.connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver' "
-        "AND table_name = ?",
-        [session.catalog, statements.APPLIED],
-    ).fetchone()
-    return row is not None and row[0] > 0
+    return has_table(session.connection, statements.at(session.catalog, statements.APPLIED))
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a table of this qualified name is there; a transaction goes on if it is not."""
+    try:
+        connection.execute(f"SELECT 1 FROM {name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
+def present_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[str]:
+    """The tables of Silver; in a lake those that are committed."""
+    row = connection.execute(statements.IS_LAKE, [catalog]).fetchone()
+    rows = (
+        connection.execute(read_lake_tables(SCHEMA)).fetchall()
+        if row is not None and row[0]
+        else connection.execute(statements.READ_TABLES, [catalog]).fetchall()
+    )
+    return {str(name) for (name,) in rows}
 
 
 def lay_out(session: OpenStore) -> None:
@@ -182,8 +198,7 @@ def forget_rows(session: OpenStore, entity: EntityType, realms: Collection[str])
 def incomplete(session: OpenStore) -> set[str]:
     """Names of the entity types that were applied and of which a table is missing all the same."""
     connection, catalog = session.connection, session.catalog
-    rows = connection.execute(statements.READ_TABLES, [catalog]).fetchall()
-    present = {str(row[0]) for row in rows}
+    present = present_tables(connection, catalog)
     known = applied(connection, catalog, [each.name for each in ENTITIES])
     return {
         name for name in known if not present.issuperset(one.name for one in tables_of(name).tables)
@@ -201,8 +216,7 @@ def copy_tables(session: OpenStore, target: str) -> None:
     connection.execute(statements.create_schema(target))
     for statement in statements.create_system_tables(target):
         connection.execute(statement)
-    rows = connection.execute(statements.READ_TABLES, [session.catalog]).fetchall()
-    present = {str(row[0]) for row in rows}
+    present = present_tables(connection, session.catalog)
     names = list(statements.SYSTEM_TABLES)
     for entity in ENTITIES:
         tables = tables_of(entity)

@@ -13,6 +13,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.workspace import View, Workspace
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.reports.journal import JournalTransaction
+from ledgerguard_pipeline.silver import tables as silver_tables
 from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.tieout.labels import ENTITY_OF
@@ -200,12 +201,7 @@ def _laid_out(view: View | None) -> TypeGuard[View]:
 
 def has_table(view: View, name: str) -> bool:
     """Whether a table of the journal is there."""
-    row = view.connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ?",
-        [tables.SCHEMA, name],
-    ).fetchone()
-    return row is not None and row[0] > 0
+    return silver_tables.has_table(view.connection, tables.at(view.catalog, name))
 
 
 def _arrow(realm: str, parts: Sequence[LoadedPart]) -> Any:

@@ -144,8 +144,10 @@ class DuckLake:
         return nullcontext()
 
     def tables(self, session: OpenStore) -> set[str]:
-        """The tables, asked of the catalog directly: DuckDB's own listing opens every table."""
-        found = session.connection.execute(statements.READ_LAKE_TABLES).fetchall()
+        """The tables of schema ``bronze``."""
+        found = session.connection.execute(
+            statements.read_lake_tables(statements.SCHEMA)
+        ).fetchall()
         return {str(row[0]) for row in found}
 
     def _names(self, realms: Sequence[str]) -> list[str]:

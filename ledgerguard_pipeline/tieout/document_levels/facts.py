@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from ledgerguard_pipeline.bronze.workspace import View
+from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.tieout.postings.rules import POSTING, named
 from ledgerguard_pipeline.values import RealmId
 
@@ -90,11 +91,7 @@ def read_documents(
 
 def tables_of_silver(view: View) -> set[str]:
     """The tables that are there."""
-    rows = view.connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = 'silver'"
-    ).fetchall()
-    return {str(row[0]) for row in rows}
+    return present_tables(view.connection, view.catalog)
 
 
 def _number(entity: str) -> str:

@@ -9,7 +9,7 @@ stay differences. Accounts of counted goods are left out, their costs are in no 
 from __future__ import annotations
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
-from ledgerguard_pipeline.silver.statements import READ_TABLES
+from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.tieout.tables import at
 
 _PURCHASE = "('Bill', 'VendorCredit', 'Purchase')"
@@ -22,7 +22,7 @@ def learn(session: OpenStore, realm: str, postings: str) -> bool:
     """
     connection, catalog = session.connection, session.catalog
     map_ = at(catalog, "tax_account")
-    present = {str(row[0]) for row in connection.execute(READ_TABLES, [catalog]).fetchall()}
+    present = present_tables(connection, catalog)
     if "journal" not in present:
         return False
     values = {"realm": realm}

@@ -14,7 +14,7 @@ from typing import Any
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.silver.rebuild import catch_up
-from ledgerguard_pipeline.silver.statements import READ_TABLES
+from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.postings import learning, tables
 from ledgerguard_pipeline.tieout.postings.rules import legs_sql
@@ -68,7 +68,7 @@ class PostingStore:
             connection, catalog = session.connection, session.catalog
             for statement in (*create_journal(catalog), *tables.create(catalog)):
                 connection.execute(statement)
-            present = {str(row[0]) for row in connection.execute(READ_TABLES, [catalog]).fetchall()}
+            present = present_tables(connection, catalog)
             connection.register("role_account", _roles(session, present, str(realm), home))
             try:
                 return _write(session, present, values)
