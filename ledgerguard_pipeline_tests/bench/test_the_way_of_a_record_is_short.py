@@ -29,9 +29,9 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 145),
+        ("ledgerguard sync", 146),
         ("webhook: receive", 53),
-        ("webhook: tick", 40),
+        ("webhook: tick", 41),
         ("webhook: run", 123),
         ("token refresh", 53),
     ],

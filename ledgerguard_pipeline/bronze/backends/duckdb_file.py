@@ -46,7 +46,7 @@ BLOCK_BYTES = 65_536
 """A quarter of DuckDB's own. Each table takes at least one block at each checkpoint, and a company
 has rows in some 150 tables, most of them few."""
 # Fixed, so that newer DuckDBs write files older ones read. The first whose log names the checkpoint it
-# follows: DuckDB would replay any other into an older copy. Its checkpoints are quicker, too (decision 95).
+# follows: DuckDB would replay any other into an older copy. Its checkpoints are quicker, too (decision 96).
 _STORAGE_VERSION = "v1.4.0"
 _MEMORY = "384MB"
 _SMALL_BYTES, _THREADS = 64 * 1024 * 1024, 2

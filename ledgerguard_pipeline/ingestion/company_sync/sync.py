@@ -213,12 +213,9 @@ class CompanySync(Closing):
                     compared.append(CountGap(load.name, found.expected, found.stored))
         self._note_doubts()
         self._refill.ended([load for load in self._loads.values() if load.error is None])
+        held = self._stored.last
         self._recorder.ended(
-            failed=failed,
-            current=current,
-            recount=recount,
-            compared=compared,
-            held=self._stored.last,
+            failed=failed, current=current, recount=recount, compared=compared, held=held
         )
 
     def _note_doubts(self) -> None:
