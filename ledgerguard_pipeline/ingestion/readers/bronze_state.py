@@ -25,6 +25,7 @@ class StoredCounts:
         self._storage = storage
         self._entities = tuple(entities)
         self._counts: Held | None = None
+        self._stamp: tuple[int, int] | None = None
         self._ids: dict[str, frozenset[str]] = {}
         self._walks: Mapping[str, Walk] | None = None
 
@@ -41,13 +42,14 @@ class StoredCounts:
 
     @property
     def last(self) -> Held | None:
-        """What was read after the last commit that changed something, if anything was."""
-        return self._counts
+        """What was read after the last commit of anybody, events among them, if anything was."""
+        unchanged = self._stamp is not None and self._stamp == self._storage.stamp()
+        return self._counts if unchanged else None
 
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""
         if self._counts is None:
-            self._counts = self._held(realm_id)
+            self._counts = self._read(realm_id)
         return self._counts.live.get(entity.name, 0)
 
     def live_ids(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
@@ -74,9 +76,10 @@ class StoredCounts:
     def walk(self, realm_id: RealmId, entity: EntityType) -> Walk | None:
         """The walk of an entity that was unfinished when this sync first asked."""
         if self._walks is None:
-            self._counts = self._held(realm_id)
+            self._counts = self._read(realm_id)
             self._walks = self._counts.walks
         return self._walks.get(entity.name)
 
-    def _held(self, realm_id: RealmId) -> Held:
+    def _read(self, realm_id: RealmId) -> Held:
+        self._stamp = self._storage.stamp()  # first: what is committed meanwhile may be read or not
         return self._storage.company_counts.of(realm_id)

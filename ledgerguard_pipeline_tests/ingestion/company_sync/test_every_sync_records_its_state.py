@@ -12,7 +12,7 @@ from ledgerguard_pipeline.errors import ControlUnavailable, LedgerGuardError
 from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
-from ledgerguard_pipeline.ingestion.request import Window
+from ledgerguard_pipeline.ingestion.request import SyncRequest, Window
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -74,6 +74,23 @@ def test_objects_of_webhook_events_are_counted_but_are_no_sync(
     after = sync_states(connected)["Customer"]
     assert (after.rows, after.last_sync_at) == (before.rows + 1, before.last_sync_at)
     assert connected.control.inbox.backlog(realm).by_status == {EventStatus.DONE: 1}
+
+
+def test_an_event_that_is_committed_before_a_sync_ends_is_counted(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    realm = realm_of(sandbox)
+    request = SyncRequest(realm, TYPES)
+    with connected.service(realm).open_sync(request) as running:
+        running.run()  # everything is compared with Intuit's counts
+        made = str(sandbox.edit("create", "Customer")["id"])
+        reported = event("e1", realm=realm, entity="Customer", object_id=made)
+        connected.control.deliveries.accept([delivery([reported])])
+        connected.control.inbox.lease("batch", realms=[realm])
+        lease = InboxLease(connected.control.inbox, "batch")
+        with connected.service(realm).open_events(lease) as run:
+            assert run.run().ok
+    agree(connected)
 
 
 def test_a_failed_entity_stays_named_while_others_succeed(
