@@ -75,7 +75,12 @@ ALWAYS: dict[str, tuple[str, ...]] = {
 _SIGNED = re.compile(
     rb'("(?:' + "|".join(SIGNED_LINKS).encode() + rb')"\s*:\s*)"(?:[^"\\]|\\.)*"', re.DOTALL
 )
-_LINK_NAMES = tuple(name.encode() for name in SIGNED_LINKS)
+# One name ends with the other, so looking for the shorter finds both: every payload is searched.
+_LINK_NAMES = tuple(
+    name.encode()
+    for name in SIGNED_LINKS
+    if not any(other != name and other in name for other in SIGNED_LINKS)
+)
 
 
 @cache
@@ -112,6 +117,9 @@ def without_signed_links(payload: bytes) -> bytes:
 
     Works on what is no complete JSON as well, so that quarantine can use it.
     """
-    if not any(name in payload for name in _LINK_NAMES):
+    for name in _LINK_NAMES:
+        if name in payload:
+            break
+    else:
         return payload
     return _SIGNED.sub(rb'\1"' + LINK_LEFT_OUT.encode() + b'"', payload)

@@ -10,6 +10,7 @@ from ledgerguard_pipeline.bronze.loads import LoadOutcome
 from ledgerguard_pipeline.bronze.read.audit import audit
 from ledgerguard_pipeline.bronze.write.differences import Difference, difference
 from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.members import SIGNED_LINKS
 from ledgerguard_pipeline.values import RealmId, Record, Source
 from ledgerguard_pipeline_tests.bronze.records import REALM, load, record, tombstone
 
@@ -132,10 +133,11 @@ def test_an_object_that_comes_back_as_it_was_doubles_nothing(store: BronzeStore)
     assert doubled(store) == 0
 
 
-def test_signed_links_are_not_stored_and_make_no_rows(store: BronzeStore) -> None:
+@pytest.mark.parametrize("name", SIGNED_LINKS)
+def test_signed_links_are_not_stored_and_make_no_rows(store: BronzeStore, name: str) -> None:
     sent = (
         '{"Id":"1","SyncToken":"0","Note":"say \\"TempDownloadUri\\":\\"https://x\\"",'
-        '"TempDownloadUri":"https://files.example.com/a?Signature=%s","Size":10}'
+        f'"{name}":"https://files.example.com/a?Signature=%s","Size":10}}'
     )
     for number in range(3):
         put(store, record("1", sent % f"secret{number}", read=100 + number))
