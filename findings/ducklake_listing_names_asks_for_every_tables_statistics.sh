@@ -7,7 +7,8 @@
 # before writing sends hundreds of statements where a lake has hundreds of tables. To bind a query of that
 # one table takes a single statement however many there are.
 #
-# Output, statements for names, names by information_schema, one table:
+# Output:
+#   statements for names, names by information_schema, one table
 #   10 tables: 21 21 1
 #   40 tables: 81 81 1
 # In this product: whether a table is there is found out by binding a query to it, and names are asked of
