@@ -12,18 +12,14 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
 from ledgerguard_pipeline.control.company_state.bronze_trouble import BronzeTrouble
 from ledgerguard_pipeline.control.company_state.capabilities import CapabilityStore
-from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
 from ledgerguard_pipeline.control.company_state.companies import CompanyStore
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.company_state.daily_history import DailyHistory
-from ledgerguard_pipeline.control.company_state.sync_requests import SyncRequests
 from ledgerguard_pipeline.control.company_state.sync_state import SyncStates
 from ledgerguard_pipeline.control.company_state.tie_outs import TieOuts
 from ledgerguard_pipeline.control.database_file import DATABASE_FILE
-from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
 from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
 from ledgerguard_pipeline.control.protocols import Leases, Limiter, TokenVault
 from ledgerguard_pipeline.control.rate_limits.call_guard import CallGuard
@@ -36,15 +32,19 @@ from ledgerguard_pipeline.control.storage.migrate import migrate
 from ledgerguard_pipeline.control.tokens.durability_warnings import DurabilityWarnings
 from ledgerguard_pipeline.control.tokens.keyring import Keyring
 from ledgerguard_pipeline.control.tokens.location import check_token_home
-from ledgerguard_pipeline.control.tokens.oauth_states import StateStore
 from ledgerguard_pipeline.control.tokens.sql_store import TokenStore
-from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryStore
 from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.values import Environment
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
+    from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
+    from ledgerguard_pipeline.control.company_state.sync_requests import SyncRequests
+    from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
     from ledgerguard_pipeline.control.storage.redis_server import RedisServer
+    from ledgerguard_pipeline.control.tokens.oauth_states import StateStore
+    from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryStore
 
 
 class ControlPlane(Closing):
@@ -89,16 +89,20 @@ class ControlPlane(Closing):
         self.guard = CallGuard(self.limiter, self.calls, self.budget, self.refusals, database.clock)
         self._kept_entities = kept_entities
 
-    # What one command or run needs of these is made when it is asked for.
+    # What one command or run needs of these is made, and its module imported, when it is asked for.
 
     @cached_property
     def states(self) -> StateStore:
         """OAuth consents under way."""
+        from ledgerguard_pipeline.control.tokens.oauth_states import StateStore
+
         return StateStore(self.database, self.environment)
 
     @cached_property
     def run_beats(self) -> RunBeats:
         """Signs of life of runs."""
+        from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeats
+
         return RunBeats(self.database)
 
     @cached_property
@@ -124,6 +128,8 @@ class ControlPlane(Closing):
     @cached_property
     def check_faults(self) -> CheckFaults:
         """Failing checks of every company."""
+        from ledgerguard_pipeline.control.company_state.check_faults import CheckFaults
+
         return CheckFaults(self.database, self.environment)
 
     @cached_property
@@ -139,11 +145,15 @@ class ControlPlane(Closing):
     @cached_property
     def sync_requests(self) -> SyncRequests:
         """Syncs that people asked for."""
+        from ledgerguard_pipeline.control.company_state.sync_requests import SyncRequests
+
         return SyncRequests(self.database, self.environment)
 
     @cached_property
     def alerts(self) -> AlertStore:
         """Alerts already sent."""
+        from ledgerguard_pipeline.control.company_state.alert_state import AlertStore
+
         return AlertStore(self.database, self.environment)
 
     @cached_property
@@ -159,6 +169,8 @@ class ControlPlane(Closing):
     @cached_property
     def deliveries(self) -> DeliveryStore:
         """Webhook deliveries as they came."""
+        from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryStore
+
         return DeliveryStore(self.database, self.environment, self.counters, self._kept_entities)
 
     @classmethod
