@@ -271,9 +271,18 @@ def entity_type(name: EntityType | str) -> EntityType:
     derived = _DERIVED_BY_NAME.get(key)
     found = _BY_NAME.get(derived.base.casefold() if derived else key)
     if found is None:
-        known = ", ".join(sorted(entity.name for entity in ENTITIES))
-        raise BadInputError(f"{str(name)[:60]!r} is not a supported entity type. Known: {known}.")
+        raise BadInputError(f"{str(name)[:60]!r} is not a supported entity type.{_meant(key)}")
     return found
+
+
+def _meant(key: str) -> str:
+    """The name that is spelt most like this one, or all there are."""
+    from difflib import get_close_matches  # for mistakes only
+
+    near = get_close_matches(key, _BY_NAME, n=1, cutoff=0.7)
+    if near:
+        return f" Did you mean {_BY_NAME[near[0]].name}? `ledgerguard entities` lists them all."
+    return f" Known: {', '.join(sorted(entity.name for entity in ENTITIES))}."
 
 
 def named(names: object) -> list[EntityType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 
@@ -18,6 +19,8 @@ _HELP_WANTED = "NoArgsIsHelpError"
 """Typer keeps this class to itself."""
 
 DEBUG_VARIABLE = "LEDGERGUARD_DEBUG"
+
+_POSSIBLE = re.compile(r"\.? \(Possible options?: (.+)\)$")
 
 
 def report(error: BaseException, *, machine: bool) -> int:
@@ -61,16 +64,22 @@ def describe(error: BaseException) -> tuple[int, dict[str, object]]:
         document = _document(type(error).__name__, str(error), error.exit_code)
         return error.exit_code, {**document, **known}
     if isinstance(error, typer.TyperException):
-        text = error.format_message().rstrip(".?")
         context = getattr(error, "ctx", None)
         command = "ledgerguard" if context is None else context.command_path
-        return 2, _document("BadInputError", f"{text}. `{command} --help` lists the options.", 2)
+        text = f"{_as_sentences(error.format_message())} `{command} --help` lists the options."
+        return 2, _document("BadInputError", text, 2)
     return 1, _document(
         type(error).__name__,
         f"An unexpected {type(error).__name__} stopped the command; set {DEBUG_VARIABLE}=1 and "
         "run it again to see where, and please report it.",
         1,
     )
+
+
+def _as_sentences(text: str) -> str:
+    """What Typer says, with its guess as a question."""
+    text = _POSSIBLE.sub(r". Did you mean \1", text.rstrip(".?"))
+    return f"{text}?" if "Did you mean" in text else f"{text}."
 
 
 def _document(kind: str, message: str, code: int) -> dict[str, object]:

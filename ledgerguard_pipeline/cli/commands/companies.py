@@ -36,8 +36,13 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def companies(context: typer.Context, as_json: Json = False) -> None:
     """List the companies of this installation; forget one."""
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        listing(as_json)
+
+
+@app.command("list")
+def listing(as_json: Json = False) -> None:
+    """List them; so does `ledgerguard companies` alone."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()

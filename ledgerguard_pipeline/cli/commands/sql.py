@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,9 +70,23 @@ def sql(
     if vertical:
         _show_vertically(names, shown)
     else:
-        console().print(table(names, shown))
+        console().print(table(names, shown, numeric=_numbers(names, shown)))
     if more:
         note(f"Only the first {_SHOWN_ROWS:,} rows are shown; --limit or --json gives more.")
+
+
+def _numbers(names: Sequence[str], rows: Sequence[Sequence[object]]) -> frozenset[str]:
+    """Columns in which every value is a number; people compare those from the right."""
+
+    def number(value: object) -> bool:
+        return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+    columns = zip(names, zip(*rows, strict=True), strict=True) if rows else ()
+    return frozenset(
+        name
+        for name, values in columns
+        if all(value is None or number(value) for value in values) and any(map(number, values))
+    )
 
 
 def _show_vertically(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

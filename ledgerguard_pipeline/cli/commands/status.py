@@ -74,8 +74,9 @@ def show(company_status: CompanyStatus) -> None:
         say(f"  - {reason.text} See {reason.kind.runbook}.")
     speed = company.response_time_ms
     say(f"  last sync      {moment(facts.last_sync_at)}")
-    say(f"  access token   until {moment(None if life is None else life.access_expires_at)}")
-    say(f"  refresh token  until {moment(None if life is None else life.refresh_expires_at)}")
+    if life is not None:
+        say(f"  access token   until {moment(life.access_expires_at)}")
+        say(f"  refresh token  until {moment(life.refresh_expires_at)}")
     say(f"  last answer    {'-' if speed is None else f'{speed:,.0f} ms'}")
     say(
         f"  metered calls  {calls.month_to_date:,} this month, {calls.forecast:,} expected; all "
@@ -96,8 +97,12 @@ def show(company_status: CompanyStatus) -> None:
 
 
 def _entities(shown: list[EntityStatus]) -> Table:
-    rows = [
-        (each.entity, each.rows, each.last_sync_at, "failed" if each.error else "")
-        for each in shown
-    ]
-    return table(("entity", "rows", "last sync", ""), rows, numeric=frozenset({"rows"}))
+    rows: list[tuple[object, ...]] = [(each.entity, each.rows, each.last_sync_at) for each in shown]
+    columns = ["entity", "rows", "last sync"]
+    if any(each.error for each in shown):
+        columns.append("")
+        rows = [
+            (*row, "failed since" if each.error else "")
+            for row, each in zip(rows, shown, strict=True)
+        ]
+    return table(columns, rows, numeric=frozenset({"rows"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 
 _POLL_SECONDS = 0.15
+_NEAR = 20
+_LAST_PORT = 65535
 
 
 def require_free(ports: dict[str, int]) -> None:
@@ -23,13 +26,28 @@ def require_free(ports: dict[str, int]) -> None:
     taken = [what for what, port in ports.items() if not _is_free(port)]
     if not taken:
         return
+    named = [f"{ports[what]} ({what.replace('dagster', 'Dagster')})" for what in taken]
     if len(taken) == 1:
-        listed, them = f"Port {ports[taken[0]]} for the {taken[0]} is", "it"
+        listed, them, other = f"Port {named[0]} is", "it", "another"
     else:
-        named = " and ".join(f"{ports[what]} for the {what}" for what in taken)
-        listed, them = f"Ports {named} are", "them"
-    others = " ".join(f"--{what.replace(' ', '-')}-port {free_port()}" for what in taken)
-    raise BadInputError(f"{listed} in use. Stop what uses {them}, or choose others: {others}.")
+        listed, them = f"Ports {', '.join(named[:-1])} and {named[-1]} are", "them"
+        other = "others"
+    chosen = set(ports.values())
+    options = []
+    for what in taken:
+        near = _free_near(ports[what], chosen)
+        chosen.add(near)
+        options.append(f"--{what}-port {near}")
+    others = " ".join(options)
+    if os.environ.get("MAKELEVEL"):
+        others = f'make up ARGS="{others}"'
+    raise BadInputError(f"{listed} in use. Stop what uses {them}, or choose {other}: {others}")
+
+
+def _free_near(port: int, chosen: set[int]) -> int:
+    """A free port that is easily remembered: one of the next few, if any of them is free."""
+    following = range(port + 1, min(port + _NEAR, _LAST_PORT) + 1)
+    return next((each for each in following if each not in chosen and _is_free(each)), free_port())
 
 
 def _is_free(port: int) -> bool:

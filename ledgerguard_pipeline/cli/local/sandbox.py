@@ -23,7 +23,7 @@ PASS_THROUGH = {
 
 
 def sandbox(context: typer.Context) -> None:
-    """Serve a made-up QuickBooks company, or edit its books: sandbox serve, sandbox edit."""
+    """Serve a made-up QuickBooks company, edit its books, or let it misbehave."""
     from ledgerguard_pipeline.sandbox.__main__ import app
 
     arguments = _with_the_port(context.args)

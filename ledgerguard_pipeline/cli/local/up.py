@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -133,6 +135,8 @@ def _run(settings: Settings, stop_signal: StopSignal, ports: dict[str, int]) -> 
     ):
         _start_product(children, ports, variables, home)
         _announce(ports, webhooks=settings.intuit_webhook_verifier_token is not None)
+        if (elsewhere := _redirected_elsewhere(settings, ports["web"])) is not None:
+            note(elsewhere)
         children.watch()
 
 
@@ -185,12 +189,33 @@ def _run_with_sandbox(
 
         _start_product(children, ports, variables, home, connect)
         _announce(ports, webhooks=True)
-        own = own_command()
+        own = _with_its_home(own_command())
         say(f"  Edit its books:  {own} sandbox edit create Invoice")
         say(f"  Break it:        {own} sandbox fault outage")
         say(f"  Other commands:  {own} status, in another terminal of this folder")
         say(f"  In any folder:   set -a; . {file}; set +a; {own_command(anywhere=True)} status")
         children.watch()
+
+
+def _with_its_home(command: str) -> str:
+    """The command as another terminal needs it, which has no variable of this one."""
+    given = os.environ.get("LEDGERGUARD_HOME")
+    return f"LEDGERGUARD_HOME={shlex.quote(given)} {command}" if given else command
+
+
+def _redirected_elsewhere(settings: Settings, web: int) -> str | None:
+    """What to change where Intuit sends people back to another port of this machine."""
+    from ledgerguard_pipeline.config.addresses import is_loopback
+
+    parts = urlsplit(settings.intuit_redirect_uri)
+    if not is_loopback(parts.hostname) or (parts.port or 80) == web:
+        return None
+    uri = parts._replace(netloc=f"{parts.hostname}:{web}").geturl()
+    return (
+        f"Nobody can connect a company like this: Intuit sends people back to "
+        f"{settings.intuit_redirect_uri}, and the page listens on port {web}. Set "
+        f"INTUIT_REDIRECT_URI={uri} and add that to the app's redirect URIs at Intuit."
+    )
 
 
 def _known(web_port: int) -> bool:

@@ -84,7 +84,7 @@ def maintain(as_json: Json = False) -> None:
 def check(
     company: Annotated[
         list[str] | None,
-        typer.Option("--company", help="Company id; repeat for several. All by default."),
+        typer.Option("--company", help="Realm id; repeat for several. All by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 Companies = Annotated[
     list[str] | None,
-    typer.Option("--company", help="Company id; repeat for several. All by default."),
+    typer.Option("--company", help="Realm id; repeat for several. All by default."),
 ]
 Entities = Annotated[
     list[str] | None,

@@ -139,8 +139,8 @@ class CompanyStore:
         if company is None:
             self.refuse_other_environment(realm, self._environment)
             raise BadInputError(
-                "This company is not connected. Run `ledgerguard connect` and choose it; "
-                "`ledgerguard companies` lists the connected ones.",
+                "This company is not connected here, and never was or was forgotten. `ledgerguard "
+                "companies` lists those that are known, `ledgerguard connect` connects one.",
                 realm_id=realm,
             )
         return company

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from textwrap import fill
 from typing import Annotated, Never
 
 import typer
@@ -80,15 +82,24 @@ SCENES: dict[str, Callable[[Order], str]] = {
     "revoke": _revoke,
     "off": _off,
 }
+_MEANING = {
+    "outage": "503 to every call",
+    "throttle": "429 to the next calls",
+    "cut-json": "answers end in the middle",
+    "poison": "a record spoils every page it is on",
+    "empty": "objects are left out, without a fault",
+    "edits": "others edit while pages are read",
+    "revoke": "a user disconnects the app",
+    "off": "the sandbox behaves again",
+}
 _HELP = (
-    "outage (503), throttle (429), cut-json, poison (a record that spoils its page), empty "
-    "(objects are left out), edits (others edit while pages are read), revoke (the grant ends), "
-    "off; or one of the kinds in docs/library.md."
+    f"{', '.join(f'{name} ({meaning})' for name, meaning in _MEANING.items())}; "
+    "or one of the single answers that are listed where it is left out."
 )
 
 
 def fault(
-    kind: Annotated[str, typer.Argument(help=_HELP)],
+    kind: Annotated[str | None, typer.Argument(help=_HELP)] = None,
     entity: Annotated[str, typer.Argument(help="For poison, empty and edits.")] = "Invoice",
     id: Annotated[str | None, typer.Argument(help="For poison; any one by default.")] = None,
     *,
@@ -98,6 +109,9 @@ def fault(
     ] = PORT,
 ) -> None:
     """Let a running sandbox misbehave as Intuit does: break it yourself."""
+    if kind is None:
+        typer.echo(_listed())
+        return
     handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])
     try:
         said = (
@@ -112,10 +126,19 @@ def fault(
     typer.echo(said)
 
 
+def _listed() -> str:
+    lines = [f"  {name:<10}{meaning}" for name, meaning in _MEANING.items()]
+    single = ", ".join(each.value for each in FaultKind)
+    more = fill(f"Or one kind of answer, to the next calls: {single}.", width=78)
+    return "\n".join(["sandbox fault KIND lets the running sandbox misbehave:", *lines, "", more])
+
+
 def _raw(handle: SandboxHandle, kind: str, count: int) -> str:
     known = [each.value for each in FaultKind]
     if kind not in known:
-        raise ValueError(f"{kind} is no fault; choose {', '.join(SCENES)}, or {', '.join(known)}")
+        near = get_close_matches(kind, [*SCENES, *known], n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"there is no fault {kind}.{meant} `ledgerguard sandbox fault` lists them")
     handle.inject(kind, next=count)
     return f"The next {count} calls meet {kind}."
 

@@ -67,11 +67,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SyncForm:
-    """Sync now: where it is sent, when it was pressed last, and when the schedule reads next."""
+    """Sync now: where it is sent, when and for what it was pressed, when the schedule reads next.
+
+    An empty ``asked_entity`` means all types.
+    """
 
     path: str
     token: str
     asked_at: datetime | None
+    asked_entity: str
     next_at: datetime
 
     @classmethod
@@ -94,6 +98,7 @@ class SyncForm:
             path,
             sessions.form_token(session, path),
             asked.asked_at if asked is not None and waits else None,
+            "" if asked is None else asked.entity,
             _next(now, minutes),
         )
 
@@ -152,6 +157,8 @@ class Frame:
     links: DagsterLinks | None
     sign_out: SignOut | None
     refresh: Refresh
+    empty: bool
+    """No company was ever connected: the page waits for the first one."""
 
 
 class CompanyPages:
@@ -201,7 +208,7 @@ class CompanyPages:
         shown = read_statuses(control, self._settings, realms=found.realms, now=now)
         parked = control.inbox.list(status=EventStatus.PARKED, limit=LATEST_PARKED)
         latest = control.inbox.list(limit=LATEST_EVENTS)
-        frame = self._frame(request, now, shown)
+        frame = self._frame(request, now, shown, empty=not summaries)
         return render(
             "companies.html",
             {
@@ -279,6 +286,7 @@ class CompanyPages:
         shown: Sequence[CompanyStatus],
         *,
         waits: bool = False,
+        empty: bool = False,
     ) -> Frame:
         visitor = Visitor.of(request)
         session = self._sessions.read(visitor.cookies, secure=visitor.https)
@@ -287,11 +295,11 @@ class CompanyPages:
             token = self._sessions.form_token(session, SIGN_OUT_PATH)
             sign_out = SignOut(SIGN_OUT_PATH, token)
         links = DagsterLinks.seen_from(self._settings, visitor.host)
-        running = waits or any(
+        running = any(
             each.facts.syncing or each.health.state is HealthState.LOADING for each in shown
         )
-        refresh = Refresh.of(request, running=running)
-        return Frame(self._settings.intuit_env.value, now, links, sign_out, refresh)
+        refresh = Refresh.of(request, running=running or waits or empty)
+        return Frame(self._settings.intuit_env.value, now, links, sign_out, refresh, empty)
 
 
 def companies_router(pages: CompanyPages) -> APIRouter:

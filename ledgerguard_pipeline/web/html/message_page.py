@@ -15,7 +15,7 @@ def connected(company_name: str, realm_id: str, *, action: tuple[str, str] | Non
     return page(
         f"{company_name} is connected",
         f"QuickBooks company {realm_id} is connected. You can close this window.",
-        "If the pipeline is running, its first load starts by itself; otherwise run "
-        "`ledgerguard sync`.",
+        "Where the pipeline runs, its books are loaded and kept current by themselves; elsewhere "
+        "run `ledgerguard sync`.",
         action=action,
     )

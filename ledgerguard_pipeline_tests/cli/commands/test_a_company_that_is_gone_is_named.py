@@ -58,6 +58,8 @@ def test_a_deliberate_disconnect_is_none_and_can_be_ended(
     assert f"ok    company {realm}" in ledgerguard("doctor").out
     assert "disconnected on purpose" in ledgerguard("sync").err
 
+    assert "access token" not in ledgerguard("status").out, "there is none"
+
     unasked = ledgerguard("companies", "forget", realm)
     assert unasked.code == 2
     assert "--yes" in unasked.err
@@ -103,3 +105,4 @@ def test_the_id_of_a_company_is_never_cut(
     narrow = Console(width=60, markup=False)
     monkeypatch.setattr(companies, "console", lambda: narrow)
     assert realm in ledgerguard("companies").out
+    assert ledgerguard("companies", "list").out == ledgerguard("companies").out

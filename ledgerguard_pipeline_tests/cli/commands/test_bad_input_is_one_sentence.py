@@ -36,7 +36,11 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
 @pytest.mark.parametrize(
     "arguments,expected",
     [
-        (["sync", "--entity", "Invoce"], "'Invoce' is not a supported entity type"),
+        (
+            ["sync", "--entity", "Invoce"],
+            "entity type. Did you mean Invoice? `ledgerguard entities`",
+        ),
+        (["sync", "--entity", "Ledger"], "'Ledger' is not a supported entity type. Known: Account"),
         (["sync", "--entity", "x'; DROP TABLE--"], "is not a supported entity type"),
         (["sync", "--entity", ","], "No entity type was named"),
         (["sync", "--company", "../.."], "is not a company id"),
@@ -58,7 +62,8 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
         (["sql", " "], "The statement is empty"),
         (["snapshot", "nowhere/copy.duckdb"], "does not exist"),
         (["sync", "--bogus"], "No such option"),
-        (["synk"], "No such command"),
+        (["synk"], "No such command 'synk'. Did you mean 'sync'?"),
+        (["sync", "--entty", "Invoice"], "No such option: --entty. Did you mean --entity?"),
         (["disconnect"], "Missing argument"),
         (["connect", "--timeout", "soon"], "Invalid value"),
         (["web", "--host", "192.0.2.7"], "LEDGERGUARD_ADMIN_TOKEN"),

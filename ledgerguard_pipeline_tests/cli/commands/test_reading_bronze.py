@@ -40,6 +40,13 @@ def test_a_table_shows_values_as_they_are(ledgerguard: Ledgerguard, bronze: Bron
     assert "\x1b" not in outcome.out
 
 
+def test_numbers_stand_on_the_right_and_text_on_the_left(
+    ledgerguard: Ledgerguard, bronze: BronzeStore
+) -> None:
+    wide = ledgerguard("sql", "SELECT 7 AS a_long_name, '7' AS another_name, NULL AS nothing").out
+    assert "│           7 │ 7            │ -       │" in wide
+
+
 @pytest.mark.parametrize(
     "statement",
     [

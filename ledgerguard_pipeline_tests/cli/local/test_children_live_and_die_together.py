@@ -144,7 +144,7 @@ def test_a_taken_port_is_refused_with_the_option_to_change_it() -> None:
         other.listen()
         port = other.getsockname()[1]
 
-        with pytest.raises(BadInputError, match=f"Port {port} for the dagster.*--dagster-port"):
+        with pytest.raises(BadInputError, match=f"Port {port} \\(Dagster\\).*--dagster-port"):
             require_free({"web": free_port(), "dagster": port})
 
 
@@ -157,10 +157,19 @@ def test_all_taken_ports_are_reported_at_once_with_free_ones() -> None:
         with pytest.raises(BadInputError) as caught:
             require_free({"web": web, "dagster": free_port(), "sandbox": sandbox})
     said = str(caught.value)
-    assert f"Ports {web} for the web and {sandbox} for the sandbox are in use" in said
+    assert f"Ports {web} (web) and {sandbox} (sandbox) are in use" in said
     offered = re.findall(r"--(web|sandbox|dagster)-port (\d+)", said)
     assert [what for what, _ in offered] == ["web", "sandbox"]
     require_free({what: int(port) for what, port in offered})
+
+
+def test_who_came_by_make_is_told_how_make_takes_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAKELEVEL", "1")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(BadInputError, match=r'make up ARGS="--web-port \d+"'):
+            require_free({"web": other.getsockname()[1]})
 
 
 def test_two_servers_cannot_share_a_port() -> None:

@@ -33,3 +33,30 @@ def test_the_home_is_its_owners_alone_from_the_start(
 def test_links_somebody_chose_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDGERGUARD_DAGSTER_URL", "https://dagster.example.com")
     assert up._links(load_settings(), PORTS) == {}
+
+
+def test_another_terminal_is_told_the_home_that_this_one_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_HOME", "/srv/my books")
+    assert up._with_its_home("ledgerguard") == "LEDGERGUARD_HOME='/srv/my books' ledgerguard"
+    monkeypatch.delenv("LEDGERGUARD_HOME")
+    assert up._with_its_home("ledgerguard") == "ledgerguard"
+
+
+@pytest.mark.parametrize(
+    "uri,port,wrong",
+    [
+        ("http://localhost:8000/api/v1/auth/callback", 8321, True),
+        ("http://localhost:8000/api/v1/auth/callback", 8000, False),
+        ("https://books.example.com/api/v1/auth/callback", 8321, False),
+    ],
+)
+def test_people_are_sent_back_to_the_page_or_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, uri: str, port: int, wrong: bool
+) -> None:
+    monkeypatch.setenv("INTUIT_REDIRECT_URI", uri)
+    said = up._redirected_elsewhere(load_settings(), port)
+    assert (said is not None) == wrong
+    if said is not None:
+        assert "INTUIT_REDIRECT_URI=http://localhost:8321/api/v1/auth/callback" in said

@@ -53,6 +53,20 @@ def test_calls_can_be_spoilt(sandbox: SandboxServer, scene: str, kind: FaultKind
     assert rules(sandbox) == []
 
 
+def test_without_a_name_the_faults_are_listed(sandbox: SandboxServer) -> None:
+    listed = fault(sandbox)
+    assert listed.exit_code == 0
+    assert all(f"  {scene}" in listed.output for scene in SCENES)
+    assert FaultKind.BAD_GZIP.value in listed.output
+    assert rules(sandbox) == []
+
+
+def test_a_slip_of_the_pen_is_met_by_the_nearest_fault(sandbox: SandboxServer) -> None:
+    refused = fault(sandbox, "outrage")
+    assert refused.exit_code == 2
+    assert "There is no fault outrage. Did you mean outage?" in refused.output
+
+
 def test_books_can_be_spoilt(sandbox: SandboxServer) -> None:
     assert "Invoice" in fault(sandbox, "poison").output
     assert fault(sandbox, "empty", "Bill").exit_code == 0

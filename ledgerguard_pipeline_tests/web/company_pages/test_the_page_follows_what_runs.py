@@ -94,6 +94,18 @@ def test_one_type_is_named_and_what_stays_needs_its_own_success(edge: Edge) -> N
     assert failures(edge) == [("Reading Invoice", "No such field.")]
 
 
+def test_an_empty_page_shows_the_first_company_by_itself(edge: Edge) -> None:
+    assert FOLLOWS in page(edge)
+    add(edge.control)
+    assert FOLLOWS not in page(edge)
+
+
+def test_a_failed_type_shows_since_when_it_was_read(edge: Edge) -> None:
+    company = add(edge.control)
+    fail(edge, company, ["Invoice"])
+    assert '</time> <span class="failed">failed since</span>' in page(edge, f"/companies/{company}")
+
+
 @pytest.mark.parametrize("status", [ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED])
 def test_failures_agree_with_the_card_of_a_company_that_is_gone(
     edge: Edge, status: ConnectionStatus
