@@ -70,10 +70,21 @@ def test_ctrl_c_in_a_sync_says_stopped(
     assert "Stopped" in outcome.err
 
 
-def test_names_of_commands_can_be_completed(
-    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "typed,offered",
+    [
+        ("ledgerguard snap", ["snapshot"]),
+        ("ledgerguard sync --entity Invo", ["Invoice"]),
+        ("ledgerguard sandbox f", ["fault"]),
+        ("ledgerguard sandbox fault out", ["outage"]),
+        ("ledgerguard sandbox edit upd", ["update"]),
+        ("ledgerguard sandbox edit update Cust", ["Customer", "CustomerType"]),
+    ],
+)
+def test_words_can_be_completed(
+    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch, typed: str, offered: list[str]
 ) -> None:
     monkeypatch.setenv("_LEDGERGUARD_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", "ledgerguard snap")
-    monkeypatch.setenv("COMP_CWORD", "1")
-    assert ledgerguard().out.strip() == "snapshot"
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    assert ledgerguard().out.split() == offered

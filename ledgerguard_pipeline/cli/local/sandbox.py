@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -22,11 +23,29 @@ PASS_THROUGH = {
 """The sandbox reads its own options, ``--help`` included."""
 
 
-def sandbox(context: typer.Context) -> None:
+def _completed(context: typer.Context, incomplete: str) -> list[str]:
+    """What may follow the words typed so far, for the shell; the sandbox reads them itself."""
+    from ledgerguard_pipeline.entities import ENTITIES
+    from ledgerguard_pipeline.sandbox.edits.edits import KINDS
+    from ledgerguard_pipeline.sandbox.serve.fault_command import SCENES
+
+    words = [each for each in context.params.get("words") or () if not each.startswith("-")]
+    entities = [each.name for each in ENTITIES]
+    following = {
+        0: ("serve", *_OF_A_RUNNING_ONE),
+        1: {"edit": tuple(KINDS), "fault": tuple(SCENES)}.get(words[0], ()) if words else (),
+        2: entities if words and words[0] in _OF_A_RUNNING_ONE else (),
+    }
+    return [each for each in following.get(len(words), ()) if each.startswith(incomplete)]
+
+
+def sandbox(
+    words: Annotated[list[str] | None, typer.Argument(autocompletion=_completed)] = None,
+) -> None:
     """Serve a made-up QuickBooks company, edit its books, or let it misbehave."""
     from ledgerguard_pipeline.sandbox.__main__ import app
 
-    arguments = _with_the_port(context.args)
+    arguments = _with_the_port(list(words or ()))
     code = app(arguments, prog_name="ledgerguard sandbox", standalone_mode=False)
     if isinstance(code, int) and code:
         raise typer.Exit(code)
