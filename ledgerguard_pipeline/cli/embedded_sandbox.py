@@ -16,19 +16,49 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
 ENVIRONMENT_FILE = "sandbox.env"
-_KEPT = (
+KEPT = (
+    "ledgerguard_attachments",
+    "ledgerguard_connect_button",
+    "ledgerguard_custom_fields",
+    "ledgerguard_dagster_group",
+    "ledgerguard_dagster_owners",
+    "ledgerguard_dagster_url",
     "ledgerguard_entities",
     "ledgerguard_partition_cadence",
+    "ledgerguard_public_url",
     "ledgerguard_samples",
     "ledgerguard_silver",
     "ledgerguard_snapshot",
     "ledgerguard_start_date",
+    "ledgerguard_sweep_above",
+    "ledgerguard_sweep_minutes",
+    "ledgerguard_sweep_shards",
     "ledgerguard_max_requests_per_minute",
     "ledgerguard_max_requests_per_second",
     "ledgerguard_max_batches_per_minute",
     "ledgerguard_max_concurrent_requests",
     "ledgerguard_monthly_call_budget",
 )
+NOT_KEPT = (
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_region",
+    "aws_endpoint_url",
+    "ledgerguard_admin_token",
+    "ledgerguard_alert_email_from",
+    "ledgerguard_alert_email_to",
+    "ledgerguard_alert_slack_url",
+    "ledgerguard_alert_webhook_secret",
+    "ledgerguard_alert_webhook_url",
+    "ledgerguard_attachments_url",
+    "ledgerguard_bronze_url",
+    "ledgerguard_control_url",
+    "ledgerguard_encryption_keys",
+    "ledgerguard_redis_url",
+    "ledgerguard_smtp_url",
+)
+"""Where real books, keys and people are: nothing made up goes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +80,7 @@ class Embedded:
 
     def variables(self, settings: Settings) -> dict[str, str]:
         """Everything its processes need; harmless choices of the user are carried over."""
-        kept = {name.upper(): _text(getattr(settings, name)) for name in _KEPT}
+        kept = {name.upper(): _text(getattr(settings, name)) for name in KEPT}
         kept["INTUIT_WEBHOOK_VERIFIER_TOKEN"] = self.verifier_token
         return {
             **{name: text for name, text in kept.items() if text},

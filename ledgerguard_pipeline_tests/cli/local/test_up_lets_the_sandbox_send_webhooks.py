@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from ledgerguard_pipeline.cli import embedded_sandbox
 from ledgerguard_pipeline.cli.embedded_sandbox import Embedded
 from ledgerguard_pipeline.cli.local.ports import free_port, wait_until_answering
 from ledgerguard_pipeline.cli.local.sandbox import serve_command
-from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 from ledgerguard_pipeline.web.webhooks.receiver import WEBHOOK_PATH
@@ -44,6 +45,28 @@ def test_the_token_is_in_no_command_line_and_in_no_repr(embedded: Embedded) -> N
     assert command[-4:] == [*hook, "--books", str(books)]
     assert not any(TOKEN in word for word in command)
     assert TOKEN not in repr(embedded)
+
+
+def test_choices_are_carried_over_and_what_is_real_is_not(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = embedded.variables(load_settings())
+    for name, value in {
+        "LEDGERGUARD_ATTACHMENTS": "files", "LEDGERGUARD_CUSTOM_FIELDS": "first-three",
+        "LEDGERGUARD_DAGSTER_OWNERS": "team:books", "LEDGERGUARD_PUBLIC_URL": "https://b.example",
+        "LEDGERGUARD_DAGSTER_URL": "https://d.example",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+        assert plain.get(name) != value
+        assert embedded.variables(load_settings())[name] == value
+    monkeypatch.setenv("LEDGERGUARD_ATTACHMENTS_URL", "s3://real/books")
+    assert "LEDGERGUARD_ATTACHMENTS_URL" not in embedded.variables(load_settings())
+
+
+def test_of_every_setting_somebody_decided_whether_the_sandbox_takes_it(embedded: Embedded) -> None:
+    given = {name.lower() for name in embedded.variables(load_settings())}
+    decided = given | {*embedded_sandbox.KEPT, *embedded_sandbox.NOT_KEPT}
+    assert set(Settings.model_fields) <= decided
 
 
 def test_without_a_token_nothing_is_set(home: Path) -> None:
