@@ -163,7 +163,7 @@ def test_all_taken_ports_are_reported_at_once_with_free_ones() -> None:
     require_free({what: int(port) for what, port in offered})
 
 
-def test_who_came_by_make_is_told_how_make_takes_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_is_offered_ports_in_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAKELEVEL", "1")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
