@@ -33,6 +33,7 @@ from ledgerguard_pipeline.alerts.policy import (
     revise,
 )
 from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable
@@ -45,8 +46,7 @@ START_SECONDS = 25.0
 """No message is begun after this; with one that times out a tick stays below Dagster's sixty."""
 WAIT_SECONDS = 50.0
 
-_FIRST_RETRY = 20.0
-_LONGEST_RETRY = 900.0
+_RETRYING = Backoff(first=20.0, longest=900.0)
 
 _log = structlog.get_logger(__name__)
 
@@ -243,7 +243,7 @@ class _ChannelDelivery:
     def _put_back(self, realms: Sequence[str], error: AlertError) -> None:
         text = plain(error.message)
         attempts = max(self._attempts[realm] for realm in realms)
-        wait = min(_FIRST_RETRY * float(1 << min(attempts, 10)), _LONGEST_RETRY)
+        wait = _RETRYING.bound(attempts)
         asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
         self._store.put_back(
             self._channel.name,

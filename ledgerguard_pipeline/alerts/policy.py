@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.health.rules import HealthState, Reason, ReasonKind
 
 
@@ -225,7 +226,7 @@ def _again(alert_state: AlertState, now: datetime) -> bool:
 def _hold(first: float, relapses: int) -> float:
     if relapses == 0:
         return first
-    return min(max(first, _FIRST_HOLD) * float(1 << min(relapses - 1, 16)), _LONGEST_HOLD)
+    return Backoff(max(first, _FIRST_HOLD), _LONGEST_HOLD).bound(relapses - 1)
 
 
 def notification(alert_states: AlertStates, sent: Mapping[str, SentPoint]) -> Notification | None:

@@ -17,6 +17,7 @@ import structlog
 
 from ledgerguard_pipeline.auth.refresh_lease import RefreshLease
 from ledgerguard_pipeline.auth.token_lifetimes import tokens_of
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, exhausted
@@ -44,8 +45,8 @@ They are read at start, so a corrected secret comes with a new process, which as
 """
 
 _FREE_TRIES = 3
-_FIRST_PAUSE_SECONDS = 5.0
-_LONGEST_PAUSE_SECONDS = 900.0
+_ASKING = Backoff(first=5.0, longest=900.0)
+_STORING = Backoff(first=0.1, longest=5.0)
 
 _log = structlog.get_logger(__name__)
 
@@ -180,8 +181,7 @@ class Refresher:
         """Put the grant on disk; nobody sees it before that."""
         self._unstored[realm] = unstored
         crashpoint("before_token_persist")
-        deadline = self._clock.monotonic() + self._patience
-        pause = 0.1
+        waits = _STORING.within(self._patience, self._clock)
         while True:
             try:
                 refresh_lease.keep()
@@ -192,10 +192,8 @@ class Refresher:
                 return self.stored(realm)
             except ControlUnavailable as error:
                 _log.error("token_not_stored", realm_id=realm, reason=error.message)
-                if self._clock.monotonic() + pause > deadline:
+                if not waits.wait():
                     raise
-                self._clock.sleep(pause)
-                pause = min(pause * 2, 5.0)
             else:
                 self._unstored.pop(realm, None)
                 _log.info("token_refreshed", realm_id=realm, version=stored.version)
@@ -249,10 +247,7 @@ class Refresher:
             return
         if attempt.tries < _FREE_TRIES:
             return
-        pause = min(
-            _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt.tries - _FREE_TRIES, 16),
-            _LONGEST_PAUSE_SECONDS,
-        )
+        pause = _ASKING.bound(attempt.tries - _FREE_TRIES)
         waited = (self._control.now() - attempt.started_at).total_seconds()
         if 0 <= waited < pause:
             last = "" if attempt.reason is None else f", last because {attempt.reason}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.leases.sql_store import Lease
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -20,7 +20,7 @@ LEASE_SECONDS = 90.0
 """Longer than one call of the token endpoint can last with all its time-outs."""
 
 _PATIENCE_BEYOND = 10.0
-_POLL_SECONDS = (0.02, 0.1)
+_POLLING = Backoff(first=0.04, longest=0.1)
 
 _log = structlog.get_logger(__name__)
 
@@ -47,20 +47,18 @@ class RefreshLease:
         Raises:
             TokenEndpointUnavailable: others had the lease for longer than one refresh can last.
         """
-        clock = self._control.clock
-        deadline = clock.monotonic() + self._seconds + _PATIENCE_BEYOND
+        waits = _POLLING.within(self._seconds + _PATIENCE_BEYOND, self._control.clock)
         leases = self._control.leases
         while (lease := leases.acquire(self._name, self._owner, self._seconds)) is None:
             found = done()
             if found is not None:
                 return found
-            if clock.monotonic() >= deadline:
+            if not waits.wait():
                 raise TokenEndpointUnavailable(
                     "Another process has been refreshing this company's token for too long. "
                     "The grant is kept; try again.",
                     realm_id=self._realm,
                 )
-            clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter
         self._lease = lease
         return None
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from pathlib import Path
 import duckdb
 import structlog
 
+from ledgerguard_pipeline.backoff import Backoff, Waits
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable, wal_of
@@ -52,7 +52,7 @@ _MEMORY = "384MB"
 _SMALL_BYTES, _THREADS = 64 * 1024 * 1024, 2
 """A small file is worked on by one thread: handing a few rows from thread to thread costs more than
 the work (measured: statements over a company of 470 objects take 1.7 times the CPU with two)."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
+_RETRYING = Backoff(first=0.03, longest=0.75)
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _log = structlog.get_logger(__name__)
 _IN_USE = ("Could not set lock", "Unique file handle conflict", "different configuration")
@@ -132,7 +132,6 @@ class BronzeFile:
         self._instance = KeptInstance(self.path, connect)
         self._clock = clock
         self._wait = lock_wait_seconds
-        self._random = random.Random()  # noqa: S311  # jitter, not a secret
         self._noticed = noticed
         self._known_good = False
         self._once = _WaitingOnce()
@@ -251,7 +250,7 @@ class BronzeFile:
         try:
             if not read_only:
                 make_private(self.path.parent)
-            session = self._open(read_only=read_only, deadline=deadline)
+            session = self._open(deadline, read_only=read_only)
             with session.afterwards:
                 try:
                     yield session
@@ -263,10 +262,10 @@ class BronzeFile:
         finally:
             mutex.release()
 
-    def _open(self, *, read_only: bool, deadline: float) -> OpenStore:
-        pause, reported = _FIRST_WAIT, False
+    def _open(self, deadline: float, *, read_only: bool) -> OpenStore:
         if self._once.spent(read_only=read_only):
             deadline = self._clock.monotonic()
+        waits = Waits(_RETRYING, deadline, self._clock)
         while True:
             connection: duckdb.DuckDBPyConnection | None = None
             try:
@@ -287,17 +286,14 @@ class BronzeFile:
                     wrong = unusable(self.path, error, opening=True)
                     self._notice(wrong)
                     raise wrong from error
-                left = deadline - self._clock.monotonic()
                 found = _HOLDER.search(text)
                 holder = int(found[1]) if found else None
-                if left <= 0:
+                if waits.over:
                     self._once.vain(read_only=read_only)
                     raise self._busy(holder) from error
-                if not reported:
-                    reported = True
-                    self._tell(holder, left)
-            self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
-            pause = min(pause * 2, _LONGEST_WAIT)
+                if not waits.begun:
+                    self._tell(holder, waits.left)
+            waits.wait()
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> str:
         own = dict(connection.execute(statements.FIND_CATALOG).fetchall()).get(str(self.path))

@@ -15,7 +15,6 @@ Decision 39 in docs/decisions.md.
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
@@ -23,6 +22,7 @@ from enum import Enum
 import duckdb
 import psycopg
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
@@ -42,7 +42,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.postgres_answers import login_refused, passes, quotes_server
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_RETRYING = Backoff(first=0.075, longest=3.0)
 _LAYOUT = "the layout of the lake"
 _REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
 """In a server that speaks English; others are asked for their SQLSTATE."""
@@ -64,7 +64,6 @@ class DuckLake:
         self.name = str(address)
         self._clock = clock
         self._wait = wait_seconds
-        self._random = random.Random()  # noqa: S311  # jitter, not a secret
         self._there = False
         self._laid_out = False
 
@@ -177,12 +176,10 @@ class DuckLake:
         return connection
 
     def _patiently(self, attempt: Callable[[float], Written], doing: str) -> Written:
-        deadline = self._clock.monotonic() + self._wait
-        pause = _FIRST_WAIT
+        waits = _RETRYING.within(self._wait, self._clock)
         while True:
-            left = deadline - self._clock.monotonic()
             try:
-                return attempt(max(left, 0.001))
+                return attempt(max(waits.left, 0.001))
             except WriterLockTaken:
                 raise self._busy() from None
             except (duckdb.Error, psycopg.Error) as error:
@@ -193,13 +190,11 @@ class DuckLake:
                     raise self._failed(error, doing) from error
                 if cause is _Cause.LOST:
                     instances.drop(self.address)
-                left = deadline - self._clock.monotonic()
-                if left <= 0:
+                if waits.over:
                     if cause is _Cause.CONFLICT:
                         raise self._busy() from error
                     raise self._unavailable(error, doing) from error
-            self._clock.sleep(min(left, pause * self._random.uniform(0.5, 1.5)))
-            pause = min(pause * 2, _LONGEST_WAIT)
+            waits.wait()
 
     def _cause(self, error: duckdb.Error | psycopg.Error) -> _Cause | None:
         """Why it may succeed when it is done again; None where it would not."""

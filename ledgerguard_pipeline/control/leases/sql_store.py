@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.control.leases.process_identity import has_died, this_process
 from ledgerguard_pipeline.control.storage.database import Database
@@ -22,7 +22,7 @@ from ledgerguard_pipeline.values import Environment, RealmId
 DEAD_HOLDER_SECONDS = 5.0
 """How long a lease outlives the noticed death of its holder."""
 
-_POLL_SECONDS = (0.02, 0.08)
+_POLLING = Backoff(first=0.04, longest=0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,14 @@ class WaitingLeases(ABC):
         Raises:
             ControlUnavailable: somebody else held it all that time.
         """
-        clock = self.clock
         owner = f"{this_process()}/{secrets.token_hex(8)}"
-        deadline = clock.monotonic() + wait_seconds
+        waits = _POLLING.within(wait_seconds, self.clock)
         while (lease := self.acquire(name, owner, ttl_seconds)) is None:
-            if clock.monotonic() >= deadline:
+            if not waits.wait():
                 raise ControlUnavailable(
                     f"Another process held the lease {name!r} for more than {wait_seconds:g} s. "
                     "Try again; a dead holder's lease ends by itself."
                 )
-            clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter, not a secret
         try:
             yield lease
         finally:

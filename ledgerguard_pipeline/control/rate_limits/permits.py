@@ -5,7 +5,6 @@ Decision 17 in docs/decisions.md.
 
 from __future__ import annotations
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import ControlUnavailable, Throttled
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -28,7 +28,7 @@ SECOND_BUDGET = "the calls-per-second budget is used up"
 BATCH_BUDGET = "the batches-per-minute budget is used up"
 _IN_FLIGHT = "all concurrent calls are in flight"
 
-_CONCURRENCY_POLL = (0.01, 0.05)
+_POLLING = Backoff(first=0.04, longest=0.04)
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Wait:
 
 def all_in_flight() -> Wait:
     """Nobody knows when a call ends: look again soon, not all at once."""
-    return Wait(random.uniform(*_CONCURRENCY_POLL), _IN_FLIGHT)  # noqa: S311  # jitter
+    return Wait(_POLLING.pause(), _IN_FLIGHT)
 
 
 class WaitingLimiter(ABC):

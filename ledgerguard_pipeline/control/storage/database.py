@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,6 +46,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.private_files import make_private_file
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 15.0
 """How long a server that is away is waited for: longer than a restart or a failover."""
 
-_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+_RETRYING = Backoff(first=0.05, longest=1.0)
 _BEGIN = "ledgerguard_begin"
 _PING = text("SELECT 1")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
@@ -189,19 +189,17 @@ class Database:
         return self._answered(lambda: self._opened(lock, durable=durable))
 
     def _answered(self, ask: Callable[[], _T]) -> _T:
-        deadline = self.clock.monotonic() + self.patience_seconds
-        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+        waits = _RETRYING.within(self.patience_seconds, self.clock)
         while True:
             try:
                 return ask()
             except OperationalError as error:
-                pause = next(pauses)
-                if self.is_sqlite or self.clock.monotonic() + pause > deadline:
+                if self.is_sqlite or waits.over:
                     raise
                 # One login that will always be refused is enough: servers lock accounts out.
                 if self._refused(error):
                     raise self._refusal(error) from error
-                self.clock.sleep(pause)
+                waits.wait()
 
     def _opened(self, lock: str | None, *, durable: bool) -> Connection:
         connection = (self._durable if durable else self._relaxed).connect()

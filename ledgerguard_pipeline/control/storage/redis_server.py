@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import structlog
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.config.redis_url import redis_address
 from ledgerguard_pipeline.control.storage.redis_durability import durability
@@ -37,7 +38,7 @@ ON_DISK_SECONDS = 3.0
 WAITS_FOR_DISK = (7, 2)
 """The release that can tell when a write is on disk (WAITAOF)."""
 
-_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+_RETRYING = Backoff(first=0.05, longest=1.0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PREFIX = "ledgerguard"
@@ -112,22 +113,19 @@ class RedisServer:
         from redis.exceptions import ConnectionError as NotConnected
         from redis.exceptions import TimeoutError as NoAnswer
 
-        deadline = self.clock.monotonic() + self.patience_seconds
-        attempt = 0
+        waits = _RETRYING.within(self.patience_seconds, self.clock)
         while True:
             try:
                 return call(self._client)
             except (NotConnected, NoAnswer, BusyLoadingError, ReadOnlyError) as error:
-                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-                if self.clock.monotonic() + pause > deadline or _refused(error):
+                if waits.over or _refused(error):
                     raise self._failed(error) from error
-                if attempt == 0:
+                if not waits.begun:
                     _log.warning(
                         "redis_unreachable", server=self.address.shown, reason=_cause(error)
                     )
-                attempt += 1
                 self._client.connection_pool.disconnect(inuse_connections=False)
-                self.clock.sleep(pause)
+                waits.wait()
             except RedisError as error:
                 raise self._failed(error) from error
 

@@ -8,7 +8,6 @@ Decision 37 in docs/decisions.md.
 
 from __future__ import annotations
 
-import random
 import secrets
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.control.leases.process_identity import this_process
@@ -28,7 +28,7 @@ COMPANY_LEASE_SECONDS = 60.0
 """A lease whose holder was killed ends after this at the latest."""
 
 BEAT_SECONDS = COMPANY_LEASE_SECONDS / 4
-_POLL_SECONDS = (0.2, 0.6)
+_POLLING = Backoff(first=0.4, longest=0.6)
 _log = structlog.get_logger(__name__)
 
 
@@ -58,7 +58,7 @@ class CompanyLeases:
         Raises:
             CompanyBusy: somebody else held it for longer than ``wait_seconds``.
         """
-        lease = self._take(realm, self._clock.monotonic() + wait_seconds)
+        lease = self._take(realm, wait_seconds)
         with self._lock:
             self._held[realm] = lease
         try:
@@ -82,16 +82,16 @@ class CompanyLeases:
                 if realm in self._held:
                     self._held[realm] = renewed
 
-    def _take(self, realm: RealmId, deadline: float) -> Lease:
+    def _take(self, realm: RealmId, wait_seconds: float) -> Lease:
+        waits = _POLLING.within(wait_seconds, self._clock)
         name = sync_lease(self._environment, realm)
         while (lease := self._leases.acquire(name, self._owner, COMPANY_LEASE_SECONDS)) is None:
-            if self._clock.monotonic() >= deadline:
+            if not waits.wait():
                 raise CompanyBusy(
                     "Another run or sweep is syncing this company. Nothing was done; the next "
                     "sync brings what this one would have brought.",
                     realm_id=realm,
                 )
-            self._clock.sleep(random.uniform(*_POLL_SECONDS))  # noqa: S311  # jitter
         return lease
 
     def _give_back(self, lease: Lease) -> None:

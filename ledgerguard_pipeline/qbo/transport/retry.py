@@ -10,7 +10,6 @@ Decision 18 in docs/decisions.md.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from typing import TypeVar
 
 import tenacity
 
+from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import ServiceUnavailable, Throttled, Transient
 
@@ -84,11 +84,8 @@ class Plan:
         )
 
     def _backoff(self, error: BaseException) -> float:
-        ceiling = min(
-            self._policy.first_wait * 2 ** (self._failures - 1), self._policy.longest_wait
-        )
-        # Full jitter keeps the processes of a home from coming back all at once.
-        wait = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
+        backoff = Backoff(self._policy.first_wait, self._policy.longest_wait)
+        wait = backoff.pause(self._failures - 1)
         asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
         return max(wait, min(asked or 0.0, self._policy.longest_cool_down))
 
