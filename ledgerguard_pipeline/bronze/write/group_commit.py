@@ -3,30 +3,58 @@
 Threads of one process that commit at the same time would only wait for each other at the
 file. Here the first in line takes along what waits behind it: opening, checkpointing and closing
 the file costs the same for one company's rows as for twenty companies'. Nobody waits for others
-to come; a single committer notices nothing. If the shared transaction fails, everybody commits
-for itself, so one company's rows never fail another's.
+to come; a single committer notices nothing. If the shared transaction fails, each is committed
+alone, so one company's rows never fail another's.
 
 Decision 34 in docs/decisions.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
-from ledgerguard_pipeline.errors import (
-    BronzeBusy,
-    BronzeUnavailable,
-    LedgerGuardError,
-    WrongEnvironment,
-)
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeUnavailable, WrongEnvironment
 
 MOST_ROWS = 20_000
 """Rows of one shared transaction, so that the file is held only for a moment."""
 
 Write = Callable[[Sequence[Load]], list[LoadOutcome]]
+
+_NOBODYS_OWN = (BronzeBusy, BronzeUnavailable, WrongEnvironment)
+"""Reasons that lie in the store: whoever meets them in a group meets them alone too."""
+
+_Member = TypeVar("_Member")
+_Done = TypeVar("_Done")
+
+
+def together_or_alone(
+    members: Sequence[_Member],
+    commit: Callable[[Sequence[_Member]], _Done],
+    failed: Callable[[_Member, Exception], None],
+) -> Iterator[tuple[Sequence[_Member], _Done]]:
+    """Commit all at once; if that fails, each alone, so that one's rows fail no other's.
+
+    Yields what was committed, with what ``commit`` returned. ``failed`` gets each of the others
+    and the reason; whatever it raises ends the work.
+    """
+    if not members:
+        return
+    try:
+        done = commit(members)
+    except Exception as error:  # noqa: BLE001  # whose rows are the reason shows alone
+        if len(members) == 1 or isinstance(error, _NOBODYS_OWN):
+            for member in members:
+                failed(member, error)
+            return
+    else:
+        yield members, done
+        return
+    for member in members:
+        yield from together_or_alone([member], commit, failed)
 
 
 @dataclass(slots=True)
@@ -36,11 +64,14 @@ class _Entry(Waiting):
     loads: Sequence[Load]
     alone: bool = False
     outcomes: list[LoadOutcome] | None = None
-    error: LedgerGuardError | None = None
+    error: Exception | None = None
 
     @property
     def rows(self) -> int:
         return sum(len(load.records) for load in self.loads)
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
 
 
 class GroupCommit:
@@ -66,31 +97,18 @@ class GroupCommit:
     def _lead(self) -> None:
         with self._line.group(_fits) as group:
             try:
-                self._write_group(group)
+                for entries, outcomes in together_or_alone(group, self._write_all, _Entry.fail):
+                    at = 0
+                    for entry in entries:
+                        entry.outcomes = outcomes[at : at + len(entry.loads)]
+                        at += len(entry.loads)
             except BaseException:
                 for other in group[1:]:
-                    other.alone = True
+                    other.alone = other.outcomes is None and other.error is None
                 raise
 
-    def _write_group(self, group: Sequence[_Entry]) -> None:
-        first = group[0]
-        if len(group) == 1:
-            first.outcomes = self._write(first.loads)
-            return
-        try:
-            outcomes = self._write([load for entry in group for load in entry.loads])
-        except (BronzeBusy, BronzeUnavailable, WrongEnvironment) as error:
-            for entry in group:  # none would fare better alone
-                entry.error = error
-            return
-        except Exception:  # noqa: BLE001  # whose rows are the reason shows when each is alone
-            for entry in group:
-                entry.alone = True
-            return
-        at = 0
-        for entry in group:
-            entry.outcomes = outcomes[at : at + len(entry.loads)]
-            at += len(entry.loads)
+    def _write_all(self, entries: Sequence[_Entry]) -> list[LoadOutcome]:
+        return self._write([load for entry in entries for load in entry.loads])
 
 
 def _fits(group: Sequence[_Entry], other: _Entry) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from ledgerguard_pipeline.bronze.loads import LoadOutcome
+from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.entities import Kind
 from ledgerguard_pipeline.errors import LedgerGuardError, wrap
 from ledgerguard_pipeline.ingestion.readers.base import Chunk, EntityReader
-from ledgerguard_pipeline.ingestion.request import Window
+from ledgerguard_pipeline.ingestion.request import SyncRequest, Window
 from ledgerguard_pipeline.ingestion.results import EntityResult
-from ledgerguard_pipeline.values import Mode, RealmId
+from ledgerguard_pipeline.values import LoadId, Mode, RealmId
 
 
 @dataclass(slots=True)
@@ -69,6 +71,24 @@ class EntityLoad:
         """Whether all its rows were read: the moment to count what Bronze holds."""
         entity = self.reader.plan.entity
         return self.reader.mode is Mode.FULL and entity.kind is not Kind.SINGLETON
+
+    def as_written(self, chunk: Chunk, request: SyncRequest, now: datetime) -> Load:
+        """What Bronze is to commit of a chunk."""
+        return Load(
+            load_id=LoadId(uuid.uuid4().hex),
+            realm_id=self.realm_id,
+            entity=self.reader.plan.entity,
+            mode=self.reader.mode,
+            run_id=request.run_id,
+            records=chunk.records,
+            rejects=chunk.rejects,
+            watermark=chunk.watermark,
+            walk=chunk.walk,
+            api_calls=self.reader.queries.calls,
+            fetched_bytes=chunk.bytes,
+            started_at=now,
+            recorded=not request.quiet,
+        )
 
     def committed(self, chunk: Chunk, outcome: LoadOutcome) -> None:
         """A chunk is durable."""

@@ -9,7 +9,6 @@ transaction of Bronze: an idle sync of forty entities opens the file once.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,8 +17,9 @@ from datetime import datetime
 from functools import partial
 from typing import Self
 
-from ledgerguard_pipeline.bronze.loads import Load
+from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.write.group_commit import together_or_alone
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
@@ -29,7 +29,6 @@ from ledgerguard_pipeline.errors import (
     BronzeBusy,
     LedgerGuardError,
     RightsInDoubt,
-    WrongEnvironment,
 )
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_result
@@ -51,7 +50,6 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.transport.stats import CallTotals
-from ledgerguard_pipeline.values import LoadId
 
 GROUP_ROWS = 10_000
 """Rows committed together at most, so that the file is held only for a moment."""
@@ -306,7 +304,8 @@ class CompanySync(Closing):
             if load.pending is not None:
                 self._commit_together(load, load.pending)
             while (chunk := self._next(load)) is not None:
-                self._commit([(load, chunk)])
+                group = [(load, chunk)]
+                self._committed(group, *self._written(group))
         except Exception as cause:  # noqa: BLE001  # whatever it is stays this entity's failure
             result = load.fail(cause, self._clock.monotonic())
         else:
@@ -343,15 +342,14 @@ class CompanySync(Closing):
         sweeping = self.request.quiet and not self.request.reconcile
         if sweeping and rested(group, self._watermarks or {}, self._clock.now()):
             return
-        try:
-            self._commit(group)
-        except (BronzeBusy, WrongEnvironment):
-            raise
-        except Exception:
-            # One entity's rows may be the reason: the others keep theirs until they are reached.
-            if len(group) == 1:
-                raise
-            self._commit([(load, chunk)])
+
+        def failed(member: tuple[EntityLoad, Chunk], cause: Exception) -> None:
+            if member[0] is load:
+                raise cause
+            self._failed(member[0], cause)
+
+        for members, (loads, outcomes) in together_or_alone(group, self._written, failed):
+            self._committed(members, loads, outcomes)
 
     def _next(self, load: EntityLoad) -> Chunk | None:
         """The next chunk, with every row that is not whole read again, by query."""
@@ -366,35 +364,32 @@ class CompanySync(Closing):
         try:
             load.pending = self._next(load)
         except Exception as cause:  # noqa: BLE001  # the other entity's failure
-            self._progress.finished(load.fail(cause, self._clock.monotonic()))
+            self._failed(load, cause)
 
-    def _commit(self, group: Sequence[tuple[EntityLoad, Chunk]]) -> None:
+    def _failed(self, load: EntityLoad, cause: Exception) -> None:
+        load.pending = None
+        self._progress.finished(load.fail(cause, self._clock.monotonic()))
+
+    def _written(
+        self, group: Sequence[tuple[EntityLoad, Chunk]]
+    ) -> tuple[list[Load], list[LoadOutcome]]:
         realm = self.request.realm_id
         for load, chunk in group:
             expected = load.reader.comparison.expected
             self._progress.page(realm, load.name, len(chunk.records), expected)
-        loads = [self._bronze_load(*each) for each in group]
-        outcomes = self._storage.commit(loads)
+        loads = [load.as_written(chunk, self.request, self._clock.now()) for load, chunk in group]
+        return loads, self._storage.commit(loads)
+
+    def _committed(
+        self,
+        group: Sequence[tuple[EntityLoad, Chunk]],
+        loads: Sequence[Load],
+        outcomes: Sequence[LoadOutcome],
+    ) -> None:
+        realm = self.request.realm_id
         self._recorder.committed(loads, outcomes)
         self._stored.committed(outcomes)
         for (load, chunk), outcome in zip(group, outcomes, strict=True):
             load.committed(chunk, outcome)
             self._progress.committed(realm, load.name, outcome.fetched)
         self._progress.calls(realm, self._used.http_calls)
-
-    def _bronze_load(self, load: EntityLoad, chunk: Chunk) -> Load:
-        return Load(
-            load_id=LoadId(uuid.uuid4().hex),
-            realm_id=self.request.realm_id,
-            entity=load.reader.plan.entity,
-            mode=load.reader.mode,
-            run_id=self.request.run_id,
-            records=chunk.records,
-            rejects=chunk.rejects,
-            watermark=chunk.watermark,
-            walk=chunk.walk,
-            api_calls=load.reader.queries.calls,
-            fetched_bytes=chunk.bytes,
-            started_at=self._clock.now(),
-            recorded=not self.request.quiet,
-        )

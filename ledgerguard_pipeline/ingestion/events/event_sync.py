@@ -18,6 +18,7 @@ import structlog
 
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.write.group_commit import together_or_alone
 from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
@@ -25,10 +26,8 @@ from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
-    BronzeBusy,
     LedgerGuardError,
     RightsInDoubt,
-    WrongEnvironment,
     wrap,
 )
 from ledgerguard_pipeline.failure import Failure
@@ -159,7 +158,9 @@ class EventSync(Closing):
             read.entity.name for read in reads.values() if isinstance(read.error, RightsInDoubt)
         ]
         self._recorder.doubted(silent, ())
-        self._commit([read for read in reads.values() if read.error is None])
+        whole = [read for read in reads.values() if read.error is None]
+        for group, (loads, outcomes) in together_or_alone(whole, self._written, self._give_back):
+            self._committed(group, loads, outcomes)
         self._note_end(done=len(self._errors) < len(reads))
         self._recorder.finished()
 
@@ -174,22 +175,13 @@ class EventSync(Closing):
                 self._recorder.stumbled(failure)
                 return
 
-    def _commit(self, reads: Sequence[EntityRead]) -> None:
-        """All in one short transaction; if that fails, each for itself."""
-        if not reads:
-            return
+    def _written(self, reads: Sequence[EntityRead]) -> tuple[list[Load], list[LoadOutcome]]:
         loads = [self._load(read) for read in reads]
-        try:
-            outcomes = self._storage.commit(loads)
-        except Exception as cause:  # noqa: BLE001 - every entity's step reports it
-            held = isinstance(cause, BronzeBusy | WrongEnvironment)
-            if len(reads) == 1 or held:
-                for read in reads:
-                    self._give_back(read, _wrapped(cause))
-                return
-            for read in reads:
-                self._commit([read])
-            return
+        return loads, self._storage.commit(loads)
+
+    def _committed(
+        self, reads: Sequence[EntityRead], loads: Sequence[Load], outcomes: Sequence[LoadOutcome]
+    ) -> None:
         self._recorder.committed(loads, outcomes)
         crashpoint("before_event_ack")
         try:
@@ -250,8 +242,8 @@ class EventSync(Closing):
         )
         self._progress.finished(self._results[name])
 
-    def _give_back(self, read: EntityRead, error: LedgerGuardError) -> None:
-        name = read.entity.name
+    def _give_back(self, read: EntityRead, cause: Exception) -> None:
+        error, name = _wrapped(cause), read.entity.name
         try:
             self._lease.failed(self._events_of({name}), str(error))
         except LedgerGuardError as problem:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome
-from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, GroupCommit
-from ledgerguard_pipeline.errors import BronzeBusy, BronzeError
+from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, GroupCommit, together_or_alone
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnavailable, WrongEnvironment
 from ledgerguard_pipeline_tests.bronze.records import load, record
 
 REALMS = [str(9_341_453_474_484_455 + backend) for backend in range(12)]
@@ -128,3 +130,36 @@ def test_every_row_of_every_thread_is_in_the_file(store: BronzeStore, threads: i
     assert row == (5 * threads, threads)
     (row,) = store.sql("SELECT count(*), count(DISTINCT loaded_at) FROM _loads").rows
     assert row == (5 * threads, 5 * threads)
+
+
+@given(st.lists(st.booleans(), max_size=8))
+def test_what_fails_together_is_committed_alone_and_fails_nobody_else(bad: list[bool]) -> None:
+    members = list(enumerate(bad))
+    tried: list[list[int]] = []
+    failed: list[int] = []
+
+    def commit(group: Sequence[tuple[int, bool]]) -> list[int]:
+        tried.append([number for number, _ in group])
+        if any(poison for _, poison in group):
+            raise BronzeError("These rows do not fit.")
+        return tried[-1]
+
+    done = list(together_or_alone(members, commit, lambda each, _: failed.append(each[0])))
+    assert failed == [number for number, poison in members if poison]
+    assert [number for _, numbers in done for number in numbers] == [
+        number for number, poison in members if not poison
+    ]
+    assert len(tried) == (0 if not bad else 1 if not failed or len(bad) == 1 else 1 + len(bad))
+
+
+@pytest.mark.parametrize("reason", [BronzeBusy, BronzeUnavailable, WrongEnvironment])
+def test_a_store_that_cannot_be_used_is_tried_once_for_all(reason: type[BronzeError]) -> None:
+    tried: list[int] = []
+    failed: list[str] = []
+
+    def commit(group: Sequence[str]) -> None:
+        tried.append(len(group))
+        raise reason("Not now.")
+
+    assert not list(together_or_alone("abc", commit, lambda each, _: failed.append(each)))
+    assert (tried, failed) == ([3], ["a", "b", "c"])
