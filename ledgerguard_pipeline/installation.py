@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
     from ledgerguard_pipeline.ingestion.recorder import Kept, Recorder
     from ledgerguard_pipeline.ingestion.service import IngestionService
-    from ledgerguard_pipeline.ingestion.sweep_recorder import Known, SweepRecorder
+    from ledgerguard_pipeline.ingestion.sweep_recorder import KnownCompany, SweepRecorder
     from ledgerguard_pipeline.storage import LayeredStore
 
 LOCK_WAIT_SECONDS = 60.0
@@ -284,7 +284,9 @@ class Installation(Closing):
                 recorder=recorder or self._recorder(realm_id),
             )
 
-    def sweep_recorder(self, realm_id: RealmId, known: Known, notes: IdleNotes) -> SweepRecorder:
+    def sweep_recorder(
+        self, realm_id: RealmId, known: KnownCompany, notes: IdleNotes
+    ) -> SweepRecorder:
         """Keeps the record of a company of a sweep together with the others."""
         from ledgerguard_pipeline.ingestion.sweep_recorder import SweepRecorder
 

@@ -1,10 +1,10 @@
 """What is worth an alert, decided without I/O or clock.
 
-A company's findings (health reasons, failing runs) become *signs* that remember since when
-something is there or gone. A sign counts only once it has settled, and is over only when it has
-stayed away for a while; each relapse within six hours doubles that while. So a connection that
+A company's findings (health reasons, failing runs) become *alert states* that remember since
+when something is there or gone. An alert fires only once its condition has settled, and is
+resolved only when that has stayed away for a while; each relapse within six hours doubles it. So a connection that
 flaps alerts once, not at every change. What a channel was sent last is compared with the
-signs: the difference is the news.
+alert states: the difference is the notification.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def findings_of(reasons: Iterable[Reason]) -> list[Alert]:
 def revise(
     alert_states: AlertStates, findings: Iterable[Alert], now: datetime
 ) -> dict[str, AlertState]:
-    """The signs after ``findings`` were seen at ``now``; equal ones if nothing changed."""
+    """The alert states after ``findings`` were seen at ``now``; equal ones if nothing changed."""
     current = {each.slot: each for each in findings}
     if any(each.kind in DEAD for each in current.values()):
         # Other problems will be found again, if they persist, once calls are possible.

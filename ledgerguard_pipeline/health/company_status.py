@@ -40,7 +40,7 @@ from ledgerguard_pipeline.values import RealmId
 
 
 @dataclass(frozen=True, slots=True)
-class CallUse:
+class MonthlyCalls:
     """Metered reads of one company this month, and what the whole month will come to if every
     day left is like the last 24 hours. The budget is that of all companies together, whose
     figures are ``all_companies`` and ``all_forecast``.
@@ -62,7 +62,7 @@ class CompanyStatus:
     facts: SyncFacts
     health: Health
     entities: tuple[EntityStatus, ...]
-    calls: CallUse
+    calls: MonthlyCalls
 
     @property
     def is_connected(self) -> bool:
@@ -228,9 +228,9 @@ class StatusReader:
             calls=self._calls(realm),
         )
 
-    def _calls(self, realm: RealmId) -> CallUse:
+    def _calls(self, realm: RealmId) -> MonthlyCalls:
         usage = self._known.usage.get(realm, CallUsage())
-        return CallUse(
+        return MonthlyCalls(
             usage.month_to_date,
             self._budget,
             forecast(usage.month_to_date, usage.last_day, self._now),

@@ -15,8 +15,8 @@ from ledgerguard_pipeline.control.company_state.companies import Company, Connec
 from ledgerguard_pipeline.control.company_state.sync_state import Extent
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.health.company_status import (
-    CallUse,
     CompanyStatus,
+    MonthlyCalls,
     StatusReader,
     read_known,
 )
@@ -34,7 +34,7 @@ class CompanyHealth:
     company: Company
     health: Health
     failed: tuple[EntityStatus, ...]
-    calls: CallUse
+    calls: MonthlyCalls
 
     @classmethod
     def of(cls, company_status: CompanyStatus) -> Self:

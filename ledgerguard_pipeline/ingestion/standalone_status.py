@@ -18,7 +18,7 @@ from ledgerguard_pipeline.errors import (
     QBOAuthError,
     Transient,
 )
-from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
+from ledgerguard_pipeline.health.company_status import CompanyStatus, MonthlyCalls
 from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.health.rules import (
     EntityFacts,
@@ -122,7 +122,7 @@ def standalone_status(
         facts=facts,
         health=_health(company, life, facts, found, held.failure, now),
         entities=entities,
-        calls=CallUse(0, None, 0),
+        calls=MonthlyCalls(0, None, 0),
     )
     return StandaloneStatus(company_status, connected, held.watermarks)
 

@@ -22,7 +22,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownCompany:
     """Watermarks of a company in Bronze and those noted beside it, by entity, and doubted types."""
 
     watermarks: Mapping[str, datetime]
@@ -51,9 +51,9 @@ class KnownCompanies:
         self._following = following
         self._positions = {realm: index for index, realm in enumerate(realms)}
         self._lock = threading.Lock()
-        self._known: dict[RealmId, Known] = {}
+        self._known: dict[RealmId, KnownCompany] = {}
 
-    def of(self, realm: RealmId) -> Known:
+    def of(self, realm: RealmId) -> KnownCompany:
         """What is known of a company; asked for once."""
         with self._lock:
             if realm not in self._known:
@@ -68,14 +68,15 @@ class KnownCompanies:
             self._bronze.catch_up(realms)
         watermarks = self._bronze.watermarks_of(realms)
         self._known |= {
-            realm: Known(watermarks[realm], noted[realm], doubts.get(realm, ())) for realm in realms
+            realm: KnownCompany(watermarks[realm], noted[realm], doubts.get(realm, ()))
+            for realm in realms
         }
 
 
 class SweepRecorder(InstallationRecorder):
     """Keeps the record of one company of a sweep, in common with the others while it is idle."""
 
-    def __init__(self, kept: Kept, known: Known, notes: IdleNotes) -> None:
+    def __init__(self, kept: Kept, known: KnownCompany, notes: IdleNotes) -> None:
         super().__init__(kept)
         self._known = known
         self._notes = notes

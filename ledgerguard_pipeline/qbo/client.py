@@ -37,9 +37,9 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.members import SIGNED_LINKS
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_counts, read_batch_pages
-from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept, read_sweep
+from ledgerguard_pipeline.qbo.answers.batch_with_changes import BatchWithChanges, read_with_changes
 from ledgerguard_pipeline.qbo.answers.cdc import REACH_DAYS, Changes, read_changes
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.pages import (
     Counts,
     Page,
@@ -62,7 +62,7 @@ from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.qbo.queries.where import parse_where
 from ledgerguard_pipeline.qbo.records import Records
 from ledgerguard_pipeline.qbo.reporting import Reporting
-from ledgerguard_pipeline.qbo.session import Parse, Session
+from ledgerguard_pipeline.qbo.session import ApiSession, Parse
 from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder, LocalGate, NoRecorder
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.qbo.transport.http import Transport
@@ -131,7 +131,7 @@ class QBOClient(Granted, Reporting, Closing):
         self.custom_fields = CustomFields(custom_fields, lambda: self.capabilities)
         self._shares_tokens = tokens is not None
         self._shares_transport = transport is not None
-        self._session = Session(
+        self._session = ApiSession(
             transport or Transport(client_id, hosts, clock, max_connections=max_connections),
             hosts,
             self._tokens,
@@ -240,12 +240,12 @@ class QBOClient(Granted, Reporting, Closing):
             )
         return self._call(read, lambda answer: read_changes(answer, kinds))
 
-    def sweep(
+    def batch_with_changes(
         self,
         queries: Sequence[tuple[EntityType, Query]],
         entities: Sequence[EntityType],
         since: datetime | None,
-    ) -> Swept:
+    ) -> BatchWithChanges:
         """Statements (pages or counts) and the changes of ``entities``, all in one call.
 
         Without entities the call carries the statements alone.
@@ -257,13 +257,13 @@ class QBOClient(Granted, Reporting, Closing):
         statements = [query for _, query in queries]
         captured = entities if since is not None else []
         read = (
-            read_requests.sweep(statements, captured, since)
+            read_requests.batch_with_changes(statements, captured, since)
             if captured and since is not None
-            else read_requests.batch(statements, "sweep")
+            else read_requests.batch(statements, "changes")
         )
-        swept = self._call(read, lambda answer: read_sweep(answer, statements, captured))
-        self._rest_if_throttled([*swept.items, swept.changes])
-        return swept
+        answers = self._call(read, lambda answer: read_with_changes(answer, statements, captured))
+        self._rest_if_throttled([*answers.items, answers.changes])
+        return answers
 
     def company_info(self) -> CompanyProfile:
         """Who the company is; fails where the token does not fit the realm.
@@ -386,7 +386,7 @@ class QBOClient(Granted, Reporting, Closing):
         return pages
 
     def _count(self, statements: Sequence[Query]) -> _Counted:
-        def parse(answer: Answer) -> tuple[_Counted, int]:
+        def parse(answer: ApiAnswer) -> tuple[_Counted, int]:
             counts, rows = read_batch_counts(answer, statements)
             return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
 

@@ -27,7 +27,7 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.fault_rules import PROCESSING_ERROR, SYSTEM_FAILURE
 from ledgerguard_pipeline.qbo.answers.faults import Where, renewable
 from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken, TokenSource
@@ -41,7 +41,7 @@ from ledgerguard_pipeline.values import RealmId
 
 T = TypeVar("T")
 
-Parse = Callable[[Answer], tuple[T, int]]
+Parse = Callable[[ApiAnswer], tuple[T, int]]
 """Reads an answer; returns the value and how many rows it held."""
 
 _PERHAPS_A_RECORD = (SYSTEM_FAILURE, PROCESSING_ERROR)
@@ -67,7 +67,7 @@ class _Call:
         return self.read.divisible and (at_once or self.slow > 1)
 
 
-class Session:
+class ApiSession:
     """Makes calls for any company. Thread-safe."""
 
     def __init__(
@@ -182,10 +182,10 @@ class Session:
             deadline=deadline,
         )
 
-    def _answer(self, realm: RealmId, read: Read, response: requests.Response) -> Answer:
+    def _answer(self, realm: RealmId, read: Read, response: requests.Response) -> ApiAnswer:
         now = self._clock.now()
         headers = response.headers
-        return Answer(
+        return ApiAnswer(
             response.status_code,
             response.content,
             Where(realm, read.entity, headers.get("intuit_tid")),
@@ -255,7 +255,7 @@ class _Note:
         self,
         seconds: float,
         *,
-        answer: Answer | None = None,
+        answer: ApiAnswer | None = None,
         rows: int = 0,
         error: LedgerGuardError | None = None,
     ) -> None:

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.errors import BadInputError, QBOAPIError
 from ledgerguard_pipeline.observability.redaction import redact
 from ledgerguard_pipeline.qbo.answers import json_scan
 from ledgerguard_pipeline.qbo.answers.cdc import read_changes
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_of, reported_by
 from ledgerguard_pipeline.qbo.answers.pages import read_count, read_page, read_single
 from ledgerguard_pipeline.qbo.answers.payload import Origin, read_rows
@@ -167,7 +167,7 @@ def reports(data: bytes) -> None:
     request = report_request(
         name, {key: value for key, value in given.items() if key in report_takes(name)}
     )
-    _refused_in_one_line(lambda: read_report(Answer(200, data, _WHERE, _NOW), request))
+    _refused_in_one_line(lambda: read_report(ApiAnswer(200, data, _WHERE, _NOW), request))
     try:
         report = read_shape(data)
     except UnreadableReport:
@@ -208,7 +208,7 @@ def _strict(data: bytes) -> object:
 
 def _answer(body: bytes, status: int = 200) -> None:
     """The same bytes as an answer of the API: an outcome, or a typed error."""
-    answer = Answer(status, body, _WHERE, _NOW, date="Sun, 22 Nov 2026 09:00:00 GMT")
+    answer = ApiAnswer(status, body, _WHERE, _NOW, date="Sun, 22 Nov 2026 09:00:00 GMT")
     readings: Sequence[Callable[[], object]] = (
         lambda: read_page(answer, INVOICE),
         lambda: read_single(answer, CUSTOMER),

@@ -47,7 +47,9 @@ EXAMPLES: dict[str, Callable[[], list[read_requests.Read]]] = {
         if "agency_id" not in report.needs
     ],
     "changes": lambda: [read_requests.changes(CDC_TYPES, NOW)],
-    "sweep": lambda: [read_requests.sweep([Query.count(ENTITIES[0])], CDC_TYPES, NOW)],
+    "batch_with_changes": lambda: [
+        read_requests.batch_with_changes([Query.count(ENTITIES[0])], CDC_TYPES, NOW)
+    ],
     "batch": lambda: [read_requests.batch([Query.count(entity) for entity in ENTITIES[:25]])],
 }
 
@@ -157,7 +159,9 @@ def test_every_public_method_of_the_client_only_reads(
         ),
         "report_windows": lambda: list(client.report_windows("JournalReport", **window)),
         "changes": lambda: client.changes([invoice], clock.now()),
-        "sweep": lambda: client.sweep([(invoice, Query.count(invoice))], [invoice], clock.now()),
+        "batch_with_changes": lambda: client.batch_with_changes(
+            [(invoice, Query.count(invoice))], [invoice], clock.now()
+        ),
         "company_info": client.company_info,
         "file_links": lambda: client.file_links(["1"]),
         "get_entity": lambda: client.get_entity("Invoice", "1"),

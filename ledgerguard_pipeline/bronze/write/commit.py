@@ -183,13 +183,13 @@ class Committer:
     def _note(self, part: LoadPart, walks: WalkSteps | None, quarantine: Quarantine) -> None:
         load, batch, loaded_at = part.load, part.batch, part.loaded_at
         note_restatements(self._connection, load, batch.restated, loaded_at)
-        swept_since = None
+        walked_since = None
         if walks is not None and load.walk is not None:
             # A quarantined object was met as well: it exists, though it could not be stored.
             met = [*batch.newest, *(one.id for one in batch.rejects if one.id is not None)]
             began_at = walks.add(load, load.walk, met, loaded_at)
-            swept_since = began_at if load.walk.done else None
-        quarantine.settle(load, batch, loaded_at, swept_since=swept_since)
+            walked_since = began_at if load.walk.done else None
+        quarantine.settle(load, batch, loaded_at, walked_since=walked_since)
 
     def _recorded(self, part: LoadPart) -> LoadOutcome:
         outcome = part.outcome()

@@ -68,11 +68,11 @@ class Quarantine:
             )
 
     def settle(
-        self, load: Load, batch: Batch, loaded_at: datetime, *, swept_since: datetime | None
+        self, load: Load, batch: Batch, loaded_at: datetime, *, walked_since: datetime | None
     ) -> None:
         """Note a load's rejects and resolve what it proves healed.
 
-        ``swept_since`` is given with the last step of a walk: when the walk began.
+        ``walked_since`` is given with the last step of a walk: when the walk began.
         """
         realm, entity = str(load.realm_id), load.entity.name
         open_rows = self._open.get((realm, entity), set())
@@ -108,12 +108,12 @@ class Quarantine:
             for identity in {row[0] for row in open_rows}
             if identity is not None and identity in batch.newest and identity not in rejected
         ]
-        if healed or (swept_since is not None and open_rows):
+        if healed or (walked_since is not None and open_rows):
             self._waiting.pop(realm, None)  # how many are resolved is counted when all are
         if healed:
             self._connection.execute(_RESOLVE_IDS, [loaded_at, realm, entity, healed])
-        if swept_since is not None and open_rows:
-            self._connection.execute(_RESOLVE_UNSEEN, [loaded_at, realm, entity, swept_since])
+        if walked_since is not None and open_rows:
+            self._connection.execute(_RESOLVE_UNSEEN, [loaded_at, realm, entity, walked_since])
         self._fresh += fresh.values()
 
     def save(self) -> Mapping[str, dict[str, int]]:

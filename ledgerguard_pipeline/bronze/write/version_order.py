@@ -6,7 +6,7 @@ what was read later. Equal bytes are no new version whatever the headers say, an
 SyncToken are equal too, only bytes that say something else are one (``bronze/write/deduplicate.py``).
 
 A tombstone and a living state. CDC tombstones carry the time of the deletion but no SyncToken;
-tombstones inferred from error 610 or from an id sweep carry no time at all. A living state wins
+tombstones inferred from error 610 or from a walk of ids carry no time at all. A living state wins
 if its ``LastUpdatedTime`` lies after the tombstone's, because the object was changed after that
 deletion, or if it was read later than the tombstone: Intuit showed the object alive although
 the deletion was known, so the tombstone was wrong or undone. Otherwise, and in a tie, the

@@ -14,7 +14,7 @@ from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.store import BronzeStore
-    from ledgerguard_pipeline.silver.checks.check import Finding
+    from ledgerguard_pipeline.silver.checks.check import SilverFinding
 
 app = typer.Typer(
     help="Check the typed tables of Silver, or build them anew from Bronze.",
@@ -42,7 +42,7 @@ def check(company: Companies = None, entity: Entities = None, as_json: Json = Fa
 
     store = _store()
     chosen = entity_types(entity)
-    failed: dict[RealmId, list[tuple[str, Finding]]] = {}
+    failed: dict[RealmId, list[tuple[str, SilverFinding]]] = {}
     checked = 0
     for realm in _realms(store, company):
         found = check_company(store, chosen, realm)
@@ -96,7 +96,7 @@ def rebuild(company: Companies = None, entity: Entities = None, as_json: Json = 
     say("Silver is what Bronze holds.")
 
 
-def _document(entity: str, found: Finding) -> dict[str, object]:
+def _document(entity: str, found: SilverFinding) -> dict[str, object]:
     return {
         "entity": entity,
         "check": found.check.name,

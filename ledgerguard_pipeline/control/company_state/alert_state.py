@@ -1,6 +1,6 @@
 """The memory of alerts, so that each change is sent once, by whichever process.
 
-Two things: the signs of each company as they were last seen (what is wrong, since when), and per
+Two things: the alert states of each company as they were last seen (what is wrong, since when), and per
 channel what it was sent last. Their contents belong to ``alerts.policy``; here they are texts.
 A process claims what it is going to send; another one that comes to the same conclusion at the
 same moment finds the claim or the newer version. A claim whose owner died ends by itself.
@@ -24,7 +24,7 @@ CLAIM_SECONDS = 120.0
 _ERROR_LIMIT = 500
 
 Change = Callable[[Mapping[str, str]], Mapping[str, str | None]]
-"""From the stored signs by company to those that changed; None removes a company's."""
+"""From the stored states by company to those that changed; None removes a company's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class AlertStore:
         self._lock = f"alerts:{environment.value}"
 
     def alert_states(self) -> dict[str, str]:
-        """The signs by company; the installation's own are under the empty id."""
+        """The alert states by company; the installation's own are under the empty id."""
         statement = select(alert_signs.c.realm_id, alert_signs.c.signs).where(
             alert_signs.c.environment == self._environment.value
         )
@@ -60,7 +60,7 @@ class AlertStore:
             return {row.realm_id: row.signs for row in connection.execute(statement)}
 
     def revise(self, change: Change, at: datetime) -> None:
-        """Bring the signs up to what was seen at ``at``, alone among all processes.
+        """Bring the alert states up to what was seen at ``at``, alone among all processes.
 
         Companies that somebody saw later than that are left alone. Nothing is written, and no
         lock taken, where nothing changed.

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.keys import silver_key
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.ingestion.results import EntityResult
-from ledgerguard_pipeline.silver.checks.check import RESOLVED, Finding, checks_of
+from ledgerguard_pipeline.silver.checks.check import RESOLVED, SilverFinding, checks_of
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no DuckDB
@@ -81,7 +81,7 @@ def judge_many(
     return list(dict.fromkeys(entity for mine in found.values() for entity in mine))
 
 
-def outcomes(realm: str, findings: Sequence[Finding]) -> list[CheckOutcome]:
+def outcomes(realm: str, findings: Sequence[SilverFinding]) -> list[CheckOutcome]:
     """Findings of one company as outcomes of its checks."""
     return [
         CheckOutcome(

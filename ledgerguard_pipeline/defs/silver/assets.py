@@ -31,7 +31,7 @@ from ledgerguard_pipeline.defs.run_tags import tag_run
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
-from ledgerguard_pipeline.silver.checks.check import Finding, checks_of
+from ledgerguard_pipeline.silver.checks.check import SilverFinding, checks_of
 from ledgerguard_pipeline.silver.layout import Table, tables_of
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
@@ -157,7 +157,7 @@ def _over_all(
     control: ControlPlane,
     entity: EntityType,
     realm: RealmId,
-    findings: Sequence[Finding],
+    findings: Sequence[SilverFinding],
     names: CompanyNames,
 ) -> list[ReportedCheck]:
     """The checks over all companies, with what was just found of this one."""

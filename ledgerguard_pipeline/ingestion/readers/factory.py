@@ -14,12 +14,12 @@ from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.readers.base import EntityReader
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
-from ledgerguard_pipeline.ingestion.readers.full_load import FullReader, Opening
+from ledgerguard_pipeline.ingestion.readers.full_load import FullReader, Prefetched
 from ledgerguard_pipeline.ingestion.readers.full_load_prefetch import FullLoadPrefetch
 from ledgerguard_pipeline.ingestion.readers.incremental import ChangeReader, QueryReader
 from ledgerguard_pipeline.ingestion.readers.not_offered import AbsentReader
 from ledgerguard_pipeline.ingestion.readers.reconcile import Comparing, ReconcileReader
-from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
+from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges
 from ledgerguard_pipeline.ingestion.readers.stopped import StoppedReader
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -49,12 +49,12 @@ class EntityReaders:
     def bringing_up_to_date(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
         """A reader per plan."""
         full = [plan.entity for plan in plans if plan.mode is Mode.FULL and plan.offered]
-        openings = FullLoadPrefetch(self._client, full, self._pool) if full else None
-        sweep = Sweep(self._client, plans, self._pool, known=self._known)
-        readers = [self._reader_of(plan, openings, sweep) for plan in plans]
-        if openings is not None:
-            openings.begin()
-        sweep.begin()
+        prefetch = FullLoadPrefetch(self._client, full, self._pool) if full else None
+        shared = SharedChanges(self._client, plans, self._pool, known=self._known)
+        readers = [self._reader_of(plan, prefetch, shared) for plan in plans]
+        if prefetch is not None:
+            prefetch.begin()
+        shared.begin()
         return readers
 
     def reconciling(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
@@ -93,43 +93,47 @@ class EntityReaders:
         return EntityQueries(self._client, plan.entity, clock=self._clock)
 
     def _reader_of(
-        self, plan: EntityPlan, openings: FullLoadPrefetch | None, sweep: Sweep
+        self, plan: EntityPlan, prefetch: FullLoadPrefetch | None, shared: SharedChanges
     ) -> EntityReader:
         queries = self._queries(plan)
         if not plan.offered:
             return AbsentReader(plan, queries)
-        if openings is not None and plan.mode is Mode.FULL:
-            return self._full(plan, queries, openings.futures[plan.entity.name])
-        return self._changes(plan, queries, sweep)
+        if prefetch is not None and plan.mode is Mode.FULL:
+            return self._full(plan, queries, prefetch.futures[plan.entity.name])
+        return self._changes(plan, queries, shared)
 
-    def _changes(self, plan: EntityPlan, queries: EntityQueries, sweep: Sweep) -> EntityReader:
+    def _changes(
+        self, plan: EntityPlan, queries: EntityQueries, shared: SharedChanges
+    ) -> EntityReader:
         if plan.mode is Mode.QUERY:
-            return self._query(plan, queries, sweep)
+            return self._query(plan, queries, shared)
 
         def by_query() -> QueryReader:
-            return self._query(replace(plan, count_after=True), queries, sweep)
+            return self._query(replace(plan, count_after=True), queries, shared)
 
-        return ChangeReader(plan, queries, sweep.changes[plan.entity.name], by_query)
+        return ChangeReader(plan, queries, shared.changes[plan.entity.name], by_query)
 
-    def _query(self, plan: EntityPlan, queries: EntityQueries, sweep: Sweep) -> QueryReader:
+    def _query(
+        self, plan: EntityPlan, queries: EntityQueries, shared: SharedChanges
+    ) -> QueryReader:
         return QueryReader(
             plan,
             queries,
             self._stored,
             self._pool,
             self._realm_id,
-            first=sweep.pages.get(plan.entity.name),
+            first=shared.pages.get(plan.entity.name),
             escalate=lambda: self._whole(plan, queries, queries.count()),
             count_after=plan.count_after and plan.entity.countable,
         )
 
     def _whole(self, plan: EntityPlan, queries: EntityQueries, count: int | None) -> FullReader:
-        opening: Future[Opening] = Future()
-        opening.set_result(Opening(count, None, None))
-        return self._full(plan, queries, opening)
+        prefetched: Future[Prefetched] = Future()
+        prefetched.set_result(Prefetched(count, None, None))
+        return self._full(plan, queries, prefetched)
 
     def _full(
-        self, plan: EntityPlan, queries: EntityQueries, opening: Future[Opening]
+        self, plan: EntityPlan, queries: EntityQueries, prefetched: Future[Prefetched]
     ) -> FullReader:
         realm = self._realm_id
         walk = self._stored.walk(realm, plan.entity)
@@ -141,7 +145,7 @@ class EntityReaders:
             self._stored,
             self._pool,
             realm,
-            opening=opening,
+            prefetched=prefetched,
             resume=walk if fresh else None,
             track_seen=self._stored.stored(realm, plan.entity) > 0,
         )

@@ -57,7 +57,7 @@ AHEAD_ACTIVE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Prefetched:
     """The facts known before an entity is walked: Intuit's count and perhaps its only page.
 
     ``calls`` are the calls that showed it, shared with other entities.
@@ -70,7 +70,7 @@ class Opening:
 
 
 class FullReader:
-    """A full read of one type. ``opening`` resolves when its first answers are there."""
+    """A full read of one type. ``prefetched`` resolves when its first answers are there."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class FullReader:
         pool: Executor,
         realm_id: RealmId,
         *,
-        opening: Future[Opening],
+        prefetched: Future[Prefetched],
         resume: Walk | None,
         track_seen: bool,
     ) -> None:
@@ -92,7 +92,7 @@ class FullReader:
         self._bronze = bronze
         self._pool = pool
         self._realm_id = realm_id
-        self._opening = opening
+        self._prefetched = prefetched
         self._resume = resume
         self._track_seen = track_seen
         self._starting = threading.Lock()
@@ -100,7 +100,7 @@ class FullReader:
         self._walk: PageWalk | None = None
         self._active = False
         self._rejected = 0
-        opening.add_done_callback(self._fetch_ahead)
+        prefetched.add_done_callback(self._fetch_ahead)
 
     @property
     def mode(self) -> Mode:
@@ -108,9 +108,9 @@ class FullReader:
 
     @property
     def ready(self) -> bool:
-        if not self._opening.done() or self._opening.exception() is not None:
+        if not self._prefetched.done() or self._prefetched.exception() is not None:
             return False
-        return self._whole(self._opening.result()) is not None
+        return self._whole(self._prefetched.result()) is not None
 
     @property
     def _held(self) -> int:
@@ -126,24 +126,24 @@ class FullReader:
             self._walk.close()
 
     def chunks(self) -> Iterator[Chunk]:
-        opening = Opening(None, None, None)
+        prefetched = Prefetched(None, None, None)
         try:
             if self.queries.lacks(Capability.QUERY):
                 raise self.queries.without_query()
-            opening = self._opening.result()
-            self.queries.calls += opening.calls
-            self._prove_emptied(opening.count)
-            yield from self._read(opening, track_seen=self._track_seen)
+            prefetched = self._prefetched.result()
+            self.queries.calls += prefetched.calls
+            self._prove_emptied(prefetched.count)
+            yield from self._read(prefetched, track_seen=self._track_seen)
         except FeatureUnavailable:
             self.comparison.note = not_offered(self.queries, self._held)
             # Nothing can have changed before the feature exists, so changes suffice from here;
             # of what Bronze holds already, changes up to now may be unread.
-            watermark = None if self._track_seen else opening.time
+            watermark = None if self._track_seen else prefetched.time
             yield self._advancing(Chunk((), watermark=watermark))
             return
         except RequestRejected as error:
             refused = isinstance(error, NoQuery) or not self.plan.entity.surely_queried
-            if not refused or self._pager.answered or opening.page is not None:
+            if not refused or self._pager.answered or prefetched.page is not None:
                 raise
             yield from WithoutQuery(
                 self._client,
@@ -155,13 +155,13 @@ class FullReader:
             ).chunks(error, self.comparison)
             return
         self.queries.offered()
-        if opening.count is None:
+        if prefetched.count is None:
             return
-        if self._complete(opening.count) or self._complete(self.queries.count()):
+        if self._complete(prefetched.count) or self._complete(self.queries.count()):
             return
         # Something moved that neither the walk nor its change pass could show.
         self._resume, self._walk, self._rejected = None, None, 0
-        yield from self._read(Opening(self.comparison.expected, None, None), track_seen=True)
+        yield from self._read(Prefetched(self.comparison.expected, None, None), track_seen=True)
         self._complete(self.queries.count())
 
     def _prove_emptied(self, count: int | None) -> None:
@@ -177,8 +177,8 @@ class FullReader:
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
         return self.comparison.compare(expected, stored, self._rejected)
 
-    def _read(self, opening: Opening, *, track_seen: bool) -> Iterator[Chunk]:
-        page = self._whole(opening)
+    def _read(self, prefetched: Prefetched, *, track_seen: bool) -> Iterator[Chunk]:
+        page = self._whole(prefetched)
         if page is not None:
             self._rejected += len(page.rejects)
             late: list[Record] = []
@@ -190,19 +190,19 @@ class FullReader:
                 Chunk([*page.records, *late], page.rejects, page.bytes, page.time)
             )
             return
-        yield from self._long(opening, track_seen=track_seen)
+        yield from self._long(prefetched, track_seen=track_seen)
 
-    def _whole(self, opening: Opening) -> Page | None:
+    def _whole(self, prefetched: Prefetched) -> Page | None:
         """The only page, if it surely holds every row."""
-        page = opening.page
+        page = prefetched.page
         if page is None or self._resume is not None or page.full:
             return None
-        return page if opening.count is None or page.rows >= opening.count else None
+        return page if prefetched.count is None or page.rows >= prefetched.count else None
 
-    def _long(self, opening: Opening, *, track_seen: bool) -> Iterator[Chunk]:
-        walk = self._walking(opening.count)
+    def _long(self, prefetched: Prefetched, *, track_seen: bool) -> Iterator[Chunk]:
+        walk = self._walking(prefetched.count)
         walk.ahead = AHEAD_ACTIVE if self._active else AHEAD_WAITING
-        step = self._resumed_step() or self._opened_step(opening, track_seen=track_seen)
+        step = self._resumed_step() or self._prefetched_step(prefetched, track_seen=track_seen)
         records: list[Record] = []
         rejects: list[Reject] = []
         size = pages = 0
@@ -307,10 +307,10 @@ class FullReader:
     def _advancing(self, chunk: Chunk) -> Chunk:
         return chunk if self.plan.advances else replace(chunk, watermark=None)
 
-    def _fetch_ahead(self, opening: Future[Opening]) -> None:
-        if opening.cancelled() or opening.exception() is not None:
+    def _fetch_ahead(self, prefetched: Future[Prefetched]) -> None:
+        if prefetched.cancelled() or prefetched.exception() is not None:
             return
-        result = opening.result()
+        result = prefetched.result()
         if self._whole(result) is None and not self.queries.lacks(Capability.QUERY):
             self._walking(result.count)
 
@@ -347,9 +347,11 @@ class FullReader:
             track_seen=resume.track_seen,
         )
 
-    def _opened_step(self, opening: Opening, *, track_seen: bool) -> WalkStep | None:
+    def _prefetched_step(self, prefetched: Prefetched, *, track_seen: bool) -> WalkStep | None:
         return (
-            None if opening.time is None else self._first_step(opening.time, track_seen=track_seen)
+            None
+            if prefetched.time is None
+            else self._first_step(prefetched.time, track_seen=track_seen)
         )
 
     def _first_step(self, began: datetime, *, track_seen: bool) -> WalkStep:

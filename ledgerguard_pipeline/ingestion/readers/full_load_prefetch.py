@@ -17,7 +17,7 @@ from typing import TypeGuard
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, packed, prove_answering
-from ledgerguard_pipeline.ingestion.readers.full_load import Opening
+from ledgerguard_pipeline.ingestion.readers.full_load import Prefetched
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS, ROWS_PER_BATCH
@@ -29,13 +29,13 @@ SMALL_UNCOUNTED = 50
 
 
 class FullLoadPrefetch:
-    """Resolves an ``Opening`` per entity; ``begin`` runs in the background."""
+    """Resolves a ``Prefetched`` per entity; ``begin`` runs in the background."""
 
     def __init__(self, client: QBOClient, entities: Sequence[EntityType], pool: Executor) -> None:
         self._client = client
         self._entities = tuple(entities)
         self._pool = pool
-        self.futures: dict[str, Future[Opening]] = {
+        self.futures: dict[str, Future[Prefetched]] = {
             entity.name: Future() for entity in self._entities
         }
 
@@ -69,9 +69,9 @@ class FullLoadPrefetch:
                 self.futures[entity.name].set_exception(count)
             elif isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
-                self.futures[entity.name].set_result(Opening(None, None, time, 1))
+                self.futures[entity.name].set_result(Prefetched(None, None, time, 1))
             elif count is not None and count > min(ROWS_PER_BATCH, self._rows(entity)):
-                self.futures[entity.name].set_result(Opening(count, None, time, 1))
+                self.futures[entity.name].set_result(Prefetched(count, None, time, 1))
             else:
                 small.append((entity, count))
         for batch in packed(small, _weight):
@@ -102,9 +102,9 @@ class FullLoadPrefetch:
         for (entity, count), page in zip(batch, pages, strict=True):
             future = self.futures[entity.name]
             if isinstance(page, Page) and whole:
-                future.set_result(Opening(count, page, time, 1 + (count is not None)))
+                future.set_result(Prefetched(count, page, time, 1 + (count is not None)))
             else:
-                future.set_result(Opening(count, None, time, 1 + (count is not None)))
+                future.set_result(Prefetched(count, None, time, 1 + (count is not None)))
 
 
 def _settles(

@@ -29,7 +29,7 @@ from ledgerguard_pipeline.ingestion.readers.base import (
     EntityReader,
 )
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
-from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
+from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges
 from ledgerguard_pipeline.ingestion.results import Reconciled
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -37,7 +37,7 @@ from ledgerguard_pipeline.values import Mode, RealmId
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One type's counts. ``sweep`` shares the changes of all types that differ; None if equal.
+    """One type's counts. ``shared`` has the changes of all types that differ; None if equal.
 
     ``counted`` is None where Intuit does not count the type.
     """
@@ -45,7 +45,7 @@ class Comparison:
     counted: int | None
     held: int
     quarantined: int
-    sweep: Sweep | None
+    shared: SharedChanges | None
 
 
 class Comparing:
@@ -91,13 +91,13 @@ class Comparing:
         counts = count_each(self._client, countable) if countable else {}
         differing = [plan for plan in self._plans if self._differs(plan, counts)]
         # A type that was never loaded has no changes to catch up with; it is walked.
-        sweep = Sweep(
+        shared = SharedChanges(
             self._client,
             [plan for plan in differing if plan.mode is not Mode.FULL],
             self._pool,
             known=self._known,
         )
-        sweep.begin()
+        shared.begin()
         for plan in self._plans:
             name = plan.entity.name
             count = counts.get(name)
@@ -109,7 +109,7 @@ class Comparing:
                     counted=count,
                     held=self._held.get(name, 0),
                     quarantined=self._quarantined.get(name, 0),
-                    sweep=sweep if plan in differing else None,
+                    shared=shared if plan in differing else None,
                 )
             )
 
@@ -126,8 +126,8 @@ class Comparing:
 class ReconcileReader:
     """One type being compared; hands out chunks only where something is to be repaired.
 
-    ``catch_up`` makes the reader of an ordinary sync from the shared sweep, ``walk`` the full read
-    for a count.
+    ``catch_up`` makes the reader of an ordinary sync from the shared changes, ``walk`` the full
+    read for a count.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ReconcileReader:
         realm_id: RealmId,
         comparison: Future[Comparison],
         *,
-        catch_up: Callable[[Sweep], EntityReader],
+        catch_up: Callable[[SharedChanges], EntityReader],
         walk: Callable[[int | None], EntityReader],
     ) -> None:
         self.plan = plan
@@ -189,8 +189,8 @@ class ReconcileReader:
             self.comparison.note = "Intuit does not count these objects"
             return
         self.comparison.compare(comparison.counted, comparison.held, comparison.quarantined)
-        if comparison.sweep is not None:
-            yield from self._repair(comparison, comparison.sweep)
+        if comparison.shared is not None:
+            yield from self._repair(comparison, comparison.shared)
         self.comparison.finding = Reconciled(
             counted=comparison.counted,
             held=comparison.held,
@@ -199,14 +199,14 @@ class ReconcileReader:
             walked=self._working is not None and self._working.mode is Mode.FULL,
         )
 
-    def _repair(self, comparison: Comparison, sweep: Sweep) -> Iterator[Chunk]:
+    def _repair(self, comparison: Comparison, shared: SharedChanges) -> Iterator[Chunk]:
         if comparison.held:
             self._known = set(self._bronze.live_ids(self._realm_id, self.plan.entity))
         if comparison.counted == 0 and self._known and self.plan.entity.identified:
             self.queries.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted
         if self.plan.mode is not Mode.FULL:
-            yield from self._through(self._catch_up(sweep))
+            yield from self._through(self._catch_up(shared))
             if self.mode is Mode.FULL:
                 return  # the catching up itself found that only a walk helps
             held = self._bronze.stored(self._realm_id, self.plan.entity)

@@ -27,7 +27,7 @@ from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, prove_answering
 from ledgerguard_pipeline.ingestion.queries.cdc import Outcome, nothing_known, read_changes
 from ledgerguard_pipeline.ingestion.queries.whole_objects import Known
-from ledgerguard_pipeline.qbo.answers.batch_with_changes import Swept
+from ledgerguard_pipeline.qbo.answers.batch_with_changes import BatchWithChanges
 from ledgerguard_pipeline.qbo.answers.cdc import Changes
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -54,7 +54,7 @@ class FirstPage:
     count: int | None
 
 
-class Sweep:
+class SharedChanges:
     """Resolves the changes of each CDC entity and the first page of each queried one."""
 
     def __init__(
@@ -123,11 +123,11 @@ class Sweep:
         queries += [(plan.entity, Query.count(plan.entity)) for plan in counted]
         entities, since = _asked(captured)
         try:
-            answer = self._client.sweep(queries, entities, since)
+            answer = self._client.batch_with_changes(queries, entities, since)
         except ONE_OF_THEM as error:
             # Every type is then asked on its own, and changes in a call of theirs.
             prove_answering(self._client, error)
-            answer = Swept([error] * len(queries), None)
+            answer = BatchWithChanges([error] * len(queries), None)
         pages, counts = answer.items[: len(queried)], answer.items[len(queried) :]
         rows = sum(page.rows for page in pages if isinstance(page, Page))
         changes = answer.changes if isinstance(answer.changes, Changes) else None

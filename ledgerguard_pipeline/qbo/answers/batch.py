@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in, renewable
 from ledgerguard_pipeline.qbo.answers.pages import Page, total_of
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of
@@ -20,7 +20,7 @@ from ledgerguard_pipeline.values import Source
 
 
 def read_batch_pages(
-    answer: Answer, statements: Sequence[Query]
+    answer: ApiAnswer, statements: Sequence[Query]
 ) -> tuple[list[Page | QBOAPIError], int]:
     """One page or error per statement, in their order, and the number of rows in all.
 
@@ -33,7 +33,7 @@ def read_batch_pages(
 
 
 def read_batch_counts(
-    answer: Answer, statements: Sequence[Query]
+    answer: ApiAnswer, statements: Sequence[Query]
 ) -> tuple[dict[str, int | QBOAPIError], int]:
     """The count, or the error, of each statement by entity name.
 
@@ -49,7 +49,7 @@ def read_batch_counts(
 
 
 def read_batch_items(
-    answer: Answer, statements: Sequence[Query]
+    answer: ApiAnswer, statements: Sequence[Query]
 ) -> tuple[list[Page | int | QBOAPIError], int]:
     """A page, a count or an error per statement, and the number of rows in all.
 
@@ -95,7 +95,7 @@ def read_batch_items(
     return outcomes, rows
 
 
-def batch_items(answer: Answer, members: Members) -> dict[str, Members]:
+def batch_items(answer: ApiAnswer, members: Members) -> dict[str, Members]:
     """The items of a batch answer by their ``bId``.
 
     Raises:
@@ -109,7 +109,7 @@ def batch_items(answer: Answer, members: Members) -> dict[str, Members]:
 
 
 def batch_item(
-    answer: Answer, items: dict[str, Members], bid: str, entity: str
+    answer: ApiAnswer, items: dict[str, Members], bid: str, entity: str
 ) -> Members | QBOAPIError:
     """One item, or the fault in its place.
 
@@ -131,7 +131,7 @@ def batch_item(
 
 
 def _item(
-    answer: Answer, items: dict[str, Members], index: int, statement: Query
+    answer: ApiAnswer, items: dict[str, Members], index: int, statement: Query
 ) -> tuple[Members, int] | QBOAPIError:
     name = statement.entity.name
     part = batch_item(answer, items, f"q{index}", name)
@@ -144,7 +144,7 @@ def _item(
         return _missing(answer, name, f"its QueryResponse: {error}")
 
 
-def _missing(answer: Answer, entity: str, why: str) -> ServiceUnavailable:
+def _missing(answer: ApiAnswer, entity: str, why: str) -> ServiceUnavailable:
     error = answer.unreadable(why)
     error.entity = entity
     return error

@@ -15,13 +15,13 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_items
 from ledgerguard_pipeline.qbo.answers.cdc import Changes, read_batch_changes
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.queries.statement import Query
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class BatchWithChanges:
     """``items`` answers the statements in their order: a page, a count, or that item's error.
 
     ``changes`` is None where none were asked for, and an error where the batch did not serve
@@ -32,18 +32,18 @@ class Swept:
     changes: Changes | QBOAPIError | None
 
 
-def read_sweep(
-    answer: Answer, statements: Sequence[Query], types: Sequence[EntityType]
-) -> tuple[Swept, int]:
-    """The answer of a sweep and the number of rows in it.
+def read_with_changes(
+    answer: ApiAnswer, statements: Sequence[Query], types: Sequence[EntityType]
+) -> tuple[BatchWithChanges, int]:
+    """The answer and the number of rows in it.
 
     Raises:
         QBOAPIError: the whole batch was refused.
     """
     items, rows = read_batch_items(answer, statements)
     if not types:
-        return Swept(items, None), rows
+        return BatchWithChanges(items, None), rows
     changes = read_batch_changes(answer, types)
     if isinstance(changes, Changes):
         rows += sum(group.rows for group in changes.groups.values())
-    return Swept(items, changes), rows
+    return BatchWithChanges(items, changes), rows

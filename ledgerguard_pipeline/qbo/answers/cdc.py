@@ -14,7 +14,7 @@ from datetime import datetime
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.answers.batch import batch_item, batch_items
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
@@ -54,7 +54,7 @@ class Changes:
     capped: bool
 
 
-def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, int]:
+def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Changes, int]:
     """The groups of an answer, one per requested type, and the number of objects in it.
 
     A fault inside the answer hits the type in whose place it stands; where places cannot be
@@ -69,7 +69,7 @@ def read_changes(answer: Answer, types: Sequence[EntityType]) -> tuple[Changes, 
     return changes, sum(group.rows for group in changes.groups.values())
 
 
-def read_batch_changes(answer: Answer, types: Sequence[EntityType]) -> Changes | QBOAPIError:
+def read_batch_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> Changes | QBOAPIError:
     """The changes a batch brought beside its statements, or why it did not."""
     members = answer.open()
     item = batch_item(answer, batch_items(answer, members), CHANGES_ITEM, f"{len(types)} types")
@@ -88,7 +88,7 @@ def read_batch_changes(answer: Answer, types: Sequence[EntityType]) -> Changes |
 
 
 def _changes(
-    answer: Answer, time: datetime, parts: Sequence[Members], types: Sequence[EntityType]
+    answer: ApiAnswer, time: datetime, parts: Sequence[Members], types: Sequence[EntityType]
 ) -> Changes:
     groups: dict[str, ChangeGroup] = {}
     stray: QBOAPIError | None = None
@@ -124,7 +124,7 @@ def _changes(
     return Changes(groups, time, answer.where.intuit_tid, total >= MAX_ROWS)
 
 
-def _parts(answer: Answer, members: Members) -> list[Members]:
+def _parts(answer: ApiAnswer, members: Members) -> list[Members]:
     """The objects below every ``QueryResponse``, faults included, in the order they came."""
     try:
         responses = [members_of(item) for item in elements_of(members.get("CDCResponse", b""))]
@@ -139,5 +139,5 @@ def _parts(answer: Answer, members: Members) -> list[Members]:
     return parts
 
 
-def _where(answer: Answer, entity: str | None) -> Where:
+def _where(answer: ApiAnswer, entity: str | None) -> Where:
     return Where(answer.where.realm_id, entity or answer.where.entity, answer.where.intuit_tid)

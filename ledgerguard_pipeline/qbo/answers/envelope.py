@@ -23,7 +23,7 @@ from ledgerguard_pipeline.values import Source, parse_instant
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What came back over HTTP, body complete."""
 
     status: int

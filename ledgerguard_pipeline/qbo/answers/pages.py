@@ -10,7 +10,7 @@ import msgspec
 
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import NotFound, QBOAPIError
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.qbo.answers.payload import Members
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject, Source
@@ -53,7 +53,7 @@ class Counts(dict[str, "int | QBOAPIError"]):
         self.request_id = request_id
 
 
-def read_page(answer: Answer, entity: EntityType) -> tuple[Page, int]:
+def read_page(answer: ApiAnswer, entity: EntityType) -> tuple[Page, int]:
     """The rows of a statement.
 
     Raises:
@@ -73,7 +73,7 @@ def read_page(answer: Answer, entity: EntityType) -> tuple[Page, int]:
     return page, page.rows
 
 
-def read_count(answer: Answer) -> tuple[int, int]:
+def read_count(answer: ApiAnswer) -> tuple[int, int]:
     """The ``totalCount`` of a counting statement.
 
     Raises:
@@ -98,7 +98,7 @@ def total_of(group: Members) -> int:
         raise ValueError("it holds no totalCount") from None
 
 
-def read_link(answer: Answer) -> tuple[str, int]:
+def read_link(answer: ApiAnswer) -> tuple[str, int]:
     """The address that an answer of ``/download`` consists of; empty where there is no file.
 
     Raises:
@@ -111,7 +111,7 @@ def read_link(answer: Answer) -> tuple[str, int]:
     return "", 0
 
 
-def read_single(answer: Answer, entity: EntityType) -> tuple[Record, int]:
+def read_single(answer: ApiAnswer, entity: EntityType) -> tuple[Record, int]:
     """The one object of a read, under its own key or inside a ``QueryResponse``.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledgerguard_pipeline.errors import ReportCut, RequestRejected
-from ledgerguard_pipeline.qbo.answers.envelope import Answer
+from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
 from ledgerguard_pipeline.reports.cut import why_cut
 from ledgerguard_pipeline.reports.shape import Report, UnreadableReport, read_shape
 from ledgerguard_pipeline.reports.types import ReportRequest
@@ -27,7 +27,7 @@ class ReportAnswer:
     cut: str | None = None
 
 
-def read_report(answer: Answer, request: ReportRequest) -> tuple[ReportAnswer, int]:
+def read_report(answer: ApiAnswer, request: ReportRequest) -> tuple[ReportAnswer, int]:
     """The report of an answer, and how many cells it has.
 
     Raises:
@@ -72,7 +72,7 @@ def _window(request: ReportRequest) -> str:
     return f" of {request.start} to {request.end}"
 
 
-def _check(answer: Answer, request: ReportRequest, report: Report) -> None:
+def _check(answer: ApiAnswer, request: ReportRequest, report: Report) -> None:
     asked = request.type.name
     if report.name and not (asked.startswith(report.name) or report.name.startswith(asked)):
         raise answer.unreadable(f"it is a {report.name[:40]} and not a {asked}")

@@ -196,21 +196,25 @@ def batch(statements: Sequence[Query], purpose: str = "batch") -> Read:
     )
 
 
-def sweep(statements: Sequence[Query], types: Sequence[EntityType], since: datetime) -> Read:
+def batch_with_changes(
+    statements: Sequence[Query], types: Sequence[EntityType], since: datetime
+) -> Read:
     """Statements and one change-data-capture question in one batch.
 
     Raises:
         BadInputError: more than a batch holds, or a type change data capture leaves out.
     """
     if not 1 <= len(statements) < MAX_BATCH:
-        raise BadInputError(f"A sweep holds 1 to {MAX_BATCH - 1} queries, not {len(statements)}.")
+        raise BadInputError(
+            f"A batch with changes holds 1 to {MAX_BATCH - 1} queries, not {len(statements)}."
+        )
     items = [_Item(f"q{i}", each.text) for i, each in enumerate(statements)]
     asked = _CDCQuery(_covered(types), instant_literal(since))
     items.append(_Item(CHANGES_ITEM, CDCQuery=asked))
     return Read(
         "/batch",
         f"{len(types) + len(statements)} types",
-        "sweep",
+        "changes",
         body=msgspec.json.encode(_Items(items)),
         metered=len(items),
         ranged=True,

@@ -24,7 +24,7 @@ class SilverCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SilverFinding:
     """What a check found: nothing wrong, or how many cases and the first of them."""
 
     check: SilverCheck

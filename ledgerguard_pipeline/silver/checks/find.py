@@ -24,8 +24,8 @@ from ledgerguard_pipeline.silver.checks.check import (
     RESOLVED,
     SHOWN,
     UNIQUE,
-    Finding,
     SilverCheck,
+    SilverFinding,
     checks_of,
 )
 from ledgerguard_pipeline.silver.checks.fields import strange_paths
@@ -41,7 +41,7 @@ Ask = Callable[[str], Sequence[Sequence[object]]]
 
 Wanted = Mapping[RealmId, Collection[EntityType]]
 """By company the entity types that are looked at."""
-Found = dict[RealmId, dict[str, list[Finding]]]
+Found = dict[RealmId, dict[str, list[SilverFinding]]]
 """Findings by company and by entity name."""
 
 
@@ -62,7 +62,7 @@ def check_company(
     entities: Collection[EntityType],
     realm: RealmId | str,
     since: Mapping[str, datetime] | None = None,
-) -> dict[str, list[Finding]]:
+) -> dict[str, list[SilverFinding]]:
     """The findings by entity name, of one company, in one consistent view.
 
     ``since`` has, by entity name, the instant from which on rows are looked at: the rest is as it
@@ -114,8 +114,8 @@ def check_companies(
     return found
 
 
-def _nothing(entity: EntityType) -> list[Finding]:
-    return [Finding(check) for check in checks_of(entity)]
+def _nothing(entity: EntityType) -> list[SilverFinding]:
+    return [SilverFinding(check) for check in checks_of(entity)]
 
 
 def _look(ask: Ask, realms: Collection[RealmId]) -> _There:
@@ -150,7 +150,7 @@ def _look(ask: Ask, realms: Collection[RealmId]) -> _There:
 
 def _find(
     ask: Ask, there: _There, entity: EntityType, realms: Sequence[RealmId], since: str | None
-) -> Iterator[tuple[RealmId, list[Finding]]]:
+) -> Iterator[tuple[RealmId, list[SilverFinding]]]:
     """By company; the names of companies and tables, and instants, cannot carry SQL."""
     tables = tables_of(entity)
     # Silver has empty tables, too, of types that Bronze never held: its views need them.
@@ -174,7 +174,7 @@ def _find(
 
 def _judge(
     ask: Ask, there: _There, tables: EntityTables, scope: Scope, read: frozenset[str]
-) -> dict[str, list[Finding]]:
+) -> dict[str, list[SilverFinding]]:
     entity = tables.entity
     statements = {
         LEVEL: _level(tables, scope),
@@ -187,13 +187,13 @@ def _judge(
         NARROW: " UNION ALL ".join(filter(None, (_narrowed(one, scope) for one in tables.tables))),
         OPEN: _open(tables, scope),
     }
-    found: dict[str, list[Finding]] = {realm: [] for realm in scope.realms or [scope.realm]}
+    found: dict[str, list[SilverFinding]] = {realm: [] for realm in scope.realms or [scope.realm]}
     for check in checks_of(entity):
-        cases: Mapping[str, Finding] = {}
-        nothing = Finding(check)
+        cases: Mapping[str, SilverFinding] = {}
+        nothing = SilverFinding(check)
         if check is KNOWN:  # at any company
             paths = strange_paths(ask, tables.block)
-            nothing = Finding(KNOWN, len(paths), tuple(paths[:SHOWN]))
+            nothing = SilverFinding(KNOWN, len(paths), tuple(paths[:SHOWN]))
         else:
             statement = wrong_sums(entity, scope) if check is ADDS_UP else statements[check]
             cases = _findings(ask, check, statement, scope) if statement else {}
@@ -202,7 +202,7 @@ def _judge(
     return found
 
 
-def _findings(ask: Ask, check: SilverCheck, cases: str, scope: Scope) -> dict[str, Finding]:
+def _findings(ask: Ask, check: SilverCheck, cases: str, scope: Scope) -> dict[str, SilverFinding]:
     rows = ask(
         "SELECT realm, found, count(*) OVER (PARTITION BY realm) "
         f"FROM ({scope.by_company(cases)}) QUALIFY "
@@ -212,10 +212,14 @@ def _findings(ask: Ask, check: SilverCheck, cases: str, scope: Scope) -> dict[st
     for realm, text, _ in rows:
         texts.setdefault(str(realm), []).append(str(text)[:200])
     counts = {str(realm): int(str(count)) for realm, _, count in rows}
-    return {realm: Finding(check, counts[realm], tuple(first)) for realm, first in texts.items()}
+    return {
+        realm: SilverFinding(check, counts[realm], tuple(first)) for realm, first in texts.items()
+    }
 
 
-def _unusable(ask: Ask, tables: EntityTables, there: _There, realm: str) -> list[Finding] | None:
+def _unusable(
+    ask: Ask, tables: EntityTables, there: _There, realm: str
+) -> list[SilverFinding] | None:
     """What is said of tables that cannot be asked; None of those that can."""
     entity = tables.entity
     missing = [one.name for one in tables.tables if one.name not in there.silver]
@@ -229,7 +233,7 @@ def _unusable(ask: Ask, tables: EntityTables, there: _There, realm: str) -> list
     cases = [f"silver.{name} is missing; {advice}" for name in missing]
     if not cases:
         cases = [f"silver.{entity.table} was made by another release; the next sync renews it"]
-    return [Finding(LEVEL, len(cases), tuple(cases[:SHOWN]))]
+    return [SilverFinding(LEVEL, len(cases), tuple(cases[:SHOWN]))]
 
 
 def _living(tables: EntityTables, scope: Scope) -> str:

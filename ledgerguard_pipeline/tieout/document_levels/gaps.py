@@ -46,7 +46,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Evidence:
     """What explains differences: documents, their stock accounts, names, and how new all is."""
 
     documents: Mapping[Key, Document]
@@ -58,7 +58,7 @@ class Known:
     now: datetime
 
 
-def explained(group: Sequence[Gap], known: Known) -> Iterator[Difference]:
+def explained(group: Sequence[Gap], known: Evidence) -> Iterator[Difference]:
     """The differences of one transaction, each with its class."""
     first = group[0]
     document = known.documents.get((first.entity, first.txn_id))
@@ -74,14 +74,14 @@ def explained(group: Sequence[Gap], known: Known) -> Iterator[Difference]:
             yield _difference(row, document, known, *_reason(row, rest, document, known))
 
 
-def _stock_rows(group: Sequence[Gap], known: Known) -> list[Gap]:
+def _stock_rows(group: Sequence[Gap], known: Evidence) -> list[Gap]:
     """Cost legs: on accounts of the document's counted goods, balanced among themselves."""
     accounts = known.stock.get((group[0].entity, group[0].txn_id), frozenset())
     rows = [row for row in group if row.account_id in accounts and not row.ours]
     return [] if exact_sum(row.difference for row in rows) else rows
 
 
-def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Known) -> _Reason:
+def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Evidence) -> _Reason:
     if not gap.entity:
         kinds = frozenset(known.kinds.get(each.account_id or "", ("", "")) for each in rest)
         kind = class_of(gap.label) or class_by_accounts(kinds)
@@ -119,7 +119,7 @@ def _in_words(gap: Gap, document: Document) -> str:
 
 
 def _difference(
-    row: Gap, document: Document | None, known: Known, kind: DifferenceClass, why: str
+    row: Gap, document: Document | None, known: Evidence, kind: DifferenceClass, why: str
 ) -> Difference:
     name = document.name if document else f"{row.entity or row.label} {row.number or ''}".strip()
     account = row.account_id or ""

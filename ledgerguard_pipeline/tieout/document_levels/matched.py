@@ -12,7 +12,7 @@ from datetime import datetime
 from ledgerguard_pipeline.bronze.workspace import View
 from ledgerguard_pipeline.tieout.differences import Difference
 from ledgerguard_pipeline.tieout.document_levels.facts import Key, read_documents, tables_of_silver
-from ledgerguard_pipeline.tieout.document_levels.gaps import Gap, Known, explained
+from ledgerguard_pipeline.tieout.document_levels.gaps import Evidence, Gap, explained
 from ledgerguard_pipeline.tieout.postings.rules import named
 
 _COMPARED = """
@@ -97,7 +97,7 @@ def match(view: View, realm: str, now: datetime) -> Matched:
     return Matched(found, Coverage(int(legs), int(same)), undocumented)
 
 
-def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Known:
+def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Evidence:
     ids = {row.txn_id for row in rows}
     documents = read_documents(view, realm, ids) if ids else {}
     present = tables_of_silver(view)
@@ -120,7 +120,7 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Known:
     read = view.connection.execute(
         "SELECT min(bronze_at) FROM silver._journal_windows WHERE realm_id = ?", [realm]
     ).fetchone()
-    return Known(
+    return Evidence(
         documents,
         {key: frozenset(own) for key, own in accounts.items()},
         {str(id): str(name or "") for id, name, _, _ in names},

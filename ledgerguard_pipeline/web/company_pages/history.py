@@ -19,7 +19,7 @@ from ledgerguard_pipeline.control.company_state.daily_history import (
 )
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.entities import Group
-from ledgerguard_pipeline.health.company_status import CallUse
+from ledgerguard_pipeline.health.company_status import MonthlyCalls
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web.company_pages.month_calls import MonthCalls, month_calls
 from ledgerguard_pipeline.web.company_pages.month_chart import Bar
@@ -99,7 +99,7 @@ class HistoryView:
 
 
 def history_view(
-    control: ControlPlane, realm: RealmId, now: datetime, calls: CallUse
+    control: ControlPlane, realm: RealmId, now: datetime, calls: MonthlyCalls
 ) -> HistoryView:
     """What is known of a company's last days.
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledgerguard_pipeline.health.company_status import CallUse
+from ledgerguard_pipeline.health.company_status import MonthlyCalls
 from ledgerguard_pipeline.web.company_pages.month_chart import Bar
 
 WIDTH, HEIGHT = 480, 150
@@ -54,7 +54,7 @@ class MonthCalls:
 
 
 def month_calls(
-    now: datetime, ours: Mapping[str, int], everybody: Mapping[str, int], calls: CallUse
+    now: datetime, ours: Mapping[str, int], everybody: Mapping[str, int], calls: MonthlyCalls
 ) -> MonthCalls:
     """The chart of the month that ``now`` is in; ``ours`` and ``everybody`` are by day."""
     last = monthrange(now.year, now.month)[1]

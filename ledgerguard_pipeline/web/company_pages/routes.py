@@ -48,7 +48,7 @@ from ledgerguard_pipeline.web.paths import (
     named_realm,
 )
 from ledgerguard_pipeline.web.security.request_origin import Visitor
-from ledgerguard_pipeline.web.security.sessions import Session, Sessions
+from ledgerguard_pipeline.web.security.sessions import BrowserSession, Sessions
 
 LATEST_EVENTS = 12
 LATEST_PARKED = 10
@@ -82,7 +82,7 @@ class SyncForm:
     def of(
         cls,
         sessions: Sessions,
-        session: Session,
+        session: BrowserSession,
         company_status: CompanyStatus,
         asked: AskedSync | None,
         now: datetime,
@@ -231,7 +231,7 @@ class CompanyPages:
             },
         )
 
-    def _detail(self, request: Request, realm: RealmId, session: Session) -> str:
+    def _detail(self, request: Request, realm: RealmId, session: BrowserSession) -> str:
         control = self._control()
         company = control.companies.require(realm)
         now = control.now()

@@ -10,7 +10,7 @@ from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.failure import cause_of
 from ledgerguard_pipeline.health.blocking_failures import bars
-from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
+from ledgerguard_pipeline.health.company_status import CompanyStatus, MonthlyCalls
 from ledgerguard_pipeline.health.entity_status import EntityStatus
 from ledgerguard_pipeline.health.rules import LATE_AFTER, WARN_DAYS, Reason, ReasonKind
 from ledgerguard_pipeline.health.summary import CompanyHealth
@@ -72,7 +72,7 @@ class Card:
     consent_ends: datetime | None
     """Ends that somebody has to act on soon; as long as syncs renew them nobody has to."""
     rows: int
-    calls: CallUse
+    calls: MonthlyCalls
     entities: Sequence[EntityLine]
     path: str
     disconnect_path: str

@@ -35,7 +35,7 @@ Keys = Callable[[str], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class BrowserSession:
     """One browser; ``id`` is secret. ``until`` is in seconds since the epoch."""
 
     id: str
@@ -43,7 +43,7 @@ class Session:
     until: int
 
     def __repr__(self) -> str:
-        return f"Session(admin={self.admin}, until={self.until})"
+        return f"BrowserSession(admin={self.admin}, until={self.until})"
 
 
 class Sessions:
@@ -57,12 +57,12 @@ class Sessions:
         self._salt = hashlib.sha256(token.encode()).digest()
         self._clock = clock
 
-    def start(self, *, admin: bool = False) -> Session:
+    def start(self, *, admin: bool = False) -> BrowserSession:
         """A session of a browser that has none, or, with ``admin``, one that just signed in."""
         until = int(self._clock.now().timestamp()) + SESSION_SECONDS
-        return Session(secrets.token_urlsafe(24), admin, until)
+        return BrowserSession(secrets.token_urlsafe(24), admin, until)
 
-    def read(self, cookies: str, *, secure: bool) -> Session | None:
+    def read(self, cookies: str, *, secure: bool) -> BrowserSession | None:
         """The session a ``Cookie`` header carries; None if there is none, or forged or over.
 
         Raises:
@@ -72,7 +72,7 @@ class Sessions:
         now = self._clock.now().timestamp()
         return session if session is not None and now < session.until else None
 
-    def known(self, cookies: str, *, secure: bool) -> Session | None:
+    def known(self, cookies: str, *, secure: bool) -> BrowserSession | None:
         """As ``read``, also if it is over: a consent may outlive the session it began in.
 
         Raises:
@@ -84,9 +84,9 @@ class Sessions:
         text, given = found[0].rpartition(".")[0], found[4]
         if not any(hmac.compare_digest(_mac(key, text), given) for key in self._keys()):
             return None
-        return Session(found[1], found[3] == "a", int(found[2]))
+        return BrowserSession(found[1], found[3] == "a", int(found[2]))
 
-    def cookie(self, session: Session, *, secure: bool) -> str:
+    def cookie(self, session: BrowserSession, *, secure: bool) -> str:
         """The ``Set-Cookie`` header that hands the session to the browser.
 
         It ends with the browser's session, and at the latest when the signature says so.
@@ -101,7 +101,7 @@ class Sessions:
         """The ``Set-Cookie`` header that makes the browser forget."""
         return _set_cookie("", secure=secure) + "; Max-Age=0"
 
-    def form_token(self, session: Session, action: str) -> str:
+    def form_token(self, session: BrowserSession, action: str) -> str:
         """What a form of this session that posts to ``action`` has to bring back.
 
         Raises:
@@ -109,7 +109,7 @@ class Sessions:
         """
         return _mac(self._newest(), f"form|{session.id}|{action}")
 
-    def genuine(self, session: Session, action: str, given: str) -> bool:
+    def genuine(self, session: BrowserSession, action: str, given: str) -> bool:
         """True if ``given`` is this session's token for ``action``.
 
         Raises:

@@ -22,12 +22,12 @@ from ledgerguard_pipeline.defs.monitoring.health_metadata import (
     SHOWN,
     TOKEN_LIFE,
 )
-from ledgerguard_pipeline.health.company_status import CallUse, CompanyStatus
+from ledgerguard_pipeline.health.company_status import CompanyStatus, MonthlyCalls
 from ledgerguard_pipeline.health.rules import EntityFacts, SyncFacts, judge
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
 from ledgerguard_pipeline_tests.defs.runs import by_company
 
-CALLS = CallUse(10, 1_000, 30, all_companies=20, all_forecast=60)
+CALLS = MonthlyCalls(10, 1_000, 30, all_companies=20, all_forecast=60)
 
 
 def _company_status(
@@ -36,7 +36,7 @@ def _company_status(
     status: ConnectionStatus = ConnectionStatus.CONNECTED,
     days: float = 100,
     synced: timedelta | None = timedelta(minutes=5),
-    calls: CallUse = CALLS,
+    calls: MonthlyCalls = CALLS,
     facts: SyncFacts | None = None,
 ) -> CompanyStatus:
     now = datetime.now(UTC)

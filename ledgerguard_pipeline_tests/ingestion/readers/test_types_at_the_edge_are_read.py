@@ -10,7 +10,7 @@ import pytest
 from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, OVERLAP, EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges
-from ledgerguard_pipeline.ingestion.readers.shared_changes import Sweep
+from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.answers.payload import Origin, read_rows
@@ -104,7 +104,7 @@ def test_a_change_that_counts_from_the_start_of_its_day_comes_within_the_hour(
 def outcomes(
     installation: Installation, sandbox: SandboxServer, since: datetime, day: datetime
 ) -> tuple[dict[str, int], list[str]]:
-    """Objects reported per type by one sweep that reads adjustments since ``day``, and its calls."""
+    """Objects reported per type by one shared call that reads adjustments since ``day``, and its calls."""
     plans = [
         EntityPlan(ADJUSTMENT, Mode.CDC, since=day, whole_day=True),
         EntityPlan(INVOICE, Mode.CDC, since=since),
@@ -112,9 +112,9 @@ def outcomes(
     sandbox.pop_log()
     client = installation.client(realm_of(sandbox))
     with ThreadPoolExecutor(1) as pool:
-        sweep = Sweep(client, plans, pool)
-        sweep.begin()
-        reported = {name: future.result() for name, future in sweep.changes.items()}
+        shared = SharedChanges(client, plans, pool)
+        shared.begin()
+        reported = {name: future.result() for name, future in shared.changes.items()}
     counts = {
         name: len(each.records) if isinstance(each, EntityChanges) else -1
         for name, each in reported.items()

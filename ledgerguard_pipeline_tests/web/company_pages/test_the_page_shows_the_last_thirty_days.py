@@ -14,7 +14,7 @@ from ledgerguard_pipeline.control.company_state.daily_history import (
 )
 from ledgerguard_pipeline.control.company_state.sync_state import Committed
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.health.company_status import CallUse
+from ledgerguard_pipeline.health.company_status import MonthlyCalls
 from ledgerguard_pipeline.health.history import note_health
 from ledgerguard_pipeline.values import Mode
 from ledgerguard_pipeline.web.app import create_app
@@ -127,14 +127,14 @@ def test_calls_are_kept_by_day_when_their_half_hours_go(edge: Edge) -> None:
 
 
 def chart(
-    ours: Mapping[str, int], everybody: Mapping[str, int], calls: CallUse, day: int = 10
+    ours: Mapping[str, int], everybody: Mapping[str, int], calls: MonthlyCalls, day: int = 10
 ) -> MonthCalls:
     return month_calls(datetime(2026, 11, day, 12, tzinfo=UTC), ours, everybody, calls)
 
 
 def test_the_chart_of_calls_grows_to_the_months_figure_and_shows_a_budget_within_reach() -> None:
     ours, everybody = {"2026-11-03": 20, "2026-11-09": 30}, {"2026-11-03": 50, "2026-11-09": 30}
-    calls = CallUse(60, 200, 150, all_companies=100, all_forecast=300)
+    calls = MonthlyCalls(60, 200, 150, all_companies=100, all_forecast=300)
     found = chart(ours, everybody, calls)
     assert [each.day for each in found.days] == list(range(1, 11))
     assert "60 of this company, 100 of all" in found.days[-1].text
@@ -145,13 +145,15 @@ def test_the_chart_of_calls_grows_to_the_months_figure_and_shows_a_budget_within
         for bar in (each.ours, each.others):
             assert 0 <= bar.y <= bar.y + bar.height <= found.height + 0.2
             assert 0 <= bar.x <= bar.x + bar.width <= found.width
-    far = chart(ours, everybody, CallUse(60, 500_000, 150, all_companies=100, all_forecast=300))
+    far = chart(
+        ours, everybody, MonthlyCalls(60, 500_000, 150, all_companies=100, all_forecast=300)
+    )
     assert far.budget_y is None
     assert max(each.ours.height + each.others.height for each in far.days) > 90
 
 
 def test_a_first_day_without_any_call_is_a_chart_all_the_same() -> None:
-    found = chart({}, {}, CallUse(0, None, 0), day=1)
+    found = chart({}, {}, MonthlyCalls(0, None, 0), day=1)
     assert len(found.days) == 1
     assert found.budget_y is None
 
