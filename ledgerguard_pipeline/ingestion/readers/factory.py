@@ -14,6 +14,7 @@ from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.readers.base import EntityReader
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
+from ledgerguard_pipeline.ingestion.readers.fallback import WAYS, FallbackReader, Way
 from ledgerguard_pipeline.ingestion.readers.full_load import FullReader, Prefetched
 from ledgerguard_pipeline.ingestion.readers.full_load_prefetch import FullLoadPrefetch
 from ledgerguard_pipeline.ingestion.readers.incremental import ChangeReader, QueryReader
@@ -78,8 +79,7 @@ class EntityReaders:
                     self._stored,
                     realm,
                     comparing.futures[plan.entity.name],
-                    catch_up=partial(self._changes, plan, queries),
-                    walk=partial(self._whole, plan, queries),
+                    repairs=self,
                 )
             )
         comparing.begin()
@@ -100,22 +100,33 @@ class EntityReaders:
             return AbsentReader(plan, queries)
         if prefetch is not None and plan.mode is Mode.FULL:
             return self._full(plan, queries, prefetch.futures[plan.entity.name])
-        return self._changes(plan, queries, shared)
+        return self.changes(plan, queries, shared)
 
-    def _changes(
+    def changes(
         self, plan: EntityPlan, queries: EntityQueries, shared: SharedChanges
     ) -> EntityReader:
-        if plan.mode is Mode.QUERY:
-            return self._query(plan, queries, shared)
+        """What an ordinary sync reads of a type, with everything it can fall back on."""
 
-        def by_query() -> QueryReader:
-            return self._query(replace(plan, count_after=True), queries, shared)
+        def reader_by(way: Mode) -> Way:
+            if way is Mode.CDC:
+                return ChangeReader(plan, queries, shared.changes[plan.entity.name])
+            if way is Mode.QUERY:
+                return self._query(plan, queries, shared)
+            return self.whole(plan, queries, queries.count())
 
-        return ChangeReader(plan, queries, shared.changes[plan.entity.name], by_query)
+        return FallbackReader(plan, queries, WAYS[plan.mode], reader_by)
+
+    def whole(self, plan: EntityPlan, queries: EntityQueries, count: int | None) -> FullReader:
+        """All rows of a type, of which Intuit counted so many."""
+        prefetched: Future[Prefetched] = Future()
+        prefetched.set_result(Prefetched(count, None, None))
+        return self._full(plan, queries, prefetched)
 
     def _query(
         self, plan: EntityPlan, queries: EntityQueries, shared: SharedChanges
     ) -> QueryReader:
+        if plan.mode is Mode.CDC:  # a query shows no deletion, and was not to be needed
+            plan = replace(plan, count_after=True)
         return QueryReader(
             plan,
             queries,
@@ -123,14 +134,8 @@ class EntityReaders:
             self._pool,
             self._realm_id,
             first=shared.pages.get(plan.entity.name),
-            escalate=lambda: self._whole(plan, queries, queries.count()),
             count_after=plan.count_after and plan.entity.countable,
         )
-
-    def _whole(self, plan: EntityPlan, queries: EntityQueries, count: int | None) -> FullReader:
-        prefetched: Future[Prefetched] = Future()
-        prefetched.set_result(Prefetched(count, None, None))
-        return self._full(plan, queries, prefetched)
 
     def _full(
         self, plan: EntityPlan, queries: EntityQueries, prefetched: Future[Prefetched]

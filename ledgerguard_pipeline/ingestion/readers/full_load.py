@@ -72,6 +72,8 @@ class Prefetched:
 class FullReader:
     """A full read of one type. ``prefetched`` resolves when its first answers are there."""
 
+    gave_up = False
+
     def __init__(
         self,
         client: QBOClient,

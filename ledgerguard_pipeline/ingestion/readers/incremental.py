@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 
@@ -11,22 +11,17 @@ from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.absence import fallen
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, Outcome
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
-from ledgerguard_pipeline.ingestion.readers.base import (
-    BronzeState,
-    Chunk,
-    CountComparison,
-    EntityReader,
-)
+from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.shared_changes import FirstPage
 from ledgerguard_pipeline.values import Mode, RealmId
 
-Escalate = Callable[[], EntityReader]
-"""Makes the full read that takes over when changes alone cannot tell the truth."""
-
 
 class QueryReader:
-    """Changes by LastUpdatedTime. A query shows no deletion, so the count is compared after."""
+    """Changes by LastUpdatedTime. A query shows no deletion, so the count is compared after.
+
+    It gives up on a type that cannot be filtered by time, or whose count differs at the end.
+    """
 
     def __init__(
         self,
@@ -37,7 +32,6 @@ class QueryReader:
         realm_id: RealmId,
         *,
         first: Future[FirstPage] | None,
-        escalate: Escalate,
         count_after: bool,
     ) -> None:
         self.plan = plan
@@ -47,13 +41,12 @@ class QueryReader:
         self._pool = pool
         self._realm_id = realm_id
         self._first = first
-        self._escalate = escalate
         self._count_after = count_after
-        self._takeover: EntityReader | None = None
+        self.gave_up = False
 
     @property
     def mode(self) -> Mode:
-        return Mode.QUERY if self._takeover is None else self._takeover.mode
+        return Mode.QUERY
 
     @property
     def ready(self) -> bool:
@@ -67,8 +60,7 @@ class QueryReader:
         """Queries are read page by page; there is nothing to speed up."""
 
     def close(self) -> None:
-        if self._takeover is not None:
-            self._takeover.close()
+        """Nothing was fetched ahead."""
 
     def chunks(self) -> Iterator[Chunk]:
         first = FirstPage(None, None)
@@ -91,29 +83,20 @@ class QueryReader:
             yield Chunk(())
             return
         except RequestRejected:
-            # A type that cannot be filtered by time is read whole.
-            yield from self._take_over()
+            self.gave_up = True
             return
         self.queries.offered()
         if not self._count_after:
             return
         expected = first.count if first.count is not None else self.queries.count()
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
-        if not self.comparison.compare(expected, stored, rejected):
-            yield from self._take_over()
-            return
-        if hold:
+        self.gave_up = not self.comparison.compare(expected, stored, rejected)
+        if hold and not self.gave_up:
             yield Chunk((), watermark=watermark)
 
     def _silent(self, count: int | None) -> bool:
         """Whether the count says that most of what Bronze holds is gone: not to be built upon."""
         return fallen(count, self._bronze.stored(self._realm_id, self.plan.entity))
-
-    def _take_over(self) -> Iterator[Chunk]:
-        self._takeover = self._escalate()
-        self._takeover.activate()
-        yield from self._takeover.chunks()
-        self.comparison = self._takeover.comparison
 
     def _read(self, first: FirstPage) -> Iterator[Chunk]:
         page = first.page
@@ -130,25 +113,18 @@ class QueryReader:
 
 
 class ChangeReader:
-    """Changes from the shared change-data-capture call, or by query where it cannot tell."""
+    """Changes from the shared change-data-capture call; it gives up where that cannot tell."""
 
-    def __init__(
-        self,
-        plan: EntityPlan,
-        queries: EntityQueries,
-        outcome: Future[Outcome],
-        by_query: Callable[[], QueryReader],
-    ) -> None:
+    def __init__(self, plan: EntityPlan, queries: EntityQueries, outcome: Future[Outcome]) -> None:
         self.plan = plan
         self.queries = queries
         self.comparison = CountComparison()
+        self.gave_up = False
         self._outcome = outcome
-        self._by_query = by_query
-        self._fallback: QueryReader | None = None
 
     @property
     def mode(self) -> Mode:
-        return Mode.CDC if self._fallback is None else self._fallback.mode
+        return Mode.CDC
 
     @property
     def ready(self) -> bool:
@@ -159,8 +135,7 @@ class ChangeReader:
         """The shared call is under way already."""
 
     def close(self) -> None:
-        if self._fallback is not None:
-            self._fallback.close()
+        """The shared call is others' too."""
 
     def chunks(self) -> Iterator[Chunk]:
         outcome = self._outcome.result()
@@ -171,6 +146,4 @@ class ChangeReader:
             size = sum(len(record.payload or b"") for record in outcome.records)
             yield Chunk(outcome.records, outcome.rejects, size, watermark)
             return
-        self._fallback = self._by_query()
-        yield from self._fallback.chunks()
-        self.comparison = self._fallback.comparison
+        self.gave_up = True

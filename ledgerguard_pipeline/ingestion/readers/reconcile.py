@@ -12,9 +12,10 @@ A type that misses one row and holds another too many counts the same and stays 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
@@ -123,12 +124,22 @@ class Comparing:
         )
 
 
-class ReconcileReader:
-    """One type being compared; hands out chunks only where something is to be repaired.
+class Repairs(Protocol):
+    """The two readers that bring a type whose counts differ into order."""
 
-    ``catch_up`` makes the reader of an ordinary sync from the shared changes, ``walk`` the full
-    read for a count.
-    """
+    def changes(
+        self, plan: EntityPlan, queries: EntityQueries, shared: SharedChanges
+    ) -> EntityReader:
+        """The one of an ordinary sync, which catches up."""
+        ...
+
+    def whole(self, plan: EntityPlan, queries: EntityQueries, count: int | None) -> EntityReader:
+        """The one that walks all rows."""
+        ...
+
+
+class ReconcileReader:
+    """One type being compared; hands out chunks only where something is to be repaired."""
 
     def __init__(
         self,
@@ -138,8 +149,7 @@ class ReconcileReader:
         realm_id: RealmId,
         comparison: Future[Comparison],
         *,
-        catch_up: Callable[[SharedChanges], EntityReader],
-        walk: Callable[[int | None], EntityReader],
+        repairs: Repairs,
     ) -> None:
         self.plan = plan
         self.queries = queries
@@ -147,8 +157,7 @@ class ReconcileReader:
         self._bronze = bronze
         self._realm_id = realm_id
         self._comparison = comparison
-        self._catch_up = catch_up
-        self._walk = walk
+        self._repairs = repairs
         self._working: EntityReader | None = None
         self._known: set[str] = set()
         self._missing = 0
@@ -206,7 +215,7 @@ class ReconcileReader:
             self.queries.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted
         if self.plan.mode is not Mode.FULL:
-            yield from self._through(self._catch_up(shared))
+            yield from self._through(self._repairs.changes(self.plan, self.queries, shared))
             if self.mode is Mode.FULL:
                 return  # the catching up itself found that only a walk helps
             held = self._bronze.stored(self._realm_id, self.plan.entity)
@@ -215,7 +224,7 @@ class ReconcileReader:
             if self.comparison.compare(counted, held, comparison.quarantined):
                 self.comparison.note = "caught up with the latest changes"
                 return
-        yield from self._through(self._walk(counted))
+        yield from self._through(self._repairs.whole(self.plan, self.queries, counted))
         self.comparison.note = (
             f"repaired {self._missing} missing and {self._phantoms} phantom objects"
         )
