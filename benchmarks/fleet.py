@@ -21,6 +21,7 @@ from typing import Annotated, Self
 import msgspec
 import typer
 
+from benchmarks.clients.connect import connect_all
 from benchmarks.document import write_down
 from benchmarks.environments import ROOT, working_folder
 from benchmarks.goals import Finding, markdown
@@ -30,7 +31,6 @@ from benchmarks.receiver import settings_of
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
-from ledgerguard_pipeline_tests.connect_many import connect_all
 
 _WORKER = Path(__file__).parent / "clients" / "sweep.py"
 _CONNECT = Path(__file__).parent / "clients" / "connect.py"
@@ -41,7 +41,7 @@ _PARTS = {
     "benchmarks.page": "The company page of 500 companies",
     "benchmarks.claims": "Claims a second on PostgreSQL",
     "benchmarks.lake": "Commits into a DuckLake",
-    "benchmarks.celery_events": "From the webhook to the row on Celery",
+    "ledgerguard_pipeline_tests.bench.celery_events": "From the webhook to the row on Celery",
 }
 """Measurements of their own, and the heading for one that prints none."""
 

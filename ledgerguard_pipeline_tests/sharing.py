@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
+from benchmarks.clients import connect
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.serve.server_process import FIRST_REALM, SandboxServer
 from ledgerguard_pipeline.sandbox.serve.shared_books import build_small_company, share_books
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests import connect_many
 
 
 def small_companies(count: int) -> list[SandboxCompany]:
@@ -27,5 +27,5 @@ def _template() -> SandboxCompany:
 
 def connect_all(control: ControlPlane, sandbox: SandboxServer) -> list[RealmId]:
     """Store every company of the sandbox with its grant, as finished consents do."""
-    connect_many.connect_all(control, sandbox.issue_tokens())
+    connect.connect_all(control, sandbox.issue_tokens())
     return [RealmId(realm) for realm in sandbox.realms]

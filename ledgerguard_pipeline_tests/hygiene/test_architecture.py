@@ -55,6 +55,16 @@ def test_imports_go_down_only() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_tests_may_import_benchmarks_and_never_the_other_way_round() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix(): name
+        for path in python_files(ROOT / "benchmarks")
+        for name in imports(path)
+        if name.partition(".")[0] == TESTS.name
+    }
+    assert found == {}
+
+
 def test_the_sandbox_shares_only_values_and_errors_with_the_product() -> None:
     shared = {"values", "errors", "sandbox"}
     for path in python_files(PACKAGE / "sandbox"):

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.celery_events``: from a webhook to the row, with warm Celery workers.
+"""``python -m ledgerguard_pipeline_tests.bench.celery_events``: from a webhook to the row, with warm Celery workers.
 
 PostgreSQL and Redis come out of the development environment's wheels; everything else is what
 `deploy/celery` describes: web edge, code server, daemon and two workers of one slot each.
@@ -31,7 +31,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.deploy.stack import Stack, free_port, listens, wait
 
-_TOKEN = "bench-verifier-token"  # noqa: S105  # signs made-up events
+_TOKEN = "bench-verifier-token"  # signs made-up events
 _SPACING = 1.3
 """Seconds between an event and the next edit; no multiple of the sensor's five."""
 _WARM_UP = 2
@@ -47,7 +47,7 @@ _LONGEST_SECONDS = 300.0
 def celery_events(
     edits: Annotated[int, typer.Option(min=1, help="Single edits whose time is taken.")] = 10,
     invoices: Annotated[int, typer.Option(min=0, help="Size of the sandbox company.")] = 200,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, not a table.")] = False,  # noqa: FBT002
 ) -> None:
     """Measure event to Bronze on Celery, and where the time goes."""
     try:
