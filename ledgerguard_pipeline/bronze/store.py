@@ -35,6 +35,7 @@ from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, ma
 from ledgerguard_pipeline.bronze.read.company_counts import CompanyCounts
 from ledgerguard_pipeline.bronze.read.counts import live_counts, live_ids
 from ledgerguard_pipeline.bronze.read.frames import FrameQuery, build_frame
+from ledgerguard_pipeline.bronze.read.load_log import loaded_companies
 from ledgerguard_pipeline.bronze.reports import ReportStore
 from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.bronze.write.commit import Committer
@@ -219,12 +220,6 @@ class BronzeStore:
                 if ids and entity.table in present
             }
 
-    def walk(self, realm: RealmId | str, entity: EntityType | str) -> Walk | None:
-        """The latest full walk of an entity type, finished or not."""
-        with self._reading() as (connection, _):
-            name = _type_of(entity).name
-            return None if connection is None else _read_walk(connection, str(realm), name)
-
     def unseen(self, realm: RealmId | str, entity: EntityType | str, walk_id: str) -> list[str]:
         """Ids alive in Bronze that this walk did not meet.
 
@@ -360,8 +355,7 @@ class BronzeStore:
         The tables made from Bronze are made anew afterwards; if that fails, the next commit does it.
         """
         found = import_file(self._backend, file, self.environment, self._clock)
-        rows = self.sql("SELECT DISTINCT realm_id FROM bronze._loads").rows
-        self._follower.follow(self.beside, {}, {str(row[0]) for row in rows})
+        self._follower.follow(self.beside, {}, set(loaded_companies(self)))
         return found
 
     @contextlib.contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
-from ledgerguard_pipeline.bronze import Load, WalkStep
+from ledgerguard_pipeline.bronze import BronzeStore, Load, WalkStep
+from ledgerguard_pipeline.bronze.loads import Walk
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.values import Mode, Record, Reject, Source, State
 
@@ -112,3 +114,15 @@ def step(
         done=done,
         track_seen=track_seen,
     )
+
+
+def walk_of(store: BronzeStore, realm: str = REALM, entity: str = "Invoice") -> Walk | None:
+    """The latest full walk of an entity type, finished or not."""
+    if not store.exists():
+        return None
+    columns = ", ".join(each.name for each in fields(Walk))
+    rows = store.sql(
+        f"SELECT {columns} FROM bronze._walks WHERE realm_id = '{realm}' "
+        f"AND entity = '{entity}' ORDER BY saved_at DESC LIMIT 1"
+    ).rows
+    return Walk.of_row(rows[0]) if rows else None

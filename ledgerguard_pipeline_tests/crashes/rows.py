@@ -11,7 +11,7 @@ from ledgerguard_pipeline.bronze.maintenance.healing import Healed
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.silver.checks.find import check_company
 from ledgerguard_pipeline_tests.bronze.maintenance.older_layout import leave_as_0_1_0_did
-from ledgerguard_pipeline_tests.bronze.records import REALM, after, load, record, step
+from ledgerguard_pipeline_tests.bronze.records import REALM, after, load, record, step, walk_of
 from ledgerguard_pipeline_tests.bronze.write.crashing_writer import second_commit
 from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
 from ledgerguard_pipeline_tests.crashes.deeds import REPORT, report, store_at
@@ -101,7 +101,7 @@ def _first_commit(store: BronzeStore) -> None:
 
 def _held(store: BronzeStore) -> Sequence[object]:
     """Rows but for when and by which load they came, watermarks, quarantine and the walk."""
-    walk = store.walk(REALM, "Invoice")
+    walk = walk_of(store)
     tables = ("invoice", "bill")
     rows = [
         store.sql(f"SELECT id, sync_token, state, payload, payload_sha256 FROM {name} ORDER BY ALL")

@@ -23,6 +23,7 @@ from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.reasons import HealthState
 from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
+from ledgerguard_pipeline_tests.control.company_state.lost_states import lose_states
 from ledgerguard_pipeline_tests.web.companies import add, realm
 
 NAMES = [each.name for each in ENTITIES]
@@ -70,7 +71,7 @@ def test_whatever_the_sync_states_say(
     status: ConnectionStatus,
 ) -> None:
     for index in (0, 1):
-        plane.sync_states.forget(realm(index))
+        lose_states(plane, realm(index))
     plane.tokens.forget(realm(0))
     add(plane, 0, status=status, synced=synced, failed=dict.fromkeys(failed, "No answer."))
     add(plane, 1)

@@ -28,6 +28,7 @@ def restored_copies(settings: Settings) -> list[CheckResult]:
     if not installed(settings):
         return []
     from ledgerguard_pipeline.bronze.open_store import open_bronze
+    from ledgerguard_pipeline.bronze.read.load_log import newest_watermarks
     from ledgerguard_pipeline.control.plane import ControlPlane
 
     try:
@@ -39,13 +40,7 @@ def restored_copies(settings: Settings) -> list[CheckResult]:
             connected = {str(company.realm_id) for company in control.companies.list()}
             states = control.sync_states.read()
         store = open_bronze(settings, lock_wait_seconds=3)
-        rows = (
-            store.sql(
-                "SELECT realm_id, entity, max(watermark) FROM bronze._watermarks GROUP BY ALL"
-            ).rows
-            if store.exists()
-            else ()
-        )
+        held = newest_watermarks(store) if store.exists() else {}
     except LedgerGuardError:
         return []  # the checks of either say why
     known = {
@@ -56,10 +51,6 @@ def restored_copies(settings: Settings) -> list[CheckResult]:
         }
         for realm, entities in states.items()
     }
-    held: dict[str, dict[str, datetime]] = {}
-    for realm, entity, watermark in rows:
-        if isinstance(watermark, datetime):
-            held.setdefault(str(realm), {})[str(entity)] = watermark
     return _compared(known, held, connected)
 
 

@@ -10,10 +10,10 @@ import typer
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
-from ledgerguard_pipeline.values import RealmId, parse_realm
+from ledgerguard_pipeline.values import parse_realm
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.bronze.store import BronzeStore
+    pass
 
 app = typer.Typer(
     help="Check Bronze, move it into a DuckLake, or maintain it by hand.",
@@ -93,11 +93,12 @@ def check(
     Nothing is changed. The next sync of a company heals what an earlier release left, once;
     `ledgerguard sync --reconcile` heals whenever it runs.
     """
+    from ledgerguard_pipeline.bronze.read.load_log import reached_companies
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     store = existing_bronze(settings_here(), copies=True)
-    realms = [parse_realm(text) for text in company or ()] or _companies(store)
+    realms = [parse_realm(text) for text in company or ()] or reached_companies(store)
     found = {realm: store.healing(realm).flaws() for realm in realms}
     sound = all(each.sound for flaws in found.values() for each in flaws)
     if as_json:
@@ -126,9 +127,3 @@ def check(
         say("Every version is one row, whole." if sound else "Run `ledgerguard sync --reconcile`.")
     if not sound:
         raise typer.Exit(1)
-
-
-def _companies(store: BronzeStore) -> list[RealmId]:
-    """The companies Bronze holds."""
-    rows = store.sql("SELECT DISTINCT realm_id FROM bronze._watermarks ORDER BY 1").rows
-    return [parse_realm(str(row[0])) for row in rows]

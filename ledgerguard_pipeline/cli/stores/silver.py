@@ -127,8 +127,9 @@ def _realms(store: BronzeStore, asked: list[str] | None) -> list[RealmId]:
     Raises:
         BadInputError: one is no company id, or nothing was loaded of it.
     """
-    rows = store.sql("SELECT DISTINCT realm_id FROM bronze._loads ORDER BY 1").rows
-    there = [parse_realm(str(row[0])) for row in rows]
+    from ledgerguard_pipeline.bronze.read.load_log import loaded_companies
+
+    there = loaded_companies(store)
     wanted = [parse_realm(text) for text in asked or ()]
     strange = [realm for realm in wanted if realm not in there]
     if strange:

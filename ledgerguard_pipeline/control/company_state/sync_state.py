@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from sqlalchemy import Connection, RowMapping, delete, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from ledgerguard_pipeline.control.company_state.count_gaps import CountGaps
 from ledgerguard_pipeline.control.company_state.daily_history import add_rows
@@ -288,11 +288,6 @@ class SyncStates:
                 )
                 for row in connection.execute(statement)
             }
-
-    def forget(self, realm: RealmId) -> None:
-        """Drop a company's sync states; the next sync rebuilds them from Bronze."""
-        with self._database.write(self._lock(realm)) as connection:
-            connection.execute(delete(states).where(self._mine, states.c.realm_id == realm))
 
     def _save(
         self,

@@ -47,12 +47,6 @@ LOOK_SECONDS = 15.0
 """Bronze is opened for its figures at most this often: a writer has to wait meanwhile."""
 
 _LOCK_WAIT_SECONDS = 0.2
-_OUTCOMES = ("written", "deleted", "unchanged", "stale", "quarantined")
-_LOADED = (
-    "SELECT realm_id, entity, "
-    + ", ".join(f"sum({name})::BIGINT" for name in _OUTCOMES)
-    + " FROM bronze._loads GROUP BY realm_id, entity ORDER BY realm_id, entity"
-)
 
 
 class RowFigures:
@@ -80,6 +74,7 @@ class RowFigures:
         if isinstance(address, Path) and not address.exists():
             return
         from ledgerguard_pipeline.bronze.open_store import open_bronze
+        from ledgerguard_pipeline.bronze.read.load_log import load_totals
 
         self._store = self._store or open_bronze(
             self._settings, clock=self._clock, lock_wait_seconds=_LOCK_WAIT_SECONDS
@@ -89,19 +84,12 @@ class RowFigures:
             return
         self._looked_at = now
         try:
-            rows = self._store.sql(_LOADED).rows
+            totals = load_totals(self._store)
         except LedgerGuardError:
             # A load is being written: its figures come the next time.
             return
         self._seen = seen
-        self._figures = [
-            RowFigure(
-                str(row[0]),
-                str(row[1]),
-                {name: int(str(count)) for name, count in zip(_OUTCOMES, row[2:], strict=True)},
-            )
-            for row in rows
-        ]
+        self._figures = [RowFigure(each.realm_id, each.entity, each.rows) for each in totals]
 
 
 def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figures:

@@ -14,7 +14,7 @@ from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import open_memory
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.values import Environment
-from ledgerguard_pipeline_tests.bronze.records import REALM, after, load, record, step
+from ledgerguard_pipeline_tests.bronze.records import REALM, after, load, record, step, walk_of
 from ledgerguard_pipeline_tests.bronze.write import crashing_writer
 
 TABLES = (
@@ -47,7 +47,7 @@ def everything(store: BronzeStore) -> dict[str, object]:
 
 
 def summary(store: BronzeStore) -> tuple[object, ...]:
-    walk = store.walk(REALM, "Invoice")
+    walk = walk_of(store)
     assert walk is not None
     return (
         store.counts(REALM),

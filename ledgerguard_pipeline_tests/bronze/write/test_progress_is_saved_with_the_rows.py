@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.entities import ENTITIES, entity_type
+from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.values import Environment, Mode
 from ledgerguard_pipeline_tests.bronze.records import (
@@ -16,6 +16,7 @@ from ledgerguard_pipeline_tests.bronze.records import (
     reject,
     step,
     tombstone,
+    walk_of,
 )
 from ledgerguard_pipeline_tests.clocks import FakeClock
 
@@ -25,7 +26,7 @@ def test_a_store_without_a_file_is_empty_and_reading_makes_none(store: BronzeSto
     assert store.counts() == {}
     assert store.count("Invoice") == 0
     assert store.current(REALM, "Invoice", ["1"]) == {}
-    assert store.walk(REALM, "Invoice") is None
+    assert walk_of(store) is None
     assert store.last_loads(REALM) == {}
     assert store.quarantined(REALM) == {}
     assert store.commit([]) == []
@@ -99,13 +100,13 @@ def test_versions_stay_in_order_when_the_wall_clock_steps_back(store: BronzeStor
 def test_a_walk_can_be_resumed_from_its_last_commit(store: BronzeStore) -> None:
     store.commit([load(record("1"), walk=step(cursor="a", rows=1))])
     store.commit([load(record("2"), walk=step(cursor="b", rows=2))])
-    walk = store.walk(REALM, entity_type("Invoice"))
+    walk = walk_of(store)
     assert walk is not None
     assert (walk.walk_id, walk.cursor, walk.rows, walk.done) == ("walk-1", "b", 2, False)
     assert walk.started_at == NOON
     assert walk.began_at < walk.saved_at
-    assert store.walk(OTHER_REALM, "Invoice") is None
-    assert store.walk(REALM, "Bill") is None
+    assert walk_of(store, OTHER_REALM) is None
+    assert walk_of(store, entity="Bill") is None
 
 
 def test_unseen_names_what_the_walk_did_not_meet(store: BronzeStore) -> None:

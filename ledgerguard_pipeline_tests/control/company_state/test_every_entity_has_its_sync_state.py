@@ -101,5 +101,3 @@ def test_companies_and_environments_have_separate_states(
         REALM: 1,
         OTHER: 2,
     }
-    plane.sync_states.forget(REALM)
-    assert set(plane.sync_states.read()) == {OTHER}

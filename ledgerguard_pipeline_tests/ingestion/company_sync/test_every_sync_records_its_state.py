@@ -16,6 +16,7 @@ from ledgerguard_pipeline.ingestion.request import SyncRequest, Window
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.control.company_state.lost_states import lose_states
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
 
@@ -124,7 +125,7 @@ def test_missing_states_are_rebuilt_by_the_next_sync(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
     sync(connected, TYPES)
-    connected.control.sync_states.forget(realm_of(sandbox))
+    lose_states(connected.control, realm_of(sandbox))
     sync(connected, [CUSTOMER])
     agree(connected)
     assert all(each.last_sync_at is not None for each in sync_states(connected).values())
