@@ -18,44 +18,14 @@ from ledgerguard_pipeline.cli.errors import INTERRUPTED
 from ledgerguard_pipeline.cli.errors import report as report_error
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import JSON_FLAG
+from ledgerguard_pipeline.cli.verbs import VERBS
+from ledgerguard_pipeline.late_imports import sparing
 
 PROGRAM = "ledgerguard"
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
 _LOGGED = frozenset({"sync", "web"})
 
 _HOME = "ledgerguard_pipeline.cli"
-
-VERBS = {
-    "doctor": ("doctor.command", "doctor"),
-    "connect": ("commands.connect", "connect"),
-    "disconnect": ("commands.companies", "disconnect"),
-    "companies": ("commands.companies", "app"),
-    "sync": ("commands.sync", "sync"),
-    "status": ("commands.status", "status"),
-    "events": ("commands.events", "app"),
-    "alerts": ("commands.alerts", "app"),
-    "keys": ("commands.keys", "app"),
-    "report": ("commands.report", "report"),
-    "tieout": ("commands.tieout", "tieout"),
-    "sql": ("commands.sql", "sql"),
-    "tables": ("commands.tables", "tables"),
-    "entities": ("commands.tables", "entities"),
-    "snapshot": ("commands.sql", "snapshot"),
-    "backup": ("stores.backup", "backup"),
-    "dbt-sources": ("commands.tables", "dbt_sources"),
-    "attachments": ("stores.attachments", "app"),
-    "bronze": ("stores.bronze", "app"),
-    "silver": ("stores.silver", "app"),
-    "web": ("commands.web", "web"),
-    "up": ("local.up", "up"),
-    "demo": ("local.demo", "demo"),
-    "bench": ("commands.bench", "bench"),
-    "sandbox": ("local.sandbox", "sandbox"),
-}
-"""Module and function of each, in the order of the help; ``app`` is a group with verbs of its own.
-
-A module whose command hands its options on has their context settings in ``PASS_THROUGH``.
-"""
 
 
 class Verbs(MutableMapping[str, Any]):
@@ -88,6 +58,10 @@ class Root(Commands):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.commands = Verbs()
+
+    def rows(self, _context: Any) -> list[tuple[str, str]]:
+        """From the table, so that no verb is imported for the list."""
+        return [(name, verb.help) for name, verb in VERBS.items()]
 
 
 app = typer.Typer(
@@ -153,9 +127,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _made(name: str) -> Any:
-    module_name, attribute = VERBS[name]
-    module = import_module(f"{_HOME}.{module_name}")
-    found = getattr(module, attribute)
+    with sparing("rich"):  # structlog would load rich's tracebacks, which nobody is ever shown
+        import structlog  # noqa: F401
+    verb = VERBS[name]
+    module = import_module(f"{_HOME}.{verb.module}")
+    found = getattr(module, verb.function)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_group(found)
     else:

@@ -21,13 +21,16 @@ LOOK: dict[str, Any] = {
 class Commands(TyperGroup):
     """Lists its commands with their whole first sentence, wrapped and not cut."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # as in typer
+    def rows(self, context: Any) -> list[tuple[str, str]]:
         """Name and first paragraph of each command that is shown."""
-        known = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [
+        known = ((name, self.get_command(context, name)) for name in self.list_commands(context))
+        return [
             (name, " ".join((command.help or "").partition("\n\n")[0].split()))
             for name, command in known
             if command is not None and not command.hidden
         ]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # as in typer
+        """All of them."""
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(self.rows(ctx))

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from ledgerguard_pipeline.cli.app import app
+from ledgerguard_pipeline.cli.help_pages import Commands
 from ledgerguard_pipeline.cli.progress import PlainLines
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.values import RealmId
@@ -39,6 +43,23 @@ def test_each_starts_with_its_own_usage_and_cuts_nothing(
     listed = shown.out.partition("Commands:")[2]
     assert "..." not in listed.replace("[--write] ...", "")
     assert "─" not in shown.out
+
+
+def test_the_list_of_all_says_what_each_says_itself_and_imports_none() -> None:
+    root = typer.main.get_command(app)
+    assert isinstance(root, Commands)
+    assert root.rows(None) == Commands.rows(root, None)
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ledgerguard_pipeline.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(
+        re.findall(r"(ledgerguard_pipeline\.cli\.\w+\.\w+|structlog)$", shown.stderr, re.MULTILINE)
+    )
+    assert "Commands:" in shown.stdout
+    assert imported == set()
 
 
 @pytest.mark.parametrize("words", [[], ["events"], ["keys"]], ids=" ".join)
