@@ -109,7 +109,7 @@ VERBS = {
     "attachments": Verb(
         "stores.attachments",
         "app",
-        "Files attached in QuickBooks: list them, find one, download those that are missing.",
+        "List files attached in QuickBooks, find one, download those that are missing.",
     ),
     "bronze": Verb(
         "stores.bronze",

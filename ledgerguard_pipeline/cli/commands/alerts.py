@@ -28,7 +28,7 @@ HOW_TO_SET = "Set LEDGERGUARD_ALERT_WEBHOOK_URL, LEDGERGUARD_ALERT_SLACK_URL or 
 
 @app.command("test")
 def try_out(as_json: Json = False) -> None:
-    """Send a test message to each configured channel and say what came of it."""
+    """Send a test message to each configured channel and report the result."""
     from ledgerguard_pipeline.alerts.channels.configured import configured_channels
     from ledgerguard_pipeline.alerts.messages import trial_message
     from ledgerguard_pipeline.cli.home_lock import settings_here

@@ -41,7 +41,9 @@ def report(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="First day; of the fiscal year (or of the month of lists) if left out."),
+        typer.Option(
+            help="First day; by default that of the fiscal year (of the month for lists)."
+        ),
     ] = None,
     end: Annotated[
         str | None, typer.Option(help="Last day, as 2026-10-31; today by default.")

@@ -36,7 +36,7 @@ def sql(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (RFC 4180), all rows.")] = False,
     vertical: Annotated[
-        bool, typer.Option("--vertical", help="One column a line: for wide rows.")
+        bool, typer.Option("--vertical", help="One column per line, for wide rows.")
     ] = False,
 ) -> None:
     """Ask Bronze or Silver one read-only question, e.g. "FROM silver.ar_open"."""

@@ -75,10 +75,10 @@ def dbt_sources(
         Path | None, typer.Argument(help="File to write, e.g. models/sources.yml; else printed.")
     ] = None,
     warn_hours: Annotated[
-        int, typer.Option(min=1, help="dbt warns when no sync came for so long.")
+        int, typer.Option(min=1, help="dbt warns if no sync came for this many hours.")
     ] = 24,
     error_hours: Annotated[
-        int, typer.Option(min=1, help="dbt fails when no sync came for so long.")
+        int, typer.Option(min=1, help="dbt fails if no sync came for this many hours.")
     ] = 72,
     database: Annotated[
         str | None,

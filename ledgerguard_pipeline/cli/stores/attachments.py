@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.installation import Installation
 
 app = typer.Typer(
-    help="Files attached in QuickBooks: list them, find one, download those that are missing.",
+    help="List files attached in QuickBooks, find one, download those that are missing.",
     cls=Commands,
     **LOOK,
 )

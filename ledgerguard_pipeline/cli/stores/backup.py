@@ -23,8 +23,8 @@ def backup(
 ) -> None:
     """Copy control plane, keys and Bronze into a new folder, from which a home can be restored.
 
-    Services may go on running. It is there as a whole or not at all. What is kept on a server
-    (PostgreSQL, Redis) is named and has to be copied by that server's means, before this.
+    Services may keep running. The folder is complete or is not made at all. What is kept on a server
+    (PostgreSQL, Redis) is named and has to be copied with that server's own tools, before this.
     """
     from ledgerguard_pipeline.cli.home_lock import settings_here
     from ledgerguard_pipeline.cli.installed import require_installed

@@ -35,7 +35,7 @@ def edit(
     count: Annotated[int, typer.Option("--count", min=1, help="Edits of a burst.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Change the books of a running sandbox, which then sends its webhooks about it."""
+    """Change the books of a running sandbox, which then sends webhooks about it."""
     given = {"note": note, "amount": amount, "pays": pays, "loser": loser}
     more: dict[str, object] = {name: text for name, text in given.items() if text is not None}
     handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])

@@ -108,7 +108,7 @@ def fault(
         int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
     ] = PORT,
 ) -> None:
-    """Let a running sandbox misbehave as Intuit does: break it yourself."""
+    """Make a running sandbox misbehave as Intuit does, and see what happens."""
     if kind is None:
         typer.echo(_listed())
         return

@@ -47,7 +47,9 @@ class SilverFinding:
         return f"{'; '.join(self.first)}{more}"
 
 
-LEVEL = SilverCheck("level_with_bronze", "Every living object of Bronze is there, none more.", True)
+LEVEL = SilverCheck(
+    "level_with_bronze", "Every living object of Bronze is there, and nothing else.", True
+)
 UNIQUE = SilverCheck("keys_are_unique", "No key stands twice in any of its tables.", True)
 READABLE = SilverCheck("every_value_is_readable", "No value stands in silver._misfits.", False)
 RESOLVED = SilverCheck("references_resolve", "What is referred to is there.", False)
