@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ledgerguard_pipeline.bronze.side_tables import SIDE_TABLES
+from ledgerguard_pipeline.bronze import attachment_table, report_table
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
 SCHEMA = "bronze"
@@ -93,7 +93,8 @@ SYSTEM_TABLES = {
         "realm_id VARCHAR, step VARCHAR, entity VARCHAR, masked BIGINT, doubled BIGINT, "
         "partial BIGINT, healed_at TIMESTAMPTZ"
     ),
-    **SIDE_TABLES,
+    report_table.NAME: report_table.DEFINITION,
+    attachment_table.NAME: attachment_table.DEFINITION,
 }
 
 REPLACED = {

@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import dagster as dg
 from dagster import DagsterEvent
 
+from ledgerguard_pipeline.bronze.statements import VERSION_COLUMNS
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import (
     KnownChecks,
@@ -25,7 +26,6 @@ from ledgerguard_pipeline.defs.bronze.checks import (
     faults_of,
     judge,
 )
-from ledgerguard_pipeline.defs.bronze.columns import BRONZE_SCHEMA
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointer, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, load_metadata
@@ -40,6 +40,13 @@ from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType, en
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 KINDS = {"quickbooks", "duckdb"}
+BRONZE_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn(name=column.name, type=column.type, description=column.meaning)
+        for column in VERSION_COLUMNS
+    ]
+)
+"""The columns of a Bronze table as the asset catalogue shows them."""
 
 
 class AssetArguments(TypedDict):

@@ -22,6 +22,7 @@ from ledgerguard_pipeline.errors import AccessDenied, BronzeError, LedgerGuardEr
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.values import Mode, RealmId
 from ledgerguard_pipeline_tests.clocks import FakeClock
+from ledgerguard_pipeline_tests.control.company_state.lost_states import lose_states
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, company
 
 KEPT = entity_types(["Invoice", "Customer"])
@@ -169,7 +170,7 @@ def test_what_is_complete_is_never_looked_at_again(newcomers: Newcomers) -> None
     newcomers.run(DONE)
     assert newcomers.tick() == []
     newcomers.run(FAILED)
-    newcomers.control.sync_states.forget(RealmId(FIRST))
+    lose_states(newcomers.control, FIRST)
     newcomers.clock.advance(LONG)
     assert newcomers.tick() == []
 
