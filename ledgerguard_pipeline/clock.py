@@ -1,9 +1,18 @@
-"""Time, injected: tests drive it, code never calls ``time.sleep`` directly."""
+"""Time and waiting, injected: tests drive both, code never calls ``time.sleep`` directly.
+
+Whatever several processes may want at the same time is waited for by a ``Backoff``, be it a lease, a
+server that is away or a file that somebody else has open: ever longer, never all at once, never past
+the end.
+"""
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ldexp
 from typing import Protocol
 
 
@@ -38,3 +47,72 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+
+Fraction = Callable[[], float]
+"""A random number from 0 up to 1."""
+
+_DOUBLINGS = 60
+"""No sensible wait doubles more often; without an end a patient loop would overflow a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The bounds of the waits, in seconds: the first lasts at most ``first``.
+
+    Each bound is twice the one before, up to ``longest``. A wait takes between half its bound and
+    all of it, so that those who began to wait together do not come back together.
+    """
+
+    first: float
+    longest: float
+
+    def bound(self, waits: int) -> float:
+        """The most that the next wait takes after so many waits."""
+        return min(ldexp(self.first, min(waits, _DOUBLINGS)), self.longest)
+
+    def pause(self, waits: int = 0, *, fraction: Fraction = random.random) -> float:
+        """How long to wait next after so many waits."""
+        return self.bound(waits) * (1 + fraction()) / 2
+
+    def within(self, seconds: float, clock: Clock) -> Waits:
+        """Waits that end after so many seconds from now; none at all for zero."""
+        return Waits(self, clock.monotonic() + seconds, clock)
+
+
+class Waits:
+    """The waits of one piece of work, which share a deadline. The last one ends just there."""
+
+    def __init__(
+        self, backoff: Backoff, deadline: float, clock: Clock, fraction: Fraction = random.random
+    ) -> None:
+        """``deadline`` is in ``clock.monotonic()`` seconds."""
+        self._backoff = backoff
+        self._deadline = deadline
+        self._clock = clock
+        self._fraction = fraction
+        self._waits = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; never negative."""
+        return max(self._deadline - self._clock.monotonic(), 0.0)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up: what failed last has failed."""
+        return self.left <= 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody has waited yet."""
+        return self._waits > 0
+
+    def wait(self) -> bool:
+        """Wait for another try; False, at once, if the time is up."""
+        left = self.left
+        if left <= 0:
+            return False
+        pause = self._backoff.pause(self._waits, fraction=self._fraction)
+        self._waits += 1
+        self._clock.sleep(min(left, pause))
+        return True

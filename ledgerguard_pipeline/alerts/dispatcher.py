@@ -33,7 +33,7 @@ from ledgerguard_pipeline.alerts.policy import (
     revise,
 )
 from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
-from ledgerguard_pipeline.backoff import Backoff
+from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable

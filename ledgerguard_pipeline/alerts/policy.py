@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ledgerguard_pipeline.backoff import Backoff
+from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.health.rules import HealthState, Reason, ReasonKind
 
 

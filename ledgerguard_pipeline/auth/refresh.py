@@ -17,7 +17,7 @@ import structlog
 
 from ledgerguard_pipeline.auth.refresh_lease import RefreshLease
 from ledgerguard_pipeline.auth.token_lifetimes import tokens_of
-from ledgerguard_pipeline.backoff import Backoff
+from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, exhausted

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import structlog
 
-from ledgerguard_pipeline.backoff import Backoff
+from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.leases.sql_store import Lease
 from ledgerguard_pipeline.control.plane import ControlPlane

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard_pipeline.backoff import Backoff, Waits
+from ledgerguard_pipeline.clock import Backoff, Waits
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.hygiene.project import PACKAGE, python_files
 
@@ -64,4 +64,4 @@ def test_no_other_part_of_the_product_draws_its_own_waits() -> None:
         if (isinstance(node, ast.Import) and any(each.name == "random" for each in node.names))
         or (isinstance(node, ast.ImportFrom) and node.module == "random")
     }
-    assert {path for path in drawing if not path.startswith("sandbox/")} == {"backoff.py"}
+    assert {path for path in drawing if not path.startswith("sandbox/")} == {"clock.py"}

@@ -25,14 +25,13 @@ from pathlib import Path
 import duckdb
 import structlog
 
-from ledgerguard_pipeline.backoff import Backoff, Waits
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.damage import unusable, wal_of
 from ledgerguard_pipeline.bronze.backends.kept_instance import Connect, KeptInstance
 from ledgerguard_pipeline.bronze.backends.relay import Relay
 from ledgerguard_pipeline.bronze.backends.shared_opening import SharedOpening
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Backoff, Clock, Waits
 from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnusable
 from ledgerguard_pipeline.late_imports import import_for_binding

@@ -22,7 +22,6 @@ from enum import Enum
 import duckdb
 import psycopg
 
-from ledgerguard_pipeline.backoff import Backoff
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
 from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
@@ -32,7 +31,7 @@ from ledgerguard_pipeline.bronze.backends.writer_locks import (
     conninfo,
     writer_lock,
 )
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.errors import (
     BronzeBusy,

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.control.leases.process_identity import has_died, this_process
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import leases

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.errors import ControlUnavailable, Throttled
 from ledgerguard_pipeline.values import Environment, RealmId
 

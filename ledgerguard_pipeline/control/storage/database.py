@@ -46,8 +46,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Backoff, Clock
 from ledgerguard_pipeline.config.private_files import make_private_file
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import structlog
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Backoff, Clock
 from ledgerguard_pipeline.config.redis_url import redis_address
 from ledgerguard_pipeline.control.storage.redis_durability import durability
 from ledgerguard_pipeline.errors import ControlUnavailable, ControlUnreachable

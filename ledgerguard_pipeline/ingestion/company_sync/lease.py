@@ -15,8 +15,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Backoff, Clock
 from ledgerguard_pipeline.control.leases.heartbeat import beating
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.leases.sql_store import Lease, sync_lease

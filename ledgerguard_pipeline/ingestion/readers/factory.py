@@ -14,10 +14,15 @@ from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
 from ledgerguard_pipeline.ingestion.readers.base import EntityReader
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
-from ledgerguard_pipeline.ingestion.readers.fallback import WAYS, FallbackReader, Way
 from ledgerguard_pipeline.ingestion.readers.full_load import FullReader, Prefetched
 from ledgerguard_pipeline.ingestion.readers.full_load_prefetch import FullLoadPrefetch
-from ledgerguard_pipeline.ingestion.readers.incremental import ChangeReader, QueryReader
+from ledgerguard_pipeline.ingestion.readers.incremental import (
+    WAYS,
+    ChangeReader,
+    FallbackReader,
+    QueryReader,
+    Way,
+)
 from ledgerguard_pipeline.ingestion.readers.not_offered import AbsentReader
 from ledgerguard_pipeline.ingestion.readers.reconcile import Comparing, ReconcileReader
 from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges

@@ -1,20 +1,33 @@
-"""Bring one type up to date by its changes: from change data capture, or by query."""
+"""Bring one type up to date by its changes: from change data capture, by query, or else whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from typing import Protocol
 
 from ledgerguard_pipeline.errors import FeatureUnavailable, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.absence import fallen
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, Outcome
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
-from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
+from ledgerguard_pipeline.ingestion.readers.base import (
+    BronzeState,
+    Chunk,
+    CountComparison,
+    EntityReader,
+)
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.shared_changes import FirstPage
 from ledgerguard_pipeline.values import Mode, RealmId
+
+WAYS: dict[Mode, Sequence[Mode]] = {
+    Mode.CDC: (Mode.CDC, Mode.QUERY, Mode.FULL),
+    Mode.QUERY: (Mode.QUERY, Mode.FULL),
+}
+"""Change data capture may not serve a type, a query may not be filtered by time or may show by its
+count that changes alone do not tell the truth; reading all rows always does."""
 
 
 class QueryReader:
@@ -147,3 +160,54 @@ class ChangeReader:
             yield Chunk(outcome.records, outcome.rejects, size, watermark)
             return
         self.gave_up = True
+
+
+class Way(EntityReader, Protocol):
+    """A reader that may find that another way is needed."""
+
+    gave_up: bool
+    """Whether ``chunks`` ended without having brought the type up to date."""
+
+
+class FallbackReader:
+    """Reads by the first way that can tell. ``reader_by`` is asked for one only when it is due."""
+
+    def __init__(
+        self,
+        plan: EntityPlan,
+        queries: EntityQueries,
+        ways: Sequence[Mode],
+        reader_by: Callable[[Mode], Way],
+    ) -> None:
+        self.plan = plan
+        self.queries = queries
+        self._left = list(ways)
+        self._reader_by = reader_by
+        self._way = self._next()
+        self.comparison: CountComparison = self._way.comparison
+
+    @property
+    def mode(self) -> Mode:
+        return self._way.mode
+
+    @property
+    def ready(self) -> bool:
+        return self._way.ready
+
+    def activate(self) -> None:
+        self._way.activate()
+
+    def close(self) -> None:
+        self._way.close()
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield from self._way.chunks()
+        while self._way.gave_up:
+            self._way.close()
+            self._way = self._next()
+            self._way.activate()
+            yield from self._way.chunks()
+            self.comparison = self._way.comparison
+
+    def _next(self) -> Way:
+        return self._reader_by(self._left.pop(0))

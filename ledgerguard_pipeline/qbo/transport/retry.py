@@ -17,8 +17,7 @@ from typing import TypeVar
 
 import tenacity
 
-from ledgerguard_pipeline.backoff import Backoff
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.errors import ServiceUnavailable, Throttled, Transient
 
 T = TypeVar("T")
