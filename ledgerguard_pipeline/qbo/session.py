@@ -47,6 +47,9 @@ Parse = Callable[[ApiAnswer], tuple[T, int]]
 _PERHAPS_A_RECORD = (SYSTEM_FAILURE, PROCESSING_ERROR)
 """Server errors that a record may cause; elsewhere they pass."""
 
+_REFUSALS = 4
+"""Attempts of one call that a fresh token is refused before the company is paused; seconds apart."""
+
 _log = structlog.get_logger("ledgerguard_pipeline.qbo")
 
 
@@ -56,7 +59,8 @@ class _Call:
 
     read: Read
     plan: Plan
-    renewed: bool = False
+    refusals: int = 0
+    """Attempts that ended in a refusal although the token was fresh."""
     system_failures: int = 0
     slow: int = 0
 
@@ -115,9 +119,9 @@ class ApiSession:
             if not renewable(error):
                 raise
             refused = error
-        if not call.renewed:
+        if call.refusals in (0, _REFUSALS - 1):
+            # At first, and once more in the end: the fresh one may have been ended meanwhile.
             token = self._tokens.renew(realm, token)
-            call.renewed = True
             try:
                 return self._once(realm, token, call, parse)
             except QBOAPIError as error:
@@ -126,16 +130,33 @@ class ApiSession:
                 refused = error
         if refused.fault_code not in (None, "3200", "3202"):
             raise refused
+        raise self._refused(realm, token, call, refused) from refused
+
+    def _refused(
+        self, realm: RealmId, token: AccessToken, call: _Call, refused: QBOAPIError
+    ) -> QBOAPIError | ReauthorizationRequired:
+        """What a fresh token's refusal means: that it is asked again, or a pause if it lasts.
+
+        Who was just given a token has a grant, so one such answer alone proves a gateway wrong.
+        """
+        call.refusals += 1
+        where = {
+            "realm_id": realm, "entity": call.read.entity, "fault_code": refused.fault_code,
+            "intuit_tid": refused.intuit_tid,
+        }  # fmt: skip
+        if call.refusals < _REFUSALS:
+            return ServiceUnavailable(
+                "QuickBooks refuses a fresh access token for the moment.",
+                **where,
+                status=refused.status,
+            )
         self._tokens.refused(realm, token)
-        raise ReauthorizationRequired(
+        return ReauthorizationRequired(
             "QuickBooks refuses even a fresh access token: connect the company again with "
             "`ledgerguard connect`.",
-            realm_id=realm,
-            entity=call.read.entity,
-            fault_code=refused.fault_code,
-            intuit_tid=refused.intuit_tid,
+            **where,
             status=refused.status,
-        ) from refused
+        )
 
     def _once(self, realm: RealmId, token: AccessToken, call: _Call, parse: Parse[T]) -> T:
         """One permit, one request, one log line."""

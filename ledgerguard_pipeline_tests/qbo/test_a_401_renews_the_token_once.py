@@ -1,4 +1,4 @@
-"""A refused access token is renewed once and the same call repeated."""
+"""A refused access token is renewed and the same call repeated; only refusals that last pause a company."""
 
 from __future__ import annotations
 
@@ -50,13 +50,48 @@ def test_the_same_page_is_asked_for_again_with_the_new_token(
     assert second.headers["authorization"] == "Bearer access-token-2"
 
 
-def test_a_second_401_means_connecting_again(client: QBOClient, script: Script) -> None:
-    script.then(reply(EXPIRED, 401), reply(TOKENS), reply(EXPIRED, 401), reply(GOOD))
+def test_401s_that_last_mean_connecting_again(client: QBOClient, script: Script) -> None:
+    script.default = lambda request: (
+        reply(TOKENS) if "tokens" in request.path else reply(EXPIRED, 401)
+    )
 
     with pytest.raises(ReauthorizationRequired) as caught:
         client.query_page(INVOICE, STATEMENT)
-    assert len(script.requests) == 3
+    refreshes = sum("tokens" in request.path for request in script.requests)
+    assert (len(script.requests), refreshes) == (8, 2)
     assert caught.value.entity == "Invoice"
+
+
+@pytest.mark.parametrize("more", [1, 2, 3])
+def test_a_moment_in_which_fresh_tokens_are_refused_pauses_nobody(
+    client: QBOClient, script: Script, clock: DrivenClock, more: int
+) -> None:
+    began = clock.monotonic()
+    script.then(
+        reply(EXPIRED, 401), reply(TOKENS), *[reply(EXPIRED, 401)] * more, reply(GOOD)
+    )  # fmt: skip
+    script.default = lambda request: (
+        reply(TOKENS) if "tokens" in request.path else _by_token(request)
+    )
+
+    assert client.query_page(INVOICE, STATEMENT).rows == 0
+    assert clock.monotonic() > began
+
+
+def test_a_fresh_token_that_is_ended_at_once_is_renewed_once_more(
+    client: QBOClient, script: Script
+) -> None:
+    newer = {**TOKENS, "access_token": "access-token-3"}
+    given = iter([TOKENS, newer])
+    script.default = lambda request: (
+        reply(next(given))
+        if "tokens" in request.path
+        else reply(GOOD)
+        if request.headers["authorization"] == "Bearer access-token-3"
+        else reply(EXPIRED, 401)
+    )
+
+    assert client.query_page(INVOICE, STATEMENT).rows == 0
 
 
 XML_130 = b'<IntuitResponse><Fault><Error code="130"><Message>Accessing Wrong Cluster</Message>'
@@ -178,7 +213,7 @@ def test_no_token_or_secret_reaches_a_log_or_an_error(
         caplog.set_level(logging.DEBUG, logger=name)
     echo = {"fault": {"error": [{"message": "AuthenticationFailed", "code": "3200",
                                  "detail": "Bearer " + "s3cr3t" * 9}]}}  # fmt: skip
-    script.then(reply(EXPIRED, 401), reply(TOKENS), reply(echo, 401))
+    script.default = lambda request: reply(TOKENS) if "tokens" in request.path else reply(echo, 401)
 
     with structlog.testing.capture_logs() as lines, pytest.raises(ReauthorizationRequired) as error:
         client.query_page(INVOICE, STATEMENT)
