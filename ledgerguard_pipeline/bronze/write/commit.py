@@ -170,10 +170,16 @@ class Committer:
         is_new = self._ensure_table(parts[0].load)
         stored = {} if is_new else self._stored(table, parts)
         for part in parts:
-            entity = part.load.entity.name
+            entity = part.load.entity
             part.stored = stored.get(str(part.load.realm_id), {})
             payloads = partial(newest_payloads, self._connection, part.load)
-            part.chosen = decide(part.batch, part.stored, payloads, always_there(entity))
+            part.chosen = decide(
+                part.batch,
+                part.stored,
+                payloads,
+                always_there(entity.name),
+                by_changes=not entity.queried,
+            )
         chosen = (Chosen(one.load, one.chosen, microseconds(one.loaded_at)) for one in parts)
         for rows in arrow_slices(chosen):
             self._connection.register("incoming", rows)

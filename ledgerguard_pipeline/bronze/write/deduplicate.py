@@ -27,6 +27,8 @@ Payloads = Callable[[Sequence[str]], Mapping[str, bytes]]
 _NUL = "\0"
 """JSON may say it as an escape, but a text of PostgreSQL, so of a lake's catalog, cannot hold it."""
 
+_NAME = b'"name"'
+
 
 @dataclass(slots=True)
 class Batch:
@@ -82,12 +84,18 @@ def collapse(load: Load) -> Batch:
 
 
 def decide(
-    batch: Batch, stored: Mapping[str, Version], payloads: Payloads, always: Sequence[bytes] = ()
+    batch: Batch,
+    stored: Mapping[str, Version],
+    payloads: Payloads,
+    always: Sequence[bytes] = (),
+    *,
+    by_changes: bool = False,
 ) -> list[tuple[Record, Version]]:
     """Those versions that go on top of what is stored; the others are counted in ``batch``.
 
     ``payloads`` reads stored payloads, asked only where a header cannot tell: the same version
-    with other bytes, or a row that lacks what its type has ``always``.
+    with other bytes, or a row that lacks what its type has ``always``. ``by_changes`` as in
+    ``_same``.
     """
     chosen: list[tuple[Record, Version]] = []
     doubtful: dict[str, Version] = {}
@@ -107,8 +115,17 @@ def decide(
         else:
             chosen.append((record, version))
     if doubtful:
-        _look_closer(batch, doubtful, stored, payloads(list(doubtful)), chosen, always)
+        closer = _Closer(always, by_changes)
+        _look_closer(batch, doubtful, stored, payloads(list(doubtful)), chosen, closer)
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Closer:
+    """What is known of a type's rows: members they always have, and whether changes show them."""
+
+    always: Sequence[bytes]
+    by_changes: bool
 
 
 def _look_closer(
@@ -117,18 +134,18 @@ def _look_closer(
     stored: Mapping[str, Version],
     payloads: Mapping[str, bytes],
     chosen: list[tuple[Record, Version]],
-    always: Sequence[bytes],
+    closer: _Closer,
 ) -> None:
     for identity, version in doubtful.items():
         record, held = batch.newest[identity][0], payloads.get(identity)
         if not same_version(version, stored[identity]):
             # A shorter form never replaces a whole one.
-            if held is not None and _shorter(record, held, always):
+            if held is not None and _shorter(record, held, closer.always):
                 batch.rejects.append(_reject(record, "members are missing that it always had"))
             else:
                 chosen.append((record, version))
             continue
-        decision, why = _same(record, held)
+        decision, why = _same(record, held, by_changes=closer.by_changes)
         if decision is VersionDecision.WRITE:
             batch.restated[identity] = why
             chosen.append((record, version))
@@ -136,13 +153,22 @@ def _look_closer(
             batch.unchanged += 1
 
 
-def _same(record: Record, held: bytes | None) -> tuple[VersionDecision, Difference]:
-    """What to do with a version that is held with other bytes, and how they differ."""
-    if record.source is Source.CDC or held is None or record.payload is None:
+def _same(
+    record: Record, held: bytes | None, *, by_changes: bool = False
+) -> tuple[VersionDecision, Difference]:
+    """What to do with a version that is held with other bytes, and how they differ.
+
+    ``by_changes`` says that the type has no query, so that Bronze holds the form of changes.
+    """
+    if (record.source is Source.CDC and not by_changes) or held is None or record.payload is None:
         # Only a query's form is kept, and change data capture shows no more than the version.
         return VersionDecision.UNCHANGED, Difference.SAME
     how = difference(held, record.payload)
     kept = how in (Difference.SAME, Difference.NARROWED)
+    if record.source is Source.CDC:
+        # Other names are news, and whatever else may be a matter of form.
+        alike = held.count(_NAME) == record.payload.count(_NAME)
+        kept = how is not Difference.RENAMED or not alike
     return (VersionDecision.UNCHANGED if kept else VersionDecision.WRITE), how
 
 

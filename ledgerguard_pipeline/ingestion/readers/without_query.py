@@ -10,11 +10,12 @@ watermark stays, and the failure names the time between which the record changed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
+from ledgerguard_pipeline.bronze.loads import StoredVersion
 from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import PoisonPage, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import CDC_REACH, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.cdc import (
@@ -145,8 +146,20 @@ class WithoutQuery:
         if not entity.cdc or self._queries.lacks(Capability.CHANGES):
             return NotByChanges("the company's change data capture does not cover the type")
         self._queries.calls += 1
-        known = partial(self._bronze.versions, self._realm_id)
-        return read_changes(self._client, [entity], since, known=known)[entity.name]
+        return read_changes(self._client, [entity], since, known=self._ended)[entity.name]
+
+    def _ended(
+        self, wanted: Mapping[EntityType, Sequence[str]]
+    ) -> dict[str, dict[str, StoredVersion]]:
+        """What Bronze holds as gone: what lives is compared byte by byte, as in any walk.
+
+        Names of other objects move in a row without a new version of it.
+        """
+        held = self._bronze.versions(self._realm_id, wanted)
+        return {
+            name: {id: version for id, version in versions.items() if version.state.gone}
+            for name, versions in held.items()
+        }
 
 
 def _chunk(outcome: EntityChanges, rest: list[Record], watermark: datetime | None) -> Chunk:

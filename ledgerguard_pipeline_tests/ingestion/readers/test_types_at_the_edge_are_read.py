@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +74,25 @@ def test_adjustments_without_query_and_with_bare_dates_come_by_changes_and_by_id
     assert states(connected, ADJUSTMENT, realm)[ids[1]] == "deleted"
     assert failures(sync(connected, reconcile=True)) == {}
     assert health(connected, sandbox) == ()
+
+
+def test_a_walk_finds_names_that_moved_in_adjustments_without_a_version(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    realm = realm_of(sandbox)
+    assert failures(sync(connected, [ADJUSTMENT])) == {}
+    body = json.loads(max(sandbox.truth("InventoryAdjustment").bodies().items())[1])
+    item = body["Line"][0]["ItemAdjustmentLineDetail"]["ItemRef"]["value"]
+    sandbox.edit("rename", "Item", item, note="Another name")
+    assert stored(connected, ADJUSTMENT, realm) != sandbox.truth("InventoryAdjustment").bodies()
+
+    result = sync(connected, [ADJUSTMENT], full=True)
+    assert failures(result) == {}
+    assert stored(connected, ADJUSTMENT, realm) == sandbox.truth("InventoryAdjustment").bodies()
+    (only,) = result.results
+    assert only.renamed >= 1
+    (again,) = sync(connected, [ADJUSTMENT], full=True).results
+    assert (again.written, again.updated, again.renamed) == (0, 0, 0)
 
 
 def test_adjustments_of_the_older_form_are_read_like_other_types(
