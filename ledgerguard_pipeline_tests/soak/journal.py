@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _KEPT = 200_000
@@ -22,10 +23,11 @@ class Entry:
 
 
 class Journal:
-    """Thread-safe. ``loud`` writes actions to stderr as they happen."""
+    """Thread-safe. ``loud`` writes actions to stderr as they happen; ``now`` is in epoch seconds."""
 
-    def __init__(self, *, loud: bool = True) -> None:
-        self.began = time.time()
+    def __init__(self, *, loud: bool = True, now: Callable[[], float] = time.time) -> None:
+        self.began = now()
+        self._now = now
         self._loud = loud
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque(maxlen=_KEPT)
@@ -33,7 +35,7 @@ class Journal:
     def note(
         self, kind: str, text: str, about: frozenset[str] = frozenset(), at: float | None = None
     ) -> None:
-        entry = Entry(time.time() if at is None else at, kind, text, about)
+        entry = Entry(self._now() if at is None else at, kind, text, about)
         with self._lock:
             self._entries.append(entry)
             if self._loud and kind in ("action", "problem", "phase"):

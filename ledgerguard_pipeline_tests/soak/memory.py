@@ -64,6 +64,15 @@ def processes_seen(samples: Sequence[Sample]) -> int:
     return len({process for sample in samples for process in sample.memory})
 
 
+def as_csv(samples: Sequence[Sample]) -> str:
+    """Time, service, process and megabytes, to look at a slope with other eyes."""
+    lines = ["at,service,process,mb"]
+    for sample in samples:
+        for (name, process), size in sorted(sample.memory.items()):
+            lines.append(f"{sample.at:.0f},{name},{process},{size:.2f}")
+    return "\n".join(lines) + "\n"
+
+
 def slope_of(service: str, life: Sequence[tuple[float, float]]) -> Slope:
     """The slope of points of a time in seconds and a size in MB, two windows of them at least."""
     windows: dict[int, list[tuple[float, float]]] = {}

@@ -55,11 +55,15 @@ class Outcome:
     stack: str
     without: Sequence[str] = ()
     only: Sequence[str] = ()
+    in_minutes: float | None = None
+    """How many of the minutes passed in reality, where the clock leapt over the others."""
     figures: dict[str, object] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     first: list[str] = field(default_factory=list)
     """The smallest log that shows the first difference."""
     schedule: list[str] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+    """Processes that ended by themselves, with the end of their logs."""
 
     @property
     def held(self) -> bool:
@@ -83,6 +87,8 @@ class Outcome:
         only = f" --only {','.join(self.only)}" if self.only else ""
         seconds = round(self.minutes * 60, 3)
         length = f"--minutes {seconds / 60:g}" if seconds % 60 == 0 else f"--seconds {seconds:g}"
+        if self.in_minutes is not None:
+            length += f" --in-minutes {self.in_minutes:g}"
         return f'make soak ARGS="{length} --seed {self.seed} --stack {self.stack}{without}{only}"'
 
     def to_json(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline_tests.deploy.stack import Embedded
 from ledgerguard_pipeline_tests.soak.actions import Actions
@@ -27,6 +28,9 @@ from ledgerguard_pipeline_tests.soak.guarantees import (
 )
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.late_news import before_the_last_sweep
+from ledgerguard_pipeline_tests.soak.leaps import Leaps
+from ledgerguard_pipeline_tests.soak.leaps import variables as leaping
+from ledgerguard_pipeline_tests.soak.memory import as_csv
 from ledgerguard_pipeline_tests.soak.outcome import Outcome
 from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
 from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
@@ -47,6 +51,7 @@ def soak(
     *,
     minutes: float,
     seed: int,
+    in_minutes: float | None = None,
     on_celery: bool = False,
     without: Collection[Guarantee] = (),
     only: Collection[str] = (),
@@ -54,22 +59,28 @@ def soak(
 ) -> Outcome:
     """Soak an installation made in ``folder``, which may be looked at afterwards.
 
-    With ``only`` the other actions of the schedule are left out: to find out which it takes.
+    With ``only`` the other actions of the schedule are left out: to find out which it takes. With
+    ``in_minutes`` so many pass in reality, and the wall clock leaps over the others.
     """
-    seconds, size = minutes * 60, size_of(minutes)
+    started = time.monotonic()
+    seconds, size = (in_minutes or minutes) * 60, size_of(minutes)
     in_a_hurry = minutes < SHORT_MINUTES
     steps = schedule(seed, seconds, ON_CELERY if on_celery else ROUND)
     steps = [step for step in steps if not only or step.action in only]
     found = Outcome(
         seed, minutes, "celery" if on_celery else "embedded", sorted(without), sorted(only)
     )
+    found.in_minutes = in_minutes
     found.schedule = list(map(str, steps))
-    journal = Journal(loud=loud)
     with ExitStack() as closing:
         closing.enter_context(_ending_in_order())
         sandbox = closing.enter_context(serve_books(seed, size))
+        leaps = closing.enter_context(Leaps(folder / "leapt", sandbox, minutes * 60, seconds))
+        journal = Journal(loud=loud, now=sandbox.world.now)
         made = build(folder / "build", without, in_a_hurry=in_a_hurry)
         variables = settings_of(folder, made, LEDGERGUARD_ENTITIES=",".join(size.kept))
+        if in_minutes is not None:
+            variables |= leaping(leaps.path, made)
         services: Services
         if on_celery:
             services = CeleryServices(
@@ -81,7 +92,10 @@ def soak(
             shutil.copy2(made / INSTANCE_FILE, services.stack.environment["DAGSTER_HOME"])
         closing.callback(services.stop)
         services.start()
-        installation = closing.enter_context(Installation.open(services.stack.settings))
+        clock = SYSTEM_CLOCK if in_minutes is None else leaps.clock
+        installation = closing.enter_context(
+            Installation.open(services.stack.settings, clock=clock)
+        )
         actions = Actions(
             sandbox,
             services,
@@ -105,6 +119,7 @@ def soak(
             loading = pool.submit(
                 end_first_load, actions, installation, seed, seconds * _LOADED_SHARE
             )
+            leaps.begin(services, journal, actions.sending)
             under_way = []
             for step in steps:
                 time.sleep(max(0.0, began + step.at - time.monotonic()))
@@ -112,6 +127,8 @@ def soak(
             time.sleep(max(0.0, began + seconds - time.monotonic()))
             wait([loading], _LONGEST_LOAD_SECONDS)
             wait(under_way, _ENDING_SECONDS)
+            leaps.finish()
+            late = sum(each.cancel() for each in under_way)
             actions.ending.set()
         ending = Ending(sandbox, services, installation, journal, found)
         ending.calm()
@@ -121,7 +138,13 @@ def soak(
         before_the_last_sweep(actions, seed)
         watch.close()
         ending.judge(watch.seen, loading.result(), actions)
-        found.figures["seconds"] = round(time.time() - journal.began)
+        found.figures["actions left out, because others took too long"] = late
+        if in_minutes is not None:
+            found.figures["leaps of the clock"] = leaps.made
+            found.figures["of these, into a run under way"] = leaps.into_runs
+        found.figures["seconds"] = round(time.monotonic() - started)
+        found.deaths = list(services.deaths)
+        (folder / "memory.csv").write_text(as_csv(watch.seen.samples), encoding="ascii")
         (folder / "journal.log").write_text(
             "\n".join(journal.line(entry) for entry in journal.entries()), encoding="utf-8"
         )
