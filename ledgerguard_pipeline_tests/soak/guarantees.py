@@ -100,9 +100,8 @@ WITHOUT: dict[Guarantee, tuple[Replacement, ...]] = {
     Guarantee.ACK_AFTER_COMMIT: (
         Replacement(
             "ingestion/events/event_sync.py",
-            "        try:\n            outcomes = self._storage.commit(loads)\n",
-            "        self._acknowledge(reads)\n"
-            "        try:\n            outcomes = self._storage.commit(loads)\n",
+            "        return loads, self._storage.commit(loads)\n",
+            "        self._acknowledge(reads)\n        return loads, self._storage.commit(loads)\n",
         ),
     ),
     Guarantee.OVERLAP: (
