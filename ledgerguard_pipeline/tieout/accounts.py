@@ -27,6 +27,10 @@ class _Account(msgspec.Struct):
     CurrencyRef: _Currency | None = None
 
 
+_ACCOUNT = msgspec.json.Decoder(_Account)
+"""Made here and not at first use: msgspec 0.22 crashes where several threads use a type first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account as Bronze holds it, deleted ones too."""
@@ -60,7 +64,7 @@ def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Accou
 
 def _account(id: str, payload: str) -> Account:
     try:
-        found = msgspec.json.decode(payload, type=_Account)
+        found = _ACCOUNT.decode(payload)
     except msgspec.MsgspecError:
         found = _Account()
     return Account(

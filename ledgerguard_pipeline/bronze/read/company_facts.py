@@ -53,14 +53,19 @@ class _CompanyInfo(msgspec.Struct):
     FiscalYearStartMonth: str | None = None
 
 
+# Made here and not at first use: msgspec 0.22 crashes where several threads use a type first.
+_COMPANY = msgspec.json.Decoder(_CompanyInfo)
+_PREFERENCES = msgspec.json.Decoder(_Preferences)
+
+
 def read_facts(
     connection: duckdb.DuckDBPyConnection, present: Collection[str], realm: str
 ) -> CompanyFacts:
     """The facts as CompanyInfo and Preferences tell them; what they leave out is the usual."""
     info = _payload(connection, present, "CompanyInfo", realm)
     prefs = _payload(connection, present, "Preferences", realm)
-    company = _decoded(info, _CompanyInfo) or _CompanyInfo()
-    currency = (_decoded(prefs, _Preferences) or _Preferences()).CurrencyPrefs or _CurrencyPrefs()
+    company = _decoded(info, _COMPANY) or _CompanyInfo()
+    currency = (_decoded(prefs, _PREFERENCES) or _Preferences()).CurrencyPrefs or _CurrencyPrefs()
     month = company.FiscalYearStartMonth
     return CompanyFacts(
         _MONTHS.index(month) + 1 if month in _MONTHS else 1,
@@ -81,10 +86,10 @@ def _payload(
     return None if row is None else str(row[0])
 
 
-def _decoded(payload: str | None, kind: type[T]) -> T | None:
+def _decoded(payload: str | None, decoder: msgspec.json.Decoder[T]) -> T | None:
     if payload is None:
         return None
     try:
-        return msgspec.json.decode(payload, type=kind)
+        return decoder.decode(payload)
     except msgspec.MsgspecError:
         return None

@@ -146,6 +146,10 @@ class BooksBrief(msgspec.Struct, frozen=True, kw_only=True):
         return self.day_calls if day == self.day else 0
 
 
+_BOOKS = msgspec.json.Decoder(Books)
+_BRIEF = msgspec.json.Decoder(BooksBrief)
+
+
 class TieOuts:
     """The comparisons of the environment the plane was opened for."""
 
@@ -181,7 +185,7 @@ class TieOuts:
         statement = select(tie_outs.c.summary).where(self._mine, tie_outs.c.realm_id == realm)
         with self._database.read() as connection:
             found = connection.execute(statement).scalar_one_or_none()
-        return None if found is None else msgspec.json.decode(found, type=Books)
+        return None if found is None else _BOOKS.decode(found)
 
     def briefs(self, realms: Sequence[RealmId] | None = None) -> Mapping[RealmId, BooksBrief]:
         """By company, of some companies or of all, in one statement; those never compared lack."""
@@ -190,9 +194,7 @@ class TieOuts:
             statement = statement.where(tie_outs.c.realm_id.in_(realms))
         with self._database.read() as connection:
             rows = connection.execute(statement).fetchall()
-        return {
-            RealmId(row.realm_id): msgspec.json.decode(row.brief, type=BooksBrief) for row in rows
-        }
+        return {RealmId(row.realm_id): _BRIEF.decode(row.brief) for row in rows}
 
     def _write(self, realm: RealmId, books: Books) -> None:
         values = {

@@ -51,6 +51,10 @@ class _Fields(msgspec.Struct, gc=False):
     CustomField: list[_Field] = []
 
 
+_FIELDS = msgspec.json.Decoder(_Fields)
+"""Made here and not at first use: msgspec 0.22 crashes where several threads use a type first."""
+
+
 class CustomFields:
     """Which calls of one company ask for all custom fields, and what came of it."""
 
@@ -162,7 +166,7 @@ def _more(entity: EntityType, payload: bytes | None) -> bool:
     if payload is None or not _has_fields(payload):
         return False
     try:
-        fields = msgspec.json.decode(payload, type=_Fields).CustomField
+        fields = _FIELDS.decode(payload).CustomField
     except (msgspec.MsgspecError, RecursionError):
         return False
     beyond = len(fields) > PLAIN_FIELDS or any(each.Type != "StringType" for each in fields)

@@ -47,6 +47,10 @@ class _Items(msgspec.Struct, forbid_unknown_fields=True):
     BatchItemRequest: list[_Item]
 
 
+_ITEMS = msgspec.json.Decoder(_Items)
+"""Made here and not at first use: msgspec 0.22 crashes where several threads use a type first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """One read of a company. ``entity`` and ``purpose`` are labels for logs and the ledger;
@@ -80,7 +84,7 @@ class Read:
             statements = [body.decode()]
         elif self.path == "/batch":
             try:
-                items = msgspec.json.decode(body, type=_Items).BatchItemRequest
+                items = _ITEMS.decode(body).BatchItemRequest
             except msgspec.MsgspecError:
                 raise BadInputError("This client only sends batches of queries.") from None
             statements = [item.Query for item in items if item.Query is not None]

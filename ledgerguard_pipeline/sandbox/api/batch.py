@@ -36,6 +36,10 @@ class _Body(msgspec.Struct):
     items: list[Item] = msgspec.field(name="BatchItemRequest", default_factory=list)
 
 
+_BODY = msgspec.json.Decoder(_Body)
+"""Made here and not at first use: msgspec 0.22 crashes where several threads use a type first."""
+
+
 Member = tuple[bytes, int]
 """A JSON member such as ``"QueryResponse":{...}`` and how many rows it holds."""
 
@@ -47,7 +51,7 @@ def read_items(body: bytes) -> list[Item]:
         Refusal: 2010 for a body that is no batch, 1040 for too many items.
     """
     try:
-        items = msgspec.json.decode(body, type=_Body).items
+        items = _BODY.decode(body).items
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refusal(
             "2010", "Request has invalid or unsupported property", f"Property Name:{error}"

@@ -45,6 +45,9 @@ class EditOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     more: EditDetails = EditDetails()
 
 
+_ORDERS = msgspec.json.Decoder(list[EditOrder])
+
+
 class LedgerOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A transaction that no entity holds: its type, and from which account to which (ids)."""
 
@@ -186,7 +189,7 @@ class Control:
         return issued
 
     def _edits(self, body: bytes) -> object:
-        return [self._edit(order) for order in msgspec.json.decode(body, type=list[EditOrder])]
+        return [self._edit(order) for order in _ORDERS.decode(body)]
 
     def _edit(self, order: EditOrder) -> object:
         company = self._company(order.realm)
