@@ -144,7 +144,7 @@ order = json.load(sys.stdin)
 began = time.perf_counter()
 connection = duckdb.connect(":memory:")
 connection.execute(
-    f"ATTACH '{order['path']}' AS ledgerguard (ROW_GROUP_SIZE 10240, STORAGE_VERSION 'v1.2.0')"
+    f"ATTACH '{order['path']}' AS ledgerguard (ROW_GROUP_SIZE 10240, STORAGE_VERSION 'v1.4.0')"
 )
 for name, value in (("TimeZone", "'UTC'"), ("threads", "2"), ("memory_limit", "'384MB'")):
     connection.execute(f"SET {name} = {value}")

@@ -60,9 +60,13 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASK}",
     ),
-    # A scheme without its header name; words of prose ("basic authentication") stay readable.
+    # A scheme without its header name; words of prose ("basic authentication"), whatever sentence
+    # they end, stay readable.
     (
-        re.compile(r"(?i)\b(bearer|basic)\s+(?=[^\s\"']*[0-9=._]|[^\s\"']{20})[\w.~+/=-]{6,}"),
+        re.compile(
+            r"""(?i)\b(bearer|basic)\s+"""
+            r"""(?=[^\s"']*(?:[0-9=_]|\.[^\s"'])|(?:[^\s"'.]|\.(?=[^\s"'])){20})[\w.~+/=-]{6,}"""
+        ),
         rf"\1 {MASK}",
     ),
     # access_token=x, "refresh_token": "x", client_secret='x' (RFC 6749)

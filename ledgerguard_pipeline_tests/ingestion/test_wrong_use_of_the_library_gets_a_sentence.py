@@ -88,7 +88,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     # Entities
     "no company chosen": (lambda: client().get_entity("Invoice", "1"), "set client.realm_id"),
     "no company chosen, lazily": (lambda: client().get_all_entities("Invoice"), "client.realm_id"),
-    "a type that is none": (lambda: of_company().get_entity("Invoices", "1"), "Known: Account"),
+    "a type that is none": (lambda: of_company().get_entity("Ledger", "1"), "Known: Account"),
+    "a type that is misspelt": (lambda: of_company().get_entity("Invoices", "1"), "mean Invoice"),
     "no type": (lambda: of_company().query_entities(None), "not a supported entity type"),  # type: ignore[arg-type]
     "no id": (lambda: of_company().get_entity("Invoice", ""), "not an object id"),
     "an id of a path": (lambda: of_company().get_entity("Invoice", "../1"), "not an object id"),
