@@ -103,6 +103,8 @@ def _consume(settings: Settings, server: Server, together: int) -> Consumed:
         began = time.perf_counter()
         found = share.get(_LONGEST_SECONDS)
         seconds = time.perf_counter() - began
+        pool.close()  # and not killed: a pool may then wait for a process it just started
+        pool.join()
     return Consumed(
         [seqs for seqs, _, _ in found],
         seconds,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -234,8 +234,10 @@ def test_two_processes_never_lease_the_same_event(
     store_settings: Settings, open_plane: OpenPlane
 ) -> None:
     queue(open_plane(), *(f"e{each:03}" for each in range(50)))
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        found = pool.starmap(_lease_in_a_process, [(store_settings, each) for each in range(2)])
-    assert sorted(seq for seqs in found for seq in seqs) == sorted(
+    # Not a Pool: it kills its processes in the end, and now and then waits for one it just started.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        running = [pool.submit(_lease_in_a_process, store_settings, each) for each in range(2)]
+    assert sorted(seq for each in running for seq in each.result()) == sorted(
         each.seq for each in open_plane().inbox.list()
     )
