@@ -11,18 +11,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from ledgerguard_pipeline.clock import SystemClock
+from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.soak.journal import Journal
 
 LIBRARIES = Path("/usr/lib")
-_LIBRARY = "libfaketimeMT.so.1"
+_LIBRARY = "faketime/libfaketimeMT.so.1"
 
 EVERY_SECONDS = 45.0
 """Of real time for each quarter of an hour: enough for its runs, on a machine that is not crowded."""
@@ -43,7 +42,7 @@ time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 def library() -> Path | None:
     """libfaketime, where it is installed."""
-    return next(LIBRARIES.rglob(_LIBRARY), None)
+    return next((each for at in ("", "*/") for each in LIBRARIES.glob(at + _LIBRARY)), None)
 
 
 def variables(path: Path, build: Path) -> dict[str, str]:
@@ -81,7 +80,7 @@ class LeaptClock(SystemClock):
         return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
 
-class Leaps(AbstractContextManager["Leaps"]):
+class Leaps(Closing):
     """Leaps in even distances until ``simulated`` seconds have passed in ``seconds`` of real time.
 
     Nothing leaps where both are equal. Begin and end it around the time that is to be shortened.
@@ -127,15 +126,8 @@ class Leaps(AbstractContextManager["Leaps"]):
         if self._thread is not None:
             self._thread.join()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leap no more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

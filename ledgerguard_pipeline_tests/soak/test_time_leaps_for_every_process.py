@@ -16,7 +16,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.soak import leaps
 from ledgerguard_pipeline_tests.soak.guarantees import CLOCK_VARIABLE, build
 from ledgerguard_pipeline_tests.soak.journal import Journal
-from ledgerguard_pipeline_tests.soak.leaps import Leaps, library, variables
+from ledgerguard_pipeline_tests.soak.leaps import Leaps, variables
 
 HOURS = 5 * 3_600.0
 _ASK = """
@@ -33,7 +33,7 @@ for _ in range(2):
 """
 
 
-@pytest.mark.skipif(library() is None, reason="libfaketime is not installed")
+@pytest.mark.faketime
 def test_all_of_a_process_follows_the_file_while_it_runs(tmp_path: Path) -> None:
     made = build(tmp_path / "build")
     path = tmp_path / "leapt"
