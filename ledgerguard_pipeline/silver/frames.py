@@ -10,16 +10,14 @@ from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.silver.layout import SCHEMA
 from ledgerguard_pipeline.silver.relations import Relation, explain_missing, relation
+from ledgerguard_pipeline.silver.statements import at
+from ledgerguard_pipeline.silver.tables import has_table, present_tables
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 _KINDS = {"TIMESTAMPTZ": "datetime64[us, UTC]", "BIGINT": "Int64", "BOOLEAN": "boolean"}
-_THERE = (
-    "SELECT count(*) FILTER (table_name = ?), count(*) FROM information_schema.tables "
-    "WHERE table_catalog = current_database() AND table_schema = ?"
-)
 
 
 def read_frame(
@@ -42,11 +40,9 @@ def read_frame(
     with workspace.read() as view:
         if view is None:
             return _frame(found, None)
-        row = view.connection.execute(_THERE, [found.name, SCHEMA]).fetchone()
-        there, any_at_all = row or (0, 0)
-        if not any_at_all:
-            raise BadInputError(explain_missing(found.full_name))
-        if not there:
+        if not has_table(view.connection, at(view.catalog, found.name)):
+            if not present_tables(view.connection, view.catalog):
+                raise BadInputError(explain_missing(found.full_name))
             return _frame(found, None)
         rows = view.connection.execute(
             _statement(found, realm=realm_id is not None, limit=limit),

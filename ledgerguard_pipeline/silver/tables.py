@@ -96,7 +96,7 @@ def has_silver(session: OpenStore) -> bool:
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether a table of this qualified name is there; a transaction goes on if it is not."""
+    """Whether a table or view of this qualified name is there; a transaction goes on if not."""
     try:
         connection.execute(f"SELECT 1 FROM {name} LIMIT 0")
     except duckdb.CatalogException:

@@ -137,20 +137,19 @@ def _store(duckdb: BronzeDuckDB) -> "BronzeStore":
 
 
 def _counts(store: "BronzeStore", tables: Sequence[Table], realm: str) -> dict[str, int]:
-    present = {
-        str(name)
-        for (name,) in store.sql(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'silver'"
-        ).rows
-    }
-    there = [table.name for table in tables if table.name in present]
-    if not there:
-        return {}
-    statement = " UNION ALL ".join(
-        f"SELECT '{name}', count(*) FROM silver.\"{name}\" WHERE realm_id = '{realm}'"
-        for name in there
-    )
-    return {str(name): int(str(rows)) for name, rows in store.sql(statement).rows}
+    from ledgerguard_pipeline.silver.tables import present_tables
+
+    with store.workspace.read() as view:
+        present = set() if view is None else present_tables(view.connection, view.catalog)
+        counts = [
+            f"SELECT '{table.name}', count(*) FROM silver.\"{table.name}\" WHERE realm_id = '{realm}'"
+            for table in tables
+            if table.name in present
+        ]
+        if view is None or not counts:
+            return {}
+        rows = view.connection.execute(" UNION ALL ".join(counts)).fetchall()
+    return {str(name): int(rows) for name, rows in rows}
 
 
 def _over_all(

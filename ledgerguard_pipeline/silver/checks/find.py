@@ -11,6 +11,7 @@ import duckdb
 from ledgerguard_pipeline.bronze.backends.base import first_line
 from ledgerguard_pipeline.bronze.statements import GONE, quoted
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.bronze.workspace import View
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.silver.checks.check import (
@@ -33,6 +34,7 @@ from ledgerguard_pipeline.silver.checks.references import dangling
 from ledgerguard_pipeline.silver.checks.sums import Scope, shown, wrong_sums
 from ledgerguard_pipeline.silver.layout import EntityTables, Table, tables_of
 from ledgerguard_pipeline.silver.statements import APPLIED, MISFITS
+from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 Ask = Callable[[str], Sequence[Sequence[object]]]
@@ -98,7 +100,7 @@ def check_companies(
             return connection.execute(statement).fetchall()
 
         try:
-            there = _look(ask, companies)
+            there = _look(ask, view, companies)
             for entity in dict.fromkeys(one for every in companies.values() for one in every):
                 mine = [realm for realm, every in companies.items() if entity in every]
                 instant = (since or {}).get(entity.name)
@@ -118,14 +120,8 @@ def _nothing(entity: EntityType) -> list[SilverFinding]:
     return [SilverFinding(check) for check in checks_of(entity)]
 
 
-def _look(ask: Ask, realms: Collection[RealmId]) -> _There:
-    present = {
-        (str(schema), str(name))
-        for schema, name in ask(
-            "SELECT schema_name, table_name FROM duckdb_tables() "
-            "WHERE schema_name IN ('bronze', 'silver')"
-        )
-    }
+def _look(ask: Ask, view: View, realms: Collection[RealmId]) -> _There:
+    silver = frozenset(present_tables(view.connection, view.catalog))
     table_of = {entity.name: entity.table for entity in ENTITIES}
     mine = f"realm_id IN ({', '.join(map(repr, realms))})"
     loaded: dict[str, set[str]] = {}
@@ -134,14 +130,13 @@ def _look(ask: Ask, realms: Collection[RealmId]) -> _There:
     ):
         if str(entity) in table_of:
             loaded.setdefault(str(realm), set()).add(table_of[str(entity)])
-    silver = frozenset(name for schema, name in present if schema == "silver")
     versions = (
         ask(f"SELECT realm_id, entity, silver_version FROM silver.{APPLIED} WHERE {mine}")
         if APPLIED in silver
         else ()
     )
     return _There(
-        frozenset(name for schema, name in present if schema == "bronze"),
+        frozenset(view.present),
         silver,
         {realm: frozenset(tables) for realm, tables in loaded.items()},
         {(str(realm), str(entity)): str(version) for realm, entity, version in versions},
