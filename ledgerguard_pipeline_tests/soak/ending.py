@@ -71,9 +71,15 @@ class Ending:
                 break
         redriven = self._services.run("events", "redrive")
         self._journal.note("command", f"ledgerguard events redrive ended with {redriven}")
-        quiet = self._wait(lambda: not self._due() and not self._services.runs())
+        quiet = self._wait(
+            lambda: not (self._due() or self._services.runs() or self._services.unfinished())
+        )
         if not quiet:
-            self._journal.note("problem", f"{self._due()} events are due and nobody takes them")
+            self._journal.note(
+                "problem",
+                f"{self._due()} events are due and nobody takes them, "
+                f"{self._services.unfinished()} runs did not end",
+            )
 
     def sweep(self, *arguments: str) -> None:
         """A sync of everything from outside; again where a company was still being cooled down.

@@ -1,9 +1,10 @@
 """Simulated time: eight hours pass in less than half of one, as for a machine that sleeps in between.
 
 Every process reads how far the wall clock has leapt from one file, by libfaketime, which stands
-before the C library: the product, Dagster with its daemon, SQLite and DuckDB. So quarter hours tick, tokens, leases, pauses
-and watermarks age, and the night's jobs come at the pace of the wall clock. Between two leaps time
-passes as everywhere, so nothing is rushed; clocks that count seconds of work do not leap.
+before the C library: the product, Dagster with its daemon, SQLite and DuckDB. So quarter hours
+tick, tokens, leases, pauses and watermarks age, and the night's jobs come at the pace of the wall
+clock. Between two leaps time passes as everywhere, so nothing is rushed; clocks that count seconds
+of work do not leap.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _LIBRARY = "faketime/libfaketimeMT.so.1"
 EVERY_SECONDS = 45.0
 """Of real time for each quarter of an hour: enough for its runs, on a machine that is not crowded."""
 PATIENCE_SECONDS = 30.0
-"""So long a leap waits for runs under way, which a sleeping machine would not."""
+"""So long a leap waits for runs under way and runs to come, which a sleeping machine would not:
+Dagster gives up a run that did not start within two minutes of the wall clock."""
 _BEGINS_AT_HOUR = 21
 """UTC: in eight hours from then the night's jobs come as well."""
 
@@ -65,9 +67,10 @@ def variables(path: Path, build: Path) -> dict[str, str]:
 
 
 class Busy(Protocol):
-    """Whether runs are under way."""
+    """Whether runs are under way, or are to start."""
 
     def runs(self) -> list[int]: ...
+    def unfinished(self) -> int: ...
 
 
 class LeaptClock(SystemClock):
@@ -99,7 +102,7 @@ class Leaps(Closing):
         self.clock = LeaptClock()
         self.made = 0
         self.into_runs = 0
-        """Leaps that did not wait any longer for a run under way."""
+        """Leaps that did not wait any longer for a run under way, or to come."""
         self.path = path
         self._sandbox = sandbox
         self._count = round(seconds / every) if simulated > seconds else 0
@@ -140,7 +143,9 @@ class Leaps(Closing):
         for number in range(1, self._count + 1):
             if self._stop.wait(max(0.0, began + number * self._every - 1 - time.monotonic())):
                 return
-            idle = self._until(lambda: not services.runs(), self._patience)
+            idle = self._until(
+                lambda: not (services.runs() or services.unfinished()), self._patience
+            )
             self.into_runs += not idle
             self.made += 1
             self._leap(self._length)

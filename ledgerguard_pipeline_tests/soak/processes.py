@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
+import dagster as dg
+
 from ledgerguard_pipeline_tests.deploy.stack import (
     START_SECONDS,
     Embedded,
@@ -32,6 +34,13 @@ RESTART_SECONDS = 1.0
 WEBHOOK_PATH = "/api/v1/webhooks/qbo"
 CRASH_VARIABLE = "LEDGERGUARD_CRASH_AT"
 _RUN_WORDS = (b"spawn_main", b"execute_run")
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 
 class Services:
@@ -184,6 +193,10 @@ class Services:
             and group(pid) in groups
             and any(word in _command(pid) for word in _RUN_WORDS)
         ]
+
+    def unfinished(self) -> int:
+        """Runs that Dagster knows and that did not end, those that still wait to start included."""
+        return len(self.stack.runs(*UNFINISHED))
 
     def pids(self) -> list[int]:
         """Every live process of the installation."""

@@ -74,18 +74,22 @@ def test_without_the_library_it_is_said_what_to_install(
 
 
 class Running:
-    """Services of which one run is under way, or none."""
+    """Services of which one run is under way, or is to start, or none."""
 
-    def __init__(self, *runs: int) -> None:
-        self._runs = list(runs)
+    def __init__(self, runs: int, unfinished: int) -> None:
+        self._runs = list(range(runs))
+        self._unfinished = unfinished
 
     def runs(self) -> list[int]:
         return self._runs
 
+    def unfinished(self) -> int:
+        return self._unfinished
 
-@pytest.mark.parametrize("runs", [(), (7,)])
+
+@pytest.mark.parametrize("runs, unfinished", [(0, 0), (1, 0), (0, 1)])
 def test_the_clock_leaps_over_what_is_left_and_begins_in_the_evening(
-    tmp_path: Path, runs: tuple[int, ...]
+    tmp_path: Path, runs: int, unfinished: int
 ) -> None:
     loaded = threading.Event()
     loaded.set()
@@ -95,10 +99,10 @@ def test_the_clock_leaps_over_what_is_left_and_begins_in_the_evening(
     ):
         evening = datetime.fromtimestamp(sandbox.world.now(), UTC)
         assert evening.hour == 21
-        made.begin(Running(*runs), Journal(loud=False, now=sandbox.world.now), loaded)
+        made.begin(Running(runs, unfinished), Journal(loud=False, now=sandbox.world.now), loaded)
         made.finish()
         assert made.made == 3
-        assert made.into_runs == 3 * len(runs)
+        assert made.into_runs == 3 * (runs + unfinished)
         later = datetime.fromtimestamp(sandbox.world.now(), UTC)
         assert (later - evening).total_seconds() >= 7_197
         assert float((tmp_path / "leapt").read_text()) == round(made.clock.ahead, 1)
