@@ -67,7 +67,7 @@ HURRY = (
         "control/webhook_queue/queue.py", "\nLEASE_SECONDS = 120.0", "\nLEASE_SECONDS = 30.0"
     ),
     Replacement(
-        "control/webhook_queue/queue.py",
+        "control/webhook_queue/attempts.py",
         "\nRETRY_SECONDS = (15.0, 60.0, 300.0, 900.0)",
         "\nRETRY_SECONDS = (5.0, 15.0, 60.0, 300.0)",
     ),

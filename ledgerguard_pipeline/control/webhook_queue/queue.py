@@ -2,8 +2,9 @@
 
 An event is handed out until somebody settles it. A lease ends by itself, so a consumer that died
 delays its events and loses none; every hand-out counts as an attempt, and after
-``MAX_ATTEMPTS`` the event is parked with the reason, out of the way of the others. Consumers may
-be many: on PostgreSQL they skip each other's rows, on SQLite they wait for each other.
+``MAX_ATTEMPTS`` the event is parked with the reason, out of the way of the others. What fails for
+a reason that passes by itself, such as an outage at Intuit, is tried for a day before that. Consumers
+may be many: on PostgreSQL they skip each other's rows, on SQLite they wait for each other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import webhook_events as events
+from ledgerguard_pipeline.control.webhook_queue.attempts import MAX_ATTEMPTS, given_back
 from ledgerguard_pipeline.control.webhook_queue.claim import Claim
 from ledgerguard_pipeline.control.webhook_queue.queued_event import (
     WAITING,
@@ -31,12 +33,8 @@ from ledgerguard_pipeline.values import Environment, RealmId
 
 __all__ = ["Backlog", "EventInbox", "EventStatus", "QueuedEvent"]
 
-MAX_ATTEMPTS = 5
 LEASE_SECONDS = 120.0
 """Longer than a run takes to start; whoever works on a batch renews it."""
-
-RETRY_SECONDS = (15.0, 60.0, 300.0, 900.0)
-"""Pause before each further attempt."""
 
 SECOND_LOOK_SECONDS = 15.0
 """Until an object that was not found is looked for again: what Intuit shows may lag behind."""
@@ -145,30 +143,20 @@ class EventInbox:
         """Settle events that need nothing done."""
         self._settle(seqs, EventStatus.IGNORED, reason, *_held(owner))
 
-    def fail(self, owner: str, seqs: Collection[int], reason: str) -> None:
-        """Give events back: they are due again after a pause, or parked if that was the last."""
+    def fail(
+        self, owner: str, seqs: Collection[int], reason: str, *, passing: bool = False
+    ) -> None:
+        """Give events back: they are due again after a pause, or parked if that was the last.
+
+        ``passing`` says that nobody has to act: then there is no last one for a day.
+        """
         with self._database.write(None) as connection:
             now = self._database.now(connection)
-            parked = events.c.attempts >= MAX_ATTEMPTS
-            pauses = [
-                (events.c.attempts == attempt, now + timedelta(seconds=seconds))
-                for attempt, seconds in enumerate(RETRY_SECONDS, start=1)
-            ]
+            change = update(events).values(
+                **given_back(now, reason[:_REASON_LENGTH], passing=passing)
+            )
             for chunk in _chunks(seqs):
-                connection.execute(
-                    update(events)
-                    .where(self._mine, events.c.seq.in_(chunk), *_held(owner))
-                    .values(
-                        status=case(
-                            (parked, EventStatus.PARKED.value), else_=EventStatus.PENDING.value
-                        ),
-                        settled_at=case((parked, now), else_=None),
-                        due_at=case(*pauses, else_=now),
-                        reason=reason[:_REASON_LENGTH],
-                        lease_owner=None,
-                        lease_expires_at=None,
-                    )
-                )
+                connection.execute(change.where(self._mine, events.c.seq.in_(chunk), *_held(owner)))
 
     def postpone(self, owner: str, seqs: Collection[int], reason: str) -> None:
         """Give events back whose objects were not found, to be looked for a second time.

@@ -279,14 +279,17 @@ class RunSyncs(Closing):
 
     def _events(self, company: _Company, realm_id: RealmId, batch: str) -> "EventSync":
         """The webhook events this run was launched for; given back if they cannot be acted upon."""
+        from ledgerguard_pipeline.control.leases.heartbeat import beating
         from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 
         lease = InboxLease(self.installation.control.inbox, batch)
         try:
-            self._take_lease(company, realm_id)
+            # Whoever works on the company may take minutes, and nobody shall think this run gone.
+            with beating(lease):
+                self._take_lease(company, realm_id)
             return self.installation.service(realm_id).open_events(lease, run_id=self._run_id)
         except LedgerGuardError as error:
-            lease.failed(lease.events, str(error))
+            lease.failed(lease.events, error)
             raise
 
     def _note_failure(

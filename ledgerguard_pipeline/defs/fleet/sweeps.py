@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import OutOfTime
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
@@ -115,9 +116,8 @@ class Sweeps:
             for visit in self._sweep(realms, work, pace):
                 if not visit.result.results:
                     # Nobody began with them: they are due again after a pause.
-                    reason = str(visit.error or "the sweep ran out of time")
                     mine = [each for each in lease.events if each.realm_id == visit.realm_id]
-                    lease.failed(mine, reason)
+                    lease.failed(mine, visit.error or OutOfTime("The sweep ran out of time."))
                 yield visit
 
     def _syncs(

@@ -8,6 +8,7 @@ from typing import Protocol
 from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.control.leases.heartbeat import RUN_LEASE_SECONDS
 from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox
+from ledgerguard_pipeline.errors import LedgerGuardError, Transient
 
 
 class EventLease(Protocol):
@@ -36,7 +37,7 @@ class EventLease(Protocol):
         """Their objects were not found: look for them a second time, later."""
         ...
 
-    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
+    def failed(self, events: Collection[ChangeEvent], cause: LedgerGuardError) -> None:
         """They have to be tried again."""
         ...
 
@@ -65,8 +66,13 @@ class InboxLease:
     def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
         self._inbox.postpone(self._owner, [self._seqs[event.key] for event in events], reason)
 
-    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
-        self._inbox.fail(self._owner, [self._seqs[event.key] for event in events], reason)
+    def failed(self, events: Collection[ChangeEvent], cause: LedgerGuardError) -> None:
+        self._inbox.fail(
+            self._owner,
+            [self._seqs[event.key] for event in events],
+            str(cause),
+            passing=isinstance(cause, Transient),
+        )
 
     def beat(self) -> None:
         self._inbox.heartbeat(self._owner, RUN_LEASE_SECONDS)
@@ -92,7 +98,7 @@ class NoLease:
     def postpone(self, events: Collection[ChangeEvent], reason: str) -> None:
         """The next sync looks again."""
 
-    def failed(self, events: Collection[ChangeEvent], reason: str) -> None:
+    def failed(self, events: Collection[ChangeEvent], cause: LedgerGuardError) -> None:
         """The caller sees it in the result."""
 
     def beat(self) -> None:

@@ -245,7 +245,7 @@ class EventSync(Closing):
     def _give_back(self, read: EntityRead, cause: Exception) -> None:
         error, name = _wrapped(cause), read.entity.name
         try:
-            self._lease.failed(self._events_of({name}), str(error))
+            self._lease.failed(self._events_of({name}), error)
         except LedgerGuardError as problem:
             _log.warning("events_not_released", entity=name, message=str(problem))
         self._fail(name, error)

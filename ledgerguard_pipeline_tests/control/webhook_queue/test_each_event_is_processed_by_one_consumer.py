@@ -4,15 +4,16 @@ import multiprocessing
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.webhook_queue.queue import (
-    LEASE_SECONDS,
+from ledgerguard_pipeline.control.webhook_queue.attempts import (
     MAX_ATTEMPTS,
+    PATIENCE_HOURS,
     RETRY_SECONDS,
-    EventStatus,
 )
+from ledgerguard_pipeline.control.webhook_queue.queue import LEASE_SECONDS, EventStatus
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
     OTHER_REALM,
@@ -128,6 +129,40 @@ def test_after_five_attempts_an_event_is_parked_with_the_reason(
     assert parked.reason == "it cannot be served"
     assert plane.inbox.due_realms() == []
     assert plane.inbox.backlog().depth == 0
+
+
+def test_what_passes_by_itself_parks_nothing_for_a_day(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    queue(plane, "a")
+    began = clock.now()
+    pauses = []
+    while clock.now() - began < timedelta(hours=PATIENCE_HOURS):
+        (taken,) = plane.inbox.lease("run", realms=[REALM])
+        plane.inbox.fail("run", [taken.seq], "QuickBooks is down", passing=True)
+        (waiting,) = plane.inbox.list(status=EventStatus.PENDING)
+        pauses.append((waiting.due_at - clock.now()).total_seconds())
+        clock.advance(pauses[-1])
+    assert pauses[: len(RETRY_SECONDS)] == [15.0, 60.0, 300.0, 300.0]
+    assert set(pauses[len(RETRY_SECONDS) :]) == {300.0}, "soon enough after the outage"
+    while last := plane.inbox.lease("run", realms=[REALM]):
+        plane.inbox.fail("run", [last[0].seq], "QuickBooks is down", passing=True)
+        clock.advance(max(RETRY_SECONDS))
+    (parked,) = plane.inbox.list(status=EventStatus.PARKED)
+    assert parked.reason == "QuickBooks is down"
+
+
+def test_after_an_outage_one_failure_that_needs_somebody_does_not_park(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    queue(plane, "a")
+    for _ in range(3 * MAX_ATTEMPTS):
+        (taken,) = plane.inbox.lease("run", realms=[REALM])
+        plane.inbox.fail("run", [taken.seq], "QuickBooks is down", passing=True)
+        clock.advance(max(RETRY_SECONDS))
+    (taken,) = plane.inbox.lease("run", realms=[REALM])
+    plane.inbox.fail("run", [taken.seq], "it cannot be served")
+    assert [each.status for each in plane.inbox.list()] == [EventStatus.PENDING]
 
 
 def test_an_event_that_kills_every_consumer_is_parked_too(

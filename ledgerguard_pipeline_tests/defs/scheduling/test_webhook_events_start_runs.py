@@ -1,8 +1,11 @@
 """The sensor leases due events and asks for one run per company; the run acknowledges them."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -13,19 +16,22 @@ from dagster._core.execution.api import execute_run
 from ledgerguard_pipeline.change_events import Operation
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.leases import heartbeat
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.webhook_queue.queue import (
-    LEASE_SECONDS,
+from ledgerguard_pipeline.control.webhook_queue.attempts import (
     MAX_ATTEMPTS,
     RETRY_SECONDS,
-    EventStatus,
 )
+from ledgerguard_pipeline.control.webhook_queue.queue import LEASE_SECONDS, EventStatus
+from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, WEBHOOK_JOB
-from ledgerguard_pipeline.defs.partitions import REALM, current_window
+from ledgerguard_pipeline.defs.partitions import REALM, RealmCells, current_window
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
+from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
@@ -316,6 +322,42 @@ def test_a_failed_run_gives_its_events_back(
     assert (waiting.status, waiting.attempts) == (EventStatus.PENDING, 1)
     assert waiting.reason
     assert sensed(persistent, settings) == [], "not before its pause is over"
+
+
+def test_a_run_that_waits_for_its_company_holds_on_to_its_events(
+    connected: Installation,
+    sandbox: SandboxServer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While somebody else syncs, for minutes where Intuit asks to slow down."""
+    realm, control, invoice = RealmId(sandbox.realm_id), connected.control, KEPT[0]
+    id = min(sandbox.truth(invoice.name).rows)
+    control.deliveries.accept([delivery([event("e1", realm=realm, object_id=id)])])
+    control.inbox.lease("batch", realms=[realm])
+    monkeypatch.setattr(heartbeat, "beating", partial(heartbeat.beating, seconds=0.01))
+    held, beat = threading.Event(), InboxLease.beat
+
+    def seen(lease: InboxLease) -> None:
+        beat(lease)
+        held.set()
+
+    monkeypatch.setattr(InboxLease, "beat", seen)
+    others = CompanyLeases(control.leases, control.environment)
+    with (
+        RunSyncs(
+            lambda: Installation.open(settings), run_id=None, full=False, since=None, batch="batch"
+        ) as syncs,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with others.of(realm):
+            step = pool.submit(
+                syncs.load, RealmCells(realm, (), None), invoice, Selection((invoice,))
+            )
+            assert held.wait(60), "the sensor would report the run as gone"
+        result = step.result().result
+    assert result is not None
+    assert (result.written, control.inbox.backlog().by_status) == (1, {EventStatus.DONE: 1})
 
 
 def test_a_run_started_again_after_its_events_are_done_has_nothing_to_do(

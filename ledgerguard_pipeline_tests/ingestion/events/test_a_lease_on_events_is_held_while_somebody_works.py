@@ -75,5 +75,5 @@ def test_events_from_nowhere_need_no_settling() -> None:
     lease = NoLease([event("a")])
     lease.beat()
     lease.done(lease.events)
-    lease.failed(lease.events, "why")
+    lease.failed(lease.events, ControlUnavailable("why"))
     assert [each.event_id for each in lease.events] == ["a"]
