@@ -72,6 +72,7 @@ class Load:
     """Records of one entity type of one company, committed as a whole or not at all.
 
     A long load may be committed in chunks that share one ``load_id``; ``final`` is set on the last.
+    ``whole`` says that it met all rows of the entity type, without a walk.
     ``watermark`` None leaves the high-water mark alone; an older one than the stored is ignored.
     With ``recorded`` false a load that brings nothing but a watermark leaves no row in ``_loads``:
     of a thousand idle companies there would be millions a day.
@@ -87,6 +88,7 @@ class Load:
     rejects: Sequence[Reject] = ()
     watermark: datetime | None = None
     walk: WalkStep | None = None
+    whole: bool = False
     api_calls: int = 0
     fetched_bytes: int = 0
     final: bool = True

@@ -45,6 +45,7 @@ SLOW_MS = 10_000.0
 
 ERROR_RATE = 0.25
 ERROR_CALLS = 10
+_TYPES_NAMED = 3
 """Fewer recent calls prove nothing about a rate."""
 
 
@@ -261,7 +262,7 @@ def _contents(facts: SyncFacts) -> list[Reason]:
                 f"{counted(facts.quarantined, 'record')} {is_or_are(facts.quarantined)} in "
                 f"quarantine{_whose(facts)}. "
                 '`ledgerguard sql "SELECT * FROM bronze._quarantine"` shows why. The next good '
-                "version heals; `ledgerguard sync --reconcile` reads them again now.",
+                f"version heals; `{_reading_again(facts)}` reads them again now.",
                 ReasonKind.QUARANTINE,
             )
         )
@@ -293,6 +294,13 @@ def _contents(facts: SyncFacts) -> list[Reason]:
 def _whose(facts: SyncFacts) -> str:
     types = [each.entity for each in facts.entities if each.quarantined]
     return f" ({names(types)})" if types else ""
+
+
+def _reading_again(facts: SyncFacts) -> str:
+    """All rows, for not every quarantined record has an id that could be asked for."""
+    types = [each.entity for each in facts.entities if each.quarantined]
+    chosen = types if len(types) <= _TYPES_NAMED else []
+    return " ".join(["ledgerguard sync --full", *(f"--entity {each}" for each in chosen)])
 
 
 def _budget(facts: SyncFacts) -> list[Reason]:

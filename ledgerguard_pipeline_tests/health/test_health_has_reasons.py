@@ -78,6 +78,21 @@ def test_tokens_whose_key_is_missing_say_which_key_to_put_back() -> None:
     assert "0a1b2c3d4e5f" in health.texts[0]
 
 
+@pytest.mark.parametrize(
+    "types, advice",
+    [
+        (["Bill", "Invoice"], "`ledgerguard sync --full --entity Bill --entity Invoice`"),
+        (["Bill", "Invoice", "Payment", "Vendor"], "`ledgerguard sync --full`"),
+        ([], "`ledgerguard sync --full`"),
+    ],
+)
+def test_quarantine_is_read_again_by_a_walk_of_its_types(types: list[str], advice: str) -> None:
+    """Not by asking for ids: a page that fails tells none."""
+    facts = with_entities(*(replace(entity(name, 10), quarantined=1) for name in types))
+    texts = judge(COMPANY, LIFE, replace(facts, quarantined=4), NOW).texts
+    assert advice in " ".join(texts)
+
+
 @pytest.mark.parametrize("field", ["refresh_expires_at", "hard_expires_at"])
 @pytest.mark.parametrize(
     "days,state,words",

@@ -189,7 +189,7 @@ class Committer:
     def _note(self, part: LoadPart, walks: WalkSteps | None, quarantine: Quarantine) -> None:
         load, batch, loaded_at = part.load, part.batch, part.loaded_at
         note_restatements(self._connection, load, batch.restated, loaded_at)
-        walked_since = None
+        walked_since = loaded_at if load.whole else None
         if walks is not None and load.walk is not None:
             # A quarantined object was met as well: it exists, though it could not be stored.
             met = [*batch.newest, *(one.id for one in batch.rejects if one.id is not None)]

@@ -72,7 +72,7 @@ class Quarantine:
     ) -> None:
         """Note a load's rejects and resolve what it proves healed.
 
-        ``walked_since`` is given with the last step of a walk: when the walk began.
+        ``walked_since`` is given with what completes a walk, be it of one page: when it began.
         """
         realm, entity = str(load.realm_id), load.entity.name
         open_rows = self._open.get((realm, entity), set())

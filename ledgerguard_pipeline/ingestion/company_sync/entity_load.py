@@ -84,6 +84,7 @@ class EntityLoad:
             rejects=chunk.rejects,
             watermark=chunk.watermark,
             walk=chunk.walk,
+            whole=chunk.whole,
             api_calls=self.reader.queries.calls,
             fetched_bytes=chunk.bytes,
             started_at=now,

@@ -17,13 +17,17 @@ from ledgerguard_pipeline.values import Mode, RealmId, Record, Reject
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records to commit together. ``watermark`` is set on the chunk that completes a read."""
+    """Records to commit together. ``watermark`` is set on the chunk that completes a read.
+
+    ``whole`` says that all rows of the type were read for this chunk, in one page without a walk.
+    """
 
     records: tuple[Record, ...] | list[Record]
     rejects: tuple[Reject, ...] | list[Reject] = ()
     bytes: int = 0
     watermark: datetime | None = None
     walk: WalkStep | None = None
+    whole: bool = False
 
     @property
     def bare(self) -> bool:

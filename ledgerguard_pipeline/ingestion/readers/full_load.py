@@ -189,7 +189,7 @@ class FullReader:
                 held = self._bronze.live_ids(self._realm_id, self.plan.entity)
                 late = self._phantoms(sorted(held - met), page.time)
             yield self._advancing(
-                Chunk([*page.records, *late], page.rejects, page.bytes, page.time)
+                Chunk([*page.records, *late], page.rejects, page.bytes, page.time, whole=True)
             )
             return
         yield from self._long(prefetched, track_seen=track_seen)

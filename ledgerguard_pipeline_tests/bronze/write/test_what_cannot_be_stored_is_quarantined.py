@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace as replace_load
+
 import pytest
 from msgspec.structs import replace
 
@@ -60,3 +62,13 @@ def test_a_complete_walk_resolves_what_it_no_longer_meets(store: BronzeStore) ->
     store.commit([load(walk=step(done=True))])
     rows = store.sql("SELECT reason FROM _quarantine WHERE resolved_at IS NULL").rows
     assert rows == [("unreadable",)]
+
+
+def test_so_does_a_load_that_needed_no_walk_to_meet_all_rows(store: BronzeStore) -> None:
+    store.commit([load(rejects=[reject(None, "torn page"), reject(None, "another")])])
+    store.commit([load(record("1"))])
+    assert store.quarantined(REALM) == {"Invoice": 2}
+    whole = replace_load(load(record("1"), rejects=[reject(None, "another")]), whole=True)
+    store.commit([whole])
+    rows = store.sql("SELECT reason FROM _quarantine WHERE resolved_at IS NULL").rows
+    assert rows == [("another",)]

@@ -112,6 +112,7 @@ def test_a_poison_record_is_quarantined_and_all_others_load(
     sandbox.set(poison=[])
     sync(connected, [INVOICE], full=True)
     assert differing(connected, sandbox) == {}
+    assert connected.bronze.quarantined(realm_of(sandbox)) == {}, "though Intuit served no id"
 
 
 def test_a_poison_record_among_changes_does_not_hide_the_other_types(
