@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, RowMapping, delete, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, delete, func, select, update
 
 from ledgerguard_pipeline.control.storage.call_slots import failing, recent_slots
 from ledgerguard_pipeline.control.storage.database import Database
@@ -45,6 +45,8 @@ class Company:
     """Whose action ``last_error`` needs; None if unknown."""
     error_name: str = ""
     """The error's name in ``errors.py``; empty where nobody noted it."""
+    error_at: datetime | None = None
+    """Since when ``last_error`` holds; None where an older version noted it."""
 
     @property
     def not_connected(self) -> str | None:
@@ -90,6 +92,7 @@ class CompanyStore:
             "response_time_ms": company.response_time_ms,
             "error_kind": company.error_kind,
             "error_name": company.error_name or None,
+            "error_at": company.error_at,
         }
         with self._database.write(f"company:{company.realm_id}") as connection:
             connection.execute(self._database.upsert(companies, tuple(values)), values)
@@ -170,7 +173,7 @@ class CompanyStore:
         self, realm: RealmId, status: ConnectionStatus, error: str | None = None
     ) -> None:
         """Set the status and why; ``error`` must hold no secret. Unknown realms are ignored."""
-        self._update(realm, durable=True, status=status.value, **_failed(error))
+        self._update(realm, durable=True, status=status.value, **self._failing(error))
 
     def heartbeat(
         self, realm: RealmId, response_time_ms: float, *, recovered: bool = False
@@ -200,13 +203,22 @@ class CompanyStore:
             realm,
             companies.c.status == ConnectionStatus.CONNECTED.value,
             durable=False,
-            **_failed(error),
+            **self._failing(error),
         )
 
     def forget(self, realm: RealmId) -> None:
         """Remove the company's row; its tokens and Bronze rows are not touched."""
         with self._database.write(f"company:{realm}") as connection:
             connection.execute(delete(companies).where(self._mine, companies.c.realm_id == realm))
+
+    def _failing(self, error: Failure | str | None) -> dict[str, object]:
+        """The columns of what failed; what failed before for the same reason goes on since then."""
+        values = _failed(error)
+        if error is not None:
+            now, same = self._database.time(), companies.c.last_error == values["last_error"]
+            since = func.coalesce(companies.c.error_at, now)
+            values["error_at"] = case((same, since), else_=now)
+        return values
 
     def _forget_failures(self, realm: RealmId, slots: Sequence[int]) -> None:
         mine = (
@@ -230,13 +242,14 @@ class CompanyStore:
             connection.execute(statement.values(**values))
 
 
-def _failed(error: Failure | str | None) -> dict[str, str | None]:
+def _failed(error: Failure | str | None) -> dict[str, object]:
     """The columns of what failed, all of them, so that none is left of an earlier failure."""
     failure = Failure(error) if isinstance(error, str) else error
     return {
         "last_error": None if failure is None else failure.text[:_ERROR_LIMIT],
         "error_kind": None if failure is None else failure.kind,
         "error_name": None if failure is None else failure.name or None,
+        "error_at": None,
     }
 
 
@@ -256,4 +269,5 @@ def _company(row: RowMapping) -> Company:
         response_time_ms=row["response_time_ms"],
         error_kind=None if row["error_kind"] is None else FailureKind(row["error_kind"]),
         error_name=row["error_name"] or "",
+        error_at=row["error_at"],
     )

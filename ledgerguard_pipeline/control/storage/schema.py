@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from ledgerguard_pipeline.control.storage.utc_time import UtcTime
 
-REVISION = "0016"
+REVISION = "0017"
 
 metadata = MetaData()
 
@@ -48,6 +48,7 @@ companies = Table(
     Column("response_time_ms", Float),
     Column("error_kind", String(16)),
     Column("error_name", String(40)),
+    Column("error_at", UtcTime),
 )
 
 tokens = Table(

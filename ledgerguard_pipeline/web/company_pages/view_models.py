@@ -208,21 +208,29 @@ def _unread(summaries: Iterable[CompanyHealth]) -> Iterator[Failure]:
         company = summary.company
         path = COMPANY_PATH.format(realm=company.realm_id)
         barred = next((each for each in summary.health.reasons if each.kind in _CONNECTION), None)
-        if barred is not None:
-            yield Failure("Connection", company.name, path, None, barred.text)
         causes: dict[str, list[EntityStatus]] = {}
+        by_it = []
         for each in summary.failed:
             if barred is None or not bars(each.failure):
                 causes.setdefault(cause_of(each.error or ""), []).append(each)
+            else:
+                by_it.append(each)
+        if barred is not None:
+            since = company.error_at or _latest(by_it)
+            yield Failure("Connection", company.name, path, since, barred.text)
         for cause, entities in causes.items():
             named = entities[0].entity if len(entities) == 1 else None
             yield Failure(
                 what=f"Reading {named or counted(len(entities), 'entity type')}",
                 company=company.name,
                 path=path,
-                at=max((each.failed_at for each in entities if each.failed_at), default=None),
+                at=_latest(entities),
                 why=cause,
             )
+
+
+def _latest(failed: Iterable[EntityStatus]) -> datetime | None:
+    return max((each.failed_at for each in failed if each.failed_at), default=None)
 
 
 def _record(each: QueuedEvent, environment: Environment) -> str | None:

@@ -80,6 +80,19 @@ def test_a_failure_is_noted_beside_a_live_connection_only(
     )
 
 
+def test_an_error_is_known_since_it_first_came(plane: ControlPlane, clock: FakeClock) -> None:
+    plane.companies.put(acme(clock))
+    first = clock.now()
+    for _ in range(2):
+        plane.companies.stumble(REALM, "Invoice failed")
+        assert plane.companies.require(REALM).error_at == first
+        clock.advance(60)
+    plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
+    assert plane.companies.require(REALM).error_at == clock.now()
+    plane.companies.heartbeat(REALM, 5.0)
+    assert plane.companies.require(REALM).error_at is None
+
+
 def test_an_unknown_company_is_answered_with_what_to_do(plane: ControlPlane) -> None:
     assert plane.companies.get(REALM) is None
     with pytest.raises(BadInputError, match="ledgerguard connect"):

@@ -87,6 +87,19 @@ def test_the_worst_come_first_and_the_reasons_say_why(edge: Edge) -> None:
     assert "Reading Invoice" in page
 
 
+def test_each_failure_says_since_when(edge: Edge) -> None:
+    gone = add(edge.control, 0, name="Gone")
+    edge.control.companies.set_status(gone, ConnectionStatus.NEEDS_REAUTH, "Connect it again.")
+    add(edge.control, 1, name="Partly", failed={"Invoice": "Page 4 could not be read."})
+
+    shown = home(edge).partition('id="failures"')[2].partition("</table>")[0]
+
+    rows = re.findall(r"<tr>.*?</tr>", shown, re.DOTALL)
+    failed = [row for row in rows if "<th" not in row or "Connection" in row or "Reading" in row]
+    assert len(failed) == 2, shown
+    assert all("<time" in row for row in failed), failed
+
+
 @pytest.mark.parametrize(
     "query,expected",
     [
