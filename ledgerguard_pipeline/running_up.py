@@ -67,11 +67,16 @@ def running_in(home: Path) -> Running | None:
 
 
 def sandbox_home(settings: Settings) -> Path:
-    """The home of the embedded sandbox: the one named, if no real company can be in it."""
-    chosen = "ledgerguard_home" in settings.model_fields_set
-    if chosen and not settings.intuit_client_id:
-        return settings.ledgerguard_home.absolute()
-    return settings.ledgerguard_home.absolute() / SANDBOX_FOLDER
+    """The home of the embedded sandbox: the one named, if no real company will be in it.
+
+    Naming the default one, as a copy of ``.env.example`` does, chooses nothing: real companies go
+    there once the app's keys are filled in.
+    """
+    home = settings.ledgerguard_home.absolute()
+    default = Path(type(settings).model_fields["ledgerguard_home"].default).absolute()
+    if home != default and not settings.intuit_client_id:
+        return home
+    return home / SANDBOX_FOLDER
 
 
 def running_sandbox(settings: Settings) -> tuple[Running, dict[str, str]] | None:

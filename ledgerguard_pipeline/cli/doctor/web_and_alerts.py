@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.commands.alerts import HOW_TO_SET
@@ -14,6 +15,9 @@ from ledgerguard_pipeline.running_up import SANDBOX_FOLDER, Running, running_in
 
 WEB_PORT = 8000
 """Where the web edge listens unless the redirect URI names another port of this machine."""
+
+HEALTH_PATH, READY_PATH = "/healthz", "/readyz"
+"""Of the web edge, which is not imported for their sake."""
 
 _SHORTEST_TOKEN = 20
 _SECONDS = 3.0
@@ -59,15 +63,16 @@ def web_port(settings: Settings) -> CheckResult:
             f"Set INTUIT_REDIRECT_URI to http://localhost:{WEB_PORT}{parts.path} here and at "
             "Intuit.",
         )
-    answer = _health(parts.hostname or "localhost", parts.port)
+    host, port = parts.hostname or "localhost", parts.port
+    answer = _health(host, port)
     if answer is None:
-        return good(topic, f"is not running; port {parts.port} is free for it.")
-    other = _other_up(settings, parts.port)
-    if answer and other is not None:
+        return good(topic, f"is not running; port {port} is free for it.")
+    other = _other_up(settings, port)
+    if answer and (other is not None or _is_anothers(settings, host, port)):
+        named = f": the sandbox of `ledgerguard up`, {other}" if other is not None else ""
         return broken(
             topic,
-            f"that of another installation answers on port {parts.port}, where Intuit sends people: "
-            f"the sandbox of `ledgerguard up`, {other}.",
+            f"that of another installation answers on port {port}, where Intuit sends people{named}.",
             "Stop that one, or choose another port in INTUIT_REDIRECT_URI, here and at Intuit.",
         )
     if answer:
@@ -86,19 +91,37 @@ def _other_up(settings: Settings, port: int) -> Running | None:
     return running if running is not None and running.ports.get("web") == port else None
 
 
+def _is_anothers(settings: Settings, host: str, port: int) -> bool:
+    """Whether the web edge that answers says that it works with other keys than these."""
+    from ledgerguard_pipeline.control.tokens.keyring import Keyring
+
+    try:
+        named = json.loads(_asked(host, port, READY_PATH) or b"{}").get("installation")
+        ring = Keyring.open(settings)
+        return named is not None and named not in (ring.names() if ring.key_ids else ())
+    except (LedgerGuardError, ValueError, AttributeError):
+        return False  # it is not ready, or the check of the keys says what is wrong
+
+
 def _health(host: str, port: int) -> bool | None:
     """True if the web edge answers, False if something else does, None if nothing."""
+    body = _asked(host, port, HEALTH_PATH)
+    return None if body is None else b'"ok"' in body
+
+
+def _asked(host: str, port: int, path: str) -> bytes | None:
+    """What answers there with 200, empty for any other answer; None if nothing listens."""
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
         connection.connect()
     except OSError:
         return None
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         with connection.getresponse() as answer:
-            return answer.status == 200 and b'"ok"' in answer.read(200)
+            return answer.read(1000) if answer.status == 200 else b""
     except (OSError, http.client.HTTPException):
-        return False
+        return b""
     finally:
         connection.close()
 

@@ -117,6 +117,16 @@ class Keyring:
         with self._lock:
             return tuple(hmac.digest(key.material, label, "sha256") for key in self._keys)
 
+    def names(self) -> tuple[str, ...]:
+        """What tells this installation from others, one name per key, newest first.
+
+        Anybody may see them: a name discloses nothing of its key.
+
+        Raises:
+            KeyUnavailable: the key file could not be made or read.
+        """
+        return tuple(each.hex()[:16] for each in self.derived("installation"))
+
     def unseal(self, sealed: str, context: str) -> str:
         """Decrypt with the key the text names.
 

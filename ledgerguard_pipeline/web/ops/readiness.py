@@ -2,7 +2,8 @@
 
 Ready means that the control plane and the key ring can be used. A company that is not well is no
 reason to take the server away: it is where that company is connected again. Names are shown to
-nobody here, so the answer may stay public.
+nobody here, so the answer may stay public. ``installation`` lets ``ledgerguard doctor`` tell whose
+web edge answers.
 """
 
 from __future__ import annotations
@@ -55,18 +56,19 @@ class Readiness:
             found = self._known[1]
         if found is None:
             return JSONResponse({"status": "not_ready", "control": "unavailable"}, 503)
-        return JSONResponse({"status": "ready", "control": "ok", "companies": found})
+        return JSONResponse({"status": "ready", "control": "ok", **found})
 
     def _look(self) -> dict[str, object] | None:
         try:
             control = self._control()
-            control.keyring.newest()
+            name, *_ = control.keyring.names()
             summaries = read_summaries(control, self._settings)
         except LedgerGuardError as error:
             _log.error("not_ready", error=type(error).__name__, message=str(error))
             return None
         counts = Counter(each.health.state for each in summaries)
-        return {state.value: counts.get(state, 0) for state in HealthState}
+        companies = {state.value: counts.get(state, 0) for state in HealthState}
+        return {"companies": companies, "installation": name}
 
 
 def readiness_router(readiness: Readiness) -> APIRouter:

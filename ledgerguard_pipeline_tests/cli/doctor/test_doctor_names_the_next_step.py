@@ -4,7 +4,6 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,13 @@ from ledgerguard_pipeline.cli.doctor.dagster_and_companies import dagster
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
 from ledgerguard_pipeline.cli.doctor.web_and_alerts import admin_token, web_port, webhooks
-from ledgerguard_pipeline.cli.home_lock import taken
 from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.alerts.channels.mail_receiver import mail_server
-from ledgerguard_pipeline_tests.alerts.channels.receivers import http_receiver, serving
+from ledgerguard_pipeline_tests.alerts.channels.receivers import http_receiver
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.cli.home_state import state_of
 
@@ -250,32 +248,6 @@ def test_the_web_edge_is_looked_for_where_intuit_sends_people(
     assert (unnamed.state, "port 80" in unnamed.text) == (CheckState.MISCONFIGURED, True)
     monkeypatch.setenv("INTUIT_REDIRECT_URI", "https://books.example.com/callback")
     assert web_port(load_settings()).state is CheckState.GOOD
-
-
-class _Edge(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b'{"status":"ok"}')
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name
-        """Silence."""
-
-
-def test_the_web_edge_of_another_installation_is_not_taken_for_this_ones(
-    settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sandbox_home = home / "sandbox"
-    sandbox_home.mkdir(parents=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Edge)
-    port = server.server_port
-    monkeypatch.setenv("INTUIT_REDIRECT_URI", f"http://127.0.0.1:{port}/callback")
-    with serving(server):
-        assert web_port(load_settings()).state is CheckState.GOOD
-        with taken(sandbox_home, {"web": port}, None):
-            found = web_port(load_settings())
-    assert found.state is CheckState.BROKEN
-    assert "another installation" in found.text
 
 
 @pytest.mark.parametrize("tokens,state", [("", "advice"), ("a", "ok"), ("a, b", "advice")])

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.instance.daemon_lock import daemon_of, hold_daemon_lock, is_daemon
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.library import LedgerGuard
-from ledgerguard_pipeline.running_up import running_in
+from ledgerguard_pipeline.running_up import running_in, sandbox_home
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.defs.conftest import company
 
@@ -52,6 +52,23 @@ def another_daemon(folder: Path) -> Iterator[int]:
         yield process.pid
     finally:
         process.communicate()
+
+
+def test_the_sandbox_stays_out_of_the_home_that_real_companies_will_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the app's keys are filled into a copy of .env.example, and afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEDGERGUARD_HOME", raising=False)
+    kept = tmp_path / ".ledgerguard" / "sandbox"
+    assert sandbox_home(load_settings()) == kept
+    example = (Path(__file__).parents[3] / ".env.example").read_text(encoding="utf-8")
+    (tmp_path / ".env").write_text(example, encoding="utf-8")
+    assert sandbox_home(load_settings()) == kept
+    (tmp_path / ".env").write_text(f"{example}INTUIT_CLIENT_ID=app\n", encoding="utf-8")
+    assert sandbox_home(load_settings()) == kept
+    monkeypatch.setenv("LEDGERGUARD_HOME", str(tmp_path / "books"))
+    assert sandbox_home(load_settings(intuit_client_id="")) == tmp_path / "books"
 
 
 def test_a_second_up_is_refused_with_where_the_first_one_runs(

@@ -69,6 +69,7 @@ def test_ready_counts_companies_and_names_none(edge: Edge) -> None:
     assert answer.json() == {
         "status": "ready", "control": "ok",
         "companies": {**NONE, "healthy": 1, "disconnected": 1},
+        "installation": edge.control.keyring.names()[0],
     }  # fmt: skip
 
 
