@@ -104,8 +104,10 @@ class ApiSession:
         return call.plan.run(lambda: self._attempt(realm, call, parse))
 
     def cool_down(self, realm: RealmId, retry_after: float | None) -> None:
-        """Rest a whole company, in every process that shares the gate."""
-        self._gate.cool_down(realm, self._policy.cool_down_for(retry_after))
+        """Rest a whole company, in every process that shares the gate; whoever waits may see why."""
+        seconds = self._policy.cool_down_for(retry_after)
+        _log.warning("calls_pause", realm=realm, seconds=seconds, reason="QuickBooks answered 429")
+        self._gate.cool_down(realm, seconds)
 
     def close(self) -> None:
         """Close the pooled connections."""

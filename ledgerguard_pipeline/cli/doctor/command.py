@@ -95,9 +95,11 @@ def _examine(settings: Settings) -> list[CheckResult]:
 
 def _show(settings: Settings | None, findings: list[CheckResult]) -> None:
     if settings is not None:
-        console().print(
-            table(("variable", "value"), masked_settings(settings).items(), title="Settings")
+        shown = (
+            (name, ", ".join(value) if isinstance(value, list) else value)
+            for name, value in masked_settings(settings).items()
         )
+        console().print(table(("variable", "value"), shown, title="Settings"))
         say()
     for finding in findings:
         say(f"{_SYMBOLS[finding.state]}  {finding.topic}: {finding.text}")

@@ -13,25 +13,34 @@ from ledgerguard_pipeline.sandbox import PORT
 from ledgerguard_pipeline.sandbox.api.faults import FaultKind
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 
-Order = tuple[SandboxHandle, str, str | None, int]
-"""Where, which entity type, which object, how often."""
+Order = tuple[SandboxHandle, str, str | None, int | None]
+"""Where, which entity type, which object, how often if that was said."""
+
+_CALLS = 5
+"""Calls that a fault hits where nobody says how many: as many as the product tries."""
+_MEET = "Meet it by Sync now on the company page, or by `ledgerguard sync"
 
 
 def _outage(order: Order) -> str:
     order[0].inject(FaultKind.ERROR_503_HTML, probability=1.0)
-    return "Every call is answered with 503 Service Unavailable until `sandbox fault off`."
+    return (
+        f"Every call is answered with 503 Service Unavailable until `sandbox fault off`. {_MEET}`."
+    )
 
 
 def _throttle(order: Order) -> str:
-    handle, _, _, count = order
+    handle, _, _, chosen = order
+    count = chosen or 1
     handle.inject(FaultKind.THROTTLE_JSON, next=count)
-    return f"The next {count} calls are answered with 429."
+    which = "The next call is" if count == 1 else f"The next {count} calls are"
+    return f"{which} answered with 429, and calls then pause for a minute. {_MEET}`."
 
 
 def _cut_json(order: Order) -> str:
-    handle, _, _, count = order
+    handle, _, _, chosen = order
+    count = chosen or _CALLS
     handle.inject(FaultKind.CUT_JSON, next=count)
-    return f"The next {count} answers end in the middle of their JSON."
+    return f"The next {count} answers end in the middle of their JSON. {_MEET}`."
 
 
 def _poison(order: Order) -> str:
@@ -42,13 +51,19 @@ def _poison(order: Order) -> str:
     if chosen is None or chosen not in known:
         raise ValueError(f"there is no {entity} {id or 'at all'}")
     handle.set(poison=[[entity, chosen]])
-    return f"Every page with {entity} {chosen} fails with 4002 until `sandbox fault off`."
+    return (
+        f"Every page with {entity} {chosen} fails with 4002 until `sandbox fault off`. Meet it by "
+        f"`ledgerguard sync --full --entity {entity}`, which also heals afterwards."
+    )
 
 
 def _empty(order: Order) -> str:
     handle, entity, _, _ = order
     handle.set(silence={"entities": [entity]})
-    return f"Answers leave out every {entity}, without a fault, until `sandbox fault off`."
+    return (
+        f"Answers leave out every {entity}, without a fault, until `sandbox fault off`. Meet it by "
+        f"`ledgerguard sync --reconcile --entity {entity}`; `--full` instead looks again afterwards."
+    )
 
 
 def _edits(order: Order) -> str:
@@ -56,13 +71,17 @@ def _edits(order: Order) -> str:
     handle.set(hazard={"entities": [entity], "update": 2, "insert": 1, "delete": 1})
     return (
         f"While pages of {entity} are read, others create, change and delete some, until "
-        "`sandbox fault off`. Try `ledgerguard sync --full`."
+        f"`sandbox fault off`. Meet it by `ledgerguard sync --full --entity {entity}`; compare with "
+        f"`ledgerguard sync --reconcile --entity {entity}`."
     )
 
 
 def _revoke(order: Order) -> str:
     order[0].disconnect()
-    return "The company's grant is revoked, as by a user inside QuickBooks; connect it again."
+    return (
+        f"The company's grant is revoked, as by a user inside QuickBooks. {_MEET}`; Connect again on "
+        "the page ends it."
+    )
 
 
 def _off(order: Order) -> str:
@@ -103,7 +122,12 @@ def fault(
     entity: Annotated[str, typer.Argument(help="For poison, empty and edits.")] = "Invoice",
     id: Annotated[str | None, typer.Argument(help="For poison; any one by default.")] = None,
     *,
-    count: Annotated[int, typer.Option("--count", min=1, help="How many calls it hits.")] = 5,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count", min=1, help=f"How many calls it hits; 1 for throttle, else {_CALLS}."
+        ),
+    ] = None,
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
     ] = PORT,
@@ -117,7 +141,7 @@ def fault(
         said = (
             SCENES[kind]((handle, entity, id, count))
             if kind in SCENES
-            else _raw(handle, kind, count)
+            else _raw(handle, kind, count or _CALLS)
         )
     except OSError:
         _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)

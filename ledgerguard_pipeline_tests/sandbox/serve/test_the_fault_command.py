@@ -53,6 +53,18 @@ def test_calls_can_be_spoilt(sandbox: SandboxServer, scene: str, kind: FaultKind
     assert rules(sandbox) == []
 
 
+def test_a_throttled_call_is_one_that_a_sync_waits_out(sandbox: SandboxServer) -> None:
+    """Five would use up all tries of a sync, after four minutes of waiting."""
+    said = fault(sandbox, "throttle").output
+    assert [rule.next for rule in sandbox.world.faults._rules] == [1]
+    assert "pause for a minute" in said
+
+
+@pytest.mark.parametrize("scene", sorted(SCENES.keys() - {"off"}))
+def test_each_fault_says_how_it_is_met(sandbox: SandboxServer, scene: str) -> None:
+    assert "`ledgerguard sync" in fault(sandbox, scene).output
+
+
 def test_without_a_name_the_faults_are_listed(sandbox: SandboxServer) -> None:
     listed = fault(sandbox)
     assert listed.exit_code == 0
