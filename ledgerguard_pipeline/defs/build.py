@@ -147,7 +147,7 @@ def _definitions(settings: Settings) -> dg.Definitions:
             ),
             build_sync_request_sensor(jobs, cells, entities, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
-            build_check_sensor(entities, open_control, typed),
+            build_check_sensor(entities, open_control, typed, known_statuses),
             *build_alert_sensors(),
             *build_webhook_sensors(
                 jobs, cells, entities, connected_companies, open_control, policy, look=await_due

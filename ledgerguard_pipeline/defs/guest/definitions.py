@@ -237,7 +237,7 @@ def _automation(
                 first_loads=FirstLoads(kept, open_control),
             ),
             build_lost_runs_sensor(open_control),
-            build_check_sensor(kept, open_control, typed),
+            build_check_sensor(kept, open_control, typed, known_statuses),
             # The host's daemon may have one thread for all sensors: this one does not wait.
             *build_webhook_sensors(
                 jobs, cells, kept, connected_companies, open_control, policy

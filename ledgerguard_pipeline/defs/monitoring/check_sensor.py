@@ -5,6 +5,9 @@ wrong order, a run may die before it reports, a company may be disconnected: thi
 the last evaluation of every check with the results that are kept, and reports where they differ.
 It costs one look at the control plane and one at Dagster's storage, whatever the number of
 companies, and calls nobody.
+
+The checks of the connections are reported where they differ, or were never evaluated, as long as
+companies are few; of many they are left to their hourly job.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +22,32 @@ from dagster._core.storage.asset_check_execution_record import (
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
 from ledgerguard_pipeline.defs.bronze.silver_results import reported
-from ledgerguard_pipeline.defs.keys import asset_key, derived_from, silver_key
+from ledgerguard_pipeline.defs.keys import asset_key, connection_key, derived_from, silver_key
+from ledgerguard_pipeline.defs.monitoring.health_checks import ListStatuses, judged
+from ledgerguard_pipeline.defs.monitoring.health_metadata import companies_table
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType
 from ledgerguard_pipeline.errors import ControlError
+from ledgerguard_pipeline.health.company_status import CompanyStatus
 from ledgerguard_pipeline.health.history import note_health
+from ledgerguard_pipeline.health.rules import HealthState
 
 TICK_SECONDS = 60
 _log = structlog.get_logger(__name__)
 
 
 def build_check_sensor(
-    entities: Sequence[EntityType], opened: OpenControl, typed: Sequence[EntityType] = ()
+    entities: Sequence[EntityType],
+    opened: OpenControl,
+    typed: Sequence[EntityType] = (),
+    statuses: ListStatuses | None = None,
 ) -> dg.SensorDefinition:
-    """The sensor; it launches nothing. ``typed`` are the entities that have Silver assets."""
+    """The sensor; it launches nothing.
+
+    ``typed`` are the entities that have Silver assets, ``statuses`` the companies whose
+    connections are judged.
+    """
 
     @dg.sensor(
         name=current_site().name("check_outcomes"),
@@ -46,7 +60,10 @@ def build_check_sensor(
     def check_outcomes(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with opened() as control:
             faults = control.check_faults.read()
+            few = len(control.companies.list()) <= current_settings().ledgerguard_sweep_above
         corrected = correct(context.instance, entities, faults, typed)
+        if few and statuses is not None:
+            corrected += correct_connections(context.instance, statuses())
         _note_health(opened)
         return dg.SkipReason(
             f"Reported: {', '.join(corrected)}." if corrected else "Every check shows its result."
@@ -86,6 +103,38 @@ def correct(
     return corrected
 
 
+def correct_connections(instance: dg.DagsterInstance, known: Sequence[CompanyStatus]) -> list[str]:
+    """Report the checks of the connections that show something else, or nothing yet; their names.
+
+    While a company is loaded for the first time nothing is: it is neither well nor ill.
+    """
+    if not known or any(each.health.state is HealthState.LOADING for each in known):
+        return []
+    found = {
+        dg.AssetCheckKey(connection_key(), str(each.check_name)): each for each in judged(known)
+    }
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(found))
+    wrong = {
+        key: each
+        for key, each in found.items()
+        if (record := last.get(key)) is None or not _agrees(instance, record, each)
+    }
+    if wrong:
+        instance.report_runless_asset_event(companies_table(known, current_settings()))
+    for key, each in wrong.items():
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=each.passed,
+                severity=each.severity,
+                description=each.description,
+                metadata=each.metadata,
+            )
+        )
+    return [f"{key.asset_key.path[-1]} {key.name}" for key in wrong]
+
+
 def _wanted(
     entities: Sequence[EntityType], faults: Sequence[CheckFault]
 ) -> Mapping[dg.AssetCheckKey, ReportedCheck]:
@@ -110,7 +159,9 @@ def _of_silver(
 
 
 def _agrees(
-    instance: dg.DagsterInstance, record: AssetCheckExecutionRecord, reported: ReportedCheck
+    instance: dg.DagsterInstance,
+    record: AssetCheckExecutionRecord,
+    reported: ReportedCheck | dg.AssetCheckResult,
 ) -> bool:
     if record.status is AssetCheckExecutionRecordStatus.PLANNED:
         # Its run reports when it comes to it; one that ended without a report never will.

@@ -34,6 +34,7 @@ __all__ = [
     "build_health_checks",
     "build_health_job",
     "build_health_schedule",
+    "judged",
     "known_statuses",
 ]
 
@@ -52,6 +53,18 @@ def known_statuses() -> Sequence[CompanyStatus]:
             if company_status.company.status is not ConnectionStatus.DISCONNECTED
             and site.works_on(company_status.company.realm_id)
         ]
+
+
+def judged(known: Sequence[CompanyStatus]) -> list[dg.AssetCheckResult]:
+    """What the five checks find now."""
+    now = datetime.now(UTC)
+    return [
+        reports.health(known),
+        reports.token_life(known, now),
+        reports.recent(known, now),
+        reports.lag(known),
+        reports.budget(known),
+    ]
 
 
 def build_connection_asset() -> dg.AssetSpec:
@@ -101,16 +114,9 @@ def build_health_checks(statuses: ListStatuses) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext,
     ) -> Iterable[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        known, now = statuses(), datetime.now(UTC)
+        known = statuses()
         context.op_execution_context.log_event(reports.companies_table(known, current_settings()))
-        judged = (
-            reports.health(known),
-            reports.token_life(known, now),
-            reports.recent(known, now),
-            reports.lag(known),
-            reports.budget(known),
-        )
-        for result in judged:
+        for result in judged(known):
             if result.check_name in wanted:
                 yield result
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.tokens.sql_store import TokenLife
 from ledgerguard_pipeline.defs.keys import connection_key
+from ledgerguard_pipeline.defs.monitoring.check_sensor import correct_connections
 from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_connection_asset,
     build_health_checks,
@@ -23,7 +25,7 @@ from ledgerguard_pipeline.defs.monitoring.health_metadata import (
     TOKEN_LIFE,
 )
 from ledgerguard_pipeline.health.company_status import CompanyStatus, MonthlyCalls
-from ledgerguard_pipeline.health.rules import EntityFacts, SyncFacts, judge
+from ledgerguard_pipeline.health.rules import EntityFacts, HealthState, SyncFacts, judge
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company
 from ledgerguard_pipeline_tests.defs.runs import by_company
 
@@ -50,6 +52,45 @@ def _company_status(
     )
     owner = company(realm_id, status=status)
     return CompanyStatus(owner, life, known, judge(owner, life, known, now), (), calls)
+
+
+def _shown(instance: dg.DagsterInstance) -> dict[str, bool | None]:
+    """By check whether its last evaluation passed; None where nobody evaluated it."""
+    keys = [
+        dg.AssetCheckKey(connection_key(), name)
+        for name in (HEALTH, TOKEN_LIFE, RECENT, LAG, BUDGET)
+    ]
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    return {
+        key.name: None
+        if (record := last.get(key)) is None
+        else record.status is AssetCheckExecutionRecordStatus.SUCCEEDED
+        for key in keys
+    }
+
+
+def test_what_dagster_shows_follows_within_a_tick_of_the_sensor() -> None:
+    """Not at the next hour: what the page and `ledgerguard status` say, Dagster says too."""
+    well = dict.fromkeys((HEALTH, TOKEN_LIFE, RECENT, LAG, BUDGET), True)
+    revoked = _company_status(status=ConnectionStatus.NEEDS_REAUTH)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert correct_connections(instance, []) == []
+        loading = _company_status(synced=None, facts=SyncFacts(syncing=True))
+        assert loading.health.state is HealthState.LOADING
+        assert correct_connections(instance, [loading, _company_status(SECOND)]) == []
+        assert set(_shown(instance).values()) == {None}, "a first load is neither"
+
+        assert len(correct_connections(instance, [_company_status()])) == len(well)
+        assert _shown(instance) == well
+        assert correct_connections(instance, [_company_status()]) == [], "nothing is repeated"
+
+        assert f"connection {HEALTH}" in correct_connections(instance, [revoked])
+        assert _shown(instance)[HEALTH] is False
+        tables = instance.fetch_observations(connection_key(), limit=10).records
+        assert len(tables) == 2, "each time the companies by name"
+
+        correct_connections(instance, [_company_status()])
+        assert _shown(instance) == well
 
 
 def _check(statuses: Sequence[CompanyStatus], *only: str) -> dict[str, dg.AssetCheckEvaluation]:
