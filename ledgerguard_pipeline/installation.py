@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
+
+NOTEBOOK_COPY = Path("notebooks") / "books.duckdb"
+"""In the home: the copy that notebooks read where nobody asked for another."""
 
 
 class Installation(Closing):
@@ -190,8 +194,20 @@ class Installation(Closing):
             from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
 
             self.bronze.beside(lambda session, _: delete_company(session, realm_id))
+            self._renew_copies()
         self.control.tokens.forget(realm_id)
         forget_company(self.control.database, self.control.environment, realm_id)
+
+    def _renew_copies(self) -> None:
+        """Nor does a copy for readers keep rows that were deleted."""
+        from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
+
+        own = self.settings.ledgerguard_home / NOTEBOOK_COPY
+        for path in (self.settings.ledgerguard_snapshot, own):
+            if path is not None and path.exists():
+                copy = RenewedCopy(self.bronze, path)
+                copy.outdated()
+                copy.renew()
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

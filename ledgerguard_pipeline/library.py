@@ -22,7 +22,7 @@ from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGua
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusReport
-from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.installation import NOTEBOOK_COPY, Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
 from ledgerguard_pipeline.running_up import running_sandbox
@@ -41,8 +41,6 @@ LEASE_WAIT_SECONDS = 120.0
 
 COPY_WAIT_SECONDS = 5.0
 """How long a loader that holds the file is waited for; then an older copy is read."""
-
-COPY_FILE = "books.duckdb"
 
 
 class CompanySummary(Result):
@@ -300,7 +298,7 @@ class LedgerGuard(Closing):
         kept = self.settings.ledgerguard_snapshot
         if kept is not None:
             return SnapshotReader(kept, RenewedCopy(store, kept).renew)
-        path = self.settings.ledgerguard_home / "notebooks" / COPY_FILE
+        path = self.settings.ledgerguard_home / NOTEBOOK_COPY
         return SnapshotReader(path, OwnCopy(store, path, clock=self._installation.clock).renew)
 
     def _companies(self) -> list[Company]:

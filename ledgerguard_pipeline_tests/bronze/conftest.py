@@ -19,6 +19,7 @@ from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address, wipe
 ALWAYS_ON_LAKES = {
     "test_a_company_of_an_older_layout_is_healed_alone_and_once",
     "test_a_difference_of_names_is_stored_and_counted_apart_from_updates",
+    "test_a_forgotten_company_leaves_no_row_in_any_table",
     "test_a_good_version_resolves_its_quarantine",
     "test_an_id_with_nul_is_quarantined_and_later_loads_go_on",
     "test_a_new_walk_forgets_what_the_one_before_saw",

@@ -12,12 +12,25 @@ _TABLES = (
     "WHERE c.table_catalog = ? AND c.column_name = 'realm_id' AND t.table_type = 'BASE TABLE' "
     "ORDER BY ALL"
 )
+# Of a lake its catalog is asked: DuckDB's own listing reads the statistics of each table.
+_LAKE_TABLES = (
+    "FROM postgres_query('__ducklake_metadata_ledgerguard', "
+    "'SELECT s.schema_name, t.table_name FROM ducklake_table t JOIN ducklake_schema s USING "
+    "(schema_id) JOIN ducklake_column c USING (table_id) WHERE c.column_name = ''realm_id'' AND "
+    "c.parent_column IS NULL AND c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND "
+    "s.end_snapshot IS NULL ORDER BY 1, 2')"
+)
 
 
 def delete_company(session: OpenStore, realm: RealmId) -> None:
     """One transaction: all rows of the company are gone, or none."""
     connection = session.connection
-    tables = connection.execute(_TABLES, [session.catalog]).fetchall()
+    listed = (
+        connection.execute(_LAKE_TABLES)
+        if session.lake
+        else connection.execute(_TABLES, [session.catalog])
+    )
+    tables = listed.fetchall()
     connection.execute("BEGIN")
     try:
         for schema, table in tables:

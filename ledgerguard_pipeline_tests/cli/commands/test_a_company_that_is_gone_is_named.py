@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze.open_store import open_bronze
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.installation import NOTEBOOK_COPY
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.bronze.records import after, load, record
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -71,19 +74,28 @@ def test_a_deliberate_disconnect_is_none_and_can_be_ended(
 
 
 def test_its_rows_go_only_where_that_is_asked_for(
-    ledgerguard: Ledgerguard, settings: Settings
+    ledgerguard: Ledgerguard, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     realm, other = gone(settings, ConnectionStatus.DISCONNECTED), RealmId("9999")
     bronze = open_bronze(settings)
     bronze.commit(
         [load(record("1"), realm=each, id=each, watermark=after(0)) for each in (realm, other)]
     )
+    copies = [tmp_path / "books.duckdb", settings.ledgerguard_home / NOTEBOOK_COPY]
+    monkeypatch.setenv("LEDGERGUARD_SNAPSHOT", str(copies[0]))
+    for copy in copies:
+        copy.parent.mkdir(exist_ok=True)
+        bronze.snapshot(copy)
 
     forgotten = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows", "--json")
 
     assert json.loads(forgotten.out)["rows_deleted"] is True
     assert (bronze.count("Invoice", realm), bronze.count("Invoice", other)) == (0, 1)
     assert bronze.watermarks(realm) == {}
+    for copy in copies:
+        with duckdb.connect(str(copy), read_only=True) as connection:
+            rows = connection.execute("SELECT realm_id FROM bronze.invoice").fetchall()
+        assert rows == [(other,)], "nor does a copy for readers keep them"
 
 
 def test_a_connected_company_is_not_forgotten(ledgerguard: Ledgerguard, settings: Settings) -> None:

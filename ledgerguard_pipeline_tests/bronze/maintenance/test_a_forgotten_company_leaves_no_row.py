@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from ledgerguard_pipeline.bronze import BronzeStore
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.bronze.records import REALM, after, load, record, reject, step
+
+OTHER = RealmId("9999")
+
+
+class Listening:
+    """A connection that remembers what it was asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.asked: list[str] = []
+
+    def execute(self, statement: str, *values: Any) -> duckdb.DuckDBPyConnection:
+        self.asked.append(statement)
+        return self._connection.execute(statement, *values)
+
+
+def rows_by_company(session: OpenStore) -> dict[str, set[str]]:
+    """The tables of Bronze in which each company has rows, as DuckDB itself lists them."""
+    found: dict[str, set[str]] = {}
+    tables = session.connection.execute(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE table_catalog = ? AND column_name = 'realm_id' AND table_schema = 'bronze'",
+        [session.catalog],
+    ).fetchall()
+    for (table,) in tables:
+        asked = session.connection.execute(
+            f'SELECT DISTINCT realm_id FROM "{session.catalog}".bronze."{table}"'
+        )
+        for (realm,) in asked.fetchall():
+            found.setdefault(str(realm), set()).add(str(table))
+    return found
+
+
+def test_a_forgotten_company_leaves_no_row_in_any_table(store: BronzeStore) -> None:
+    for realm in (REALM, OTHER):
+        store.commit(
+            [load(record("1"), realm=realm, id=realm, rejects=[reject("2")], watermark=after(0))]
+        )
+        store.commit([load(record("3"), realm=realm, id=f"{realm}-walk", walk=step(done=True))])
+    seen: list[dict[str, set[str]]] = []
+    asked: list[str] = []
+
+    def forget(session: OpenStore, _: object) -> None:
+        seen.append(rows_by_company(session))
+        listening = Listening(session.connection)
+        delete_company(replace(session, connection=listening), REALM)  # type: ignore[arg-type]  # as one
+        seen.append(rows_by_company(session))
+        if session.lake:
+            asked.extend(listening.asked)
+
+    store.beside(forget)
+
+    before, after_it = seen[-2:]
+    assert {"invoice", "_loads", "_quarantine", "_watermarks", "_walks"} <= before[str(REALM)]
+    assert after_it == {str(OTHER): before[str(OTHER)]}
+    assert not [each for each in asked if "information_schema" in each], "statistics of all tables"
