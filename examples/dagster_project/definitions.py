@@ -80,11 +80,18 @@ def alert_about_failed_syncs(context: dg.RunFailureSensorContext, alerts: Alerts
         alerts.send(f"{context.dagster_run.job_name} of {company}: {context.failure_event.message}")
 
 
+automation = dg.AutomationConditionSensorDefinition(
+    "finance_automation",
+    target=dg.AssetSelection.groups("finance"),
+    default_status=dg.DefaultSensorStatus.RUNNING,  # Dagster's own begins switched off
+)
+
+
 defs = dg.Definitions.merge(
     dg.Definitions(
         assets=[open_receivables, receivables_of_the_group],
         asset_checks=[no_invoice_is_due_before_its_date],
-        sensors=[alert_about_failed_syncs],
+        sensors=[alert_about_failed_syncs, automation],
         resources={"alerts": Alerts(url=dg.EnvVar("ALERTS_URL"))},
     ),
     quickbooks_definitions(

@@ -31,6 +31,20 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield found
 
 
+def test_its_conditions_are_acted_on_from_the_start() -> None:
+    """Dagster's own sensor for them begins switched off."""
+    repository = runpy.run_path(str(EXAMPLE))["defs"].get_repository_def()
+    running = [
+        each
+        for each in repository.sensor_defs
+        if isinstance(each, dg.AutomationConditionSensorDefinition)
+        and each.default_status is dg.DefaultSensorStatus.RUNNING
+    ]
+    graph = repository.asset_graph
+    acted_on = {key for each in running for key in each.asset_selection.resolve(graph)}
+    assert acted_on >= {PER_COMPANY, OVER_ALL}
+
+
 def test_its_assets_and_its_check_read_what_quickbooks_holds(
     at_home: Settings, sandbox: SandboxServer, instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
