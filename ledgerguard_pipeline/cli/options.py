@@ -65,7 +65,11 @@ def parse_entities(names: list[str] | None, kept: tuple[EntityType, ...]) -> tup
     chosen = entity_types(parts)
     left_out = [entity.name for entity in chosen if entity not in kept]
     if left_out:
-        raise BadInputError(
-            f"{', '.join(left_out)} is left out by LEDGERGUARD_ENTITIES; add it there first."
+        # The one type that a setting of its own may leave out, whatever types are kept.
+        by = (
+            "LEDGERGUARD_ATTACHMENTS=off or LEDGERGUARD_ENTITIES; keep it there first"
+            if left_out == ["Attachable"]
+            else "LEDGERGUARD_ENTITIES; add it there first"
         )
+        raise BadInputError(f"{', '.join(left_out)} is left out by {by}.")
     return chosen

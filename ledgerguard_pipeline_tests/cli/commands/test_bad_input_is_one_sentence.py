@@ -33,6 +33,13 @@ def assert_refused(outcome: Outcome, expected: str) -> None:
     assert "Traceback" not in outcome.err + outcome.out
 
 
+def test_what_leaves_attachments_out_is_named(
+    ledgerguard: Ledgerguard, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGERGUARD_ATTACHMENTS", "off")
+    assert_refused(ledgerguard("sync", "--entity", "Attachable"), "LEDGERGUARD_ATTACHMENTS=off")
+
+
 @pytest.mark.parametrize(
     "arguments,expected",
     [
