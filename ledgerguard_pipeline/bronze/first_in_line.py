@@ -1,6 +1,7 @@
 """Threads that ask for the same at the same time: the first in line does it for those behind it.
 
-Nobody waits for others to come; who is alone notices nothing.
+Who is alone notices nothing: others are waited for only where they said that they are coming, and
+only for a moment.
 """
 
 from __future__ import annotations
@@ -28,13 +29,28 @@ class FirstInLine(Generic[Asked]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._queue: list[Asked] = []
         self._busy = False
+        self._coming = 0
+
+    @contextlib.contextmanager
+    def coming(self) -> Iterator[None]:
+        """Inside the block this thread is going to ask, perhaps several times."""
+        with self._lock:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming -= 1
+                self._changed.notify_all()
 
     def leads(self, asked: Asked) -> bool:
         """Wait until it is answered, which is False, or this thread's to answer with others."""
         with self._lock:
             self._queue.append(asked)
+            self._changed.notify_all()
             asked.leads = not self._busy
             self._busy = True
         if not asked.leads:
@@ -43,10 +59,18 @@ class FirstInLine(Generic[Asked]):
 
     @contextlib.contextmanager
     def group(
-        self, fits: Callable[[Sequence[Asked], Asked], bool] = lambda _group, _next: True
+        self,
+        fits: Callable[[Sequence[Asked], Asked], bool] = lambda _group, _next: True,
+        *,
+        patience: float = 0.0,
     ) -> Iterator[Sequence[Asked]]:
-        """Who leads, and those behind it that fit; after the block they go on, and the next leads."""
+        """Who leads, and those behind it that fit; after the block they go on, and the next leads.
+
+        Those who are ``coming`` are waited for, ``patience`` seconds at most.
+        """
         with self._lock:
+            if patience:
+                self._changed.wait_for(lambda: len(self._queue) >= self._coming, patience)
             group = [self._queue.pop(0)]
             while self._queue and fits(group, self._queue[0]):
                 group.append(self._queue.pop(0))

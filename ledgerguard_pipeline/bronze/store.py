@@ -104,6 +104,10 @@ class BronzeStore:
         """Differs after every commit; None where finding out is no cheaper than reading."""
         return self._backend.stamp()
 
+    def coming(self) -> AbstractContextManager[None]:
+        """Inside the block this thread is going to commit; others' small commits wait for it a moment."""
+        return self._commits.coming()
+
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """Write all loads in one transaction and prove that they are there.
 

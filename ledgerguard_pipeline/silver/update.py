@@ -18,11 +18,8 @@ from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
 if TYPE_CHECKING:
     from ledgerguard_pipeline.silver.apply import Applied, Applier
 
-_READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
+_READ_UNUSED = "SELECT current_setting('disabled_compression_methods')"
 _SET_UNUSED = "SET disabled_compression_methods = ?"
-_SET_MEMORY = "SET memory_limit = ?"
-_MEMORY = "192MB"
-"""For what DuckDB keeps of pages while it writes; more of them make it no quicker."""
 
 Due = Mapping[str, Collection[str]]
 """Companies by entity name."""
@@ -55,23 +52,21 @@ def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied
 
 @contextlib.contextmanager
 def _quick(session: OpenStore) -> Iterator[None]:
-    """Look for no tables of symbols (FSST) in columns of text, and leave Arrow some memory.
+    """Look for no tables of symbols (FSST) in columns of text.
 
-    The former is a sixth of the work of building Silver, and saves a tenth of the file.
+    That is a sixth of the work of building Silver, and saves a tenth of the file.
     """
     if session.lake:
         yield
         return
     connection = session.connection
-    unused, memory = connection.execute(_READ).fetchone() or ("", "384MB")
+    (unused,) = connection.execute(_READ_UNUSED).fetchone() or ("",)
     connection.execute(_SET_UNUSED, ["fsst"])
-    connection.execute(_SET_MEMORY, [_MEMORY])
     try:
         yield
     finally:
         with contextlib.suppress(duckdb.Error):
             connection.execute(_SET_UNUSED, [unused])
-            connection.execute(_SET_MEMORY, [memory])
 
 
 def _apart(
@@ -109,7 +104,7 @@ def _together(
             lay_out(session)
         realms = {realm for entity in wanted for realm in due[entity.name]}
         layout = Layout(session, wanted, realms)
-        applier = Applier(connection, reader, session.catalog, clock.now())
+        applier = Applier(connection, reader, session.catalog, clock.now(), lake=session.lake)
         for entity in wanted:
             _apply(applier, layout, entity, due[entity.name])
         applier.note()

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from ledgerguard_pipeline.config.process_tuning import LONG_LIVED
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.defs.instance.home import prepare_dagster_home
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
@@ -103,6 +104,7 @@ class Embedded:
             "DAGSTER_CODE_PORT": str(self.code_port),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
+            **LONG_LIVED,
             **self._stores(),
             **self._more,
         }

@@ -21,6 +21,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_k8s.launcher import K8sRunLauncher
 from dagster_postgres import DagsterPostgresStorage
 
+from ledgerguard_pipeline.config.process_tuning import LONG_LIVED
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline_tests.hygiene.project import ROOT
@@ -117,10 +118,17 @@ def wanted_variables(path: Path) -> list[str]:
     return re.findall(r"env: ([A-Z_]+)", path.read_text(encoding="utf-8"))
 
 
+def test_processes_that_live_for_months_keep_little_free_memory() -> None:
+    image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    for name, value in LONG_LIVED.items():
+        assert example()[name] == value
+        assert f"    {name}={value} \\\n" in image
+
+
 def test_the_example_environment_knows_every_variable() -> None:
     names = example().keys()
     settings = {name.upper() for name in Settings.model_fields}
-    others = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    others = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", *LONG_LIVED}
     assert [
         name for name in names if not name.startswith("DAGSTER_") and name not in settings | others
     ] == []

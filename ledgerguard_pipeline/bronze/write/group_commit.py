@@ -3,15 +3,17 @@
 Threads of one process that commit at the same time would only wait for each other at the
 file. Here the first in line takes along what waits behind it: opening, checkpointing and closing
 the file costs the same for one company's rows as for twenty companies'. Nobody waits for others
-to come; a single committer notices nothing. If the shared transaction fails, each is committed
-alone, so one company's rows never fail another's.
+to come, unless they said that they do: a sweep's first loads, of which most is what a commit costs
+beside its rows (a hundred tables of Silver, for one company as for thirty). If the shared transaction
+fails, each is committed alone, so one company's rows never fail another's.
 
-Decision 34 in docs/decisions.md.
+Decisions 34 and 97 in docs/decisions.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +23,10 @@ from ledgerguard_pipeline.errors import BronzeBusy, BronzeUnavailable, WrongEnvi
 
 MOST_ROWS = 20_000
 """Rows of one shared transaction, so that the file is held only for a moment."""
+PATIENCE_SECONDS = 2.0
+"""So long a small commit waits for those who said that they are coming."""
+LARGE_ROWS = 1_000
+"""A commit of so many is worth its transaction, and waits for nobody."""
 
 Write = Callable[[Sequence[Load]], list[LoadOutcome]]
 
@@ -81,11 +87,15 @@ class GroupCommit:
         self._write = write
         self._line = FirstInLine[_Entry]()
 
+    def coming(self) -> AbstractContextManager[None]:
+        """Inside the block this thread is going to commit: small commits of others wait for it."""
+        return self._line.coming()
+
     def commit(self, loads: Sequence[Load]) -> list[LoadOutcome]:
         """As ``write``, perhaps together with what other threads hand in meanwhile."""
         entry = _Entry(loads)
         if self._line.leads(entry):
-            self._lead()
+            self._lead(patience=0.0 if entry.rows >= LARGE_ROWS else PATIENCE_SECONDS)
         if entry.alone:
             return self._write(loads)
         if entry.error is not None:
@@ -94,8 +104,8 @@ class GroupCommit:
             raise RuntimeError("a commit ended without an outcome")
         return entry.outcomes
 
-    def _lead(self) -> None:
-        with self._line.group(_fits) as group:
+    def _lead(self, patience: float) -> None:
+        with self._line.group(_fits, patience=patience) as group:
             try:
                 for entries, outcomes in together_or_alone(group, self._write_all, _Entry.fail):
                     at = 0

@@ -28,6 +28,7 @@ from ledgerguard_pipeline.cli.local.ports import (
 from ledgerguard_pipeline.cli.local.sandbox import WEBHOOK_TOKEN_VARIABLE, serve_command
 from ledgerguard_pipeline.cli.output import note, own_command, say
 from ledgerguard_pipeline.config.private_files import make_private
+from ledgerguard_pipeline.config.process_tuning import LONG_LIVED
 from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     QuotaExhausted,
@@ -247,6 +248,7 @@ def _start_product(
 
     ``connect`` is called as soon as the web edge answers.
     """
+    variables = {**LONG_LIVED, **variables}
     command = python("-m", "ledgerguard_pipeline.cli", "web", "--port", str(ports["web"]))
     children.start("web", command, variables)
     from ledgerguard_pipeline.defs.instance.home import EVENT_BATCHES, prepare_dagster_home

@@ -1,7 +1,7 @@
 """The work of a run of the fleet job: the installation's side of sweeping many companies."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -92,7 +92,7 @@ class Sweeps:
         known = self._installation.bronze.watermarks_of(realms)
         names = {entity.name for entity in entities}
         fresh = [realm for realm in realms if names - known[realm].keys()]
-        return self._syncs(fresh, entities, _long_pace())
+        return self._syncs(fresh, entities, _long_pace(), together=True)
 
     def events(self, batch: str) -> "Iterator[Visit]":
         """The webhook events leased under ``batch``, company by company."""
@@ -127,7 +127,9 @@ class Sweeps:
         pace: "Pace",
         *,
         reconcile: bool = False,
+        together: bool = False,
     ) -> "Iterator[Visit]":
+        """With ``together`` each company's commits wait a moment for those of the others."""
         from ledgerguard_pipeline.control.company_state.idle_notes import SECONDS, IdleNotes
         from ledgerguard_pipeline.control.leases.heartbeat import beating
         from ledgerguard_pipeline.ingestion.fleet import Worked
@@ -144,6 +146,7 @@ class Sweeps:
             known = companies.of(realm)
             recorder = installation.sweep_recorder(realm, known, notes)
             with (
+                installation.bronze.coming() if together else nullcontext(),
                 self._visit(realm, limits, recorder) as service,
                 service.open_sync(request, watermarks=known.watermarks) as sync,
             ):

@@ -39,6 +39,11 @@ class EntityLoad:
         return self.reader.plan.entity.name
 
     @property
+    def pending_rows(self) -> int:
+        """Rows that were read and not committed yet."""
+        return 0 if self.pending is None else len(self.pending.records)
+
+    @property
     def untouched(self) -> bool:
         """True while nothing of it was committed and it has not ended."""
         return self.result is None and not self._outcomes and self._completed is None

@@ -22,16 +22,15 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.bronze.write.group_commit import together_or_alone
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
-from ledgerguard_pipeline.control.company_state.count_gaps import CountGap
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     AccessDenied,
     BronzeBusy,
     LedgerGuardError,
-    RightsInDoubt,
 )
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_result
+from ledgerguard_pipeline.ingestion.company_sync.ending import Ending
 from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.company_sync.quarantine_again import read_quarantined_again
@@ -44,7 +43,7 @@ from ledgerguard_pipeline.ingestion.readers.base import Chunk
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
 from ledgerguard_pipeline.ingestion.readers.factory import EntityReaders
 from ledgerguard_pipeline.ingestion.readers.not_offered import as_offered
-from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, StoppedReader, sort_out
+from ledgerguard_pipeline.ingestion.readers.stopped import SortedPlans, sort_out
 from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
@@ -53,6 +52,8 @@ from ledgerguard_pipeline.qbo.transport.stats import CallTotals
 
 GROUP_ROWS = 10_000
 """Rows committed together at most, so that the file is held only for a moment."""
+SMALL_ROWS = 2_000
+"""Rows read ahead at most, but for the chunk that reaches it, before the first commit."""
 
 
 class CompanySync(Closing):
@@ -155,7 +156,17 @@ class CompanySync(Closing):
             return not self._skipped and all(load.empty for load in self._loads.values())
 
     def run(self) -> SyncResult:
-        """Load every entity of the request, whatever fails, and return the whole result."""
+        """Load every entity of the request, whatever fails, and return the whole result.
+
+        All of a small company is read before any of it is committed, so that it is one commit:
+        decision 97 in docs/decisions.md.
+        """
+        with self._lock:
+            rows = 0
+            for load in self._loads.values():
+                if rows < SMALL_ROWS and load.pending is None and load.untouched:
+                    self._read_ahead(load)
+                    rows += load.pending_rows
         for entity in self.request.entities:
             try:
                 self.load(entity)
@@ -194,36 +205,11 @@ class CompanySync(Closing):
         )
 
     def _record_end(self) -> None:
-        """Which entities failed, which are current without a commit, which to count anew."""
-        failed: dict[str, Failure] = {}
-        current, recount, compared = [], [], []
-        for load in self._loads.values():
-            if load.error is not None:
-                failed[load.name] = self._failure(load.error)
-            elif load.result is not None:
-                # A type that the company's edition lacks is up to date without any row.
-                if load.reader.plan.advances and not self.request.reconcile and load.unmoved:
-                    current.append(load.name)
-                if self.request.reconcile or load.walked:
-                    recount.append(load.name)
-                found = load.result
-                if found.expected is not None and found.stored is not None:
-                    compared.append(CountGap(load.name, found.expected, found.stored))
-        self._note_doubts()
-        self._refill.ended([load for load in self._loads.values() if load.error is None])
-        held = self._stored.last
-        self._recorder.ended(
-            failed=failed, current=current, recount=recount, compared=compared, held=held
-        )
-
-    def _note_doubts(self) -> None:
-        """Which types went silent in this sync, and which answer again as they should."""
-        loads = [
-            load for load in self._loads.values() if not isinstance(load.reader, StoppedReader)
-        ]
-        silent = [load.name for load in loads if isinstance(load.error, RightsInDoubt)]
-        settled = [load.name for load in loads if load.name in self._again and load.completed]
-        self._recorder.doubted(silent, settled)
+        loads = [*self._loads.values()]
+        summary = Ending(self.request, loads, self._failure)
+        self._recorder.doubted(*summary.doubts(self._again))
+        self._refill.ended([load for load in loads if load.error is None])
+        summary.record(self._recorder, self._stored.last)
 
     def _sort_out(self, plans: Sequence[EntityPlan]) -> SortedPlans:
         doubts = self._recorder.doubts()

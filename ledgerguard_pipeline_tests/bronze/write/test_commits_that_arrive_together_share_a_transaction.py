@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome
-from ledgerguard_pipeline.bronze.write.group_commit import MOST_ROWS, GroupCommit, together_or_alone
+from ledgerguard_pipeline.bronze.write import group_commit
+from ledgerguard_pipeline.bronze.write.group_commit import (
+    LARGE_ROWS,
+    MOST_ROWS,
+    GroupCommit,
+    together_or_alone,
+)
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeError, BronzeUnavailable, WrongEnvironment
 from ledgerguard_pipeline_tests.bronze.records import load, record
 
@@ -113,6 +119,71 @@ def test_a_transaction_takes_no_more_rows_than_its_bound() -> None:
     commits = GroupCommit(write)
     commits.commit([load(*[record("1")] * (MOST_ROWS + 1))])
     assert groups == [MOST_ROWS + 1], "one caller's loads are never torn apart"
+
+
+class Gathered:
+    """A group commit, and who wrote with whom."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.commits = GroupCommit(self._write)
+
+    def _write(self, loads: Sequence[Load]) -> list[LoadOutcome]:
+        realms = [str(each.realm_id) for each in loads]
+        self.groups.append(realms)
+        return [_outcome(realm) for realm in realms]
+
+    def visit(self, realm: str, rows: int = 1) -> None:
+        with self.commits.coming():
+            self.commits.commit([load(*[record("1")] * rows, realm=realm)])
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Gathered:
+    """Its commits wait for as long as anybody is coming."""
+    monkeypatch.setattr(group_commit, "PATIENCE_SECONDS", 60.0)
+    return Gathered()
+
+
+def test_a_small_commit_waits_for_those_who_said_that_they_are_coming(patient: Gathered) -> None:
+    all_here = threading.Barrier(4)
+
+    def visit(realm: str) -> None:
+        with patient.commits.coming():
+            for _ in range(2):
+                all_here.wait(20)
+                patient.commits.commit([load(record("1"), realm=realm)])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(visit, REALMS[:4]))
+    assert [sorted(group) for group in patient.groups] == [REALMS[:4], REALMS[:4]]
+
+
+def test_who_goes_without_a_commit_is_waited_for_no_longer(patient: Gathered) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with patient.commits.coming():
+            other = pool.submit(patient.visit, REALMS[0])
+            while not patient.commits._line._queue:  # nobody else can tell
+                threading.Event().wait(0.001)
+            assert patient.groups == []
+        other.result(timeout=20)
+    assert patient.groups == [REALMS[:1]]
+
+
+def test_a_large_commit_waits_for_nobody(patient: Gathered) -> None:
+    with ThreadPoolExecutor(1) as pool, patient.commits.coming():
+        pool.submit(patient.visit, REALMS[0], LARGE_ROWS).result(timeout=20)
+    assert patient.groups == [REALMS[:1]]
+
+
+def test_who_does_not_come_is_not_waited_for_longer_than_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "PATIENCE_SECONDS", 0.01)
+    gathered = Gathered()
+    with ThreadPoolExecutor(1) as pool, gathered.commits.coming():
+        pool.submit(gathered.visit, REALMS[0]).result(timeout=20)
+    assert gathered.groups == [REALMS[:1]]
 
 
 @pytest.mark.parametrize("threads", [12])

@@ -1,0 +1,52 @@
+"""DuckDB leaves Arrow some memory while many payloads are decoded, and has all of it to commit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledgerguard_pipeline.silver import apply
+from ledgerguard_pipeline.silver.apply import Applier
+from ledgerguard_pipeline_tests.silver.books import Books, store_at
+
+OBJECTS = 4
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Memory limits seen when rows are written and when all of them are about to be committed."""
+    seen: dict[str, set[str]] = defaultdict(set)
+
+    def watched(name: str) -> Callable[..., object]:
+        method = getattr(Applier, name)
+
+        def watch(self: Applier, *arguments: Any) -> object:
+            (limit,) = self._connection.execute("SELECT current_setting('memory_limit')").fetchone()  # type: ignore[misc]  # one row
+            seen[name].add(str(limit))
+            return method(self, *arguments)
+
+        return watch
+
+    for name in ("_write", "note"):
+        monkeypatch.setattr(Applier, name, watched(name))
+    return seen
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_memory_is_left_to_arrow_only_while_many_payloads_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, set[str]], many: bool
+) -> None:
+    monkeypatch.setattr(apply, "CHUNK_ROWS", OBJECTS - 1 if many else OBJECTS)
+    books = Books(store_at(tmp_path / "books.duckdb"))
+    for edit in range(2):
+        books.write(
+            "Customer",
+            {str(id): {"Id": str(id), "SyncToken": str(edit)} for id in range(1, OBJECTS + 1)},
+        )
+    assert len(limits["note"]) == 1, "what a commit may use is always the same"
+    assert (limits["_write"] != limits["note"]) is many
+    assert len(limits["_write"]) == 1
