@@ -29,8 +29,8 @@ def held(log: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, An
     return [each for each in log if "waiting for process" in str(each["event"])]
 
 
-def file_waits(clock: HastyClock) -> float:
-    """Seconds waited for the file; other waits of a sync do not occur against a willing sandbox."""
+def waits(clock: HastyClock) -> float:
+    """Seconds waited for the file, and some for the calls a second that a company may take."""
     return sum(clock.slept)
 
 
@@ -52,7 +52,7 @@ def test_a_sync_of_all_types_against_a_file_that_somebody_reads_waits_once(
     assert [each for each in errors if not isinstance(each, BronzeBusy)] == []
     assert all(f"held by process {holder.pid}; waited 5 s" in str(each) for each in errors)
     assert not result.ok
-    assert 0 < file_waits(clock) <= WAIT
+    assert 0 < waits(clock) < 2 * WAIT
     (reported,) = held(log)
     assert f"waiting for process {holder.pid}" in str(reported["event"])
     assert reported["holder"] == holder.pid
@@ -91,7 +91,7 @@ def test_the_next_sync_is_as_patient_as_the_first(
         for _ in range(2):
             clock.slept.clear()
             assert not sync(installation, SOME).ok
-            assert 0 < file_waits(clock) <= WAIT
+            assert 0 < waits(clock) < 2 * WAIT
 
 
 def test_a_sync_that_cannot_even_begin_waits_once_as_well(
@@ -105,7 +105,7 @@ def test_a_sync_that_cannot_even_begin_waits_once_as_well(
     ):
         with pytest.raises(BronzeBusy, match=f"process {holder.pid}"):
             sync(installation, ENTITIES)
-        assert 0 < file_waits(clock) <= WAIT
+        assert 0 < waits(clock) < 2 * WAIT
 
 
 def test_events_that_meet_a_held_file_come_again(
