@@ -27,6 +27,7 @@ def web(
     from ledgerguard_pipeline.web.security.guard import require_admin_token
 
     require_admin_token(settings, host)
+    from ledgerguard_pipeline.config.process_tuning import prepare_to_serve
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.web.app import create_app
     from ledgerguard_pipeline.web.serving import listen, serve
@@ -38,6 +39,7 @@ def web(
         with Installation.open(settings) as installation:
             app = create_app(installation, host=host)
             shown = sockets[0].getsockname()[1]
+            prepare_to_serve()
             note(f"Connect a company at http://{host}:{shown} (Ctrl-C stops).")
             # The server stops in order on SIGTERM and then raises it again for its caller.
             signal.signal(signal.SIGTERM, lambda *_: None)
