@@ -27,6 +27,7 @@ from ledgerguard_pipeline_tests.soak.books import (
 from ledgerguard_pipeline_tests.soak.edits import Bookkeeper
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.late_news import bury_alive, show_late
+from ledgerguard_pipeline_tests.soak.one_at_a_time import OneAtATime
 from ledgerguard_pipeline_tests.soak.processes import Services
 from ledgerguard_pipeline_tests.soak.schedule import ROUND_SECONDS, Step
 from ledgerguard_pipeline_tests.soak.stall import Sleeper, put_to_sleep, wake
@@ -59,6 +60,8 @@ _CRASH_SECONDS = 30.0
 """Until a run begins and dies, on a machine that has much else to do."""
 _CRASHED_RUNS = 20
 """More processes than can die at one point in the seconds it is armed."""
+_COMMANDS = 6
+"""Of people, at a time: each takes 300 MB."""
 _SYNCS = 6
 _SYNC_PAUSE_SECONDS = 5.0
 _STALLS = 3
@@ -102,7 +105,8 @@ class Actions:
         self._quiet: set[str] = set()
         self._sleeper: Sleeper | None = None
         self._crashing = threading.Lock()
-        self._showing = threading.Lock()
+        self._showing = OneAtATime(self.ending)
+        self._commands = threading.BoundedSemaphore(_COMMANDS)
         self._by_name: dict[str, Callable[[Step, Random], object]] = {
             "edit": self._edit,
             "fault": self._fault,
@@ -245,7 +249,8 @@ class Actions:
 
     def command(self, *arguments: str) -> int | None:
         """The exit code of `ledgerguard` from outside; None if it took too long."""
-        code = self.services.run(*arguments)
+        with self._commands:
+            code = self.services.run(*arguments)
         self.journal.note("command", f"ledgerguard {' '.join(arguments)} ended with {code}")
         return code
 
@@ -331,14 +336,17 @@ class Actions:
     def _show_late(self, step: Step, rng: Random) -> None:
         realm = REALMS[step.role]
         if realm not in self._quiet:
-            with self._showing:
-                show_late(self, realm, rng)
+            with self._showing.entered() as mine:
+                if mine:
+                    show_late(self, realm, rng)
 
     def _bury_alive(self, step: Step, rng: Random) -> None:
         realm = REALMS[step.role]
         if realm in self._quiet:
             return
-        with self._showing:
+        with self._showing.entered() as mine:
+            if not mine:
+                return
             entity = rng.choice(CALM_TYPES)
             # Not yet loaded it would be read whole, without asking what changed.
             self.sync_at_last(realm, entity)

@@ -36,7 +36,8 @@ from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
 from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
 from ledgerguard_pipeline_tests.soak.watch import Watch
 
-_AT_ONCE = 24
+_AT_ONCE = 96
+"""Actions. Most of them wait, for a lock, a lease or a clock, and must not keep others from beginning."""
 _ENDING_SECONDS = 150.0
 _LONGEST_LOAD_SECONDS = 240.0
 """On a machine with much else to do the first load may outlast the schedule; it has to be met."""
