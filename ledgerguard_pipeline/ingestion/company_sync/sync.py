@@ -30,8 +30,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.failure import Failure
 from ledgerguard_pipeline.ingestion.budget_policy import affordable, skipped_result
-from ledgerguard_pipeline.ingestion.company_sync.ending import Ending
-from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
+from ledgerguard_pipeline.ingestion.company_sync.entity_load import Ending, EntityLoad
 from ledgerguard_pipeline.ingestion.company_sync.healing import Healing, heal
 from ledgerguard_pipeline.ingestion.company_sync.quarantine_again import read_quarantined_again
 from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
