@@ -7,7 +7,7 @@ to come, unless they said that they do: a sweep's first loads, of which most is 
 beside its rows (a hundred tables of Silver, for one company as for thirty). If the shared transaction
 fails, each is committed alone, so one company's rows never fail another's.
 
-Decisions 34 and 97 in docs/decisions.md.
+Decisions 34 and 98 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ class CompanySync(Closing):
         """Load every entity of the request, whatever fails, and return the whole result.
 
         All of a small company is read before any of it is committed, so that it is one commit:
-        decision 97 in docs/decisions.md.
+        decision 98 in docs/decisions.md.
         """
         with self._lock:
             rows = 0
