@@ -101,6 +101,7 @@ def test_the_file_is_free_after_every_call_and_after_every_error(
 
 class _Exploding:
     quiet = False
+    records = ()
 
     @property
     def realm_id(self) -> str:
