@@ -6,10 +6,9 @@ moves with it. Building anew is the same from the beginning of time, so both end
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ledgerguard_pipeline.bronze.backends.kept_instance import Memory
 from ledgerguard_pipeline.silver import statements
 from ledgerguard_pipeline.silver.decode.chunk import decode
 from ledgerguard_pipeline.silver.decode.names_in_use import NamesInUse
@@ -46,10 +46,6 @@ _NOTES = pa.schema(
     ]
 )
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_READ_MEMORY = "SELECT current_setting('memory_limit')"
-_SET_MEMORY = "SET memory_limit = ?"
-_MEMORY_BESIDE_ARROW = "192MB"
-"""For the pages DuckDB keeps while many payloads are decoded; more of them make it no quicker."""
 
 
 @dataclass(slots=True)
@@ -66,7 +62,7 @@ class Applier:
     """Works on entity types one after the other, over a connection with an open transaction.
 
     ``reader`` is another connection to the same store, for reading while this one writes. At
-    the end ``note`` writes down up to when Bronze is in Silver.
+    the end ``note`` writes down up to when Bronze is in Silver. ``memory`` is that of a file.
     """
 
     def __init__(
@@ -75,14 +71,13 @@ class Applier:
         reader: duckdb.DuckDBPyConnection,
         catalog: str,
         now: datetime,
-        *,
-        lake: bool,
+        memory: Memory | None,
     ) -> None:
         self._connection = connection
         self._reader = reader
         self._catalog = catalog
         self._now = now
-        self._lake = lake
+        self._memory = memory
         self._notes: list[dict[str, object]] = []
         self.done: list[Applied] = []
 
@@ -107,7 +102,9 @@ class Applier:
                 if any(due.values()):
                     self._delete(tables)
                 with (
-                    self._beside_arrow(done.changed),
+                    self._memory.beside_arrow()
+                    if self._memory and done.changed > CHUNK_ROWS
+                    else nullcontext(),
                     closing(self._decoded(tables, earliest, done.changed)) as found,
                 ):
                     for chunk, decoded in found:
@@ -117,26 +114,6 @@ class Applier:
                 self._reader.unregister(statements.CHANGED)
         self._keep_note(tables, since, changed)
         self.done.append(done)
-
-    @contextlib.contextmanager
-    def _beside_arrow(self, rows: int) -> Iterator[None]:
-        """Leave Arrow some of a file's memory while it decodes many payloads, and only then.
-
-        A commit takes a block of every column that gets a row, of Silver's 1,700 some 200 MB. With
-        less than that DuckDB writes them out to make room, which takes ten times as long.
-        """
-        if self._lake or rows <= CHUNK_ROWS:
-            yield
-            return
-        (memory,) = self._connection.execute(_READ_MEMORY).fetchone() or ("384.0 MB",)
-        self._connection.execute(_SET_MEMORY, [_MEMORY_BESIDE_ARROW])
-        try:
-            yield
-        finally:
-            # It was cut off after one decimal: set as it is read, it would shrink every time.
-            number, unit = str(memory).split()
-            with contextlib.suppress(duckdb.Error):
-                self._connection.execute(_SET_MEMORY, [f"{float(number) + 0.05:.2f} {unit}"])
 
     def _changed(
         self, tables: EntityTables, since: Mapping[str, datetime], earliest: datetime

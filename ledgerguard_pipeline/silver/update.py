@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
+from ledgerguard_pipeline.bronze.backends.kept_instance import Memory
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
@@ -18,7 +19,7 @@ from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
 if TYPE_CHECKING:
     from ledgerguard_pipeline.silver.apply import Applied, Applier
 
-_READ_UNUSED = "SELECT current_setting('disabled_compression_methods')"
+_READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
 _SET_UNUSED = "SET disabled_compression_methods = ?"
 
 Due = Mapping[str, Collection[str]]
@@ -39,33 +40,36 @@ def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied
         return []
     reader = session.connection.cursor()
     try:
-        with _quick(session):
+        with _quick(session) as memory:
             try:
-                return _together(session, reader, wanted, due, clock)
+                return _together(session, reader, wanted, due, clock, memory)
             except duckdb.Error:
                 if session.lake or len(wanted) == 1:
                     raise
-                return _apart(session, reader, wanted, due, clock)
+                return _apart(session, reader, wanted, due, clock, memory)
     finally:
         reader.close()
 
 
 @contextlib.contextmanager
-def _quick(session: OpenStore) -> Iterator[None]:
-    """Look for no tables of symbols (FSST) in columns of text.
+def _quick(session: OpenStore) -> Iterator[Memory | None]:
+    """Look for no tables of symbols (FSST) in columns of text, and say how much memory a file may use.
 
-    That is a sixth of the work of building Silver, and saves a tenth of the file.
+    The former is a sixth of the work of building Silver, and saves a tenth of the file.
     """
     if session.lake:
-        yield
+        yield None
         return
     connection = session.connection
-    (unused,) = connection.execute(_READ_UNUSED).fetchone() or ("",)
+    unused, limit = connection.execute(_READ).fetchone() or ("", "384.0 MB")
+    memory = Memory(connection, str(limit))
     connection.execute(_SET_UNUSED, ["fsst"])
     try:
-        yield
+        yield memory
     finally:
+        # A transaction that failed lets nothing be set before it is rolled back.
         with contextlib.suppress(duckdb.Error):
+            memory.all_of_it()
             connection.execute(_SET_UNUSED, [unused])
 
 
@@ -75,12 +79,13 @@ def _apart(
     wanted: Sequence[EntityType],
     due: Due,
     clock: Clock,
+    memory: Memory | None,
 ) -> list[Applied]:
     done: list[Applied] = []
     failed: duckdb.Error | None = None
     for entity in wanted:
         try:
-            done += _together(session, reader, [entity], due, clock)
+            done += _together(session, reader, [entity], due, clock, memory)
         except duckdb.Error as error:
             failed = failed or error
     if failed is not None:
@@ -94,6 +99,7 @@ def _together(
     wanted: Sequence[EntityType],
     due: Due,
     clock: Clock,
+    memory: Memory | None,
 ) -> list[Applied]:
     from ledgerguard_pipeline.silver.apply import Applier  # loads Arrow
 
@@ -104,7 +110,7 @@ def _together(
             lay_out(session)
         realms = {realm for entity in wanted for realm in due[entity.name]}
         layout = Layout(session, wanted, realms)
-        applier = Applier(connection, reader, session.catalog, clock.now(), lake=session.lake)
+        applier = Applier(connection, reader, session.catalog, clock.now(), memory)
         for entity in wanted:
             _apply(applier, layout, entity, due[entity.name])
         applier.note()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledgerguard_pipeline.silver import apply
+from ledgerguard_pipeline.silver import apply, statements
 from ledgerguard_pipeline.silver.apply import Applier
 from ledgerguard_pipeline_tests.silver.books import Books, store_at
 
@@ -50,3 +50,24 @@ def test_memory_is_left_to_arrow_only_while_many_payloads_are_decoded(
     assert len(limits["note"]) == 1, "what a commit may use is always the same"
     assert (limits["_write"] != limits["note"]) is many
     assert len(limits["_write"]) == 1
+
+
+def test_an_update_that_failed_leaves_all_the_memory_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, set[str]]
+) -> None:
+    monkeypatch.setattr(apply, "CHUNK_ROWS", OBJECTS - 1)
+    books = Books(store_at(tmp_path / "books.duckdb"))
+
+    def edit(number: int) -> None:
+        given = {str(id): {"Id": str(id), "SyncToken": str(number)} for id in range(1, OBJECTS + 1)}
+        books.write("Customer", given)
+
+    edit(0)
+    insert = statements.insert
+    # The transaction fails while memory is left to Arrow: a table that is not there.
+    monkeypatch.setattr(statements, "insert", lambda catalog, _: insert(catalog, "nothing"))
+    edit(1)
+    monkeypatch.setattr(statements, "insert", insert)
+    edit(2)
+    assert len(limits["note"]) == 1
+    assert limits["note"] != limits["_write"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import requests
 
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -15,20 +14,13 @@ from ledgerguard_pipeline_tests.deploy.stack import (
     listens,
     wait,
 )
+from ledgerguard_pipeline_tests.soak.processes import resident_mb
 
 FIRST_PAGES, PAGES = 40, 120
 MOST_MB = 1.5
 """What a page leaves in cycles of objects is 50 kB, three times as much for all."""
 
 
-def own_mb(pid: int) -> float:
-    """Memory of a process that is in no file."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    (line,) = [each for each in lines if each.startswith("RssAnon:")]
-    return int(line.split()[1]) / 1024
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it in /proc")
 def test_pages_that_were_looked_at_leave_nothing_behind(
     tmp_path: Path, sandbox: SandboxServer
 ) -> None:
@@ -41,7 +33,9 @@ def test_pages_that_were_looked_at_leave_nothing_behind(
         def look(pages: int) -> float:
             for _ in range(pages):
                 assert browser.get(f"http://localhost:{port}/", timeout=30).status_code == 200
-            return own_mb(web.pid)
+            size = resident_mb(web.pid)
+            assert size is not None
+            return size
 
         before = look(FIRST_PAGES)
         assert look(PAGES) - before < MOST_MB

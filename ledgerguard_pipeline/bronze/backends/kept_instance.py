@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -39,6 +39,9 @@ _VERSION = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE databas
 _COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery")
 """Files that DuckDB keeps beside a database file."""
 _OTHERS = "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
+_SET_MEMORY = "SET memory_limit = ?"
+_BESIDE_ARROW = "192MB"
+"""For the pages DuckDB keeps while many payloads are decoded; more of them make it no quicker."""
 _inherited: list[duckdb.DuckDBPyConnection] = []
 """Instances of a parent process: their threads are not here, so they are never touched again."""
 
@@ -127,6 +130,36 @@ class KeptInstance:
             log.chmod(0o600)
         if size >= _LOG_BYTES or not _names_its_file(connection, catalog):
             connection.execute(statements.checkpoint(catalog))
+
+
+class Memory:
+    """The memory limit of a connection's instance; ``limit`` is what ``current_setting`` says of it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limit: str) -> None:
+        self._connection = connection
+        # It was cut off after one decimal: set as it is read, it would shrink every time.
+        number, unit = limit.split()
+        self._limit = f"{float(number) + 0.05:.2f} {unit}"
+
+    @contextlib.contextmanager
+    def beside_arrow(self) -> Iterator[None]:
+        """Leave Arrow some of it inside the block, and only there.
+
+        A commit takes a block of every column that gets a row, of Silver's 1,700 some 200 MB. With
+        less than that DuckDB writes them out to make room, which takes ten times as long. If the block
+        fails, ``all_of_it`` is to be called once its transaction is rolled back.
+        """
+        self._connection.execute(_SET_MEMORY, [_BESIDE_ARROW])
+        yield
+        self.all_of_it()
+
+    def all_of_it(self) -> None:
+        """Use as much as before.
+
+        Raises:
+            duckdb.Error: a transaction failed and was not rolled back.
+        """
+        self._connection.execute(_SET_MEMORY, [self._limit])
 
 
 def _names_its_file(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:

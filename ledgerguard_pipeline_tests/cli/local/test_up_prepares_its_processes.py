@@ -7,6 +7,7 @@ import pytest
 
 from ledgerguard_pipeline.cli.local import up
 from ledgerguard_pipeline.cli.local.child_processes import Children, StopRequested, StopSignal
+from ledgerguard_pipeline.config.process_tuning import LONG_LIVED
 from ledgerguard_pipeline.config.settings import load_settings
 
 PORTS = {"web": 8000, "dagster": 3000}
@@ -28,6 +29,7 @@ def test_the_home_is_its_owners_alone_from_the_start(
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert seen[0]["LEDGERGUARD_HOME"] == str(home)
     assert seen[0]["LEDGERGUARD_DAGSTER_URL"] == "http://localhost:3000"
+    assert LONG_LIVED.items() <= seen[0].items()
 
 
 def test_links_somebody_chose_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
