@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.values import RealmId
@@ -14,7 +15,7 @@ _TABLES = (
 )
 # Of a lake its catalog is asked: DuckDB's own listing reads the statistics of each table.
 _LAKE_TABLES = (
-    "FROM postgres_query('__ducklake_metadata_ledgerguard', "
+    f"FROM postgres_query('{statements.LAKE_CATALOG}', "
     "'SELECT s.schema_name, t.table_name FROM ducklake_table t JOIN ducklake_schema s USING "
     "(schema_id) JOIN ducklake_column c USING (table_id) WHERE c.column_name = ''realm_id'' AND "
     "c.parent_column IS NULL AND c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND "
