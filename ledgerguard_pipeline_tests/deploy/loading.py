@@ -63,10 +63,10 @@ def edit_and_await(stack: Embedded, installation: Installation, realm: str) -> N
     try:
         wait(settled, EVENT_SECONDS, "the event in Bronze")
     except AssertionError:
-        raise AssertionError(f"{reported}\n{_story(stack)}") from None
+        raise AssertionError(f"{reported}\n{story(stack)}") from None
 
 
-def _story(stack: Embedded) -> str:
+def story(stack: Embedded) -> str:
     """What the runs did last, for a failing test."""
     lines = []
     for record in stack.runs():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pytest
@@ -23,6 +23,7 @@ from ledgerguard_pipeline_tests.deploy.loading import (
     connect_all,
     edit_and_await,
     mid_run,
+    story,
 )
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, Stack, kill, wait
 from ledgerguard_pipeline_tests.ingestion.company_books import differing
@@ -75,6 +76,14 @@ def killed(stack: Stack, installation: Installation) -> dg.DagsterRun:
     return found
 
 
+def await_with_story(stack: Stack, ask: Callable[[], bool], what: str) -> None:
+    """Wait; what does not come is reported with what the runs did last."""
+    try:
+        wait(ask, 120, what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{story(stack)}\n{stack.log('daemon')}") from None
+
+
 def test_a_killed_workers_run_is_noticed_and_done_again(
     stack: Stack, killed: dg.DagsterRun
 ) -> None:
@@ -86,7 +95,7 @@ def test_a_killed_workers_run_is_noticed_and_done_again(
             for record in stack.runs(dg.DagsterRunStatus.SUCCESS)
         )
 
-    wait(repeated, 120, "the repeated run")
+    await_with_story(stack, repeated, "the repeated run")
 
 
 def test_every_company_ends_equal_to_its_books(
@@ -96,7 +105,7 @@ def test_every_company_ends_equal_to_its_books(
         done = stack.runs(dg.DagsterRunStatus.SUCCESS)
         return {record.dagster_run.tags[REALM_TAG] for record in done} >= set(stack.sandbox.realms)
 
-    wait(loaded, 120, "the first load of every company")
+    await_with_story(stack, loaded, "the first load of every company")
     for realm in stack.sandbox.realms:
         assert (
             differing(installation, stack.sandbox, entity_types(KEPT), parse_realm(realm)) == {}

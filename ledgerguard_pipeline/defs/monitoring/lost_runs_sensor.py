@@ -20,6 +20,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
+from ledgerguard_pipeline.defs.monitoring.overlooked_failures import report_overlooked_failures
 from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.defs.site import INSTALLATION_TAG, at_site, current_site
 
@@ -41,6 +42,8 @@ def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
     def lost_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with opened() as control:
             found = report_lost_runs(context.instance, control, _suspects(context.cursor))
+        if overlooked := report_overlooked_failures(context.instance):
+            context.log.warning("Reported as failed once more: %s.", ", ".join(overlooked))
         if found.reported:
             context.log.warning("Reported as killed: %s.", ", ".join(found.reported))
         reported = ", ".join(found.reported)
