@@ -28,12 +28,14 @@ from ledgerguard_pipeline_tests.deploy.loading import (
 from ledgerguard_pipeline_tests.deploy.stack import WORKERS, Stack, kill, wait
 from ledgerguard_pipeline_tests.ingestion.company_books import differing
 
-pytestmark = [pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(600)]
 
 COMPANIES = 3
 KEPT = ("Account", "Customer", "Invoice", "Vendor")
 NOTICED_SECONDS = 90.0
 """Within which a killed run has to be known as such, on a machine that has other things to do."""
+REPEATED_SECONDS = 300.0
+"""Dagster gives a repeated run two minutes to start before it begins it once more."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def killed(stack: Stack, installation: Installation) -> dg.DagsterRun:
 def await_with_story(stack: Stack, ask: Callable[[], bool], what: str) -> None:
     """Wait; what does not come is reported with what the runs did last."""
     try:
-        wait(ask, 120, what)
+        wait(ask, REPEATED_SECONDS, what)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{story(stack)}\n{stack.log('daemon')}") from None
 
