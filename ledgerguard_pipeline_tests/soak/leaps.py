@@ -19,6 +19,7 @@ from typing import Protocol
 from ledgerguard_pipeline.clock import SystemClock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline_tests.soak import startup
 from ledgerguard_pipeline_tests.soak.journal import Journal
 
 LIBRARIES = Path("/usr/lib")
@@ -31,15 +32,6 @@ PATIENCE_SECONDS = 30.0
 Dagster gives up a run that did not start within two minutes of the wall clock."""
 _BEGINS_AT_HOUR = 21
 """UTC: in eight hours from then the night's jobs come as well."""
-
-_SITE = '''\
-"""Sleeps without an absolute time, which the library would take for one of the wall clock."""
-
-import select
-import time
-
-time.sleep = lambda seconds: select.select([], [], [], seconds)
-'''
 
 
 def library() -> Path | None:
@@ -56,7 +48,7 @@ def variables(path: Path, build: Path) -> dict[str, str]:
     found = library()
     if found is None:
         raise LookupError("Simulated time needs libfaketime: apt-get install libfaketime.")
-    (build / "sitecustomize.py").write_text(_SITE, encoding="utf-8")
+    startup.add(build, startup.PLAIN_SLEEPS)
     return {
         "LD_PRELOAD": str(found),
         "FAKETIME_TIMESTAMP_FILE": str(path),

@@ -322,13 +322,16 @@ def resume(pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def resident_mb(pid: int) -> float | None:
-    """The memory a process holds, in MB; None where it is gone."""
+def private_mb(pid: int) -> float | None:
+    """The memory a process holds for itself, in MB; None where it is gone.
+
+    Pages of files, as libraries, come and go with what else the machine has to keep.
+    """
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+        _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
     except OSError:
         return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+    return (int(resident) - int(of_files)) * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
 
 def group(pid: int) -> int | None:

@@ -15,6 +15,7 @@ from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline_tests.deploy.stack import Embedded
+from ledgerguard_pipeline_tests.soak import startup
 from ledgerguard_pipeline_tests.soak.actions import Actions
 from ledgerguard_pipeline_tests.soak.books import SHORT_MINUTES, Role, serve_books, size_of
 from ledgerguard_pipeline_tests.soak.celery import CeleryServices, RestartableStack
@@ -33,7 +34,7 @@ from ledgerguard_pipeline_tests.soak.leaps import variables as leaping
 from ledgerguard_pipeline_tests.soak.memory import as_csv
 from ledgerguard_pipeline_tests.soak.outcome import Outcome
 from ledgerguard_pipeline_tests.soak.processes import Services, settings_of
-from ledgerguard_pipeline_tests.soak.schedule import ON_CELERY, ROUND, schedule
+from ledgerguard_pipeline_tests.soak.schedule import LONG_SECONDS, ON_CELERY, ROUND, schedule
 from ledgerguard_pipeline_tests.soak.watch import Watch
 
 _AT_ONCE = 96
@@ -79,6 +80,8 @@ def soak(
         leaps = closing.enter_context(Leaps(folder / "leapt", sandbox, minutes * 60, seconds))
         journal = Journal(loud=loud, now=sandbox.world.now)
         made = build(folder / "build", without, in_a_hurry=in_a_hurry)
+        if seconds >= LONG_SECONDS:
+            startup.add(made, startup.READ_OFTEN)
         variables = settings_of(folder, made, LEDGERGUARD_ENTITIES=",".join(size.kept))
         if in_minutes is not None:
             variables |= leaping(leaps.path, made)

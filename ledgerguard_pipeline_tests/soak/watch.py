@@ -19,7 +19,7 @@ from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.soak.journal import Journal
-from ledgerguard_pipeline_tests.soak.processes import Services, resident_mb
+from ledgerguard_pipeline_tests.soak.processes import Services, private_mb
 
 LOOK_SECONDS = 2.0
 SAMPLE_SECONDS = 5.0
@@ -183,9 +183,9 @@ class Watch:
     def _sample(self) -> None:
         memory = {}
         for name, pid in self._services.named().items():
-            resident = resident_mb(pid)
-            if resident is not None:
-                memory[name, pid] = resident
+            private = private_mb(pid)
+            if private is not None:
+                memory[name, pid] = private
         sizes = {
             path: _size(path)
             for path in self._services.folder.rglob("*")

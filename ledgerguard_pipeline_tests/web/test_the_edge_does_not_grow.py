@@ -14,7 +14,7 @@ from ledgerguard_pipeline_tests.deploy.stack import (
     listens,
     wait,
 )
-from ledgerguard_pipeline_tests.soak.processes import resident_mb
+from ledgerguard_pipeline_tests.soak.processes import private_mb
 
 FIRST_PAGES, PAGES = 40, 120
 MOST_MB = 1.5
@@ -33,7 +33,7 @@ def test_pages_that_were_looked_at_leave_nothing_behind(
         def look(pages: int) -> float:
             for _ in range(pages):
                 assert browser.get(f"http://localhost:{port}/", timeout=30).status_code == 200
-            size = resident_mb(web.pid)
+            size = private_mb(web.pid)
             assert size is not None
             return size
 
