@@ -30,7 +30,7 @@ from ledgerguard_pipeline_tests.soak.late_news import bury_alive, show_late
 from ledgerguard_pipeline_tests.soak.one_at_a_time import OneAtATime
 from ledgerguard_pipeline_tests.soak.processes import Services
 from ledgerguard_pipeline_tests.soak.schedule import ROUND_SECONDS, Step
-from ledgerguard_pipeline_tests.soak.stall import Sleeper, put_to_sleep, wake
+from ledgerguard_pipeline_tests.soak.stall import Stalls
 
 _FAULTS = (
     "throttle_json", "throttle_xml", "throttle_html", "throttle_empty",
@@ -64,8 +64,6 @@ _COMMANDS = 6
 """Of people, at a time: each takes 300 MB."""
 _SYNCS = 6
 _SYNC_PAUSE_SECONDS = 5.0
-_STALLS = 3
-"""Tries: somebody else may refresh first, or the disk be full just then."""
 
 
 class Actions:
@@ -103,7 +101,7 @@ class Actions:
         """Whether refresh tokens change with every answer, so that no answer may get lost."""
         self._full_seconds = full_seconds
         self._quiet: set[str] = set()
-        self._sleeper: Sleeper | None = None
+        self._stalls = Stalls(self, self._quiet)
         self._crashing = threading.Lock()
         self._showing = OneAtATime(self.ending)
         self._commands = threading.BoundedSemaphore(_COMMANDS)
@@ -367,23 +365,12 @@ class Actions:
 
     def begin_stall(self) -> None:
         """Put a sync of the throttled company to sleep before anything else happens to it."""
-        self._quiet.add(REALMS[Role.THROTTLED])
-        self._sleeper = put_to_sleep(self, REALMS[Role.THROTTLED])
+        self._stalls.begin(REALMS[Role.THROTTLED])
 
     def _stall(self, step: Step, _: Random) -> None:
         realm = REALMS[step.role]
-        self._quiet.add(realm)
-        try:
-            sleeper, self._sleeper = self._sleeper, None
-            for _attempt in range(_STALLS):
-                if sleeper is not None or self.ending.is_set():
-                    break
-                sleeper = put_to_sleep(self, realm)
-            if sleeper is not None:
-                self.lost_answers += 1
-                wake(self, sleeper)
-        finally:
-            self._quiet.discard(realm)
+        if self._stalls.carry_out(realm):
+            self.lost_answers += 1
 
     def _until(self, ask: Callable[[], object], seconds: float) -> bool:
         deadline = time.monotonic() + seconds

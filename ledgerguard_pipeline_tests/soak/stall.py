@@ -16,11 +16,14 @@ from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Environment, parse_realm
 from ledgerguard_pipeline_tests.soak.books import CALM_TYPES
+from ledgerguard_pipeline_tests.soak.one_at_a_time import OneAtATime
 from ledgerguard_pipeline_tests.soak.processes import halt, resume
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline_tests.soak.actions import Actions
 
+_ATTEMPTS = 3
+"""Somebody else may refresh first, or the disk be full just then."""
 _SLOW_SECONDS = 2.0
 """How long the token endpoint's answer takes to arrive: time to make the store wait."""
 _ASKED_SECONDS = 60.0
@@ -34,6 +37,42 @@ class Sleeper:
     process: subprocess.Popen[bytes]
     realm: str
     since: float
+
+
+class Stalls:
+    """The sleepers of a soak, one at a time: of two, one would hold the only tokens that are valid.
+
+    What they touch is in ``quiet`` meanwhile: companies that other actions leave alone.
+    """
+
+    def __init__(self, actions: Actions, quiet: set[str]) -> None:
+        self._actions = actions
+        self._quiet = quiet
+        self._one = OneAtATime(actions.ending)
+        self._sleeper: Sleeper | None = None
+
+    def begin(self, realm: str) -> None:
+        """The first one, who sleeps until he is carried out."""
+        self._quiet.add(realm)
+        self._sleeper = put_to_sleep(self._actions, realm)
+
+    def carry_out(self, realm: str) -> bool:
+        """Put one to sleep, if none sleeps, and wake him; whether there was one."""
+        with self._one.entered() as mine:
+            if not mine:
+                return False
+            self._quiet.add(realm)
+            try:
+                sleeper, self._sleeper = self._sleeper, None
+                for _attempt in range(_ATTEMPTS):
+                    if sleeper is not None or self._actions.ending.is_set():
+                        break
+                    sleeper = put_to_sleep(self._actions, realm)
+                if sleeper is not None:
+                    wake(self._actions, sleeper)
+                return sleeper is not None
+            finally:
+                self._quiet.discard(realm)
 
 
 def put_to_sleep(actions: Actions, realm: str) -> Sleeper | None:
