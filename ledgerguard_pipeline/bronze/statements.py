@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.bronze import attachment_table, report_table
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
-LAKE_CATALOG = "__ducklake_metadata_ledgerguard"  # as DuckLake calls it where one is attached
 SCHEMA = "bronze"
 SCHEMA_VERSION = 2
 """2 (release 0.2.0): rows are kept in one form; ``_restatements``, ``_set_aside``, ``_healing``."""
@@ -386,15 +385,3 @@ LAST_LOADS = (
     "FROM _loads WHERE realm_id = $realm GROUP BY entity) USING (entity, load_id) "
     "WHERE realm_id = $realm GROUP BY load_id, entity ORDER BY entity"
 )
-
-
-def read_lake_tables(schema: str) -> str:
-    """The tables of a schema, asked of the lake's catalog.
-
-    DuckDB's own listing asks for the statistics of each table: half a second where there are 150.
-    """
-    return (
-        f"SELECT table_name FROM postgres_query('{LAKE_CATALOG}', "
-        "'SELECT t.table_name FROM ducklake_table t JOIN ducklake_schema s USING (schema_id) "
-        f"WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ''{schema}''')"
-    )

@@ -9,7 +9,7 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
-from ledgerguard_pipeline.bronze.statements import read_lake_tables
+from ledgerguard_pipeline.bronze.lake_catalog import read_tables
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver import statements
 from ledgerguard_pipeline.silver.layout import SCHEMA, EntityTables, tables_of
@@ -108,11 +108,11 @@ def present_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[s
     """The tables of Silver; in a lake those that are committed."""
     row = connection.execute(statements.IS_LAKE, [catalog]).fetchone()
     rows = (
-        connection.execute(read_lake_tables(SCHEMA)).fetchall()
+        connection.execute(read_tables(SCHEMA)).fetchall()
         if row is not None and row[0]
         else connection.execute(statements.READ_TABLES, [catalog]).fetchall()
     )
-    return {str(name) for (name,) in rows}
+    return {str(row[0]) for row in rows}
 
 
 def lay_out(session: OpenStore) -> None:

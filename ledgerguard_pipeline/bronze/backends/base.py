@@ -25,7 +25,10 @@ class OpenStore:
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
     deletion conflicts with every insertion into the same table. ``committing`` is held around
     COMMIT and raises where another writer may have taken over. ``known`` remembers what was found
-    out about this opening, until something is written. ``afterwards`` is closed when the store is.
+    out about this opening, until something is written. ``rowless`` are tables known to be empty,
+    which a lake would look up column by column, and ``fields``, by entity, paths and kinds of values
+    that are certainly noted; None where reading them costs nothing. ``afterwards`` is closed when
+    the store is.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -33,6 +36,8 @@ class OpenStore:
     lake: bool = False
     committing: Callable[[], AbstractContextManager[None]] = nullcontext
     known: dict[str, set[str]] = field(default_factory=dict, compare=False)
+    rowless: set[str] = field(default_factory=set, compare=False)
+    fields: dict[str, set[tuple[str, str]]] | None = field(default=None, compare=False)
     afterwards: ExitStack = field(default_factory=ExitStack, compare=False)
 
 

@@ -24,13 +24,14 @@ import psycopg
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
-from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import instances
 from ledgerguard_pipeline.bronze.backends.writer_locks import (
     WriterLockTaken,
     connect,
     conninfo,
     writer_lock,
 )
+from ledgerguard_pipeline.bronze.lake_catalog import CATALOG, read_tables
 from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.errors import (
@@ -65,6 +66,8 @@ class DuckLake:
         self._wait = wait_seconds
         self._there = False
         self._laid_out = False
+        self._fields: dict[str, set[tuple[str, str]]] = {}
+        """Noted in the lake, for as long as it is attached: none is ever taken back."""
 
     @property
     def file(self) -> None:
@@ -91,7 +94,7 @@ class DuckLake:
         except duckdb.Error as error:
             cause = self._cause(error)
             if cause is _Cause.LOST:
-                instances.drop(self.address)
+                self._detach()
                 raise self._unavailable(error, "reading") from error
             if cause is _Cause.REFUSED:
                 raise self._refused(error) from error
@@ -120,7 +123,13 @@ class DuckLake:
                 connection = instances.cursor(self.address, read_only=False)
                 try:
                     return work(
-                        OpenStore(connection, CATALOG, lake=True, committing=mine.committing)
+                        OpenStore(
+                            connection,
+                            CATALOG,
+                            lake=True,
+                            committing=mine.committing,
+                            fields=self._fields,
+                        )
                     )
                 finally:
                     with contextlib.suppress(duckdb.Error):
@@ -142,11 +151,11 @@ class DuckLake:
         return nullcontext()
 
     def tables(self, session: OpenStore) -> set[str]:
-        """The tables of schema ``bronze``."""
-        found = session.connection.execute(
-            statements.read_lake_tables(statements.SCHEMA)
-        ).fetchall()
-        return {str(row[0]) for row in found}
+        """The tables of schema ``bronze``; those without rows are noted."""
+        found = session.connection.execute(read_tables(statements.SCHEMA)).fetchall()
+        session.rowless.clear()
+        session.rowless.update(str(name) for name, rows in found if not rows)
+        return {str(name) for name, _ in found}
 
     def _names(self, realms: Sequence[str]) -> list[str]:
         # Until the lake is known to be laid out, everybody waits for whoever does it.
@@ -174,6 +183,11 @@ class DuckLake:
             raise
         return connection
 
+    def _detach(self) -> None:
+        """What comes back may be an older copy."""
+        instances.drop(self.address)
+        self._fields.clear()
+
     def _patiently(self, attempt: Callable[[float], Written], doing: str) -> Written:
         waits = _RETRYING.within(self._wait, self._clock)
         while True:
@@ -188,7 +202,7 @@ class DuckLake:
                 if cause is None:
                     raise self._failed(error, doing) from error
                 if cause is _Cause.LOST:
-                    instances.drop(self.address)
+                    self._detach()
                 if waits.over:
                     if cause is _Cause.CONFLICT:
                         raise self._busy() from error

@@ -18,9 +18,9 @@ import duckdb
 from psycopg.conninfo import make_conninfo
 
 from ledgerguard_pipeline.bronze.backends.extensions import load_extension
+from ledgerguard_pipeline.bronze.lake_catalog import CATALOG
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 
-CATALOG = "ledgerguard"
 INLINED_ROWS = 50
 """Insertions up to this size go into the catalog instead of a file of their own. Measured: 50
 rows cost what a small Parquet file costs, 200 rows three times as much."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze import lake_catalog
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.values import RealmId
@@ -13,21 +13,17 @@ _TABLES = (
     "WHERE c.table_catalog = ? AND c.column_name = 'realm_id' AND t.table_type = 'BASE TABLE' "
     "ORDER BY ALL"
 )
-# Of a lake its catalog is asked: DuckDB's own listing reads the statistics of each table.
-_LAKE_TABLES = (
-    f"FROM postgres_query('{statements.LAKE_CATALOG}', "
-    "'SELECT s.schema_name, t.table_name FROM ducklake_table t JOIN ducklake_schema s USING "
-    "(schema_id) JOIN ducklake_column c USING (table_id) WHERE c.column_name = ''realm_id'' AND "
-    "c.parent_column IS NULL AND c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND "
-    "s.end_snapshot IS NULL ORDER BY 1, 2')"
-)
+_NAMELESS = "UPDATE {} SET realm_id = ''"
 
 
 def delete_company(session: OpenStore, realm: RealmId) -> None:
-    """One transaction: all rows of the company are gone, or none."""
+    """One transaction: all rows of the company are gone, or none.
+
+    Fields that it was the first to show stay known, without its id.
+    """
     connection = session.connection
     listed = (
-        connection.execute(_LAKE_TABLES)
+        connection.execute(lake_catalog.read_company_tables())
         if session.lake
         else connection.execute(_TABLES, [session.catalog])
     )
@@ -36,9 +32,9 @@ def delete_company(session: OpenStore, realm: RealmId) -> None:
     try:
         for schema, table in tables:
             name = ".".join(map(quoted, (session.catalog, schema, table)))
-            connection.execute(
-                f"DELETE FROM {name} WHERE realm_id = ?", [realm]
-            )  # names of the catalog
+            # Names of fields are Intuit's. Without them those of other companies would be new.
+            what = _NAMELESS if table == "_fields" else "DELETE FROM {}"
+            connection.execute(f"{what.format(name)} WHERE realm_id = ?", [realm])
         with session.committing():
             connection.execute("COMMIT")
     except BaseException:

@@ -3,20 +3,21 @@
 Rows, loads, watermarks, walk steps, quarantine and field sights of one call stand or fall
 together. After an error DuckDB would let ``COMMIT`` succeed and write nothing; so every error
 leads to ``ROLLBACK`` and is raised again, and after every commit the ``_loads`` rows are read
-back before anybody learns that the data is safe.
+back, or a lake's snapshot that names the commit, before anybody learns that the data is safe.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import uuid4
 
 import duckdb
 
-from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze import lake_catalog, statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.write.arrow_rows import Chosen, arrow_slices, key_table
@@ -24,7 +25,7 @@ from ledgerguard_pipeline.bronze.write.deduplicate import decide
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.bronze.write.load_part import LOAD_COLUMNS, LoadPart
 from ledgerguard_pipeline.bronze.write.quarantine import Quarantine
-from ledgerguard_pipeline.bronze.write.schema_drift import describe, new_fields
+from ledgerguard_pipeline.bronze.write.schema_drift import Field, describe, new_fields
 from ledgerguard_pipeline.bronze.write.version_order import Version, microseconds, stored_version
 from ledgerguard_pipeline.bronze.write.versions import newest_payloads, note_restatements
 from ledgerguard_pipeline.bronze.write.walk_steps import WalkSteps
@@ -32,6 +33,7 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.members import always_there
 
+_AUTHOR = "ledgerguard"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 # DuckDB looks for a table of symbols (FSST) in every column of text that a checkpoint writes, and
@@ -59,6 +61,10 @@ class Committer:
         self._connection = session.connection
         self._present = present
         self._now = now
+        self._name = uuid4().hex
+        self._realms: set[str] = set()
+        self._fields: dict[str, set[Field]] = {}
+        """Fields by entity, of those that were read, with what this commit adds."""
         self._watermarks: dict[str, dict[str, datetime]] = {}
         self._records: list[tuple[object, ...]] = []
         self._expected: set[tuple[str, str, str, int]] = set()
@@ -87,6 +93,8 @@ class Committer:
             moved = self._save_watermarks(loads, first)
             insert_rows(connection, "_loads", LOAD_COLUMNS, self._records)
             self.outcomes = outcomes = self._with_quarantine(outcomes)
+            if self._session.lake:
+                connection.execute(lake_catalog.name_commit(_AUTHOR, _summary(loads), self._name))
             crashpoint("before_bronze_commit")
             with self._session.committing():
                 connection.execute("COMMIT")
@@ -95,6 +103,8 @@ class Committer:
                 connection.execute("ROLLBACK")
             raise
         self._verify(loads, first, moved)
+        if self._session.fields is not None:
+            self._session.fields.update(self._fields)
         crashpoint("after_bronze_commit")
         return outcomes
 
@@ -120,7 +130,7 @@ class Committer:
         """
         outcomes = [_nothing(load) for load in loads]
         left = [position for position, load in enumerate(loads) if not load.quiet]
-        self._read_watermarks({str(loads[position].realm_id) for position in left})
+        self._realms = {str(loads[position].realm_id) for position in left}
         while left:
             now: dict[tuple[str, str], int] = {}
             later: list[int] = []
@@ -146,17 +156,12 @@ class Committer:
             by_type.setdefault(part.load.entity.name, []).append(part)
         walking = [part.load for part in parts if part.load.walk is not None]
         walks = WalkSteps(self._session, walking) if walking else None
-        quarantine = Quarantine(self._connection, [part.load for part in parts])
+        quarantine = Quarantine(self._session, [part.load for part in parts])
         for mine in by_type.values():
             self._append(mine)
             for part in mine:
                 self._note(part, walks, quarantine)
-        sights: list[tuple[object, ...]] = []
-        written = {entity: mine for entity, mine in by_type.items() if any(map(_has_rows, mine))}
-        known = self._known_fields(list(written)) if written else {}
-        for entity, mine in written.items():
-            for part in mine:
-                sights += self._note_fields(part, known.setdefault(entity, set()))
+        sights = self._first_sights(by_type)
         if walks is not None:
             walks.save()
         for part in parts:  # counted before this round wrote
@@ -168,7 +173,7 @@ class Committer:
         """Put on top of what is stored what is newer, of loads of one entity type."""
         table = parts[0].load.entity.table
         is_new = self._ensure_table(parts[0].load)
-        stored = {} if is_new else self._stored(table, parts)
+        stored = {} if is_new or table in self._session.rowless else self._stored(table, parts)
         for part in parts:
             entity = part.load.entity
             part.stored = stored.get(str(part.load.realm_id), {})
@@ -185,6 +190,7 @@ class Committer:
             self._connection.register("incoming", rows)
             self._connection.execute(statements.append(table))
             self._connection.unregister("incoming")
+            self._session.rowless.discard(table)
 
     def _note(self, part: LoadPart, walks: WalkSteps | None, quarantine: Quarantine) -> None:
         load, batch, loaded_at = part.load, part.batch, part.loaded_at
@@ -246,21 +252,41 @@ class Committer:
             found.setdefault(str(realm), {})[str(id)] = stored_version(self._now, *header)
         return found
 
-    def _known_fields(self, entities: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
-        known: dict[str, set[tuple[str, str]]] = {}
+    def _first_sights(self, by_type: Mapping[str, Sequence[LoadPart]]) -> list[tuple[object, ...]]:
+        """Rows for fields that were never seen; what is stored is read where one may be new."""
+        sights: list[tuple[object, ...]] = []
+        fields = self._session.fields
+        entities = [
+            entity
+            for entity, mine in by_type.items()
+            if any(
+                payloads
+                and (fields is None or new_fields(payloads, fields.get(entity, frozenset())))
+                for payloads in map(_payloads, mine)
+            )
+        ]
+        known = self._known_fields(entities) if entities else {}
+        for entity in entities:
+            for part in by_type[entity]:
+                sights += self._note_fields(part, known.setdefault(entity, set()))
+        self._fields |= known
+        return sights
+
+    def _known_fields(self, entities: Sequence[str]) -> dict[str, set[Field]]:
+        known: dict[str, set[Field]] = {}
         rows = self._connection.execute(statements.READ_FIELDS, [entities]).fetchall()
         for entity, path, kind in rows:
             known.setdefault(str(entity), set()).add((str(path), str(kind)))
         return known
 
-    def _note_fields(self, part: LoadPart, known: set[tuple[str, str]]) -> list[tuple[object, ...]]:
+    def _note_fields(self, part: LoadPart, known: set[Field]) -> list[tuple[object, ...]]:
         """Rows for fields that are new; they are ``known`` to the next load."""
         load = part.load
-        payloads = [record.payload for record, _ in part.chosen if record.payload is not None]
-        if not payloads:
-            return []
         realm, entity = str(load.realm_id), load.entity.name
-        fields = new_fields(payloads, known)
+        fields = new_fields(_payloads(part), known)
+        if not fields:
+            return []
+        self._read_watermarks(self._realms)
         # Until a first load is complete (its watermark is set) everything is new: no drift.
         baseline = entity not in self._watermarks[realm]
         if not baseline:
@@ -274,11 +300,12 @@ class Committer:
     def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> int:
         """Move the watermarks of all loads at once, however many companies; how many moved."""
         moving = [load for load in loads if load.watermark is not None]
-        self._read_watermarks({str(load.realm_id) for load in moving})
+        if not self._session.lake:  # there the highest of several rows counts
+            self._read_watermarks({str(load.realm_id) for load in moving})
         moved: dict[tuple[str, str], tuple[datetime, str]] = {}
         for load in moving:
             realm, entity = str(load.realm_id), load.entity.name
-            stored = self._watermarks[realm]
+            stored = self._watermarks.setdefault(realm, {})
             if load.watermark is not None and (
                 entity not in stored or load.watermark > stored[entity]
             ):
@@ -300,6 +327,11 @@ class Committer:
                 self._watermarks[str(realm)][str(entity)] = watermark
 
     def _verify(self, loads: Sequence[Load], first: datetime, moved: int) -> None:
+        if (
+            self._session.lake
+            and self._connection.execute(lake_catalog.find_commit(self._name)).fetchone()
+        ):
+            return  # The snapshot and all that the transaction wrote are one transaction there.
         complete = self._found(self._connection)
         if len(self._records) < len(loads):
             # Quiet loads leave no record; their watermarks prove that the commit is there.
@@ -312,8 +344,14 @@ class Committer:
             )
 
 
-def _has_rows(part: LoadPart) -> bool:
-    return any(record.payload is not None for record, _ in part.chosen)
+def _payloads(part: LoadPart) -> list[bytes]:
+    return [record.payload for record, _ in part.chosen if record.payload is not None]
+
+
+def _summary(loads: Sequence[Load]) -> str:
+    """Without the companies: a lake keeps it when they are forgotten."""
+    names = sorted({load.entity.name for load in loads})
+    return f"loads of {', '.join(names)}"
 
 
 def _nothing(load: Load) -> LoadOutcome:

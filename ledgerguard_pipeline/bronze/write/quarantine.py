@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import duckdb
-
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.write.deduplicate import Batch
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.members import without_signed_links
 
+_TABLE = "_quarantine"
 _COLUMNS = (
     "realm_id",
     "entity",
@@ -54,13 +54,16 @@ _RESOLVE_UNSEEN = (
 class Quarantine:
     """What loads that are committed together add and resolve, each of another company or type."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, loads: Sequence[Load]) -> None:
-        self._connection = connection
+    def __init__(self, session: OpenStore, loads: Sequence[Load]) -> None:
+        self._session = session
+        self._connection = session.connection
         self._fresh: list[tuple[object, ...]] = []
         self._open: dict[tuple[str, str], set[tuple[str | None, str, str | None]]] = {}
         realms = sorted({str(load.realm_id) for load in loads})
         self._waiting: dict[str, dict[str, int]] = {realm: {} for realm in realms}
-        rows = connection.execute(_READ_QUARANTINE_OF, [realms]).fetchall()
+        if _TABLE in session.rowless:
+            return
+        rows = self._connection.execute(_READ_QUARANTINE_OF, [realms]).fetchall()
         for realm, entity, identity, reason, digest in rows:
             self._count(str(realm), str(entity))
             self._open.setdefault((str(realm), str(entity)), set()).add(
@@ -118,7 +121,9 @@ class Quarantine:
 
     def save(self) -> Mapping[str, dict[str, int]]:
         """Write the rejects that were noted; how many wait by company and entity, where that is known."""
-        insert_rows(self._connection, "_quarantine", _COLUMNS, self._fresh)
+        insert_rows(self._connection, _TABLE, _COLUMNS, self._fresh)
+        if self._fresh:
+            self._session.rowless.discard(_TABLE)
         for realm, entity, *_ in self._fresh:
             self._count(str(realm), str(entity))
         return self._waiting

@@ -28,11 +28,8 @@ from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.bronze.backends import lake_writing_process
 from ledgerguard_pipeline_tests.bronze.records import OTHER_REALM, REALM, after, load, record
 from ledgerguard_pipeline_tests.bronze.write import crashing_writer
-from ledgerguard_pipeline_tests.lakes import (
-    StoppableServer,
-    end_connections,
-    lake_address,
-)
+from ledgerguard_pipeline_tests.lakes import end_connections, lake_address
+from ledgerguard_pipeline_tests.postgres import PostgresProcess
 
 ROOT = Path(lake_writing_process.__file__).parents[4]
 PROCESSES, COMMITS = 3, 4
@@ -168,12 +165,11 @@ def test_a_killed_writer_leaves_nothing_but_files_that_the_upkeep_deletes(
 
 
 def test_a_database_that_goes_down_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    server = StoppableServer()
-    try:
+    with PostgresProcess() as server:
         address = lake_address(f"ducklake:{server.url};data={tmp_path / 'lake'}")
         lake = BronzeStore(address, Environment.SANDBOX, lock_wait_seconds=1.0)
         lake.commit([load(record("1"), watermark=after(1))])
-        server.stop()
+        server.stop(signal.SIGKILL)
         for use in (
             lambda: lake.commit([load(record("2"), watermark=after(2))]),
             lambda: lake.watermarks(REALM),
@@ -186,8 +182,6 @@ def test_a_database_that_goes_down_is_waited_for_and_then_named(tmp_path: Path) 
         assert patient.watermarks(REALM) == {"Invoice": after(1)}
         patient.commit([load(record("2"), watermark=after(2))])
         assert lake.counts(REALM) == {"Invoice": 2}
-    finally:
-        server.remove()
 
 
 def test_another_environment_and_wrong_settings_are_reported_at_once(

@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 import duckdb
 
 from ledgerguard_pipeline.bronze import BronzeStore
-from ledgerguard_pipeline.bronze.backends.ducklake_connections import CATALOG, instances
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import instances
+from ledgerguard_pipeline.bronze.lake_catalog import CATALOG
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline_tests.bronze.records import OTHER_REALM, REALM, load, record
 

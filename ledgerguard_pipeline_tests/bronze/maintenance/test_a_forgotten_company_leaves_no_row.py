@@ -64,5 +64,14 @@ def test_a_forgotten_company_leaves_no_row_in_any_table(store: BronzeStore) -> N
 
     before, after_it = seen[-2:]
     assert {"invoice", "_loads", "_quarantine", "_watermarks", "_walks"} <= before[str(REALM)]
-    assert after_it == {str(OTHER): before[str(OTHER)]}
+    assert after_it == {str(OTHER): before[str(OTHER)], "": {"_fields"}}
     assert not [each for each in asked if "information_schema" in each], "statistics of all tables"
+
+
+def test_fields_that_it_was_the_first_to_show_are_not_new_to_others(store: BronzeStore) -> None:
+    for realm in (REALM, OTHER):
+        store.commit([load(record("1", '{"Id":"1","Memo":"x"}'), realm=realm, watermark=after(1))])
+    store.beside(lambda session, _: delete_company(session, RealmId(REALM)))
+    odd = record("2", '{"Id":"2","Memo":"y","Extra":1}', updated=5)
+    [outcome] = BronzeStore(store.address, store.environment).commit([load(odd, realm=OTHER)])
+    assert outcome.new_fields == ("Extra",)
