@@ -300,7 +300,8 @@ class Committer:
     def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> int:
         """Move the watermarks of all loads at once, however many companies; how many moved."""
         moving = [load for load in loads if load.watermark is not None]
-        if not self._session.lake:  # there the highest of several rows counts
+        # Of several rows in a lake the highest counts; those of idle companies mostly stay.
+        if not self._session.lake or any(load.quiet for load in moving):
             self._read_watermarks({str(load.realm_id) for load in moving})
         moved: dict[tuple[str, str], tuple[datetime, str]] = {}
         for load in moving:

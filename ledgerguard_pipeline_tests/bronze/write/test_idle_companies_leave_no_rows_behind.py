@@ -28,7 +28,7 @@ def _records(store: BronzeStore) -> int:
 
 
 def test_many_companies_move_their_watermarks_in_one_commit_without_a_record(
-    store: BronzeStore,
+    store: BronzeStore, backend: str
 ) -> None:
     realms = [str(9_341_453_474_484_455 + index) for index in range(30)]
     store.commit([load(record("1"), realm=realm, watermark=NOON) for realm in realms])
@@ -47,7 +47,9 @@ def test_many_companies_move_their_watermarks_in_one_commit_without_a_record(
     assert store.watermarks_of(realms) == dict.fromkeys(realms, everything)
     assert _records(store) == sync_states
     rows = store.sql("SELECT count(*), count(DISTINCT (realm_id, entity)) FROM _watermarks").rows
-    assert rows == [(30 * len(ENTITIES), 30 * len(ENTITIES))]
+    # A lake keeps what was replaced until it is maintained.
+    replaced = len(realms) if backend == "lake" else 0
+    assert rows == [(30 * len(ENTITIES) + replaced, 30 * len(ENTITIES))]
 
 
 def test_an_older_watermark_moves_nothing(store: BronzeStore) -> None:
