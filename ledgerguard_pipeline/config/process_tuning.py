@@ -7,11 +7,19 @@ import gc
 
 _M_ARENA_MAX = -8
 _ARENAS = 2
-LONG_LIVED = {"MALLOC_ARENA_MAX": str(_ARENAS)}
-"""Variables of processes that live for months, as web edge, code server and daemon: the same for
-glibc from their start. Dagster's daemon begins a pool of threads for every round of ticks, and with
-arenas for each it grew for a quarter of an hour before it stopped."""
+LONG_LIVED = {
+    "MALLOC_ARENA_MAX": str(_ARENAS),
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""Variables of processes that live for months, as web edge, code server and daemon.
 
+Dagster's daemon begins a pool of threads for every round of ticks and reads all definitions each
+minute, some megabytes of text and 20 MB of objects. glibc gives each thread an arena of its own, and
+raises the size from which a buffer is returned to the system as soon as a large one is freed; so what
+came and went was scattered over ever more memory. With few arenas and that size kept small it stops to
+grow after some minutes (``python -m ledgerguard_pipeline_tests.soak --minutes 30``). Sources: mallopt(3).
+"""
 
 _USUAL_CYCLES = (700, 10, 10)
 """CPython's own."""
