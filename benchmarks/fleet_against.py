@@ -5,17 +5,13 @@ Both have a home and a sandbox process of their own, with the same books; the sa
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.commits import checked_out
 from benchmarks.environments import ROOT
 from benchmarks.fleet import Fleet, Pass
 from benchmarks.goals import Finding
-from benchmarks.process import BenchFailed
 
 
 def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> Iterator[Finding]:
@@ -24,7 +20,7 @@ def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> I
     Raises:
         BenchFailed: there is no such commit, or a run failed.
     """
-    with _checked_out(commit, folder) as (code, name):
+    with checked_out(commit, folder) as (code, name):
         before = _passes(folder / "before", realms, shards, code)
     now = _passes(folder / "now", realms, shards, ROOT)
     finding = Finding(
@@ -55,22 +51,3 @@ def _cpu(done: Pass) -> float:
 
 def _sides(new: float, old: float, unit: str) -> str:
     return f"{new:,.1f} {unit} against {old:,.1f} {unit}, {old / new:.1f} times less"
-
-
-@contextmanager
-def _checked_out(commit: str, folder: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a commit, and its short name."""
-    code = folder / "code"
-    code.mkdir()
-    name = _git("rev-parse", "--short", f"{commit}^{{commit}}").decode().strip()
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", name))) as files:
-        files.extractall(code, filter="data")
-    yield code, name
-
-
-def _git(*words: str) -> bytes:
-    command = ["git", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise BenchFailed(f"git {words[0]}: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout

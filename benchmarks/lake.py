@@ -2,7 +2,9 @@
 
 Prints a Markdown table. Eight processes commit at once, first each for a company of its own,
 then all of them the same rows of one company; then one process commits large and small loads.
-The catalog is the PostgreSQL of the test environment, the data a folder of this machine.
+The catalog is the PostgreSQL of the test environment, the data a folder of this machine. With
+``--against COMMIT`` the writers of that build come first, on a lake of their own. The clock runs
+from when all writers have started.
 """
 
 from __future__ import annotations
@@ -16,11 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
+from benchmarks import lake_writer
+from benchmarks.commits import checked_out
+from benchmarks.environments import ROOT
 from benchmarks.event_queue import postgres_server
-from benchmarks.lake_writer import ENTITIES, URL_VARIABLE, a_load, rows
+from benchmarks.lake_writer import ENTITIES, READY, URL_VARIABLE, a_load, rows
+from benchmarks.process import BenchFailed
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.config.bronze_url import parse_bronze_url
 from ledgerguard_pipeline.values import Environment
@@ -50,19 +58,30 @@ class Reported:
         )
 
 
-def run_writers(url: str, realms: Sequence[str], commits: int, rows_each: int) -> Reported:
-    """One process for each realm named, all at once; a realm may be named more than once."""
-    began = time.perf_counter()
+def run_writers(
+    url: str, realms: Sequence[str], commits: int, rows_each: int, code: Path = ROOT
+) -> Reported:
+    """One process of the build in ``code`` for each realm named, which may be named twice."""
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.lake_writer", realm]
+            # -P: the folder of the program is no place to import from.
+            [sys.executable, "-P", lake_writer.__file__, realm]
             + [str(number) for number in (commits, rows_each, _PAYLOAD_BYTES)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, URL_VARIABLE: url},
+            env={**os.environ, URL_VARIABLE: url, "PYTHONPATH": str(code)},
         )
         for realm in realms
     ]
+    for each in running:
+        if cast(IO[str], each.stdout).readline() != READY:
+            raise BenchFailed(f"a writer of {code} ended with {each.wait()}")
+    began = time.perf_counter()
+    for each in running:
+        asked = cast(IO[str], each.stdin)
+        asked.write("go\n")
+        asked.flush()
     reported = [json.loads(each.communicate(timeout=_LONGEST_SECONDS)[0]) for each in running]
     return Reported(
         commits * len(realms),
@@ -106,15 +125,24 @@ def one_process(url: str) -> list[str]:
     return lines
 
 
-def measure(folder: Path, writers: int, commits: int, rows_each: int) -> str:
-    """All tables as Markdown."""
+def measure(
+    folder: Path, writers: int, commits: int, rows_each: int, other: tuple[Path, str] | None = None
+) -> str:
+    """All tables as Markdown; ``other`` is the code of another build, and its name."""
     out = [
         f"| {writers} writers, {rows_each} rows a commit {_FIGURES}",
         "|---|---|---|---|---|---|---|---|---|",
     ]
+    realms = [str(9_000_000 + number) for number in range(writers)]
+    if other is not None:
+        code, name = other
+        with postgres_server() as server:
+            url = f"ducklake:{server};data={folder / 'other'}"
+            reported = run_writers(url, realms, commits, rows_each, code)
+            lost = audit(url, writers * commits * rows_each)
+            out.append(reported.row(f"each its own company, {name}", *lost))
     with postgres_server() as server:
         url = f"ducklake:{server};data={folder / 'apart'}"
-        realms = [str(9_000_000 + number) for number in range(writers)]
         reported = run_writers(url, realms, commits, rows_each)
         out.append(reported.row("each its own company", *audit(url, writers * commits * rows_each)))
         failures = list(reported.failed)
@@ -138,9 +166,12 @@ def main() -> None:
     parser.add_argument("--writers", type=int, default=8)
     parser.add_argument("--commits", type=int, default=200)
     parser.add_argument("--rows", type=int, default=20)
+    parser.add_argument("--against", help="a commit whose build is measured, too")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ledgerguard-lake-") as folder:
-        reported = measure(Path(folder), options.writers, options.commits, options.rows)
+    with tempfile.TemporaryDirectory(prefix="ledgerguard-lake-") as name, ExitStack() as closing:
+        folder = Path(name)
+        other = options.against and closing.enter_context(checked_out(options.against, folder))
+        reported = measure(folder, options.writers, options.commits, options.rows, other)
     sys.stdout.write(reported + "\n")
 
 

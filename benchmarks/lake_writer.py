@@ -1,4 +1,7 @@
-"""One process that commits to a lake: ``python -m benchmarks.lake_writer URL NUMBER ...``."""
+"""One process that commits to a lake, of whatever build is in its path, once a line asks it to.
+
+Arguments: realm, commits, rows of each, bytes of each payload.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from ledgerguard_pipeline.values import Environment, Mode, Record, Source, State
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ENTITIES = ("Invoice", "Bill", "Customer", "Payment")
 URL_VARIABLE = "LAKE_BENCH_URL"
+READY = "ready\n"
 
 
 def rows(first: int, count: int, size: int) -> list[Record]:
@@ -57,6 +61,9 @@ def work(url: str, realm: str, commits: int, each: int, size: int) -> dict[str, 
     seconds: list[float] = []
     failed: list[str] = []
     written = 0
+    sys.stdout.write(READY)
+    sys.stdout.flush()
+    sys.stdin.readline()
     for number in range(commits):
         entity = ENTITIES[number % len(ENTITIES)]
         load = a_load(realm, entity, number, rows(number * each, each, size))
