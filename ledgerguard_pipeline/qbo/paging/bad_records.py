@@ -36,20 +36,6 @@ class _TooMany(Exception):
     """Not a record is the reason of a refusal but the number of rows."""
 
 
-def salvaging(fetch: Fetch, entity: EntityType, clock: Clock) -> Fetch:
-    """Wrap a fetch so that refusing records are set aside and the others are read."""
-
-    def read(anchor: datetime | None, start: int, limit: int) -> Page:
-        try:
-            return fetch(anchor, start, limit)
-        except PoisonPage as error:
-            first = error
-        blame_a_record(fetch, anchor, first)
-        return isolated(fetch, anchor, start, limit, first, entity, clock)
-
-    return read
-
-
 def isolated(
     fetch: Fetch,
     anchor: datetime | None,

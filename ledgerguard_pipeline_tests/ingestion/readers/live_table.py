@@ -9,9 +9,12 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.entities import EntityType, entity_type
 from ledgerguard_pipeline.errors import PoisonPage
 from ledgerguard_pipeline.qbo.answers.pages import Page
+from ledgerguard_pipeline.qbo.paging.bad_records import blame_a_record, isolated
+from ledgerguard_pipeline.qbo.paging.page_walk import Fetch
 from ledgerguard_pipeline.values import Record, Source, State
 
 INVOICE = entity_type("Invoice")
@@ -28,6 +31,20 @@ class Inline(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def salvaged(fetch: Fetch, entity: EntityType = INVOICE) -> Fetch:
+    """As a walk reads what it is refused: without the records that are the reason."""
+
+    def read(anchor: datetime | None, start: int, limit: int) -> Page:
+        try:
+            return fetch(anchor, start, limit)
+        except PoisonPage as error:
+            refusal = error
+        blame_a_record(fetch, anchor, refusal)
+        return isolated(fetch, anchor, start, limit, refusal, entity, SYSTEM_CLOCK)
+
+    return read
 
 
 @dataclass

@@ -14,13 +14,11 @@ from ledgerguard_pipeline.capabilities import (
     OwnMemory,
     Seen,
 )
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import ENTITIES, entity_type, entity_types
 from ledgerguard_pipeline.errors import PoisonPage
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.answers.pages import Page
-from ledgerguard_pipeline.qbo.paging.bad_records import salvaging
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.sandbox.switches import Switches
@@ -33,7 +31,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     realm_of,
     sync,
 )
-from ledgerguard_pipeline_tests.ingestion.readers.live_table import LiveTable
+from ledgerguard_pipeline_tests.ingestion.readers.live_table import LiveTable, salvaged
 
 INVOICE = entity_type("Invoice")
 SHORT = entity_types(("Term", "PaymentMethod"))
@@ -119,7 +117,7 @@ def test_a_size_that_is_refused_like_a_bad_record_is_found_in_few_calls(bad: int
             raise PoisonPage("processing failed", fault_code="4002")
         return page
 
-    page = salvaging(fetch, INVOICE, SYSTEM_CLOCK)(None, 1, 1000)
+    page = salvaged(fetch)(None, 1, 1000)
     assert page.limit == (1 if bad == 1 else 3 if bad == 5 else 7)
     assert page.rows == page.limit
     assert len(page.rejects) == (1 if bad == 1 else 0)

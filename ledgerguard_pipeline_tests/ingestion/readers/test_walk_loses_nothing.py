@@ -9,17 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.errors import IngestionError, PoisonPage
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
-from ledgerguard_pipeline.qbo.paging.bad_records import salvaging
 from ledgerguard_pipeline.qbo.paging.order_ladder import CREATED
-from ledgerguard_pipeline.qbo.paging.page_walk import Fetch, PageWalk
+from ledgerguard_pipeline.qbo.paging.page_walk import PageWalk
 from ledgerguard_pipeline_tests.ingestion.readers.live_table import (
     EPOCH,
-    INVOICE,
     Inline,
     LiveTable,
+    salvaged,
 )
 
 SIZES = (0, 1, 999, 1000, 1001, 1980, 1981, 12_000)
@@ -161,15 +159,11 @@ def test_rows_that_never_stand_still_end_in_a_clear_error() -> None:
         walked(table)
 
 
-def salvaged(table: LiveTable) -> Fetch:
-    return salvaging(table.fetch, INVOICE, SYSTEM_CLOCK)
-
-
 @pytest.mark.parametrize("poison", [{0}, {500}, {999}, {1000}, {3, 4, 990}, {1500, 2400}])
 def test_records_intuit_cannot_serve_are_set_aside_and_all_others_read(poison: set[int]) -> None:
     table = LiveTable.of(2500)
     table.poison = poison
-    walk = PageWalk(salvaged(table), Inline(), CREATED.key)
+    walk = PageWalk(salvaged(table.fetch), Inline(), CREATED.key)
     stretches = list(walk)
     found = {int(record.id) for stretch in stretches for record in stretch.records}
     assert found == set(range(2500)) - poison
@@ -179,7 +173,7 @@ def test_records_intuit_cannot_serve_are_set_aside_and_all_others_read(poison: s
 def test_a_lonely_poison_record_leaves_an_empty_page_with_one_reject() -> None:
     table = LiveTable.of(1)
     table.poison = {0}
-    page = salvaged(table)(None, 1, 1000)
+    page = salvaged(table.fetch)(None, 1, 1000)
     assert (page.rows, page.records, len(page.rejects)) == (1, [], 1)
 
 
@@ -204,7 +198,7 @@ def test_deletions_during_a_salvage_hide_no_row(
 
     table.disturb = disturb
     try:
-        walk = PageWalk(salvaged(table), Inline(), CREATED.key)
+        walk = PageWalk(salvaged(table.fetch), Inline(), CREATED.key)
         found = {int(record.id) for stretch in walk for record in stretch.records}
     except IngestionError:
         return  # refusing to guess is no loss: the next sync tries again
@@ -215,14 +209,14 @@ def test_a_page_of_nothing_but_refusals_is_reported_as_a_whole() -> None:
     table = LiveTable.of(200)
     table.poison = set(range(200))
     with pytest.raises(PoisonPage):
-        salvaged(table)(None, 1, 1000)
+        salvaged(table.fetch)(None, 1, 1000)
 
 
 def test_a_type_that_is_refused_without_any_rows_costs_two_calls() -> None:
     table = LiveTable.of(1000)
     table.refused = True
     with pytest.raises(PoisonPage, match="every query of this type"):
-        salvaged(table)(None, 1, 1000)
+        salvaged(table.fetch)(None, 1, 1000)
     assert table.pages == 2
 
 
