@@ -60,7 +60,7 @@ def test_up_starts_everything_connects_the_sandbox_and_stops_in_order() -> None:
     said = ""
     for line in process.stdout:
         said += line
-        if "Other commands" in line:
+        if "In any folder" in line:
             break
     else:
         pytest.fail(finish(process).err)
