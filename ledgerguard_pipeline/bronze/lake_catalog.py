@@ -19,9 +19,9 @@ def _asking(query: str) -> str:
 
 
 def read_tables(schema: str) -> str:
-    """The tables of a schema, and how many rows each got."""
+    """The tables of a schema, and how many rows were ever written to each, deleted ones included."""
     return _asking(
-        "SELECT t.table_name, coalesce(n.record_count, 0) FROM ducklake_table t "
+        "SELECT t.table_name, coalesce(n.next_row_id, 0) FROM ducklake_table t "
         "JOIN ducklake_schema s USING (schema_id) LEFT JOIN ducklake_table_stats n USING (table_id) "
         f"WHERE {_LIVE} AND s.schema_name = '{schema}'"
     )

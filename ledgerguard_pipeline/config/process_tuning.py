@@ -17,8 +17,8 @@ LONG_LIVED = {
 Dagster's daemon begins a pool of threads for every round of ticks and reads all definitions each
 minute, some megabytes of text and 20 MB of objects. glibc gives each thread an arena of its own, and
 raises the size from which a buffer is returned to the system as soon as a large one is freed; so what
-came and went was scattered over ever more memory. With few arenas and that size kept small it stops to
-grow after some minutes (``python -m ledgerguard_pipeline_tests.soak --minutes 30``). Sources: mallopt(3).
+came and went was scattered over ever more memory. With few arenas and that size kept small it stops
+growing after some minutes (``python -m ledgerguard_pipeline_tests.soak --minutes 30``). Sources: mallopt(3).
 """
 
 _USUAL_CYCLES = (700, 10, 10)

@@ -25,7 +25,7 @@ class OpenStore:
     In a ``lake`` rows of bookkeeping are only added and the newest counts, because there every
     deletion conflicts with every insertion into the same table. ``committing`` is held around
     COMMIT and raises where another writer may have taken over. ``known`` remembers what was found
-    out about this opening, until something is written. ``rowless`` are tables known to be empty,
+    out about this opening, until something is written. ``rowless`` are tables that never had a row,
     which a lake would look up column by column, and ``fields``, by entity, paths and kinds of values
     that are certainly noted; None where reading them costs nothing. ``afterwards`` is closed when
     the store is.

@@ -151,10 +151,10 @@ class DuckLake:
         return nullcontext()
 
     def tables(self, session: OpenStore) -> set[str]:
-        """The tables of schema ``bronze``; those without rows are noted."""
+        """The tables of schema ``bronze``; those that never had a row are noted."""
         found = session.connection.execute(read_tables(statements.SCHEMA)).fetchall()
         session.rowless.clear()
-        session.rowless.update(str(name) for name, rows in found if not rows)
+        session.rowless.update(str(name) for name, written in found if not written)
         return {str(name) for name, _ in found}
 
     def _names(self, realms: Sequence[str]) -> list[str]:
