@@ -56,11 +56,11 @@ class Stalls:
         self._quiet.add(realm)
         self._sleeper = put_to_sleep(self._actions, realm)
 
-    def carry_out(self, realm: str) -> bool:
-        """Put one to sleep, if none sleeps, and wake him; whether there was one."""
+    def carry_out(self, realm: str) -> None:
+        """Put one to sleep, if none sleeps, and wake him."""
         with self._one.entered() as mine:
             if not mine:
-                return False
+                return
             self._quiet.add(realm)
             try:
                 sleeper, self._sleeper = self._sleeper, None
@@ -69,8 +69,8 @@ class Stalls:
                         break
                     sleeper = put_to_sleep(self._actions, realm)
                 if sleeper is not None:
+                    self._actions.lost_answers += 1
                     wake(self._actions, sleeper)
-                return sleeper is not None
             finally:
                 self._quiet.discard(realm)
 

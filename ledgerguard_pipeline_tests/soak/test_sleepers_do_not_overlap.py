@@ -32,18 +32,20 @@ def test_the_next_sleeper_waits_until_the_one_before_is_awake(
         actions.ending.wait(0.05)
         asleep.pop()
 
-    def carry_out() -> bool:
+    def carry_out() -> None:
         both.wait(10)
-        return stalls.carry_out(REALM)
+        stalls.carry_out(REALM)
 
     monkeypatch.setattr(stall, "put_to_sleep", put_to_sleep)
     monkeypatch.setattr(stall, "wake", wake)
-    actions = cast(Actions, SimpleNamespace(ending=threading.Event()))
+    actions = cast(Actions, SimpleNamespace(ending=threading.Event(), lost_answers=0))
     stalls = Stalls(actions, set())
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(carry_out) for _ in range(2)]
-    assert [each.result() for each in done] == [True, True]
+    for each in done:
+        each.result()
     assert most == [1, 1]
+    assert actions.lost_answers == 2
 
 
 def test_nobody_is_put_to_sleep_once_the_soak_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,5 +53,5 @@ def test_nobody_is_put_to_sleep_once_the_soak_ends(monkeypatch: pytest.MonkeyPat
     actions = cast(Actions, SimpleNamespace(ending=threading.Event()))
     actions.ending.set()
     quiet: set[str] = set()
-    assert not Stalls(actions, quiet).carry_out(REALM)
+    Stalls(actions, quiet).carry_out(REALM)
     assert quiet == set()
