@@ -10,7 +10,14 @@ from ledgerguard_pipeline.bronze.backends.ducklake_connections import LakeConnec
 from ledgerguard_pipeline.bronze.write import commit
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.values import Environment
-from ledgerguard_pipeline_tests.bronze.records import OTHER_REALM, REALM, after, load, record
+from ledgerguard_pipeline_tests.bronze.records import (
+    OTHER_REALM,
+    REALM,
+    after,
+    load,
+    record,
+    reject,
+)
 from ledgerguard_pipeline_tests.lakes import lake_address
 
 LATEST = (
@@ -104,3 +111,18 @@ def test_a_watermark_never_goes_back(lake: BronzeStore) -> None:
     lake.commit([load(record("1"), watermark=after(9))])
     lake.commit([load(record("2"), watermark=after(1))])
     assert lake.watermarks(REALM) == {"Invoice": after(9)}
+
+
+def test_two_loads_of_one_commit_into_empty_tables_see_each_other(lake: BronzeStore) -> None:
+    lake.commit([load(id="empty")])  # makes the table
+    bad = [reject("9")]
+    first, second = lake.commit(
+        [
+            load(record("1"), id="first", rejects=bad, watermark=after(1)),
+            load(record("1"), id="second", rejects=bad, watermark=after(2)),
+        ]
+    )
+    assert (first.written, second.written, second.unchanged) == (1, 0, 1)
+    assert lake.sql("SELECT count(*) FROM invoice").rows == [(1,)]
+    assert lake.sql("SELECT id, load_id FROM _quarantine").rows == [("9", "first")]
+    assert lake.quarantined(REALM) == {"Invoice": 1}
