@@ -31,8 +31,12 @@ def sources_yml(warn_hours: int = 24, error_hours: int = 72, database: str | Non
     return "".join(_lines(warn_hours, error_hours, database))
 
 
+MADE_BY = "# Made by `ledgerguard dbt-sources`"
+"""How each of these files begins."""
+
+
 def _lines(warn_hours: int, error_hours: int, database: str | None) -> Iterator[str]:
-    yield "# Made by `ledgerguard dbt-sources`; make it anew after an upgrade.\nversion: 2\nsources:\n"
+    yield f"{MADE_BY}; make it anew after an upgrade.\nversion: 2\nsources:\n"
     for schema, description in _DESCRIPTIONS.items():
         yield f"  - name: {schema}\n"
         if database is not None:

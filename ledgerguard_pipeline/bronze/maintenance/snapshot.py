@@ -17,6 +17,9 @@ from ledgerguard_pipeline.errors import BadInputError
 
 _PIECE = 1024 * 1024
 _COPY = "ledgerguard_copy"
+_MARK = b"DUCK"
+"""Of a DuckDB file, after the checksum of its first block."""
+_MARK_AT = 8
 
 
 def write_snapshot(
@@ -27,7 +30,7 @@ def write_snapshot(
     ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it.
 
     Raises:
-        BadInputError: the target is unusable, or there is nothing to copy.
+        BadInputError: the target is unusable or another kind of file, or there is nothing to copy.
     """
     target = path.absolute()
     if not backend.exists():
@@ -36,6 +39,8 @@ def write_snapshot(
         )
     if target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} is not a file in an existing folder; name one.")
+    if not _may_be_replaced(target):
+        raise BadInputError(f"{target} is no DuckDB file, so it stays as it is; name another file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         if backend.file is None:
@@ -49,6 +54,14 @@ def write_snapshot(
         partial.unlink(missing_ok=True)
         partial.with_name(partial.name + ".wal").unlink(missing_ok=True)
     return target
+
+
+def _may_be_replaced(target: Path) -> bool:
+    """Only a copy gives way to a copy: a key file or a notebook at this path is a mistake."""
+    if not target.exists() or target.stat().st_size == 0:
+        return True
+    with target.open("rb") as file:
+        return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
 
 
 def _copy_file(

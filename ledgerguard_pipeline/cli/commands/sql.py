@@ -101,11 +101,11 @@ def _show_vertically(names: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 def snapshot(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a file of that name, in one step.")
+        bool, typer.Option("--replace", help="Replace an earlier copy of that name, in one step.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a consistent copy of Bronze for notebooks, which may then keep it open."""
+    """Write a consistent copy of Bronze and Silver for notebooks, which may then keep it open."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()

@@ -97,9 +97,21 @@ def dbt_sources(
         sys.stdout.write(text)
         return
     if not path.absolute().parent.is_dir():
-        raise BadInputError(f"The folder of {path} does not exist; make it first.")
+        raise BadInputError(f"The folder of {path} does not exist; create it first.")
+    if path.is_dir() or not _is_ours(path):
+        raise BadInputError(f"{path} was not made by this command, so it stays; name another file.")
     path.write_text(text, encoding="utf-8")
     say(f"Wrote {path}.")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing is lost with this file: it is new, empty, or was written here before."""
+    from ledgerguard_pipeline.silver.dbt_sources import MADE_BY
+
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        return file.read(len(MADE_BY)) in (b"", MADE_BY.encode())
 
 
 def _describe(found: Relation, *, as_json: bool) -> None:

@@ -45,6 +45,19 @@ def test_an_order_dbt_could_not_follow_is_refused(ledgerguard: Ledgerguard) -> N
     assert ledgerguard("dbt-sources", "nowhere/sources.yml").code == 2
 
 
+def test_only_its_own_file_is_written_again(ledgerguard: Ledgerguard, tmp_path: Path) -> None:
+    mine, ours = tmp_path / "mine.yml", tmp_path / "ours.yml"
+    mine.write_text("version: 2\n")
+    ours.touch()
+    for _ in range(2):
+        assert ledgerguard("dbt-sources", str(ours)).code == 0
+    for other in (mine, tmp_path):
+        outcome = ledgerguard("dbt-sources", str(other))
+        assert outcome.code == 2
+        assert "was not made by this command" in outcome.err
+    assert mine.read_text() == "version: 2\n"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(420)  # an environment of its own is installed
 def test_dbt_can_use_the_tables_as_sources(ledgerguard: Ledgerguard, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -128,10 +129,26 @@ def test_a_copy_is_replaced_only_where_that_is_asked_for(
     ledgerguard: Ledgerguard, bronze: BronzeStore, tmp_path: Path
 ) -> None:
     copy = tmp_path / "books.duckdb"
-    copy.write_bytes(b"old")
+    duckdb.connect(copy).close()
+    old = copy.read_bytes()
 
     assert ledgerguard("snapshot", str(copy)).code == 2
-    assert copy.read_bytes() == b"old"
+    assert copy.read_bytes() == old
     assert ledgerguard("snapshot", "--replace", str(copy)).code == 0
     assert BronzeStore(copy, Environment.SANDBOX).counts() == {"Customer": 1}
     assert list(tmp_path.glob(".books*")) == []
+
+
+@pytest.mark.parametrize("what", ["encryption.key", "control.db", "notes.txt"])
+def test_a_copy_replaces_nothing_but_a_copy(
+    ledgerguard: Ledgerguard, bronze: BronzeStore, home: Path, what: str
+) -> None:
+    other = home / what
+    other.write_bytes(b"nobody has this twice")
+
+    outcome = ledgerguard("snapshot", "--replace", str(other))
+
+    assert outcome.code == 2
+    assert "is no DuckDB file, so it stays as it is" in outcome.err
+    assert other.read_bytes() == b"nobody has this twice"
+    assert list(home.glob(f".{what}*")) == []
