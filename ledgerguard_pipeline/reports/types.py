@@ -149,7 +149,11 @@ def report_type(name: object) -> ReportType:
     found = _BY_NAME.get(key)
     if found is None:
         near = get_close_matches(key, _BY_NAME, n=1)
-        advice = f" Did you mean {_BY_NAME[near[0]].name}?" if near else ""
+        advice = (
+            f" Did you mean {_BY_NAME[near[0]].name}?"
+            if near
+            else f" Known: {', '.join(sorted(each.name for each in REPORTS))}."
+        )
         raise BadInputError(f"QuickBooks has no report {str(name)[:40]!r}.{advice}")
     return found
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.installation import Installation
     from ledgerguard_pipeline.reports.shape import Report
 
+_BASES = ("Accrual", "Cash")
 _EXPORTS = (".csv", ".json")
 
 
@@ -65,10 +66,13 @@ def report(
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
+    if as_csv and as_json:
+        raise BadInputError("--csv and --json are two forms; choose one.")
     chosen = report_type(name)
     last = _day("end", end) or datetime.now(UTC).date()
     first = _day("start", start)
-    given = _parameters(param, basis)
+    given = _parameters(param, _basis(chosen, basis))
+    _check_days(chosen, given, start=start is not None, end=end is not None)
     _check(chosen, first, last, given)
     if output is not None:
         _check_output(output)
@@ -98,11 +102,33 @@ def _day(name: str, text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(day(f"--{name}", text))
 
 
+def _basis(chosen: ReportType, text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not chosen.has_basis:
+        raise BadInputError(f"{chosen.name} is the same on every basis; leave out --basis.")
+    found = text.strip().capitalize()
+    if found not in _BASES:
+        raise BadInputError(f"--basis {text[:40]!r} is neither {' nor '.join(_BASES)}.")
+    return found
+
+
+def _check_days(chosen: ReportType, given: dict[str, object], *, start: bool, end: bool) -> None:
+    """Refuse days that would have no effect."""
+    if "date_macro" in given and (start or end):
+        raise BadInputError("date_macro names the days itself; leave out --start and --end.")
+    dated = "start_date" in chosen.takes
+    if start and not dated:
+        raise BadInputError(f"{chosen.name} has no first day; leave out --start.")
+    if end and not dated and "report_date" not in chosen.takes:
+        raise BadInputError(f"{chosen.name} has no last day; leave out --end.")
+
+
 def _check(chosen: ReportType, first: date | None, last: date, given: dict[str, object]) -> None:
     """Refuse what cannot be asked before anything is opened."""
-    report_request(chosen.name, {**_days(chosen, first or last, last, given), **given})
     if first is not None and first > last:
-        raise BadInputError(f"--start {first} is after --end {last}.")
+        raise BadInputError(f"--start {first} is after --end {last}; swap them.")
+    report_request(chosen.name, {**_days(chosen, first or last, last, given), **given})
 
 
 def _days(
@@ -117,7 +143,7 @@ def _days(
 
 def _check_output(path: Path) -> None:
     if path.suffix.lower() not in _EXPORTS:
-        raise BadInputError(f"{path.name} ends with neither .csv nor .json.")
+        raise BadInputError(f"--output {path.name!r} ends with neither .csv nor .json.")
     if path.exists():
         raise BadInputError(f"{path} already exists; name a new file, nothing is overwritten.")
     if not path.absolute().parent.is_dir():

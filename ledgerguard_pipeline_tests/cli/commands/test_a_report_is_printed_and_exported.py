@@ -107,11 +107,20 @@ def test_parameters_are_passed_on_and_windows_are_the_fiscal_years(
         (("report", "trial-balance", "--end", "31.10.2026"), "write a date as in 2026-10-31"),
         (("report", "trial-balance", "--param", "account"), "not name=value"),
         (("report", "trial-balance", "--param", "account=1"), "no parameter 'account'"),
-        (("report", "trial-balance", "--basis", "guess"), "one of Accrual, Cash"),
+        (("report", "nonsense"), "Known: AccountListDetail, AgedPayableDetail"),
+        (("report", "trial-balance", "--basis", "guess"), "--basis 'guess' is neither Accrual nor"),
+        (("report", "transaction-list", "--basis", "Cash"), "leave out --basis"),
+        (("report", "aged-receivables", "--start", "2026-01-01"), "leave out --start"),
+        (("report", "account-list-detail", "--end", "2026-01-01"), "leave out --end"),
+        (
+            ("report", "trial-balance", "--end", "2026-01-01", "--param", "date_macro=Today"),
+            "leave out --start and --end",
+        ),
+        (("report", "trial-balance", "--csv", "--json"), "two forms; choose one"),
         (("report", "trial-balance", "--output", "x.xlsx"), "neither .csv nor .json"),
         (
             ("report", "trial-balance", "--start", "2026-02-01", "--end", "2026-01-01"),
-            "before it starts",
+            "--start 2026-02-01 is after --end 2026-01-01",
         ),
     ],
 )
