@@ -19,10 +19,12 @@ from ledgerguard_pipeline.cli.errors import report as report_error
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import JSON_FLAG
 from ledgerguard_pipeline.cli.verbs import VERBS
+from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.late_imports import sparing
 
 PROGRAM = "ledgerguard"
 LOG_LEVEL_VARIABLE = "LEDGERGUARD_LOG_LEVEL"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LOGGED = frozenset({"sync", "web"})
 
 _HOME = "ledgerguard_pipeline.cli"
@@ -96,9 +98,23 @@ def _root(
 
     # On a terminal the bars show what happens; elsewhere every request leaves a line on stderr.
     logged = context.invoked_subcommand in _LOGGED and not sys.stderr.isatty()
-    configure_logging(os.environ.get(LOG_LEVEL_VARIABLE) or ("INFO" if logged else "WARNING"))
+    configure_logging(_log_level() or ("INFO" if logged else "WARNING"))
     # Dagster creates its tables quietly: four lines of migrations are no news to anybody.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _log_level() -> str:
+    """What the environment asks for, if anything.
+
+    Raises:
+        ConfigurationError: there is no such level.
+    """
+    level = os.environ.get(LOG_LEVEL_VARIABLE, "").strip().upper()
+    if level and level not in LOG_LEVELS:
+        raise ConfigurationError(
+            f"{LOG_LEVEL_VARIABLE} is {level[:40]!r}; it has to be one of {', '.join(LOG_LEVELS)}."
+        )
+    return level
 
 
 def run(arguments: list[str]) -> int:
@@ -119,11 +135,23 @@ def run(arguments: list[str]) -> int:
             else report_error(error, machine=machine)
         )
     except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
-        return report_error(error, machine=machine)
+        return report_error(error, machine=machine, command=_command(arguments))
     code = code if isinstance(code, int) else 0
     if code == INTERRUPTED:
         return report_error(KeyboardInterrupt(), machine=machine)
     return code
+
+
+def _command(arguments: list[str]) -> str:
+    """The command that was asked for, as its help calls it."""
+    words: list[str] = [PROGRAM]
+    found: Any = typer.main.get_command(app)
+    for word in arguments:
+        found = getattr(found, "commands", {}).get(word)
+        if found is None:
+            break
+        words.append(word)
+    return " ".join(words)
 
 
 def _made(name: str) -> Any:

@@ -10,6 +10,7 @@ import traceback
 import typer
 
 from ledgerguard_pipeline.cli.output import printable, write_json
+from ledgerguard_pipeline.config.refused_values import plain
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 INTERRUPTED = 130
@@ -21,12 +22,13 @@ _HELP_WANTED = "NoArgsIsHelpError"
 DEBUG_VARIABLE = "LEDGERGUARD_DEBUG"
 
 _POSSIBLE = re.compile(r"\.? \(Possible options?: (.+)\)$")
+_UNKNOWN = re.compile(r"No such command\b")
 
 
-def report(error: BaseException, *, machine: bool) -> int:
+def report(error: BaseException, *, machine: bool, command: str = "ledgerguard") -> int:
     """Tell the user, and return the exit code.
 
-    ``machine`` adds ``{"error": {...}}`` on stdout. A traceback appears only with
+    ``machine`` adds ``{"error": {...}}`` on stdout; ``command`` is what was asked for. A traceback appears only with
     ``LEDGERGUARD_DEBUG`` set; a traceback never shows local variables.
     """
     if isinstance(error, typer.TyperException) and type(error).__name__ == _HELP_WANTED:
@@ -41,15 +43,15 @@ def report(error: BaseException, *, machine: bool) -> int:
         from ledgerguard_pipeline.observability.redaction import redact
 
         sys.stderr.write(redact("".join(traceback.format_exception(error))))
-    code, document = describe(error)
+    code, document = describe(error, command)
     sys.stderr.write(f"ledgerguard: {document['message']}\n")
     if machine:
         write_json({"error": document})
     return code
 
 
-def describe(error: BaseException) -> tuple[int, dict[str, object]]:
-    """The exit code and the JSON form of an error."""
+def describe(error: BaseException, command: str = "ledgerguard") -> tuple[int, dict[str, object]]:
+    """The exit code and the JSON form of an error of ``command``."""
     if isinstance(error, KeyboardInterrupt | typer.Abort | typer.Exit):
         text = "Stopped before it was done; what was stored stays."
         return INTERRUPTED, _document("Interrupted", text, INTERRUPTED)
@@ -65,8 +67,10 @@ def describe(error: BaseException) -> tuple[int, dict[str, object]]:
         return error.exit_code, {**document, **known}
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
-        command = "ledgerguard" if context is None else context.command_path
-        text = f"{_as_sentences(error.format_message())} `{command} --help` lists the options."
+        command = command if context is None else context.command_path
+        said = error.format_message()
+        what = "commands" if _UNKNOWN.match(said) else "options"
+        text = f"{_as_sentences(said)} `{command} --help` lists the {what}."
         return 2, _document("BadInputError", text, 2)
     return 1, _document(
         type(error).__name__,
@@ -77,8 +81,8 @@ def describe(error: BaseException) -> tuple[int, dict[str, object]]:
 
 
 def _as_sentences(text: str) -> str:
-    """What Typer says, with its guess as a question."""
-    text = _POSSIBLE.sub(r". Did you mean \1", text.rstrip(".?"))
+    """What Typer says, in plainer words and with its guess as a question."""
+    text = _POSSIBLE.sub(r". Did you mean \1", plain(text).rstrip(".?"))
     return f"{text}?" if "Did you mean" in text else f"{text}."
 
 

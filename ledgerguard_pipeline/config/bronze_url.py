@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ledgerguard_pipeline.errors import ConfigurationError
 
+_SETTING = "LEDGERGUARD_BRONZE_URL"
 _FILE = "duckdb:///"
 _LAKE = "ducklake:"
 _SHAPES = (
@@ -56,8 +57,8 @@ class LakeAddress:
 Address = Path | LakeAddress
 
 
-def parse_bronze_url(url: str, s3: S3Access | None = None) -> Address:
-    """The address a ``LEDGERGUARD_BRONZE_URL`` names.
+def parse_bronze_url(url: str, s3: S3Access | None = None, *, given_as: str = _SETTING) -> Address:
+    """The address a ``LEDGERGUARD_BRONZE_URL`` names; errors call it as it was ``given_as``.
 
     Raises:
         ConfigurationError: it has neither form; the message never repeats the value.
@@ -65,21 +66,24 @@ def parse_bronze_url(url: str, s3: S3Access | None = None) -> Address:
     if url.startswith(_FILE) and url != _FILE:
         return Path(url.removeprefix(_FILE))
     if not url.startswith((_LAKE + "postgres:", _LAKE + "postgresql:")):
-        raise ConfigurationError(f"LEDGERGUARD_BRONZE_URL must look like {_SHAPES}.")
+        raise ConfigurationError(f"{given_as} must look like {_SHAPES}.")
     dsn, separator, data = url.removeprefix(_LAKE).rpartition(";data=")
     if not separator or not data.strip():
         raise ConfigurationError(
-            "LEDGERGUARD_BRONZE_URL names a DuckLake without its data path; add "
+            f"{given_as} names a DuckLake without its data path; add "
             ";data=/data/lake or ;data=s3://bucket/folder at its end."
         )
-    catalog = _catalog(dsn)
+    catalog = _catalog(dsn, given_as)
     password = catalog.pop("password", None)
     return LakeAddress(
-        tuple(sorted(catalog.items())), _data_path(data.strip()), password, s3 or S3Access()
+        tuple(sorted(catalog.items())),
+        _data_path(data.strip(), given_as),
+        password,
+        s3 or S3Access(),
     )
 
 
-def _catalog(dsn: str) -> dict[str, str]:
+def _catalog(dsn: str, given_as: str) -> dict[str, str]:
     from psycopg import Error
     from psycopg.conninfo import conninfo_to_dict
 
@@ -90,22 +94,21 @@ def _catalog(dsn: str) -> dict[str, str]:
         found = {}
     if "dbname" not in found:
         raise ConfigurationError(
-            "The catalog in LEDGERGUARD_BRONZE_URL cannot be understood or names no database; "
+            f"The catalog in {given_as} cannot be understood or names no database; "
             f"write it like {_SHAPES}."
         )
     return found
 
 
-def _data_path(data: str) -> str:
+def _data_path(data: str, given_as: str) -> str:
     if data.startswith("s3://"):
         if not data.removeprefix("s3://").strip("/"):
             raise ConfigurationError(
-                "The data path of LEDGERGUARD_BRONZE_URL names no bucket; write "
-                ";data=s3://bucket/folder."
+                f"The data path of {given_as} names no bucket; write ;data=s3://bucket/folder."
             )
         return data.rstrip("/") + "/"
     if "://" in data:
         raise ConfigurationError(
-            "The data path of LEDGERGUARD_BRONZE_URL must be a folder or s3://bucket/folder."
+            f"The data path of {given_as} must be a folder or s3://bucket/folder."
         )
     return str(Path(data).expanduser().absolute()).rstrip("/") + "/"

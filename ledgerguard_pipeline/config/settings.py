@@ -20,6 +20,7 @@ from ledgerguard_pipeline.config.addresses import (
 )
 from ledgerguard_pipeline.config.attachments_url import parse_attachments_url
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
+from ledgerguard_pipeline.config.refused_values import plain
 from ledgerguard_pipeline.config.store_settings import StoreSettings
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
@@ -301,7 +302,7 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         findings = "; ".join(
-            f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ').rstrip('.')}"
+            f"{_variable(item['loc'])}{plain(item['msg']).rstrip('.')}"
             for item in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"The settings are not usable. {findings}.") from None
@@ -316,4 +317,5 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:
-    return str(loc[0]).upper() if loc else "settings"
+    """What is at fault; a rule about several settings names them itself."""
+    return f"{str(loc[0]).upper()}: " if loc else ""

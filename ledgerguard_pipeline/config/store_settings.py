@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
@@ -77,14 +78,21 @@ class StoreSettings(BaseSettings):
     def _secure(cls, value: str | None) -> str | None:
         return secure_url(value)
 
+    @field_validator("ledgerguard_home")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        if os.path.isfile(value):  # noqa: PTH113  # Path.is_file raises where it may not look
+            raise ValueError(f"{value} is a file; it must be a folder")
+        return value
+
     @field_validator("ledgerguard_bronze_url")
     @classmethod
     def _a_location(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                parse_bronze_url(value.get_secret_value())
+                parse_bronze_url(value.get_secret_value(), given_as="it")
             except ConfigurationError as error:
-                raise ValueError(error.message.removeprefix("LEDGERGUARD_BRONZE_URL ")) from None
+                raise ValueError(error.message) from None
         return value
 
     @field_validator("ledgerguard_redis_url")
@@ -108,13 +116,13 @@ class StoreSettings(BaseSettings):
             return former if former.exists() else self.ledgerguard_home / BRONZE_FILE
         return parse_bronze_url(self.ledgerguard_bronze_url.get_secret_value(), self.object_store)
 
-    def bronze_address_of(self, url: str) -> Address:
-        """The address another ``LEDGERGUARD_BRONZE_URL`` would name.
+    def bronze_address_of(self, url: str, *, given_as: str) -> Address:
+        """The address another ``LEDGERGUARD_BRONZE_URL`` would name; errors call it ``given_as``.
 
         Raises:
             ConfigurationError: it names neither a file nor a lake.
         """
-        return parse_bronze_url(url, self.object_store)
+        return parse_bronze_url(url, self.object_store, given_as=given_as)
 
     @property
     def bronze_path(self) -> Path:
