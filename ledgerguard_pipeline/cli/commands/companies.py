@@ -42,7 +42,7 @@ def companies(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command("list")
 def listing(as_json: Json = False) -> None:
-    """List them; so does `ledgerguard companies` alone."""
+    """List the companies, as `ledgerguard companies` alone does."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,17 +30,22 @@ app = typer.Typer(
 _STATUSES = ("pending", "leased", "done", "parked", "ignored")
 _OUTCOMES = ("queued", "duplicate", "quarantined")
 
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 Company = Annotated[str | None, typer.Option(help="Only events of this company (realm id).")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show, newest first.")]
-Numbers = Annotated[
-    list[int] | None, typer.Argument(help="Numbers of events as `list` shows them.")
-]
+_NUMBER = typer.Argument(min=1, max=2**63 - 1, help="Numbers of events as `list` shows them.")
+Numbers = Annotated[list[int], _NUMBER]
+Reason = Annotated[str, typer.Option(help="Reason, for anyone who looks later.")]
 
 
 @app.command("list")
 def list_events(
     status: Annotated[
-        str | None, typer.Option(help=f"Only events that are {', '.join(_STATUSES)}.")
+        str | None, typer.Option(help=f"Only events with this status: {_listed(_STATUSES)}.")
     ] = None,
     company: Company = None,
     limit: Limit = 50,
@@ -98,7 +103,7 @@ def list_events(
 
 @app.command("redrive")
 def redrive(
-    numbers: Numbers = None,
+    numbers: Annotated[list[int] | None, _NUMBER] = None,
     company: Company = None,
     ignored: Annotated[
         bool, typer.Option("--ignored", help="Take ignored events instead of parked ones.")
@@ -122,6 +127,9 @@ def redrive(
         write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
         return
     say(f"{counted(count, 'event')} {'is' if count == 1 else 'are'} queued again.")
+    if count + unread < len(set(numbers or ())):
+        status = statuses[0].value
+        say(f"The others were not {status}; `ledgerguard events list` shows what they are.")
     if unread:
         say(
             f"{unread:,} cannot be read by this version either and stay parked; a sync brings what "
@@ -131,8 +139,8 @@ def redrive(
 
 @app.command("dismiss")
 def dismiss(
-    numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
-    reason: Annotated[str, typer.Option(help="Reason, for anyone who looks later.")] = "by hand",
+    numbers: Numbers,
+    reason: Reason = "by hand",
     as_json: Json = False,
 ) -> None:
     """Settle parked events that nobody needs, such as test events and junk."""
@@ -146,8 +154,8 @@ def dismiss(
 
 @app.command("park")
 def park(
-    numbers: Annotated[list[int], typer.Argument(help="Numbers of events as `list` shows them.")],
-    reason: Annotated[str, typer.Option(help="Reason, for anyone who looks later.")] = "by hand",
+    numbers: Numbers,
+    reason: Reason = "by hand",
     as_json: Json = False,
 ) -> None:
     """Take waiting events out of the queue until somebody queues them again."""
@@ -162,11 +170,11 @@ def park(
 @app.command("deliveries")
 def list_deliveries(
     outcome: Annotated[
-        str | None, typer.Option(help=f"Only those that were {', '.join(_OUTCOMES)}.")
+        str | None, typer.Option(help=f"Only those with this outcome: {_listed(_OUTCOMES)}.")
     ] = None,
     limit: Limit = 50,
     bodies: Annotated[
-        bool, typer.Option("--bodies", help="With --json: the raw bodies too, base64.")
+        bool, typer.Option("--bodies", help="With --json: the raw bodies as well, in base64.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -174,7 +182,9 @@ def list_deliveries(
     from ledgerguard_pipeline.control.webhook_queue.deliveries import DeliveryOutcome
 
     if outcome is not None and outcome not in _OUTCOMES:
-        raise BadInputError(f"{outcome[:40]!r} is not an outcome; use {' or '.join(_OUTCOMES)}.")
+        raise BadInputError(f"{outcome[:40]!r} is not an outcome; use {_listed(_OUTCOMES)}.")
+    if bodies and not as_json:
+        raise BadInputError("--bodies is for --json, which alone has room for them; use both.")
     wanted = None if outcome is None else DeliveryOutcome(outcome)
     found: list[StoredDelivery] = []
     with _looked_at() as control:
@@ -283,5 +293,5 @@ def _status(name: str | None) -> EventStatus | None:
     if name is None:
         return None
     if name not in _STATUSES:
-        raise BadInputError(f"{name[:40]!r} is not a status; use one of {', '.join(_STATUSES)}.")
+        raise BadInputError(f"{name[:40]!r} is not a status; use {_listed(_STATUSES)}.")
     return EventStatus(name)

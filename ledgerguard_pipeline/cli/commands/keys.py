@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.auth.key_rotation import KeyUse, Rotation
 
 app = typer.Typer(
-    help="List the keys that protect the stored tokens, or rotate them.",
+    help="List the keys that protect the stored tokens, rotate them, or move the tokens.",
     cls=Commands,
     **LOOK,
 )
-app.command("move")(move)
 
 
 @app.command("list")
@@ -67,6 +66,9 @@ def rotate(as_json: Json = False) -> None:
         _tell(rotation)
     if rotation.unopened:
         raise typer.Exit(1)
+
+
+app.command("move")(move)
 
 
 def _show(found: list[KeyUse], source: str) -> None:

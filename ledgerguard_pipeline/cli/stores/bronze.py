@@ -1,83 +1,22 @@
-"""``ledgerguard bronze``: checking Bronze, moving it into a lake, keeping it in order by hand."""
+"""``ledgerguard bronze``: checking Bronze, keeping it in order by hand, moving it into a lake."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
-from ledgerguard_pipeline.values import parse_realm
-
-if TYPE_CHECKING:
-    pass
+from ledgerguard_pipeline.cli.stores.named_companies import named_companies
 
 app = typer.Typer(
-    help="Check Bronze, move it into a DuckLake, or maintain it by hand.",
+    help="Check Bronze, maintain it by hand, or move it into a DuckLake.",
     cls=Commands,
     **LOOK,
 )
-
-
-@app.command("migrate")
-def migrate(
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to", help="Destination: ducklake:postgres:...;data=...", show_default=False
-        ),
-    ],
-    as_json: Json = False,
-) -> None:
-    """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
-
-    Silver's tables are built there from what was copied.
-    The file stays as it is. Stop the services first: rows loaded into the file afterwards are
-    not in the lake (a later sync from the lake's watermarks brings it there as well).
-    """
-    from ledgerguard_pipeline.bronze.store import BronzeStore
-    from ledgerguard_pipeline.cli.home_lock import settings_here
-    from ledgerguard_pipeline.silver.follow import SilverFollower
-
-    settings = settings_here()
-    source = settings.bronze_path
-    lake = BronzeStore(
-        settings.bronze_address_of(to),
-        settings.intuit_env,
-        follower=SilverFollower() if settings.ledgerguard_silver == "on" else None,
-    )
-    found = lake.import_file(source)
-    rows = sum(content.rows for content in found.values())
-    if as_json:
-        write_json(
-            {
-                "from": str(source),
-                "to": lake.name,
-                "rows": rows,
-                "tables": {name: content.rows for name, content in sorted(found.items())},
-                "verified": True,
-            }
-        )
-        return
-    say(f"Moved {rows:,} rows in {len(found)} tables from {source} into {lake.name}.")
-    say("Counts, hashes of all values and the SHA-256 of every payload agree.")
-    say("Now set LEDGERGUARD_BRONZE_URL to what you gave as --to, on every host, and start again.")
-
-
-@app.command("maintain")
-def maintain(as_json: Json = False) -> None:
-    """Run the maintenance of the daily job `bronze_maintenance` now."""
-    from ledgerguard_pipeline.cli.commands.sql import existing_bronze
-    from ledgerguard_pipeline.cli.home_lock import settings_here
-
-    upkeep = existing_bronze(settings_here(), copies=True).maintain()
-    if as_json:
-        write_json(asdict(upkeep))
-    else:
-        say(str(upkeep))
 
 
 @app.command("check")
@@ -88,17 +27,18 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for doubled versions, objects held in part, and signed links; exit 1 if there are any.
+    """Look for doubled versions, objects held in part, and signed links; exits 1 if there are any.
 
     Nothing is changed. The next sync of a company heals what an earlier release left, once;
     `ledgerguard sync --reconcile` heals whenever it runs.
     """
-    from ledgerguard_pipeline.bronze.read.load_log import reached_companies
+    from ledgerguard_pipeline.bronze.read.load_log import loaded_companies, reached_companies
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     store = existing_bronze(settings_here(), copies=True)
-    realms = [parse_realm(text) for text in company or ()] or reached_companies(store)
+    there = {*loaded_companies(store), *reached_companies(store)}
+    realms = named_companies(company, sorted(there))
     found = {realm: store.healing(realm).flaws() for realm in realms}
     sound = all(each.sound for flaws in found.values() for each in flaws)
     if as_json:
@@ -127,3 +67,61 @@ def check(
         say("Every version is one row, whole." if sound else "Run `ledgerguard sync --reconcile`.")
     if not sound:
         raise typer.Exit(1)
+
+
+@app.command("maintain")
+def maintain(as_json: Json = False) -> None:
+    """Run the maintenance of the daily job `bronze_maintenance` now."""
+    from ledgerguard_pipeline.cli.commands.sql import existing_bronze
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+
+    upkeep = existing_bronze(settings_here(), copies=True).maintain()
+    if as_json:
+        write_json(asdict(upkeep))
+    else:
+        say(str(upkeep))
+
+
+@app.command("migrate")
+def migrate(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="Destination: ducklake:postgres:...;data=...", show_default=False
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
+
+    Silver's tables are built there from what was copied.
+    The file stays as it is. Stop the services first: rows loaded into the file afterwards are
+    not in the lake (a later sync from the lake's watermarks brings it there as well).
+    """
+    from ledgerguard_pipeline.bronze.store import BronzeStore
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.silver.follow import SilverFollower
+
+    settings = settings_here()
+    source = settings.bronze_path
+    lake = BronzeStore(
+        settings.bronze_address_of(to, given_as="--to"),
+        settings.intuit_env,
+        follower=SilverFollower() if settings.ledgerguard_silver == "on" else None,
+    )
+    found = lake.import_file(source)
+    rows = sum(content.rows for content in found.values())
+    if as_json:
+        write_json(
+            {
+                "from": str(source),
+                "to": lake.name,
+                "rows": rows,
+                "tables": {name: content.rows for name, content in sorted(found.items())},
+                "verified": True,
+            }
+        )
+        return
+    say(f"Moved {rows:,} rows in {len(found)} tables from {source} into {lake.name}.")
+    say("Counts, hashes of all values and the SHA-256 of every payload agree.")
+    say("Now set LEDGERGUARD_BRONZE_URL to what you gave as --to, on every host, and start again.")

@@ -9,8 +9,9 @@ import typer
 from ledgerguard_pipeline.cli.help_pages import LOOK, Commands
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import say, write_json
+from ledgerguard_pipeline.cli.stores.named_companies import named_companies
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.values import RealmId, parse_realm
+from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -33,7 +34,7 @@ Entities = Annotated[
 
 @app.command("check")
 def check(company: Companies = None, entity: Entities = None, as_json: Json = False) -> None:
-    """Run every check of Silver's tables; exit 1 if one fails, with what it found.
+    """Run every check of Silver's tables and say what they found; exits 1 if one fails.
 
     Errors are never true of sound tables; warnings may be what Intuit sent. Nothing is changed.
     """
@@ -129,12 +130,4 @@ def _realms(store: BronzeStore, asked: list[str] | None) -> list[RealmId]:
     """
     from ledgerguard_pipeline.bronze.read.load_log import loaded_companies
 
-    there = loaded_companies(store)
-    wanted = [parse_realm(text) for text in asked or ()]
-    strange = [realm for realm in wanted if realm not in there]
-    if strange:
-        known = ", ".join(there[:10]) or "none"
-        raise BadInputError(
-            f"Nothing was loaded of company {', '.join(strange)}; Bronze holds {known}."
-        )
-    return wanted or there
+    return named_companies(asked, loaded_companies(store))
