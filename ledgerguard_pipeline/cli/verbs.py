@@ -27,7 +27,7 @@ VERBS = {
     "connect": Verb(
         "commands.connect",
         "connect",
-        "Connect a QuickBooks company: prints the consent link first, then waits for the answer.",
+        "Connect a QuickBooks company: print the consent link, then wait for the answer.",
     ),
     "disconnect": Verb(
         "commands.companies",
@@ -63,7 +63,7 @@ VERBS = {
     "keys": Verb(
         "commands.keys",
         "app",
-        "List the keys that protect the stored tokens, or rotate them.",
+        "List the keys that protect the stored tokens, rotate them, or move the tokens.",
     ),
     "report": Verb(
         "commands.report",
@@ -73,7 +73,7 @@ VERBS = {
     "tieout": Verb(
         "commands.tieout",
         "tieout",
-        "Compare the books with Intuit's own reports, to the cent; exit 1 unless they tie out.",
+        "Compare the books with Intuit's own reports, to the last digit; exits 1 unless they agree.",
     ),
     "sql": Verb(
         "commands.sql",
@@ -94,7 +94,7 @@ VERBS = {
     "snapshot": Verb(
         "commands.sql",
         "snapshot",
-        "Write a consistent copy of Bronze for notebooks, which may then keep it open.",
+        "Write a consistent copy of Bronze and Silver for notebooks, which may then keep it open.",
     ),
     "backup": Verb(
         "stores.backup",
@@ -114,7 +114,7 @@ VERBS = {
     "bronze": Verb(
         "stores.bronze",
         "app",
-        "Check Bronze, move it into a DuckLake, or maintain it by hand.",
+        "Check Bronze, maintain it by hand, or move it into a DuckLake.",
     ),
     "silver": Verb(
         "stores.silver",
@@ -129,7 +129,7 @@ VERBS = {
     "up": Verb(
         "local.up",
         "up",
-        "Start web server, Dagster (and the sandbox, if no credentials are set) until Ctrl-C.",
+        "Run the web server and Dagster (and the sandbox, if no credentials are set) until Ctrl-C.",
     ),
     "demo": Verb(
         "local.demo",
@@ -139,7 +139,7 @@ VERBS = {
     "bench": Verb(
         "commands.bench",
         "bench",
-        "Measure speed, calls and memory beside the alternatives: bench [--million] [--write] ...",
+        "Measure this project and its rivals against the sandbox; needs a checkout.",
     ),
     "sandbox": Verb(
         "local.sandbox",

@@ -36,34 +36,39 @@ def sandbox() -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    invoices: Annotated[int, typer.Option(help="Invoices per company.")] = 500,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 0,
+    invoices: Annotated[int, typer.Option(min=0, help="Invoices per company.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same books.")] = 1,
     companies: Annotated[
-        int, typer.Option(help="How many; beyond 20 each has small books.", min=1)
+        int, typer.Option(help="How many companies; of more than 20 each has small books.", min=1)
     ] = 1,
-    latency_ms: Annotated[float, typer.Option(help="Wait before every answer.")] = 0.0,
+    latency_ms: Annotated[
+        float, typer.Option(min=0, help="Milliseconds to wait before every answer.")
+    ] = 0.0,
     *,
     varied: Annotated[
         bool,
         typer.Option(
             "--varied",
-            help="Discounts, bundles, several taxes and currencies, payroll and more besides.",
+            help="Books with discounts, bundles, several taxes and currencies, payroll and more.",
         ),
     ] = False,
     limits: Annotated[
         bool, typer.Option(help="Enforce Intuit's 500 calls a minute and 10 a second.")
     ] = True,
-    gzip: Annotated[bool, typer.Option(help="Compress answers where accepted.")] = True,
+    gzip: Annotated[bool, typer.Option(help="Compress answers for clients that accept it.")] = True,
     switch: Annotated[
         list[str] | None,
         typer.Option(help="Any other switch, as name=JSON; may be repeated."),
     ] = None,
     webhook_url: Annotated[
-        str | None, typer.Option(help="Send webhooks to this address on this machine.")
+        str | None, typer.Option(help="Send webhooks to this URL, which has to be on this machine.")
     ] = None,
     webhook_token: Annotated[
-        str, typer.Option(help="Verifier token that signs them.", envvar="SANDBOX_WEBHOOK_TOKEN")
+        str,
+        typer.Option(help="Verifier token to sign webhooks with.", envvar="SANDBOX_WEBHOOK_TOKEN"),
     ] = "",
     webhook: Annotated[
         list[str] | None,
@@ -71,7 +76,7 @@ def serve(
     ] = None,
     books: Annotated[
         Path | None,
-        typer.Option(help="Keep the books in this file; one that exists is gone on with."),
+        typer.Option(help="Keep the books in this file, and go on with those that are in it."),
     ] = None,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when stdin does.", hidden=True)

@@ -20,7 +20,7 @@ PASS_THROUGH = {
 
 
 def bench(context: typer.Context) -> None:
-    """Measure speed, calls and memory beside the alternatives: bench [--million] [--write] ..."""
+    """Measure this project and its rivals against the sandbox; needs a checkout."""
     root = Path(__file__).resolve().parents[3]
     if not (root / "benchmarks" / "__main__.py").is_file():
         raise BadInputError(

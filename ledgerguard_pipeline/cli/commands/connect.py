@@ -37,7 +37,7 @@ def connect(
     ] = 300.0,
     as_json: Json = False,
 ) -> None:
-    """Connect a QuickBooks company: prints the consent link first, then waits for the answer."""
+    """Connect a QuickBooks company: print the consent link, then wait for the answer."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
     from ledgerguard_pipeline.running_up import running_in
 

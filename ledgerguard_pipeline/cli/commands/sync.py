@@ -34,7 +34,7 @@ def sync(
             autocompletion=complete_entity,
         ),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Walk everything again.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again.")] = False,
     since: Annotated[
         str | None,
         typer.Option(help="Read changes from this date or ISO date-time on (UTC if no offset)."),

@@ -40,13 +40,13 @@ def tieout(
     explain: Annotated[
         str | None,
         typer.Option(
-            help="Walk one account, by id, number or full name, through the month.",
+            help="Follow one account, by id, number or full name, through the month.",
             metavar="ACCOUNT",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the books with Intuit's own reports, to the cent; exit 1 unless they tie out.
+    """Compare the books with Intuit's own reports, to the last digit; exits 1 unless they agree.
 
     Brings the journal up to date first. What differs is read again once, because books move.
     """

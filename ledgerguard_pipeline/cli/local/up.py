@@ -58,19 +58,26 @@ def up(
         bool | None,
         typer.Option(
             "--sandbox/--no-sandbox",
-            help="Use the embedded sandbox company; by default if no credentials are set.",
+            help="Use the made-up company; by default if no credentials are set.",
         ),
     ] = None,
     web_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Default: the redirect URI's, or 8000.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Port of the company page; by default the redirect URI's, or 8000.",
+        ),
     ] = None,
-    dagster_port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
-    sandbox_port: Annotated[int, typer.Option(min=1, max=65535)] = SANDBOX_PORT,
-    invoices: Annotated[
-        int, typer.Option(min=0, help="Size of the sandbox company, in invoices.")
-    ] = 500,
+    dagster_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of Dagster's page.")
+    ] = 3000,
+    sandbox_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the sandbox.")
+    ] = SANDBOX_PORT,
+    invoices: Annotated[int, typer.Option(min=0, help="Invoices of a new made-up company.")] = 500,
 ) -> None:
-    """Start web server, Dagster (and the sandbox, if no credentials are set) until Ctrl-C."""
+    """Run the web server and Dagster (and the sandbox, if no credentials are set) until Ctrl-C."""
     from ledgerguard_pipeline.config.settings import load_settings
     from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 

@@ -19,20 +19,29 @@ class _Done(msgspec.Struct):
 
 def edit(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
-    entity: Annotated[str, typer.Argument(help="Such as Invoice; for burst also '*'.")],
-    id: Annotated[
-        str | None, typer.Argument(help="Of the object; any one is taken if left out.")
-    ] = None,
+    entity: Annotated[
+        str, typer.Argument(help="Entity type such as Invoice; a burst also takes '*' for any.")
+    ],
+    id: Annotated[str | None, typer.Argument(help="Id of the object; any one if left out.")] = None,
     *,
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
+        int, typer.Option(min=1, max=65535, help="Port of the sandbox on this machine.")
     ] = PORT,
-    realm: Annotated[str | None, typer.Option(help="The company; the first by default.")] = None,
-    note: Annotated[str | None, typer.Option(help="Text an update writes.")] = None,
-    amount: Annotated[str | None, typer.Option(help="Amount an update or payment has.")] = None,
-    pays: Annotated[str | None, typer.Option(help="Document that a new payment settles.")] = None,
-    loser: Annotated[str | None, typer.Option(help="Who goes in a merge; ID stays.")] = None,
-    count: Annotated[int, typer.Option("--count", min=1, help="Edits of a burst.")] = 10,
+    realm: Annotated[
+        str | None, typer.Option(help="Realm id of the company; the first by default.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Text that an update writes.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Amount of an update or a payment.")] = None,
+    pays: Annotated[
+        str | None, typer.Option(help="Id of the document that a new payment settles.")
+    ] = None,
+    loser: Annotated[
+        str | None,
+        typer.Option(help="Id of the object that a merge ends; the one named as ID stays."),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="How many edits a burst makes.")
+    ] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
     """Change the books of a running sandbox, which then sends webhooks about it."""

@@ -11,6 +11,7 @@ import typer
 
 from ledgerguard_pipeline.sandbox import PORT
 from ledgerguard_pipeline.sandbox.api.faults import FaultKind
+from ledgerguard_pipeline.sandbox.entity_types import TYPES
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
 
 Order = tuple[SandboxHandle, str, str | None, int | None]
@@ -119,17 +120,23 @@ _HELP = (
 
 def fault(
     kind: Annotated[str | None, typer.Argument(help=_HELP)] = None,
-    entity: Annotated[str, typer.Argument(help="For poison, empty and edits.")] = "Invoice",
-    id: Annotated[str | None, typer.Argument(help="For poison; any one by default.")] = None,
+    entity: Annotated[
+        str, typer.Argument(help="Entity type for poison, empty and edits.")
+    ] = "Invoice",
+    id: Annotated[
+        str | None, typer.Argument(help="Id of the object for poison; any one if left out.")
+    ] = None,
     *,
     count: Annotated[
         int | None,
         typer.Option(
-            "--count", min=1, help=f"How many calls it hits; 1 for throttle, else {_CALLS}."
+            "--count",
+            min=1,
+            help=f"How many calls it hits; by default 1 for throttle, else {_CALLS}.",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Where the sandbox listens on this machine.")
+        int, typer.Option(min=1, max=65535, help="Port of the sandbox on this machine.")
     ] = PORT,
 ) -> None:
     """Make a running sandbox misbehave as Intuit does, and see what happens."""
@@ -138,6 +145,7 @@ def fault(
         return
     handle = SandboxHandle(f"http://127.0.0.1:{port}", "", "", [])
     try:
+        _require(entity)
         said = (
             SCENES[kind]((handle, entity, id, count))
             if kind in SCENES
@@ -148,6 +156,13 @@ def fault(
     except ValueError as error:
         _complain(f"{error}.", 2)
     typer.echo(said)
+
+
+def _require(entity: str) -> None:
+    if entity not in TYPES:
+        near = get_close_matches(entity, TYPES, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(f"the sandbox has no entity {entity[:40]}{meant}")
 
 
 def _listed() -> str:

@@ -53,6 +53,13 @@ def test_calls_can_be_spoilt(sandbox: SandboxServer, scene: str, kind: FaultKind
     assert rules(sandbox) == []
 
 
+@pytest.mark.parametrize("scene", ["poison", "empty", "edits"])
+def test_an_entity_the_sandbox_lacks_is_refused(sandbox: SandboxServer, scene: str) -> None:
+    refused = fault(sandbox, scene, "Invoise")
+    assert refused.exit_code == 2
+    assert refused.output == "The sandbox has no entity Invoise (did you mean Invoice?).\n"
+
+
 def test_a_throttled_call_is_one_that_a_sync_waits_out(sandbox: SandboxServer) -> None:
     """Five would use up all tries of a sync, after four minutes of waiting."""
     said = fault(sandbox, "throttle").output
