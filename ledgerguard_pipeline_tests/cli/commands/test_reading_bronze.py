@@ -91,6 +91,15 @@ def test_a_snapshot_is_a_store_of_its_own(ledgerguard: Ledgerguard, bronze: Bron
     assert BronzeStore(Path("copy.duckdb"), Environment.SANDBOX).counts() == {"Customer": 1}
 
 
+def test_a_company_of_which_nothing_is_here_is_not_called_sound(
+    ledgerguard: Ledgerguard, bronze: BronzeStore
+) -> None:
+    for command in ("bronze", "silver"):
+        outcome = ledgerguard(command, "check", "--company", "1")
+        assert outcome.code == 2
+        assert "Nothing was loaded of company 1; Bronze holds 9341453474484455." in outcome.err
+
+
 def test_an_answer_can_be_csv(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
     outcome = ledgerguard(
         "sql", "--csv", "SELECT id, 'a,\"b\"' AS text, 1.10::DECIMAL(9,2) AS amount, NULL AS nothing, "

@@ -66,7 +66,8 @@ def test_parked_events_are_queued_again_on_command(
     assert document(ledgerguard("events", "redrive", numbers[0], "--json").out) == {"redriven": 1}
     assert document(ledgerguard("events", "redrive", "--json").out) == {"redriven": 1}
     assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 2}
-    assert "0 events are queued again" in ledgerguard("events", "redrive").out
+    assert ledgerguard("events", "redrive").out == "0 events are queued again.\n"
+    assert "The others were not parked" in ledgerguard("events", "redrive", numbers[0]).out
 
 
 def test_ignored_events_are_queued_only_when_asked_for(
