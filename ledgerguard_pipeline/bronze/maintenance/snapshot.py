@@ -17,9 +17,9 @@ from ledgerguard_pipeline.errors import BadInputError
 
 _PIECE = 1024 * 1024
 _COPY = "ledgerguard_copy"
-_MARK = b"DUCK"
+_MAGIC = b"DUCK"
 """Of a DuckDB file, after the checksum of its first block."""
-_MARK_AT = 8
+_MAGIC_AT = 8
 
 
 def write_snapshot(
@@ -61,7 +61,7 @@ def _may_be_replaced(target: Path) -> bool:
     if not target.exists() or target.stat().st_size == 0:
         return True
     with target.open("rb") as file:
-        return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+        return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
 
 
 def _copy_file(
