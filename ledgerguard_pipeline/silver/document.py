@@ -26,6 +26,9 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
 - **Numbers** are `DECIMAL(38,18)` and hold every digit Intuit sent; nothing passes through a float.
   The view `<table>_narrow` shows amounts of money as `DECIMAL(18,2)` and quantities, prices and
   rates as `DECIMAL(18,7)`, for tools that read no wider ones.
+  Do not mix sums of both: where two sums with 18, 7 or 2 digits after the point become one column
+  (`UNION`, `EXCEPT`, `IN`, `coalesce()`), DuckDB rounds to the fewer without an error
+  (`findings/duckdb_sums_of_two_scales_are_rounded.sh`).
 - **References** are two columns: `x_id` to join by, `x_name` as printed on the document. A name
   changes without a sign when the other object is renamed; an id never does.
 - **What fits nowhere** (an amount that is a text, a date that does not exist, 40 digits) is NULL in
