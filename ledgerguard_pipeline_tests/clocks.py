@@ -49,3 +49,19 @@ class HastyClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self._skipped += max(seconds, 0.0)
+
+
+class WrongClock:
+    """The machine's time, off by some seconds, as where nobody sets the clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._off = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._off
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.0))

@@ -6,7 +6,8 @@ what was read later. Equal bytes are no new version whatever the headers say, an
 SyncToken are equal too, only bytes that say something else are one (``bronze/write/deduplicate.py``).
 
 A tombstone and a living state. CDC tombstones carry the time of the deletion but no SyncToken;
-tombstones inferred from error 610 or from a walk of ids carry no time at all. A living state wins
+tombstones inferred from error 610 or from a walk of ids carry no time or, as both of theirs, that of
+the read, which says nothing beside a ``LastUpdatedTime``: another clock made it. A living state wins
 if its ``LastUpdatedTime`` lies after the tombstone's, because the object was changed after that
 deletion, or if it was read later than the tombstone: Intuit showed the object alive although
 the deletion was known, so the tombstone was wrong or undone. Otherwise, and in a tie, the
@@ -17,7 +18,7 @@ only if its state is not older than the newest living state Bronze ever held (``
 
 Two tombstones. The second adds nothing unless it tells more: that the object was merged, into
 which survivor, or that it was deleted once more at a later time, so that it must have lived in
-between. An inferred tombstone, whose time is that of the read, never says so.
+between. An inferred tombstone never says so.
 
 A stored row that was read in the future was read by a clock that ran ahead. When that was is not known, and what
 is read now was read later.
@@ -164,6 +165,7 @@ def _follows(one: Version, other: Version) -> bool:
 def _buries(tombstone: Version, living: Version) -> bool:
     if (
         tombstone.updated is not None
+        and tombstone.updated != tombstone.fetched
         and living.updated is not None
         and living.updated > tombstone.updated
     ):

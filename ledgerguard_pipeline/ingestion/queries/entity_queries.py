@@ -13,7 +13,7 @@ from ledgerguard_pipeline.capabilities import WITHHELD, Capability
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRejected
-from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
+from ledgerguard_pipeline.ingestion.queries.absence import look, noticed_at, prove_gone
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.pager import Pager
@@ -90,6 +90,10 @@ class EntityQueries:
         """The local time, to reach back from."""
         return self._clock.now()
 
+    def noticed_at(self, server: datetime) -> datetime:
+        """As ``absence.noticed_at``."""
+        return noticed_at(server, self._clock)
+
     def one_by_one(self, ids: Sequence[str], time: datetime) -> list[Record]:
         """Objects read singly, for types without a query; those that are gone as tombstones.
 
@@ -98,6 +102,7 @@ class EntityQueries:
             QBOAPIError: a read failed; nothing is known then.
         """
         records: list[Record] = []
+        time = self.noticed_at(time)
         for id in ids:
             found = self._counted(partial(look, self._client, self.entity, id, missing=len(ids)))
             records.append(_buried(id, found, time) if isinstance(found, NotFound) else found)

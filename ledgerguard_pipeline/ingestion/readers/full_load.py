@@ -284,7 +284,7 @@ class FullReader:
         except RequestRejected:
             # A type that cannot be asked for by id is left as it is.
             return []
-        asked_at = alive.time or time
+        asked_at = self.queries.noticed_at(alive.time or time)
         there = {record.id for record in alive.records} | alive.unreadable
         lost = [id for id in unseen if id not in there]
         if lost:
