@@ -51,13 +51,15 @@ def _outcome(realm: str) -> LoadOutcome:
     )  # fmt: skip
 
 
-def _together(slow: Slow, realms: Sequence[str], locks: int) -> list[list[str] | BaseException]:
-    """The first commits alone while all others line up behind it."""
+def _together(
+    slow: Slow, realms: Sequence[str], locks: int, *, loads: int = 1
+) -> list[list[str] | BaseException]:
+    """The first commits alone while all others line up behind it, each with so many loads."""
     commits = GroupCommit(slow.write)
 
     def commit(realm: str) -> list[str] | BaseException:
         try:
-            done = commits.commit([load(record("1"), realm=realm)])
+            done = commits.commit([load(record(str(n)), realm=realm) for n in range(loads)])
         except BaseException as error:
             return error
         return [each.realm_id for each in done]
@@ -79,6 +81,21 @@ def test_what_waits_behind_a_commit_goes_in_one_transaction() -> None:
     slow = Slow()
     assert _together(slow, REALMS, 2) == [[realm] for realm in REALMS]
     assert slow.groups == [REALMS[:1], REALMS[1:]]
+
+
+def test_each_gets_the_outcomes_of_its_own_loads() -> None:
+    slow = Slow()
+    assert _together(slow, REALMS[:4], 2, loads=3) == [[realm] * 3 for realm in REALMS[:4]]
+    assert len(slow.groups) == 2
+
+
+def test_what_does_not_fit_into_a_transaction_waits_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ROWS", 2)
+    slow = Slow()
+    assert _together(slow, REALMS[:4], 3) == [[realm] for realm in REALMS[:4]]
+    assert slow.groups == [REALMS[:1], REALMS[1:3], REALMS[3:4]]
 
 
 def test_when_the_shared_transaction_fails_each_commits_for_itself() -> None:

@@ -110,6 +110,16 @@ def test_the_lease_of_a_killed_process_ends_soon_but_not_at_once(
     assert plane.leases.acquire("refresh", "b", 10) is not None
 
 
+def test_asking_again_and_again_does_not_prolong_the_lease_of_a_killed_process(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    plane.leases.acquire("refresh", f"{dead_process()}/1", 90)
+    for _ in range(int(DEAD_HOLDER_SECONDS)):
+        assert plane.leases.acquire("refresh", "b", 10) is None
+        clock.advance(1)
+    assert plane.leases.acquire("refresh", "b", 10) is not None
+
+
 def test_the_lease_of_a_living_process_is_left_alone(plane: ControlPlane, clock: FakeClock) -> None:
     plane.leases.acquire("refresh", f"{this_process()}/1", 90)
     assert plane.leases.acquire("refresh", "b", 10) is None
