@@ -29,7 +29,7 @@ def keep_alive(
 ) -> list[KeepAliveResult]:
     """Refresh every company that was idle for so many days; whatever one fails at stays its own.
 
-    A token that ends within the first warning is refreshed however lately it was used.
+    A token that ends within the first warning is refreshed unless that was done within a day.
     """
     lives = control.tokens.lives()
     outcomes = []

@@ -38,9 +38,9 @@ class EntityPlan:
     ``since`` already includes the overlap. ``advances`` says whether success may move the
     watermark: only a read that leaves no gap behind it may. ``count_after`` asks for a
     comparison with ``COUNT(*)``, because this way cannot see deletions. What the company does
-    not offer is not asked for, and is ``withheld`` where Bronze holds such objects; ``look`` asks beside the plan whether change data capture takes
-    the type by now. ``whole_day`` says that ``since`` reaches back so far only because changes of
-    the type are dated by the day.
+    not offer is not asked for, and is ``withheld`` where Bronze holds such objects; ``look`` asks
+    beside the plan whether change data capture takes the type by now. ``whole_day`` says that
+    ``since`` reaches back so far only because changes of the type are dated by the day.
     """
 
     entity: EntityType
