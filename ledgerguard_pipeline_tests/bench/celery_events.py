@@ -10,7 +10,6 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -20,10 +19,10 @@ import dagster as dg
 import typer
 
 from benchmarks.environments import working_folder
+from benchmarks.event_parts import EventParts, describe
 from benchmarks.goals import Finding, markdown, percentile
 from benchmarks.process import BenchFailed
-from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus, QueuedEvent
-from ledgerguard_pipeline.defs.keys import BATCH_TAG, WEBHOOK_JOB
+from ledgerguard_pipeline.control.webhook_queue.queue import QueuedEvent
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.installation import Installation
@@ -35,12 +34,6 @@ _TOKEN = "bench-verifier-token"  # signs made-up events
 _SPACING = 1.3
 """Seconds between an event and the next edit; no multiple of the sensor's five."""
 _WARM_UP = 2
-_PARTS = (
-    "until the sensor's tick has made a run",
-    "in Dagster's queue",
-    "in Celery, and Dagster's own start of the run",
-    "reading, committing, acknowledging",
-)
 _LONGEST_SECONDS = 300.0
 
 
@@ -87,27 +80,21 @@ def _measure(folder: Path, edits: int, invoices: int) -> Finding:
         installation.connector.complete(dict(parse_qsl(callback.query)))
         wait(lambda: stack.runs(dg.DagsterRunStatus.SUCCESS), _LONGEST_SECONDS, "the first load")
         sandbox.send_webhooks(f"http://localhost:{port}/api/v1/webhooks/qbo", _TOKEN)
-        parts: list[tuple[float, ...]] = []
+        events: list[EventParts] = []
         for each in range(_WARM_UP + edits):
             time.sleep(_SPACING * (1 + each % 4))
-            parts.append(_one(stack, installation, each))
-            sys.stderr.write("  ".join(f"{part:5.2f}" for part in parts[-1]) + "\n")
-    reported = list(zip(*parts[_WARM_UP:], strict=True))
-    whole = reported[0]
+            events.append(_one(stack, installation, each))
+            sys.stderr.write(f"{events[-1]}\n")
+    timed = events[_WARM_UP:]
+    whole = [each.whole for each in timed]
     finding.at_most("median", median(whole), 5, "s")
     finding.note("p95", f"{percentile(whole, 0.95):.1f} s")
-    finding.note("fastest and slowest", f"{min(whole):.1f} s, {max(whole):.1f} s")
-    for name, values in zip(
-        _PARTS,
-        reported[1:],
-        strict=True,
-    ):
-        finding.note(f"of the median: {name}", f"{median(values):.1f} s")
+    describe(finding, timed, starting="in Celery, and Dagster's own start of the run")
     return finding
 
 
-def _one(stack: Stack, installation: Installation, number: int) -> tuple[float, ...]:
-    """One edit; seconds in all, to the run's row, to its launch, to its start, to the end."""
+def _one(stack: Stack, installation: Installation, number: int) -> EventParts:
+    """One edit, once it is in Bronze."""
     known = sum(installation.control.inbox.backlog().by_status.values())
     sandbox = stack.sandbox
     id = str(sandbox.edit("update", "Customer", note=f"Edit {number}")["id"])
@@ -119,23 +106,10 @@ def _one(stack: Stack, installation: Installation, number: int) -> tuple[float, 
         return installation.control.inbox.list(limit=1)[0]
 
     event = wait(settled, _LONGEST_SECONDS, "the event")
-    if event.status is not EventStatus.DONE or event.settled_at is None:
-        raise BenchFailed(f"The event ended as {event.status}: {event.reason}")
     realm = parse_realm(sandbox.realm_id)
     if id not in installation.bronze.current(realm, entity_type("Customer"), [id]):
         raise BenchFailed(f"Customer {id} is acknowledged and not in Bronze.")
-    record = stack.instance.get_run_records(dg.RunsFilter(job_name=WEBHOOK_JOB), limit=1)[0]
-    if BATCH_TAG not in record.dagster_run.tags:
-        raise BenchFailed("The newest run is not of this event.")
-    stats = stack.instance.get_run_stats(record.dagster_run.run_id)
-    received, done = event.received_at.timestamp(), event.settled_at.timestamp()
-    made = _seconds(record.create_timestamp)
-    launched, started = stats.launch_time or made, stats.start_time or made
-    return done - received, made - received, launched - made, started - launched, done - started
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp()
+    return EventParts.of(event, stack.instance)
 
 
 if __name__ == "__main__":
