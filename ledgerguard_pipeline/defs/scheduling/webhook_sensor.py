@@ -38,6 +38,7 @@ LookForDue = Callable[[EventInbox], list[str]]
 EVENTS_PER_RUN = 5_000
 REALMS_PER_RUN = 500
 """Companies whose events one run takes; SQLite takes so many values in one statement."""
+_NEVER_BEGAN = "its run ended before it began"
 _NAMED = 20
 TICK_SECONDS = 20.0
 """Dagster gives a tick sixty; the rest is due again in the next."""
@@ -202,18 +203,29 @@ def _leased(
 def _take_back(instance: dg.DagsterInstance, inbox: EventInbox) -> None:
     """End the leases of runs that Dagster calls over: nobody will settle those events any more.
 
-    Runs end so whose launch was lost, and those somebody terminated. What no run of this instance
-    leased may be another instance's, and is due again when its lease ends.
+    Runs end so whose launch was lost, and those somebody terminated. Events of a run that never began
+    are not what ended it: they wait as in an outage, and only a run that had begun counts against them.
+    What no run of this instance leased may be another instance's, and is due again when its lease ends.
+
+    Decision 100 in docs/decisions.md.
     """
     leased = inbox.list(status=EventStatus.LEASED, limit=EVENTS_PER_RUN)
     batches = {each.lease_owner for each in leased if each.lease_owner}
     if not batches:
         return
-    over = {True: set[str](), False: set[str]()}
-    for run in instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: sorted(batches)})):
-        over[run.is_finished].add(run.tags[BATCH_TAG])
-    for batch in over[True] - over[False]:
-        inbox.heartbeat(batch, 0.0)
+    runs = instance.get_run_records(dg.RunsFilter(tags={BATCH_TAG: sorted(batches)}))
+    under_way = {each.dagster_run.tags[BATCH_TAG] for each in runs if not _is_over(each)}
+    begun = {each.dagster_run.tags[BATCH_TAG] for each in runs if each.start_time is not None}
+    for batch in {each.dagster_run.tags[BATCH_TAG] for each in runs} - under_way:
+        if batch in begun:
+            inbox.heartbeat(batch, 0.0)
+        else:
+            held = [each.seq for each in inbox.held(batch)]
+            inbox.fail(batch, held, _NEVER_BEGAN, passing=True)
+
+
+def _is_over(record: dg.RunRecord) -> bool:
+    return record.dagster_run.is_finished
 
 
 def _attend_to_runs(context: dg.SensorEvaluationContext, inbox: EventInbox) -> set[str]:

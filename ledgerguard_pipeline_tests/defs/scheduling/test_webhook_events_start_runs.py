@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.events import DagsterEvent
 from dagster._core.execution.api import execute_run
 
 from ledgerguard_pipeline.change_events import Operation
@@ -172,6 +173,21 @@ def queued_run(
     )  # fmt: skip
 
 
+def begin(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """As its process says once it is up."""
+    instance.report_dagster_event(
+        DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id
+    )
+
+
+def end(instance: dg.DagsterInstance, run: dg.DagsterRun, status: dg.DagsterRunStatus) -> None:
+    """As whoever finds its process gone says, or whoever terminates it."""
+    if status is dg.DagsterRunStatus.FAILURE:
+        instance.report_run_failed(run)
+    else:
+        instance.report_run_canceled(run)
+
+
 def test_a_run_that_has_not_begun_keeps_its_events(
     tick: Tick, control: ControlPlane, clock: FakeClock, ephemeral: dg.DagsterInstance
 ) -> None:
@@ -209,9 +225,35 @@ def test_events_of_a_run_that_dagster_calls_over_are_due_at_once(
 ) -> None:
     announce(control, "a")
     (request,) = requests(tick())
-    queued_run(ephemeral, request, status)
+    run = queued_run(ephemeral, request, dg.DagsterRunStatus.STARTING)
+    begin(ephemeral, run)
+    end(ephemeral, run, status)
     (again,) = requests(tick())
     assert (again.run_key or "").endswith(":2")
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_runs_that_never_begin_park_no_event(
+    tick: Tick,
+    control: ControlPlane,
+    clock: FakeClock,
+    ephemeral: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+) -> None:
+    """A machine too busy to start a process in time, or one that sleeps: no fault of the event's."""
+    announce(control, "a")
+    pauses = [*RETRY_SECONDS[:3], *[RETRY_SECONDS[2]] * 2 * MAX_ATTEMPTS]
+    for pause in pauses:
+        (request,) = requests(tick())
+        queued_run(ephemeral, request, status)
+        assert requests(tick()) == [], "as often as a tick it would only keep the machine busy"
+        (waiting,) = control.inbox.list()
+        assert waiting.status is EventStatus.PENDING
+        assert waiting.reason == "its run ended before it began"
+        clock.advance(pause)
+    (request,) = requests(tick())
+    begin(ephemeral, queued_run(ephemeral, request, dg.DagsterRunStatus.STARTING))
+    assert len(control.inbox.held(request.tags[BATCH_TAG])) == 1
 
 
 def test_after_five_failed_runs_an_event_is_parked_and_others_go_on(
