@@ -109,8 +109,10 @@ def _log_level() -> str:
     Raises:
         ConfigurationError: there is no such level.
     """
+    import logging
+
     level = os.environ.get(LOG_LEVEL_VARIABLE, "").strip().upper()
-    if level and level not in LOG_LEVELS:
+    if level and level not in logging.getLevelNamesMapping():
         raise ConfigurationError(
             f"{LOG_LEVEL_VARIABLE} is {level[:40]!r}; it has to be one of {', '.join(LOG_LEVELS)}."
         )

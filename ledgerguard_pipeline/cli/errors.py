@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -20,6 +21,8 @@ _HELP_WANTED = "NoArgsIsHelpError"
 """Typer keeps this class to itself."""
 
 DEBUG_VARIABLE = "LEDGERGUARD_DEBUG"
+
+_WRONG_PATH = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 _POSSIBLE = re.compile(r"\.? \(Possible options?: (.+)\)$")
 _UNKNOWN = re.compile(r"No such command\b")
@@ -72,6 +75,14 @@ def describe(error: BaseException, command: str = "ledgerguard") -> tuple[int, d
         what = "commands" if _UNKNOWN.match(said) else "options"
         text = f"{_as_sentences(said)} `{command} --help` lists the {what}."
         return 2, _document("BadInputError", text, 2)
+    if isinstance(error, OSError) and error.filename is not None:
+        code = 2 if isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS else 1
+        return code, _document(
+            type(error).__name__,
+            f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}. Check the path, who "
+            "owns it and whether the disk has room.",
+            code,
+        )
     return 1, _document(
         type(error).__name__,
         f"An unexpected {type(error).__name__} stopped the command; set {DEBUG_VARIABLE}=1 and "

@@ -81,8 +81,11 @@ class StoreSettings(BaseSettings):
     @field_validator("ledgerguard_home")
     @classmethod
     def _a_folder(cls, value: Path) -> Path:
-        if os.path.isfile(value):  # noqa: PTH113  # Path.is_file raises where it may not look
+        # Not the methods of Path: they raise where they may not look.
+        if os.path.isfile(value):  # noqa: PTH113
             raise ValueError(f"{value} is a file; it must be a folder")
+        if os.path.isdir(value) and not os.access(value, os.R_OK | os.X_OK):  # noqa: PTH112
+            raise ValueError(f"{value} may not be opened by this user; name another folder")
         return value
 
     @field_validator("ledgerguard_bronze_url")

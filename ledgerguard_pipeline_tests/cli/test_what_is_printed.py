@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -63,6 +65,22 @@ def test_an_errors_context_is_in_its_document() -> None:
     assert code == 1
     assert document["message"].startswith("Intuit failed.")  # type: ignore[attr-defined]  # a text
     assert (document["realm_id"], document["entity"]) == ("9341453474484455", "Invoice")
+
+
+@pytest.mark.parametrize(
+    "number, code",
+    [(errno.EACCES, 2), (errno.ENOENT, 2), (errno.EISDIR, 2), (errno.EROFS, 2), (errno.ENOSPC, 1)],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(number: int, code: int) -> None:
+    error = OSError(number, os.strerror(number), "/home/other/control.db")
+
+    found, document = describe(error)
+
+    assert found == document["exit_code"] == code
+    assert document["message"] == (
+        f"/home/other/control.db cannot be used: {os.strerror(number)}. Check the path, who owns it "
+        "and whether the disk has room."
+    )
 
 
 def test_an_unexpected_error_is_one_line_unless_debugging(

@@ -65,6 +65,10 @@ def test_without_a_token_nothing_is_accepted(setting: SecretStr | str | None) ->
     assert verifier.matching(BODY, sign(BODY, "")) is None
 
 
+def test_a_token_that_is_named_twice_is_the_newest() -> None:
+    assert Verifier(["same", "same"]).matching(b"[]", sign(b"[]", "same")) == 0
+
+
 def test_a_garbled_header_is_known_before_any_body_is_read() -> None:
     assert shaped(GOOD) == GOOD.encode()
     assert shaped("garbage") is None

@@ -84,6 +84,7 @@ def test_what_leaves_attachments_out_is_named(
         (["keys", "move", "--to", "disk"], "'--to': 'disk' is not one of 'redis', 'database'"),
         (["sync", "--company"], "`ledgerguard sync --help` lists the options"),
         (["bronze", "migrate", "--to", "elsewhere"], "--to must look like duckdb:///"),
+        (["demo", "--home", f"{__file__}/demo"], "cannot be used: Not a directory. Check the path"),
         (["sandbox", "serve", "--port", "-1"], "it has to be at least 0"),
         (["sandbox", "serve", "--port", "65536"], "it has to be at most 65535"),
         (["sandbox", "serve", "--invoices", "-1"], "it has to be at least 0"),

@@ -71,6 +71,11 @@ def test_a_body_that_declares_too_much_is_413_before_it_is_sent(receiver: Receiv
     assert receiver.raw(head(SIGNED, "Content-Length: 100001")).split()[1] == b"413"
 
 
+def test_large_bodies_one_after_the_other_never_fill_the_buffer(receiver: Receiver) -> None:
+    answers = [receiver.post(bytes([65 + n]) * LIMIT) for n in range(5)]
+    assert answers == [200] * 5, "what was read is held no longer"
+
+
 def test_a_chunked_body_without_a_length_is_cut_at_the_limit(receiver: Receiver) -> None:
     chunk = b"fff\r\n" + b"x" * 0xFFF + b"\r\n"
     answer = receiver.raw(head(SIGNED, "Transfer-Encoding: chunked"), then=chunk * 40)
