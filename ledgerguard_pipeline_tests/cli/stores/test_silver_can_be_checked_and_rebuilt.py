@@ -68,6 +68,20 @@ def test_every_company_is_checked_and_what_fails_is_named(
     assert sound.out.endswith("checks, 0 failed.\n")
 
 
+def test_a_table_that_is_gone_is_made_anew_for_every_company(
+    ledgerguard: Ledgerguard, books: Books
+) -> None:
+    lines = "SELECT realm_id, id, amount::INT FROM silver.invoice_line ORDER BY 1, 2"
+    before = books.store.sql(lines).rows
+    assert len(before) == 3
+    alter(books, "DROP TABLE silver.invoice_line")
+
+    done = ledgerguard("silver", "rebuild", "--company", OTHER_REALM, "--entity", "Invoice")
+
+    assert done.code == 0, done.err
+    assert books.store.sql(lines).rows == before
+
+
 def test_what_somebody_broke_is_made_anew(ledgerguard: Ledgerguard, books: Books) -> None:
     alter(books, "UPDATE silver.invoice SET total_amt = 1")
     alter(books, "UPDATE silver.customer SET display_name = 'Bob'")
