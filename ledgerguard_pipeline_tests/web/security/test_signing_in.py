@@ -89,7 +89,7 @@ def test_another_sites_form_signs_nobody_in(app: FastAPI, browser: Browser) -> N
 
 @pytest.mark.parametrize(
     "headers",
-    [{"sec_fetch_site": "cross-site"}, {"origin": "https://evil.example"}],
+    [{"sec_fetch_site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "http://["}],
 )
 def test_what_the_browser_says_of_the_sender_is_believed(
     browser: Browser, headers: dict[str, str]
