@@ -113,6 +113,12 @@ def test_a_registered_value_is_masked_without_any_recognisable_shape(form: str) 
         assert text not in redact(form.format(text))
 
 
+def test_a_secret_that_begins_like_another_is_masked_to_its_end() -> None:
+    for secret in ("swordfish-1", "swordfish-1-of-the-new-key"):
+        register_secret(secret)
+    assert redact("sent: swordfish-1-of-the-new-key") == f"sent: {MASK}"
+
+
 def test_values_too_short_to_be_secrets_do_not_destroy_messages() -> None:
     register_secret("e")
     register_secret("")

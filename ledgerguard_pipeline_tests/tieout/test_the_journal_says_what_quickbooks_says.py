@@ -14,6 +14,7 @@ import pytest
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.levels import Compared, Trial
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
 
 YEAR_END = date(2025, 12, 31)
@@ -188,3 +189,10 @@ def test_messages_have_every_digit() -> None:
         "Account 90 Board of Equalization Payable, 2026-10-31: journal 370.94, QuickBooks 371.19, "
         "difference 0.25. Read again from QuickBooks: Invoice (id 72) 0.25."
     )
+
+
+def test_balances_agree_to_the_last_digit_or_not_at_all() -> None:
+    ours = {"1": Decimal("10.00"), "2": Decimal("10.001"), "3": Decimal("0.000")}
+    trial = Trial({"1": Decimal(10), "2": Decimal(10), "4": Decimal("-0.0001")}, {}, "report")
+
+    assert Compared(date(2026, 10, 31), ours, trial, {}, {}).differing == ["2", "4"]
