@@ -198,6 +198,24 @@ def test_a_tombstone_read_before_the_object_was_seen_alive_is_stale(store: Bronz
     assert set(current(store)) == {"1"}
 
 
+@pytest.mark.parametrize("updated", [10, None], ids=["dated", "undated"])
+def test_a_deletion_read_in_the_instant_of_the_object_stands(
+    store: BronzeStore, updated: int | None
+) -> None:
+    alive, gone = record("1", updated=10, read=300), tombstone("1", updated=updated, read=300)
+    assert counts_of(commit(store, alive)) == (1, 0, 0, 0)
+    assert counts_of(commit(store, gone)) == (0, 1, 0, 0)
+    assert counts_of(commit(store, alive)) == (0, 0, 0, 1)
+    assert current(store) == {}
+
+
+def test_an_inferred_tombstone_is_newer_though_its_clock_is_behind(store: BronzeStore) -> None:
+    commit(store, record("1", updated=400, read=100))
+    assert counts_of(commit(store, tombstone("1", updated=200, read=200))) == (0, 1, 0, 0)
+    assert counts_of(commit(store, record("1", updated=400, read=150))) == (0, 0, 0, 1)
+    assert counts_of(commit(store, record("1", updated=400, read=250))) == (1, 0, 0, 0)
+
+
 def test_a_tombstone_older_than_the_known_state_is_stale(store: BronzeStore) -> None:
     commit(store, record("1", updated=60, read=100))
     assert counts_of(commit(store, tombstone("1", updated=50, read=200))) == (0, 0, 0, 1)
