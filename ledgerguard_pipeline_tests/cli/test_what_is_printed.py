@@ -72,13 +72,13 @@ def test_an_errors_context_is_in_its_document() -> None:
     [(errno.EACCES, 2), (errno.ENOENT, 2), (errno.EISDIR, 2), (errno.EROFS, 2), (errno.ENOSPC, 1)],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(number: int, code: int) -> None:
-    error = OSError(number, os.strerror(number), "/home/other/control.db")
+    error = OSError(number, os.strerror(number), "/books/control.db")
 
     found, document = describe(error)
 
     assert found == document["exit_code"] == code
     assert document["message"] == (
-        f"/home/other/control.db cannot be used: {os.strerror(number)}. Check the path, who owns it "
+        f"/books/control.db cannot be used: {os.strerror(number)}. Check the path, who owns it "
         "and whether the disk has room."
     )
 
