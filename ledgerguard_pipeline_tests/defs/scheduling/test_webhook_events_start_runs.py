@@ -11,7 +11,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.events import DagsterEvent
 from dagster._core.execution.api import execute_run
 
 from ledgerguard_pipeline.change_events import Operation
@@ -40,6 +39,7 @@ from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company, plain_settings
 from ledgerguard_pipeline_tests.defs.runs import Ran, key_of
+from ledgerguard_pipeline_tests.defs.scheduling.queued_runs import begin, end, queued_run
 
 pytestmark = pytest.mark.usefixtures("bronze_alone")
 
@@ -158,34 +158,6 @@ def test_an_entity_left_out_meanwhile_is_ignored(tick: Tick, control: ControlPla
     assert requests(tick()) == []
     (ignored,) = control.inbox.list()
     assert ignored.status is EventStatus.IGNORED
-
-
-def queued_run(
-    instance: dg.DagsterInstance, request: dg.RunRequest, status: dg.DagsterRunStatus
-) -> dg.DagsterRun:
-    """A run as it stands in the instance after the daemon took the request."""
-    return instance.create_run(
-        job_name=WEBHOOK_JOB, run_id=None, run_config=None, status=status, tags=request.tags,
-        step_keys_to_execute=None, execution_plan_snapshot=None, job_snapshot=None,
-        parent_job_snapshot=None, root_run_id=None, parent_run_id=None, remote_job_origin=None,
-        job_code_origin=None, asset_selection=None, asset_check_selection=None,
-        resolved_op_selection=None, op_selection=None, asset_graph=None,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def begin(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """As its process says once it is up."""
-    instance.report_dagster_event(
-        DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id
-    )
-
-
-def end(instance: dg.DagsterInstance, run: dg.DagsterRun, status: dg.DagsterRunStatus) -> None:
-    """As whoever finds its process gone says, or whoever terminates it."""
-    if status is dg.DagsterRunStatus.FAILURE:
-        instance.report_run_failed(run)
-    else:
-        instance.report_run_canceled(run)
 
 
 def test_a_run_that_has_not_begun_keeps_its_events(
