@@ -7,6 +7,7 @@ is replaced here by one that does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
@@ -16,17 +17,20 @@ import pytest
 from ledgerguard_pipeline.capabilities import Capabilities, OwnMemory
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import NotFound, PoisonPage, QBOAPIError, RequestRejected
+from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.cdc import (
     EntityChanges,
     NotByChanges,
     Outcome,
     read_changes,
 )
+from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges
+from ledgerguard_pipeline.qbo.answers.batch_with_changes import BatchWithChanges
 from ledgerguard_pipeline.qbo.answers.cdc import ChangeGroup, Changes
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
-from ledgerguard_pipeline.values import RealmId, Record, Source, State
+from ledgerguard_pipeline.values import Mode, RealmId, Record, Source, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALL = entity_types(["Invoice", "Customer", "Vendor", "Bill"])
@@ -61,6 +65,13 @@ class Books:
         default_factory=lambda: Capabilities(OwnMemory(), RealmId("1"))
     )
 
+    @property
+    def custom_fields(self) -> Books:
+        return self
+
+    def asked_of(self, entity: EntityType) -> bool:  # noqa: ARG002
+        return False
+
     def changes(self, entities: Sequence[EntityType], since: datetime) -> Changes:  # noqa: ARG002
         self.asked.append([entity.name for entity in entities])
         for entity in entities:
@@ -77,6 +88,20 @@ class Books:
             left -= len(gone)
             groups[entity.name] = ChangeGroup(entity, rows, gone, [])
         return Changes(groups, NOW, "t", left <= 0)
+
+    def batch_with_changes(
+        self,
+        queries: Sequence[tuple[EntityType, Query]],
+        entities: Sequence[EntityType],
+        since: datetime,
+    ) -> BatchWithChanges:
+        pages: list[Page | int | QBOAPIError] = []
+        for entity, _ in queries:
+            rows = [record(id, source=Source.QUERY) for id in self.live.get(entity.name, [])]
+            pages.append(Page(entity, rows, [], len(rows), NOW, "q", 0))
+        changes = self.changes(entities, since)
+        self.asked.clear()
+        return BatchWithChanges(pages, changes)
 
     def query_page(self, entity: EntityType, query: Query) -> Page:
         (ids,) = (item.value for item in query.where if item.name == "Id")
@@ -121,6 +146,26 @@ def test_a_full_answer_is_asked_again_in_parts_until_each_proves_complete() -> N
     assert len(trusted(outcomes["Invoice"])) == 600
     assert len(trusted(outcomes["Customer"])) == 450
     assert trusted(outcomes["Vendor"]) == {"v1": State.DELETED}
+
+
+@pytest.mark.parametrize("rows, believed", [(999, True), (1000, False)])
+def test_a_batch_that_may_have_been_cut_is_asked_again_apart(rows: int, believed: bool) -> None:
+    """Intuit says of no answer that it was cut: one that is exactly full may have been."""
+    invoice, time = entity_types(["Invoice", "TimeActivity"])
+    live = {"Invoice": [f"i{n}" for n in range(400)]}
+    books = Books(live=live | {"TimeActivity": [f"t{n}" for n in range(rows - 400)]})
+    plans = [
+        EntityPlan(invoice, Mode.CDC, since=NOW),
+        EntityPlan(time, Mode.QUERY, since=NOW),
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        shared = SharedChanges(cast("QBOClient", books), plans, pool)
+        shared.begin()
+        page = shared.pages["TimeActivity"].result(20).page
+        outcome = shared.changes["Invoice"].result(20)
+    assert (page is not None) is believed
+    assert books.asked == ([] if believed else [["Invoice"]])
+    assert len(trusted(outcome)) == 400
 
 
 def test_a_type_that_fills_an_answer_alone_is_left_to_a_query() -> None:
