@@ -269,6 +269,15 @@ class Settings(StoreSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _another_file(self) -> Self:
+        copy, bronze = self.ledgerguard_snapshot, self.bronze_address
+        if copy is not None and isinstance(bronze, Path) and copy.resolve() == bronze.resolve():
+            raise ValueError(
+                "LEDGERGUARD_SNAPSHOT is the file Bronze itself is in; name another one"
+            )
+        return self
+
     @property
     def kept_entities(self) -> tuple[EntityType, ...]:
         """The entity types this installation keeps."""

@@ -82,9 +82,9 @@ def test_a_copy_that_failed_is_made_by_the_next_sync(tmp_path: Path, bronze: Bro
     copy.renew()
     assert (folder / "books.duckdb").exists()
     copy.outdated()
-    (folder / "books.duckdb").write_bytes(b"old")
+    (folder / "books.duckdb").write_bytes(b"")
     copy.renew()
-    assert (folder / "books.duckdb").read_bytes() != b"old"
+    assert (folder / "books.duckdb").stat().st_size > 0
     assert [each.name for each in folder.iterdir()] == ["books.duckdb"]
 
 
@@ -98,6 +98,15 @@ def bronze(tmp_path: Path) -> BronzeStore:
 def test_a_copy_has_a_name_that_duckdb_can_tell_from_its_schema() -> None:
     with pytest.raises(ConfigurationError, match="LEDGERGUARD_SNAPSHOT"):
         load_settings(ledgerguard_snapshot="bronze.duckdb")
+
+
+def test_a_copy_is_no_second_name_of_bronze(tmp_path: Path) -> None:
+    (tmp_path / "there").symlink_to(tmp_path)
+    with pytest.raises(ConfigurationError, match="is the file Bronze itself is in"):
+        load_settings(
+            ledgerguard_home=tmp_path,
+            ledgerguard_snapshot=tmp_path / "there" / "quickbooks.duckdb",
+        )
 
 
 def test_a_relative_path_means_the_folder_it_was_given_in() -> None:

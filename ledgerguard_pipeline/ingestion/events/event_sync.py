@@ -74,6 +74,7 @@ class EventSync(Closing):
         self._lock = threading.RLock()
         self._stack = ExitStack()
         self._worked = False
+        self._unforeseen: Exception | None = None
         self._results: dict[str, EntityResult] = {}
         self._errors: dict[str, LedgerGuardError] = {}
         self._before = client.stats.snapshot()
@@ -137,9 +138,19 @@ class EventSync(Closing):
         )
 
     def _work_once(self) -> None:
+        """Do it at the first question; what was not foreseen then is every later one's answer too."""
+        if self._unforeseen is not None:
+            raise self._unforeseen
         if self._worked:
             return
         self._worked = True
+        try:
+            self._work()
+        except Exception as error:
+            self._unforeseen = error
+            raise
+
+    def _work(self) -> None:
         entities = self.entities
         self._progress.started(self._realm_id, tuple(entity.name for entity in entities))
         crashpoint("before_event_read")

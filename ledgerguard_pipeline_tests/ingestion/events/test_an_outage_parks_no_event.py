@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
+from ledgerguard_pipeline.change_events import ChangeEvent
 from ledgerguard_pipeline.control.webhook_queue.attempts import MAX_ATTEMPTS
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -31,3 +35,26 @@ def test_the_last_attempt_parks_events_only_where_somebody_has_to_act(
     (left,) = inbox.list()
     assert left.status is becomes
     assert left.reason
+
+
+class _Unforeseen(InboxLease):
+    """Fails in a way that nobody reckoned with; no store can be made to."""
+
+    def done(self, events: Collection[ChangeEvent]) -> None:
+        raise RuntimeError(f"no answer about {len(events)}")
+
+
+def test_what_nobody_foresaw_fails_every_entity_of_the_run(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    """A step that came later would say that no event concerns it, and be green."""
+    inbox, realm = connected.control.inbox, realm_of(sandbox)
+    connected.control.deliveries.accept(
+        [delivery([event(name, realm=realm, entity=name) for name in ("Customer", "Invoice")])]
+    )
+    inbox.lease("batch-1", realms=[realm])
+    with connected.service(realm).open_events(_Unforeseen(inbox, "batch-1")) as running:
+        for name in ("Customer", "Invoice"):
+            with pytest.raises(RuntimeError, match="no answer about"):
+                running.load(entity_type(name))
+    assert len(inbox.held("batch-1")) == 2, "they come again when the lease ends"
