@@ -4,7 +4,7 @@ Loading the extensions and attaching takes a quarter of a second, so instances s
 of work gets a cursor of its own. The reading instance is attached read-only and cannot touch
 any file outside the lake's data path.
 
-Decision 40 in docs/decisions.md.
+Decisions 40 and 101 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,11 @@ _UNCOMPRESSED = (
     f"SELECT 1 WHERE NOT EXISTS (FROM ducklake_options('{CATALOG}') "
     "WHERE option_name = 'parquet_compression')"
 )
+MOST_KEPT_BYTES = 64 * 1024 * 1024
+"""Of what an instance keeps of the snapshots it has seen, out of its ``memory_limit``."""
+LOOK_EVERY = 50
+"""Cursors between two looks at that. One statement keeps a megabyte at most, if it reads every table."""
+_KEPT = "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'OBJECT_CACHE'"
 _Key = tuple[LakeAddress, bool]
 
 
@@ -55,6 +61,7 @@ class LakeConnections:
     def _forget(self) -> None:
         self._guard = threading.Lock()
         self._open: dict[_Key, duckdb.DuckDBPyConnection] = {}
+        self._given: Counter[_Key] = Counter()
 
     def _leave(self) -> None:
         self._inherited.append(self._open)
@@ -63,15 +70,23 @@ class LakeConnections:
     def cursor(self, address: LakeAddress, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A new connection to the lake.
 
+        DuckLake keeps the statistics of the tables it read for every snapshot, some hundred bytes a
+        column, until ``memory_limit`` is reached. An instance that keeps too many gives way to a new
+        one; whoever works with the old one finishes there.
+
         Raises:
             ConfigurationError: an extension is missing.
             duckdb.Error: the catalog or the data path cannot be used.
         """
         with self._guard:
-            instance = self._open.get((address, read_only))
-            if instance is None:
+            key = address, read_only
+            instance = self._open.get(key)
+            self._given[key] += 1
+            if instance is None or (
+                self._given[key] % LOOK_EVERY == 0 and kept_bytes(instance) > MOST_KEPT_BYTES
+            ):
                 instance = _attach(address, read_only=read_only)
-                self._open[address, read_only] = instance
+                self._open[key] = instance
             cursor = instance.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
         return cursor
@@ -81,6 +96,12 @@ class LakeConnections:
         with self._guard:
             self._open.pop((address, False), None)
             self._open.pop((address, True), None)
+
+
+def kept_bytes(instance: duckdb.DuckDBPyConnection) -> int:
+    """What DuckLake keeps in this instance of the snapshots it has seen."""
+    ((found,),) = instance.cursor().execute(_KEPT).fetchall()
+    return int(found or 0)
 
 
 def _attach(address: LakeAddress, *, read_only: bool) -> duckdb.DuckDBPyConnection:
