@@ -36,6 +36,7 @@ from ledgerguard_pipeline.defs.instance.sqlite_schema import (
     make_schema,
     read_schema,
 )
+from ledgerguard_pipeline.errors import ControlUnavailable
 
 _KEPT_SHARDS = 8
 """Event logs are one file a run; a web server that shows many keeps the last few open."""
@@ -249,8 +250,16 @@ def _schedules(folder: str) -> SqliteScheduleStorage:
     )
 
 
+class HistoryUnavailable(ControlUnavailable):
+    """Dagster's own files cannot be opened now: the disk is full, or somebody holds them for long."""
+
+
 class PooledSqliteStorage(DagsterSqliteStorage):
-    """What ``dagster.yaml`` names as ``storage.custom``; ``base_dir`` as for the stock one."""
+    """What ``dagster.yaml`` names as ``storage.custom``; ``base_dir`` as for the stock one.
+
+    Raises:
+        HistoryUnavailable: its files cannot be opened now.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         # Not the stock initialiser: it would open the stock storages first.
@@ -258,9 +267,15 @@ class PooledSqliteStorage(DagsterSqliteStorage):
         self._inst_data = inst_data
         root = Path(base_dir)
         hold_daemon_lock(root)
-        self._run_storage = PooledRunStorage.from_local(str(root / "history"))
-        self._event_log_storage = PooledEventLogStorage(str(root / "history" / "runs"))
-        self._schedule_storage = _schedules(str(root / "schedules"))
+        try:
+            self._run_storage = PooledRunStorage.from_local(str(root / "history"))
+            self._event_log_storage = PooledEventLogStorage(str(root / "history" / "runs"))
+            self._schedule_storage = _schedules(str(root / "schedules"))
+        except sqlalchemy.exc.OperationalError as error:
+            raise HistoryUnavailable(
+                f"Dagster's history in {root} cannot be opened ({error.orig}); free some space on "
+                "that disk, and look for a process that holds the files."
+            ) from error
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]  # Dagster
 
     @classmethod
