@@ -48,6 +48,17 @@ class SystemClock:
 
 SYSTEM_CLOCK: Clock = SystemClock()
 
+
+def later_of(server: datetime | None, clock: Clock) -> datetime:
+    """When something was noticed that nobody dated, as that an object is gone.
+
+    It may be older neither than what the other side's clock dated (``server`` is the time of its answer)
+    nor than what was read by the clock of this machine, however wrong that is.
+    """
+    now = clock.now()
+    return now if server is None else max(server, now)
+
+
 Fraction = Callable[[], float]
 """A random number from 0 up to 1."""
 

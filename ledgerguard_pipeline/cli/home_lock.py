@@ -86,6 +86,7 @@ def settings_here() -> Settings:
     from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     settings = load_settings()
+    settings.require_home()
     for each in unknown_variables():
         note(str(each))
     found = running_sandbox(settings)

@@ -78,16 +78,6 @@ class StoreSettings(BaseSettings):
     def _secure(cls, value: str | None) -> str | None:
         return secure_url(value)
 
-    @field_validator("ledgerguard_home")
-    @classmethod
-    def _a_folder(cls, value: Path) -> Path:
-        # Not the methods of Path: they raise where they may not look.
-        if os.path.isfile(value):  # noqa: PTH113
-            raise ValueError(f"{value} is a file; it must be a folder")
-        if os.path.isdir(value) and not os.access(value, os.R_OK | os.X_OK):  # noqa: PTH112
-            raise ValueError(f"{value} may not be opened by this user; name another folder")
-        return value
-
     @field_validator("ledgerguard_bronze_url")
     @classmethod
     def _a_location(cls, value: SecretStr | None) -> SecretStr | None:
@@ -118,6 +108,21 @@ class StoreSettings(BaseSettings):
             former = self.ledgerguard_home / FORMER_BRONZE_FILE
             return former if former.exists() else self.ledgerguard_home / BRONZE_FILE
         return parse_bronze_url(self.ledgerguard_bronze_url.get_secret_value(), self.object_store)
+
+    def require_home(self) -> None:
+        """Refuse a home nobody can work in; definitions load without one.
+
+        Raises:
+            ConfigurationError: it is a file, or this user may not look into it.
+        """
+        home = self.ledgerguard_home
+        # Not the methods of Path: they raise where they may not look.
+        if os.path.isfile(home):  # noqa: PTH113
+            raise ConfigurationError(f"LEDGERGUARD_HOME: {home} is a file; it must be a folder.")
+        if os.path.isdir(home) and not os.access(home, os.R_OK | os.X_OK):  # noqa: PTH112
+            raise ConfigurationError(
+                f"LEDGERGUARD_HOME: {home} may not be opened by this user; name another folder."
+            )
 
     def bronze_address_of(self, url: str, *, given_as: str) -> Address:
         """The address another ``LEDGERGUARD_BRONZE_URL`` would name; errors call it ``given_as``.

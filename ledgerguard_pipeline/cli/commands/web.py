@@ -23,6 +23,7 @@ def web(
     from ledgerguard_pipeline.config.settings import load_settings
 
     settings = load_settings()
+    settings.require_home()
     settings.credentials()
     from ledgerguard_pipeline.web.security.guard import require_admin_token
 

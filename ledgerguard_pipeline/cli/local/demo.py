@@ -36,6 +36,7 @@ def demo(
     from ledgerguard_pipeline.config.settings import load_settings
 
     preferences = load_settings()
+    preferences.require_home()
     folder = home.absolute()
     _renew(folder)
     with ExitStack() as stack:

@@ -82,6 +82,7 @@ def up(
     from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     settings = load_settings()
+    settings.require_home()
     for each in unknown_variables():
         note(str(each))
     use_sandbox = sandbox if sandbox is not None else not settings.intuit_client_id

@@ -16,7 +16,7 @@ from datetime import datetime
 
 import msgspec
 
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Clock, later_of
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import (
     FeatureUnavailable,
@@ -27,7 +27,7 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
 )
 from ledgerguard_pipeline.ingestion.events.targets import ChangedObject
-from ledgerguard_pipeline.ingestion.queries.absence import GONE, look, noticed_at, prove_gone
+from ledgerguard_pipeline.ingestion.queries.absence import GONE, look, prove_gone
 from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, packed, read_each
 from ledgerguard_pipeline.ingestion.queries.entity_queries import (
     IDS_PER_QUERY,
@@ -138,7 +138,7 @@ class EventReader:
 
     def _take(self, read: EntityRead, targets: Sequence[ChangedObject], live: LiveRecords) -> None:
         entity = read.entity
-        time = noticed_at(live.time, self._clock)
+        time = later_of(live.time, self._clock)
         settled = completed(self._client, entity, live.records)
         read.rejects.extend(settled.rejects)
         live.unreadable |= _ids(settled.rejects)

@@ -12,9 +12,7 @@ Decision 44 in docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
-from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
     AccessDenied,
@@ -34,16 +32,6 @@ hide all of a type or none."""
 GONE = "610"
 
 _CLOSED = 403
-
-
-def noticed_at(server: datetime | None, clock: Clock) -> datetime:
-    """When an absence was noticed, for a tombstone that nobody dated.
-
-    It may be older neither than what Intuit's clock dated (``server`` is the answer's time) nor than
-    what was read by the clock of this machine, however wrong that is.
-    """
-    now = clock.now()
-    return now if server is None else max(server, now)
 
 
 def fallen(shown: int | None, held: int) -> bool:

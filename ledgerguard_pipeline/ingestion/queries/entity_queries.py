@@ -10,10 +10,10 @@ from functools import partial
 from typing import TypeVar
 
 from ledgerguard_pipeline.capabilities import WITHHELD, Capability
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock, later_of
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRejected
-from ledgerguard_pipeline.ingestion.queries.absence import look, noticed_at, prove_gone
+from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.pager import Pager
@@ -91,8 +91,8 @@ class EntityQueries:
         return self._clock.now()
 
     def noticed_at(self, server: datetime) -> datetime:
-        """As ``absence.noticed_at``."""
-        return noticed_at(server, self._clock)
+        """When an absence is noticed that an answer of this time shows."""
+        return later_of(server, self._clock)
 
     def one_by_one(self, ids: Sequence[str], time: datetime) -> list[Record]:
         """Objects read singly, for types without a query; those that are gone as tombstones.

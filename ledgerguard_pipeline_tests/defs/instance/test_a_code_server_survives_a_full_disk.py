@@ -70,7 +70,7 @@ def test_it_ends_and_the_next_one_has_its_definitions(home: Path) -> None:
     assert isinstance(found, ListRepositoriesResponse), found
 
 
-def test_whoever_needs_the_history_is_told_what_is_wrong(home: Path) -> None:
+def test_a_history_that_cannot_be_opened_is_one_sentence(home: Path) -> None:
     with no_room(), pytest.raises(HistoryUnavailable, match="free some space"):  # noqa: SIM117
         with dagster_instance(load_settings()):
             pass
