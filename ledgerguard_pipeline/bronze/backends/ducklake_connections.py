@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -114,7 +115,10 @@ def _attach(address: LakeAddress, *, read_only: bool) -> duckdb.DuckDBPyConnecti
             connection.execute(_s3_secret(address))
         for name, value in _SETTINGS.items():
             connection.execute(f"SET GLOBAL {name} = {value}")
-        spill = Path(tempfile.gettempdir()) / f"ledgerguard-lake-{os.getpid()}"
+        # Each instance has one of its own: DuckDB names the files in it without asking who else does.
+        spill = (
+            Path(tempfile.gettempdir()) / f"ledgerguard-lake-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        )
         connection.execute(f"SET GLOBAL temp_directory = {_text(str(spill))}")
         # A password in the attached path could be read by any query; in a secret it cannot.
         if address.password is not None:

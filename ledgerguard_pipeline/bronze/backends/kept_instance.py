@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,14 +110,17 @@ class KeptInstance:
         for name, value in _WHOLE_INSTANCE.items():
             root.execute(f"SET {name} = {value}")
         path = str(self._path).replace("'", "''")
-        root.execute(f"SET temp_directory = '{path}.tmp'")
+        # Readers of other processes are there at the same time, and DuckDB names the files it spills
+        # without asking who else does. There is one writer only, and what a killed one left is the next one's.
+        spill = f"{path}.tmp-{uuid.uuid4().hex[:8]}" if read_only else f"{path}.tmp"
+        root.execute(f"SET temp_directory = '{spill}'")
         if not small:
             root.execute(f"SET max_vacuum_tasks = {_VACUUM_TASKS}")
             root.execute("PRAGMA disable_checkpoint_on_shutdown")
         if read_only:
             files = ", ".join(f"'{path}{ending}'" for ending in ("", *_COMPANIONS))
             root.execute(f"SET allowed_paths = [{files}]")
-            root.execute(f"SET allowed_directories = ['{path}.tmp']")
+            root.execute(f"SET allowed_directories = ['{spill}']")
             root.execute("SET enable_external_access = false")
 
     def _keep_log(self, connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

@@ -86,6 +86,15 @@ def test_what_a_use_attached_does_not_outlive_it(
     assert started.starts == [False, False]
 
 
+def test_readers_spill_into_folders_of_their_own(started: Started, path: Path) -> None:
+    """DuckDB gives files of the same names to all: two that shared a folder would break each other."""
+    started.store.commit([load(record("1"))])
+    stores = [started.store, Started(path).store]
+    asked = "SELECT current_setting('temp_directory')"
+    folders = {str(store.sql(asked).rows[0][0]) for store in stores}
+    assert len(folders) == 2
+
+
 def test_a_question_reaches_no_other_file_however_often_it_is_asked(
     started: Started, tmp_path: Path
 ) -> None:
