@@ -10,10 +10,13 @@ the instance too. Decisions 80 and 86 in docs/decisions.md.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -39,6 +42,8 @@ _NAMES_ITS_FILE = (1, 4)
 _VERSION = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = ?"
 _COMPANIONS = (".wal", ".wal.checkpoint", ".wal.recovery")
 """Files that DuckDB keeps beside a database file."""
+_SPILL = ".tmp"
+"""Of the folder beside it for what has no room in memory."""
 _OTHERS = "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
 _SET_MEMORY = "SET memory_limit = ?"
 _BESIDE_ARROW = "192MB"
@@ -112,7 +117,8 @@ class KeptInstance:
         path = str(self._path).replace("'", "''")
         # Readers of other processes are there at the same time, and DuckDB names the files it spills
         # without asking who else does. There is one writer only, and what a killed one left is the next one's.
-        spill = f"{path}.tmp-{uuid.uuid4().hex[:8]}" if read_only else f"{path}.tmp"
+        own = f"-{uuid.uuid4().hex[:8]}" if read_only else ""
+        spill = f"{path}{_SPILL}{own}"
         root.execute(f"SET temp_directory = '{spill}'")
         if not small:
             root.execute(f"SET max_vacuum_tasks = {_VACUUM_TASKS}")
@@ -134,6 +140,14 @@ class KeptInstance:
             log.chmod(0o600)
         if size >= _LOG_BYTES or not _names_its_file(connection, catalog):
             connection.execute(statements.checkpoint(catalog))
+
+
+def remove_spills(file: Path, before: datetime) -> None:
+    """Delete what readers of ``file`` that were killed had spilled and nobody wrote to since ``before``."""
+    for folder in file.parent.glob(f"{glob.escape(file.name)}{_SPILL}-*"):
+        with contextlib.suppress(FileNotFoundError):  # its reader just ended
+            if folder.stat().st_mtime < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Memory:

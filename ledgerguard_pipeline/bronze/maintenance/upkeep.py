@@ -15,6 +15,7 @@ from functools import partial
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
+from ledgerguard_pipeline.bronze.backends.kept_instance import remove_spills
 from ledgerguard_pipeline.bronze.reports import forget_superseded
 
 KEEP = timedelta(days=1)
@@ -62,6 +63,7 @@ def maintain(
     """
     if backend.file is not None:
         backend.write((), lambda session: _checkpoint(session, check))
+        remove_spills(backend.file, now - KEEP)
         return MaintenanceReport(checkpointed=True)
     before = now - KEEP
 

@@ -95,6 +95,21 @@ def test_readers_spill_into_folders_of_their_own(started: Started, path: Path) -
     assert len(folders) == 2
 
 
+def test_maintenance_removes_what_killed_readers_left(started: Started, path: Path) -> None:
+    started.store.commit([load(record("1"))])
+    left, fresh, other = (
+        path.with_name(name)
+        for name in (f"{path.name}.tmp-1", f"{path.name}.tmp-2", "other.duckdb.tmp-1")
+    )
+    for folder in (left, fresh, other):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"rows")
+    for folder in (left, other):
+        os.utime(folder, (0, 0))
+    started.store.maintain()
+    assert [each.exists() for each in (left, fresh, other)] == [False, True, True]
+
+
 def test_a_question_reaches_no_other_file_however_often_it_is_asked(
     started: Started, tmp_path: Path
 ) -> None:
