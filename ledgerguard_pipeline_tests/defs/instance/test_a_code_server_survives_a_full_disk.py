@@ -70,6 +70,18 @@ def test_it_ends_and_the_next_one_has_its_definitions(home: Path) -> None:
     assert isinstance(found, ListRepositoriesResponse), found
 
 
+@pytest.mark.usefixtures("home")
+def test_it_ends_while_the_database_of_dagster_is_away(tmp_path: Path) -> None:
+    """As on Celery, where Dagster's history is in PostgreSQL."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "dagster").mkdir(parents=True)
+    nobody = f"postgresql://dagster:none@127.0.0.1:{free_port()}/dagster"
+    (elsewhere / "dagster" / "dagster.yaml").write_text(
+        f"storage: {{postgres: {{postgres_url: '{nobody}'}}}}"
+    )
+    assert started(elsewhere, free_port()).wait(_SECONDS) != 0
+
+
 def test_a_history_that_cannot_be_opened_is_one_sentence(home: Path) -> None:
     with no_room(), pytest.raises(HistoryUnavailable, match="free some space"):  # noqa: SIM117
         with dagster_instance(load_settings()):
