@@ -217,8 +217,7 @@ class QBOClient(Granted, Reporting, Closing):
             merged |= counts
             times.append((time, request_id))
         self._rest_if_throttled(list(merged.values()))
-        time, request_id = times[0]
-        return Counts(merged, time, request_id)
+        return Counts(merged, *times[0])
 
     @also_called(types="entities", entity_types="entities")
     def changes(self, entities: Sequence[EntityType | str] | str, since: datetime | str) -> Changes:
@@ -238,7 +237,9 @@ class QBOClient(Granted, Reporting, Closing):
                 "keeps: run `ledgerguard sync --full`.",
                 realm_id=self._realm,
             )
-        return self._call(read, lambda answer: read_changes(answer, kinds))
+        changes = self._call(read, lambda answer: read_changes(answer, kinds))
+        self._rest_if_throttled(changes.faults)
+        return changes
 
     def batch_with_changes(
         self,
@@ -262,7 +263,7 @@ class QBOClient(Granted, Reporting, Closing):
             else read_requests.batch(statements, "changes")
         )
         answers = self._call(read, lambda answer: read_with_changes(answer, statements, captured))
-        self._rest_if_throttled([*answers.items, answers.changes])
+        self._rest_if_throttled(answers.outcomes)
         return answers
 
     def company_info(self) -> CompanyProfile:
@@ -393,8 +394,7 @@ class QBOClient(Granted, Reporting, Closing):
         return self._call(read_requests.batch(statements, "count"), parse)
 
     def _rest_if_throttled(self, outcomes: Sequence[object]) -> None:
-        """An item of a batch that hit a limit rests the company like any 429."""
-        for outcome in outcomes:
-            if isinstance(outcome, Throttled):
-                self._session.cool_down(self._require_realm(), outcome.retry_after)
-                return
+        """A part of an answer that hit a limit rests the company like any 429."""
+        hit = next((each for each in outcomes if isinstance(each, Throttled)), None)
+        if hit is not None:
+            self._session.cool_down(self._require_realm(), hit.retry_after)

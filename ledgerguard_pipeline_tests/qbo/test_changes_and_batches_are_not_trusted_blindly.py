@@ -14,7 +14,9 @@ from ledgerguard_pipeline.errors import (
     PoisonPage,
     QBOAPIError,
     ServiceUnavailable,
+    Throttled,
 )
+from ledgerguard_pipeline.qbo.answers.cdc import Changes
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries import read_requests
@@ -198,6 +200,58 @@ def test_a_token_refused_inside_a_batch_is_renewed_and_the_batch_repeated(
 
     assert isinstance(page, Page)
     assert script.requests[2].headers["authorization"] == "Bearer access-token-2"
+
+
+STALE = {"type": "AUTHENTICATION", "Error": [{"Message": "AuthenticationFailed", "code": "3200"}]}
+THROTTLED = {"type": "SERVICE", "Error": [{"Message": "ThrottleExceeded", "code": "3001"}]}
+
+
+def batched(*groups: dict[str, object]) -> dict[str, object]:
+    inner = {"CDCResponse": [{"QueryResponse": list(groups)}]}
+    count = {"bId": "q0", "QueryResponse": {"totalCount": 1}}
+    return {"BatchItemResponse": [count, {"bId": "changes", **inner}], "time": TIME}
+
+
+def ask_for_changes(client: QBOClient, since: datetime, *, in_batch: bool) -> Changes:
+    if not in_batch:
+        return client.changes([INVOICE, CUSTOMER], since)
+    counts = [(CUSTOMER, Query.count(CUSTOMER))]
+    found = client.batch_with_changes(counts, [INVOICE, CUSTOMER], since).changes
+    assert isinstance(found, Changes)
+    return found
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_a_token_refused_for_one_types_changes_is_renewed_and_all_asked_again(
+    in_batch: bool, client: QBOClient, script: Script, since: datetime
+) -> None:
+    answer = batched if in_batch else changed
+    script.then(
+        reply(answer({"Invoice": [{"Id": "1"}]}, {"Fault": STALE})),
+        reply({"access_token": "access-token-2"}),
+        reply(answer({"Invoice": [{"Id": "1"}]}, {"Customer": [{"Id": "7"}]})),
+    )
+
+    changes = ask_for_changes(client, since, in_batch=in_batch)
+
+    assert changes.faults == []
+    assert [record.id for record in changes.groups["Customer"].records] == ["7"]
+    assert script.requests[2].headers["authorization"] == "Bearer access-token-2"
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_a_limit_hit_by_one_types_changes_rests_the_company(
+    in_batch: bool, client: QBOClient, script: Script, since: datetime, clock: DrivenClock
+) -> None:
+    answer = batched if in_batch else changed
+    script.then(reply(answer({}, {"Fault": THROTTLED})), reply(changed({}, {})))
+
+    changes = ask_for_changes(client, since, in_batch=in_batch)
+    assert isinstance(changes.groups["Customer"].fault, Throttled)
+    before = clock.monotonic()
+    client.changes([CUSTOMER], since)
+
+    assert clock.monotonic() - before >= 59
 
 
 def test_counts_name_what_could_not_be_counted(client: QBOClient, script: Script) -> None:

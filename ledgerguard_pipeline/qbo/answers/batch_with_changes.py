@@ -31,6 +31,12 @@ class BatchWithChanges:
     items: list[Page | int | QBOAPIError]
     changes: Changes | QBOAPIError | None
 
+    @property
+    def outcomes(self) -> list[object]:
+        """All of it in one list, with what was said of single types in place of their changes."""
+        faults = self.changes.faults if isinstance(self.changes, Changes) else []
+        return [*self.items, self.changes, *faults]
+
 
 def read_with_changes(
     answer: ApiAnswer, statements: Sequence[Query], types: Sequence[EntityType]

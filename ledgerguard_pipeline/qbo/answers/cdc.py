@@ -15,7 +15,7 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.answers.batch import batch_item, batch_items
 from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
-from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in
+from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in, renewable
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.queries.read_requests import CHANGES_ITEM
@@ -53,6 +53,11 @@ class Changes:
     request_id: str | None
     capped: bool
 
+    @property
+    def faults(self) -> list[QBOAPIError]:
+        """What Intuit said of types in place of their changes."""
+        return [group.fault for group in self.groups.values() if group.fault is not None]
+
 
 def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Changes, int]:
     """The groups of an answer, one per requested type, and the number of objects in it.
@@ -61,7 +66,7 @@ def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Change
     matched, every type without rows, because their silence proves nothing.
 
     Raises:
-        QBOAPIError: the whole answer is a refusal.
+        QBOAPIError: the whole answer is a refusal, or a fault inside complains about the token.
         ServiceUnavailable: it cannot be read.
     """
     members = answer.open()
@@ -70,7 +75,11 @@ def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Change
 
 
 def read_batch_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> Changes | QBOAPIError:
-    """The changes a batch brought beside its statements, or why it did not."""
+    """The changes a batch brought beside its statements, or why it did not.
+
+    Raises:
+        QBOAPIError: a fault inside complains about the token, so the whole batch must be repeated.
+    """
     members = answer.open()
     item = batch_item(answer, batch_items(answer, members), CHANGES_ITEM, f"{len(types)} types")
     if isinstance(item, QBOAPIError):
@@ -99,6 +108,9 @@ def _changes(
             error = error_for(
                 answer.status, fault, _where(answer, named), retry_after=answer.retry_after
             )
+            if renewable(error):
+                # A token refused for one type is refused for all: renew it and ask again.
+                raise error
             if named is None:
                 stray = error
             else:
