@@ -76,6 +76,8 @@ class Capability(StrEnum):
     showed more, ``unproven`` where it did not."""
     CUSTOM_FIELDS_HELD = "custom-fields-held"
     """Which custom fields all rows of a type were read with: ``all`` or ``first-three``."""
+    INACTIVE_HELD = "inactive-held"
+    """``yes``: inactive rows of the type were asked for, though its other queries may hide them."""
 
 
 Subject = tuple[str, Capability]

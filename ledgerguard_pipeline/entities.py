@@ -51,7 +51,9 @@ class EntityType:
     ``webhook`` whether Intuit sends events, ``identified`` whether rows carry an Id to read by,
     ``custom_fields`` whether rows may carry more custom fields than a plain answer shows,
     ``optional`` whether only some companies have such objects at all, ``queried`` whether a query
-    is documented, ``day_times`` whether times of change may be bare dates.
+    is documented, ``day_times`` whether times of change may be bare dates, ``inactive_apart``
+    whether queries may hide inactive rows of a type that may not let them be named together with
+    the others: they are asked for in a statement of their own.
     """
 
     name: str
@@ -70,6 +72,7 @@ class EntityType:
     optional: bool = False
     queried: bool = True
     day_times: bool = False
+    inactive_apart: bool = False
 
     @property
     def surely_queried(self) -> bool:
@@ -135,6 +138,7 @@ def _list(
     group: Group = Group.LISTS,
     cdc: bool = True,
     soft_delete: bool = True,
+    inactive_apart: bool = False,
     webhook: bool = True,
     json_keys: tuple[str, ...] = (),
 ) -> EntityType:
@@ -147,6 +151,7 @@ def _list(
         json_keys or (name,),
         cdc=cdc,
         soft_delete=soft_delete,
+        inactive_apart=inactive_apart,
         webhook=webhook,
         custom_fields=name in _WITH_CUSTOM_FIELDS,
     )
@@ -200,11 +205,11 @@ ENTITIES: tuple[EntityType, ...] = (
     _list("CompanyCurrency", "company_currency", "Currencies in use.",
           json_keys=("CompanyCurrency", "Currency")),
     _list("CustomerType", "customer_type", "Customer categories.", soft_delete=False,
-          webhook=False),
+          inactive_apart=True, webhook=False),
     _list("TaxCode", "tax_code", "Tax codes.", group=_T, cdc=False, soft_delete=False,
-          webhook=False),
+          inactive_apart=True, webhook=False),
     _list("TaxRate", "tax_rate", "Tax rates.", group=_T, cdc=False, soft_delete=False,
-          webhook=False),
+          inactive_apart=True, webhook=False),
     _list("TaxAgency", "tax_agency", "Tax authorities.", group=_T, cdc=False,
           soft_delete=False),
     EntityType("TaxPayment", "tax_payment", Kind.TRANSACTION, _T,

@@ -198,7 +198,7 @@ class QBOClient(Granted, Reporting, Closing):
         return BatchOfPages(self.custom_fields, self._batch, self.query_page).read(queries)
 
     def count_batch(self, entities: Sequence[EntityType | str] | str) -> Counts:
-        """Objects per type, inactive ones included, 25 types a call.
+        """Objects per type, inactive ones included where queries show them, 25 types a call.
 
         Types Intuit cannot count are left out. ``time`` is the server's before the first count.
 
@@ -317,7 +317,7 @@ class QBOClient(Granted, Reporting, Closing):
 
     @also_called(entity="entity_type")
     def count_entities(self, entity_type: EntityType | str, where_clause: str | None = None) -> int:
-        """How many objects there are, inactive ones included.
+        """How many objects there are, inactive ones included where queries show them.
 
         Raises:
             BadInputError: no such type, or the clause is not usable.

@@ -107,6 +107,10 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ``totalCount`` as captured, or those of other groups."""
     cdc_refuses: frozenset[str] = frozenset()
     """Entities that change data capture does not serve in these companies."""
+    unclear_inactive: Literal["hidden", "shown", "unnamed"] = "hidden"
+    """What queries do with inactive customer types, tax codes and tax rates: hide them unless
+    ``Active`` is named, as those of other lists; show them always; or show them always and refuse
+    the name (4001)."""
     no_query: frozenset[str] = frozenset({"InventoryAdjustment"})
     """Entities without a query (4001), as InventoryAdjustment is documented."""
     day_times: frozenset[str] = frozenset()

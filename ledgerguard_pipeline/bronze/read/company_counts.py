@@ -28,6 +28,8 @@ class Held:
 
     live: dict[str, int] = field(default_factory=dict)
     """Living objects."""
+    inactive: dict[str, int] = field(default_factory=dict)
+    """How many of them are inactive."""
     quarantined: dict[str, int] = field(default_factory=dict)
     """Unresolved records in quarantine."""
     walks: dict[str, Walk] = field(default_factory=dict)
@@ -81,9 +83,10 @@ class CompanyCounts:
                 return found
             tables = {each.table: each.name for each in ENTITIES if each.table in present}
             if tables:
-                for realm, entity, count in live_counts_of(connection, tables, list(found)):
-                    of_type = found[realm].live
-                    of_type[entity] = of_type.get(entity, 0) + count
+                for realm, entity, *counts in live_counts_of(connection, tables, list(found)):
+                    held = found[realm]
+                    for of_type, count in zip((held.live, held.inactive), counts, strict=True):
+                        of_type[entity] = of_type.get(entity, 0) + count
             rows = connection.execute(statements.COUNT_QUARANTINE_OF, [list(found)]).fetchall()
             for realm, entity, count in rows:
                 found[str(realm)].quarantined[str(entity)] = int(count)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import duckdb
 
 from ledgerguard_pipeline.bronze.statements import GONE, SCHEMA, quoted
-from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline.values import State, parse_realm
 
 SLICE_ROWS = 200_000
 WHOLE = "true"
@@ -25,7 +25,7 @@ def live_counts(
     """Living objects by entity name, of one company or all; ``entities`` are names by table."""
     realms = None if realm is None else [realm]
     counts = dict.fromkeys(entities.values(), 0)
-    for entity, count in _counted(connection, entities, realms, by="entity"):
+    for entity, count, _ in _counted(connection, entities, realms, by="entity"):
         counts[str(entity)] += int(str(count))
     return counts
 
@@ -48,13 +48,15 @@ def live_ids(
 
 def live_counts_of(
     connection: duckdb.DuckDBPyConnection, entities: Mapping[str, str], realms: Sequence[str]
-) -> Iterator[tuple[str, str, int]]:
+) -> Iterator[tuple[str, str, int, int]]:
     """As ``live_counts`` by company: companies, names and counts, which are to be added up.
 
-    A company without living objects of a type is left out.
+    The last is how many of them are inactive. A company without living objects of a type is left
+    out.
     """
-    for entity, realm, count in _counted(connection, entities, realms, by="entity, realm_id"):
-        yield str(realm), str(entity), int(str(count))
+    for entity, realm, *counts in _counted(connection, entities, realms, by="entity, realm_id"):
+        count, inactive = (int(str(each)) for each in counts)
+        yield str(realm), str(entity), count, inactive
 
 
 def _counted(
@@ -64,7 +66,9 @@ def _counted(
     *,
     by: str,
 ) -> Iterator[Sequence[object]]:
-    """Rows of the keys ``by``, entity name first, and a count; ``realms`` None means all.
+    """Rows of the keys ``by``, entity name first, a count, and how many of it are inactive.
+
+    ``realms`` None means all.
 
     Small tables are grouped as one: a GROUP BY each takes twice the time and as many times the memory.
     """
@@ -82,7 +86,8 @@ def _counted(
             f"FROM ({versions}) GROUP BY entity, realm_id, id"
         )
         for entity, *rest in connection.execute(
-            f"SELECT {by}, count(*) FROM ({newest}) WHERE state NOT IN {GONE} GROUP BY {by}"
+            f"SELECT {by}, count(*), count_if(state = '{State.INACTIVE}') FROM ({newest}) "
+            f"WHERE state NOT IN {GONE} GROUP BY {by}"
         ).fetchall():
             yield names[entity], *rest
 

@@ -1,8 +1,9 @@
-"""Read types in full once when more custom fields are asked for than their rows were read with.
+"""Read types in full once when more is asked for than what their rows were read with.
 
 An older version of the program, ``LEDGERGUARD_CUSTOM_FIELDS=first-three`` or a company that refused
 to show all of them leave rows with fewer fields than there are, and rows that nobody edits are not
-read again by changes. So what a type's rows were read with is remembered where the sync states are.
+read again by changes. Version 0.1.0 did not ask for inactive tax codes either (``inactive_rows``). So
+what a type's rows were read with is remembered where the sync states are.
 An older copy of Bronze may hold rows that were read before that note was made.
 """
 
@@ -26,7 +27,7 @@ _MARGIN = timedelta(minutes=15)
 
 
 class Refill:
-    """The types of one company whose rows may lack custom fields.
+    """The types of one company whose rows may lack custom fields, or that may lack inactive rows.
 
     Without sync states (a client used on its own) nothing is remembered, and nothing is read again.
     """
@@ -42,24 +43,28 @@ class Refill:
         """
         if not self._remembers:
             return
+        known = self._client.capabilities
         for name, watermark in restored.items():
-            noted = self._client.capabilities.seen(name, Capability.CUSTOM_FIELDS_HELD)
-            if noted is not None and (watermark is None or noted.seen_at > watermark - _MARGIN):
-                self._client.capabilities.drop(name, Capability.CUSTOM_FIELDS_HELD)
+            for capability in (Capability.CUSTOM_FIELDS_HELD, Capability.INACTIVE_HELD):
+                noted = known.seen(name, capability)
+                if noted is not None and (watermark is None or noted.seen_at > watermark - _MARGIN):
+                    known.drop(name, capability)
 
     def planned(self, plans: Sequence[EntityPlan], request: SyncRequest) -> list[EntityPlan]:
-        """The plans, with a full read of every type whose rows may lack fields."""
+        """The plans, with a full read of every type that may lack something."""
         given = request.window is not None or request.since is not None or request.reconcile
-        if given or not self._remembers or not self._whole:
+        if given or not self._remembers:
             return list(plans)
         return [
             replace(plan, mode=Mode.FULL, since=None)
-            if plan.mode in (Mode.CDC, Mode.QUERY)
-            and plan.entity.custom_fields
-            and self._held(plan.entity) != ALL
+            if plan.mode in (Mode.CDC, Mode.QUERY) and self._lacking(plan.entity)
             else plan
             for plan in plans
         ]
+
+    def _lacking(self, entity: EntityType) -> bool:
+        fields = entity.custom_fields and self._whole and self._held(entity) != ALL
+        return fields or (entity.inactive_apart and not self._inactive_held(entity))
 
     def ended(self, loads: Sequence[EntityLoad]) -> None:
         """Remember how the rows of these types were read; writes only changes."""
@@ -68,7 +73,11 @@ class Refill:
         self._client.custom_fields.prove(self._client.get_entity)
         for load in loads:
             entity = load.reader.plan.entity
-            if not entity.custom_fields or not load.completed:
+            if not load.completed:
+                continue
+            if entity.inactive_apart and load.reader.mode is Mode.FULL:
+                self._note_inactive(entity)
+            if not entity.custom_fields:
                 continue
             if not self._whole:
                 value = FIRST_THREE
@@ -83,6 +92,13 @@ class Refill:
     def _whole(self) -> bool:
         fields = self._client.custom_fields
         return fields.wanted == ALL and not fields.refused and not fields.ignored
+
+    def _note_inactive(self, entity: EntityType) -> None:
+        if not self._inactive_held(entity):
+            self._client.capabilities.note(entity.name, Capability.INACTIVE_HELD, "yes")
+
+    def _inactive_held(self, entity: EntityType) -> bool:
+        return self._client.capabilities.seen(entity.name, Capability.INACTIVE_HELD) is not None
 
     def _held(self, entity: EntityType) -> str | None:
         seen = self._client.capabilities.seen(entity.name, Capability.CUSTOM_FIELDS_HELD)

@@ -16,6 +16,7 @@ from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRe
 from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.qbo.paging.pager import Pager
 from ledgerguard_pipeline.qbo.queries.statement import (
     LAST_UPDATED_TIME,
@@ -54,21 +55,41 @@ class EntityQueries:
 
     def snapshot(self) -> Pager:
         """Pages of all rows."""
-        return Pager(self._query_page, self.entity, self._client.capabilities, clock=self._clock)
+        return self._pager()
 
     def changed(self, since: datetime | None, until: datetime | None) -> Pager:
         """Pages of the rows last updated from ``since`` on and before ``until``."""
         where = [] if since is None else [Condition(LAST_UPDATED_TIME, ">=", since)]
         if until is not None:
             where.append(Condition(LAST_UPDATED_TIME, "<", until))
+        return self._pager(*where, changes=True)
+
+    def _pager(self, *where: Condition, changes: bool = False) -> Pager:
         return Pager(
             self._query_page,
             self.entity,
             self._client.capabilities,
             where=where,
-            changes=True,
+            changes=changes,
             clock=self._clock,
         )
+
+    def page(self, query: Query) -> Page:
+        """The rows of one statement.
+
+        Raises:
+            QBOAPIError: they could not be read.
+        """
+        return self._query_page(self.entity, query)
+
+    def among(self, *where: Condition) -> Pager:
+        """Pages of all rows that meet these conditions."""
+        return self._pager(*where)
+
+    @property
+    def rows_at_once(self) -> int:
+        """The most rows to ask for in one statement."""
+        return PageSize(self.entity.name, self._client.capabilities).rows
 
     def lacks(self, capability: Capability) -> bool:
         """Whether the company was seen to refuse it for this type."""

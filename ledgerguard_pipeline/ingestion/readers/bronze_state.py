@@ -52,6 +52,14 @@ class StoredCounts:
             self._counts = self._read(realm_id)
         return self._counts.live.get(entity.name, 0)
 
+    def left_out(self, realm_id: RealmId, entity: EntityType) -> int:
+        """Of those, how many a count may not count: inactive ones that queries may hide."""
+        if not entity.inactive_apart:
+            return 0
+        if self._counts is None:
+            self._counts = self._read(realm_id)
+        return self._counts.inactive.get(entity.name, 0)
+
     def live_ids(self, realm_id: RealmId, entity: EntityType) -> frozenset[str]:
         """Ids of the objects Bronze held alive when this sync first asked."""
         if entity.name not in self._ids:

@@ -66,11 +66,9 @@ class EntityReaders:
     def reconciling(self, plans: Sequence[EntityPlan]) -> list[EntityReader]:
         """A reader per plan that compares counts first and reads only what differs."""
         realm = self._realm_id
-        held, quarantined = self._storage.counts(realm), self._storage.quarantined(realm)
+        held = self._storage.company_counts.of(realm)
         offered = [plan for plan in plans if plan.offered]
-        comparing = Comparing(
-            self._client, offered, held, quarantined, self._pool, known=self._known
-        )
+        comparing = Comparing(self._client, offered, held, self._pool, known=self._known)
         readers: list[EntityReader] = []
         for plan in plans:
             queries = self._queries(plan)

@@ -31,6 +31,7 @@ from ledgerguard_pipeline.errors import (
 from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, read_changes
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.queries.inactive_rows import InactiveRows, inactive_rows
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.ingestion.readers.without_query import WithoutQuery
@@ -60,13 +61,15 @@ AHEAD_ACTIVE = 8
 class Prefetched:
     """The facts known before an entity is walked: Intuit's count and perhaps its only page.
 
-    ``calls`` are the calls that showed it, shared with other entities.
+    ``calls`` are the calls that showed it, shared with other entities. ``inactive`` resolves to
+    what a batch answered about the inactive rows of a type whose other queries may hide them.
     """
 
     count: int | None
     page: Page | None
     time: datetime | None
     calls: int = 0
+    inactive: Future[Page | QBOAPIError | None] | None = None
 
 
 class FullReader:
@@ -172,27 +175,34 @@ class FullReader:
         Raises:
             RightsInDoubt: objects that Bronze holds are there.
         """
-        if count == 0 and self._track_seen and self.plan.entity.identified:
-            self.queries.prove_gone(sorted(self._bronze.live_ids(self._realm_id, self.plan.entity)))
+        entity = self.plan.entity
+        # Rows that no count shows may be merely inactive; what is not read is proven gone after.
+        if count == 0 and self._track_seen and entity.identified and not entity.inactive_apart:
+            self.queries.prove_gone(sorted(self._bronze.live_ids(self._realm_id, entity)))
 
     def _complete(self, expected: int | None) -> bool:
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
-        return self.comparison.compare(expected, stored, self._rejected)
+        left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
+        return self.comparison.compare(expected, stored, self._rejected, left_out)
 
     def _read(self, prefetched: Prefetched, *, track_seen: bool) -> Iterator[Chunk]:
         page = self._whole(prefetched)
-        if page is not None:
-            self._rejected += len(page.rejects)
-            late: list[Record] = []
-            if track_seen:
-                met = {record.id for record in page.records}
-                held = self._bronze.live_ids(self._realm_id, self.plan.entity)
-                late = self._phantoms(sorted(held - met), page.time)
-            yield self._advancing(
-                Chunk([*page.records, *late], page.rejects, page.bytes, page.time, whole=True)
-            )
+        if page is None:
+            yield from self._long(prefetched, track_seen=track_seen)
             return
-        yield from self._long(prefetched, track_seen=track_seen)
+        inactive = self._inactive(prefetched)
+        records = [*page.records, *inactive.records]
+        rejects = [*page.rejects, *inactive.rejects]
+        self._rejected += len(page.rejects)
+        if track_seen:
+            held = self._bronze.live_ids(self._realm_id, self.plan.entity)
+            unseen = held - {record.id for record in records}
+            records += self._phantoms(sorted(unseen), page.time)
+        yield self._advancing(Chunk(records, rejects, page.bytes, page.time, whole=True))
+
+    def _inactive(self, prefetched: Prefetched) -> InactiveRows:
+        asked = prefetched.inactive
+        return inactive_rows(self.queries, None if asked is None else asked.result(), self._pool)
 
     def _whole(self, prefetched: Prefetched) -> Page | None:
         """The only page, if it surely holds every row."""
@@ -232,6 +242,9 @@ class FullReader:
                 realm_id=self._realm_id,
                 entity=self.plan.entity.name,
             )
+        inactive = self._inactive(prefetched)
+        records.extend(inactive.records)
+        rejects.extend(inactive.rejects)
         yield from self._closing(step, records, rejects, size)
 
     def _closing(

@@ -9,10 +9,11 @@ Decision 15 in docs/decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ledgerguard_pipeline.entities import EntityType, Kind
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
@@ -28,6 +29,20 @@ SMALL_UNCOUNTED = 50
 """Rows assumed of a type that cannot be counted (singletons, exchange rates)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One statement of a batch: how many rows it may bring, and who waits for its answer.
+
+    ``found`` is given None where the answer may be cut, or did not come with a reason of its own.
+    """
+
+    entity: EntityType
+    query: Query
+    rows: int
+    found: Callable[[Page | QBOAPIError | None], None]
+    future: Future[Any]
+
+
 class FullLoadPrefetch:
     """Resolves a ``Prefetched`` per entity; ``begin`` runs in the background."""
 
@@ -38,6 +53,9 @@ class FullLoadPrefetch:
         self.futures: dict[str, Future[Prefetched]] = {
             entity.name: Future() for entity in self._entities
         }
+        self._inactive: dict[str, Future[Page | QBOAPIError | None]] = {
+            entity.name: Future() for entity in self._entities if entity.inactive_apart
+        }
 
     def begin(self) -> None:
         """Count in the background; batches follow as soon as the counts are known."""
@@ -47,7 +65,8 @@ class FullLoadPrefetch:
         try:
             self._count()
         except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
-            for future in self.futures.values():
+            waiting: list[Future[Any]] = [*self.futures.values(), *self._inactive.values()]
+            for future in waiting:
                 if not future.done():
                     future.set_exception(error)
 
@@ -62,20 +81,42 @@ class FullLoadPrefetch:
             except ONE_OF_THEM as error:
                 prove_answering(self._client, error)
                 counts = {entity.name: error for entity in countable}
-        small: list[tuple[EntityType, int | None]] = []
+        small: list[_Part] = []
         for entity in self._entities:
             count = counts.get(entity.name)
+            apart = self._inactive.get(entity.name)
             if _settles(count, entity):
                 self.futures[entity.name].set_exception(count)
-            elif isinstance(count, QBOAPIError):
+                continue
+            if apart is not None:
+                rows = self._rows(entity)
+                query = Query.inactive(entity, rows)
+                small.append(_Part(entity, query, SMALL_UNCOUNTED, apart.set_result, apart))
+            if isinstance(count, QBOAPIError):
                 # Uncounted is no failure: the walk itself will tell what is wrong.
-                self.futures[entity.name].set_result(Prefetched(None, None, time, 1))
+                self.futures[entity.name].set_result(Prefetched(None, None, time, 1, apart))
             elif count is not None and count > min(ROWS_PER_BATCH, self._rows(entity)):
-                self.futures[entity.name].set_result(Prefetched(count, None, time, 1))
+                self.futures[entity.name].set_result(Prefetched(count, None, time, 1, apart))
             else:
-                small.append((entity, count))
-        for batch in packed(small, _weight):
-            self._pool.submit(self._read, batch, time)
+                small.append(self._part(entity, count, time, apart))
+        for batch in packed(small, lambda part: part.rows):
+            self._pool.submit(self._read, batch)
+
+    def _part(
+        self,
+        entity: EntityType,
+        count: int | None,
+        time: datetime | None,
+        inactive: Future[Page | QBOAPIError | None] | None,
+    ) -> _Part:
+        future = self.futures[entity.name]
+
+        def found(answer: Page | QBOAPIError | None) -> None:
+            page = answer if isinstance(answer, Page) else None
+            future.set_result(Prefetched(count, page, time, 1 + (count is not None), inactive))
+
+        rows = SMALL_UNCOUNTED if count is None else count
+        return _Part(entity, self._statement(entity), rows, found, future)
 
     def _rows(self, entity: EntityType) -> int:
         return PageSize(entity.name, self._client.capabilities).rows
@@ -84,27 +125,23 @@ class FullLoadPrefetch:
         limit = None if entity.kind is Kind.SINGLETON else self._rows(entity)
         return Query.select(entity, limit=limit)
 
-    def _pages(self, entities: Sequence[EntityType]) -> Sequence[Page | QBOAPIError]:
+    def _pages(self, batch: Sequence[_Part]) -> Sequence[Page | QBOAPIError | None]:
         try:
-            return self._client.query_batch([(each, self._statement(each)) for each in entities])
+            return self._client.query_batch([(part.entity, part.query) for part in batch])
         except ONE_OF_THEM as error:
             prove_answering(self._client, error)
-            return [error] * len(entities)
+            return [None] * len(batch)
 
-    def _read(self, batch: list[tuple[EntityType, int | None]], time: datetime | None) -> None:
+    def _read(self, batch: Sequence[_Part]) -> None:
         try:
-            pages = self._pages([entity for entity, _ in batch])
+            pages = self._pages(batch)
         except BaseException as error:  # noqa: BLE001  # every waiting entity must learn of it
-            for entity, _ in batch:
-                self.futures[entity.name].set_exception(error)
+            for part in batch:
+                part.future.set_exception(error)
             return
         whole = sum(page.rows for page in pages if isinstance(page, Page)) < MAX_ROWS
-        for (entity, count), page in zip(batch, pages, strict=True):
-            future = self.futures[entity.name]
-            if isinstance(page, Page) and whole:
-                future.set_result(Prefetched(count, page, time, 1 + (count is not None)))
-            else:
-                future.set_result(Prefetched(count, None, time, 1 + (count is not None)))
+        for part, page in zip(batch, pages, strict=True):
+            part.found(None if isinstance(page, Page) and not whole else page)
 
 
 def _settles(
@@ -114,8 +151,3 @@ def _settles(
     return isinstance(count, FeatureUnavailable | NoQuery) or (
         not entity.surely_queried and isinstance(count, RequestRejected)
     )
-
-
-def _weight(counted: tuple[EntityType, int | None]) -> int:
-    _, count = counted
-    return SMALL_UNCOUNTED if count is None else count

@@ -103,13 +103,16 @@ class QueryReader:
             return
         expected = first.count if first.count is not None else self.queries.count()
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
-        self.gave_up = not self.comparison.compare(expected, stored, rejected)
+        left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
+        self.gave_up = not self.comparison.compare(expected, stored, rejected, left_out)
         if hold and not self.gave_up:
             yield Chunk((), watermark=watermark)
 
     def _silent(self, count: int | None) -> bool:
         """Whether the count says that most of what Bronze holds is gone: not to be built upon."""
-        return fallen(count, self._bronze.stored(self._realm_id, self.plan.entity))
+        entity = self.plan.entity
+        left_out = self._bronze.left_out(self._realm_id, entity)
+        return fallen(count, self._bronze.stored(self._realm_id, entity) - left_out)
 
     def _read(self, first: FirstPage) -> Iterator[Chunk]:
         page = first.page

@@ -17,7 +17,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from ledgerguard_pipeline.bronze.read.company_counts import Held
 from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.batches import count_each
@@ -40,27 +42,24 @@ from ledgerguard_pipeline.values import Mode, RealmId
 class Comparison:
     """One type's counts. ``shared`` has the changes of all types that differ; None if equal.
 
-    ``counted`` is None where Intuit does not count the type.
+    ``counted`` is None where Intuit does not count the type, and may not count ``left_out`` objects.
     """
 
     counted: int | None
     held: int
     quarantined: int
+    left_out: int
     shared: SharedChanges | None
 
 
 class Comparing:
-    """Counts every type in the background and resolves a ``Comparison`` for each, by name.
-
-    ``held`` are the living objects and ``quarantined`` the unresolved rejects of Bronze.
-    """
+    """Counts every type in the background and resolves a ``Comparison`` for each, by name."""
 
     def __init__(
         self,
         client: QBOClient,
         plans: Sequence[EntityPlan],
-        held: Mapping[str, int],
-        quarantined: Mapping[str, int],
+        held: Held,
         pool: Executor,
         *,
         known: Known,
@@ -69,7 +68,6 @@ class Comparing:
         self._known = known
         self._plans = tuple(plans)
         self._held = held
-        self._quarantined = quarantined
         self._pool = pool
         self.futures: dict[str, Future[Comparison]] = {
             plan.entity.name: Future() for plan in self._plans
@@ -107,10 +105,7 @@ class Comparing:
                 continue
             self.futures[name].set_result(
                 Comparison(
-                    counted=count,
-                    held=self._held.get(name, 0),
-                    quarantined=self._quarantined.get(name, 0),
-                    shared=shared if plan in differing else None,
+                    count, *self._held_of(plan.entity), shared if plan in differing else None
                 )
             )
 
@@ -118,10 +113,13 @@ class Comparing:
         count = counts.get(plan.entity.name)
         if not isinstance(count, int):
             return False
-        held = self._held.get(plan.entity.name, 0)
-        return not CountComparison().compare(
-            count, held, self._quarantined.get(plan.entity.name, 0)
-        )
+        return not CountComparison().compare(count, *self._held_of(plan.entity))
+
+    def _held_of(self, entity: EntityType) -> tuple[int, int, int]:
+        """Living objects of Bronze, unresolved rejects, and what a count may leave out."""
+        held, name = self._held, entity.name
+        left_out = held.inactive.get(name, 0) if entity.inactive_apart else 0
+        return held.live.get(name, 0), held.quarantined.get(name, 0), left_out
 
 
 class Repairs(Protocol):
@@ -197,7 +195,9 @@ class ReconcileReader:
         if comparison.counted is None:
             self.comparison.note = "Intuit does not count these objects"
             return
-        self.comparison.compare(comparison.counted, comparison.held, comparison.quarantined)
+        self.comparison.compare(
+            comparison.counted, comparison.held, comparison.quarantined, comparison.left_out
+        )
         if comparison.shared is not None:
             yield from self._repair(comparison, comparison.shared)
         self.comparison.finding = Reconciled(
@@ -211,7 +211,9 @@ class ReconcileReader:
     def _repair(self, comparison: Comparison, shared: SharedChanges) -> Iterator[Chunk]:
         if comparison.held:
             self._known = set(self._bronze.live_ids(self._realm_id, self.plan.entity))
-        if comparison.counted == 0 and self._known and self.plan.entity.identified:
+        entity = self.plan.entity
+        emptied = comparison.counted == 0 and not entity.inactive_apart and entity.identified
+        if emptied and self._known:
             self.queries.prove_gone(sorted(self._known))
         counted: int | None = comparison.counted
         if self.plan.mode is not Mode.FULL:
@@ -221,7 +223,8 @@ class ReconcileReader:
             held = self._bronze.stored(self._realm_id, self.plan.entity)
             if held != comparison.held:
                 counted = self.queries.count()
-            if self.comparison.compare(counted, held, comparison.quarantined):
+            left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
+            if self.comparison.compare(counted, held, comparison.quarantined, left_out):
                 self.comparison.note = "caught up with the latest changes"
                 return
         yield from self._through(self._repairs.whole(self.plan, self.queries, counted))

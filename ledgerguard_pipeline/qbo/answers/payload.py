@@ -277,7 +277,7 @@ def _state(entity: EntityType, header: _Header) -> State:
     if header.status is not None and header.status.casefold() == "deleted":
         # A user cannot delete a list object: the only way it vanishes is into another one.
         return State.MERGED if entity.kind is Kind.LIST else State.DELETED
-    if header.Active is False and entity.soft_delete:
+    if header.Active is False and (entity.soft_delete or entity.inactive_apart):
         return State.INACTIVE
     if entity.kind is Kind.TRANSACTION and _voided(header.TotalAmt, header.PrivateNote):
         return State.VOIDED

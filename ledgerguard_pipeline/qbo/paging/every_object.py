@@ -7,6 +7,7 @@ out twice, while a sync may meet an object again and finds it stored already.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,10 +15,11 @@ import structlog
 
 from ledgerguard_pipeline.capabilities import Capabilities
 from ledgerguard_pipeline.entities import EntityType
+from ledgerguard_pipeline.errors import RequestRejected
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.paging.page_walk import NewRows
 from ledgerguard_pipeline.qbo.paging.pager import Pager, QueryPage
-from ledgerguard_pipeline.qbo.queries.statement import LAST_UPDATED_TIME, Condition
+from ledgerguard_pipeline.qbo.queries.statement import INACTIVE, LAST_UPDATED_TIME, Condition
 from ledgerguard_pipeline.values import Record
 
 _log = structlog.get_logger("ledgerguard_pipeline.qbo")
@@ -48,6 +50,18 @@ def walk(
         query_page, entity, capabilities, where=conditions, most=page_rows, isolating=False
     )
     seen: dict[str, Record] = {}
+    yield from _new(pager, seen, forgetting=not entity.inactive_apart)
+    if not entity.inactive_apart or any(each.name.casefold() == "active" for each in conditions):
+        return
+    apart = [*conditions, INACTIVE]
+    pager = Pager(query_page, entity, capabilities, where=apart, most=page_rows, isolating=False)
+    # Where nobody may name it, the rows above are all there are.
+    with suppress(RequestRejected):
+        yield from _new(pager, seen, forgetting=False)
+
+
+def _new(pager: Pager, seen: dict[str, Record], *, forgetting: bool) -> Iterator[NewRows]:
+    """The rows of a walk that were not ``seen``; ``forgetting`` keeps memory flat."""
     rejected: set[bytes | None] = set()
     for stretch in pager.walk(None):
         records: list[Record] = []
@@ -60,13 +74,14 @@ def walk(
         rejected |= {reject.payload for reject in rejects}
         yield replace(stretch, records=records, rejects=rejects)
         covered_to = stretch.covered_to
-        if covered_to is not None:
-            # Only what lies at or behind it can come again: memory stays flat.
-            seen = {
-                id: record
+        if covered_to is not None and forgetting:
+            # Only what lies at or behind it can come again.
+            for id in [
+                id
                 for id, record in seen.items()
-                if (key := pager.key(record)) is None or key >= covered_to
-            }
+                if (key := pager.key(record)) is not None and key < covered_to
+            ]:
+                del seen[id]
 
 
 def readable(entity: EntityType, stretches: Iterator[NewRows]) -> Iterator[Record]:

@@ -107,6 +107,9 @@ class Condition:
         return quoted(value)
 
 
+INACTIVE = Condition("Active", "=", False)  # a value, no switch
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One sort key, ascending."""
@@ -152,6 +155,11 @@ class Query:
     def count(cls, entity: EntityType, where: Sequence[Condition] = ()) -> Query:
         """How many objects there are, inactive ones included."""
         return cls(entity, True, _with_inactive(entity, where))
+
+    @classmethod
+    def inactive(cls, entity: EntityType, limit: int = MAX_ROWS) -> Query:
+        """The inactive rows alone, of a type whose other statements may hide them."""
+        return cls.select(entity, (INACTIVE,), limit=limit)
 
     @classmethod
     def ids(cls, entity: EntityType, ids: Sequence[str]) -> Query:

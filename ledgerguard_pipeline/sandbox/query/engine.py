@@ -157,7 +157,12 @@ class QueryEngine:
     ) -> Selection:
         today = any(None in condition.values for condition in where) and int(now)
         switches = self._switches
-        ways = (switches.default_order, switches.id_order, self._orders.flipped)
+        ways = (
+            switches.default_order,
+            switches.id_order,
+            switches.unclear_inactive,
+            self._orders.flipped,
+        )
         key = (entity.name, where, order, ways, today)
         kept = self._kept.pop(key, None)
         if kept is None or kept[0] != table.version:
@@ -178,9 +183,12 @@ class QueryEngine:
         tests: list[Test] = []
         ids: frozenset[str] | None = None
         spans: dict[str, tuple[int, int]] = {}
-        names_active = not entity.soft_delete
+        unclear = self._switches.unclear_inactive if entity.perhaps_hidden else ""
+        names_active = not entity.soft_delete and unclear != "hidden"
         for condition in where:
             prop, kind = _property(entity, table, condition.prop)
+            if prop == "Active" and unclear == "unnamed":
+                raise invalid_query(f"property '{prop}' is not queryable")
             names_active = names_active or prop == "Active"
             if kind is PropertyKind.ID:
                 wanted = wanted_ids(condition)

@@ -34,6 +34,11 @@ class Queryable:
     properties: dict[str, tuple[str, PropertyKind]] = field(repr=False)
     """By lower-case name: Intuit's spelling and the kind."""
 
+    @property
+    def perhaps_hidden(self) -> bool:
+        """Whether no page says what queries do with its inactive rows; a switch does here."""
+        return self.name in ("CustomerType", "TaxCode", "TaxRate")
+
 
 _DATES = ("TxnDate", "DueDate", "ExpirationDate", "AsOfDate", "StartDate", "EndDate")
 _NUMBERS = (

@@ -203,7 +203,7 @@ def test_what_quickbooks_would_not_do_is_refused_and_changes_nothing(
     company: SandboxCompany,
 ) -> None:
     assert fails_to(company, "void", "Estimate")
-    assert fails_to(company, "delete", "TaxCode")
+    assert fails_to(company, "delete", "TaxAgency")
     assert fails_to(company, "create", "CompanyInfo")
     assert fails_to(company, "deactivate", "Invoice")
     assert fails_to(company, "touch_balance", "Item")

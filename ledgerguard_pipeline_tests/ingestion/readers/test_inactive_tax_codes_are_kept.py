@@ -1,0 +1,122 @@
+"""Inactive customer types, tax codes and tax rates are kept, whatever queries do with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import Mode
+from ledgerguard_pipeline_tests.ingestion.company_books import (
+    differing,
+    failures,
+    realm_of,
+    states,
+    sync,
+)
+
+TYPES = entity_types(["CustomerType", "TaxCode", "TaxRate"])
+TAX_CODE, TAX_RATE = entity_types(["TaxCode", "TaxRate"])
+
+unclear = pytest.mark.parametrize("unclear", ["hidden", "shown", "unnamed"])
+
+
+def clean(
+    installation: Installation,
+    sandbox: SandboxServer,
+    *,
+    full: bool = False,
+    reconcile: bool = False,
+) -> None:
+    assert failures(sync(installation, TYPES, full=full, reconcile=reconcile)) == {}
+    assert differing(installation, sandbox, TYPES) == {}
+    assert list(installation.control.sync_states.gaps.read()) == []
+
+
+@unclear
+def test_inactive_rows_come_with_the_first_load(
+    unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    clean(connected, sandbox)
+    assert "inactive" in states(connected, TAX_RATE, realm_of(sandbox)).values()
+
+
+@unclear
+def test_a_code_that_becomes_inactive_is_no_loss_of_rights(
+    unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    clean(connected, sandbox)
+    for name, id in (("TaxCode", "3"), ("TaxRate", "1"), ("CustomerType", "1")):
+        sandbox.edit("deactivate", name, id)
+    clean(connected, sandbox)
+    assert states(connected, TAX_CODE, realm_of(sandbox))["3"] == "inactive"
+    sandbox.edit("reactivate", "TaxCode", "3")
+    sandbox.edit("deactivate", "TaxCode", "2")
+    clean(connected, sandbox)
+    found = states(connected, TAX_CODE, realm_of(sandbox))
+    assert (found["2"], found["3"]) == ("inactive", "active")
+
+
+@unclear
+def test_what_is_inactive_costs_no_call_once_it_is_held(
+    unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    clean(connected, sandbox)
+    sandbox.edit("deactivate", "TaxCode", "2")
+    clean(connected, sandbox)
+    assert sync(connected, TYPES).api_calls == 1
+    assert sync(connected, TYPES, reconcile=True).api_calls == 1
+    clean(connected, sandbox)
+
+
+def test_codes_that_were_loaded_without_the_inactive_ones_are_read_in_full_once(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    clean(connected, sandbox)
+    for entity in TYPES:
+        connected.client(realm_of(sandbox)).capabilities.drop(entity.name, Capability.INACTIVE_HELD)
+    again = sync(connected, TYPES)
+    assert {each.mode for each in again.results} == {Mode.FULL}
+    assert {each.mode for each in sync(connected, TYPES).results} == {Mode.CDC, Mode.QUERY}
+
+
+@unclear
+def test_a_list_of_inactive_codes_only_is_not_taken_for_empty(
+    unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    clean(connected, sandbox)
+    for row in sandbox.truth("TaxRate").rows.values():
+        if row.active:
+            sandbox.edit("deactivate", "TaxRate", row.id)
+    clean(connected, sandbox)
+    assert set(states(connected, TAX_RATE, realm_of(sandbox)).values()) == {"inactive"}
+    clean(connected, sandbox, reconcile=True)
+    clean(connected, sandbox, full=True)
+
+
+@unclear
+def test_the_client_shows_inactive_rows_once(
+    unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    client = connected.client(realm_of(sandbox))
+    ids = sorted(record.id for record in client.get_all_entities("TaxRate"))
+    assert ids == sorted(sandbox.truth("TaxRate").rows)
+    assert len(client.query_entities("TaxRate", "Name = 'Old rate'")) == 1
+
+
+def test_many_inactive_rows_are_read_page_by_page(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(page_limit={"TaxRate": 1})
+    for row in sandbox.truth("TaxRate").rows.values():
+        if row.active and row.id != "2":
+            sandbox.edit("deactivate", "TaxRate", row.id)
+    assert failures(sync(connected, [TAX_RATE])) == {}
+    assert differing(connected, sandbox, [TAX_RATE]) == {}
