@@ -171,6 +171,45 @@ def test_a_tax_whose_account_the_journal_never_showed_has_its_class(documents: B
     assert not [each for each in found if each.kind is DifferenceClass.LEARNED_TAX_MISSING]
 
 
+def test_a_line_whose_account_nobody_knows_is_no_tax_that_is_learned_later(
+    documents: Books,
+) -> None:
+    (item,) = one(
+        documents,
+        "SELECT item_id FROM silver.invoice_line JOIN silver.item ON item.id = item_id "
+        "WHERE type = 'Service' AND item_account_id IS NULL GROUP BY item_id ORDER BY item_id LIMIT 1",
+    )
+    plant(
+        documents,
+        "UPDATE bronze.item SET payload = regexp_replace(payload, '\"IncomeAccountRef\":"
+        f"\\{{[^}}]*\\}},', '') WHERE id = '{item}'",
+        "Item",
+    )
+    found = matched(documents)
+    assert DifferenceClass.LEARNED_TAX_MISSING not in {each.kind for each in found}
+    said = [each for each in unexplained(found) if each.key.endswith("/")]
+    assert said
+    assert {each.explanation for each in said} == {"Its account is not known."}
+    assert all(each.breaks for each in said)
+
+
+def test_a_tax_of_another_amount_than_the_journals_is_no_tax_that_is_learned_later(
+    documents: Books,
+) -> None:
+    (id,) = one(
+        documents,
+        "SELECT txn_id FROM silver.postings WHERE entity = 'Invoice' AND role = 'tax' "
+        "ORDER BY txn_id LIMIT 1",
+    )
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            "UPDATE silver.postings SET account_id = NULL, amount = amount + 0.01 "
+            f"WHERE entity = 'Invoice' AND txn_id = '{id}' AND role = 'tax'"
+        )
+    found = [each for each in matched(documents) if each.key.startswith(f"Invoice/{id}/")]
+    assert {each.kind for each in found} == {DifferenceClass.UNEXPLAINED}
+
+
 def test_a_foreign_document_that_does_not_balance_is_not_covered_by_a_gain(
     documents: Books,
 ) -> None:

@@ -36,6 +36,8 @@ class Gap:
     theirs: Decimal
     legs: int
     report_id: str
+    learnable: bool
+    """Whether all its legs are of taxes or shipping, whose accounts only the journal can show."""
     first: date
     last: date
 
@@ -94,10 +96,20 @@ def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Evi
         return DifferenceClass.MISFIT_NUMBER, ""
     if known.read_at is not None and document.loaded_at > known.read_at:
         return DifferenceClass.SNAPSHOT_MOVED, "It changed after the journal was read."
-    unknown = any(each.account_id is None for each in rest)
-    if unknown and all(each.account_id is None or not each.ours for each in rest):
+    if _awaits_learning(rest):
         return DifferenceClass.LEARNED_TAX_MISSING, ""
     return DifferenceClass.UNEXPLAINED, _in_words(gap, document)
+
+
+def _awaits_learning(rest: Sequence[Gap]) -> bool:
+    """Taxes without an account yet, and in the journal the same amount on accounts of its own."""
+    unknown = [each for each in rest if each.account_id is None]
+    return (
+        bool(unknown)
+        and all(each.learnable for each in unknown)
+        and not any(each.ours for each in rest if each.account_id is not None)
+        and not exact_sum(each.difference for each in rest)
+    )
 
 
 def _without_document(gap: Gap) -> _Reason:

@@ -30,7 +30,8 @@ theirs AS (
     GROUP BY 1, 2, txn_id, account_id
 ),
 ours AS (
-    SELECT entity, '' AS label, txn_id, account_id, min(txn_date) AS day, sum(amount) AS amount
+    SELECT entity, '' AS label, txn_id, account_id, min(txn_date) AS day, sum(amount) AS amount,
+        bool_and(tax_rate_id IS NOT NULL) AS learnable
     FROM silver.postings WHERE realm_id = $realm GROUP BY entity, txn_id, account_id
 ),
 both_sides AS (
@@ -39,7 +40,8 @@ both_sides AS (
         coalesce(ours.account_id, theirs.account_id) AS account_id,
         theirs.account_name, theirs.number, theirs.day AS their_day, ours.day AS our_day,
         coalesce(ours.amount, 0) AS ours, coalesce(theirs.amount, 0) AS theirs,
-        coalesce(theirs.legs, 0) AS legs, coalesce(theirs.report_id, '') AS report_id
+        coalesce(theirs.legs, 0) AS legs, coalesce(theirs.report_id, '') AS report_id,
+        coalesce(ours.learnable, false) AS learnable
     FROM ours FULL JOIN theirs ON ours.entity = theirs.entity AND ours.label = theirs.label
         AND ours.txn_id = theirs.txn_id AND ours.account_id = theirs.account_id
 )
