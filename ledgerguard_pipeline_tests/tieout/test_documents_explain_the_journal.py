@@ -181,7 +181,7 @@ def test_a_line_whose_account_nobody_knows_is_no_tax_that_is_learned_later(
     )
     plant(
         documents,
-        "UPDATE bronze.item SET payload = regexp_replace(payload, '\"IncomeAccountRef\":"
+        'UPDATE bronze.item SET payload = regexp_replace(payload, \'"IncomeAccountRef":'
         f"\\{{[^}}]*\\}},', '') WHERE id = '{item}'",
         "Item",
     )

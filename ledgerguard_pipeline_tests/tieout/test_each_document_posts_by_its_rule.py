@@ -19,99 +19,24 @@ from ledgerguard_pipeline.tieout.postings.store import PostingStore
 from ledgerguard_pipeline.values import Environment, State
 from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books, store_at
+from ledgerguard_pipeline_tests.tieout.forms import (
+    BUNDLE,
+    DAY,
+    DISCOUNT,
+    EURO,
+    LISTS,
+    SUBTOTAL,
+    Doc,
+    entry,
+    form,
+    paid,
+    ref,
+    sold,
+    spent,
+    tax,
+)
 
-Doc = dict[str, object]
 Legs = set[tuple[str | None, Decimal]]
-DAY = "2026-03-05"
-
-
-def ref(id: str) -> Doc:
-    return {"value": id}
-
-
-def account(type_: str, subtype: str, currency: str = "USD") -> Doc:
-    return {
-        "Name": subtype,
-        "FullyQualifiedName": subtype,
-        "Active": True,
-        "AccountType": type_,
-        "AccountSubType": subtype,
-        "CurrencyRef": ref(currency),
-    }
-
-
-def sold(amount: str, item: str = "1", **more: object) -> Doc:
-    detail = {"ItemRef": ref(item), **more}
-    return {
-        "Amount": Decimal(amount),
-        "DetailType": "SalesItemLineDetail",
-        "SalesItemLineDetail": detail,
-    }
-
-
-def spent(amount: str, account_id: str) -> Doc:
-    return {
-        "Amount": Decimal(amount),
-        "DetailType": "AccountBasedExpenseLineDetail",
-        "AccountBasedExpenseLineDetail": {"AccountRef": ref(account_id)},
-    }
-
-
-def form(total: str, *lines: Doc, **more: object) -> Doc:
-    return {"TxnDate": DAY, "TotalAmt": Decimal(total), "Line": list(lines), **more}
-
-
-def tax(amount: str, rate: str = "7") -> Doc:
-    detail = {"TaxRateRef": ref(rate)}
-    line = {"Amount": Decimal(amount), "DetailType": "TaxLineDetail", "TaxLineDetail": detail}
-    return {"TotalTax": Decimal(amount), "TaxLine": [line]}
-
-
-ACCOUNTS = {
-    "10": account("Accounts Receivable", "AccountsReceivable"),
-    "11": account("Accounts Receivable", "AccountsReceivable", "EUR"),
-    "20": account("Accounts Payable", "AccountsPayable"),
-    "21": account("Accounts Payable", "AccountsPayable", "EUR"),
-    "30": account("Other Current Asset", "UndepositedFunds"),
-    "31": account("Income", "DiscountsRefundsGiven"),
-    "32": account("Other Expense", "ExchangeGainOrLoss"),
-}
-ITEMS = {
-    "1": {"Name": "Hours", "Type": "Service", "IncomeAccountRef": ref("40")},
-    "2": {
-        "Name": "Pump",
-        "Type": "Inventory",
-        "IncomeAccountRef": ref("41"),
-        "ExpenseAccountRef": ref("50"),
-        "AssetAccountRef": ref("60"),
-    },
-}
-EURO: Doc = {"CurrencyRef": ref("EUR"), "ExchangeRate": Decimal("1.2345")}
-DISCOUNT: Doc = {
-    "Amount": Decimal(10),
-    "DetailType": "DiscountLineDetail",
-    "DiscountLineDetail": {},
-}
-SUBTOTAL: Doc = {"Amount": Decimal(100), "DetailType": "SubTotalLineDetail"}
-BUNDLE: Doc = {
-    "Amount": Decimal(30),
-    "DetailType": "GroupLineDetail",
-    "GroupLineDetail": {"Line": [sold("10"), sold("20", ItemAccountRef=ref("42"))]},
-}
-
-
-def paid(amount: str, entity: str, id: str) -> Doc:
-    return {"Amount": Decimal(amount), "LinkedTxn": [{"TxnId": id, "TxnType": entity}]}
-
-
-def entry(amount: str, side: str, account_id: str) -> Doc:
-    detail = {"PostingType": side, "AccountRef": ref(account_id)}
-    return {
-        "Amount": Decimal(amount),
-        "DetailType": "JournalEntryLineDetail",
-        "JournalEntryLineDetail": detail,
-    }
-
 
 DOCUMENTS: dict[str, tuple[str, Doc, set[tuple[str | None, str]]]] = {
     "discounts and sub-totals": (
@@ -213,6 +138,52 @@ DOCUMENTS: dict[str, tuple[str, Doc, set[tuple[str | None, str]]]] = {
         | {"ExchangeRate": Decimal("1.3")},
         {("1", "130.00"), ("11", "-123.45"), ("32", "-6.55")},
     ),
+    "an entry that is settled at another rate": (
+        "Payment",
+        form(
+            "100",
+            paid("100", "JournalEntry", "902"),
+            CustomerRef=ref("5"),
+            DepositToAccountRef=ref("1"),
+        )
+        | EURO
+        | {"ExchangeRate": Decimal("1.3")},
+        {("1", "130.00"), ("11", "-123.45"), ("32", "-6.55")},
+    ),
+    "a credit that an entry booked": (
+        "Payment",
+        form(
+            "60",
+            paid("100", "Invoice", "900"),
+            paid("40", "JournalEntry", "903"),
+            CustomerRef=ref("5"),
+            DepositToAccountRef=ref("1"),
+        )
+        | EURO
+        | {"ExchangeRate": Decimal("1.3")},
+        {("1", "78.00"), ("11", "-123.45"), ("11", "49.38"), ("32", "-3.93")},
+    ),
+    "a card that pays nothing, because a credit of another rate settles the bill": (
+        "BillPayment",
+        form(
+            "0",
+            paid("100", "Bill", "904"),
+            paid("100", "VendorCredit", "905"),
+            PayType="CreditCard",
+            CreditCardPayment={"CCAccountRef": ref("70")},
+        )
+        | EURO,
+        {("21", "123.45"), ("21", "-130.00"), ("32", "6.55")},
+    ),
+    "taxes of an entry, which are on the side of their line": (
+        "JournalEntry",
+        form(
+            "0",
+            entry("100", "Debit", "51", TaxAmount=Decimal(13), TaxRateRef=ref("7")),
+            entry("113", "Credit", "1"),
+        ),
+        {("51", "100"), (None, "13"), ("1", "-113")},
+    ),
     "bills that name the account": (
         "BillPayment",
         form(
@@ -227,15 +198,21 @@ DOCUMENTS: dict[str, tuple[str, Doc, set[tuple[str | None, str]]]] = {
 _OTHERS: dict[str, tuple[str, Doc]] = {
     "900": ("Invoice", form("100", sold("100")) | EURO),
     "901": ("Bill", form("8", spent("8", "51"), APAccountRef=ref("23"))),
+    "902": (
+        "JournalEntry",
+        form("0", entry("100", "Debit", "11", customer="5"), entry("100", "Credit", "51")) | EURO,
+    ),
+    "903": (
+        "JournalEntry",
+        form("0", entry("40", "Credit", "11", customer="5"), entry("40", "Debit", "51")) | EURO,
+    ),
+    "904": ("Bill", form("100", spent("100", "51")) | EURO),
+    "905": (
+        "VendorCredit",
+        form("100", spent("100", "51")) | EURO | {"ExchangeRate": Decimal("1.3")},
+    ),
 }
 _IDS = {case: str(100 + number) for number, case in enumerate(DOCUMENTS)}
-
-
-_LISTS: dict[str, Doc] = {
-    "Preferences": {"1": {"CurrencyPrefs": {"HomeCurrency": ref("USD")}}},
-    "Account": dict(ACCOUNTS),
-    "Item": dict(ITEMS),
-}
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +224,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Books:
         by_type.setdefault(entity, {})[_IDS[case]] = doc
     for id, (entity, doc) in _OTHERS.items():
         by_type.setdefault(entity, {})[id] = doc
-    found.write_all(_LISTS | by_type)
+    found.write_all(LISTS | by_type)
     PostingStore(found.store).bring_up_to_date(REALM)
     return found
 
@@ -266,7 +243,7 @@ def few(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
             address = lake_address(stack.enter_context(empty_lake(tmp_path)))
             store = BronzeStore(address, Environment.SANDBOX, follower=SilverFollower())
         found = Books(store)
-        found.write_all(_LISTS | by_type)
+        found.write_all(LISTS | by_type)
         PostingStore(store).bring_up_to_date(REALM)
         yield found
 

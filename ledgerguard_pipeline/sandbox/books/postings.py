@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ledgerguard_pipeline.sandbox.books.company import Chart
 from ledgerguard_pipeline.sandbox.books.json_text import Doc
-from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, minus, times, total
+from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, minus, signed, times, total
 from ledgerguard_pipeline.sandbox.books.valuation.foreign import in_home_currency
 from ledgerguard_pipeline.sandbox.books.valuation.stock import lines_inside
 
@@ -92,6 +92,10 @@ def _invoice(doc: Doc, chart: Chart) -> _Legs:
     yield from _sales_legs(doc, chart, 1)
 
 
+_CREDITS = ("CreditMemo", "VendorCredit")
+"""What a payment takes into account, so that it pays less than it settles."""
+
+
 def _settled(doc: Doc, chart: Chart, account: str, sign: int, party: tuple[str, str]) -> _Legs:
     """What a payment clears: in another currency each document at the rate it was written at."""
     left = amount_of(doc, "TotalAmt")
@@ -100,7 +104,8 @@ def _settled(doc: Doc, chart: Chart, account: str, sign: int, party: tuple[str, 
             for link in line.get("LinkedTxn", []):
                 rate = chart.rates.get((link["TxnType"], link["TxnId"]))
                 if rate is not None:
-                    amount = amount_of(line, "Amount")
+                    against = -1 if link["TxnType"] in _CREDITS else 1
+                    amount = signed(amount_of(line, "Amount"), against)
                     left = minus(left, amount)
                     yield Posting(account, sign * amount, party, rate)
     yield Posting(account, sign * left, party)

@@ -80,8 +80,10 @@ def home(amount: str, rate: str) -> str:
     Without a rate, or at 1, it is the amount itself with all its digits. A product too large for
     any decimal is NULL rather than a refused query.
     """
-    product = f"CAST({amount} AS DECIMAL(24,6)) * CAST({rate} AS DECIMAL(18,10))"
-    return (
-        f"CASE WHEN {rate} IS NULL OR {rate} = 1 THEN {amount} "
-        f"ELSE TRY(CAST(round({product}, 2) AS DECIMAL(38,18))) END"
-    )
+    return f"CASE WHEN {rate} IS NULL OR {rate} = 1 THEN {amount} ELSE {cents(amount, rate)} END"
+
+
+def cents(amount: str, rate: str) -> str:
+    """SQL of a product rounded to the cent; it has as many decimals as both factors together."""
+    product = f"CAST({amount} AS DECIMAL(24,6)) * CAST({rate} AS DECIMAL(20,12))"
+    return f"TRY(CAST(round({product}, 2) AS DECIMAL(38,18)))"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledgerguard_pipeline.silver.views.direct_bookings import ENTRIES, direct_bookings
 from ledgerguard_pipeline.silver.views.form import (
     COMPANY,
     ReaderView,
@@ -19,7 +20,7 @@ from ledgerguard_pipeline.silver.views.form import (
     whole,
 )
 
-_ENTRIES = "('JournalEntry', 'Deposit', 'Check', 'Expense', 'CreditCardCredit')"
+_ENTRIES = str(ENTRIES)
 """What is open for each party by itself, because it may be booked for several."""
 BUCKETS = ("current", "1-30", "31-60", "61-90", "over 90")
 
@@ -36,7 +37,8 @@ class _Side:
     owed: str
     credit: str
     sources: str
-    """Documents with ``sign`` and the ``balance`` of today, which is NULL where none is sent."""
+    """Documents with ``sign``, what was ``paid_down`` on the document itself, and the ``balance`` of
+    today, which is NULL where none is sent."""
 
 
 _RECEIVABLE = _Side(
@@ -49,11 +51,11 @@ _RECEIVABLE = _Side(
     """
     SELECT realm_id, 'Invoice' AS txn_type, id, doc_number, txn_date, due_date, customer_id,
         customer_name, department_id, department_name, currency_id, exchange_rate, 1 AS sign,
-        total_amt, balance
+        total_amt, coalesce(deposit, 0) AS paid_down, balance
     FROM silver.invoice WHERE state <> 'voided'
     UNION ALL
     SELECT realm_id, 'CreditMemo', id, doc_number, txn_date, NULL, customer_id, customer_name,
-        department_id, department_name, currency_id, exchange_rate, -1, total_amt,
+        department_id, department_name, currency_id, exchange_rate, -1, total_amt, 0,
         coalesce(remaining_credit, balance)
     FROM silver.credit_memo WHERE state <> 'voided'
     """,
@@ -68,11 +70,11 @@ _PAYABLE = _Side(
     """
     SELECT realm_id, 'Bill' AS txn_type, id, doc_number, txn_date, due_date, vendor_id,
         vendor_name, department_id, department_name, currency_id, exchange_rate, 1 AS sign,
-        total_amt, balance
+        total_amt, 0 AS paid_down, balance
     FROM silver.bill WHERE state <> 'voided'
     UNION ALL
     SELECT realm_id, 'VendorCredit', id, doc_number, txn_date, NULL, vendor_id, vendor_name,
-        department_id, department_name, currency_id, exchange_rate, -1, total_amt, balance
+        department_id, department_name, currency_id, exchange_rate, -1, total_amt, 0, balance
     FROM silver.vendor_credit WHERE state <> 'voided'
     """,
 )
@@ -82,74 +84,33 @@ def _sql(side: _Side) -> str:
     """Documents, what is booked straight to the account, and what of payments is not applied.
 
     An entry of the journal, and a line of a deposit, check or expense on the account, has no
-    balance of its own, so it is what it posts less what payments settled of it. The same goes for payments to vendors, and for credits sent without balance.
+    balance of its own, so it is what it posts less what payments settled of it. The same goes for
+    payments to vendors, and for credits sent without balance. In home currency each amount is
+    rounded by itself, as postings are, so that the sum is what the account holds.
     """
     party = side.party
-    debit = "Debit" if side.kind == "Customer" else "Credit"
     customers = side.kind == "Customer"
-    payee = f"CASE WHEN head.entity_type = '{side.kind}' THEN head.entity_id END"
-    if customers:
-        payee = f"coalesce(line.customer_id, {payee})"
     # A comparison of both sides, never an OR: that would compare every payment with every document.
     own = (
         f"CASE WHEN document.txn_type IN {_ENTRIES} THEN coalesce(document.{party}_id, '') "
         "ELSE '' END"
     )
-    unapplied = "pay.unapplied_amt" if side.kind == "Customer" else "CAST(NULL AS DECIMAL(38,18))"
+    left = "pay.total_amt - coalesce(spent.ever, 0)"
+    if customers:
+        left = f"coalesce(pay.unapplied_amt, {left})"
     return f"""
 WITH asked AS (
     SELECT CAST(:day AS DATE) AS asked_day
 ), entry AS (
-    SELECT line.realm_id, 'JournalEntry' AS txn_type, line.id, head.doc_number, head.txn_date,
-        CAST(NULL AS DATE) AS due_date, line.entity_id AS {party}_id,
-        any_value(line.entity_name) AS {party}_name, any_value(line.department_id)
-        AS department_id, any_value(line.department_name) AS department_name, head.currency_id,
-        head.exchange_rate,
-        sum(CASE WHEN line.posting_type = '{debit}' THEN line.amount ELSE -line.amount END) AS net
-    FROM silver.journal_entry_line AS line
-        JOIN silver.journal_entry AS head ON head.realm_id = line.realm_id AND head.id = line.id
-        JOIN silver.account AS account ON account.realm_id = line.realm_id
-            AND account.id = line.account_id AND account.account_type = '{side.account_type}'
-    WHERE line.entity_id IS NOT NULL AND coalesce(line.entity_type, '{side.kind}') = '{side.kind}'
-        AND head.state <> 'voided'
-    GROUP BY line.realm_id, line.id, line.entity_id, head.doc_number, head.txn_date,
-        head.currency_id, head.exchange_rate
-    UNION ALL
-    SELECT line.realm_id, 'Deposit', line.id, head.doc_number, head.txn_date, NULL,
-        line.entity_id, any_value(line.entity_name), head.department_id, head.department_name,
-        head.currency_id, head.exchange_rate, sum({"-" if customers else ""}line.amount)
-    FROM silver.deposit_line AS line
-        JOIN silver.deposit AS head ON head.realm_id = line.realm_id AND head.id = line.id
-        JOIN silver.account AS account ON account.realm_id = line.realm_id
-            AND account.id = line.account_id AND account.account_type = '{side.account_type}'
-    WHERE line.entity_id IS NOT NULL AND coalesce(line.entity_type, '{side.kind}') = '{side.kind}'
-        AND head.state <> 'voided'
-    GROUP BY line.realm_id, line.id, line.entity_id, head.doc_number, head.txn_date,
-        head.department_id, head.department_name, head.currency_id, head.exchange_rate
-    UNION ALL
-    SELECT realm_id, txn_type, id, doc_number, txn_date, NULL, party_id, any_value(party_name),
-        department_id, department_name, currency_id, exchange_rate, sum(amount)
-    FROM (
-        SELECT head.*, CASE WHEN head.payment_type = 'Check' THEN 'Check'
-                WHEN head.credit THEN 'CreditCardCredit' ELSE 'Expense' END AS txn_type,
-            {payee} AS party_id, {payee.replace("_id", "_name")} AS party_name,
-            CASE WHEN coalesce(head.credit, false) THEN {"-" if customers else ""}line.amount
-                ELSE {"" if customers else "-"}line.amount END AS amount
-        FROM silver.purchase_line AS line
-            JOIN silver.purchase AS head ON head.realm_id = line.realm_id AND head.id = line.id
-            JOIN silver.account AS account ON account.realm_id = line.realm_id
-                AND account.id = line.account_id AND account.account_type = '{side.account_type}'
-        WHERE head.state <> 'voided'
-    )
-    WHERE party_id IS NOT NULL
-    GROUP BY realm_id, txn_type, id, doc_number, txn_date, party_id, department_id,
-        department_name, currency_id, exchange_rate
+    {direct_bookings(party, side.account_type, lambda name: f"silver.{name}")}
 ), document AS (
-    {side.sources}
+    SELECT *, {home("total_amt", "exchange_rate")} - {home("paid_down", "exchange_rate")}
+        AS home_total
+    FROM ({side.sources})
     UNION ALL
-    SELECT realm_id, txn_type, id, doc_number, txn_date, due_date, {party}_id, {party}_name,
+    SELECT realm_id, txn_type, id, doc_number, txn_date, NULL, {party}_id, {party}_name,
         department_id, department_name, currency_id, exchange_rate, CAST(sign(net) AS INTEGER),
-        abs(net), NULL
+        abs(net), 0, NULL, CASE WHEN net < 0 THEN -home_net ELSE home_net END
     FROM entry WHERE net <> 0
 ), applied AS (
     SELECT link.realm_id, link.txn_type, link.txn_id, pay.id AS pay_id,
@@ -158,38 +119,46 @@ WITH asked AS (
     FROM silver.{side.payment}_linked AS link JOIN silver.{side.payment} AS pay
         ON pay.realm_id = link.realm_id AND pay.id = link.id
     WHERE link.line_no IS NOT NULL AND link.amount IS NOT NULL AND pay.state <> 'voided'
-), settled AS (
-    SELECT applied.realm_id, txn_type, txn_id, entry_party, sum(amount) AS ever,
-        sum(CASE WHEN pay_date > asked_day THEN amount ELSE 0 END) AS later
-    FROM applied, asked GROUP BY applied.realm_id, txn_type, txn_id, entry_party
-), owed AS (
-    SELECT document.*,
-        coalesce(document.balance, document.total_amt - coalesce(settled.ever, 0))
-            + coalesce(settled.later, 0) AS open_amt
-    FROM document LEFT JOIN settled ON settled.realm_id = document.realm_id
-        AND settled.txn_type = document.txn_type AND settled.txn_id = document.id
-        AND settled.entry_party = {own}
-), spent AS (
-    SELECT applied.realm_id, applied.pay_id,
-        sum(coalesce(document.sign, 1) * applied.amount) AS ever,
-        sum(CASE WHEN document.txn_date > asked_day THEN document.sign * applied.amount
-            ELSE 0 END) AS later
+), cleared AS (
+    SELECT applied.*, asked_day, document.sign, document.txn_date AS document_date,
+        {home("applied.amount", "document.exchange_rate")} AS home_amount
     FROM asked, applied LEFT JOIN document ON document.realm_id = applied.realm_id
         AND document.txn_type = applied.txn_type AND document.id = applied.txn_id
         AND applied.entry_party = {own}
-    GROUP BY applied.realm_id, applied.pay_id
+), settled AS (
+    SELECT realm_id, txn_type, txn_id, entry_party, sum(amount) AS ever,
+        sum(CASE WHEN pay_date > asked_day THEN amount ELSE 0 END) AS later,
+        sum(CASE WHEN pay_date > asked_day THEN 0 ELSE home_amount END) AS home_by_then
+    FROM cleared GROUP BY realm_id, txn_type, txn_id, entry_party
+), known AS (
+    SELECT document.*, coalesce(settled.ever, 0) AS ever, coalesce(settled.later, 0) AS later,
+        coalesce(settled.home_by_then, 0) AS home_by_then,
+        coalesce(document.balance, document.total_amt - coalesce(settled.ever, 0)) AS open_now
+    FROM document LEFT JOIN settled ON settled.realm_id = document.realm_id
+        AND settled.txn_type = document.txn_type AND settled.txn_id = document.id
+        AND settled.entry_party = {own}
+), owed AS (
+    SELECT * EXCLUDE (ever, later, home_by_then, open_now, home_total, paid_down, balance),
+        open_now + later AS open_amt, home_total - home_by_then
+            - {home("total_amt - paid_down - ever - open_now", "exchange_rate")} AS home_open_amt
+    FROM known
+), spent AS (
+    SELECT realm_id, pay_id, sum(coalesce(sign, 1) * amount) AS ever,
+        sum(CASE WHEN document_date > asked_day THEN sign * amount ELSE 0 END) AS later,
+        sum(CASE WHEN document_date > asked_day THEN sign * home_amount ELSE 0 END) AS home_later
+    FROM cleared GROUP BY realm_id, pay_id
 ), unapplied AS (
-    SELECT pay.realm_id, '{"Payment" if side.kind == "Customer" else "BillPayment"}' AS txn_type,
+    SELECT pay.realm_id, '{"Payment" if customers else "BillPayment"}' AS txn_type,
         pay.id, pay.doc_number, pay.txn_date, CAST(NULL AS DATE) AS due_date, pay.{party}_id,
         pay.{party}_name, pay.department_id, pay.department_name, pay.currency_id,
         pay.exchange_rate, -1 AS sign, pay.total_amt,
-        coalesce({unapplied}, pay.total_amt - coalesce(spent.ever, 0)) + coalesce(spent.later, 0)
-            AS open_amt
+        {left} + coalesce(spent.later, 0) AS open_amt,
+        {home(left, "pay.exchange_rate")} + coalesce(spent.home_later, 0) AS home_open_amt
     FROM silver.{side.payment} AS pay LEFT JOIN spent
         ON spent.realm_id = pay.realm_id AND spent.pay_id = pay.id
     WHERE pay.state <> 'voided'
 ), item AS (
-    SELECT * EXCLUDE (balance) FROM owed
+    SELECT * FROM owed
     UNION ALL BY NAME
     SELECT * FROM unapplied
 ), aged AS (
@@ -198,11 +167,11 @@ WITH asked AS (
         ELSE coalesce(item.due_date, item.txn_date) END, asked_day) AS age
     FROM asked, item LEFT JOIN silver.preferences AS preferences
         ON preferences.realm_id = item.realm_id
-    WHERE item.open_amt <> 0 AND item.txn_date <= asked_day
+    WHERE (item.open_amt <> 0 OR item.home_open_amt <> 0) AND item.txn_date <= asked_day
 )
 SELECT realm_id, txn_type, id, doc_number, txn_date, due_date, {party}_id, {party}_name,
     department_id, department_name, currency_id, exchange_rate, sign * total_amt AS total_amt,
-    sign * open_amt AS open_amt, {home("sign * open_amt", "exchange_rate")} AS home_open_amt,
+    sign * open_amt AS open_amt, sign * home_open_amt AS home_open_amt,
     greatest(age, 0) AS days_past_due, CASE WHEN age <= 0 THEN '{BUCKETS[0]}'
         WHEN age <= 30 THEN '{BUCKETS[1]}' WHEN age <= 60 THEN '{BUCKETS[2]}'
         WHEN age <= 90 THEN '{BUCKETS[3]}' ELSE '{BUCKETS[4]}' END AS bucket,
@@ -218,7 +187,8 @@ def _view(name: str, side: _Side, meaning: str) -> ReaderView:
         name,
         meaning,
         f"one {side.owed}, {side.credit}, {payment}, or JournalEntry, Deposit, Check, Expense or "
-        f"CreditCardCredit booked straight to the account (per {party}), not settled on the day",
+        f"CreditCardCredit booked straight to the account (per {party}), not settled on the day; or "
+        "settled in another currency, with the cents that rounding left on the account",
         ("realm_id", "txn_type", "id", f"{party}_id"),
         (
             COMPANY,
@@ -239,7 +209,11 @@ def _view(name: str, side: _Side, meaning: str) -> ReaderView:
             number("exchange_rate", "Home currency per unit of that currency."),
             money("total_amt", "Amount of the document; below zero for credits and payments."),
             money("open_amt", "What of it is open; below zero for credits and payments."),
-            money("home_open_amt", "The same in home currency, at the document's rate."),
+            money(
+                "home_open_amt",
+                "The same in home currency, at the document's rate: what it posted less what "
+                "settled it, each in cents as the ledger has them.",
+            ),
             whole("days_past_due", "Days after the due date, or after its date without one."),
             text("bucket", f"{', '.join(BUCKETS)}: days past due."),
             day("day", "The day this is as of."),

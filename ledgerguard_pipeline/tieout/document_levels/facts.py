@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from ledgerguard_pipeline.bronze.workspace import View
 from ledgerguard_pipeline.silver.tables import present_tables
+from ledgerguard_pipeline.silver.views.form import home
 from ledgerguard_pipeline.tieout.postings.rules import POSTING, named
 from ledgerguard_pipeline.values import RealmId
 
@@ -23,18 +24,16 @@ NOT_POSTING = {
 _TOTALS = {
     "Transfer": "head.amount",
     "CreditCardPayment": "head.amount",
-    "JournalEntry": (
-        "(SELECT sum(line.amount) FROM {journal_entry_line} AS line WHERE "
-        "line.realm_id = head.realm_id AND line.id = head.id AND line.posting_type = 'Debit')"
-    ),
     "InventoryAdjustment": "NULL",
     "TimeActivity": "NULL",
 }
-_RATED = (
-    "CASE WHEN coalesce(head.exchange_rate, 1) = 1 THEN {total} ELSE CAST(round("
-    "TRY_CAST({total} AS DECIMAL(18, 6)) * TRY_CAST(head.exchange_rate AS DECIMAL(20, 12)), 2) "
-    "AS DECIMAL(38, 18)) END"
+_LINE = home("line.amount", "head.exchange_rate")
+_ENTERED = (
+    f"(SELECT greatest(sum(CASE WHEN line.posting_type = 'Debit' THEN {_LINE} END), "
+    f"sum(CASE WHEN line.posting_type = 'Credit' THEN {_LINE} END)) "
+    "FROM {journal_entry_line} AS line WHERE line.realm_id = head.realm_id AND line.id = head.id)"
 )
+"""The larger side of an entry: what the other lacks is tax, or cents that each line was rounded by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +98,7 @@ def _number(entity: str) -> str:
 
 
 def _total(entity: str) -> str:
+    if entity == "JournalEntry":
+        return _ENTERED
     total = _TOTALS.get(entity, "head.total_amt")
-    return total if total == "NULL" else _RATED.replace("{total}", total)
+    return total if total == "NULL" else home(total, "head.exchange_rate")

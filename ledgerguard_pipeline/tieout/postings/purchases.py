@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledgerguard_pipeline.tieout.postings.legs import SURE, Account, Rule, by_role, of_company
-from ledgerguard_pipeline.tieout.postings.sales import settled, tax_rules
+from ledgerguard_pipeline.tieout.postings.sales import tax_rules
+from ledgerguard_pipeline.tieout.postings.settlement import OF_VENDORS, settled
 
 _VENDOR = ("'Vendor'", "head.vendor_id")
 _PAYABLE = by_role("payable", "head.ap_account_id")
@@ -65,4 +66,4 @@ def _bill_payments() -> Iterator[Rule]:
         "WHERE link.txn_type = 'Bill' AND link.realm_id = head.realm_id AND link.id = head.id)"
     )
     payable = by_role("payable", f"coalesce(head.ap_account_id, {bills})")
-    yield from settled("BillPayment", "bill_payment", "bill", "vendor_credit", payable, _VENDOR, "")
+    yield from settled(OF_VENDORS, payable)

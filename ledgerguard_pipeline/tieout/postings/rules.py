@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 
 from ledgerguard_pipeline.silver.layout import table_named
+from ledgerguard_pipeline.silver.views.form import cents
 from ledgerguard_pipeline.tieout.postings.banking import banking_rules
 from ledgerguard_pipeline.tieout.postings.legs import CURRENCY, LEG, Rule
 from ledgerguard_pipeline.tieout.postings.purchases import purchase_rules
@@ -34,11 +35,7 @@ POSTING: dict[str, str] = {
     "InventoryAdjustment": "inventory_adjustment",
 }
 """Entity types that post, and their tables. An adjustment of stock says no value, so it has no legs."""
-_HOME = (
-    "CAST(round(TRY_CAST(leg.foreign_amount AS DECIMAL(18, 6)) "
-    "* TRY_CAST(coalesce(leg.rate, document.rate) AS DECIMAL(20, 12)), 2) AS DECIMAL(38, 18))"
-)
-"""Exact: the product has as many decimals as both factors have together."""
+_HOME = cents("leg.foreign_amount", "coalesce(leg.rate, document.rate)")
 _ORDER = "role, line_no, account_id, tax_rate_id, foreign_amount, amount"
 _MONEY = "DECIMAL(38, 18)"
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledgerguard_pipeline.tieout.postings.legs import (
-    CURRENCY,
     GUESS,
     SURE,
-    ZERO,
     Account,
     Rule,
     by_role,
     learned,
     of_company,
 )
+from ledgerguard_pipeline.tieout.postings.settlement import OF_CUSTOMERS, settled
 
 SHIPPING = "SHIPPING_ITEM_ID"
 """The word that stands where a sales line has no item but is for shipping."""
@@ -114,45 +113,4 @@ def _payments() -> Iterator[Rule]:
         _BANK.join,
     )
     yield Rule("Payment", "header", bank, "head.total_amt", "{payment} AS head")
-    yield from settled("Payment", "payment", "invoice", "credit_memo", _RECEIVABLE, _CUSTOMER, "-")
-
-
-def settled(
-    entity: str,
-    table: str,
-    owed: str,
-    credit: str,
-    account: Account,
-    party: tuple[str, str],
-    sign: str,
-) -> Iterator[Rule]:
-    """What a payment clears: in another currency each document at the rate it was written at.
-
-    Credits that are used up with it count against what it settles.
-    """
-    foreign = f"({CURRENCY} <> coalesce($home, '') OR coalesce(head.exchange_rate, 1) <> 1)"
-    names = {"invoice": "Invoice", "credit_memo": "CreditMemo", "bill": "Bill",
-             "vendor_credit": "VendorCredit"}  # fmt: skip
-    applied = " UNION ALL ".join(
-        f"SELECT link.realm_id, link.id, link.linked_no, {factor}link.amount AS amount, "
-        f"other.exchange_rate FROM {{{table}_linked}} AS link JOIN {{{other}}} AS other "
-        f"ON other.realm_id = link.realm_id AND other.id = link.txn_id "
-        f"AND link.txn_type = '{names[other]}' WHERE link.line_no IS NOT NULL "
-        "AND link.amount IS NOT NULL AND other.exchange_rate IS NOT NULL"
-        for other, factor in ((owed, ""), (credit, "-"))
-    )
-    yield Rule(
-        entity, "header", account, f"{sign}line.amount",
-        f"{{{table}}} AS head JOIN ({applied}) AS line ON line.realm_id = head.realm_id "
-        "AND line.id = head.id",
-        where=foreign, party=party, rate="line.exchange_rate",
-    )  # fmt: skip
-    yield Rule(
-        entity, "header", account,
-        f"{sign}(head.total_amt - CASE WHEN {foreign} THEN coalesce(line.amount, {ZERO}) "
-        f"ELSE {ZERO} END)",
-        f"{{{table}}} AS head LEFT JOIN (SELECT realm_id, id, sum(amount) AS amount "
-        f"FROM ({applied}) GROUP BY realm_id, id) AS line ON line.realm_id = head.realm_id "
-        "AND line.id = head.id",
-        party=party,
-    )  # fmt: skip
+    yield from settled(OF_CUSTOMERS, _RECEIVABLE)

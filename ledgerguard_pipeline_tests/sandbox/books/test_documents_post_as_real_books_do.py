@@ -160,6 +160,25 @@ def test_a_payment_in_another_currency_clears_at_the_invoices_rate_and_realises_
     assert posted("Invoice", invoice) == {"AR EUR": Decimal("110.00"), "income": Decimal("-110.00")}
 
 
+def test_a_credit_of_another_rate_counts_against_the_invoice_it_is_used_for() -> None:
+    of = chart()
+    of.rates |= {("Invoice", "7"): Decimal("1.10"), ("CreditMemo", "8"): Decimal("1.20")}
+    lines = [
+        {"Amount": amount, "LinkedTxn": [{"TxnType": entity, "TxnId": id}]}
+        for entity, id, amount in (("Invoice", "7", "100.00"), ("CreditMemo", "8", "30.00"))
+    ]
+    payment = CUSTOMER | {
+        "CurrencyRef": {"value": "EUR"},
+        "ExchangeRate": "1.25",
+        "TotalAmt": "70.00",
+        "DepositToAccountRef": {"value": "bank"},
+        "Line": lines,
+    }
+    # 70 at 1.25 in the bank; 100 cleared at 1.10, 30 of the credit used up at 1.20.
+    expected = {"bank": Decimal("87.50"), "AR EUR": Decimal("-74.00"), "gain": Decimal("-13.50")}
+    assert posted("Payment", payment, of) == expected
+
+
 def test_each_leg_is_rounded_to_cents_and_the_rest_is_exchange_loss() -> None:
     lines = [sale("0.33"), sale("0.33"), sale("0.34")]
     doc = CUSTOMER | {"CurrencyRef": {"value": "EUR"}, "ExchangeRate": "1.5", "TotalAmt": "1.00"}
