@@ -113,7 +113,7 @@ class Levels:
         found = self._compare(end, trial)
         notes: dict[str, str] = {}
         if found and repair:
-            notes = self._reread(end)
+            notes = self._reread(end, unexplained=any(each.breaks for each in found))
             found = self._compare(end, trial) if notes else found
             if found:  # books that moved meanwhile are no difference
                 trial = self._trial(end)
@@ -221,9 +221,13 @@ class Levels:
         self.last = Compared(end, ours, trial, accounts, names)
         return self.last
 
-    def _reread(self, end: date) -> dict[str, str]:
-        """Read the first month that differs again; what changed, in words, by account."""
-        month = self._first_bad_month(end)
+    def _reread(self, end: date, *, unexplained: bool) -> dict[str, str]:
+        """Read the first month that differs again; what changed, in words, by account.
+
+        Where something is ``unexplained``, that is what is searched for: an account that Intuit
+        revalues differs in every month since it was used first.
+        """
+        month = self._first_bad_month(end, unexplained=unexplained)
         if month is None:
             return {}
         first, last = month
@@ -231,7 +235,7 @@ class Levels:
         self._sync.reload(first, last)
         return _changes(before, self._journal.legs(self._realm, first, last))
 
-    def _first_bad_month(self, end: date) -> tuple[date, date] | None:
+    def _first_bad_month(self, end: date, *, unexplained: bool) -> tuple[date, date] | None:
         """The month after the last month end on which all accounts agree."""
         known = self._journal.windows(self._realm)
         if not known:
@@ -240,7 +244,8 @@ class Levels:
         low, high = 0, len(ends) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._compare(ends[middle], self._trial(ends[middle])):
+            found = self._compare(ends[middle], self._trial(ends[middle]))
+            if any(each.breaks or not unexplained for each in found):
                 high = middle
             else:
                 low = middle + 1

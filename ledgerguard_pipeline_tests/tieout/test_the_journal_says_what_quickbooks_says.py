@@ -156,6 +156,27 @@ def test_an_account_in_another_currency_is_explained_and_still_shown_to_the_cent
     assert one.kind is DifferenceClass.REVALUATION
 
 
+def test_a_lost_transaction_is_found_although_an_account_in_another_currency_always_differs(
+    books: Books, tmp_path: Path
+) -> None:
+    euros = books.company.chart.receivables["EUR"]
+    # Before the first window, so that no reading again mends it.
+    change(
+        tmp_path,
+        "INSERT INTO books.silver.journal BY NAME SELECT * REPLACE (0.07 AS amount, 0.07 AS debit, "
+        "DATE '2001-01-01' AS posted_on, '4711' AS txn_id) "
+        f"FROM books.silver.journal WHERE account_id = '{euros}' AND debit > 0 LIMIT 1",
+    )
+    change(
+        tmp_path,
+        "DELETE FROM books.silver.journal WHERE entity = 'Bill' AND txn_id = (SELECT min(txn_id) "
+        "FROM books.silver.journal WHERE entity = 'Bill' AND month(posted_on) = 8)",
+    )
+    assert len(books.levels.trial_balance(OCTOBER, repair=False)) == 3
+    (one,) = books.levels.trial_balance(OCTOBER)
+    assert (one.key, one.kind) == (euros, DifferenceClass.REVALUATION)
+
+
 def test_an_account_bronze_does_not_know_is_named_with_what_to_do(
     books: Books, tmp_path: Path
 ) -> None:
