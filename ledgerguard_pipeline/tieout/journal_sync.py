@@ -35,6 +35,8 @@ T = TypeVar("T")
 _ATTEMPTS = 3
 _YEARS = 60
 """Fiscal years a company's books are followed back at most."""
+_OLDEST = date(1990, 1, 1)
+"""What changed is asked for from here on: opening stock is written later, of a day before all documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class JournalSync:
         request = report_request(
             "TransactionList",
             {
-                "start_date": first or today.replace(month=1, day=1),
+                "start_date": min(first or _OLDEST, _OLDEST),
                 "end_date": max(newest or today, today),
                 "start_moddate": since.date() - timedelta(days=1),
                 "end_moddate": self._clock.now().date() + timedelta(days=1),

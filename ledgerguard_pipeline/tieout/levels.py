@@ -244,12 +244,22 @@ class Levels:
         low, high = 0, len(ends) - 1
         while low < high:
             middle = (low + high) // 2
-            found = self._compare(ends[middle], self._trial(ends[middle]))
-            if any(each.breaks or not unexplained for each in found):
+            if self._differs(ends[middle], unexplained=unexplained):
                 high = middle
             else:
                 low = middle + 1
         return ends[low].replace(day=1), month_end(ends[low])
+
+    def _differs(self, day: date, *, unexplained: bool) -> bool:
+        try:
+            found = self._compare(day, self._trial(day))
+        except NotCompared as error:
+            first, _ = first_and_last_day(self._store.workspace, self._realm)
+            if error.kind is not FindingKind.REPORT_EMPTY or (first is not None and first <= day):
+                raise
+            # The journal alone has something by then, which QuickBooks may have no more.
+            return True
+        return any(each.breaks or not unexplained for each in found)
 
 
 def rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:

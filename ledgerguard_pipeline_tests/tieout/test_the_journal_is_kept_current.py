@@ -102,6 +102,16 @@ def test_payroll_is_noticed_though_no_entity_has_it(books: Books) -> None:
     assert books.journal_balances() == books.ledger_balances()
 
 
+def test_opening_stock_that_is_written_of_a_day_before_all_books_is_noticed(books: Books) -> None:
+    day = books.sync.journal.windows(books.realm)[0].start - timedelta(days=400)
+    id = books.sandbox.post_ledger_only(
+        "Inventory Starting Value", date=str(day), amount="1234.56", debit="28", credit="1"
+    )
+    books.sync.bring_up_to_date(TODAY)
+    assert books.journal_balances() == books.ledger_balances()
+    books.sandbox.remove_ledger_only(id)
+
+
 def test_a_deleted_document_leaves_the_journal(books: Books) -> None:
     id = next(iter(books.company.tables["Bill"].rows))
     books.sandbox.edit("delete", "Bill", id)

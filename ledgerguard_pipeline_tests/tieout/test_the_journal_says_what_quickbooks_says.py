@@ -124,6 +124,22 @@ def test_payroll_deleted_without_a_trace_is_found_by_the_trial_balance(books: Bo
     assert books.journal_balances() == books.ledger_balances()
 
 
+def test_opening_stock_deleted_without_a_trace_is_found_where_nothing_else_was_yet(
+    books: Books, tmp_path: Path
+) -> None:
+    first = books.sync.journal.windows(books.realm)[0].start
+    change(
+        tmp_path,
+        "INSERT INTO books.silver.journal BY NAME SELECT * REPLACE ('Inventory Starting Value' AS "
+        f"txn_type, NULL AS entity, '4711' AS txn_id, DATE '{first}' AS posted_on) "
+        "FROM books.silver.journal WHERE entity = 'Transfer' AND txn_id = (SELECT min(txn_id) "
+        "FROM books.silver.journal WHERE entity = 'Transfer')",
+    )
+    assert len(books.levels.trial_balance(TODAY, repair=False)) == 2
+    assert books.levels.trial_balance(TODAY) == []
+    assert books.journal_balances() == books.ledger_balances()
+
+
 def test_a_difference_keeps_when_it_was_first_seen_and_goes_when_it_is_mended(
     books: Books, tmp_path: Path
 ) -> None:
