@@ -145,6 +145,22 @@ def test_the_header_is_read_into_utc() -> None:
         ('{"Id":"1","TotalAmt":0.00,"PrivateNote":"Voided - by mistake"}', "Bill", State.VOIDED),
         ('{"Id":"1","TotalAmt":-0.0,"PrivateNote":"\\u0056oided"}', "Invoice", State.VOIDED),
         ('{"Id":"1","TotalAmt":0,"PrivateNote":"Voided","SyncToken":4}', "Invoice", State.VOIDED),
+        (
+            '{"Id":"1","TotalAmt":0,"PrivateNote":"Voided","Line":[{"Amount":0.0},{"Amount": 0}]}',
+            "Invoice",
+            State.VOIDED,
+        ),
+        # The total of an entry is 0 whatever it books, and credits settle without money.
+        (
+            '{"Id":"1","TotalAmt":0,"PrivateNote":"Voided check 7","Line":[{"Amount":0},{"Amount":-0.05}]}',
+            "JournalEntry",
+            State.ACTIVE,
+        ),
+        (
+            '{"Id":"1","TotalAmt":0,"PrivateNote":"Voided twice","SyncToken":4,"Line":[{"Amount" : 20}]}',
+            "BillPayment",
+            State.ACTIVE,
+        ),
         ('{"Id":"1","TotalAmt":0}', "Invoice", State.ACTIVE),
         ('{"Id":"1","TotalAmt":1e-9,"PrivateNote":"Voided"}', "Invoice", State.ACTIVE),
         ('{"Id":"1","TotalAmt":0,"PrivateNote":"not Voided"}', "Invoice", State.ACTIVE),

@@ -10,6 +10,7 @@ Decision 5 in docs/decisions.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,6 +77,8 @@ _HEADER = msgspec.json.Decoder(_Header)
 _LOOSE = msgspec.json.Decoder(_Loose)
 _LOOSE_STATUS = msgspec.json.Decoder(_Wrapper)
 _TEXT = msgspec.json.Decoder(str)
+_SOME_AMOUNT = re.compile(rb'"Amount"\s*:\s*"?-?[0.]*[1-9]')
+"""An amount of a line that is not zero; inside a text the quotes would be escaped."""
 
 
 @lru_cache(maxsize=65_536)
@@ -194,7 +197,7 @@ def _read_page(
         if (
             header.status is None
             and header.Active is not False
-            and (plain or not _voided(header.TotalAmt, header.PrivateNote))
+            and (plain or not _voided(header, payload))
             and _entire(header, payload, always)
         ):
             keep(
@@ -250,7 +253,7 @@ def _keep(
     created: datetime | None,
     updated: datetime | None,
 ) -> None:
-    state = _state(entity, header)
+    state = _state(entity, header, payload)
     record = Record(
         header.Id,
         header.SyncToken,
@@ -273,26 +276,31 @@ def _entire(header: _Header, payload: bytes, always: Sequence[bytes]) -> bool:
     return all(name in payload for name in always)
 
 
-def _state(entity: EntityType, header: _Header) -> State:
+def _state(entity: EntityType, header: _Header, payload: bytes) -> State:
     if header.status is not None and header.status.casefold() == "deleted":
         # A user cannot delete a list object: the only way it vanishes is into another one.
         return State.MERGED if entity.kind is Kind.LIST else State.DELETED
     if header.Active is False and (entity.soft_delete or entity.inactive_apart):
         return State.INACTIVE
-    if entity.kind is Kind.TRANSACTION and _voided(header.TotalAmt, header.PrivateNote):
+    if entity.kind is Kind.TRANSACTION and _voided(header, payload):
         return State.VOIDED
     return State.ACTIVE
 
 
-def _voided(amount: msgspec.Raw, note: msgspec.Raw) -> bool:
-    """A void keeps its row: the total becomes zero and the note starts with ``Voided``."""
+def _voided(header: _Header, payload: bytes) -> bool:
+    """A void keeps its row: total and lines become zero and the note starts with ``Voided``.
+
+    The total alone says nothing: an entry of the journal has none, and credits settle without money.
+    """
+    amount, note = header.TotalAmt, header.PrivateNote
     note_text = bytes(note)
     if not note_text.startswith((b'"Voided', b'"\\u')):
         return False
     try:
-        return Decimal(bytes(amount).decode()) == 0 and _TEXT.decode(note).startswith("Voided")
+        zero = Decimal(bytes(amount).decode()) == 0 and _TEXT.decode(note).startswith("Voided")
     except (InvalidOperation, UnicodeDecodeError, msgspec.MsgspecError):
         return False
+    return zero and _SOME_AMOUNT.search(payload) is None
 
 
 def _unwrapped(payload: bytes) -> bytes:
