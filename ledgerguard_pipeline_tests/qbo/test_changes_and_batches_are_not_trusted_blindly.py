@@ -16,6 +16,7 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
     Throttled,
 )
+from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, NotByChanges, read_changes
 from ledgerguard_pipeline.qbo.answers.cdc import Changes
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -237,6 +238,43 @@ def test_a_token_refused_for_one_types_changes_is_renewed_and_all_asked_again(
     assert changes.faults == []
     assert [record.id for record in changes.groups["Customer"].records] == ["7"]
     assert script.requests[2].headers["authorization"] == "Bearer access-token-2"
+
+
+FAILING = {"type": "SystemFault", "Error": [{"Message": "System Failure Error", "code": "10000"}]}
+
+
+@pytest.mark.parametrize("names", [[INVOICE, CUSTOMER], [CUSTOMER]])
+def test_a_failure_in_one_types_changes_that_does_not_pass_is_a_records(
+    names: list[EntityType], client: QBOClient, script: Script, since: datetime
+) -> None:
+    script.default = lambda request: reply(
+        changed(*({"Fault": FAILING} if name == "Customer" else {}
+                  for name in request.params["entities"].split(",")))
+    )  # fmt: skip
+
+    outcome = read_changes(client, names, since)["Customer"]
+
+    assert isinstance(outcome, NotByChanges)
+    assert outcome.passing, "a query finds the record and shows the others"
+    assert isinstance(outcome.fault, PoisonPage)
+
+
+def test_a_failure_in_the_changes_of_a_batch_is_asked_about_alone(
+    client: QBOClient, script: Script, since: datetime
+) -> None:
+    script.then(reply(batched({"Fault": FAILING}))).then(
+        reply(changed({"Fault": FAILING})), reply(changed({"Customer": [grave("9")]}))
+    )
+    counts = [(CUSTOMER, Query.count(CUSTOMER))]
+    first = client.batch_with_changes(counts, [CUSTOMER], since).changes
+    assert isinstance(first, Changes)
+    gone = {"Fault": {"type": "ValidationFault", "Error": [{"Message": "gone", "code": "610"}]}}
+    script.then(reply(gone, 400))
+
+    outcome = read_changes(client, [CUSTOMER], since, first)["Customer"]
+
+    assert isinstance(outcome, EntityChanges)
+    assert [record.id for record in outcome.records] == ["9"]
 
 
 @pytest.mark.parametrize("in_batch", [False, True])

@@ -173,7 +173,7 @@ def _sort_out(
             gathered.groups[entity.name] = (group, changes.time)
         elif isinstance(group.fault, PoisonPage | RequestRejected | FeatureUnavailable):
             gathered.outcomes[entity.name] = _refused(client, entity, group.fault)
-        elif isinstance(group.fault, Transient) and len(entities) > 1:
+        elif isinstance(group.fault, Transient):
             _ask_again(client, entity, since, gathered)
         else:
             gathered.outcomes[entity.name] = group.fault

@@ -63,7 +63,8 @@ def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Change
     """The groups of an answer, one per requested type, and the number of objects in it.
 
     A fault inside the answer hits the type in whose place it stands; where places cannot be
-    matched, every type without rows, because their silence proves nothing.
+    matched, every type without rows, because their silence proves nothing. Where one type was asked
+    for, it is the answer's own.
 
     Raises:
         QBOAPIError: the whole answer is a refusal, or a fault inside complains about the token.
@@ -71,6 +72,9 @@ def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Change
     """
     members = answer.open()
     changes = _changes(answer, answer.time(members), _parts(answer, members), types)
+    if len(types) == 1 and changes.faults:
+        # So it is repeated like any other call, and a failure that does not pass is a record's.
+        raise changes.faults[0]
     return changes, sum(group.rows for group in changes.groups.values())
 
 
