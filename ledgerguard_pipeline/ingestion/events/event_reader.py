@@ -126,6 +126,7 @@ class EventReader:
         if isinstance(answer, Page):
             found = LiveRecords(list(answer.records), _ids(answer.rejects))
             found.time, found.request_id = answer.time, answer.request_id
+            EntityQueries(self._client, entity, clock=self._clock).add_inactive(ids, found)
             return found
         if isinstance(answer, PoisonPage | RequestRejected):
             # One record or one statement spoilt it: asked alone, the others can be read.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,13 +13,20 @@ from typing import TypeVar
 from ledgerguard_pipeline.capabilities import WITHHELD, Capability
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock, later_of
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import NoQuery, NotFound, PoisonPage, RequestRejected
+from ledgerguard_pipeline.errors import (
+    FeatureUnavailable,
+    NoQuery,
+    NotFound,
+    PoisonPage,
+    RequestRejected,
+)
 from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.paging.page_size import PageSize
 from ledgerguard_pipeline.qbo.paging.pager import Pager
 from ledgerguard_pipeline.qbo.queries.statement import (
+    INACTIVE,
     LAST_UPDATED_TIME,
     Condition,
     Query,
@@ -168,6 +176,21 @@ class EntityQueries:
             live.records.extend(page.records)
             live.time = page.time
             live.request_id = page.request_id
+            self.add_inactive(ids, live)
+
+    def add_inactive(self, ids: Sequence[str], live: LiveRecords) -> None:
+        """Those of these objects that are merely inactive, of a type whose queries may hide them.
+
+        Raises:
+            QBOAPIError: they could not be read.
+        """
+        shown = {record.id for record in live.records} | live.unreadable
+        missing = [id for id in ids if id not in shown]
+        if not missing or not self.entity.inactive_apart:
+            return
+        with suppress(RequestRejected, FeatureUnavailable):  # then all are shown anyway
+            apart = self._query_page(self.entity, Query.ids(self.entity, missing, INACTIVE))
+            live.records.extend(apart.records)
 
     def prove_gone(self, ids: Sequence[str]) -> None:
         """Return if single reads confirm that a sample of these objects is gone.

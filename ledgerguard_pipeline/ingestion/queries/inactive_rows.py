@@ -1,8 +1,8 @@
 """Rows that a type's queries may hide because they are inactive.
 
-Queries hide inactive members of a list unless they name ``Active``. Of customer types, tax codes and
-tax rates nobody documents that, and the tax codes built into a company have no ``Active`` at all, so
-that a condition on it may leave them out. So these types are read without the condition, as far as
+Queries hide inactive members of a list unless they name ``Active``. Of customer types, journal codes and
+what belongs to tax no page says that, and the tax codes built into a company have no ``Active`` at all,
+so that a condition on it may leave them out. So these types are read without the condition, as far as
 that goes, and what it may hide is asked for in a statement of its own: whichever is true of a
 company, the two together show everything, and what both show is stored once.
 

@@ -162,7 +162,7 @@ class Query:
         return cls.select(entity, (INACTIVE,), limit=limit)
 
     @classmethod
-    def ids(cls, entity: EntityType, ids: Sequence[str]) -> Query:
+    def ids(cls, entity: EntityType, ids: Sequence[str], *also: Condition) -> Query:
         """These objects, as far as they are alive; ids without an answer are simply missing.
 
         It asks for as many rows as it names: a company may refuse to hand out 1000, whatever there is.
@@ -172,7 +172,7 @@ class Query:
         """
         if not 1 <= len(ids) <= MAX_ROWS:
             raise BadInputError(f"{len(ids)} ids cannot be read at once: 1 to {MAX_ROWS} can.")
-        return cls.select(entity, (Condition("Id", "IN", tuple(ids)),), limit=len(ids))
+        return cls.select(entity, (Condition("Id", "IN", tuple(ids)), *also), limit=len(ids))
 
     @property
     def ranged(self) -> bool:

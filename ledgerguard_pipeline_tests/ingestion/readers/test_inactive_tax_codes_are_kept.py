@@ -9,6 +9,7 @@ from ledgerguard_pipeline.entities import entity_types
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode
+from ledgerguard_pipeline.webhooks.handler import WebhookHandler
 from ledgerguard_pipeline_tests.ingestion.company_books import (
     differing,
     failures,
@@ -16,6 +17,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
     states,
     sync,
 )
+from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 
 TYPES = entity_types(["CustomerType", "TaxCode", "TaxRate"])
 TAX_CODE, TAX_RATE = entity_types(["TaxCode", "TaxRate"])
@@ -120,3 +122,22 @@ def test_many_inactive_rows_are_read_page_by_page(
             sandbox.edit("deactivate", "TaxRate", row.id)
     assert failures(sync(connected, [TAX_RATE])) == {}
     assert differing(connected, sandbox, [TAX_RATE]) == {}
+
+
+@unclear
+@pytest.mark.parametrize("operation", ["Update", "Delete"])
+def test_an_event_about_a_code_that_became_inactive_brings_it(
+    operation: str, unclear: str, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(unclear_inactive=unclear)
+    clean(connected, sandbox)
+    sandbox.edit("deactivate", "TaxCode", "3")
+    realm = realm_of(sandbox)
+    body = cloud_events([Change("TaxCode", "3", operation, realm=realm)])
+    for _ in range(2):
+        said = WebhookHandler("token").process_webhook(
+            body, connected.client(realm), connected.bronze
+        )
+        assert said["status"] == "success"
+        assert states(connected, TAX_CODE, realm)["3"] == "inactive"
+    clean(connected, sandbox)
