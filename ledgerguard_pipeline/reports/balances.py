@@ -7,12 +7,13 @@ sums of the answer then have to confirm it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from ledgerguard_pipeline.reports.cut import CREDITS, DEBITS
 from ledgerguard_pipeline.reports.journal import exact_sum
-from ledgerguard_pipeline.reports.shape import Cell, Report, UnreadableReport, amount
+from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,11 @@ def read_trial_balance(report: Report) -> TrialBalance:
 def read_aging(report: Report) -> AgingReading:
     """The rows of AgedReceivables or AgedPayables.
 
+    A customer with others below it is a section. What it owes itself stands in the section's header,
+    or nowhere but in its sum.
+
     Raises:
-        UnreadableReport: there is no total, or a row's buckets do not add up to it.
+        UnreadableReport: there is no total, or something does not add up.
     """
     party = next((at for at, each in enumerate(report.columns) if each.kind != "Money"), None)
     money = [at for at, each in enumerate(report.columns) if each.kind == "Money"]
@@ -112,19 +116,70 @@ def read_aging(report: Report) -> AgingReading:
     whole = report.position("total")
     whole = money[-1] if whole is None else whole
     ages = [at for at in money if at != whole]
-    found: list[Aged] = []
-    for cells in report.data_rows():
-        _check(report, cells)
-        buckets = tuple(amount(cells[at]) for at in ages)
-        total = amount(cells[whole])
-        if exact_sum(buckets) != total:
-            raise UnreadableReport(
-                f"{report.name}: the buckets of {cells[party].key or 'a row'} do not add up"
-            )
-        found.append(Aged(cells[party].key, cells[party].text, buckets, total))
+    reading = _Aging(report, party, ages, whole)
+    found = list(reading.parties(report.rows))
     last = _grand_total(report)
-    titles = tuple(report.columns[at].title for at in ages)
-    return AgingReading(titles, found, None if last is None else amount(last[whole]))
+    total = None if last is None else amount(last[whole])
+    listed = exact_sum(each.total for each in found)
+    if total not in (None, listed):
+        raise UnreadableReport(f"{report.name}: its total says {total}, its rows say {listed}")
+    return AgingReading(tuple(report.columns[at].title for at in ages), found, total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aging:
+    """The positions of an aging report: the party, the buckets, and the total."""
+
+    report: Report
+    party: int
+    ages: Sequence[int]
+    whole: int
+
+    def parties(self, rows: Sequence[Row]) -> Iterator[Aged]:
+        """Those of rows and sections, a section's own first."""
+        for row in rows:
+            if row.ColData is not None:
+                yield self._aged(row.ColData, row.ColData)
+                continue
+            below = list(self.parties(row.rows))
+            if row.header and row.header[min(self.party, len(row.header) - 1)].key:
+                own = self._own(row, below)
+                if own.total or any(own.buckets):
+                    yield own
+            yield from below
+
+    def _own(self, row: Row, below: Sequence[Aged]) -> Aged:
+        stated = self._aged(row.header, row.header)
+        if not row.summary:
+            return stated
+        whole = self._aged(row.header, row.summary)
+        rest = Aged(
+            whole.id,
+            whole.name,
+            tuple(
+                exact_sum((each, *(other.buckets[at].copy_negate() for other in below)))
+                for at, each in enumerate(whole.buckets)
+            ),
+            exact_sum((whole.total, *(other.total.copy_negate() for other in below))),
+        )
+        if stated.total and stated != rest:
+            raise UnreadableReport(
+                f"{self.report.name}: what is below {whole.id} does not add up to its sum"
+            )
+        return rest
+
+    def _aged(self, named: list[Cell], cells: list[Cell]) -> Aged:
+        for each in (named, cells):
+            _check(self.report, each)
+        buckets = tuple(amount(cells[at]) for at in self.ages)
+        found = Aged(
+            named[self.party].key, named[self.party].text, buckets, amount(cells[self.whole])
+        )
+        if exact_sum(buckets) != found.total:
+            raise UnreadableReport(
+                f"{self.report.name}: the buckets of {found.id or 'a row'} do not add up"
+            )
+        return found
 
 
 def _sides(report: Report) -> tuple[int, int, int]:
@@ -148,6 +203,6 @@ def _check(report: Report, cells: list[Cell]) -> None:
 def _grand_total(report: Report) -> list[Cell] | None:
     """The cells of the total, which closes the report and names nobody."""
     for row in reversed(report.rows):
-        if row.summary and len(row.summary) == len(report.columns):
+        if row.summary and not row.header and len(row.summary) == len(report.columns):
             return row.summary
     return None

@@ -1,17 +1,27 @@
 """AgedReceivables and AgedPayables: what every customer owes and every vendor is owed, by age.
 
-An open balance is what a document moved its receivable or payable account by, less what payments
+A customer with sub-customers is a section: its own balance in the header, theirs in rows below, the
+sum of all in its summary (as captured from companies of 2026). An open balance is what a document moved its receivable or payable account by, less what payments
 up to the report's day took off it. The age counts from the due date.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, minus, plus, signed, times, total
-from ledgerguard_pipeline.sandbox.reports.layout import Cell, Column, Line, Report, Section
+from ledgerguard_pipeline.sandbox.reports.layout import (
+    Cell,
+    Column,
+    Line,
+    Report,
+    Section,
+    amount_text,
+)
 from ledgerguard_pipeline.sandbox.reports.request import Asked
 from ledgerguard_pipeline.sandbox.reports.view import View, legs_of
 
@@ -35,18 +45,69 @@ def aged(view: View, asked: Asked) -> Report:
     report = Report(columns, [], keyed=False, options={"report_date": asked.end.isoformat()})
     open_ = _open_by_party(view, asked.end, entity, 1 if receivable else -1)
     chosen = asked["customer" if receivable else "vendor"]
-    sums = [NOTHING] * len(_BUCKETS)
-    for id, buckets in open_.items():
-        if not any(buckets) or (chosen and id not in chosen.split(",")):
-            continue
-        sums = [plus(*pair) for pair in zip(sums, buckets, strict=True)]
-        # A row leaves a zero blank where the totals write it.
-        cells = [view.money(each) if each else Cell() for each in (*buckets, total(buckets))]
-        report.units.append([Line([Cell(view.names.get((entity, id), ""), id), *cells])])
+    shown = {
+        id: buckets
+        for id, buckets in open_.items()
+        if any(buckets) and (not chosen or id in chosen.split(","))
+    }
+    parents = {} if chosen else view.parents(entity)
+    tree = _Tree(view, entity, shown, parents)
+    report.units += [[tree.row(id)] for id in tree.below(None)]
     report.empty = not report.units
+    sums = _added(shown.values())
     cells = [Cell(view.words("TOTAL")), *map(view.money, (*sums, total(sums)))]
     report.units.append([Section(summary=cells, group="GrandTotal", fixed=True)])
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Who has something open, and who stands above them."""
+
+    view: View
+    entity: str
+    open: Mapping[str, list[Decimal]]
+    parents: Mapping[str, str]
+
+    def below(self, id: str | None) -> list[str]:
+        """Those directly below one (None: on top) that have something open, or have somebody who has."""
+        needed: dict[str, None] = {}
+        for each in self.open:
+            above: str | None = each
+            while above is not None:
+                needed[above] = None
+                above = self.parents.get(above)
+        return [each for each in needed if self.parents.get(each) == id]
+
+    def row(self, id: str) -> Line | Section:
+        """A row, or a section where somebody is below."""
+        name = Cell(self.view.names.get((self.entity, id), ""), id)
+        own = self.open.get(id, [NOTHING] * len(_BUCKETS))
+        inner = self.below(id)
+        # A row leaves a zero blank where the totals write it.
+        cells = [self.view.money(each) if each else Cell() for each in own]
+        whole = total(own)
+        if not inner:
+            return Line([name, *cells, self.view.money(whole) if whole else Cell()])
+        sums = _added([own, *self._under(id)])
+        title = Cell(self.view.words.total(name.value))
+        return Section(
+            [name, *cells, Cell(amount_text(whole, self.view.switches) or "0.00")],
+            [self.row(each) for each in inner],
+            [title, *map(self.view.money, (*sums, total(sums)))],
+        )
+
+    def _under(self, id: str) -> Iterator[list[Decimal]]:
+        for each in self.below(id):
+            yield self.open.get(each, [NOTHING] * len(_BUCKETS))
+            yield from self._under(each)
+
+
+def _added(several: Iterable[list[Decimal]]) -> list[Decimal]:
+    sums = [NOTHING] * len(_BUCKETS)
+    for buckets in several:
+        sums = [plus(*pair) for pair in zip(sums, buckets, strict=True)]
+    return sums
 
 
 def _open_by_party(view: View, day: date, entity: str, sign: int) -> dict[str, list[Decimal]]:

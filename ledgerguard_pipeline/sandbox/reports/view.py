@@ -60,11 +60,17 @@ class View:
         if info is not None:
             month = load(company.tables["CompanyInfo"].body(info))["FiscalYearStartMonth"]
         self._first_month = _MONTHS.index(month) + 1
-        self.names = {
-            (entity, id): name
-            for entity in ("Customer", "Vendor")
-            for id, name in _names(company, entity)
-        }
+        self.names: dict[tuple[str, str], str] = {}
+        self._parents: dict[tuple[str, str], str] = {}
+        for entity in ("Customer", "Vendor"):
+            for id, name, parent in _names(company, entity):
+                self.names[entity, id] = name
+                if parent is not None:
+                    self._parents[entity, id] = parent
+
+    def parents(self, entity: str) -> dict[str, str]:
+        """Customers or vendors that stand below another one, with that one."""
+        return {id: parent for (kind, id), parent in self._parents.items() if kind == entity}
 
     def fiscal_year(self, day: date) -> date:
         """The first day of the fiscal year of a day."""
@@ -131,10 +137,11 @@ def _accounts(company: SandboxCompany) -> Iterator[Account]:
         )
 
 
-def _names(company: SandboxCompany, entity: str) -> Iterator[tuple[str, str]]:
+def _names(company: SandboxCompany, entity: str) -> Iterator[tuple[str, str, str | None]]:
     table = company.tables[entity]
     for row in table.rows.values():
-        yield row.id, load(table.body(row))["DisplayName"]
+        doc = load(table.body(row))
+        yield row.id, doc["DisplayName"], doc.get("ParentRef", {}).get("value")
 
 
 def add(left: Sums, right: Sums) -> Sums:

@@ -67,6 +67,18 @@ def _rows(found: Json) -> Iterator[list[Json]]:
         yield from _rows(row.get("Rows", {}).get("Row", []))
 
 
+def headers(report: Json) -> Iterator[list[Json]]:
+    """The headers of sections of any depth, as cells."""
+    yield from _headers(report["Rows"].get("Row", []))
+
+
+def _headers(found: Json) -> Iterator[list[Json]]:
+    for row in found:
+        if "Header" in row:
+            yield row["Header"]["ColData"]
+        yield from _headers(row.get("Rows", {}).get("Row", []))
+
+
 def money(cell: Json) -> Decimal:
     return Decimal(cell["value"] or "0")
 
