@@ -17,6 +17,7 @@ from ledgerguard_pipeline.control.company_state.tie_outs import (
 )
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.tieout.differences import Difference, Level
+from ledgerguard_pipeline.tieout.findings import Finding
 from ledgerguard_pipeline.tieout.labels import ENTITY_OF
 from ledgerguard_pipeline.tieout.proof import ProofResult
 
@@ -48,7 +49,13 @@ def books_of(result: ProofResult) -> Books:
         differences=tuple(map(line, found)),
         classes=tuple(_classes(result.differences)),
         findings=tuple(
-            FindingLine(each.kind.value, each.text, each.kind.blocks, each.kind.passes)
+            FindingLine(
+                each.kind.value,
+                each.text,
+                each.kind.blocks,
+                each.kind.passes,
+                _levels(result, each),
+            )
             for each in result.findings
         ),
         figures=tuple(
@@ -60,6 +67,12 @@ def books_of(result: ProofResult) -> Books:
         ),
         metered_calls=result.metered_calls,
     )
+
+
+def _levels(result: ProofResult, finding: Finding) -> tuple[str, ...]:
+    """The levels that met it; none where it concerns all of them."""
+    met = [each.level for each in result.levels if each.finding == finding]
+    return () if None in met else tuple(dict.fromkeys(each.value for each in met if each))
 
 
 def _classes(found: Sequence[Difference]) -> Iterator[ClassLine]:

@@ -77,14 +77,14 @@ def broken(now: datetime) -> Books:
     )
 
 
-def not_compared(now: datetime, text: str = "") -> Books:
-    """Intuit refused a report."""
+def not_compared(now: datetime, text: str = "", *levels: str) -> Books:
+    """Intuit refused a report, which these levels need (none: all)."""
     said = text or "QuickBooks does not show TrialBalance. Let an administrator connect it."
     return Books(
         state=NOT_COMPARED,
         checked_at=now,
         ends=(CLOSED,),
-        findings=(FindingLine("not_permitted", said),),
+        findings=(FindingLine("not_permitted", said, levels=levels),),
         metered_calls=2,
     )
 

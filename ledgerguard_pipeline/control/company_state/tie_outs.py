@@ -15,8 +15,9 @@ from decimal import Decimal
 import msgspec
 from sqlalchemy import select
 
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import tie_outs
+from ledgerguard_pipeline.control.storage.schema import companies, tie_outs
 from ledgerguard_pipeline.values import Environment, RealmId
 
 LISTED = 50
@@ -59,6 +60,8 @@ class FindingLine(msgspec.Struct, frozen=True):
     """Whether nothing may be called equal while it lasts."""
     passing: bool = False
     """Whether it may go away by itself."""
+    levels: tuple[str, ...] = ()
+    """The levels it kept from being compared; none where it was all of them."""
 
 
 class ClassLine(msgspec.Struct, frozen=True):
@@ -195,6 +198,28 @@ class TieOuts:
         with self._database.read() as connection:
             rows = connection.execute(statement).fetchall()
         return {RealmId(row.realm_id): _BRIEF.decode(row.brief) for row in rows}
+
+    def hindered(self) -> Mapping[RealmId, Sequence[FindingLine]]:
+        """What keeps companies from being compared, as the last comparison of each found it.
+
+        Not of those that were disconnected: they are not compared any more. One statement.
+        """
+        statement = (
+            select(tie_outs.c.realm_id, tie_outs.c.summary)
+            .join(companies, companies.c.realm_id == tie_outs.c.realm_id)
+            .where(
+                self._mine,
+                companies.c.environment == tie_outs.c.environment,
+                companies.c.status != ConnectionStatus.DISCONNECTED.value,
+                # Few have any, and a summary is long.
+                tie_outs.c.summary.contains('"blocks":true'),
+            )
+            .order_by(tie_outs.c.realm_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).fetchall()
+        found = {RealmId(row.realm_id): _BOOKS.decode(row.summary).findings for row in rows}
+        return {realm: [each for each in mine if each.blocks] for realm, mine in found.items()}
 
     def _write(self, realm: RealmId, books: Books) -> None:
         values = {

@@ -1,7 +1,9 @@
 """``qbo/books/journal``: brought up to date and compared in one step, so that it is one snapshot.
 
 A partition is a company. The checks are about all companies, as the last evaluation is what Dagster
-shows: they read ``silver.tie_out``, which keeps what differs in each until it agrees again.
+shows: they read ``silver.tie_out``, which keeps what differs in each until it agrees again, and the
+control plane, which knows what kept each from being compared. Nothing is said of companies that were
+disconnected (decision 47).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +14,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.defs.bronze.assets import KINDS, arguments_of
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
@@ -28,7 +31,7 @@ from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
 from ledgerguard_pipeline.silver.books_tables import JOURNAL
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
-from ledgerguard_pipeline.tieout.findings import Finding, finding_of
+from ledgerguard_pipeline.tieout.findings import finding_of
 from ledgerguard_pipeline.values import parse_realm
 
 if TYPE_CHECKING:
@@ -141,14 +144,24 @@ def build_journal_asset() -> dg.AssetsDefinition:
                 asset_key=journal_key(),
                 metadata={**names.metadata(context.partition_key), **_metadata(result)},
             )
-        known = TieOut(installation.bronze.workspace).read_all()
-        mine = names.label(context.partition_key)
+        control = installation.control
+        gone = {each.realm_id for each in control.companies.list(ConnectionStatus.DISCONNECTED)}
+        known = [
+            (names.label(realm), each)
+            for realm, each in TieOut(installation.bronze.workspace).read_all()
+            if realm not in gone or realm == context.partition_key
+        ]
+        hindered = control.tie_outs.hindered()
         for check, level in LEVELS.items():
-            findings = () if result is None else findings_of(result, level)
             yield _judged(
                 check,
-                [(names.label(realm), each) for realm, each in known if each.level is level],
-                [f"{mine}: {each.text}" for each in findings if each.kind.blocks],
+                [pair for pair in known if pair[1].level is level],
+                [
+                    f"{names.label(realm)}: {each.text}"
+                    for realm, findings in hindered.items()
+                    for each in findings
+                    if not each.levels or level.value in each.levels
+                ],
             )
         # What may go away unchanged fails the step, so that Dagster tries again.
         passing = [each for each in (result.errors if result else ()) if finding_of(each).passing]
@@ -210,12 +223,6 @@ def _explained(coverage: "Coverage") -> Metadata:
         "legs_explained": dg.MetadataValue.int(coverage.explained),
         "share_explained": dg.MetadataValue.float(coverage.share),
     }
-
-
-def findings_of(result: "ProofResult", level: Level) -> list[Finding]:
-    """What kept a level from being compared, each once."""
-    here = (each.finding for each in result.levels if each.level in (None, level))
-    return list(dict.fromkeys(each for each in here if each is not None))
 
 
 def _judged(

@@ -6,6 +6,7 @@ from decimal import Decimal
 import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, journal_key
 from ledgerguard_pipeline.defs.partitions import REALM
@@ -21,8 +22,8 @@ from ledgerguard_pipeline.defs.tieout.journal import (
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
-from ledgerguard_pipeline.values import parse_realm
-from ledgerguard_pipeline_tests.web.made_up_books import tied_out
+from ledgerguard_pipeline.values import Environment, parse_realm
+from ledgerguard_pipeline_tests.web.made_up_books import not_compared, tied_out
 
 END = date(2026, 10, 31)
 
@@ -70,6 +71,37 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
     assert known is not None
     assert known.state == "not_compared"
     assert known.metered_calls > 0
+
+
+def test_checks_say_what_other_companies_cannot_be_compared_for_and_nothing_of_gone_ones(
+    settings: Settings, connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(limits=False)
+    control = connected.control
+    realm, other, gone = parse_realm(sandbox.realm_id), parse_realm("77"), parse_realm("78")
+    connected.service(realm).run_batch_ingestion(["Account", "CompanyInfo", "Preferences"])
+    for id, name, status in (
+        (other, "Birch", ConnectionStatus.CONNECTED),
+        (gone, "Cedar", ConnectionStatus.DISCONNECTED),
+    ):
+        control.companies.put(Company(id, Environment.SANDBOX, name, status, control.now()))
+        control.tie_outs.compared(id, not_compared(control.now(), f"{name} is refused.", "L3"))
+    amount = Decimal("370.94")
+    left = Difference(Level.BALANCED, END, "90", "Payable", amount, amount + 1)
+    TieOut(connected.bronze.workspace).keep(gone, Level.BALANCED, END, [left])
+    job = build_definitions(settings).resolve_job_def(JOURNAL_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(REALM, [realm])
+        done = job.execute_in_process(instance=instance, partition_key=realm)
+    found = {each.check_name: each for each in done.get_asset_check_evaluations()}
+    assert (found[TIED_OUT].passed, found[TIED_OUT].severity) == (
+        False,
+        dg.AssetCheckSeverity.WARN,
+    )
+    assert found[TIED_OUT].description == "Birch (77): Birch is refused."
+    # It was another level, and who is disconnected is not compared any more.
+    assert found[BALANCED].passed
+    assert "Cedar" not in str(found)
 
 
 def test_near_the_end_of_the_budget_the_comparison_waits_and_says_so_on_the_page(
