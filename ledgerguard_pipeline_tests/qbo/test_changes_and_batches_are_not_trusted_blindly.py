@@ -240,7 +240,10 @@ def test_a_token_refused_for_one_types_changes_is_renewed_and_all_asked_again(
     assert script.requests[2].headers["authorization"] == "Bearer access-token-2"
 
 
-FAILING = {"type": "SystemFault", "Error": [{"Message": "System Failure Error", "code": "10000"}]}
+FAILING: object = {
+    "type": "SystemFault",
+    "Error": [{"Message": "System Failure Error", "code": "10000"}],
+}
 
 
 @pytest.mark.parametrize("names", [[INVOICE, CUSTOMER], [CUSTOMER]])
