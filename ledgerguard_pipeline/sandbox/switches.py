@@ -111,6 +111,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What queries do with inactive customer types, tax codes and tax rates: hide them unless
     ``Active`` is named, as those of other lists; show them always; or show them always and refuse
     the name (4001)."""
+    merge_touches: bool = True
+    """Whether a merge moves the time and SyncToken of documents that named the loser; if not, they
+    show the survivor from then on and tell no change."""
     no_query: frozenset[str] = frozenset({"InventoryAdjustment"})
     """Entities without a query (4001), as InventoryAdjustment is documented."""
     day_times: frozenset[str] = frozenset()

@@ -17,9 +17,9 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import BronzeBusy, LedgerGuardError
-from ledgerguard_pipeline.ingestion.queries.whole_objects import ask, settle
+from ledgerguard_pipeline.ingestion.queries.whole_objects import announced, ask, settle
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Source, State
+from ledgerguard_pipeline.values import LoadId, Mode, RealmId
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def _read(
 ) -> Load | None:
     try:
         shown = ask(client, {entity: ids})[entity.name]
-        found = settle(client, shown, [_announced(id, now) for id in ids]).records
+        found = settle(client, shown, [announced(id, now) for id in ids]).records
     except LedgerGuardError as error:
         _log.warning(
             "quarantined_not_read", realm_id=realm_id, entity=entity.name, reason=str(error)
@@ -77,20 +77,4 @@ def _read(
         records=found,
         rejects=[],
         started_at=now,
-    )
-
-
-def _announced(id: str, now: datetime) -> Record:
-    """What is known of an object before it is read: that there is one."""
-    return Record(
-        id=id,
-        sync_token=None,
-        state=State.ACTIVE,
-        created_at=None,
-        last_updated_at=None,
-        payload=None,
-        source=Source.RECONCILE,
-        request_id=None,
-        fetched_at=now,
-        whole=False,
     )

@@ -37,6 +37,7 @@ from ledgerguard_pipeline.ingestion.company_sync.refill import Refill
 from ledgerguard_pipeline.ingestion.company_sync.resting import rested
 from ledgerguard_pipeline.ingestion.plan import EntityPlan, plan_entities
 from ledgerguard_pipeline.ingestion.progress import current_progress
+from ledgerguard_pipeline.ingestion.queries.merges import documents_of_merged
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
 from ledgerguard_pipeline.ingestion.readers.base import Chunk
 from ledgerguard_pipeline.ingestion.readers.bronze_state import StoredCounts
@@ -339,11 +340,24 @@ class CompanySync(Closing):
     def _next(self, load: EntityLoad) -> Chunk | None:
         """The next chunk, with every row that is not whole read again, by query."""
         chunk = next(load.chunks, None)
+        if chunk is not None:
+            self._follow_merges(load.reader.plan.entity, chunk)
         if chunk is None or all(record.whole for record in chunk.records):
             return chunk
         known = partial(self._stored.versions, self.request.realm_id)
         settled = completed(self._client, load.reader.plan.entity, chunk.records, known)
         return replace(chunk, records=settled.records, rejects=[*chunk.rejects, *settled.rejects])
+
+    def _follow_merges(self, entity: EntityType, chunk: Chunk) -> None:
+        """Commit what names objects that ended in a merge before their end is committed."""
+        realm, run_id = self.request.realm_id, self.request.run_id
+        for loads in documents_of_merged(
+            self._client, self._storage, realm, entity, chunk.records,
+            clock=self._clock, run_id=run_id,
+        ):  # fmt: skip
+            outcomes = self._storage.commit(loads)
+            self._recorder.committed(loads, outcomes)
+            self._stored.committed(outcomes)
 
     def _read_ahead(self, load: EntityLoad) -> None:
         try:

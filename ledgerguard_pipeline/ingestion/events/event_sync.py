@@ -35,6 +35,7 @@ from ledgerguard_pipeline.ingestion.events.event_lease import EventLease
 from ledgerguard_pipeline.ingestion.events.event_reader import EntityRead, EventReader
 from ledgerguard_pipeline.ingestion.events.targets import ChangedObject, coalesce
 from ledgerguard_pipeline.ingestion.progress import current_progress
+from ledgerguard_pipeline.ingestion.queries.merges import documents_of_merged
 from ledgerguard_pipeline.ingestion.recorder import Recorder
 from ledgerguard_pipeline.ingestion.results import EntityResult, SyncResult
 from ledgerguard_pipeline.plural import counted
@@ -187,6 +188,12 @@ class EventSync(Closing):
                 return
 
     def _written(self, reads: Sequence[EntityRead]) -> tuple[list[Load], list[LoadOutcome]]:
+        for read in reads:
+            for named in documents_of_merged(
+                self._client, self._storage, self._realm_id, read.entity, read.records,
+                clock=self._clock, run_id=self._run_id,
+            ):  # fmt: skip
+                self._recorder.committed(named, self._storage.commit(named))
         loads = [self._load(read) for read in reads]
         return loads, self._storage.commit(loads)
 

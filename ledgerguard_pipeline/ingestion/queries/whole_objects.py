@@ -42,7 +42,7 @@ from ledgerguard_pipeline.members import called_sparse, lacking
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
-from ledgerguard_pipeline.values import Record, Reject
+from ledgerguard_pipeline.values import Record, Reject, Source, State
 
 _NO_QUERY = (RequestRejected, FeatureUnavailable)
 _QUERY = Capability.QUERY
@@ -126,6 +126,22 @@ def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
         else:
             _alone(client, shown.entity, row, found, settled)
     return settled
+
+
+def announced(id: str, now: datetime) -> Record:
+    """What is known of an object before it is read: that there is one."""
+    return Record(
+        id=id,
+        sync_token=None,
+        state=State.ACTIVE,
+        created_at=None,
+        last_updated_at=None,
+        payload=None,
+        source=Source.RECONCILE,
+        request_id=None,
+        fetched_at=now,
+        whole=False,
+    )
 
 
 def completed(

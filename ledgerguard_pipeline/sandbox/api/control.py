@@ -208,6 +208,7 @@ class Control:
                 loser=order.more.loser,
                 n=order.more.n,
                 seed=order.more.seed,
+                quiet=not self._world.switches.merge_touches,
             )
 
     def _post_ledger_only(self, body: bytes) -> object:

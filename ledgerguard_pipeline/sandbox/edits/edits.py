@@ -81,6 +81,7 @@ def edit(
     loser: str | None = None,
     n: int = 10,
     seed: int = 0,
+    quiet: bool = False,
 ) -> Edit:
     """Make one edit at ``at`` (epoch seconds) and return every object it changed.
 
@@ -90,7 +91,8 @@ def edit(
       inactive, as QuickBooks does.
     - ``email``: a document is sent to the customer or vendor; its EmailStatus says so.
     - ``deactivate``, ``reactivate``: list members.
-    - ``merge``: ``id`` survives, ``loser`` goes.
+    - ``merge``: ``id`` survives, ``loser`` goes; with ``quiet`` documents that named the loser show
+      the survivor and tell no change.
     - ``rename``: a list member is called ``note``; documents show it and tell no change.
     - ``custom_fields``: an object that can have them gets one of each kind.
     - ``touch_balance``: an account, customer or vendor gets a new LastUpdatedTime and keeps its
@@ -119,7 +121,7 @@ def edit(
             id = create.create(editor, entity, like=like, pays=pays, amount=literal)
         else:
             id = id or _any(editor, entity)
-            _change(editor, kind, entity, id, amount=literal, note=note, loser=loser)
+            _change(editor, kind, entity, id, amount=literal, note=note, loser=loser, quiet=quiet)
         editor.settle()
         if company.observer is not None:
             company.observer.edited(company.realm_id, editor.changes)
@@ -142,6 +144,7 @@ def _change(
     amount: Num | None,
     note: str | None,
     loser: str | None,
+    quiet: bool,
 ) -> None:
     match kind:
         case "update":
@@ -159,7 +162,7 @@ def _change(
         case "custom_fields":
             update.fill_custom_fields(editor, entity, id)
         case "merge" | "rename":
-            _relist(editor, kind, entity, id, note=note, loser=loser)
+            _relist(editor, kind, entity, id, note=note, loser=loser, quiet=quiet)
         case _:
             if entity not in WITH_BALANCE:
                 raise EditRefused(f"{entity} objects have no balance")
@@ -168,7 +171,14 @@ def _change(
 
 
 def _relist(
-    editor: Editor, kind: str, entity: str, id: str, *, note: str | None, loser: str | None
+    editor: Editor,
+    kind: str,
+    entity: str,
+    id: str,
+    *,
+    note: str | None,
+    loser: str | None,
+    quiet: bool,
 ) -> None:
     """What changes a member of a list and the documents that name it."""
     if kind == "rename":
@@ -176,7 +186,7 @@ def _relist(
     elif loser is None:
         raise EditRefused("a merge needs a loser")
     else:
-        merge.merge(editor, entity, id, loser)
+        merge.merge(editor, entity, id, loser, quiet=quiet)
 
 
 def _burst(company: SandboxCompany, entity: str, at: int, rng: Random, n: int) -> Edit:

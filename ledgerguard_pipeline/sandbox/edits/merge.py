@@ -28,10 +28,11 @@ REFS = {
 }
 
 
-def merge(editor: Editor, entity: str, survivor: str, loser: str) -> None:
+def merge(editor: Editor, entity: str, survivor: str, loser: str, *, quiet: bool = False) -> None:
     """Let ``survivor`` take over: what named the loser names it, the loser leaves a grave.
 
-    Every document that was re-pointed is saved like an update, so its time moves.
+    Every document that was re-pointed is saved like an update, so its time moves; with ``quiet``
+    it shows the survivor and gives no sign.
 
     Raises:
         EditRefused: the pair cannot be merged.
@@ -51,7 +52,7 @@ def merge(editor: Editor, entity: str, survivor: str, loser: str) -> None:
         raise EditRefused(f"{entity} {survivor} and {loser} are of different types")
     for other, id, doc in list(naming(editor, entity, loser)):
         if _repoint(doc, entity, loser, ref_of(kept, survivor)):
-            editor.save(other, id, doc)
+            (editor.restate if quiet else editor.save)(other, id, doc)
     editor.settle()  # while the loser is still below its parents, whose balances move too
     editor.bury(entity, loser, log=False)
     chart.parents.pop((entity, loser), None)

@@ -6,8 +6,6 @@ SyncToken stay as they were.
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.sandbox.books.entity_table import Row
-from ledgerguard_pipeline.sandbox.books.json_text import dump
 from ledgerguard_pipeline.sandbox.edits.editor import Editor, EditRefused
 from ledgerguard_pipeline.sandbox.edits.merge import REFS, naming, ref_of
 
@@ -31,10 +29,7 @@ def rename_member(editor: Editor, entity: str, id: str, name: str) -> None:
     new = ref_of(doc, id)["name"]
     for other, of, naming_doc in list(naming(editor, entity, id)):
         if (other, of) != (entity, id) and _respell(naming_doc, entity, id, new):
-            row = editor.row(other, of)
-            editor.company.tables[other].put(
-                Row(of, row.created, row.updated, row.sync_token, row.active, dump(naming_doc))
-            )
+            editor.restate(other, of, naming_doc)
 
 
 def _respell(node: object, entity: str, id: str, name: str) -> bool:
