@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 146),
+        ("ledgerguard sync", 147),
         ("webhook: receive", 53),
         ("webhook: tick", 41),
-        ("webhook: run", 123),
+        ("webhook: run", 125),
         ("token refresh", 53),
     ],
 )

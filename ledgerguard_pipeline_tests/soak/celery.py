@@ -47,9 +47,8 @@ class CeleryServices(Services):
     def _start_worker(self, name: str) -> subprocess.Popen[bytes]:
         return self._stores.start_worker(name, **self.armed())
 
-    def arm(self, point: str | None) -> None:
-        """The workers are begun anew as well: runs are done in them."""
-        super().arm(point)
+    def kill_starters(self) -> None:
+        """The workers: runs are done in them."""
         for name in WORKERS:
             self.kill(name)
 

@@ -13,6 +13,7 @@ from sqlalchemy import and_, func, or_, select
 from benchmarks.goals import percentile
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.storage.schema import webhook_events
+from ledgerguard_pipeline.control.webhook_queue.attempts import RETRY_SECONDS
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -28,6 +29,7 @@ from ledgerguard_pipeline_tests.soak.truth import Difference, Wrong, compare, co
 from ledgerguard_pipeline_tests.soak.watch import Seen
 
 _SETTLE_SECONDS = 400.0
+_NEXT_TRY_SECONDS = RETRY_SECONDS[-2]
 _SWEEPS = 3
 _COOL_SECONDS = 20.0
 _NATURAL_MINUTES = 20.0
@@ -55,6 +57,7 @@ class Ending:
         self._installation = installation
         self._journal = journal
         self._found = found
+        self._at_rest = installation.control.now()
 
     def calm(self) -> None:
         """No faults any more, and no luck needed."""
@@ -65,7 +68,10 @@ class Ending:
         self._sandbox.set_webhooks(**EVEN_LUCK)
 
     def settle(self) -> None:
-        """Wait until every delivery is acknowledged, every event settled and every run over."""
+        """Wait until every delivery is acknowledged, every event settled and every run over.
+
+        Faults are over, so whoever's try failed last is waited for until the next one.
+        """
         for _ in range(_FLUSHES):
             if not self._sandbox.flush_webhooks(20).unacknowledged:
                 break
@@ -74,6 +80,7 @@ class Ending:
         quiet = self._wait(
             lambda: not (self._due() or self._services.runs() or self._services.unfinished())
         )
+        self._at_rest = self._installation.control.now()
         if not quiet:
             self._journal.note(
                 "problem",
@@ -247,7 +254,7 @@ class Ending:
         unsettled = (
             [f"{missing} events were acknowledged and are not stored"] if missing > 0 else []
         )
-        due = self._due()
+        due = self._due(self._at_rest)
         unsettled += [f"{due} events were due and nobody took them"] if due else []
         self._found.judge(outcome.SETTLED, unsettled)
         self._found.figures["acknowledged events looked up in Bronze"] = seen.checked_events
@@ -314,9 +321,12 @@ class Ending:
         self._found.figures["random kills survived"] = self._services.kills
         self._found.figures["processes that ended by themselves"] = len(self._services.deaths)
 
-    def _due(self) -> int:
-        """Events that somebody holds, or that wait for no later try than one within a minute."""
-        soon = self._installation.control.now() + timedelta(minutes=1)
+    def _due(self, now: datetime | None = None) -> int:
+        """Events that somebody holds, or whose next try comes before the longest but one wait is over.
+
+        Of ``now``, if it is past: whoever would have taken them later was stopped since.
+        """
+        soon = (now or self._installation.control.now()) + timedelta(seconds=_NEXT_TRY_SECONDS)
         backlog = or_(
             webhook_events.c.status == "leased",
             and_(webhook_events.c.status == "pending", webhook_events.c.due_at <= soon),

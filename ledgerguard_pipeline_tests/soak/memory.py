@@ -10,7 +10,8 @@ from statistics import median
 
 from ledgerguard_pipeline_tests.soak.watch import Sample
 
-WARM_UP_SECONDS = 300.0
+WARM_UP_SECONDS = 600.0
+"""A code server of Celery's stack took nine minutes to its size and kept it for the twelve it was watched."""
 JUDGED_SECONDS = 480.0
 """Of life after warming up; a process that was killed sooner has no slope worth a word."""
 MB_PER_HOUR = 1.0

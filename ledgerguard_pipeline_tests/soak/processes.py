@@ -34,6 +34,8 @@ RESTART_SECONDS = 1.0
 WEBHOOK_PATH = "/api/v1/webhooks/qbo"
 CRASH_VARIABLE = "LEDGERGUARD_CRASH_AT"
 _RUN_WORDS = (b"spawn_main", b"execute_run")
+_FORKS = b"multiprocessing.forkserver"
+"""In the command of the process that runs are forked from, and so in theirs."""
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -101,7 +103,7 @@ class Services:
 
     def start_daemon(self) -> None:
         """From now on runs begin, and whatever ends is started again."""
-        self._starts["daemon"] = lambda: self.stack.spawn("daemon", *unit_command("daemon"))
+        self._starts["daemon"] = self._start_daemon
         self._starts["daemon"]()
         self._supervisor.start()
 
@@ -118,6 +120,9 @@ class Services:
 
     def _start_code(self) -> subprocess.Popen[bytes]:
         return self.stack.spawn("code", *unit_command("code", self.stack.code_port), **self.armed())
+
+    def _start_daemon(self) -> subprocess.Popen[bytes]:
+        return self.stack.spawn("daemon", *unit_command("daemon"), **self.armed())
 
     def stop(self) -> None:
         """End all of them in order; a run under way gets the time to end by itself."""
@@ -142,7 +147,7 @@ class Services:
                     process = self.stack.processes[name]
                     if process.poll() is None:
                         continue
-                    crashed = name == "code" and self._armed is not None
+                    crashed = name in ("code", "daemon") and self._armed is not None
                     if process.pid not in self._killed and not crashed:
                         self.deaths.append(
                             f"{name} ended by itself with {process.returncode}: "
@@ -174,24 +179,23 @@ class Services:
         return False
 
     def arm(self, point: str | None) -> None:
-        """Let the code server's next life, and every run it starts, die at a crash point."""
+        """Let code server and daemon, in their next lives, and every run die at a crash point."""
         with self._lock:
             self._armed = point
         self.kill("code")
+        self.kill_starters()
+
+    def kill_starters(self) -> None:
+        """Kill what runs are started by, and so get their variables from."""
+        self.kill("daemon")
 
     def runs(self) -> list[int]:
-        """Processes that work on runs: children of the code server and of the workers."""
-        groups = {
-            process.pid
-            for name, process in self.stack.processes.items()
-            if name not in ("web", "daemon")
-        }
+        """Processes that work on runs: forks of the daemon, or children of the code server."""
+        groups = {process.pid for name, process in self.stack.processes.items() if name != "web"}
         return [
             pid
             for pid in self.pids()
-            if pid not in groups
-            and group(pid) in groups
-            and any(word in _command(pid) for word in _RUN_WORDS)
+            if pid not in groups and group(pid) in groups and _works_on_run(pid)
         ]
 
     def unfinished(self) -> int:
@@ -349,9 +353,21 @@ def _command(pid: int) -> bytes:
         return b""
 
 
+def _works_on_run(pid: int) -> bool:
+    command = _command(pid)
+    if _FORKS in command:
+        return _FORKS in _command(int(_status(pid)[1]))
+    return any(word in command for word in _RUN_WORDS)
+
+
 def _state(pid: int) -> str:
+    return _status(pid)[0]
+
+
+def _status(pid: int) -> list[str]:
+    """What stands behind the name of a process in proc(5): its state, its parent; of none if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[0]
+        return ["", "0"]
+    return stat.rpartition(")")[2].split()

@@ -185,3 +185,11 @@ def _names_its_file(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool
     row = connection.execute(_VERSION, [catalog]).fetchone()
     found = re.match(r"v(\d+)\.(\d+)", str(row[0])) if row else None
     return found is not None and (int(found[1]), int(found[2])) >= _NAMES_ITS_FILE
+
+
+def close_default_connection() -> None:
+    """End the database that DuckDB opens for itself when it is imported, and its threads with it.
+
+    For a process that will be forked: nobody here uses it, and whoever did would get a new one.
+    """
+    duckdb.default_connection().close()

@@ -13,6 +13,20 @@ def this_process() -> str:
     return _name(os.getpid())
 
 
+def name_of(pid: int) -> str:
+    """The name of a process of this machine, as it would call itself."""
+    return f"{_machine()}:{pid}:{_started(pid)}"
+
+
+def reachable(holder: str) -> int | None:
+    """The pid of a process that lives where we can see it; None if it died or lives elsewhere."""
+    machine, _, rest = holder.partition(":")
+    pid, _, started = rest.partition(":")
+    if machine != _machine() or not pid.isdecimal() or not started:
+        return None
+    return int(pid) if _started(int(pid)) == started else None
+
+
 def has_died(holder: str) -> bool:
     """True only if that process is certainly gone: it lived where we can see it, and does not."""
     machine, _, rest = holder.partition(":")
@@ -24,7 +38,7 @@ def has_died(holder: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _name(pid: int) -> str:
-    return f"{_machine()}:{pid}:{_started(pid)}"
+    return name_of(pid)
 
 
 @lru_cache(maxsize=1)
