@@ -34,6 +34,8 @@ class FindingKind(StrEnum):
     """The journal shows the tax of one rate on several accounts."""
     ACCOUNTS_MISSING = "accounts_missing"
     """Bronze holds no account at all."""
+    COMPANY_MISSING = "company_missing"
+    """Bronze lacks CompanyInfo or Preferences: fiscal year and currencies would be guesses."""
     DOCUMENTS_MISSING = "documents_missing"
     """Types of documents that Bronze never loaded, or no Silver to read them from."""
     BOOKS_MOVED = "books_moved"

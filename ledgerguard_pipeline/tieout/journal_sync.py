@@ -63,9 +63,19 @@ class JournalSync:
         """Load everything where nothing was loaded yet, else what changed since.
 
         Raises:
+            NotCompared: Bronze does not say how this company keeps its books.
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: a part failed; the spans before it
                 are kept, the others are as they were.
         """
+        if not self._store.reports.company_facts(self._realm).loaded:
+            raise NotCompared(
+                "Bronze holds no CompanyInfo or no Preferences of this company, so its fiscal year "
+                "and its currencies are not known. Run `ledgerguard sync --entity CompanyInfo "
+                "--entity Preferences` first; nothing was compared.",
+                FindingKind.COMPANY_MISSING,
+                realm_id=str(self._realm),
+                entity="CompanyInfo",
+            )
         day = today or self._clock.now().date()
         bronze_at = self._bronze_at()
         known = self.journal.windows(self._realm)

@@ -28,7 +28,7 @@ class CompanyFacts:
     multicurrency: bool = False
     home_currency: str | None = None
     loaded: bool = False
-    """Whether Bronze holds the company at all; if not, these are guesses."""
+    """Whether Bronze holds CompanyInfo and Preferences; without both some of these are guesses."""
 
     def fiscal_year(self, day: date) -> date:
         """The first day of the fiscal year that a day belongs to."""
@@ -71,7 +71,7 @@ def read_facts(
         _MONTHS.index(month) + 1 if month in _MONTHS else 1,
         currency.MultiCurrencyEnabled,
         currency.HomeCurrency.value if currency.HomeCurrency else None,
-        info is not None,
+        info is not None and prefs is not None,
     )
 
 

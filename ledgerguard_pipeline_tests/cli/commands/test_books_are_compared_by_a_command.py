@@ -165,6 +165,19 @@ def test_without_any_account_nothing_is_concluded(
     assert names == {"accounts_missing", "documents_missing"}
 
 
+@pytest.mark.parametrize("table", ["company_info", "preferences"])
+def test_where_fiscal_year_and_currencies_would_be_guesses_nothing_is_asked_or_concluded(
+    ledgerguard: Ledgerguard, books: ProvenHome, table: str
+) -> None:
+    books.change(f"DELETE FROM books.bronze.{table}")
+    found = answer(ledgerguard, "--month", "2026-10")
+    assert found["state"] == "not_compared"
+    assert found["metered_calls"] == 0
+    (said,) = found["findings"]
+    assert said["name"] == "company_missing"
+    assert "sync --entity CompanyInfo --entity Preferences" in said["text"]
+
+
 def test_reports_in_another_language_are_compared_by_ids_and_the_language_is_named(
     ledgerguard: Ledgerguard, books: ProvenHome
 ) -> None:
