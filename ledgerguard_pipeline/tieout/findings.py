@@ -36,6 +36,8 @@ class FindingKind(StrEnum):
     """Bronze holds no account at all."""
     COMPANY_MISSING = "company_missing"
     """Bronze lacks CompanyInfo or Preferences: fiscal year and currencies would be guesses."""
+    CLOSED_BOOKS_CHANGED = "closed_books_changed"
+    """QuickBooks' journal says something else of days that were closed than it did before."""
     DOCUMENTS_MISSING = "documents_missing"
     """Types of documents that Bronze never loaded, or no Silver to read them from."""
     BOOKS_MOVED = "books_moved"
@@ -50,9 +52,14 @@ class FindingKind(StrEnum):
         """Whether nothing may be called equal while it lasts.
 
         Labels in another language leave accounts comparable, because those are known by their ids;
-        a tax on another account than usual is a difference of its document, where it is one.
+        a tax on another account than usual is a difference of its document, where it is one; and
+        what changed in closed books is in the copy too.
         """
-        return self not in (FindingKind.UNKNOWN_TYPE, FindingKind.TAX_CONTRADICTED)
+        return self not in (
+            FindingKind.UNKNOWN_TYPE,
+            FindingKind.TAX_CONTRADICTED,
+            FindingKind.CLOSED_BOOKS_CHANGED,
+        )
 
     @property
     def passes(self) -> bool:

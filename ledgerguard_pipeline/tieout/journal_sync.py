@@ -7,9 +7,10 @@ noticed; and the current month always is read again, because costs of goods come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -58,6 +59,9 @@ class JournalSync:
         self._realm = realm
         self._clock = clock
         self.journal = JournalStore(store.workspace)
+        self._first_load = False
+        self.closed_changes: dict[str, None] = {}
+        """Transactions of closed books, by type and id, of which the journal changed; in order."""
 
     def bring_up_to_date(self, today: date | None = None) -> JournalLoad:
         """Load everything where nothing was loaded yet, else what changed since.
@@ -79,6 +83,7 @@ class JournalSync:
         day = today or self._clock.now().date()
         bronze_at = self._bronze_at()
         known = self.journal.windows(self._realm)
+        self._first_load = not known
         if not known:
             first, last = first_and_last_day(self._store.workspace, self._realm)
             begin = self._beginning(first or day.replace(month=1, day=1))
@@ -102,7 +107,7 @@ class JournalSync:
             before = self._bronze_at()
             parts = self._read(start, end)
             if not self._moved(before, start, end):
-                return self.journal.replace(self._realm, start, end, parts, before)
+                return self._replace(start, end, parts, before)
         raise NotCompared(
             f"Documents of {start} to {end} changed each time the journal was read ({_ATTEMPTS} "
             "times). The journal was left as it is; the next run tries again.",
@@ -110,6 +115,21 @@ class JournalSync:
             realm_id=str(self._realm),
             entity="JournalReport",
         )
+
+    def _replace(
+        self, start: date, end: date, parts: Sequence[LoadedPart], bronze_at: datetime | None
+    ) -> int:
+        closed = self._store.reports.company_facts(self._realm).closed_until
+        if closed is None or closed < start or self._first_load:
+            return self.journal.replace(self._realm, start, end, parts, bronze_at)
+        last = min(closed, end)
+        old = self.journal.legs(self._realm, start, last)
+        legs = self.journal.replace(self._realm, start, end, parts, bronze_at)
+        new = self.journal.legs(self._realm, start, last)
+        for key in sorted(old.keys() | new.keys()):
+            if _sums(old.get(key)) != _sums(new.get(key)):
+                self.closed_changes[f"{key[0]} (id {key[1]})"] = None
+        return legs
 
     def _beginning(self, day: date) -> date:
         """The day before which nothing stands on any account, by Intuit's own TrialBalance.
@@ -199,6 +219,10 @@ class JournalSync:
         """Up to where Bronze is now."""
         loads = self._store.last_loads(self._realm)
         return max((each.loaded_at for each in loads.values()), default=None)
+
+
+def _sums(legs: Mapping[str, Decimal] | None) -> dict[str, Decimal]:
+    return {account: amount for account, amount in (legs or {}).items() if amount}
 
 
 def _months(days: Iterable[date]) -> list[tuple[date, date]]:

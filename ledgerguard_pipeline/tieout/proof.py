@@ -277,6 +277,17 @@ class Proof:
             yield LevelResult(
                 Level.TRIAL_BALANCE, end, finding=Finding(FindingKind.UNKNOWN_ACCOUNT, text)
             )
+        changed = list(self.bench.sync.closed_changes)
+        if changed:
+            closed = self.bench.levels.facts().closed_until
+            text = (
+                f"The books are closed until {closed}, and QuickBooks' journal of these days changed: "
+                f"{_listed(changed)}. The copy has it too; look at the audit log in QuickBooks, and at "
+                "what was reported from these days before."
+            )
+            yield LevelResult(
+                Level.TRIAL_BALANCE, end, finding=Finding(FindingKind.CLOSED_BOOKS_CHANGED, text)
+            )
         contradicted = self.bench.documents.contradicted()
         if contradicted:
             text = (

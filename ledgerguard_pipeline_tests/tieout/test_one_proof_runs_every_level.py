@@ -83,6 +83,30 @@ def test_a_broken_month_is_compared_again_until_it_ties_out(books: Books, tmp_pa
     assert unexplained(books.tie_out.read(books.realm)) == []
 
 
+@pytest.mark.parametrize("closed, said", [("2026-06-30", True), ("2026-01-31", False)])
+def test_what_changed_in_closed_books_is_said_once_and_breaks_nothing(
+    books: Books, tmp_path: Path, closed: str, said: bool
+) -> None:
+    change(
+        tmp_path,
+        "UPDATE books.bronze.preferences SET payload = replace(payload, "
+        f'\'"AccountingInfoPrefs":{{\', \'"AccountingInfoPrefs":{{"BookCloseDate":"{closed}",\')',
+    )
+    ((id,),) = books.store.sql(
+        "SELECT min(txn_id) FROM silver.journal WHERE entity = 'Bill' AND month(posted_on) = 3 "
+        "AND year(posted_on) = 2026"
+    ).rows
+    change(tmp_path, f"DELETE FROM books.silver.journal WHERE entity = 'Bill' AND txn_id = '{id}'")
+    result = prove(books)
+    assert result.state is ProofState.TIED_OUT
+    found = [each for each in result.findings if each.kind is FindingKind.CLOSED_BOOKS_CHANGED]
+    assert len(found) == len(result.findings) == said
+    for each in found:
+        assert each.text.startswith(f"The books are closed until {closed}, ")
+        assert f"journal of these days changed: Bill (id {id})." in each.text
+    assert prove(books).findings == ()
+
+
 def test_a_report_that_is_refused_is_a_finding_and_other_levels_go_on(books: Books) -> None:
     books.sandbox.set(reports={"denied": ["TrialBalance"]})
     result = prove(books, OCTOBER)

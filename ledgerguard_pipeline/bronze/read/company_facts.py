@@ -29,6 +29,8 @@ class CompanyFacts:
     home_currency: str | None = None
     loaded: bool = False
     """Whether Bronze holds CompanyInfo and Preferences; without both some of these are guesses."""
+    closed_until: date | None = None
+    """The last day of the books that were closed; None where nothing was."""
 
     def fiscal_year(self, day: date) -> date:
         """The first day of the fiscal year that a day belongs to."""
@@ -45,8 +47,13 @@ class _CurrencyPrefs(msgspec.Struct):
     HomeCurrency: _Currency | None = None
 
 
+class _AccountingPrefs(msgspec.Struct):
+    BookCloseDate: str | None = None
+
+
 class _Preferences(msgspec.Struct):
     CurrencyPrefs: _CurrencyPrefs | None = None
+    AccountingInfoPrefs: _AccountingPrefs | None = None
 
 
 class _CompanyInfo(msgspec.Struct):
@@ -65,14 +72,24 @@ def read_facts(
     info = _payload(connection, present, "CompanyInfo", realm)
     prefs = _payload(connection, present, "Preferences", realm)
     company = _decoded(info, _COMPANY) or _CompanyInfo()
-    currency = (_decoded(prefs, _PREFERENCES) or _Preferences()).CurrencyPrefs or _CurrencyPrefs()
+    settings = _decoded(prefs, _PREFERENCES) or _Preferences()
+    currency = settings.CurrencyPrefs or _CurrencyPrefs()
+    accounting = settings.AccountingInfoPrefs or _AccountingPrefs()
     month = company.FiscalYearStartMonth
     return CompanyFacts(
         _MONTHS.index(month) + 1 if month in _MONTHS else 1,
         currency.MultiCurrencyEnabled,
         currency.HomeCurrency.value if currency.HomeCurrency else None,
         info is not None and prefs is not None,
+        _day(accounting.BookCloseDate),
     )
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 def _payload(
