@@ -295,6 +295,21 @@ def test_a_limit_hit_by_one_types_changes_rests_the_company(
     assert clock.monotonic() - before >= 59
 
 
+@pytest.mark.parametrize("status", [400, 200])
+def test_a_parameter_that_is_refused_with_any_status_is_left_out(
+    status: int, client: QBOClient, script: Script
+) -> None:
+    unsupported = {"Message": "Request has invalid or unsupported property", "code": "2010"}
+    fault = {"Fault": {"type": "ValidationFault", "Error": [unsupported]}, "time": TIME}
+    rows = {"QueryResponse": {"Invoice": [{"Id": "1"}]}, "time": TIME}
+    script.then(reply(fault, status), reply(rows), reply(rows))
+
+    for _ in range(2):
+        assert client.query_page(INVOICE, Query.select(INVOICE)).rows == 1
+
+    assert ["include" in request.params for request in script.requests] == [True, False, False]
+
+
 def test_counts_name_what_could_not_be_counted(client: QBOClient, script: Script) -> None:
     script.then(
         reply({"BatchItemResponse": [

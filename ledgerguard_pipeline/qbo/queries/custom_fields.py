@@ -36,6 +36,9 @@ INCLUDE = {"include": "enhancedAllCustomFields"}
 
 REFUSED, HONOURED, UNPROVEN = "refused", "honoured", "unproven"
 
+_REFUSING = (400, 200)
+"""A parameter is refused as a bad request; Intuit says so inside a good answer as well."""
+
 LOOKED_AT = 50
 """Rows of a page that are looked at for a field that only the parameter brings."""
 
@@ -93,8 +96,8 @@ class CustomFields:
         try:
             answer = call(replace(read, params={**read.params, **INCLUDE}))
         except RequestRejected as refusal:
-            if refusal.status != 400:
-                raise  # a parameter is refused as a bad request
+            if refusal.status not in _REFUSING:
+                raise
             answer = call(read)
             known.note(WHOLE_COMPANY, capability, REFUSED)
             return answer
