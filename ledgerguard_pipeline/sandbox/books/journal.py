@@ -30,6 +30,8 @@ _LABELS = {
     "TimeActivity": "Time Activity",
 }
 _PURCHASES = {"Cash": "Expense", "Check": "Check", "CreditCard": "Credit Card Expense"}
+_WITHOUT_TOTAL = ("JournalEntry", "InventoryAdjustment")
+"""What they move is in their lines alone; of others a total of zero is one."""
 _PARTIES = ("CustomerRef", "VendorRef", "EntityRef", "EmployeeRef")
 
 
@@ -140,7 +142,7 @@ def _transaction(company: SandboxCompany, entity: str, row: Row, doc: Doc) -> Tr
         memo=doc.get("PrivateNote", ""),
         legs=legs,
         cost=(),
-        total=_home(whole, rate) if whole else _debits(legs),
+        total=_debits(legs) if entity in _WITHOUT_TOTAL else _home(whole, rate),
         settles=tuple(_settled(doc)) if entity in ("Payment", "BillPayment") else (),
         rate=rate,
     )
