@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from decimal import Decimal
 
@@ -238,10 +239,12 @@ def test_the_cost_of_what_was_sold_today_may_still_be_on_its_way(documents: Book
 def test_a_charge_on_a_statement_is_explained_on_its_accounts_and_for_its_customer(
     documents: Books,
 ) -> None:
+    receivable = documents.company.chart.receivable
     with duckdb.connect(str(documents.file)) as connection:
         connection.execute(
             "INSERT INTO silver.journal SELECT * REPLACE ('Charge' AS txn_type, NULL AS entity, "
-            "'777001' AS txn_id, '12' AS name_id, amount * 0 + 25 * sign(amount) AS amount) "
+            "'777001' AS txn_id, '12' AS name_id, amount * 0 + 25 * sign(amount) AS amount, "
+            f"CASE WHEN amount > 0 THEN '{receivable}' ELSE account_id END AS account_id) "
             "FROM silver.journal WHERE entity = 'Transfer' AND txn_id = "
             "(SELECT min(txn_id) FROM silver.journal WHERE entity = 'Transfer')"
         )
@@ -253,13 +256,24 @@ def test_a_charge_on_a_statement_is_explained_on_its_accounts_and_for_its_custom
     with documents.store.workspace.read() as view:
         assert view is not None
         ours = read_open_items(view, documents.realm, SIDES[0], TODAY, "USD")
-    assert ours.charged == {"12"}
+    assert ours.charged == {"12": Decimal(25)}
     theirs = {id: ("", amount) for id, amount in ours.open.items()}
-    theirs["12"] = ("", ours.open.get("12", Decimal(0)) + 25)
-    gaps = list(compare_open_items(SIDES[0], TODAY, ours, theirs, "report"))
-    assert [(each.key, each.kind) for each in gaps] == [
-        ("Customer/12", DifferenceClass.STATEMENT_CHARGE)
-    ]
+    # All of it is open; some was paid; and what no charge can be.
+    for lacking, kind in (
+        ("25", DifferenceClass.STATEMENT_CHARGE),
+        ("10.01", DifferenceClass.STATEMENT_CHARGE),
+        ("25.01", DifferenceClass.UNEXPLAINED),
+        ("-0.01", DifferenceClass.UNEXPLAINED),
+    ):
+        theirs["12"] = ("", ours.open.get("12", Decimal(0)) + Decimal(lacking))
+        gaps = list(compare_open_items(SIDES[0], TODAY, ours, theirs, "report"))
+        assert [(each.key, each.kind) for each in gaps] == [
+            ("Customer/12", kind),
+            ("Customer/", DifferenceClass.STATEMENT_CHARGE),
+        ]
+    more = dataclasses.replace(ours, posted=ours.posted + Decimal("0.01"))
+    *_, whole = compare_open_items(SIDES[0], TODAY, more, theirs, "report")
+    assert (whole.key, whole.kind) == ("Customer/", DifferenceClass.UNEXPLAINED)
 
 
 def test_a_document_that_rests_on_a_guess_is_a_warning_where_it_does_not_balance(

@@ -53,8 +53,14 @@ class OpenItems:
     """Parties in another currency, whom Intuit may value at the report's rate."""
     posted: Decimal
     """What the journal has on the accounts up to the day."""
-    charged: frozenset[str]
-    """Customers with charges on statements, which no document holds."""
+    charged: Mapping[str, Decimal]
+    """By customer what charges on statements, which no document holds, moved the accounts by."""
+
+
+_ON_ACCOUNTS = (
+    "realm_id = $realm AND posted_on <= $day AND account_id IN (SELECT id FROM silver.account "
+    "WHERE realm_id = $realm AND account_type = $type)"
+)
 
 
 def read_open_items(view: View, realm: str, side: Side, day: date, home: str | None) -> OpenItems:
@@ -74,15 +80,17 @@ def read_open_items(view: View, realm: str, side: Side, day: date, home: str | N
             {"realm": realm},
         ).fetchall()
     posted = connection.execute(
-        "SELECT coalesce(sum(amount), 0) FROM silver.journal WHERE realm_id = $realm AND "
-        "posted_on <= $day AND account_id IN (SELECT id FROM silver.account "
-        f"WHERE realm_id = $realm AND account_type = '{side.account_type}')",
-        values,
+        f"SELECT coalesce(sum(amount), 0) FROM silver.journal WHERE {_ON_ACCOUNTS}",
+        {**values, "type": side.account_type},
     ).fetchone()
     charged = connection.execute(
-        "SELECT DISTINCT name_id FROM silver.journal WHERE realm_id = ? "
-        "AND list_contains(?, txn_type)",
-        [realm, sorted(labels_of(DifferenceClass.STATEMENT_CHARGE))],
+        f"SELECT name_id, sum(amount) FROM silver.journal WHERE {_ON_ACCOUNTS} "
+        "AND list_contains($labels, txn_type) GROUP BY name_id",
+        {
+            **values,
+            "type": side.account_type,
+            "labels": sorted(labels_of(DifferenceClass.STATEMENT_CHARGE)),
+        },
     ).fetchall()
     whole = NOTHING if posted is None else Decimal(posted[0])
     return OpenItems(
@@ -90,7 +98,7 @@ def read_open_items(view: View, realm: str, side: Side, day: date, home: str | N
         {str(id): name or "" for id, name, _ in known},
         frozenset(str(id) for id, _, currency in known if currency not in (None, home)),
         whole if side.sign > 0 else whole.copy_negate(),
-        frozenset(str(row[0]) for row in charged) if side.sign > 0 else frozenset(),
+        {str(id or ""): amount for id, amount in charged} if side.sign > 0 else {},
     )
 
 
@@ -110,7 +118,7 @@ def compare_open_items(
             kind = DifferenceClass.UNEXPLAINED
             if id in ours.foreign:
                 kind = DifferenceClass.REVALUATION
-            elif id in ours.charged:
+            elif _is_charge(ours.charged.get(id, NOTHING), own, amount):
                 kind = DifferenceClass.STATEMENT_CHARGE
             yield Difference(
                 Level.OPEN_ITEMS,
@@ -133,6 +141,14 @@ def compare_open_items(
             whole,
             ours.posted,
             "Documents and accounts differ, whatever the report of aging says.",
-            DifferenceClass.STATEMENT_CHARGE if ours.charged else DifferenceClass.UNEXPLAINED,
+            DifferenceClass.STATEMENT_CHARGE
+            if _is_charge(exact_sum(ours.charged.values()), whole, ours.posted)
+            else DifferenceClass.UNEXPLAINED,
             report_id,
         )
+
+
+def _is_charge(charged: Decimal, ours: Decimal, theirs: Decimal) -> bool:
+    """Whether what documents lack may be charges: some of them, as others are paid already."""
+    lacking = exact_sum((theirs, ours.copy_negate()))
+    return lacking * charged > 0 and lacking.copy_abs() <= charged.copy_abs()
