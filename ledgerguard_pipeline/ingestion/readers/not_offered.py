@@ -85,8 +85,8 @@ class AbsentReader:
 
     @property
     def mode(self) -> Mode:
-        """As it would be read."""
-        return self.plan.mode
+        """As changes would be read: a type without a watermark is not read in full here either."""
+        return Mode.QUERY if self.plan.mode is Mode.FULL else self.plan.mode
 
     @property
     def ready(self) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from ledgerguard_pipeline.capabilities import LOOK_AGAIN_AFTER, Capability
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode
@@ -146,3 +147,19 @@ def test_what_changed_before_a_type_was_refused_is_read_once_it_is_served_again(
         for _ in range(2):
             assert failures(sync(later, types)) == {}
         assert differing(later, sandbox, types) == {}
+
+
+def test_a_sync_that_finds_nothing_is_known_as_such_where_types_are_lacking(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    """It is no run of Dagster's then; hardly any company has all types."""
+    sandbox.set(not_offered=["JournalCode", "ChangeOrder", "Class"])
+    kept = entity_types(["JournalCode", "ChangeOrder", "Class", "Invoice", "TaxCode"])
+    realm = realm_of(sandbox)
+    assert failures(sync(connected, kept)) == {}
+    with connected.service(realm).open_sync(SyncRequest(realm, kept)) as running:
+        assert running.quiet()
+        assert failures(running.run()) == {}
+    sandbox.edit("update", "Invoice")
+    with connected.service(realm).open_sync(SyncRequest(realm, kept)) as running:
+        assert not running.quiet()
