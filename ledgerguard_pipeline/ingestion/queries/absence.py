@@ -23,6 +23,7 @@ from ledgerguard_pipeline.errors import (
     RightsInDoubt,
 )
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.values import Record
 
 SAMPLE = 5
@@ -32,6 +33,10 @@ hide all of a type or none."""
 GONE = "610"
 
 _CLOSED = 403
+
+_NO_ID = "2030"
+"""A read takes no such id: those of tax codes built into a company are words. Then it says nothing of
+the object, and a type that shows others is believed."""
 
 
 def fallen(shown: int | None, held: int) -> bool:
@@ -54,17 +59,26 @@ def prove_gone(
         RightsInDoubt: an object of the sample is there, or a read does not say that it is gone.
         LedgerGuardError: a read failed for a reason of its own; nothing is known then.
     """
-    for id in sample(ids):
+    chosen, confirmed = sample(ids), False
+    for id in chosen:
         called()
         try:
             found = look(client, entity, id, missing=len(ids))
         except (RequestRejected, PoisonPage) as error:
+            if error.fault_code == _NO_ID:
+                continue
             why = f"was refused ({error.message})"
         else:
             if isinstance(found, NotFound):
+                confirmed = True
                 continue
             why = "still finds it"
         raise RightsInDoubt(doubt_text(entity, len(ids), id, why), entity=entity.name)
+    if chosen and not confirmed:
+        called()
+        if not client.query_page(entity, Query.select(entity, limit=1)).rows:
+            why = "is not possible, and nothing else of the type is shown"
+            raise RightsInDoubt(doubt_text(entity, len(ids), chosen[0], why), entity=entity.name)
 
 
 def look(client: QBOClient, entity: EntityType, id: str, *, missing: int) -> Record | NotFound:

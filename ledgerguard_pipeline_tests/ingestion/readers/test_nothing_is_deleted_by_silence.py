@@ -268,3 +268,28 @@ def test_an_event_deletes_nothing_of_a_type_without_query_that_a_read_does_not_c
     result = act(adjusted, sandbox, *(event(sandbox, "Delete", ADJUSTMENT.name, id) for id in ids))
     assert "may have lost rights" in str(failures(result)[ADJUSTMENT.name])
     assert held(adjusted, [ADJUSTMENT], realm_of(sandbox)) == before
+
+
+def test_an_object_whose_id_is_a_word_can_go(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    """No read takes such an id, so none says that it is gone; the others of the type are shown."""
+    codes = entity_type("TaxCode")
+    company, realm = sandbox.world.companies[sandbox.realm_id], realm_of(sandbox)
+
+    def bury(*ids: str) -> None:
+        with company.lock:
+            for id in ids:
+                company.tables["TaxCode"].bury(id, 1)
+
+    assert failures(sync(connected, [codes])) == {}
+    bury("NON")
+    assert failures(sync(connected, [codes])) == {}
+    assert states(connected, codes, realm)["NON"] == "merged"
+    bury("2", "3")
+    assert failures(sync(connected, [codes])) == {}
+    assert states(connected, codes, realm)["TAX"] == "active"
+
+    sandbox.set(silence={"entities": ["TaxCode"]})
+    assert set(failures(sync(connected, [codes]))) == {"TaxCode"}
+    assert states(connected, codes, realm)["TAX"] == "active"
