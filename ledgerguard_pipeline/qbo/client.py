@@ -55,6 +55,7 @@ from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.oauth.token_set import TokenSet
 from ledgerguard_pipeline.qbo.oauth.token_source import TokenSource
 from ledgerguard_pipeline.qbo.paging.batch_pages import BatchOfPages
+from ledgerguard_pipeline.qbo.paging.batch_parts import in_parts
 from ledgerguard_pipeline.qbo.paging.every_object import readable, walk
 from ledgerguard_pipeline.qbo.queries import read_requests
 from ledgerguard_pipeline.qbo.queries.custom_fields import INCLUDE, CustomFields, Wanted
@@ -210,14 +211,10 @@ class QBOClient(Granted, Reporting, Closing):
         statements = [Query.count(entity) for entity in kinds if entity.countable]
         if not statements:
             raise BadInputError("None of these types can be counted.")
-        merged: dict[str, int | QBOAPIError] = {}
-        times: list[tuple[datetime, str | None]] = []
-        for at in range(0, len(statements), MAX_BATCH):
-            counts, time, request_id = self._count(statements[at : at + MAX_BATCH])
-            merged |= counts
-            times.append((time, request_id))
+        parts = in_parts(statements, self._count, most=MAX_BATCH)
+        merged = {name: count for counts, *_ in parts for name, count in counts.items()}
         self._rest_if_throttled(list(merged.values()))
-        return Counts(merged, *times[0])
+        return Counts(merged, *parts[0][1:])
 
     @also_called(types="entities", entity_types="entities")
     def changes(self, entities: Sequence[EntityType | str] | str, since: datetime | str) -> Changes:
@@ -379,19 +376,22 @@ class QBOClient(Granted, Reporting, Closing):
         return self._session.call(self._require_realm(), read, parse)
 
     def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
-        read = read_requests.batch(statements)
-        if include:
-            read = replace(read, params={**read.params, **INCLUDE})
-        pages = self._call(read, lambda answer: read_batch_pages(answer, statements))
+        def send(part: Sequence[Query]) -> list[Page | QBOAPIError]:
+            read = read_requests.batch(part)
+            if include:
+                read = replace(read, params={**read.params, **INCLUDE})
+            return self._call(read, lambda answer: read_batch_pages(answer, part))
+
+        pages = in_parts(statements, send)
         self._rest_if_throttled(pages)
         return pages
 
-    def _count(self, statements: Sequence[Query]) -> _Counted:
+    def _count(self, statements: Sequence[Query]) -> list[_Counted]:
         def parse(answer: ApiAnswer) -> tuple[_Counted, int]:
             counts, rows = read_batch_counts(answer, statements)
             return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
 
-        return self._call(read_requests.batch(statements, "count"), parse)
+        return [self._call(read_requests.batch(statements, "count"), parse)]
 
     def _rest_if_throttled(self, outcomes: Sequence[object]) -> None:
         """A part of an answer that hit a limit rests the company like any 429."""

@@ -91,6 +91,8 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "too_big"
     """What asking for more gets: 504 with 6002 in XML, 400 / 10100, 500 / 10000, 400 / 4002,
     400 / 4001, or 400 / 500 "Unsupported Operation"."""
+    batch_items: int = 30
+    """Batches of more items are refused: 1040."""
     batch_limit: int | None = None
     """Batches of more items take too long: 504."""
     extra_row: bool = False

@@ -80,7 +80,10 @@ class FullLoadPrefetch:
                 counts, time = dict(answer), answer.time
             except ONE_OF_THEM as error:
                 prove_answering(self._client, error)
-                counts = {entity.name: error for entity in countable}
+                # Said of the call, it says nothing of any type: each is asked on its own.
+                for future in self.futures.values():
+                    future.set_result(Prefetched(None, None, None, 1))
+                return
         small: list[_Part] = []
         for entity in self._entities:
             count = counts.get(entity.name)

@@ -240,7 +240,7 @@ class Api:
         if request.method != "POST":
             raise unsupported("Operation batch by GET is not supported.")
         full = honoured(_include(request), self._world.switches.include_on_batch)
-        items = batch.read_items(request.body)
+        items = batch.read_items(request.body, self._world.switches.batch_items)
         most = self._world.switches.batch_limit
         if most is not None and len(items) > most:
             raise TimedOut

@@ -163,3 +163,28 @@ def test_a_sync_that_finds_nothing_is_known_as_such_where_types_are_lacking(
     sandbox.edit("update", "Invoice")
     with connected.service(realm).open_sync(SyncRequest(realm, kept)) as running:
         assert not running.quiet()
+
+
+def test_a_batch_that_takes_fewer_items_is_asked_in_halves(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(batch_items=10, no_query=[])
+    result = sync(connected)
+    assert failures(result) == {}
+    assert differing(connected, sandbox) == {}
+    assert {each.entity for each in result.results if each.note} == set()
+    assert result.api_calls < 30
+    assert sync(connected, reconcile=True).api_calls < 15
+
+
+def test_a_company_that_takes_no_batch_at_all_lacks_no_type_for_that(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(batch_items=0, no_query=[])
+    kept = entity_types(["InventoryAdjustment", "JournalCode", "TaxPayment", "Invoice"])
+    result = sync(connected, kept)
+    assert failures(result) == {}
+    assert differing(connected, sandbox, kept) == {}
+    assert {each.entity for each in result.results if each.note} == set()
+    assert denied(connected, sandbox, Capability.OFFERED) == {}
+    assert denied(connected, sandbox, Capability.QUERY) == {}
