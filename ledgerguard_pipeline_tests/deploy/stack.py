@@ -65,7 +65,7 @@ def listens(port: int) -> bool:
 
 
 class Embedded:
-    """The embedded default: SQLite, runs as processes of the code server. A context manager."""
+    """The embedded default: SQLite, runs forked beside the daemon. A context manager."""
 
     def __init__(self, folder: Path, sandbox: SandboxHandle, **settings: str) -> None:
         self.folder = folder
@@ -124,13 +124,14 @@ class Embedded:
     def start(self) -> None:
         """The code server, and the daemon as soon as it has something to talk to."""
         self.start_code_server()
-        self._start_daemon()
+        self.start_daemon()
 
     def start_code_server(self) -> subprocess.Popen[bytes]:
-        """The code server, leader of a group to which its runs belong."""
+        """The code server, leader of a group."""
         return self.spawn("code", *unit_command("code", self.code_port))
 
-    def _start_daemon(self) -> None:
+    def start_daemon(self) -> None:
+        """The daemon, leader of a group to which embedded runs belong."""
         code = self.processes["code"]
         wait(lambda: code.poll() is not None or listens(self.code_port), START_SECONDS, "code")
         assert code.poll() is None, self.log("code")
@@ -208,7 +209,7 @@ class Stack(Embedded):
         self.start_code_server()
         for name in WORKERS:
             self.start_worker(name)
-        self._start_daemon()
+        self.start_daemon()
 
     def start_worker(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """One Celery worker of one slot, as its systemd unit starts it."""

@@ -42,24 +42,22 @@ def stack(tmp_path: Path) -> Iterator[Embedded]:
         yield stack
 
 
-@pytest.mark.parametrize("with_its_code_server", [False, True])
-def test_the_next_event_arrives_after_a_kill(
-    stack: Embedded, *, with_its_code_server: bool
-) -> None:
+@pytest.mark.parametrize("with_its_daemon", [False, True])
+def test_the_next_event_arrives_after_a_kill(stack: Embedded, *, with_its_daemon: bool) -> None:
     with Installation.open(stack.settings) as installation:
         connect_all(stack, installation)
         stack.sandbox.set(latency_ms=30_000)  # so the run is under way when it is killed
         run, process_id = wait(
             lambda: mid_run(stack, installation, loaded=range(1)), 150, "a run under way"
         )
-        if with_its_code_server:
-            kill(stack.processes["code"], signal.SIGKILL)
+        if with_its_daemon:
+            kill(stack.processes["daemon"], signal.SIGKILL)
         else:
             os.kill(process_id, signal.SIGKILL)
         began = time.monotonic()
         stack.sandbox.set(latency_ms=0)
-        if with_its_code_server:
-            stack.start_code_server()
+        if with_its_daemon:
+            stack.start_daemon()
         await_status(stack, run.run_id, dg.DagsterRunStatus.FAILURE, NOTICED_SECONDS)
         noticed = time.monotonic() - began
         realm = run.tags[REALM_TAG]
