@@ -264,4 +264,4 @@ def test_the_process_that_is_forked_has_no_threads_that_forks_would_miss() -> No
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.split() == ["jemalloc_bg_thd", "python"], done
+    assert len([task for task in done.stdout.split() if task != "jemalloc_bg_thd"]) == 1, done
