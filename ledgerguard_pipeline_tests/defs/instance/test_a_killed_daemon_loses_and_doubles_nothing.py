@@ -17,7 +17,6 @@ import dagster as dg
 import pytest
 
 from ledgerguard_pipeline.change_events import Operation
-from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.webhook_queue.queued_event import EventStatus
 from ledgerguard_pipeline.defs.instance.home import dagster_instance, prepare_dagster_home
 from ledgerguard_pipeline.defs.keys import CODE_LOCATION, WEBHOOK_JOB
@@ -27,6 +26,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, lis
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
+from ledgerguard_pipeline_tests.defs.instance.small_installation import invoices_alone
 from ledgerguard_pipeline_tests.defs.instance.webserver import DONE, PROJECT, wait
 
 # An event leased by a tick of which Dagster kept nothing is due again when its lease ends, after 120 s.
@@ -105,17 +105,7 @@ def test_an_event_survives_the_daemon_at_every_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SandboxServer(invoices=5) as sandbox:
-        variables = {
-            "LEDGERGUARD_HOME": str(tmp_path / "home"),
-            "LEDGERGUARD_ENTITIES": "Invoice",
-            "LEDGERGUARD_SILVER": "off",
-            "INTUIT_CLIENT_ID": sandbox.client_id,
-            "INTUIT_CLIENT_SECRET": sandbox.client_secret,
-            "INTUIT_BASE_URL": sandbox.base_url,
-        }
-        for name, text in variables.items():
-            monkeypatch.setenv(name, text)
-        settings = load_settings()
+        settings = invoices_alone(tmp_path / "home", sandbox, monkeypatch)
         with Installation.open(settings) as installation:
             connect(installation, sandbox)
             inbox, realm = installation.control.inbox, RealmId(sandbox.realm_id)

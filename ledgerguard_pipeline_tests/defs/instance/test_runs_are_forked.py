@@ -22,7 +22,6 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
-from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.leases.process_identity import reachable
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.instance.forked_run import IMPORTS, newest_source
@@ -34,6 +33,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.conftest import connect
+from ledgerguard_pipeline_tests.defs.instance.small_installation import invoices_alone
 from ledgerguard_pipeline_tests.defs.instance.webserver import DONE, wait
 
 pytestmark = [
@@ -102,17 +102,7 @@ class Fleet:
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     with SandboxServer(invoices=5) as sandbox:
-        variables = {
-            "LEDGERGUARD_HOME": str(tmp_path / "home"),
-            "LEDGERGUARD_ENTITIES": "Invoice",
-            "LEDGERGUARD_SILVER": "off",
-            "INTUIT_CLIENT_ID": sandbox.client_id,
-            "INTUIT_CLIENT_SECRET": sandbox.client_secret,
-            "INTUIT_BASE_URL": sandbox.base_url,
-        }
-        for name, text in variables.items():
-            monkeypatch.setenv(name, text)
-        settings = load_settings()
+        settings = invoices_alone(tmp_path / "home", sandbox, monkeypatch)
         with (
             Installation.open(settings) as installation,
             dagster_instance(settings, capture_output=False) as instance,
@@ -169,6 +159,9 @@ def test_a_killed_process_is_known_to_have_failed(fleet: Fleet) -> None:
     ended = partial(fleet.health_is, run_id, WorkerStatus.FAILED)
     wait(ended, 60, "the end of the process")
     assert str(-signal.SIGKILL) in str(fleet.health(run_id).msg)
+    # A daemon begun since knows nothing of it, and leaves it to the sensor.
+    stranger = ForkingRunLauncher().check_run_worker_health(fleet.run(run_id))
+    assert stranger.status is WorkerStatus.RUNNING
     assert not fleet.launcher.terminate(run_id)
 
 
@@ -181,6 +174,10 @@ def test_what_a_fork_would_not_know_is_started_by_its_code_server(
         fleet.launch(others)
     with pytest.raises(DagsterInvariantViolationError, match="workspace"):
         fleet.launch(executable=str(Path("elsewhere", "python")))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", "darwin")
+        with pytest.raises(DagsterInvariantViolationError, match="workspace"):
+            fleet.launch()
     fleet.wait_for(fleet.launch(), "SUCCESS")
     changed = newest_source() + 1
     monkeypatch.setattr(f"{ForkingRunLauncher.__module__}.newest_source", lambda: changed)

@@ -22,7 +22,12 @@ from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 TYPES = entity_types(["CustomerType", "TaxCode", "TaxRate"])
 TAX_CODE, TAX_RATE = entity_types(["TaxCode", "TaxRate"])
 
-unclear = pytest.mark.parametrize("unclear", ["hidden", "shown", "unnamed"])
+
+@pytest.fixture(params=["hidden", "shown", "unnamed"])
+def sandbox(request: pytest.FixtureRequest, sandbox: SandboxServer) -> SandboxServer:
+    """The sandbox in each way that no page decides between."""
+    sandbox.set(unclear_inactive=request.param)
+    return sandbox
 
 
 def clean(
@@ -37,20 +42,16 @@ def clean(
     assert list(installation.control.sync_states.gaps.read()) == []
 
 
-@unclear
 def test_inactive_rows_come_with_the_first_load(
-    unclear: str, connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     clean(connected, sandbox)
     assert "inactive" in states(connected, TAX_RATE, realm_of(sandbox)).values()
 
 
-@unclear
 def test_a_code_that_becomes_inactive_is_no_loss_of_rights(
-    unclear: str, connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     clean(connected, sandbox)
     for name, id in (("TaxCode", "3"), ("TaxRate", "1"), ("CustomerType", "1")):
         sandbox.edit("deactivate", name, id)
@@ -63,11 +64,9 @@ def test_a_code_that_becomes_inactive_is_no_loss_of_rights(
     assert (found["2"], found["3"]) == ("inactive", "active")
 
 
-@unclear
 def test_what_is_inactive_costs_no_call_once_it_is_held(
-    unclear: str, connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     clean(connected, sandbox)
     sandbox.edit("deactivate", "TaxCode", "2")
     clean(connected, sandbox)
@@ -87,11 +86,9 @@ def test_codes_that_were_loaded_without_the_inactive_ones_are_read_in_full_once(
     assert {each.mode for each in sync(connected, TYPES).results} == {Mode.CDC, Mode.QUERY}
 
 
-@unclear
 def test_a_list_of_inactive_codes_only_is_not_taken_for_empty(
-    unclear: str, connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     clean(connected, sandbox)
     for row in sandbox.truth("TaxRate").rows.values():
         if row.active:
@@ -102,11 +99,9 @@ def test_a_list_of_inactive_codes_only_is_not_taken_for_empty(
     clean(connected, sandbox, full=True)
 
 
-@unclear
 def test_the_client_shows_inactive_rows_once(
-    unclear: str, connected: Installation, sandbox: SandboxServer
+    connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     client = connected.client(realm_of(sandbox))
     ids = sorted(record.id for record in client.get_all_entities("TaxRate"))
     assert ids == sorted(sandbox.truth("TaxRate").rows)
@@ -124,12 +119,10 @@ def test_many_inactive_rows_are_read_page_by_page(
     assert differing(connected, sandbox, [TAX_RATE]) == {}
 
 
-@unclear
 @pytest.mark.parametrize("operation", ["Update", "Delete"])
 def test_an_event_about_a_code_that_became_inactive_brings_it(
-    operation: str, unclear: str, connected: Installation, sandbox: SandboxServer
+    operation: str, connected: Installation, sandbox: SandboxServer
 ) -> None:
-    sandbox.set(unclear_inactive=unclear)
     clean(connected, sandbox)
     sandbox.edit("deactivate", "TaxCode", "3")
     realm = realm_of(sandbox)
