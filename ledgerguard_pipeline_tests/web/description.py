@@ -96,7 +96,7 @@ def form(*fields: str) -> dict[str, Any]:
 
 _GUARDED: Answers = {
     401: _either("The admin token is missing or wrong."),
-    403: _either("Reached under a public name, and no admin token is set."),
+    403: _either("Reached from elsewhere, and no admin token is set."),
     429: _page("Too many wrong admin tokens from this address."),
 }
 _FORM_REFUSED: Answers = {

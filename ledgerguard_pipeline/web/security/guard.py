@@ -1,9 +1,10 @@
 """Who may ask, and which headers every answer carries (pure ASGI, so nothing is buffered).
 
 Plain requests from the same machine are trusted. A name that is not loopback in ``Host`` means a
-proxy or a DNS-rebinding page, so then, and always when listening beyond loopback, everything but
-the OAuth callback, webhooks, health probes and the sign-in itself needs the admin token: as a
-bearer header, as the password of basic authentication, or by a session that signed in with it.
+proxy or a DNS-rebinding page, and what a proxy adds means a proxy whatever the name. So then, and
+always when listening beyond loopback, everything but the OAuth callback, webhooks, health probes and
+the sign-in itself needs the admin token: as a bearer header, as the password of basic authentication,
+or by a session that signed in with it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import page
 from ledgerguard_pipeline.web.paths import HOME_PATH
 from ledgerguard_pipeline.web.security.admin_token import AdminToken, Admission, basic, bearer
-from ledgerguard_pipeline.web.security.request_origin import Visitor, host_of, reads_pages
+from ledgerguard_pipeline.web.security.request_origin import Visitor, host_of, proxied, reads_pages
 from ledgerguard_pipeline.web.security.sessions import Sessions
 from ledgerguard_pipeline.web.security.sign_in import SignIn
 
@@ -142,7 +143,7 @@ class Guard:
         given = request.headers.get("authorization", "").encode("latin-1")
         client = request.client.host if request.client is not None else "unknown"
         cookies = "; ".join(request.headers.getlist("cookie"))
-        trusted = not self._public and is_loopback(host)
+        trusted = not self._public and is_loopback(host) and not proxied(request)
         is_open = request.scope["path"] in self._open_paths
         shown, pause = False, 0
         # Nobody gets to guess where no token is asked for.
@@ -173,7 +174,7 @@ class Guard:
 
     async def _ask(self, request: Request, visitor: Visitor) -> Response:
         if not self._admin.has_lock:
-            text = "Reached under a public name, this server needs LEDGERGUARD_ADMIN_TOKEN."
+            text = "Reached from elsewhere, this server needs LEDGERGUARD_ADMIN_TOKEN."
             return _reported(request, 403, "Not allowed", text)
         if not reads_pages(request):
             text = "Send the admin token as a bearer token."

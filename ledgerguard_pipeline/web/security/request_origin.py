@@ -9,6 +9,16 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 _STATE = "visitor"
+_OF_PROXIES = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+)
+"""What proxies add on their own (RFC 7239, RFC 9110 7.6.3, and what was usual before)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +54,14 @@ def host_of(header: str) -> str | None:
 def reads_pages(request: Request) -> bool:
     """True for a browser that wants to show the answer, not for a program."""
     return "text/html" in request.headers.get("accept", "")
+
+
+def proxied(request: Request) -> bool:
+    """True if something passed the request on, whatever name it now bears.
+
+    Several proxies put their own target, which is loopback, in place of ``Host``: Apache and rewriting
+    tunnels do and add headers that show it, nginx does and speaks HTTP/1.0, which no browser does.
+    """
+    return request.scope.get("http_version") == "1.0" or any(
+        name in request.headers for name in _OF_PROXIES
+    )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import base64
+import socket
 
 import pytest
 from pydantic import SecretStr
 
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.web.app import create_app
+from ledgerguard_pipeline.web.serving import listen, serving
 from ledgerguard_pipeline_tests.web.browser import ask
 from ledgerguard_pipeline_tests.web.conftest import Edge
 
@@ -53,6 +55,37 @@ def test_a_proxied_server_takes_the_token(edge: Edge) -> None:
 
     assert asked(edge, bind="127.0.0.1", base=base) == 401
     assert asked(edge, bind="127.0.0.1", base=base, credentials=f"Bearer {TOKEN}") == 302
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded: for=203.0.113.9", "Via: 1.1 edge", "X-Forwarded-For: 203.0.113.9",
+     "X-Forwarded-Host: books.example.com", "X-Real-IP: 203.0.113.9"],
+)  # fmt: skip
+def test_a_proxy_that_hides_the_public_name_takes_the_token(edge: Edge, header: str) -> None:
+    """Apache and tunnels that rewrite ``Host`` make every stranger look like this machine."""
+    assert spoken(with_token(edge), header) == 401
+    assert spoken(edge, header, f"Authorization: Bearer {TOKEN}") == 302
+    assert spoken(edge, "X-Request-Id: 1") == 302, "no proxy"
+
+
+def test_nginx_as_it_comes_takes_the_token(edge: Edge) -> None:
+    """It puts its own target into ``Host``, adds no header, and speaks HTTP/1.0."""
+    assert spoken(with_token(edge), "Connection: close", version="1.0") == 401
+    assert spoken(edge, f"Authorization: Bearer {TOKEN}", version="1.0") == 302
+
+
+def spoken(edge: Edge, *headers: str, version: str = "1.1") -> int:
+    """The status of an answer to a loopback name, over a socket."""
+    sockets = listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    with serving(create_app(edge), sockets), socket.create_connection(("127.0.0.1", port)) as link:
+        lines = [f"GET {CONNECT} HTTP/{version}", f"Host: 127.0.0.1:{port}", *headers, "", ""]
+        link.sendall("\r\n".join(lines).encode())
+        status = int(link.makefile("rb").readline().split()[1])
+    for each in sockets:
+        each.close()
+    return status
 
 
 @pytest.mark.parametrize(
