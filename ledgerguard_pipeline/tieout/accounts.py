@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -12,6 +14,7 @@ from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.values import RealmId
 
 _RESULT = frozenset({"Revenue", "Expense"})
+_OF_BALANCE_SHEET = frozenset({"Asset", "Liability", "Equity"})
 
 
 class _Currency(msgspec.Struct):
@@ -25,6 +28,7 @@ class _Account(msgspec.Struct):
     Classification: str | None = None
     AccountSubType: str | None = None
     CurrencyRef: _Currency | None = None
+    CurrentBalance: msgspec.Raw = msgspec.Raw()
 
 
 _ACCOUNT = msgspec.json.Decoder(_Account)
@@ -46,6 +50,11 @@ class Account:
     """Whether debits raise it: assets and expenses."""
     number: str = ""
     """In the chart of accounts, where numbers are used."""
+    balance: Decimal | None = None
+    """What its row says it stands at, debits positive; None of income, expenses, Retained Earnings
+    and deleted ones, whose rows say nothing, and where it is no number."""
+    read_at: datetime | None = None
+    """When its row was read from QuickBooks."""
 
 
 def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Account]:
@@ -55,25 +64,41 @@ def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Accou
         if view is None or not view.has(table):
             return {}
         rows = view.connection.execute(
-            f"SELECT id, payload FROM ({statements.newest(table, realm=True)}) "
+            f"SELECT id, payload, state NOT IN {statements.GONE}, fetched_at FROM ({statements.newest(table, realm=True)}) "
             "WHERE payload IS NOT NULL",
             {"realm": str(realm)},
         ).fetchall()
-    return {str(id): _account(str(id), str(payload)) for id, payload in rows}
+    return {
+        str(id): _account(str(id), str(payload), read_at, alive=alive)
+        for id, payload, alive, read_at in rows
+    }
 
 
-def _account(id: str, payload: str) -> Account:
+def _account(id: str, payload: str, read_at: datetime, *, alive: bool) -> Account:
     try:
         found = _ACCOUNT.decode(payload)
     except msgspec.MsgspecError:
         found = _Account()
+    retained = found.AccountSubType == "RetainedEarnings"
+    stands = alive and not retained and found.Classification in _OF_BALANCE_SHEET
     return Account(
         id,
         found.FullyQualifiedName or found.Name or "",
         found.Classification in _RESULT,
-        found.AccountSubType == "RetainedEarnings",
+        retained,
         found.CurrencyRef.value if found.CurrencyRef else None,
         found.Classification == "Asset",
         found.Classification in (None, "Asset", "Expense"),
         found.AcctNum or "",
+        _number(bytes(found.CurrentBalance)) if stands else None,
+        read_at,
     )
+
+
+def _number(text: bytes) -> Decimal | None:
+    """The exact value of a number, which may stand in quotes."""
+    try:
+        found = Decimal(text.decode().strip().strip('"'))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None

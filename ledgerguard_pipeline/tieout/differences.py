@@ -34,6 +34,8 @@ class Level(StrEnum):
     """The journal with Intuit's ProfitAndLoss by month and BalanceSheet, account by account."""
     OPEN_ITEMS = "L4"
     """What documents leave open with Intuit's reports of aging, by customer and vendor."""
+    ACCOUNT_BALANCES = "L5"
+    """The journal with the balances that the rows of accounts in Bronze show."""
 
 
 _TRANSACTIONS = {
@@ -46,7 +48,9 @@ _OURS = {
     Level.TRIAL_BALANCE: "journal",
     Level.STATEMENTS: "journal",
     Level.OPEN_ITEMS: "documents",
+    Level.ACCOUNT_BALANCES: "journal",
 }
+_ON_ACCOUNTS = frozenset({Level.TRIAL_BALANCE, Level.ACCOUNT_BALANCES})
 
 
 GUESSED = "One of its legs rests on a guess."
@@ -107,14 +111,22 @@ class Difference:
     first_seen: datetime | None = None
 
     @property
-    def guessed(self) -> bool:
-        """Whether a document does not balance by rules that are a guess: a warning, no proof."""
-        return self.level is Level.DERIVED and self.explanation == GUESSED
+    def warning(self) -> str:
+        """Why it is a warning and no proof, in a word; empty where it is none.
+
+        A document does not balance by rules that are a guess; or the row of an account says another
+        balance than the ledger, which is compared by itself.
+        """
+        if self.kind is not DifferenceClass.UNEXPLAINED:
+            return ""
+        if self.level is Level.ACCOUNT_BALANCES:
+            return "old_balance"
+        return "guess" if self.level is Level.DERIVED and self.explanation == GUESSED else ""
 
     @property
     def breaks(self) -> bool:
         """Whether books with it do not tie out."""
-        return self.kind is DifferenceClass.UNEXPLAINED and not self.guessed
+        return self.kind is DifferenceClass.UNEXPLAINED and not self.warning
 
     @property
     def difference(self) -> Decimal:
@@ -131,13 +143,12 @@ class Difference:
                 f"{money(self.ours)} and {right} {money(self.theirs)} differ by "
                 f"{money(self.difference.copy_abs())}."
             )
-        subject = self.name
-        if self.level is Level.TRIAL_BALANCE:
-            subject = f"Account {self.key} {self.name}"
+        subject = f"Account {self.key} {self.name}" if self.level in _ON_ACCOUNTS else self.name
+        theirs = "its row" if self.level is Level.ACCOUNT_BALANCES else "QuickBooks"
         tail = f" {self.explanation}" if self.explanation else ""
         return (
             f"{subject}, {self.period_end}: {_OURS[self.level]} {money(self.ours)}, "
-            f"QuickBooks {money(self.theirs)}, difference {money(self.difference.copy_abs())}.{tail}"
+            f"{theirs} {money(self.theirs)}, difference {money(self.difference.copy_abs())}.{tail}"
         )
 
 

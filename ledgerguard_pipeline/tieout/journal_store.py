@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -176,6 +176,16 @@ class JournalStore:
                 return {}
             rows = view.connection.execute(tables.MONTHS, [str(realm), start, end]).fetchall()
         return {(month, account): amount for month, account, amount in rows}
+
+    def after(
+        self, realm: RealmId | str, accounts: Collection[str], day: date
+    ) -> list[tuple[str, date, Decimal]]:
+        """By how much these accounts were moved on each day after one: account, day, amount."""
+        with self._workspace.read() as view:
+            if not _laid_out(view):
+                return []
+            values = [str(realm), day, list(accounts)]
+            return view.connection.execute(tables.AFTER, values).fetchall()
 
     def labels(self, realm: RealmId | str) -> list[str]:
         """Types of transactions that no entity type is known for, as Intuit's report names them."""

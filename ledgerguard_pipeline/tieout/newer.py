@@ -1,4 +1,4 @@
-"""Documents that QuickBooks changed after the last sync: they differ because the copy is older.
+"""Documents and accounts that QuickBooks changed after the last sync: they differ because the copy is older.
 
 One call of change data capture tells them apart from changes that a sync should have brought: only what
 changed at or after the point the sync of its type had reached, and is newer than what Bronze holds,
@@ -28,11 +28,12 @@ _OLDER = (
     "AND list_contains(?, txn_id) AND party_id IS NOT NULL"
 )
 _ON_DOCUMENTS = (Level.LISTED, Level.POSTINGS)
+_ACCOUNT = "Account"
 
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """Ids of documents by entity type, and the customers and vendors they concern, then or now."""
+    """Ids of documents and accounts by entity type, and the customers and vendors they concern, then or now."""
 
     documents: Mapping[str, frozenset[str]]
     parties: frozenset[tuple[str, str]]
@@ -42,6 +43,8 @@ class Newer:
         kind, _, rest = each.key.partition("/")
         if each.level in _ON_DOCUMENTS:
             return rest.partition("/")[0] in self.documents.get(kind, frozenset())
+        if each.level is Level.ACCOUNT_BALANCES:
+            return each.key in self.documents.get(_ACCOUNT, frozenset())
         if each.level is Level.OPEN_ITEMS:
             # The sum of all parties moves with any of them.
             return any(kind == of and rest in ("", id) for of, id in self.parties)
@@ -53,7 +56,7 @@ def explain_newer(
 ) -> list[Difference]:
     """Give differences of documents that are newer in QuickBooks their class; those it gave it to.
 
-    One call where a document differs without an explanation, none otherwise. Where it is refused,
+    One call where a document or an account's row differs without an explanation, none otherwise. Where it is refused,
     everything stays as it was.
 
     Raises:
@@ -63,6 +66,7 @@ def explain_newer(
     reached = store.watermarks(realm)
     kinds = [each for each in ENTITIES if each.cdc and each.name in reached]
     named = {each.key.partition("/")[0] for each in open_ if each.level in _ON_DOCUMENTS}
+    named |= {_ACCOUNT for each in open_ if each.level is Level.ACCOUNT_BALANCES}
     wanted = [each for each in kinds if each.name in named]
     if not wanted:
         return []

@@ -17,6 +17,7 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.silver.rebuild import make_alike
+from ledgerguard_pipeline.tieout.account_balances import AccountBalances
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
@@ -111,6 +112,7 @@ class Bench:
     levels: Levels
     documents: DocumentLevels
     statements: Statements
+    balances: AccountBalances
     clock: Clock
 
 
@@ -135,6 +137,7 @@ STEPS: tuple[Step, ...] = (
     Step(Level.POSTINGS, lambda bench, _: bench.documents.matched()[0], dated=False),
     Step(Level.LISTED, lambda bench, _: bench.documents.listed(), dated=False),
     Step(Level.OPEN_ITEMS, lambda bench, end: bench.documents.open_items(end), dated=False),
+    Step(Level.ACCOUNT_BALANCES, lambda bench, _: bench.balances.compare(), dated=False),
 )
 """Every level, in the order in which they build on each other."""
 
@@ -163,7 +166,10 @@ class Proof:
         levels = Levels(loads, store, realm, sync)
         documents = DocumentLevels(loads, store, realm, sync, clock)
         statements = Statements(loads, store, realm, sync.journal, levels)
-        self.bench = Bench(loads, store, realm, sync, levels, documents, statements, clock)
+        balances = AccountBalances(store, realm, sync.journal, levels, clock)
+        self.bench = Bench(
+            loads, store, realm, sync, levels, documents, statements, balances, clock
+        )
 
     def run(self, ends: Sequence[date] | None = None) -> ProofResult:
         """All levels; on these days, or on those a nightly run looks at.

@@ -21,7 +21,7 @@ from ledgerguard_pipeline.tieout.findings import Finding
 from ledgerguard_pipeline.tieout.labels import ENTITY_OF
 from ledgerguard_pipeline.tieout.proof import ProofResult
 
-_ON_ACCOUNTS = frozenset({Level.TRIAL_BALANCE, Level.STATEMENTS})
+_ON_ACCOUNTS = frozenset({Level.TRIAL_BALANCE, Level.STATEMENTS, Level.ACCOUNT_BALANCES})
 _NAMED = re.compile(r"([A-Z][\w ()]*?) \(id ([^\s()]+)\)")
 """How an explanation names a transaction: ``Invoice (id 72)``."""
 
@@ -86,7 +86,7 @@ def _classes(found: Sequence[Difference]) -> Iterator[ClassLine]:
 
 
 def _kind(each: Difference) -> str:
-    return "guess" if each.guessed else each.kind.value
+    return each.warning or each.kind.value
 
 
 def line(each: Difference) -> DifferenceLine:

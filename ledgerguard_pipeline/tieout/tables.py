@@ -76,6 +76,10 @@ MONTHS = (
     "SELECT CAST(date_trunc('month', posted_on) AS DATE), account_id, sum(amount) "
     f"FROM {SCHEMA}.journal WHERE realm_id = ? AND posted_on BETWEEN ? AND ? GROUP BY ALL"
 )
+AFTER = (
+    f"SELECT account_id, posted_on, sum(amount) FROM {SCHEMA}.journal WHERE realm_id = ? "
+    "AND posted_on > ? AND list_contains(?, account_id) GROUP BY ALL"
+)
 _LEGS = (
     "SELECT min(posted_on) AS posted_on, txn_type, txn_id, any_value(doc_num) AS number, "
     "any_value(memo) AS memo, any_value(entity) AS entity, sum(amount) AS amount "

@@ -286,7 +286,7 @@ def test_a_document_that_rests_on_a_guess_is_a_warning_where_it_does_not_balance
     )
     move_amount(documents, "invoice", id, "TotalAmt", CENT)
     (uneven,) = documents.documents.derived()
-    assert (uneven.key, uneven.guessed, uneven.breaks) == (f"Invoice/{id}", True, False)
+    assert (uneven.key, uneven.warning, uneven.breaks) == (f"Invoice/{id}", "guess", False)
     judged = _judged(DERIVED, [(documents.realm, uneven)], [])
     assert not judged.passed
     assert judged.severity is dg.AssetCheckSeverity.WARN

@@ -45,6 +45,7 @@ DERIVED = "every_document_balances"
 EXPLAINED = "documents_explain_the_journal"
 LISTED = "equals_the_transaction_list"
 OPEN_ITEMS = "equals_the_reports_of_aging"
+ACCOUNT_BALANCES = "equals_the_balances_of_accounts"
 LEVELS = {
     BALANCED: Level.BALANCED,
     TIED_OUT: Level.TRIAL_BALANCE,
@@ -53,6 +54,7 @@ LEVELS = {
     EXPLAINED: Level.POSTINGS,
     LISTED: Level.LISTED,
     OPEN_ITEMS: Level.OPEN_ITEMS,
+    ACCOUNT_BALANCES: Level.ACCOUNT_BALANCES,
 }
 SHOWN = 50
 """Differences listed in one evaluation; how many there are is said in any case."""
@@ -81,6 +83,10 @@ _DESCRIPTIONS = {
     OPEN_ITEMS: (
         "What documents leave open is what Intuit's reports of aging show, by customer and vendor, "
         "and adds up to the accounts, in every company."
+    ),
+    ACCOUNT_BALANCES: (
+        "The rows of accounts in Bronze say the balances that the journal adds up to, in every "
+        "company. A warning: the ledger itself is compared with the TrialBalance."
     ),
 }
 SCHEMA = dg.TableSchema(
@@ -229,17 +235,17 @@ def _judged(
     check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
 ) -> dg.AssetCheckResult:
     failing = [pair for pair in found if pair[1].breaks]
-    guessed = [pair for pair in found if pair[1].guessed and not pair[1].breaks]
-    shown = sorted(found, key=lambda pair: not (pair[1].breaks or pair[1].guessed))[:SHOWN]
+    warnings = [pair for pair in found if pair[1].warning]
+    shown = sorted(found, key=lambda pair: not (pair[1].breaks or pair[1].warning))[:SHOWN]
     listed = "\n".join(f"{company}: {each.message}" for company, each in shown)
     counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
     said = [f"{company}: {each.message}" for company, each in failing] or list(findings)
-    said = said or [f"{company}: {each.message}" for company, each in guessed]
+    said = said or [f"{company}: {each.message}" for company, each in warnings]
     return dg.AssetCheckResult(
         asset_key=journal_key(),
         check_name=check,
         passed=not said,
-        # Nothing is wrong with the books where they could not be compared, or by a guess.
+        # Nothing is wrong with the books where they could not be compared, by a guess, or where a row is old.
         severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
         description=said[0] if said else None,
         metadata={
