@@ -12,10 +12,10 @@ from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING
 from ledgerguard_pipeline.tieout import tables
-from ledgerguard_pipeline.tieout.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.account_levels.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Levels
 from ledgerguard_pipeline.tieout.differences import Difference, TieOut
 from ledgerguard_pipeline.tieout.journal_store import has_table
-from ledgerguard_pipeline.tieout.levels import Compared, Levels
 from ledgerguard_pipeline.values import RealmId
 
 

@@ -17,21 +17,21 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.silver.rebuild import make_alike
-from ledgerguard_pipeline.tieout.account_balances import AccountBalances
+from ledgerguard_pipeline.tieout.account_levels.balances import AccountBalances
+from ledgerguard_pipeline.tieout.account_levels.levels import Levels, month_end
+from ledgerguard_pipeline.tieout.account_levels.statements import (
+    Figure,
+    MonthResult,
+    Statements,
+    trial_figures,
+)
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.document_levels.classes import is_known
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
-from ledgerguard_pipeline.tieout.levels import Levels, month_end
 from ledgerguard_pipeline.tieout.newer import explain_newer
-from ledgerguard_pipeline.tieout.statement_level import (
-    Figure,
-    MonthResult,
-    Statements,
-    trial_figures,
-)
 from ledgerguard_pipeline.values import RealmId
 
 REVISITED = 3

@@ -19,10 +19,10 @@ from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.storage import DuckDBStorage
+from ledgerguard_pipeline.tieout.account_levels.levels import Levels
 from ledgerguard_pipeline.tieout.differences import TieOut
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
-from ledgerguard_pipeline.tieout.levels import Levels
 
 NOW = 1_795_300_000
 TODAY = date(2026, 11, 21)

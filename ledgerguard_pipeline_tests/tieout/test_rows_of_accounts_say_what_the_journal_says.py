@@ -12,7 +12,7 @@ import pytest
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.defs.tieout.journal import ACCOUNT_BALANCES, _judged
-from ledgerguard_pipeline.tieout.account_balances import OLD
+from ledgerguard_pipeline.tieout.account_levels.balances import OLD
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
 from ledgerguard_pipeline.tieout.newer import NEWER
 from ledgerguard_pipeline.tieout.proof import Proof, ProofResult, ProofState

@@ -13,8 +13,8 @@ import pytest
 
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
-from ledgerguard_pipeline.tieout.levels import Compared, Trial
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
 
 YEAR_END = date(2025, 12, 31)

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.reports.balances import read_trial_balance
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
-from ledgerguard_pipeline.tieout.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.account_levels.accounts import Account, read_accounts
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.documents import first_and_last_day
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared

@@ -21,11 +21,17 @@ from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport, read_shape
 from ledgerguard_pipeline.reports.statement import Statement, read_statement
 from ledgerguard_pipeline.reports.types import ReportRequest, report_request
-from ledgerguard_pipeline.tieout.accounts import Account
+from ledgerguard_pipeline.tieout.account_levels.accounts import Account
+from ledgerguard_pipeline.tieout.account_levels.levels import (
+    Compared,
+    Levels,
+    class_of,
+    month_end,
+    rolled,
+)
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore
-from ledgerguard_pipeline.tieout.levels import Compared, Levels, class_of, month_end, rolled
 from ledgerguard_pipeline.values import RealmId
 
 NET_INCOME, TOTAL_ASSETS = "net_income", "total_assets"

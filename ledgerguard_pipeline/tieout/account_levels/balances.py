@@ -18,10 +18,10 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING
-from ledgerguard_pipeline.tieout.accounts import Account
+from ledgerguard_pipeline.tieout.account_levels.accounts import Account
+from ledgerguard_pipeline.tieout.account_levels.levels import Levels, class_of
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.journal_store import JournalStore
-from ledgerguard_pipeline.tieout.levels import Levels, class_of
 from ledgerguard_pipeline.values import RealmId
 
 OLD = "Its row is older than the ledger: run `ledgerguard sync --full --entity Account`."
