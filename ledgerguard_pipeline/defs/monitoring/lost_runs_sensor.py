@@ -26,6 +26,7 @@ from ledgerguard_pipeline.defs.site import INSTALLATION_TAG, at_site, current_si
 
 SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
+_STEP_ENDS = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
 
 
 def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
@@ -41,7 +42,13 @@ def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
     @at_site
     def lost_runs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with opened() as control:
-            found = report_lost_runs(context.instance, control, _suspects(context.cursor))
+            origin = context.code_location_origin
+            found = report_lost_runs(
+                context.instance,
+                control,
+                _suspects(context.cursor),
+                location=None if origin is None else origin.location_name,
+            )
         if overlooked := report_overlooked_failures(context.instance):
             context.log.warning("Reported as failed once more: %s.", ", ".join(overlooked))
         if found.reported:
@@ -64,18 +71,23 @@ class Found:
 
 
 def report_lost_runs(
-    instance: dg.DagsterInstance, control: ControlPlane, suspects: Collection[str] = ()
+    instance: dg.DagsterInstance,
+    control: ControlPlane,
+    suspects: Collection[str] = (),
+    *,
+    location: str | None = None,
 ) -> Found:
     """Report every killed run as failed and give its webhook events back.
 
     A run that never gave a sign of life is reported when it is found so twice: one that ends in
-    order takes itself off the list a moment before Dagster knows.
+    order takes itself off the list a moment before Dagster knows. ``location`` is the name of the
+    code location whose runs are looked at, None for those of any.
     """
     beats = control.run_beats.list()
     reported = [
         each.run_id for each in beats if each.lost and _give_up(instance, control, each.run_id)
     ]
-    silent = _silent(instance, {each.run_id for each in beats})
+    silent = _silent(instance, {each.run_id for each in beats}, location)
     reported += [
         run_id for run_id in silent if run_id in suspects and _give_up(instance, control, run_id)
     ]
@@ -95,7 +107,9 @@ def _give_up(instance: dg.DagsterInstance, control: ControlPlane, run_id: str) -
     return believed_alive
 
 
-def _silent(instance: dg.DagsterInstance, heard: Collection[str]) -> list[str]:
+def _silent(
+    instance: dg.DagsterInstance, heard: Collection[str], location: str | None
+) -> list[str]:
     """Runs of one company that began a while ago, are under way and gave no sign of life."""
     earliest = datetime.now(UTC).timestamp() - SILENT_SECONDS
     records = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
@@ -109,7 +123,27 @@ def _silent(instance: dg.DagsterInstance, heard: Collection[str]) -> list[str]:
         and record.dagster_run.run_id not in heard
         and record.start_time is not None
         and record.start_time < earliest
+        and _is_of(location, record.dagster_run)
+        and not _has_ended_a_step(instance, record.dagster_run.run_id)
     ]
+
+
+def _is_of(location: str | None, run: dg.DagsterRun) -> bool:
+    """Whether a code location defines the run: others' runs of a company give us no signs."""
+    origin = run.remote_job_origin
+    if location is None or origin is None:
+        return True
+    return bool(origin.repository_origin.code_location_origin.location_name == location)
+
+
+def _has_ended_a_step(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the run was not killed as it began.
+
+    A host project's run may have steps of its own after ours, and steps in processes of their own:
+    each of ours takes the run off the list when it ends in order.
+    """
+    logs = instance.event_log_storage.get_logs_for_run(run_id, of_type=_STEP_ENDS, limit=1)
+    return bool(logs)
 
 
 def _suspects(cursor: str | None) -> list[str]:

@@ -20,14 +20,13 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.assets import arguments_of
 from ledgerguard_pipeline.defs.bronze.checks import ReportedCheck, faults_of, noted
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
-from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of
+from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.bronze.silver_results import outcomes, reported
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
-from ledgerguard_pipeline.defs.run_context import current_settings, open_control
-from ledgerguard_pipeline.defs.run_tags import tag_run
+from ledgerguard_pipeline.defs.run_context import current_settings
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -104,15 +103,14 @@ def _materialize(
 
     realm = parse_realm(context.partition_key)
     try:
-        with open_control() as control:
-            tag_run(context.instance, context.run, lambda: control)
+        # Opening it lets the run give signs of life: Silver of a large company may take minutes.
+        control = quickbooks_of(context).installation(context, duckdb).control
         store = _store(duckdb)
         catch_up(store, realm)
         findings = check_company(store, [entity], realm)[entity.name]
         counts = _counts(store, tables_of(entity).tables, realm)
-        with open_control() as control:
-            names = CompanyNames.read(control, current_settings())
-            checks = _over_all(control, entity, realm, findings, names)
+        names = CompanyNames.read(control, current_settings())
+        checks = _over_all(control, entity, realm, findings, names)
     except LedgerGuardError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return dg.MaterializeResult(

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.plan.objects import StepSuccessData
 
 from ledgerguard_pipeline.control.leases.run_heartbeats import BEAT_SECONDS, run_alive
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
+from ledgerguard_pipeline.defs.in_process_run import _job_origin
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, CODE_LOCATION, REALM_TAG
 from ledgerguard_pipeline.defs.monitoring import lost_runs_sensor
 from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import report_lost_runs
 from ledgerguard_pipeline_tests.clocks import FakeClock
@@ -125,18 +127,23 @@ def test_events_of_a_killed_run_that_dagster_noticed_itself_are_due_too(
     assert control.run_beats.list() == []
 
 
+def happens(instance: dg.DagsterInstance, run_id: str, what: dg.DagsterEventType) -> None:
+    ended = what is dg.DagsterEventType.STEP_SUCCESS
+    event = dg.DagsterEvent(
+        event_type_value=what.value,
+        job_name="some_job",
+        event_specific_data=(
+            StepSuccessData(duration_ms=1.0) if ended else None  # type: ignore[no-untyped-call]  # Dagster's
+        ),
+    )
+    instance.report_dagster_event(event, run_id=run_id)
+
+
 def test_a_run_killed_before_its_first_sign_is_reported_when_found_silent_twice(
     control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = started(persistent)
-    run = persistent.get_run_by_id(run_id)
-    assert run is not None
-    persistent.report_dagster_event(
-        dg.DagsterEvent(
-            event_type_value=dg.DagsterEventType.RUN_START.value, job_name=run.job_name
-        ),
-        run_id=run_id,
-    )
+    happens(persistent, run_id, dg.DagsterEventType.RUN_START)
     assert report_lost_runs(persistent, control).suspects == []
     monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
     first = report_lost_runs(persistent, control)
@@ -144,6 +151,34 @@ def test_a_run_killed_before_its_first_sign_is_reported_when_found_silent_twice(
     second = report_lost_runs(persistent, control, first.suspects)
     assert (second.reported, second.suspects) == ([run_id], [])
     assert status(persistent, run_id) is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_goes_on_with_steps_of_others_is_no_killed_one(
+    control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started(persistent)
+    happens(persistent, run_id, dg.DagsterEventType.RUN_START)
+    with run_alive(control.run_beats, run_id):
+        pass  # our step, in a process of its own
+    happens(persistent, run_id, dg.DagsterEventType.STEP_SUCCESS)
+    monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
+    found = report_lost_runs(persistent, control)
+    assert (found.reported, found.suspects) == ([], [])
+
+
+def test_runs_of_other_code_locations_give_no_signs_and_are_left_alone(
+    control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = persistent.create_run_for_job(
+        dg.GraphDefinition("somebody_elses").to_job(),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={REALM_TAG: FIRST},
+        remote_job_origin=_job_origin(),
+    )
+    happens(persistent, run.run_id, dg.DagsterEventType.RUN_START)
+    monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
+    assert report_lost_runs(persistent, control, location="another").suspects == []
+    assert report_lost_runs(persistent, control, location=CODE_LOCATION).suspects == [run.run_id]
 
 
 def test_a_run_that_ends_in_order_leaves_no_sign_behind(control: ControlPlane) -> None:

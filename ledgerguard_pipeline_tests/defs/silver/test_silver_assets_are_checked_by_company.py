@@ -3,13 +3,19 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
+from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import SILVER_JOB, asset_key, silver_key
 from ledgerguard_pipeline.defs.partitions import REALM, realm_partitions
 from ledgerguard_pipeline.defs.run_context import run_scope
 from ledgerguard_pipeline.entities import ENTITIES, entity_type
+from ledgerguard_pipeline.silver import rebuild
+from ledgerguard_pipeline.silver.apply import Applied
+from ledgerguard_pipeline.silver.rebuild import catch_up
 from ledgerguard_pipeline_tests.defs.runs import by_company
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, Books, store_at
 from ledgerguard_pipeline_tests.silver.books import REALM as COMPANY
@@ -53,6 +59,25 @@ def test_materializing_silver_checks_one_companys_tables(home: Path) -> None:
         "lines_add_up": "1 found: 2: total 6, lines and tax 5",
         "balance_within_total": "1 found: 2: balance 9 of 6",
     }
+
+
+def test_a_run_that_makes_silver_gives_signs_of_life(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(ledgerguard_home=home, ledgerguard_entities=("Invoice",))
+    Books(store_at(settings.bronze_path)).write("Invoice", {"1": {"TotalAmt": 5}})
+    alive: list[int] = []
+
+    def watched(store: BronzeStore, realm: str) -> list[Applied]:
+        with ControlPlane.open(settings) as control:
+            alive.append(len(control.run_beats.list()))
+        return catch_up(store, realm)
+
+    monkeypatch.setattr(rebuild, "catch_up", watched)
+    failed(settings, COMPANY)
+    assert alive == [1]
+    with ControlPlane.open(settings) as control:
+        assert control.run_beats.list() == []
 
 
 def failed(settings: Settings, realm: str) -> dict[str, str]:
