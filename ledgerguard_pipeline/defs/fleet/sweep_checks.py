@@ -19,6 +19,7 @@ from ledgerguard_pipeline.bronze.read.audit_many import audit_many
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, Judged
 from ledgerguard_pipeline.defs.bronze.checks import (
     LOADED,
+    ONE_ROW,
     QUARANTINE,
     UNIQUE,
     KnownChecks,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no 
     from ledgerguard_pipeline.ingestion.fleet import Visit
     from ledgerguard_pipeline.installation import Installation
 
+COUNTED = frozenset({UNIQUE, ONE_ROW, QUARANTINE})
+"""Checks that only Bronze shows."""
 TOGETHER = 100
 """Companies that are judged together at most."""
 _log = structlog.get_logger(__name__)
@@ -141,7 +144,7 @@ class SweepChecks:
                         for outcome in judge(
                             Loaded(realm, results.get((realm, each.name)), found[realm][each.name])
                         )
-                        if outcome.check in (UNIQUE, QUARANTINE)
+                        if outcome.check in COUNTED
                     ],
                 )
             ]
@@ -154,6 +157,6 @@ class SweepChecks:
         entities = [
             entity_type(each.entity)
             for each in visit.result.results
-            if each.entity in changed or {(each.entity, UNIQUE), (each.entity, QUARANTINE)} & faulty
+            if each.entity in changed or {(each.entity, check) for check in COUNTED} & faulty
         ]
         return [*entities, *(derived for entity in entities for derived in derived_from(entity))]

@@ -8,11 +8,18 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as Status,
 )
 
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.check_faults import Judged
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.defs.bronze.checks import COMPLETE, LOADED, QUARANTINE, check_names
+from ledgerguard_pipeline.defs.bronze.checks import (
+    COMPLETE,
+    LOADED,
+    ONE_ROW,
+    QUARANTINE,
+    check_names,
+)
 from ledgerguard_pipeline.defs.monitoring.check_sensor import build_check_sensor, correct
 from ledgerguard_pipeline.defs.partitions import REALM, cell_partitions, current_cell
 from ledgerguard_pipeline.entities import entity_types
@@ -145,6 +152,32 @@ def test_a_sweep_tells_each_check_once_over_all_companies(
     assert shown(grid, LOADED) is Status.SUCCEEDED
     idle = run_shard(grid, settings)
     assert idle.checks() == {}
+
+
+def test_a_sweep_judges_what_only_bronze_shows(
+    two: Installation, sandbox: SandboxServer, settings: Settings, grid: dg.DagsterInstance
+) -> None:
+    def change(sql: str) -> None:
+        def work(session: OpenStore, _present: set[str]) -> None:
+            session.connection.execute(sql)
+
+        two.bronze.beside(work)
+
+    realm = sandbox.realms[0]
+    assert run_shard(grid, settings, task="first").success
+    double = (
+        "INSERT INTO bronze.customer SELECT * FROM bronze.customer "
+        f"WHERE realm_id = '{realm}' AND state = 'active' LIMIT 1"
+    )
+    change(double)
+    sandbox.edit("update", "Customer", realm_id=realm)
+    check = run_shard(grid, settings).checks()["customer", ONE_ROW]
+    assert not check.passed
+    assert by_company(check.metadata)[realm]["finding"] == "1 rows double a version."
+
+    mend = "CREATE OR REPLACE TABLE bronze.customer AS SELECT DISTINCT * FROM bronze.customer"
+    change(mend)
+    assert run_shard(grid, settings).checks()["customer", ONE_ROW].passed
 
 
 def test_events_that_one_company_cannot_read_are_not_hidden_by_anothers(
