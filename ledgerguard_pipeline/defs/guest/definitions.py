@@ -1,8 +1,8 @@
 """QuickBooks as a part of somebody else's Dagster project."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple, get_args
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -70,12 +70,12 @@ FIRST_DAY = date(2026, 1, 1)
 def quickbooks_definitions(
     quickbooks: QuickBooksBronze | None = None,
     *,
-    companies: Sequence[str] | None = None,
-    entities: Sequence[str] | None = None,
+    companies: Sequence[str] | str | None = None,
+    entities: Sequence[str] | str | None = None,
     prefix: str = PREFIX,
-    key_prefix: Sequence[str] | None = None,
+    key_prefix: Sequence[str] | str | None = None,
     group: str | None = None,
-    owners: Sequence[str] = OWNERS,
+    owners: Sequence[str] | str = OWNERS,
     tags: Mapping[str, str] | None = None,
     automation_condition: "dg.AutomationCondition[Any] | None" = None,
     freshness_policy: dg.FreshnessPolicy | None = None,
@@ -92,7 +92,7 @@ def quickbooks_definitions(
     """Assets, checks, jobs, schedules, sensors and the resource, for ``Definitions.merge``.
 
     Nothing is read: no network, no file, no variable. There is no executor among them, so the
-    host's own jobs keep theirs.
+    host's own jobs keep theirs. Where several texts are taken, one alone may stand for a list of one.
 
     Args:
         quickbooks: the installation; that of the environment if left out.
@@ -118,13 +118,16 @@ def quickbooks_definitions(
         start_date: the day from which there are partition windows.
 
     Raises:
-        BadInputError: an unknown entity type, no realm id, or a prefix that is no name.
+        BadInputError: an unknown entity type, no realm id, a prefix that is no name, or a cadence
+            or start date that is none.
         ConfigurationError: the start date is in the future.
     """
     if not prefix.isidentifier():
         raise BadInputError(f"prefix must be a name like quickbooks_eu, not {prefix!r}.")
+    if cadence not in get_args(Cadence):
+        raise BadInputError(f"cadence is one of {', '.join(get_args(Cadence))}, not {cadence!r}.")
     resource = quickbooks or QuickBooksBronze()
-    first = date.fromisoformat(start_date) if isinstance(start_date, str) else start_date
+    first = _day(start_date)
     kept = entity_types(entities)
     chosen: dict[str, object] = {
         "ledgerguard_entities": tuple(entity.name for entity in kept),
@@ -134,15 +137,15 @@ def quickbooks_definitions(
         **({"ledgerguard_attachments": "files"} if attachments else {}),
     }
     site = Site(
-        key_prefix=tuple(key_prefix or (("qbo",) if prefix == PREFIX else (prefix,))),
+        key_prefix=_listed(key_prefix or ("qbo" if prefix == PREFIX else prefix)),
         prefix=prefix,
         guest=True,
         group=group,
-        owners=owners,
+        owners=_listed(owners),
         tags=tags or {},
         automation_condition=automation_condition,
         freshness_policy=freshness_policy,
-        companies=None if companies is None else frozenset(map(parse_realm, companies)),
+        companies=_chosen(companies),
         settings=settings_of(resource, chosen),
         sweep_minutes=USUAL_MINUTES if schedules else None,
         translator=translator or QuickBooksTranslator(),
@@ -157,6 +160,27 @@ def quickbooks_definitions(
             typed = kept if silver else ()
             defs.append(_automation(kept, cells, typed, build_jobs(kept), optional))
         return dg.Definitions.merge(*defs)
+
+
+def _listed(texts: Sequence[str] | str) -> tuple[str, ...]:
+    """One text is a list of one, as in Dagster's own ``key_prefix``, and not its letters."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _chosen(companies: Sequence[str] | str | None) -> frozenset[str] | None:
+    if companies is None:
+        return None
+    if not companies:
+        raise BadInputError("No company was named; leave companies out to take all.")
+    return frozenset(map(parse_realm, _listed(companies)))
+
+
+def _day(start: date | str) -> date:
+    try:
+        found = date.fromisoformat(start) if isinstance(start, str) else start
+    except ValueError:
+        raise BadInputError(f"start_date is {start!r}; write a day as 2026-01-31.") from None
+    return found.date() if isinstance(found, datetime) else found
 
 
 class Extras(NamedTuple):

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,6 +17,7 @@ from ledgerguard_pipeline.dagster import (
     quickbooks_definitions,
 )
 from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.partitions import windows_of
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline_tests.defs.conftest import FIRST, plain_settings
 from ledgerguard_pipeline_tests.defs.guest.host_project import HOST
@@ -132,6 +134,44 @@ def test_a_variable_that_is_not_set_is_named_when_something_runs() -> None:
 def test_a_prefix_that_is_no_name_is_refused() -> None:
     with pytest.raises(BadInputError, match="quickbooks_eu"):
         quickbooks_definitions(prefix="my books")
+
+
+def test_one_text_is_a_list_of_one_and_not_its_letters() -> None:
+    taken = quickbooks_definitions(
+        entities="Invoice", key_prefix="raw", owners="team:books", companies=FIRST, silver=False
+    )
+    graph = taken.resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
+        "raw/bronze/invoice",
+        "raw/connection",
+    }
+    node = graph.get(dg.AssetKey(["raw", "bronze", "invoice"]))
+    assert list(node.owners) == ["team:books"]
+
+
+def test_a_day_may_have_a_time() -> None:
+    taken = quickbooks_definitions(
+        entities=["Invoice"], start_date=datetime(2026, 3, 1, 9, tzinfo=UTC)
+    )
+    cells = taken.resolve_asset_graph().get(dg.AssetKey(["qbo", "bronze", "invoice"]))
+    assert isinstance(cells.partitions_def, dg.MultiPartitionsDefinition)
+    assert windows_of(cells.partitions_def).get_first_partition_key() == "2026-03-01"
+
+
+@pytest.mark.parametrize(
+    "arguments,said",
+    [
+        ({"companies": []}, "leave companies out to take all"),
+        ({"companies": ["Craig's Design"]}, "not a company id"),
+        ({"start_date": "March"}, "2026-01-31"),
+        ({"cadence": "hourly"}, "monthly, weekly, daily"),
+    ],
+)
+def test_what_means_nothing_is_refused_when_definitions_load(
+    arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=said):
+        quickbooks_definitions(**arguments)
 
 
 def test_loading_needs_no_network_no_files_and_no_home(tmp_path: Path) -> None:
