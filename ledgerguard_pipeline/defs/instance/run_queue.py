@@ -14,7 +14,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import REALM
-from ledgerguard_pipeline.defs.run_tags import company_of
+from ledgerguard_pipeline.defs.run_tags import PARTITION_TAG, company_of
 from ledgerguard_pipeline.defs.site import PREFIX
 
 _COMPANIES = (REALM, f"{PREFIX}_{REALM}")
@@ -26,15 +26,22 @@ class CompanyRunCoordinator(QueuedRunCoordinator):
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
         run = context.dagster_run
-        realm = company_of(run.tags) or self._partition(run.tags)
+        realm = self._company(run.tags)
         if realm is not None and REALM_TAG not in run.tags:
             self._instance.add_run_tags(run.run_id, {REALM_TAG: realm})
         return super().submit_run(context)
 
-    def _partition(self, tags: Mapping[str, str]) -> str | None:
-        """The company that is the whole partition, as of Silver; a partition may be anything else."""
-        key = tags.get(PARTITION_NAME_TAG, "")
-        if not key.isdecimal():
+    def _company(self, tags: Mapping[str, str]) -> str | None:
+        """The company of a run; the queue also takes runs whose partitions are anything else.
+
+        A dimension called realm says whose run it is by an id. A range, and a partition that is the
+        whole company as of Silver, may be of assets that have nothing to do with us: there the
+        instance has to know the company.
+        """
+        named = company_of(tags) or tags.get(PARTITION_NAME_TAG, "")
+        if not named.isdecimal():
             return None
-        known = any(self._instance.has_dynamic_partition(name, key) for name in _COMPANIES)
-        return key if known else None
+        if PARTITION_TAG in tags:
+            return named
+        known = any(self._instance.has_dynamic_partition(name, named) for name in _COMPANIES)
+        return named if known else None

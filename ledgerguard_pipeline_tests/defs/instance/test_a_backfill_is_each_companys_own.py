@@ -81,6 +81,9 @@ def test_three_companies_by_three_months_are_nine_runs_of_one_company_each(
         ({START: f"{FIRST}|2026-01-01", END: f"{SECOND}|2026-01-01"}, None),
         ({"dagster/partition": FIRST}, FIRST),
         ({"dagster/partition": "20260101"}, None),
+        ({"dagster/partition/realm": "emea"}, None),
+        ({START: "2026-01-01", END: "2026-01-01"}, None),
+        ({START: "7|2026-01-01", END: "7|2026-03-01"}, None),
         ({}, None),
     ],
 )
