@@ -7,10 +7,14 @@ import dagster as dg
 import pytest
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.check_faults import Judged
 from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
+from ledgerguard_pipeline.defs.bronze.checks import QUARANTINE
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.site import INSTALLATION_TAG
+from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.defs.guest.host_project import (
     BRONZE,
     ENTITIES,
@@ -103,6 +107,27 @@ def test_one_entity_that_fails_leaves_the_others_loaded(
     assert not done.success
     assert {"customer", "invoice"} <= set(_materialized(instance, done.run_id))
     assert "purchase" not in _materialized(instance, done.run_id)
+
+
+def test_a_check_that_is_run_alone_tells_what_is_known_of_every_company(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer, at_home: Settings
+) -> None:
+    realm, key = RealmId(sandbox.realm_id), dg.AssetCheckKey(BRONZE[0], QUARANTINE)
+
+    def alone() -> tuple[bool, bool]:
+        job = host.resolve_implicit_global_asset_job_def()
+        checks = job.get_subset(asset_selection=set(), asset_check_selection={key})
+        done = checks.execute_in_process(instance=instance)
+        (evaluation,) = done.get_asset_check_evaluations()
+        assert evaluation.asset_check_key == key
+        return done.success, evaluation.passed
+
+    with Installation.open(at_home) as installation:
+        faults = installation.control.check_faults
+        faults.judged(realm, [Judged("Customer", QUARANTINE, "2 records.", severe=False)])
+        assert alone() == (True, False)
+        faults.judged(realm, [Judged("Customer", QUARANTINE)])
+    assert alone() == (True, True)
 
 
 def test_the_sensor_adds_the_chosen_companies_and_loads_them_for_the_first_time(
