@@ -21,6 +21,7 @@ from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY
 from ledgerguard_pipeline.defs.bronze.company_table import CompanyRow, company_table
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, finding_metadata
 from ledgerguard_pipeline.defs.company_names import label
+from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.errors import CompanyBusy, LedgerGuardError
 from ledgerguard_pipeline.ingestion.results import EntityResult
 from ledgerguard_pipeline.values import Mode, RealmId
@@ -125,8 +126,16 @@ class KnownChecks:
         outcomes: Sequence[CheckOutcome] = (),
         names: Mapping[str, str] | None = None,
     ) -> Self:
-        """``faults`` may be about other entities too; ``names`` are those of companies by id."""
-        mine = [each for each in faults if each.entity in (entity, EVERY_ENTITY)]
+        """``faults`` may be about other entities too; ``names`` are those of companies by id.
+
+        Companies of the installation that the project has not chosen are none of its checks' business.
+        """
+        chosen = current_site().works_on
+        mine = [
+            each
+            for each in faults
+            if each.entity in (entity, EVERY_ENTITY) and chosen(each.realm_id)
+        ]
         known = {str(each.realm_id): each.company for each in mine if each.company}
         return cls(entity, mine, outcomes, {**known, **(names or {})})
 

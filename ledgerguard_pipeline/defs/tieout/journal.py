@@ -152,10 +152,11 @@ def build_journal_asset() -> dg.AssetsDefinition:
             )
         control = installation.control
         gone = {each.realm_id for each in control.companies.list(ConnectionStatus.DISCONNECTED)}
+        chosen = current_site().works_on
         known = [
             (names.label(realm), each)
             for realm, each in TieOut(installation.bronze.workspace).read_all()
-            if realm not in gone or realm == context.partition_key
+            if (realm not in gone and chosen(realm)) or realm == context.partition_key
         ]
         hindered = control.tie_outs.hindered()
         for check, level in LEVELS.items():
@@ -166,7 +167,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
                     f"{names.label(realm)}: {each.text}"
                     for realm, findings in hindered.items()
                     for each in findings
-                    if not each.levels or level.value in each.levels
+                    if chosen(realm) and (not each.levels or level.value in each.levels)
                 ],
             )
         # What may go away unchanged fails the step, so that Dagster tries again.
