@@ -49,6 +49,7 @@ from ledgerguard_pipeline.defs.scheduling.schedules import (
     build_nightly_schedules,
     build_schedules,
 )
+from ledgerguard_pipeline.defs.scheduling.sync_request_sensor import build_sync_request_sensor
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
 from ledgerguard_pipeline.defs.site import (
@@ -260,6 +261,7 @@ def _automation(
                 SweepTimes(kept, policy, left_out_now),
                 first_loads=FirstLoads(kept, open_control),
             ),
+            build_sync_request_sensor(jobs, cells, kept, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
             build_check_sensor(kept, open_control, typed, known_statuses),
             # The host's daemon may have one thread for all sensors: this one does not wait.

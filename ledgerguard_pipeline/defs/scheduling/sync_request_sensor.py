@@ -1,18 +1,18 @@
 """Starting the syncs that somebody asked for on the company page."""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 import dagster as dg
 
-from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
 from ledgerguard_pipeline.defs.keys import TRIGGER_TAG
-from ledgerguard_pipeline.defs.partitions import REALM, current_cell
+from ledgerguard_pipeline.defs.partitions import current_cell, known_realms
+from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.defs.scheduling.new_company_sensor import add_requests, read_cursor
+from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 
 _NOTHING = dg.SkipReason("Nobody asked for a sync.")
@@ -21,9 +21,9 @@ _NOTHING = dg.SkipReason("Nobody asked for a sync.")
 def build_sync_request_sensor(
     jobs: Jobs,
     cells: dg.MultiPartitionsDefinition,
-    entities: tuple[EntityType, ...],
+    entities: Sequence[EntityType],
     companies: ListCompanies,
-    control: Callable[[], AbstractContextManager[ControlPlane]],
+    control: OpenControl,
 ) -> dg.SensorDefinition:
     """One run per request, of the company's current window and the entity types asked for.
 
@@ -33,12 +33,13 @@ def build_sync_request_sensor(
     by_name = {each.name: each for each in entities}
 
     @dg.sensor(
-        name="sync_requests",
+        name=current_site().name("sync_requests"),
         job_name=jobs.all.name,
         minimum_interval_seconds=5,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=current_site().sensor_status,
         description="Starts syncs that were asked for on the company page.",
     )
+    @at_site
     def sync_requests(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         with control() as plane:
             asked = plane.sync_requests.read()
@@ -48,7 +49,7 @@ def build_sync_request_sensor(
         if not fresh:
             return _NOTHING
         connected = {company.realm_id: company for company in companies()}
-        known = set(context.instance.get_dynamic_partitions(REALM))
+        known = set(known_realms(context.instance))
         due = [
             each
             for each in fresh

@@ -158,3 +158,22 @@ def test_the_sensor_adds_the_chosen_companies_and_loads_them_for_the_first_time(
         assert [each.tags[REALM_TAG] for each in requests] == expected
         assert {each.tags[INSTALLATION_TAG] for each in requests} <= {"eu"}
         assert {each.job_name for each in requests} <= {"eu_bronze_sync"}
+
+
+def test_sync_now_on_the_company_page_starts_a_run_of_the_host(
+    at_home: Settings, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    with Installation.open(at_home) as installation:
+        installation.control.sync_requests.ask(RealmId(sandbox.realm_id), "Invoice")
+    installed = QuickBooksBronze(home=str(at_home.ledgerguard_home))
+    taken = quickbooks_definitions(installed, entities=ENTITIES, silver=False, prefix="eu")
+    sensor = taken.get_repository_def().get_sensor_def("eu_sync_requests")
+    with dg.build_sensor_context(instance=instance) as context:
+        found = sensor(context)
+    assert isinstance(found, dg.SensorResult)
+    (run,) = found.run_requests or []
+    assert (run.tags[REALM_TAG], run.tags[INSTALLATION_TAG]) == (sandbox.realm_id, "eu")
+    assert run.asset_selection == [dg.AssetKey(["eu", "bronze", "invoice"])]
+    assert [each.partitions_def_name for each in found.dynamic_partitions_requests or []] == [
+        "eu_realm"
+    ]
