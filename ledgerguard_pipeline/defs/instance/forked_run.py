@@ -6,6 +6,7 @@ Decision 104 in docs/decisions.md.
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 IMPORTS = "ledgerguard_pipeline.defs.run_imports"
@@ -32,5 +33,14 @@ def execute(arguments: str, environment: Mapping[str, str]) -> None:
 
 
 def newest_source() -> int:
-    """When a module of this package was last written, in nanoseconds of the epoch."""
-    return max(module.stat().st_mtime_ns for module in _PACKAGE.rglob("*.py"))
+    """When a module of this package was last written, in nanoseconds of the epoch.
+
+    What vanishes while it is looked at, and what editors put beside a module, does not count.
+    """
+    newest = 0
+    for folder, _, names in os.walk(_PACKAGE):
+        for name in names:
+            if name.endswith(".py") and not name.startswith("."):
+                with suppress(OSError):
+                    newest = max(newest, Path(folder, name).stat().st_mtime_ns)
+    return newest

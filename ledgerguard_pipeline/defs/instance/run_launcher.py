@@ -46,7 +46,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         run = context.dagster_run
         if not (_is_own(run) and self._is_current()):
-            super().launch_run(context)
+            self._launch_by_code_server(context)
             return
         self._forget_ended()
         process = self._fork(run)
@@ -58,7 +58,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
                 run,
                 cls=type(self),
             )
-            super().launch_run(context)
+            self._launch_by_code_server(context)
             return
         self._processes[run.run_id] = process
         self._run_ids.add(run.run_id)
@@ -73,7 +73,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         run = self._instance.get_run_by_id(run_id)
         holder = None if run is None else run.tags.get(PROCESS_TAG)
-        if run is None or run.is_finished or holder is None:
+        if run is None or run.is_finished or not holder:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]  # Dagster's
         self._instance.report_run_canceling(run)
         pid = reachable(holder)
@@ -107,6 +107,13 @@ class ForkingRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(
             WorkerStatus.FAILED, f"Its process {process.pid} ended with {process.exitcode}."
         )
+
+    def _launch_by_code_server(self, context: LaunchRunContext) -> None:
+        """As ever; a run that is begun again brought the tag of its predecessor's process along."""
+        run = context.dagster_run
+        if PROCESS_TAG in run.tags:
+            self._instance.add_run_tags(run.run_id, {PROCESS_TAG: ""})
+        super().launch_run(context)
 
     def _fork(self, run: DagsterRun) -> ForkServerProcess:
         """The process that will execute the run; not started yet."""

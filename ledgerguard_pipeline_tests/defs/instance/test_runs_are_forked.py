@@ -24,6 +24,7 @@ from dagster._serdes import serialize_value
 
 from ledgerguard_pipeline.control.leases.process_identity import reachable
 from ledgerguard_pipeline.defs.build import build_definitions
+from ledgerguard_pipeline.defs.instance import forked_run
 from ledgerguard_pipeline.defs.instance.forked_run import IMPORTS, newest_source
 from ledgerguard_pipeline.defs.instance.home import dagster_instance
 from ledgerguard_pipeline.defs.instance.run_launcher import PROCESS_TAG, ForkingRunLauncher
@@ -183,6 +184,32 @@ def test_what_a_fork_would_not_know_is_started_by_its_code_server(
     monkeypatch.setattr(f"{ForkingRunLauncher.__module__}.newest_source", lambda: changed)
     with pytest.raises(DagsterInvariantViolationError, match="workspace"):
         fleet.launch()
+
+
+def test_what_an_editor_puts_beside_a_module_keeps_no_run_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "module.py"
+    module.touch()
+    monkeypatch.setattr(forked_run, "_PACKAGE", tmp_path)
+    written = module.stat().st_mtime_ns
+    (tmp_path / ".#module.py").symlink_to("somebody@a-machine.4711")
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
+    assert newest_source() == written
+
+
+def test_a_run_begun_again_by_its_code_server_has_not_its_predecessors_process(
+    fleet: Fleet,
+) -> None:
+    """Dagster gives a repeated run the tags of the first one."""
+    run = fleet.make(ModuleCodePointer("books_of_the_host.definitions", "defs"))
+    fleet.instance.add_run_tags(run.run_id, {PROCESS_TAG: "elsewhere:4711:1"})
+    again = fleet.run(run.run_id)
+    with pytest.raises(DagsterInvariantViolationError, match="workspace"):
+        fleet.launcher.launch_run(LaunchRunContext(again, workspace=None))
+    assert not fleet.launcher.terminate(run.run_id)
+    said = [each.message for each in fleet.instance.all_logs(run.run_id)]
+    assert any("grpc client" in message for message in said), said
 
 
 def test_a_run_that_cannot_be_forked_is_started_by_its_code_server(
