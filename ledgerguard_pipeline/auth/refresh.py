@@ -76,6 +76,14 @@ class Refresher:
         self._unstored: dict[RealmId, _Unstored] = {}
         self._refusal: tuple[float, CredentialsRejected] | None = None
 
+    def keeps(self, realm: RealmId) -> bool:
+        """Whether this process has an answer for the stored tokens that is on no disk yet.
+
+        It may be the only living grant, whatever another process found out meanwhile.
+        """
+        unstored = self._unstored.get(realm)
+        return unstored is not None and unstored.replaces == self._control.tokens.version(realm)
+
     def stored(self, realm: RealmId) -> Tokens:
         """The tokens of a company that may be called.
 
@@ -131,6 +139,18 @@ class Refresher:
             self._note_reason(realm, noted, error)
             raise
         return self._persist(realm, _Unstored(fresh, tokens.version), refresh_lease)
+
+    def store_kept(self, realm: RealmId, refresh_lease: RefreshLease) -> Tokens:
+        """The tokens of a company after the answer that ``keeps`` spoke of is on disk.
+
+        Raises:
+            ReauthorizationRequired: as ``stored``, where that answer is of no use any more.
+            ControlUnavailable: the store is still down.
+        """
+        unstored = self._unstored.get(realm)
+        if unstored is None or not self.keeps(realm):
+            return self.stored(realm)
+        return self._persist(realm, unstored, refresh_lease)
 
     def confirm(
         self, realm: RealmId, noted: RefreshAttempt, refresh_lease: RefreshLease

@@ -84,7 +84,12 @@ class TokenProvider:
         cached = self._cached(realm)
         if cached is not None:
             return cached
-        tokens = self._stored(realm)
+        try:
+            tokens = self._stored(realm)
+        except ReauthorizationRequired:
+            if not self._refresher.keeps(realm):
+                raise
+            return self._store_kept(realm)
         now = self._control.now()
         if now < tokens.access_expires_at - self._early and not self._outlived(realm, tokens):
             return self._remember(realm, tokens)
@@ -111,7 +116,11 @@ class TokenProvider:
             TokenEndpointUnavailable: no usable answer; the grant is kept.
             KeyUnavailable: the stored tokens do not open.
         """
-        return self._refresh(realm, rejected.version)
+        return (
+            self._store_kept(realm)
+            if self._refresher.keeps(realm)
+            else self._refresh(realm, rejected.version)
+        )
 
     def expiries(self, realm: RealmId) -> Expiries:
         """When the stored tokens of a company end; nothing is opened for it."""
@@ -191,6 +200,16 @@ class TokenProvider:
             finally:
                 refresh_lease.end()
             return self._remember(realm, tokens)
+
+    def _store_kept(self, realm: RealmId) -> AccessToken:
+        """The token this process was given and could not store, which lives if any does."""
+        with self._refresh_lease(realm):
+            refresh_lease = RefreshLease(self._control, realm, self._lease_seconds)
+            refresh_lease.wait()
+            try:
+                return self._remember(realm, self._refresher.store_kept(realm, refresh_lease))
+            finally:
+                refresh_lease.end()
 
     def _newer(self, realm: RealmId, stale: int) -> Tokens | None:
         tokens = self._stored(realm)

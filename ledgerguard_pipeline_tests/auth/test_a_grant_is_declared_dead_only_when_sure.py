@@ -13,8 +13,9 @@ from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.sql_store import Tokens
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens, TokenStore
 from ledgerguard_pipeline.errors import (
+    ControlUnavailable,
     CredentialsRejected,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
@@ -129,6 +130,63 @@ def test_a_late_answer_does_not_bring_back_what_was_disconnected(
         token_provider.current(REALM)
     assert plane.tokens.version(REALM) is None
     assert status(plane) is ConnectionStatus.DISCONNECTED
+
+
+@pytest.mark.parametrize("ask", ["current", "renew"])
+def test_the_only_living_grant_is_stored_although_another_process_gave_it_up(
+    plane: ControlPlane,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: str,
+) -> None:
+    """The store was down while the answer came, and is back for the other process first."""
+    token_provider = TokenProvider(plane, oauth, patience_seconds=3)
+    store_grant(plane, "refresh-1")
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> Tokens:
+            raise ControlUnavailable("the disk is full")
+
+        patch.setattr(TokenStore, "replace", full)
+        with pytest.raises(ControlUnavailable):
+            token_provider.current(REALM)
+    with pytest.raises(ReauthorizationRequired):
+        TokenProvider(plane, oauth).current(REALM)
+    assert status(plane) is ConnectionStatus.NEEDS_REAUTH
+
+    old = AccessToken(REALM, SecretStr("old-access"), 1)
+    token = token_provider.current(REALM) if ask == "current" else token_provider.renew(REALM, old)
+    assert (token.version, token.value.get_secret_value()) == (2, "access-1")
+    assert status(plane) is ConnectionStatus.CONNECTED
+    assert endpoint.refreshes == 2, "that of each process"
+
+
+@pytest.mark.parametrize("ended", [ConnectionStatus.NEEDS_REAUTH, ConnectionStatus.DISCONNECTED])
+def test_an_answer_kept_in_memory_does_not_come_back_over_a_later_decision(
+    plane: ControlPlane,
+    oauth: OAuthEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    ended: ConnectionStatus,
+) -> None:
+    token_provider = TokenProvider(plane, oauth, patience_seconds=3)
+    old = store_grant(plane, "refresh-1")
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> Tokens:
+            raise ControlUnavailable("the disk is full")
+
+        patch.setattr(TokenStore, "replace", full)
+        with pytest.raises(ControlUnavailable):
+            token_provider.current(REALM)
+    if ended is ConnectionStatus.DISCONNECTED:
+        plane.tokens.forget(REALM)
+    else:
+        plane.tokens.replace(REALM, old, old.version)
+    plane.companies.set_status(REALM, ended)
+    with pytest.raises(ReauthorizationRequired):
+        token_provider.current(REALM)
+    assert status(plane) is ended
 
 
 def test_an_outage_that_refuses_living_grants_is_healed_without_anybody(
