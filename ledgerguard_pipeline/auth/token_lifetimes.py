@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.errors import ConsentError
-from ledgerguard_pipeline.qbo.oauth.endpoint import Grant
-
-_LONGEST = 20 * 365 * 86_400
+from ledgerguard_pipeline.qbo.oauth.endpoint import LONGEST_SECONDS, Grant
 
 
 def tokens_of(grant: Grant, now: datetime, *, previous: Tokens | None = None) -> Tokens:
@@ -39,4 +37,4 @@ def _end(now: datetime, seconds: int | None) -> datetime | None:
 
 
 def _sane(seconds: int) -> int:
-    return min(max(seconds, 0), _LONGEST)
+    return min(max(seconds, 0), LONGEST_SECONDS)

@@ -93,7 +93,7 @@ def test_a_clock_set_back_makes_no_token_immortal(
 def test_the_new_refresh_token_is_stored_and_its_life_with_it(
     plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
-    endpoint.extra["x_refresh_token_hard_expires_in"] = 86_400
+    endpoint.extra["x_refresh_token_hard_expires_in"] = "86400.5"
     store_grant(plane, "refresh-1")
     token_provider.current(REALM)
     tokens = stored(plane)
@@ -113,6 +113,25 @@ def test_what_an_answer_leaves_out_is_kept(
     assert after.refresh_token == before.refresh_token
     assert after.refresh_expires_at == before.refresh_expires_at
     assert after.access_expires_at == clock.now() + timedelta(seconds=3600)
+
+
+@pytest.mark.parametrize("life", ["", "soon", 1e30, 10**400, 10**12, -5, True, [], {}], ids=repr)
+def test_a_lifetime_that_makes_no_sense_costs_no_token(
+    plane: ControlPlane,
+    token_provider: TokenProvider,
+    endpoint: TokenEndpoint,
+    clock: FakeClock,
+    life: object,
+) -> None:
+    """Intuit may have replaced the refresh token by this answer: there is no other one."""
+    for each in ("expires_in", "x_refresh_token_expires_in", "x_refresh_token_hard_expires_in"):
+        endpoint.extra[each] = life
+    before = store_grant(plane, "refresh-1")
+    assert token_provider.current(REALM).value.get_secret_value() == "access-1"
+    after = stored(plane)
+    assert after.refresh_token.get_secret_value() == "refresh-2"
+    assert after.access_expires_at == clock.now() + timedelta(seconds=3600)
+    assert (after.refresh_expires_at, after.hard_expires_at) == (before.refresh_expires_at, None)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ SCOPE = "com.intuit.quickbooks.accounting"
 """The one scope asked for. Intuit has no read-only form of it."""
 
 DEFAULT_ACCESS_SECONDS = 3600
+
+LONGEST_SECONDS = 20 * 365 * 86_400
+"""No lifetime is longer; Intuit's longest is five years."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 """Visible ASCII (RFC 6749, appendix A.12 and A.17); Intuit's have 4096 characters at most."""
 
@@ -73,9 +77,9 @@ class Grant:
 class _Body(msgspec.Struct):
     access_token: str
     refresh_token: str | None = None
-    expires_in: int | None = None
-    x_refresh_token_expires_in: int | None = None
-    x_refresh_token_hard_expires_in: int | None = None
+    expires_in: object = None
+    x_refresh_token_expires_in: object = None
+    x_refresh_token_hard_expires_in: object = None
 
 
 class OAuthEndpoint:
@@ -256,10 +260,19 @@ def _grant_of(response: requests.Response) -> Grant:
     return Grant(
         access_token=SecretStr(body.access_token),
         refresh_token=SecretStr(body.refresh_token) if body.refresh_token else None,
-        expires_in=body.expires_in or DEFAULT_ACCESS_SECONDS,
-        refresh_expires_in=body.x_refresh_token_expires_in,
-        hard_expires_in=body.x_refresh_token_hard_expires_in,
+        expires_in=_lifetime(body.expires_in) or DEFAULT_ACCESS_SECONDS,
+        refresh_expires_in=_lifetime(body.x_refresh_token_expires_in),
+        hard_expires_in=_lifetime(body.x_refresh_token_hard_expires_in),
     )
+
+
+def _lifetime(given: object) -> int | None:
+    """Whole seconds; None for what cannot be a lifetime: the tokens beside it must not be lost."""
+    try:
+        seconds = float(given) if isinstance(given, str | int | float) else 0.0
+    except (ValueError, OverflowError):
+        return None
+    return int(seconds) if 1.0 < seconds <= LONGEST_SECONDS else None
 
 
 def is_token(text: str) -> bool:
