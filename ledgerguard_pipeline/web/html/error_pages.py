@@ -80,6 +80,12 @@ _KEPT = Refusal(
     "Intuit did not confirm the end of the connection, so nothing was changed. Try again in a "
     "minute.",
 )
+_UNASKED = Refusal(
+    503,
+    "The company is still connected",
+    "Intuit refuses this app until next month or until its quota is raised in the developer portal, "
+    "so it did not end the connection either. Disconnect the app inside QuickBooks (Apps, My apps).",
+)
 _SEALED = Refusal(
     409,
     "The company is still connected",
@@ -124,6 +130,8 @@ def disconnect_refusal(error: LedgerGuardError) -> Refusal:
         return _UNKNOWN
     if isinstance(error, ControlError) and isinstance(error, Transient):
         return _STORE
+    if isinstance(error, QuotaExhausted):
+        return _UNASKED
     if isinstance(error, KeyUnavailable):
         return _SEALED
     if isinstance(error, Transient):

@@ -11,6 +11,7 @@ from ledgerguard_pipeline.errors import (
     CredentialsRejected,
     KeyUnavailable,
     LedgerGuardError,
+    QuotaExhausted,
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.web.app import create_app
@@ -107,6 +108,7 @@ def test_a_password_the_browser_sends_by_itself_is_not_enough(
     "error,status,reported",
     [
         (TokenEndpointUnavailable("HTML came back: secret-detail."), 503, "still connected"),
+        (QuotaExhausted("Spent: secret-detail.", status=429), 503, "inside QuickBooks"),
         (KeyUnavailable("No key opens it: secret-detail."), 409, "still connected"),
         (CredentialsRejected("Wrong client secret: secret-detail."), 409, "not ready"),
     ],
