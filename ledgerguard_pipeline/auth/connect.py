@@ -106,6 +106,7 @@ class Connector:
                 f"old. {_AGAIN}",
                 realm_id=realm,
             ) from error
+        self._control.refusals.tokens_given()
         tokens = tokens_of(grant, self._control.now())
         name = self._confirm(realm, grant)
         company = Company(
@@ -134,6 +135,7 @@ class Connector:
             BadInputError: the company was never connected.
             CredentialsRejected, TokenEndpointUnavailable: Intuit did not confirm, so the tokens
                 are kept and the company stays connected.
+            QuotaExhausted: the same, because the app's quota is used up.
             KeyUnavailable: the stored tokens do not open, so they cannot be revoked.
         """
         self._control.companies.require(realm)

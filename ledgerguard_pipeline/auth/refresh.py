@@ -192,7 +192,8 @@ class Refresher:
             self._refusal = (self._clock.monotonic() + REFUSED_SECONDS, error)
             raise
         crashpoint("after_token_response")
-        self._quota_is_back()
+        with suppress(ControlUnavailable):
+            self._control.refusals.tokens_given()
         fresh = tokens_of(grant, self._control.now(), previous=tokens)
         _know(fresh)
         return fresh
@@ -294,12 +295,6 @@ class Refresher:
             return
         if self._control.now() < run.resumes_at or not self._control.refusals.probe(APP):
             raise exhausted(run, realm, app=True)
-
-    def _quota_is_back(self) -> None:
-        """Tokens are given again, so nothing keeps the app's calls back any more."""
-        with suppress(ControlUnavailable):
-            if self._control.refusals.app() is not None:
-                self._control.refusals.clear(APP)
 
     def _respect_refusal(self, realm: RealmId) -> None:
         """What Intuit refuses for one company it refuses for all: the keys are the app's own."""

@@ -23,6 +23,8 @@ def connector_of(plane: ControlPlane, oauth: OAuthEndpoint, base_url: str) -> Co
             base_url=base_url,
             tokens=tokens,
             realm_id=realm,
+            gate=plane.guard,
+            ledger=plane.guard,
         )
 
     return Connector(plane, oauth, client)

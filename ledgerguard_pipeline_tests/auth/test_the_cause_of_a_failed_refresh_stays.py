@@ -11,8 +11,10 @@ from ledgerguard_pipeline.control.rate_limits.throttle_log import APP
 from ledgerguard_pipeline.errors import QuotaExhausted, TokenEndpointUnavailable
 from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
+from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
+from ledgerguard_pipeline_tests.auth.consents import callback, connector_of
 from ledgerguard_pipeline_tests.auth.token_endpoint import (
     HTML,
     Scripted,
@@ -198,6 +200,25 @@ def test_a_call_that_goes_through_opens_the_app_again(
         pass
     plane.guard.record(REALM, entity="Invoice", purpose="query", status=200)
     assert plane.refusals.app() is None
+
+
+def test_a_consent_that_intuit_grants_opens_the_app_again(
+    plane: ControlPlane, oauth: OAuthEndpoint, endpoint: TokenEndpoint, clock: FakeClock
+) -> None:
+    """Whoever raised the quota presses Connect and should not wait for the next hourly question."""
+    connector = connector_of(plane, oauth, endpoint.base_url)
+    endpoint.codes.update({"code-1", "code-2"})
+    endpoint.scripted.append(Scripted(429, b""))
+    with pytest.raises(QuotaExhausted):
+        connector.complete(callback(connector))
+    with pytest.raises(QuotaExhausted), plane.guard.permit(OTHER):
+        pass
+
+    clock.advance(1)
+    assert connector.complete(callback(connector)).realm_id == REALM
+    assert plane.refusals.app() is None
+    with plane.guard.permit(OTHER):
+        pass
 
 
 @pytest.mark.parametrize("asked, waits", [(None, HOUR), (120, 120.0), (1, 60.0), (99_999, HOUR)])

@@ -122,6 +122,9 @@ class CallGuard:
     def _check_quota(self, whose: RealmId, realm: RealmId) -> bool:
         """Whether the call about to start is the one that asks if a quota is still spent."""
         run = self._known(whose)
+        if run is not None and run.resumes_at is not None:
+            # Before a call is refused: another process may have learned just now that it is over.
+            run = self._read(whose)
         if run is None or run.resumes_at is None:
             return False
         if self._clock.now() < run.resumes_at or not self._refusals.probe(whose):
@@ -157,10 +160,13 @@ class CallGuard:
         """The company's run of refusals, read again every few seconds: others count as well."""
         seen = self._seen.get(realm)
         if seen is None or self._clock.monotonic() - seen.at >= _REREAD_SECONDS:
-            run = self._refusals.read([realm]).get(realm)
-            self._remember(realm, run)
-            return run
+            return self._read(realm)
         return seen.run
+
+    def _read(self, realm: RealmId) -> Refusals | None:
+        run = self._refusals.read([realm]).get(realm)
+        self._remember(realm, run)
+        return run
 
     def _remember(self, realm: RealmId, run: Refusals | None) -> None:
         with self._lock:

@@ -95,6 +95,11 @@ class RefusalLog:
         """The run of the whole app, if the token endpoint refused."""
         return self.read([]).get(APP)
 
+    def tokens_given(self) -> None:
+        """The token endpoint gives tokens again, so nothing keeps the app's calls back any more."""
+        if self.app() is not None:
+            self.clear(APP)
+
     def probe(self, realm: RealmId) -> bool:
         """Claim the one call that may ask whether a spent quota is still spent."""
         with self._database.write(self._lock(realm)) as connection:
