@@ -190,22 +190,26 @@ class _ChannelDelivery:
         sent = {each.realm_id: each for each in self._store.sent(self._channel.name)}
         found: dict[str, Notification] = {}
         versions: dict[str, int] = {}
+        changes: dict[str, str] = {}
         # A company that was reported and has no alert state any more is one where all is over.
         for realm, text in {**dict.fromkeys(sent, "{}"), **self._store.alert_states()}.items():
             known = sent.get(realm)
             if known is not None and known.busy_until is not None:
                 continue
-            heard = notification(read_signs(text), {} if known is None else read_sent(known.sent))
+            states = read_signs(text)
+            heard = notification(states, {} if known is None else read_sent(known.sent))
             if heard is not None:
                 found[realm] = heard
                 versions[realm] = 0 if known is None else known.version
+                since = {slot: states[slot].since.isoformat() for slot in sorted(heard.sent)}
+                changes[realm] = f"{versions[realm]}/{sent_text(heard.sent)}/{since}"
                 self._attempts[realm] = 0 if known is None else known.attempts
         if not found:
             return
         taken = self._store.claim(self._channel.name, self._owner, versions)
-        self._deliver({realm: found[realm] for realm in sorted(taken)}, versions)
+        self._deliver({realm: found[realm] for realm in sorted(taken)}, changes)
 
-    def _deliver(self, found: Mapping[str, Notification], versions: Mapping[str, int]) -> None:
+    def _deliver(self, found: Mapping[str, Notification], changes: Mapping[str, str]) -> None:
         chunks = [list(found)] if len(found) > ONE_BY_ONE else [[realm] for realm in found]
         names: dict[str, str] = {
             each.realm_id: each.name for each in self._control.companies.list()
@@ -215,7 +219,7 @@ class _ChannelDelivery:
             if self._control.clock.monotonic() - began > START_SECONDS:
                 break
             realms = chunks[0]
-            message = self._message(realms, found, versions, names)
+            message = self._message(realms, found, changes, names)
             try:
                 remark = self._channel.send(message)
             except AlertError as error:
@@ -259,7 +263,7 @@ class _ChannelDelivery:
         self,
         realms: Sequence[str],
         found: Mapping[str, Notification],
-        versions: Mapping[str, int],
+        changes: Mapping[str, str],
         names: Mapping[str, str],
     ) -> Message:
         moods = [mood(found[realm]) for realm in realms]
@@ -267,7 +271,7 @@ class _ChannelDelivery:
         environment = self._control.environment.value
         return Message(
             id=message_id(
-                self._channel.name, environment, {realm: versions[realm] for realm in realms}
+                self._channel.name, environment, {realm: changes[realm] for realm in realms}
             ),
             at=self._control.now(),
             mood=min(moods, key=order.index),

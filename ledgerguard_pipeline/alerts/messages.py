@@ -63,9 +63,13 @@ def mood(notification: Notification) -> Mood:
     return Mood.RECOVERED if notification.state is HealthState.HEALTHY else Mood.BETTER
 
 
-def message_id(channel: str, environment: str, versions: Mapping[str, int]) -> str:
-    """The same for every attempt to send the same, so that a receiver can drop repeats."""
-    parts = [channel, environment, *(f"{realm}/{versions[realm]}" for realm in sorted(versions))]
+def message_id(channel: str, environment: str, changes: Mapping[str, str]) -> str:
+    """The same for every attempt to send the same, so that a receiver can drop repeats.
+
+    ``changes`` tells for each company what it was sent before, what it is sent now, and since when
+    that holds.
+    """
+    parts = [channel, environment, *(f"{realm}/{changes[realm]}" for realm in sorted(changes))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

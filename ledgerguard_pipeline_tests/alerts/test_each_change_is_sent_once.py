@@ -356,3 +356,20 @@ def test_the_webhook_channel_keeps_its_message_id_over_attempts(
     ids = [json.loads(post.body)["id"] for post in inbox.posts]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def test_another_message_has_another_id(plane: ControlPlane, inboxes: tuple[Inbox, Inbox]) -> None:
+    """A receiver that drops repeats by the id would drop news as well."""
+    inbox, _ = inboxes
+    channel = WebhookChannel(Address(SecretStr(inbox.url), "LEDGERGUARD_ALERT_WEBHOOK_URL"))
+    inbox.status = 504  # it took the message, and nobody heard of it
+    tick(plane, channel, first=(QUARANTINE,))
+    inbox.status = 200
+    tick(plane, channel, first=(QUARANTINE, DEAD))
+    AlertDispatcher(plane, [channel], LINKS).observe(
+        [observed(SECOND)], lambda *_: True, plane.now()
+    )
+    tick(plane, channel, first=(DEAD,))
+    ids = [json.loads(post.body)["id"] for post in inbox.posts]
+    assert len(ids) == 3, "the company was forgotten in between, and connected again"
+    assert len(set(ids)) == 3
