@@ -142,7 +142,7 @@ class AlertDispatcher:
             after = signs_text(revise(alert_states, [*kept, finding], at))
             return {} if after == stored.get(realm) else {realm: after}
 
-        self._store.revise(change, at)
+        self._store.revise(change)
 
     def tell(self) -> DispatchSummary:
         """Bring every channel up to date; channels side by side, and none can fail the caller."""

@@ -193,7 +193,7 @@ def _revised(
             return None
         alert_state = AlertState(finding, present=True, since=now)
     present = finding is not None
-    if present != alert_state.present:
+    if present != alert_state.present or alert_state.since > now:  # the clock was set back
         alert_state = replace(alert_state, present=present, since=now)
     # The words follow the facts only where they say something new: "12 minutes ago" would
     # otherwise be written anew with every look.

@@ -14,6 +14,9 @@ DEAD = Alert(
 QUARANTINE = Alert(
     ReasonKind.QUARANTINE.value, HealthState.DEGRADED, "3 records are in quarantine. Look at them."
 )
+LAG = Alert(
+    ReasonKind.WEBHOOK_LAG.value, HealthState.DEGRADED, "A webhook event has been waiting. Look."
+)
 BUDGET = Alert(
     ReasonKind.CALL_BUDGET.value, HealthState.DEGRADED, "80 % are used. Wait.", grade="80%"
 )

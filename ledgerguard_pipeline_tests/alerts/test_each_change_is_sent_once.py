@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -31,6 +32,7 @@ from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox, http_rec
 from ledgerguard_pipeline_tests.alerts.problems import (
     BUDGET,
     DEAD,
+    LAG,
     QUARANTINE,
     failed_run,
     observed,
@@ -262,6 +264,39 @@ def test_an_older_look_changes_nothing(plane: ControlPlane, clock: FakeClock, ea
     dispatcher.observe([observed(FIRST)], lambda *_: True, before)
     dispatcher.tell()
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM]
+
+
+def test_a_clock_that_was_set_back_silences_nothing(
+    plane: ControlPlane, clock: FakeClock, ear: Ear
+) -> None:
+    tick(plane, ear, first=(QUARANTINE,), second=(LAG,))
+    clock.advance(-86_400)
+    tick(plane, ear, first=(DEAD,), second=(LAG,))
+    assert [each.companies[0].new[0].kind for each in ear.heard] == ["quarantine", "needs_reauth"]
+    tick(plane, ear, first=(DEAD,), second=(LAG,), at=180)
+    assert ear.heard[-1].companies[0].new[0].kind == "webhook_lag"
+
+
+def test_a_failed_run_is_noted_although_somebody_looked_a_moment_later(
+    plane: ControlPlane, clock: FakeClock, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look takes its time after the failure was dated and is stored before it."""
+    dispatcher = AlertDispatcher(plane, [ear], LINKS)
+    dispatcher.observe(
+        [observed(FIRST, QUARANTINE), observed(SECOND)], lambda *_: True, plane.now()
+    )
+    revise = plane.alerts.revise
+
+    def late(*given: Any) -> None:
+        monkeypatch.undo()
+        clock.advance(1)
+        dispatcher.observe([observed(FIRST), observed(SECOND)], lambda *_: True, plane.now())
+        revise(*given)
+
+    monkeypatch.setattr(plane.alerts, "revise", late)
+    dispatcher.note_failed_run(FIRST, failed_run())
+    tick(plane, ear, first=(QUARANTINE,))
+    assert "run_failed" in {each.kind for each in ear.heard[-1].companies[0].new}
 
 
 def test_a_forgotten_company_leaves_nothing(plane: ControlPlane, ear: Ear) -> None:

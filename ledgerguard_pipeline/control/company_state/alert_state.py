@@ -59,18 +59,21 @@ class AlertStore:
         with self._database.read() as connection:
             return {row.realm_id: row.signs for row in connection.execute(statement)}
 
-    def revise(self, change: Change, at: datetime) -> None:
+    def revise(self, change: Change, at: datetime | None = None) -> None:
         """Bring the alert states up to what was seen at ``at``, alone among all processes.
 
-        Companies that somebody saw later than that are left alone. Nothing is written, and no
-        lock taken, where nothing changed.
+        Companies that somebody saw later than that are left alone, except where that is still to
+        come: the clock was set back since. What holds whoever looked when has no ``at``. Nothing is
+        written, and no lock taken, where nothing changed.
         """
         if not change(self.alert_states()):
             return
         mine = alert_signs.c.environment == self._environment.value
         with self._database.write(self._lock) as connection:
             rows = connection.execute(select(alert_signs).where(mine)).mappings().all()
-            later = {row["realm_id"] for row in rows if row["observed_at"] > at}
+            now = self._database.now(connection)
+            seen = now if at is None else at
+            later = {row["realm_id"] for row in rows if seen < row["observed_at"] <= now}
             changed = change({row["realm_id"]: row["signs"] for row in rows})
             for realm, alert_states in sorted(changed.items()):
                 if realm in later:
@@ -84,7 +87,7 @@ class AlertStore:
                     "environment": self._environment.value,
                     "realm_id": realm,
                     "signs": alert_states,
-                    "observed_at": at,
+                    "observed_at": seen,
                 }
                 connection.execute(self._database.upsert(alert_signs, tuple(values)), values)
 
