@@ -114,7 +114,7 @@ _PER_COMPANY: tuple[tuple[str, str, _Value], ...] = (
     ),
     (
         "ledgerguard_company_webhook_queue_age_seconds",
-        "How long the company's oldest webhook event has been waiting.",
+        "How long the company's oldest webhook event has been waiting while it is connected.",
         lambda each: each.queue_age_seconds,
     ),
     (

@@ -130,7 +130,7 @@ def _queue(figures: Figures) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "ledgerguard_webhook_queue_age_seconds",
-        "How long the oldest of them has been waiting.",
+        "How long the oldest of them has been waiting, of companies that are connected.",
         value=figures.queue_age_seconds,
     )
     buckets: list[tuple[str, float]] = []

@@ -87,7 +87,9 @@ def lag(known: Sequence[CompanyStatus]) -> dg.AssetCheckResult:
 
     def look(company_status: CompanyStatus) -> tuple[bool, _Entries]:
         age, parked = company_status.facts.webhook_age_seconds, company_status.facts.parked_events
-        return age <= WEBHOOK_LAG_SECONDS and not parked, {
+        # Without a connection events wait for a new consent, as its health says.
+        late = company_status.is_connected and age > WEBHOOK_LAG_SECONDS
+        return not late and not parked, {
             "oldest event, seconds": dg.MetadataValue.float(round(age, 1)),
             "parked events": dg.MetadataValue.int(parked),
         }

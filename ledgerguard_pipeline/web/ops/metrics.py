@@ -107,7 +107,7 @@ def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figur
         old_tokens=control.counters.read(TOKEN_COUNTER),
         events={status.value: count for status, count in backlog.by_status.items()},
         queue_depth=backlog.depth,
-        queue_age_seconds=backlog.age_seconds,
+        queue_age_seconds=max(map(_waiting, statuses), default=0.0),
         latency=Latency(
             {float(bound): count for bound, count in latency.items() if bound != LATENCY_SUM},
             latency.get(LATENCY_SUM, 0.0),
@@ -154,11 +154,16 @@ def _company(company_status: CompanyStatus, now: datetime) -> CompanyFigure:
         cooling_seconds=facts.cooling_seconds,
         quota_exhausted=facts.quota_resumes_at is not None,
         quarantined=facts.quarantined,
-        queue_age_seconds=facts.webhook_age_seconds,
+        queue_age_seconds=_waiting(company_status),
         parked_events=facts.parked_events,
         books=None if facts.books is None else _books(facts.books, now),
         name=company_status.company.name,
     )
+
+
+def _waiting(company_status: CompanyStatus) -> float:
+    """How long the oldest event has been waiting that could be worked on."""
+    return company_status.facts.webhook_age_seconds if company_status.is_connected else 0.0
 
 
 def _books(books: BooksBrief, now: datetime) -> BooksFigure:

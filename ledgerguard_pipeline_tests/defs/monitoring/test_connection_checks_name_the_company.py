@@ -165,6 +165,12 @@ def test_webhook_events_that_wait_or_are_parked_are_a_warning(late: dict[str, fl
     assert by_company(lag.metadata, "table")[FIRST]["parked events"] == 0
 
 
+def test_events_that_wait_for_a_new_consent_are_no_lag() -> None:
+    waiting = replace(SyncFacts(), webhook_age_seconds=301.0)
+    lost = _company_status(SECOND, status=ConnectionStatus.NEEDS_REAUTH, facts=waiting)
+    assert _check([_company_status(FIRST), lost])[LAG].passed
+
+
 @pytest.mark.parametrize(
     "used,passed,severity",
     [

@@ -14,6 +14,7 @@ from ledgerguard_pipeline.errors import ControlUnavailable
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.ops import metrics
 from ledgerguard_pipeline.web.ops.metrics import METRICS_PATH, RowFigures
@@ -145,6 +146,27 @@ def test_of_a_company_that_is_not_connected_nothing_is_late_and_nothing_fails(ed
     assert samples["ledgerguard_company_late_entities", (("realm", connected),)] == len(ENTITIES)
     assert samples["ledgerguard_company_failed_entities", (("realm", connected),)] == 1
     edge.control.close()
+
+
+@pytest.mark.parametrize("status", list(ConnectionStatus))
+def test_events_of_a_company_that_may_not_be_called_are_not_late(
+    edge: Edge, status: ConnectionStatus
+) -> None:
+    """They wait for somebody to connect it, which its own alert asks for, if any."""
+    clock = FakeClock(datetime(2026, 11, 1, tzinfo=UTC))
+    control = ControlPlane.open(edge.settings, clock=clock)
+    edge.__dict__["control"] = control
+    realm = add(control)
+    control.deliveries.accept([delivery([event("e1", realm=realm)])])
+    control.companies.set_status(RealmId(realm), status)
+    clock.advance(86_400)
+    samples = reported(ask(create_app(edge), METRICS_PATH).text)
+    age = 86_400 if status is ConnectionStatus.CONNECTED else 0
+    assert samples["ledgerguard_webhook_queue_age_seconds", ()] == age
+    company = ("ledgerguard_company_webhook_queue_age_seconds", (("realm", realm),))
+    assert samples[company] == age
+    assert samples["ledgerguard_webhook_queue_depth", ()] == 1, "they are still there"
+    control.close()
 
 
 def test_a_control_plane_that_is_down_is_503(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
