@@ -6,33 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 import ledgerguard_pipeline
 from ledgerguard_pipeline.alerts.channels.http import Address
-from ledgerguard_pipeline.alerts.channels.message import Message, Mood
+from ledgerguard_pipeline.alerts.channels.message import Mood
 from ledgerguard_pipeline.alerts.channels.webhook import WebhookChannel
-from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher, DispatchSummary
-from ledgerguard_pipeline.alerts.messages import Links
+from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher
 from ledgerguard_pipeline.alerts.policy import INSTALLATION, Alert
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.alert_state import CLAIM_SECONDS
-from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import ChannelRejected, ChannelUnavailable
-from ledgerguard_pipeline.values import Environment, RealmId
-from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox, http_receiver
+from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox
+from ledgerguard_pipeline_tests.alerts.ears import FIRST, LINKS, SECOND, Ear, tick
 from ledgerguard_pipeline_tests.alerts.problems import (
     BUDGET,
     DEAD,
-    LAG,
     QUARANTINE,
     failed_run,
     observed,
@@ -40,70 +34,9 @@ from ledgerguard_pipeline_tests.alerts.problems import (
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.stores import OpenPlane
 
-FIRST, SECOND = "9341453474484455", "9341453474484456"
-LINKS = Links("https://books.example.com", "https://dagster.example.com")
 SOURCE = Path(ledgerguard_pipeline.__file__).parents[1]
 
-
-class Ear:
-    """A channel that remembers what it heard."""
-
-    def __init__(self, name: str = "ear") -> None:
-        self.name = name
-        self.heard: list[Message] = []
-        self.trouble: BaseException | None = None
-        self.tries = 0
-
-    def send(self, message: Message) -> str | None:
-        self.tries += 1
-        if isinstance(self.trouble, SystemExit):
-            self.heard.append(message)
-        if self.trouble is not None:
-            raise self.trouble
-        self.heard.append(message)
-        return None
-
-    def probe(self) -> None:
-        pass
-
-
-@pytest.fixture
-def ear() -> Ear:
-    return Ear()
-
-
-@pytest.fixture(autouse=True)
-def companies(plane: ControlPlane) -> None:
-    for realm in (FIRST, SECOND):
-        plane.companies.put(
-            Company(
-                RealmId(realm), Environment.SANDBOX, f"Company {realm[-2:]}",
-                ConnectionStatus.CONNECTED, plane.now(),
-            )
-        )  # fmt: skip
-
-
-Tick = Callable[..., DispatchSummary]
-
-
-def tick(
-    plane: ControlPlane, *ears: Ear | WebhookChannel, failing: bool = True, at: float = 30,
-    **troubles: tuple[Alert, ...],
-) -> DispatchSummary:  # fmt: skip
-    """One tick of a daemon: ``first`` and ``second`` are what is wrong with the companies."""
-    clock = plane.clock
-    assert isinstance(clock, FakeClock)
-    clock.advance(at)
-    dispatcher = AlertDispatcher(plane, ears, LINKS)
-    dispatcher.observe(
-        [
-            observed(FIRST, *troubles.get("first", ())),
-            observed(SECOND, *troubles.get("second", ())),
-        ],
-        lambda _realm, _finding: failing,
-        plane.now(),
-    )
-    return dispatcher.tell()
+pytestmark = pytest.mark.usefixtures("companies")
 
 
 def test_a_change_is_sent_once_and_its_end_too(plane: ControlPlane, ear: Ear) -> None:
@@ -266,39 +199,6 @@ def test_an_older_look_changes_nothing(plane: ControlPlane, clock: FakeClock, ea
     assert [each.mood for each in ear.heard] == [Mood.PROBLEM]
 
 
-def test_a_clock_that_was_set_back_silences_nothing(
-    plane: ControlPlane, clock: FakeClock, ear: Ear
-) -> None:
-    tick(plane, ear, first=(QUARANTINE,), second=(LAG,))
-    clock.advance(-86_400)
-    tick(plane, ear, first=(DEAD,), second=(LAG,))
-    assert [each.companies[0].new[0].kind for each in ear.heard] == ["quarantine", "needs_reauth"]
-    tick(plane, ear, first=(DEAD,), second=(LAG,), at=180)
-    assert ear.heard[-1].companies[0].new[0].kind == "webhook_lag"
-
-
-def test_a_failed_run_is_noted_although_somebody_looked_a_moment_later(
-    plane: ControlPlane, clock: FakeClock, ear: Ear, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The look takes its time after the failure was dated and is stored before it."""
-    dispatcher = AlertDispatcher(plane, [ear], LINKS)
-    dispatcher.observe(
-        [observed(FIRST, QUARANTINE), observed(SECOND)], lambda *_: True, plane.now()
-    )
-    revise = plane.alerts.revise
-
-    def late(*given: Any) -> None:
-        monkeypatch.undo()
-        clock.advance(1)
-        dispatcher.observe([observed(FIRST), observed(SECOND)], lambda *_: True, plane.now())
-        revise(*given)
-
-    monkeypatch.setattr(plane.alerts, "revise", late)
-    dispatcher.note_failed_run(FIRST, failed_run())
-    tick(plane, ear, first=(QUARANTINE,))
-    assert "run_failed" in {each.kind for each in ear.heard[-1].companies[0].new}
-
-
 def test_a_forgotten_company_leaves_nothing(plane: ControlPlane, ear: Ear) -> None:
     tick(plane, ear, first=(DEAD,))
     dispatcher = AlertDispatcher(plane, [ear], LINKS)
@@ -324,12 +224,6 @@ def test_no_secret_travels_or_is_kept(plane: ControlPlane, ear: Ear) -> None:
     for text in (shown, kept):
         assert "c4nary" not in text
     assert "\x1b" not in shown
-
-
-@pytest.fixture
-def inboxes() -> Iterator[tuple[Inbox, Inbox]]:
-    with ExitStack() as stack:
-        yield (stack.enter_context(http_receiver()), stack.enter_context(http_receiver()))
 
 
 def test_daemons_ticking_at_once_send_one_message_per_channel(
@@ -391,20 +285,3 @@ def test_the_webhook_channel_keeps_its_message_id_over_attempts(
     ids = [json.loads(post.body)["id"] for post in inbox.posts]
     assert len(ids) == 2
     assert len(set(ids)) == 1
-
-
-def test_another_message_has_another_id(plane: ControlPlane, inboxes: tuple[Inbox, Inbox]) -> None:
-    """A receiver that drops repeats by the id would drop news as well."""
-    inbox, _ = inboxes
-    channel = WebhookChannel(Address(SecretStr(inbox.url), "LEDGERGUARD_ALERT_WEBHOOK_URL"))
-    inbox.status = 504  # it took the message, and nobody heard of it
-    tick(plane, channel, first=(QUARANTINE,))
-    inbox.status = 200
-    tick(plane, channel, first=(QUARANTINE, DEAD))
-    AlertDispatcher(plane, [channel], LINKS).observe(
-        [observed(SECOND)], lambda *_: True, plane.now()
-    )
-    tick(plane, channel, first=(DEAD,))
-    ids = [json.loads(post.body)["id"] for post in inbox.posts]
-    assert len(ids) == 3, "the company was forgotten in between, and connected again"
-    assert len(set(ids)) == 3
