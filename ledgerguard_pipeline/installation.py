@@ -172,20 +172,35 @@ class Installation(Closing):
         return cast("LayeredStore", store)
 
     def forget(
-        self, realm_id: RealmId, *, delete_rows: bool = False, delete_files: bool = False
+        self,
+        realm_id: RealmId,
+        *,
+        delete_rows: bool = False,
+        delete_files: bool = False,
+        wait: float = 120.0,
     ) -> None:
         """Take a company out of this installation; its rows and attached files stay unless asked.
 
         What cannot be taken back comes last but one: as long as the company is listed, this can
-        be repeated.
+        be repeated. A sync of it that is still under way is waited for: it would bring rows back.
 
         Raises:
             BadInputError: it was never connected, or still is.
+            CompanyBusy: a sync of it did not end within ``wait`` seconds.
             IngestionError: its attached files cannot be deleted.
         """
-        company = self.control.companies.require(realm_id)
-        if company.status is ConnectionStatus.CONNECTED:
+        from ledgerguard_pipeline.ingestion.company_sync.lease import undisturbed
+
+        self._refuse_connected(realm_id)
+        with undisturbed(self.control.leases, self.control.environment, realm_id, self.clock, wait):
+            self._refuse_connected(realm_id)  # somebody may have connected it meanwhile
+            self._forget(realm_id, delete_rows=delete_rows, delete_files=delete_files)
+
+    def _refuse_connected(self, realm_id: RealmId) -> None:
+        if self.control.companies.require(realm_id).status is ConnectionStatus.CONNECTED:
             raise BadInputError("Disconnect this company first.", realm_id=realm_id)
+
+    def _forget(self, realm_id: RealmId, *, delete_rows: bool, delete_files: bool) -> None:
         if delete_files:
             from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
 

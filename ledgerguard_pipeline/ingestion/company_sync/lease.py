@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
@@ -99,3 +99,25 @@ class CompanyLeases:
         except ControlError as error:
             # The work is done; the lease ends by itself.
             _log.warning("company_lease_not_released", lease=lease.name, message=error.message)
+
+
+@contextmanager
+def undisturbed(
+    leases: Leases, environment: Environment, realm: RealmId, clock: Clock, wait_seconds: float
+) -> Iterator[None]:
+    """Nobody syncs the company during the block, in which its rows are to go.
+
+    Raises:
+        CompanyBusy: a sync of it did not end within ``wait_seconds``.
+    """
+    held = CompanyLeases(leases, environment, clock=clock)
+    with held.kept(), ExitStack() as stack:
+        try:
+            stack.enter_context(held.of(realm, wait_seconds=wait_seconds))
+        except CompanyBusy:
+            raise CompanyBusy(
+                "A sync of this company is still under way and would bring its rows back. Nothing "
+                "was forgotten; let it end, then run this again.",
+                realm_id=realm,
+            ) from None
+        yield

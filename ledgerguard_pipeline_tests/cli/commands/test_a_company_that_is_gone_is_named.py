@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from ledgerguard_pipeline.bronze.open_store import open_bronze
+from ledgerguard_pipeline.clock import SystemClock
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.installation import NOTEBOOK_COPY
+from ledgerguard_pipeline.errors import BadInputError, CompanyBusy
+from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
+from ledgerguard_pipeline.installation import NOTEBOOK_COPY, Installation
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.bronze.records import after, load, record
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -96,6 +101,58 @@ def test_its_rows_go_only_where_that_is_asked_for(
         with duckdb.connect(str(copy), read_only=True) as connection:
             rows = connection.execute("SELECT realm_id FROM bronze.invoice").fetchall()
         assert rows == [(other,)], "nor does a copy for readers keep them"
+
+
+class Meanwhile(SystemClock):
+    """A clock by which something happens whenever somebody waits."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        self._happens = happens
+
+    def sleep(self, seconds: float) -> None:  # noqa: ARG002  # none of it is waited
+        self._happens()
+
+
+def test_a_sync_under_way_cannot_bring_back_what_was_forgotten(settings: Settings) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    bronze = open_bronze(settings)
+    bronze.commit([load(record("1"), realm=realm, watermark=after(0))])
+    syncing = ExitStack()
+
+    def ends() -> None:
+        bronze.commit([load(record("2"), realm=realm, id="last", watermark=after(1))])
+        syncing.close()
+
+    with ControlPlane.open(settings) as control:
+        sync = CompanyLeases(control.leases, control.environment)
+        syncing.enter_context(sync.of(realm))
+        with Installation.open(settings) as at_once:
+            with pytest.raises(CompanyBusy, match="Nothing was forgotten"):
+                at_once.forget(realm, delete_rows=True, wait=0)
+            assert bronze.count("Invoice", realm) == 1
+            assert control.companies.require(realm).realm_id == realm
+        with Installation.open(settings, clock=Meanwhile(ends)) as patient:
+            patient.forget(realm, delete_rows=True)
+        assert bronze.count("Invoice", realm) == 0
+        assert control.companies.list() == []
+
+
+def test_a_company_that_is_connected_again_meanwhile_is_not_forgotten(settings: Settings) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    syncing = ExitStack()
+
+    def comes_back() -> None:
+        gone(settings, ConnectionStatus.CONNECTED)
+        syncing.close()
+
+    with (
+        ControlPlane.open(settings) as control,
+        Installation.open(settings, clock=Meanwhile(comes_back)) as installation,
+    ):
+        syncing.enter_context(CompanyLeases(control.leases, control.environment).of(realm))
+        with pytest.raises(BadInputError, match="Disconnect"):
+            installation.forget(realm, delete_rows=True)
+        assert control.companies.require(realm).status is ConnectionStatus.CONNECTED
 
 
 def test_a_connected_company_is_not_forgotten(ledgerguard: Ledgerguard, settings: Settings) -> None:
