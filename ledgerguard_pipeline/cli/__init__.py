@@ -19,6 +19,9 @@ That is more than a small command makes: looking took a tenth of its time.
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 bad input or configuration."""
     gc.set_threshold(_YOUNG, 10, 50)
+    from ledgerguard_pipeline.cli.streams import prepare
+
+    prepare()
     from ledgerguard_pipeline.cli.app import run
 
     _leave(run(list(sys.argv[1:] if arguments is None else arguments)))

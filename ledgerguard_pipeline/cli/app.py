@@ -125,17 +125,6 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; closing stdout again must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SystemExit as error:
-        # Typer ends so when the reader of its help goes away.
-        return (
-            0
-            if isinstance(error.__context__, BrokenPipeError)
-            else report_error(error, machine=machine)
-        )
     except BaseException as error:  # noqa: BLE001 - the last net: nobody sees a traceback
         return report_error(error, machine=machine, command=_command(arguments))
     code = code if isinstance(code, int) else 0

@@ -7,10 +7,12 @@ import os
 import re
 import sys
 import traceback
+from contextlib import suppress
 
 import typer
 
 from ledgerguard_pipeline.cli.output import printable, write_json
+from ledgerguard_pipeline.cli.streams import tell
 from ledgerguard_pipeline.config.refused_values import plain
 from ledgerguard_pipeline.errors import LedgerGuardError
 
@@ -21,6 +23,9 @@ _HELP_WANTED = "NoArgsIsHelpError"
 """Typer keeps this class to itself."""
 
 DEBUG_VARIABLE = "LEDGERGUARD_DEBUG"
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Without the name of a file it is the output, or what a library writes."""
 
 _WRONG_PATH = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -45,11 +50,12 @@ def report(error: BaseException, *, machine: bool, command: str = "ledgerguard")
     if os.environ.get(DEBUG_VARIABLE):
         from ledgerguard_pipeline.observability.redaction import redact
 
-        sys.stderr.write(redact("".join(traceback.format_exception(error))))
+        tell(redact("".join(traceback.format_exception(error))))
     code, document = describe(error, command)
-    sys.stderr.write(f"ledgerguard: {document['message']}\n")
+    tell(f"ledgerguard: {document['message']}\n")
     if machine:
-        write_json({"error": document})
+        with suppress(OSError):  # the disk that the output goes to may be what is full
+            write_json({"error": document})
     return code
 
 
@@ -83,6 +89,12 @@ def describe(error: BaseException, command: str = "ledgerguard") -> tuple[int, d
             "owns it and whether the disk has room.",
             code,
         )
+    if isinstance(error, FileNotFoundError):
+        text = "The working folder does not exist any more; change into one that does."
+        return 2, _document(type(error).__name__, text, 2)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        text = f"Something could not be written: {error.strerror}. Make room, then run it again."
+        return 1, _document(type(error).__name__, text, 1)
     return 1, _document(
         type(error).__name__,
         f"An unexpected {type(error).__name__} stopped the command; set {DEBUG_VARIABLE}=1 and "

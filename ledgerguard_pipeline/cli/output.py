@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledgerguard_pipeline.cli.streams import data, tell
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -78,30 +80,33 @@ def _line(text: str, *, stderr: bool) -> None:
     """A line, above the bars where there are any; without rich where it is not in use yet."""
     if stderr in _consoles:
         _consoles[stderr].print(printable(text))
+    elif stderr:
+        tell(f"{printable(text)}\n")
     else:
-        stream = sys.stderr if stderr else sys.stdout
-        stream.write(f"{printable(text)}\n")
-        stream.flush()
+        sys.stdout.write(f"{printable(text)}\n")
+        sys.stdout.flush()
 
 
 def write_json(document: object) -> None:
     """Print one JSON document on stdout at once: times as ISO 8601 UTC, money as text."""
-    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    out = data()
+    out.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+    out.flush()
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print CSV as RFC 4180 has it: a header, CRLF, quotes where needed; NULL is empty."""
     import csv
 
-    writer = csv.writer(sys.stdout)
+    out = data()
+    writer = csv.writer(out)
     writer.writerow(columns)
     for row in rows:
         writer.writerow(
             "" if value is None else value if isinstance(value, str) else _csv_text(value)
             for value in row
         )
-    sys.stdout.flush()
+    out.flush()
 
 
 def _csv_text(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from ledgerguard_pipeline.cli.output import errors, printable
@@ -75,7 +75,8 @@ class PlainLines:
             self._line(result.line)
 
     def _line(self, text: str) -> None:
-        with self._lock:
+        # A sync does not fail because nobody reads on: `2>&1 | head` leaves it without a reader.
+        with self._lock, suppress(OSError):
             self._stream.write(printable(text) + "\n")
             self._stream.flush()
 

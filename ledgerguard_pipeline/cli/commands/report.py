@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ import typer
 from ledgerguard_pipeline.cli.installed import require_installed
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.cli.streams import data
 from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.reports.parameters import day
 from ledgerguard_pipeline.reports.stored import STORED_REPORTS, stored_requests
@@ -203,8 +203,9 @@ def _show(
     if as_json:
         write_json(_json(realm, load) | ({} if output is None else {"path": str(output)}))
     elif as_csv:
-        sys.stdout.write(_csv(reports))
-        sys.stdout.flush()
+        out = data()
+        out.write(_csv(reports))
+        out.flush()
     elif output is not None:
         say(f"Wrote {output} ({output.stat().st_size:,} bytes).")
     else:

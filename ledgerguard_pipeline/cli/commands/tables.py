@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
+from ledgerguard_pipeline.cli.streams import data
 from ledgerguard_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def dbt_sources(
         )
     text = sources_yml(warn_hours, error_hours, database)
     if path is None:
-        sys.stdout.write(text)
+        data().write(text)
         return
     if not path.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {path} does not exist; create it first.")
