@@ -108,7 +108,7 @@ class LedgerGuard(Closing):
         if home is not None:
             if not isinstance(home, str | Path):
                 raise BadInputError(f"home is the path of a folder, not {type(home).__name__}.")
-            settings["ledgerguard_home"] = Path(home).expanduser()
+            settings["ledgerguard_home"] = Path(home)
         found = load_settings(**settings)
         beside = None if settings else running_sandbox(found)
         if beside is not None:

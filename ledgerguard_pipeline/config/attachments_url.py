@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ledgerguard_pipeline.config.user_paths import user_path
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -30,4 +32,4 @@ def parse_attachments_url(text: str) -> Path | Bucket:
         return Path(parts.path)
     if "://" in text:
         raise ValueError("it must be a folder or s3://bucket/prefix")
-    return Path(text).expanduser().absolute()
+    return user_path(text).absolute()

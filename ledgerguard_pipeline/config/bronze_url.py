@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ledgerguard_pipeline.config.user_paths import user_path
 from ledgerguard_pipeline.errors import ConfigurationError
 
 _SETTING = "LEDGERGUARD_BRONZE_URL"
@@ -64,7 +65,7 @@ def parse_bronze_url(url: str, s3: S3Access | None = None, *, given_as: str = _S
         ConfigurationError: it has neither form; the message never repeats the value.
     """
     if url.startswith(_FILE) and url != _FILE:
-        return Path(url.removeprefix(_FILE))
+        return _path(url.removeprefix(_FILE), given_as)
     if not url.startswith((_LAKE + "postgres:", _LAKE + "postgresql:")):
         raise ConfigurationError(f"{given_as} must look like {_SHAPES}.")
     dsn, separator, data = url.removeprefix(_LAKE).rpartition(";data=")
@@ -111,4 +112,11 @@ def _data_path(data: str, given_as: str) -> str:
         raise ConfigurationError(
             f"The data path of {given_as} must be a folder or s3://bucket/folder."
         )
-    return str(Path(data).expanduser().absolute()).rstrip("/") + "/"
+    return str(_path(data, given_as).absolute()).rstrip("/") + "/"
+
+
+def _path(text: str, given_as: str) -> Path:
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise ConfigurationError(f"The path in {given_as} cannot be used: {error}.") from None

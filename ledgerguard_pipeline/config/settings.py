@@ -22,6 +22,7 @@ from ledgerguard_pipeline.config.attachments_url import parse_attachments_url
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.config.refused_values import plain
 from ledgerguard_pipeline.config.store_settings import StoreSettings
+from ledgerguard_pipeline.config.user_paths import user_path
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
 from ledgerguard_pipeline.observability.redaction import register_setting
@@ -206,14 +207,14 @@ class Settings(StoreSettings):
     def _a_copy(cls, value: Path | None) -> Path | None:
         if value is not None and value.name.split(".")[0].casefold() == "bronze":
             raise ValueError("DuckDB could not tell a file called bronze from the schema in it")
-        return None if value is None else value.absolute()
+        return None if value is None else user_path(value).absolute()
 
     @field_validator("ledgerguard_connect_button")
     @classmethod
     def _a_picture(cls, value: Path | None) -> Path | None:
         if value is not None and value.suffix.lower() not in BUTTON_TYPES:
             raise ValueError(f"it must be a file that ends with {', '.join(BUTTON_TYPES)}")
-        return None if value is None else value.absolute()
+        return None if value is None else user_path(value).absolute()
 
     @field_validator("ledgerguard_attachments_url")
     @classmethod
@@ -309,6 +310,11 @@ def load_settings(**overrides: object) -> Settings:
     """
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            "The file .env is no text in UTF-8 (Windows may have saved it as Unicode, which is UTF-16). "
+            "Save it as UTF-8."
+        ) from None
     except ValidationError as error:
         findings = "; ".join(
             f"{_variable(item['loc'])}{plain(item['msg']).rstrip('.')}"

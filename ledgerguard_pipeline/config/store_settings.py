@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ledgerguard_pipeline.config.addresses import secure_url
 from ledgerguard_pipeline.config.bronze_url import Address, S3Access, parse_bronze_url
 from ledgerguard_pipeline.config.redis_url import redis_address
+from ledgerguard_pipeline.config.user_paths import user_path
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.values import Environment
 
@@ -77,6 +78,11 @@ class StoreSettings(BaseSettings):
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
         return secure_url(value)
+
+    @field_validator("ledgerguard_home")
+    @classmethod
+    def _a_folder(cls, value: Path) -> Path:
+        return user_path(value)
 
     @field_validator("ledgerguard_bronze_url")
     @classmethod

@@ -48,6 +48,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Backoff, Clock
 from ledgerguard_pipeline.config.private_files import make_private_file
+from ledgerguard_pipeline.config.user_paths import user_path
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
 
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -295,7 +296,7 @@ class Database:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is only the latter
         parsed = None
     if parsed is not None and parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -309,6 +310,11 @@ def _parse(url: str) -> URL:
             "LEDGERGUARD_CONTROL_URL names no SQLite file; an in-memory database cannot be "
             "shared by the processes of an installation."
         )
+    if parsed.drivername == "sqlite" and str(parsed.database).startswith("~"):
+        try:
+            return parsed.set(database=str(user_path(str(parsed.database))))
+        except ValueError as error:
+            raise ConfigurationError(f"LEDGERGUARD_CONTROL_URL: {error}.") from None
     return parsed
 
 
