@@ -18,6 +18,7 @@ _PREFIXES = ("LEDGERGUARD_", "INTUIT_")
 _ELSEWHERE = ("LEDGERGUARD_LOG_LEVEL", "LEDGERGUARD_DEBUG", "LEDGERGUARD_CRASH_AT")
 """Read where they are needed: they are about a process and not about an installation."""
 
+_HOST, _PORT = "_SERVICE_HOST", "_SERVICE_PORT"
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
@@ -27,8 +28,12 @@ class UnknownVariable:
 
     name: str
     nearest: str | None
+    misplaced: bool = False
+    """It means something, but in the environment and not in ``.env``."""
 
     def __str__(self) -> str:
+        if self.misplaced:
+            return f"{self.name} has no effect in .env; set it in the environment of the process."
         meant = "" if self.nearest is None else f" Did you mean {self.nearest}?"
         return f"{self.name} is no setting and has no effect.{meant}"
 
@@ -37,13 +42,31 @@ def unknown_variables(
     environment: Mapping[str, str] | None = None, file: Path = Path(".env")
 ) -> list[UnknownVariable]:
     """Those of the environment and of the ``.env`` of the working folder, by name."""
-    known = {name.upper() for name in Settings.model_fields}.union(_ELSEWHERE)
-    given = {*(os.environ if environment is None else environment), *_names_in(file)}
-    return [
-        UnknownVariable(name, _nearest(name.upper(), known))
-        for name in sorted(given)
-        if name.upper().startswith(_PREFIXES) and name.upper() not in known
+    known = {name.upper() for name in Settings.model_fields}
+    process = dict(os.environ if environment is None else environment)
+    written = set(_names_in(file))
+    unknown = [
+        UnknownVariable(name, _nearest(name.upper(), known.union(_ELSEWHERE)))
+        for name in {*process, *written} - _of_services(process)
+        if name.upper().startswith(_PREFIXES) and name.upper() not in known.union(_ELSEWHERE)
     ]
+    misplaced = written.intersection(_ELSEWHERE) - process.keys()
+    unknown += [UnknownVariable(name, None, misplaced=True) for name in misplaced]
+    return sorted(unknown, key=lambda each: each.name)
+
+
+def _of_services(process: Mapping[str, str]) -> set[str]:
+    """What Kubernetes tells every pod of a service such as ``ledgerguard-web``."""
+    services = [
+        name.removesuffix(_HOST)
+        for name in process
+        if name.endswith(_HOST) and name.removesuffix(_HOST) + _PORT in process
+    ]
+    return {
+        name
+        for name in process
+        if any(name.startswith((f"{each}_SERVICE_", f"{each}_PORT")) for each in services)
+    }
 
 
 def _nearest(name: str, known: set[str]) -> str | None:
