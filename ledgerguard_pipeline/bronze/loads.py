@@ -185,4 +185,16 @@ class Answer(NamedTuple):
         """The rows as a pandas DataFrame of Python objects: decimals stay decimals."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows, columns=self.columns, dtype=object)
+        return pd.DataFrame(self.rows, columns=distinct(self.columns), dtype=object)
+
+
+def distinct(columns: Sequence[str]) -> list[str]:
+    """Names of columns made unique, as joins repeat them: ``id``, ``id_2``."""
+    taken, names = set(columns), list[str]()
+    for column in columns:
+        name, number = column, 1
+        while name in names or (number > 1 and name in taken):
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names

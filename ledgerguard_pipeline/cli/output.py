@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -89,9 +90,31 @@ def _line(text: str, *, stderr: bool) -> None:
 
 def write_json(document: object) -> None:
     """Print one JSON document on stdout at once: times as ISO 8601 UTC, money as text."""
+    try:
+        text = _dumped(document)
+    except (TypeError, ValueError):  # a query may bring what JSON has no form for
+        text = _dumped(_with_a_form(document))
     out = data()
-    out.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+    out.write(text + "\n")
     out.flush()
+
+
+def _dumped(document: object) -> str:
+    return json.dumps(document, default=_plain, ensure_ascii=False, allow_nan=False)
+
+
+def _with_a_form(value: object) -> object:
+    """Keys of maps are texts in JSON, and so are numbers that are none (NaN, Infinity)."""
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else str(_plain(key)): _with_a_form(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_with_a_form(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    return value
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

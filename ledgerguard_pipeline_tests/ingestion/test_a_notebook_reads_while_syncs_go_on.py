@@ -85,6 +85,17 @@ def test_pandas_polars_and_duckdb_say_the_same_to_the_last_digit(books: LedgerGu
     assert len(frame) == len(other) > 0
 
 
+def test_columns_that_a_join_repeats_get_names_of_their_own(books: LedgerGuard) -> None:
+    joined = (
+        "SELECT i.*, c.id, c.display_name FROM silver.invoice AS i JOIN silver.customer AS c "
+        "ON c.realm_id = i.realm_id AND c.id = i.customer_id"
+    )
+    frame, other, asked = books.pandas(joined), books.polars(joined), books.sql(joined).frame()
+    assert list(frame["customer_id"]) == list(frame["id_2"])
+    assert list(frame.columns) == other.columns == list(asked.columns)
+    assert len(frame) > 0
+
+
 def test_a_copy_follows_every_sync_and_is_made_once_for_each(
     books: LedgerGuard, sandbox: SandboxServer, folder: Path
 ) -> None:

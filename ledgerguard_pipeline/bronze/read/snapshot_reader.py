@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from ledgerguard_pipeline.bronze.loads import distinct
 from ledgerguard_pipeline.bronze.read.frames import exact_frame
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.errors import BadInputError
@@ -21,6 +22,7 @@ from ledgerguard_pipeline.errors import BadInputError
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    import pyarrow as pa
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -61,10 +63,12 @@ class SnapshotReader(Closing):
     def pandas(self, query: str) -> pd.DataFrame:
         """The same as a DataFrame; numbers with decimals are ``Decimal``, every digit of them.
 
+        Columns that a join repeats get names of their own: ``id``, ``id_2``.
+
         Raises:
             BadInputError: as ``relation``.
         """
-        return exact_frame(self.relation(query).to_arrow_table())
+        return exact_frame(_distinct_columns(self.relation(query)))
 
     def polars(self, query: str) -> pl.DataFrame:
         """The same as a DataFrame of polars, which has exact decimals itself.
@@ -77,7 +81,7 @@ class SnapshotReader(Closing):
             import polars as pl
         except ModuleNotFoundError:
             raise BadInputError("polars is not installed here: `pip install polars`.") from None
-        frame = pl.from_arrow(found.to_arrow_table())
+        frame = pl.from_arrow(_distinct_columns(found))
         if not isinstance(frame, pl.DataFrame):
             raise TypeError(f"polars made {type(frame).__name__} of a table")
         return frame
@@ -111,6 +115,11 @@ class SnapshotReader(Closing):
             while len(self._open) > GENERATIONS:
                 self._open.popleft().close()
         return self._open[-1]
+
+
+def _distinct_columns(found: Relation) -> pa.Table:
+    table = found.to_arrow_table()
+    return table.rename_columns(distinct(table.column_names))
 
 
 def _first_line(error: duckdb.Error) -> str:

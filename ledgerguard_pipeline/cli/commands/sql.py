@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +39,7 @@ def sql(
     ] = False,
 ) -> None:
     """Ask Bronze or Silver one read-only question, e.g. "FROM silver.ar_open"."""
+    from ledgerguard_pipeline.bronze.loads import distinct
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
     settings = settings_here()
@@ -53,7 +53,7 @@ def sql(
         columns, rows = store.sql(statement, wanted)
     except BadInputError as error:
         raise _with_the_nearest(error, statement) from None
-    names = _distinct(columns)
+    names = distinct(columns)
     if as_json:
         write_json(
             {
@@ -181,13 +181,3 @@ def _with_the_nearest(error: BadInputError, statement: str) -> BadInputError:
     name = missing[1]
     asked = re.search(rf'\b(bronze|silver)"?\."?{re.escape(name)}\b', statement, re.IGNORECASE)
     return BadInputError(explain_missing(name if asked is None else f"{asked[1]}.{name}"))
-
-
-def _distinct(columns: Sequence[str]) -> list[str]:
-    """Column names made unique, so that a JSON row loses no value."""
-    seen: Counter[str] = Counter()
-    names = []
-    for column in columns:
-        seen[column] += 1
-        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
-    return names

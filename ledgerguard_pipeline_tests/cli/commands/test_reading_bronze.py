@@ -34,6 +34,22 @@ def test_a_question_is_answered_as_json(ledgerguard: Ledgerguard, bronze: Bronze
     }
 
 
+def test_what_json_has_no_form_for_is_a_text(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
+    outcome = ledgerguard(
+        "sql", "--json",
+        "SELECT 'nan'::DOUBLE AS a, ['-inf'::DOUBLE] AS b, map([DATE '2026-01-31'], [1.10]) AS c, "
+        "1 AS id, 2 AS id_2, 3 AS id",
+    )  # fmt: skip
+
+    def refused(name: str) -> None:
+        raise ValueError(name)
+
+    (row,) = json.loads(outcome.out, parse_constant=refused)["rows"]
+    assert row == {
+        "a": "NaN", "b": ["-Infinity"], "c": {"2026-01-31": "1.10"}, "id": 1, "id_2": 2, "id_3": 3,
+    }  # fmt: skip
+
+
 def test_a_table_shows_values_as_they_are(ledgerguard: Ledgerguard, bronze: BronzeStore) -> None:
     outcome = ledgerguard("sql", "SELECT payload->>'DisplayName' AS name FROM bronze.customer")
 
