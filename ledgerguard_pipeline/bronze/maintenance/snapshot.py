@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def write_snapshot(
 ) -> Path:
     """Write a copy beside the target, then rename it into place.
 
-    ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it.
+    ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it. A new
+    copy is for its owner only; one that takes the place of another has its group and permissions.
 
     Raises:
         BadInputError: the target is unusable or another kind of file, or there is nothing to copy.
@@ -49,11 +51,26 @@ def write_snapshot(
             _copy_file(backend, backend.file, target, partial, check)
         # A write-ahead log beside an older copy must not be replayed into the new one.
         target.with_name(target.name + ".wal").unlink(missing_ok=True)
+        _open_to_the_same(target, partial)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
         partial.with_name(partial.name + ".wal").unlink(missing_ok=True)
     return target
+
+
+def _open_to_the_same(target: Path, partial: Path) -> None:
+    """Whoever was let read the copy that is replaced, as a BI tool's user, can read the new one."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return
+    mode = stat.S_IMODE(old.st_mode)
+    try:
+        os.chown(partial, -1, old.st_gid)
+    except PermissionError:  # not our group: ours was not let in
+        mode &= ~stat.S_IRWXG
+    partial.chmod(mode)
 
 
 def _may_be_replaced(target: Path) -> bool:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 from pathlib import Path
 
 import duckdb
@@ -162,6 +164,29 @@ def test_a_copy_is_replaced_only_where_that_is_asked_for(
     assert ledgerguard("snapshot", "--replace", str(copy)).code == 0
     assert BronzeStore(copy, Environment.SANDBOX).counts() == {"Customer": 1}
     assert list(tmp_path.glob(".books*")) == []
+
+
+def test_whoever_was_let_read_a_copy_can_read_the_next_one(
+    ledgerguard: Ledgerguard, bronze: BronzeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "books.duckdb"
+
+    def mode() -> int:
+        return copy.stat().st_mode & 0o777
+
+    assert ledgerguard("snapshot", str(copy)).code == 0
+    assert mode() == 0o600
+    copy.chmod(0o644)
+    assert ledgerguard("snapshot", "--replace", str(copy)).code == 0
+    assert mode() == 0o644
+
+    def not_ours(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    copy.chmod(0o640)
+    monkeypatch.setattr(os, "chown", not_ours)
+    assert ledgerguard("snapshot", "--replace", str(copy)).code == 0
+    assert mode() == 0o600, "our own group was not let in"
 
 
 @pytest.mark.parametrize("what", ["encryption.key", "control.db", "notes.txt"])
