@@ -1,10 +1,10 @@
 """Keeping alive the grants nobody uses: Intuit ends a refresh token after 100 idle days.
 
 Every use extends it, so one refresh of a company that was not called for some days keeps it alive,
-for up to Intuit's five years. Grants that Intuit refused are asked about once more here, because it
+for up to Intuit's five years. Grants that Intuit refused are asked about again here, because it
 refuses living ones too during some of its outages.
 
-Decision 25 in docs/decisions.md.
+Decisions 25 and 105 in docs/decisions.md.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import structlog
 
+from ledgerguard_pipeline.auth.confirmation import REFUSED_AGAIN
 from ledgerguard_pipeline.auth.refresh_lease import RefreshLease
 from ledgerguard_pipeline.auth.token_lifetimes import tokens_of
 from ledgerguard_pipeline.clock import Backoff
@@ -26,6 +27,7 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import (
     ControlUnavailable,
     CredentialsRejected,
+    LedgerGuardError,
     LostRace,
     QuotaExhausted,
     ReauthorizationRequired,
@@ -153,12 +155,12 @@ class Refresher:
         return self._persist(realm, unstored, refresh_lease)
 
     def confirm(
-        self, realm: RealmId, noted: RefreshAttempt, refresh_lease: RefreshLease
+        self, realm: RealmId, noted: RefreshAttempt, refresh_lease: RefreshLease, *, last: bool
     ) -> Tokens | None:
-        """Ask once more for a grant that Intuit refused (``noted``); None if it is dead.
+        """Ask again for a grant that Intuit refused (``noted``); None if it is dead.
 
         Intuit answers ``invalid_grant`` during some of its own outages as well. A grant it
-        accepts now is connected again; one it refuses a second time is never tried any more.
+        accepts now is connected again; one it refuses at the ``last`` question is never tried any more.
 
         Raises:
             CredentialsRejected, QuotaExhausted, TokenEndpointUnavailable, ControlUnavailable: as
@@ -173,11 +175,14 @@ class Refresher:
         noted = self._control.tokens.note_attempt(realm, tokens)
         try:
             fresh = self._ask(realm, tokens)
-        except TokenEndpointUnavailable as error:
+        except (TokenEndpointUnavailable, CredentialsRejected, QuotaExhausted) as error:
             self._note_reason(realm, noted, error)
             raise
         except ReauthorizationRequired:
-            self._control.tokens.clear_attempt(realm)
+            if last:
+                self._control.tokens.clear_attempt(realm)
+            else:
+                self._control.tokens.note_reason(realm, noted, REFUSED_AGAIN)
             return None
         return self._persist(realm, _Unstored(fresh, tokens.version), refresh_lease)
 
@@ -250,7 +255,7 @@ class Refresher:
             f"{why} Connect it again with `ledgerguard connect` or on the company page; its rows "
             "stay."
         )
-        # The note of the attempt stays: the daily keep-alive asks once more, see ``confirm``.
+        # The note of the attempt stays: the keep-alive asks again, see ``confirm``.
         self._control.companies.set_status(realm, ConnectionStatus.NEEDS_REAUTH, advice)
         _log.error("reauthorization_required", realm_id=realm, interrupted=interrupted)
         raise ReauthorizationRequired(
@@ -280,13 +285,12 @@ class Refresher:
             paused.why = attempt.reason
             raise paused
 
-    def _note_reason(
-        self, realm: RealmId, noted: RefreshAttempt, error: TokenEndpointUnavailable
-    ) -> None:
+    def _note_reason(self, realm: RealmId, noted: RefreshAttempt, error: LedgerGuardError) -> None:
         """For everybody else who is asked; the caller gets the error itself."""
-        _log.warning("refresh_failed", realm_id=realm, tries=noted.tries, reason=error.why)
+        why = error.why if isinstance(error, TokenEndpointUnavailable) else None
+        _log.warning("refresh_failed", realm_id=realm, tries=noted.tries, reason=why)
         with suppress(ControlUnavailable):
-            self._control.tokens.note_reason(realm, noted, error.why or error.message)
+            self._control.tokens.note_reason(realm, noted, why or error.message)
 
     def _respect_quota(self, realm: RealmId) -> None:
         """Once the token endpoint said that the app's quota is spent, one call an hour asks."""

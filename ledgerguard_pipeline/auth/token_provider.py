@@ -16,6 +16,7 @@ from datetime import timedelta
 
 import structlog
 
+from ledgerguard_pipeline.auth.confirmation import Question, question_due
 from ledgerguard_pipeline.auth.refresh import PATIENCE_SECONDS, Refresher
 from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, RefreshLease
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
@@ -33,8 +34,6 @@ from ledgerguard_pipeline.values import RealmId
 
 _REREAD_SECONDS = 5.0
 _IDLE = timedelta(hours=23)
-_CONFIRM_AFTER = timedelta(hours=1)
-"""Intuit's outages that refuse living grants are over by then, mostly."""
 
 _log = structlog.get_logger(__name__)
 
@@ -159,7 +158,7 @@ class TokenProvider:
         return True
 
     def confirm(self, realm: RealmId) -> bool | None:
-        """Ask once more for a grant that was refused an hour ago or more; True if it lives.
+        """Ask again for a grant that was refused, if that is due (``auth.confirmation``); True if it lives.
 
         None if there is nothing to ask: it was confirmed dead before, refused only just now, or
         the company is not waiting for a new consent.
@@ -174,11 +173,12 @@ class TokenProvider:
             try:
                 company = self._control.companies.require(realm)
                 noted = self._control.tokens.attempt(realm)
-                if company.status is not ConnectionStatus.NEEDS_REAUTH or noted is None:
+                due = question_due(company, noted, self._control.now())
+                if due is None or noted is None:
                     return None
-                if self._control.now() - noted.started_at < _CONFIRM_AFTER:
-                    return None
-                return self._refresher.confirm(realm, noted, refresh_lease) is not None
+                last = due is Question.LAST
+                found = self._refresher.confirm(realm, noted, refresh_lease, last=last)
+                return found is not None
             finally:
                 refresh_lease.end()
 

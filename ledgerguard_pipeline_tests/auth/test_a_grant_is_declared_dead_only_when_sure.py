@@ -204,6 +204,22 @@ def test_an_outage_that_refuses_living_grants_is_healed_without_anybody(
     assert endpoint.refreshes == 2
 
 
+def test_an_outage_of_some_hours_costs_a_day_at_most(
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
+) -> None:
+    declared_dead(plane, token_provider, endpoint)
+    endpoint.scripted.append(refusal("invalid_grant"))
+    clock.advance(3601)
+    assert token_provider.confirm(REALM) is False
+    for _ in range(18):
+        clock.advance(3600)
+        assert token_provider.confirm(REALM) is None, "asked once within the day, not each hour"
+    assert endpoint.refreshes == 2
+    clock.advance(2 * 3600)
+    assert token_provider.confirm(REALM) is True
+    assert status(plane) is ConnectionStatus.CONNECTED
+
+
 def test_a_grant_refused_twice_is_never_asked_about_again(
     plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
 ) -> None:
@@ -234,7 +250,7 @@ def test_a_confirmation_without_an_answer_is_asked_for_again(
     with pytest.raises(error):
         token_provider.confirm(REALM)
     assert status(plane) is ConnectionStatus.NEEDS_REAUTH
-    clock.advance(86_400)
+    clock.advance(3601)
     assert token_provider.confirm(REALM) is True
 
 

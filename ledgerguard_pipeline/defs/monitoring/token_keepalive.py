@@ -5,20 +5,25 @@ observation, on the asset ``qbo/connection``.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC
 
 import dagster as dg
 
+from ledgerguard_pipeline.auth.confirmation import question_due
 from ledgerguard_pipeline.auth.keepalive_result import IDLE_DAYS, KeepAliveOutcome, KeepAliveResult
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
 from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB, connection_key
-from ledgerguard_pipeline.defs.run_context import current_settings
+from ledgerguard_pipeline.defs.run_context import current_settings, open_control
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import LedgerGuardError
 
 KeepAlive = Callable[[int], Sequence[KeepAliveResult]]
 """Does the work; takes the number of idle days."""
+
+_HOUR, _MINUTE = 4, 23
+"""When idle companies are refreshed (UTC)."""
 
 
 class IdleDays(dg.Config):
@@ -74,16 +79,40 @@ def build_keep_alive_job(outcome: KeepAlive) -> dg.JobDefinition:
     return keep_alive_job
 
 
-def build_keep_alive_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Daily, away from the full hour and from the nightly reconcile."""
-    return dg.ScheduleDefinition(
+def grants_to_ask_about() -> bool:
+    """Whether a grant that Intuit refused is to be asked about again now."""
+    with open_control() as control:
+        refused = control.companies.list(ConnectionStatus.NEEDS_REAUTH)
+        noted = control.tokens.attempts([each.realm_id for each in refused]) if refused else {}
+        now = control.now()
+        return any(question_due(each, noted.get(each.realm_id), now) for each in refused)
+
+
+def build_keep_alive_schedule(
+    job: dg.JobDefinition, asked: Callable[[], bool] = grants_to_ask_about
+) -> dg.ScheduleDefinition:
+    """Daily, away from the full hour and from the nightly reconcile.
+
+    The other hours are for companies that an outage at Intuit may have paused.
+    """
+
+    @dg.schedule(
         name=current_site().name("token_keep_alive_daily"),
         job=job,
-        cron_schedule="23 4 * * *",
+        cron_schedule=f"{_MINUTE} * * * *",
         execution_timezone="UTC",
         default_status=current_site().schedule_status,
-        description="One refresh for every company idle for a week.",
+        description="Once a day one refresh for every company idle for a week; in any hour a grant "
+        "that Intuit refused is asked about again, where that is due.",
     )
+    @at_site
+    def keep_alive(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        at = context.scheduled_execution_time.astimezone(UTC)
+        if at.hour != _HOUR and not asked():
+            return dg.SkipReason(f"Idle companies are refreshed at {_HOUR:02}:{_MINUTE} UTC.")
+        return dg.RunRequest(run_key=f"keep-alive:{at.isoformat()}")
+
+    return keep_alive
 
 
 def _metadata(outcomes: Sequence[KeepAliveResult]) -> Metadata:

@@ -7,10 +7,15 @@ import dagster as dg
 import pytest
 
 from ledgerguard_pipeline.auth.keepalive_result import KeepAliveOutcome, KeepAliveResult
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.storage.schema import refresh_attempts
 from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import KEEP_ALIVE_JOB, connection_key
-from ledgerguard_pipeline.defs.monitoring.token_keepalive import build_keep_alive_job
+from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
+    build_keep_alive_job,
+    build_keep_alive_schedule,
+)
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -95,8 +100,41 @@ def test_it_runs_daily_by_itself() -> None:
         each for each in definitions.schedules or () if isinstance(each, dg.ScheduleDefinition)
     ]
     (schedule,) = [each for each in schedules if each.job_name == KEEP_ALIVE_JOB]
-    assert schedule.cron_schedule == "23 4 * * *"
+    assert schedule.cron_schedule == "23 * * * *"
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_idle_companies_are_looked_at_daily_and_refused_grants_hourly(refused: bool) -> None:
+    schedule = build_keep_alive_schedule(build_keep_alive_job(lambda _: []), lambda: refused)
+    runs = {}
+    for hour in range(24):
+        at = datetime(2026, 11, 2, hour, 23, tzinfo=UTC)
+        tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+        runs[hour] = [each.run_key for each in tick.run_requests or ()]
+    assert [hour for hour, keys in runs.items() if keys] == (list(range(24)) if refused else [4])
+    assert len({key for keys in runs.values() for key in keys}) == sum(map(len, runs.values()))
+
+
+def test_only_a_grant_that_is_to_be_asked_about_starts_a_run(connected: Installation) -> None:
+    (company,) = connected.control.companies.list()
+    tokens = connected.control.tokens.load(company.realm_id)
+    assert tokens is not None
+    schedule = build_definitions(connected.settings).resolve_schedule_def("token_keep_alive_daily")
+
+    def starts(hour: int) -> bool:
+        at = datetime(2026, 11, 2, hour, 23, tzinfo=UTC)
+        tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+        return bool(tick.run_requests)
+
+    assert not starts(11)
+    connected.control.tokens.note_attempt(company.realm_id, tokens)
+    connected.control.companies.set_status(company.realm_id, ConnectionStatus.NEEDS_REAUTH, "gone")
+    assert not starts(11), "refused only just now"
+    with connected.control.database.write("test") as connection:
+        earlier = connected.control.now() - timedelta(hours=1)
+        connection.execute(refresh_attempts.update().values(started_at=earlier))
+    assert starts(11)
 
 
 def test_the_real_job_refreshes_an_idle_company_and_leaves_one_in_use_alone(
