@@ -144,6 +144,10 @@ class TokenProvider:
             "`ledgerguard connect` or on the company page; its rows stay.",
         )
         self._forget(realm)
+        if self._control.tokens.version(realm) not in (None, rejected.version):
+            # Somebody stored another token meanwhile, of which nothing is known yet.
+            self._control.companies.set_status(realm, ConnectionStatus.CONNECTED)
+            return
         _log.error("reauthorization_required", realm_id=realm, interrupted=False)
 
     def keep_alive(self, realm: RealmId, idle: timedelta = _IDLE) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from ledgerguard_pipeline.auth.refresh_lease import refresh_lease
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.sql_store import Tokens, TokenStore
+from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, Tokens, TokenStore
 from ledgerguard_pipeline.errors import (
     ControlUnavailable,
     CredentialsRejected,
@@ -22,7 +23,7 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken
-from ledgerguard_pipeline.values import Environment
+from ledgerguard_pipeline.values import Environment, RealmId
 from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
 from ledgerguard_pipeline_tests.auth.token_endpoint import (
     HTML,
@@ -292,6 +293,22 @@ def test_a_crash_while_a_company_is_revived_costs_nothing(
             TokenProvider(plane, oauth).confirm(REALM)
     assert TokenProvider(plane, oauth).current(REALM).version == 2
     assert status(plane) is ConnectionStatus.CONNECTED
+
+
+def test_a_refused_token_pauses_no_company_that_was_given_another_meanwhile(
+    plane: ControlPlane, token_provider: TokenProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = store_grant(plane, "refresh-1", life=3600)
+    note = TokenStore.note_attempt
+
+    def overtaken(store: TokenStore, realm: RealmId, current: Tokens) -> RefreshAttempt:
+        plane.tokens.replace(realm, replace(old, refresh_token=SecretStr("refresh-9")), 1)
+        return note(store, realm, current)
+
+    monkeypatch.setattr(TokenStore, "note_attempt", overtaken)
+    token_provider.refused(REALM, AccessToken(REALM, SecretStr("old-access"), 1))
+    assert status(plane) is ConnectionStatus.CONNECTED
+    assert token_provider.current(REALM).version == 2
 
 
 def test_a_company_whose_fresh_token_is_refused_is_paused_alone(
