@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 147),
+        ("ledgerguard sync", 149),
         ("webhook: receive", 53),
-        ("webhook: tick", 41),
-        ("webhook: run", 125),
+        ("webhook: tick", 42),
+        ("webhook: run", 126),
         ("token refresh", 53),
     ],
 )
