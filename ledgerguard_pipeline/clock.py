@@ -3,17 +3,28 @@
 Whatever several processes may want at the same time is waited for by a ``Backoff``, be it a lease, a
 server that is away or a file that somebody else has open: ever longer, never all at once, never past
 the end.
+
+Waits for calls end at once where the work they are for is stopped (``Stop``). What must come to its end
+whatever happens, as a refresh of tokens, waits by the clock itself. Decision 106 in docs/decisions.md.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ldexp
 from typing import Protocol
+
+from ledgerguard_pipeline.errors import OutOfTime
+
+_LOOK_SECONDS = 0.2
+"""How long a wait goes on before it sees that its work was stopped."""
 
 
 class Clock(Protocol):
@@ -47,6 +58,71 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+
+
+class Stop:
+    """Says that nobody wants a piece of work any more, to the threads that work under it.
+
+    It is part of the work under which it was made, and stopped with that, too.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._outer = _UNDER.get()
+
+    def set(self) -> None:
+        """From now on no call of this work starts, waits or is repeated."""
+        self._event.set()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether this work, or what it is part of, was stopped."""
+        return self._event.is_set() or (self._outer is not None and self._outer.is_set)
+
+    def bind(self) -> None:
+        """Let this thread work under it for the rest of its life."""
+        _UNDER.set(self)
+
+    @contextmanager
+    def under(self) -> Iterator[None]:
+        """Let what is begun here work under it."""
+        token = _UNDER.set(self)
+        try:
+            yield
+        finally:
+            _UNDER.reset(token)
+
+
+_UNDER: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+def go_on() -> None:
+    """Return where the work of this thread was not stopped.
+
+    Raises:
+        OutOfTime: it was.
+    """
+    stop = _UNDER.get()
+    if stop is not None and stop.is_set:
+        raise OutOfTime(
+            "The work was stopped. What was committed stays; the next sync resumes there."
+        )
+
+
+def wait_for_call(clock: Clock, seconds: float) -> None:
+    """Wait until a call may start, as ``clock.sleep`` does.
+
+    Raises:
+        OutOfTime: the work of this thread was stopped.
+    """
+    if _UNDER.get() is None:
+        clock.sleep(seconds)
+        return
+    end = clock.monotonic() + seconds
+    go_on()
+    while (left := end - clock.monotonic()) > 0:
+        clock.sleep(min(left, _LOOK_SECONDS))
+        go_on()
 
 
 def later_of(server: datetime | None, clock: Clock) -> datetime:

@@ -363,7 +363,10 @@ class CompanyBusy(IngestionError, Transient):
 
 
 class OutOfTime(IngestionError, Transient):
-    """The company's share of a sweep's time is used up; committed rows stay, the rest comes next."""
+    """The company's share of a sweep's time is used up, or its work was stopped.
+
+    Committed rows stay, the rest comes next.
+    """
 
 
 def wrap(

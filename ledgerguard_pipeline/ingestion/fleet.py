@@ -17,7 +17,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock, Stop
 from ledgerguard_pipeline.errors import (
     CompanyBusy,
     LedgerGuardError,
@@ -115,24 +115,28 @@ class Fleet:
     def sweep(self, realms: Sequence[RealmId], work: Work) -> Iterator[Visit]:
         """Visit every company once, in this order, and yield each as it is done.
 
-        Whatever happens to one is in its visit. Leaving the iteration lets companies under way
-        finish and begins no other.
+        Whatever happens to one is in its visit. Leaving the iteration lets calls under way finish;
+        companies that have not ended by then are out of time.
         """
         if not realms:
             return
         began = self._clock.monotonic()
         pool = ThreadPoolExecutor(min(self._pace.threads, len(realms)), thread_name_prefix="sweep")
         waiting: set[Future[Visit]] = set()
+        stop = Stop()
         try:
             with self._leases.kept():
-                for realm in realms:
-                    # Each thread sees the caller's context: where progress is reported, for one.
-                    waiting.add(pool.submit(copy_context().run, self._visit, realm, work, began))
+                with stop.under():
+                    for realm in realms:
+                        # Each thread sees the caller's context: where progress is reported, for one.
+                        context = copy_context()
+                        waiting.add(pool.submit(context.run, self._visit, realm, work, began))
                 while waiting:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
         finally:
+            stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _visit(self, realm: RealmId, work: Work, began: float) -> Visit:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import requests
 import structlog
 
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Clock, go_on
 from ledgerguard_pipeline.errors import (
     AnswerTooBig,
     AnswerTooSlow,
@@ -99,6 +99,7 @@ class ApiSession:
         Raises:
             QBOAPIError: the API refused, or no good answer came within the limits.
             QBOAuthError: the company's grant is not usable.
+            OutOfTime: the work this call is part of was stopped.
         """
         call = _Call(read, Plan(self._policy, self._clock))
         return call.plan.run(lambda: self._attempt(realm, call, parse))
@@ -162,6 +163,7 @@ class ApiSession:
 
     def _once(self, realm: RealmId, token: AccessToken, call: _Call, parse: Parse[T]) -> T:
         """One permit, one request, one log line."""
+        go_on()
         read = call.read
         call.plan.attempt += 1
         note = _Note(realm, read, call.plan.attempt)

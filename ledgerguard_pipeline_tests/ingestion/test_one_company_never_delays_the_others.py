@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import Mode, RealmId
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
+from ledgerguard_pipeline_tests.deploy.stack import wait
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
 
 KEPT = entity_types(["Customer", "Invoice", "Vendor", "Purchase"])
@@ -159,6 +161,29 @@ def test_slow_and_failing_companies_leave_the_others_alone(
     assert visits[idle].ending is Ending.IDLE
     sandbox.clear_faults()
     assert swept(fleet)[slow].ending is Ending.IDLE, "the next sweep catches up"
+
+
+def test_a_sweep_that_is_left_asks_for_nothing_more(
+    fleet: Installation, sandbox: SandboxServer
+) -> None:
+    good, *others = sandbox.realms
+    for realm in others:
+        sandbox.inject("error_503_html", realm=realm, next=1_000)
+    attempts: Counter[str] = Counter()
+
+    def calls() -> set[str]:
+        attempts.update(call.realm for call in sandbox.pop_log())
+        return set(attempts)
+
+    with Sweeps(fleet, "run-1") as sweeps:
+        visits = sweeps.bringing_up_to_date(sweeps.connected(), CHANGING)
+        assert next(visits).realm_id == good
+        wait(lambda: calls() >= set(others), 60, "a call of each")
+        assert isinstance(visits, Generator)
+        visits.close()
+    calls()
+    # It would be five of each; a second one may have begun before the sweep was left.
+    assert all(attempts[realm] <= 2 for realm in others)
 
 
 def test_a_company_that_cools_down_is_not_waited_for(

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Clock, wait_for_call
 from ledgerguard_pipeline.control.rate_limits.call_ledger import CallLedger
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import CallBudget
 from ledgerguard_pipeline.control.rate_limits.permits import Permit
@@ -154,7 +154,7 @@ class CallGuard:
                     realm_id=realm,
                 )
             self._next_start = start + spacing
-        self._clock.sleep(start - now)
+        wait_for_call(self._clock, start - now)
 
     def _known(self, realm: RealmId) -> Refusals | None:
         """The company's run of refusals, read again every few seconds: others count as well."""

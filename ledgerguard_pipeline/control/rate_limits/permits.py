@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledgerguard_pipeline.clock import Backoff, Clock
+from ledgerguard_pipeline.clock import Backoff, Clock, wait_for_call
 from ledgerguard_pipeline.errors import ControlUnavailable, Throttled
 from ledgerguard_pipeline.values import Environment, RealmId
 
@@ -92,6 +92,7 @@ class WaitingLimiter(ABC):
 
         Raises:
             Throttled: the wait would end after ``deadline``; no call was counted.
+            OutOfTime: the work of this thread was stopped.
             ControlUnavailable: the store cannot be used, so nothing may be called.
         """
         scope = self._scope(realm)
@@ -108,7 +109,7 @@ class WaitingLimiter(ABC):
                     retry_after=pause,
                     realm_id=realm,
                 )
-            clock.sleep(pause)
+            wait_for_call(clock, pause)
         try:
             yield Permit(realm, found, clock.monotonic() - began if reason else 0.0, reason)
         finally:

@@ -20,7 +20,7 @@ from typing import Self
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.bronze.write.group_commit import together_or_alone
-from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock, Stop
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import (
@@ -92,8 +92,9 @@ class CompanySync(Closing):
         self._before = client.stats.snapshot()
         self._waiting = ExitStack()
         # More threads than permits would only poll the store for permits this process holds.
+        self._stop = Stop()
         self._pool = ThreadPoolExecutor(
-            client.max_connections, thread_name_prefix=f"qbo-{request.realm_id}"
+            client.max_connections, f"qbo-{request.realm_id}", self._stop.bind
         )
 
     def __enter__(self) -> Self:
@@ -108,6 +109,7 @@ class CompanySync(Closing):
             self._open()
         except BaseException as error:
             self._waiting.close()
+            self._stop.set()
             self._pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, LedgerGuardError):
                 failure = Failure.of(error)
@@ -118,10 +120,14 @@ class CompanySync(Closing):
         return self
 
     def close(self) -> None:
-        """Stop reading ahead; committed rows stay, the others are read again next time."""
+        """Stop reading ahead; committed rows stay, the others are read again next time.
+
+        Calls under way end by themselves, and are not repeated.
+        """
         if self._ended is not None:
             return
         self._ended = self._clock.monotonic()
+        self._stop.set()
         for load in self._loads.values():
             load.reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)

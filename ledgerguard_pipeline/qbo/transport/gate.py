@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from ledgerguard_pipeline.clock import Clock
+from ledgerguard_pipeline.clock import Clock, wait_for_call
 from ledgerguard_pipeline.errors import OutOfTime, Throttled
 from ledgerguard_pipeline.values import RealmId
 
@@ -133,7 +133,7 @@ class LocalGate:
                         "again later.",
                         retry_after=wait,
                     )
-                self._clock.sleep(wait)
+                wait_for_call(self._clock, wait)
             yield
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import tenacity
 
-from ledgerguard_pipeline.clock import Backoff, Clock
+from ledgerguard_pipeline.clock import Backoff, Clock, wait_for_call
 from ledgerguard_pipeline.errors import ServiceUnavailable, Throttled, Transient
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Plan:
     def run(self, step: Callable[[], T]) -> T:
         """Do it, and again where that can help; the last error is raised as it is."""
         loop = tenacity.Retrying(
-            sleep=self._clock.sleep,
+            sleep=lambda seconds: wait_for_call(self._clock, seconds),
             retry=tenacity.retry_if_exception(self._again),
             wait=lambda _state: self._wait,
             stop=tenacity.stop_never,
