@@ -151,7 +151,9 @@ class _Run:
                 full=self.full,
                 since=self.since,
                 reconcile=self.reconcile,
-                batch=run.tags.get(BATCH_TAG),
+                # Somebody begins a run again whose events went back into the queue or were done:
+                # what it was about is brought up to date like anything else.
+                batch=run.tags.get(BATCH_TAG) if run.parent_run_id is None else None,
             )
             self.opened = self.stack.enter_context(syncs)
             tag_run(context.instance, run, lambda: syncs.installation.control)

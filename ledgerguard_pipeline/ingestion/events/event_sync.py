@@ -114,6 +114,8 @@ class EventSync(Closing):
                 self._realm_id,
                 entity.name,
                 Mode.WEBHOOK,
+                # Nothing was read of it, so nothing is known of it either.
+                status="skipped",
                 note="no event of this run concerns it any more",
             )
 

@@ -260,7 +260,12 @@ def test_settled_events_are_forgotten_after_a_month(
     assert control.deliveries.list() == []
 
 
-def run_request(instance: dg.DagsterInstance, settings: Settings, request: dg.RunRequest) -> Ran:
+def run_request(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    request: dg.RunRequest,
+    repeats: dg.DagsterRun | None = None,
+) -> Ran:
     """Execute what the sensor asked for, as the daemon and a run worker do."""
     job = build_definitions(settings).resolve_job_def(WEBHOOK_JOB)
     tags = job.get_tags_for_partition_key(str(request.partition_key), selected_asset_keys=None)
@@ -268,6 +273,8 @@ def run_request(instance: dg.DagsterInstance, settings: Settings, request: dg.Ru
         job_def=job,
         tags={**tags, **request.tags},
         asset_selection=frozenset(request.asset_selection or ()),
+        parent_run_id=None if repeats is None else repeats.run_id,
+        root_run_id=None if repeats is None else repeats.run_id,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     execute_run(InMemoryJob(job), run, instance)
@@ -372,21 +379,3 @@ def test_a_run_that_waits_for_its_company_holds_on_to_its_events(
         result = step.result().result
     assert result is not None
     assert (result.written, control.inbox.backlog().by_status) == (1, {EventStatus.DONE: 1})
-
-
-def test_a_run_started_again_after_its_events_are_done_has_nothing_to_do(
-    connected: Installation,
-    sandbox: SandboxServer,
-    settings: Settings,
-    persistent: dg.DagsterInstance,
-) -> None:
-    id = min(sandbox.truth("Invoice").rows)
-    connected.control.deliveries.accept(
-        [delivery([event("e1", realm=sandbox.realm_id, object_id=id)])]
-    )
-    (request,) = sensed(persistent, settings)
-    assert run_request(persistent, settings, request).success
-    sandbox.pop_log()
-    again = run_request(persistent, settings, request)
-    assert again.success, again
-    assert sandbox.pop_log() == []
