@@ -69,12 +69,19 @@ def _plan(
 ) -> EntityPlan:
     if request.full:
         return EntityPlan(entity, Mode.FULL)
-    if request.window is not None:
-        return _window(entity, request.window)
-    if request.since is not None:
-        # A gap between the watermark and a later `since` would never be read again.
-        contiguous = watermark is not None and request.since <= watermark
-        return _changes(entity, request.since, now, advances=contiguous, counted=False)
+    since, window = request.since, request.window
+    if window is not None:
+        if window.end is not None:
+            return _window(entity, window)
+        if window.start is None:
+            return EntityPlan(entity, Mode.FULL)
+        # Up to now: what was never loaded is loaded whole, anything else is read again from there.
+        since = None if watermark is None else window.start
+    if since is not None:
+        # A gap between the watermark and a later `since` would never be read again, and deletions
+        # that a query passes over would not be asked for again.
+        contiguous = watermark is not None and since <= watermark
+        return _changes(entity, since, now, advances=contiguous, counted=contiguous)
     if watermark is None:
         return EntityPlan(entity, Mode.FULL)
     since = _since(entity, watermark, now)
@@ -103,8 +110,8 @@ def _since(entity: EntityType, watermark: datetime, now: datetime) -> datetime:
 
 
 def _window(entity: EntityType, window: Window) -> EntityPlan:
-    if entity.kind is Kind.SINGLETON or (window.start is None and window.end is None):
-        return EntityPlan(entity, Mode.FULL, advances=window.end is None)
+    if entity.kind is Kind.SINGLETON:
+        return EntityPlan(entity, Mode.FULL, advances=False)
     return EntityPlan(entity, Mode.QUERY, since=window.start, until=window.end, advances=False)
 
 

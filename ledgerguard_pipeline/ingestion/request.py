@@ -23,8 +23,9 @@ class SyncRequest:
 
     Without ``full``, ``since`` or ``window`` every entity is brought up to date from its own
     watermark. ``full`` walks everything; ``since`` re-reads changes from that instant on;
-    ``window`` heals a span of the past without moving any watermark; ``reconcile`` compares
-    Intuit's counts with Bronze first and reads only the types that differ. ``quiet`` leaves no
+    ``window`` heals a span of the past without moving any watermark, or, open to the right, reads
+    everything again from its start on; ``reconcile`` compares Intuit's counts with Bronze first and
+    reads only the types that differ. ``quiet`` leaves no
     row in ``_loads`` for an entity that brought nothing: right where thousands are idle.
     """
 

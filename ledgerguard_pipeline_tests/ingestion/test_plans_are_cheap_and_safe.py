@@ -66,6 +66,21 @@ def test_a_since_without_a_watermark_leaves_the_first_load_to_do() -> None:
     assert plan("Invoice", since=NOW - timedelta(days=90)).advances is False
 
 
+def test_a_long_look_back_counts_what_a_query_does_not_show() -> None:
+    ago = NOW - timedelta(days=90)
+    found = plan("Invoice", age=timedelta(hours=2), since=ago)
+    assert (found.mode, found.advances, found.count_after) == (Mode.QUERY, True, True)
+
+
+def test_a_window_that_is_open_to_the_right_reads_again_up_to_now() -> None:
+    ago = NOW - timedelta(days=90)
+    assert plan("Invoice", window=Window(ago, None)).mode is Mode.FULL
+    loaded = timedelta(minutes=1)
+    assert plan("Invoice", age=loaded, window=Window(None, None)).mode is Mode.FULL
+    found = plan("Invoice", age=loaded, window=Window(ago, None))
+    assert found == plan("Invoice", age=loaded, since=ago)
+
+
 def test_a_window_heals_by_query_and_moves_nothing() -> None:
     window = Window(NOW - timedelta(days=60), NOW - timedelta(days=30))
     found = plan("Invoice", age=timedelta(minutes=1), window=window)

@@ -179,6 +179,28 @@ def test_a_late_since_does_not_move_the_watermark_over_the_gap(
     assert connected.bronze.watermarks(realm_of(sandbox))["Invoice"] == before
 
 
+@pytest.mark.parametrize("reach", [timedelta(days=20), timedelta(days=400)])
+@pytest.mark.parametrize("asked", ["since", "window"])
+def test_a_long_look_back_does_not_pass_over_deletions_since_the_last_sync(
+    connected: Installation, sandbox: SandboxServer, reach: timedelta, asked: str
+) -> None:
+    sync(connected, [INVOICE])
+    rewind(connected, timedelta(hours=3))
+    victim = min(stored(connected, INVOICE, realm_of(sandbox)))
+    earlier = datetime.now(UTC) - timedelta(hours=2)
+    sandbox.edit("delete", "Invoice", victim, at=int(earlier.timestamp()))
+    start = datetime.now(UTC) - reach
+    again = sync(
+        connected,
+        [INVOICE],
+        since=start if asked == "since" else None,
+        window=Window(start, None) if asked == "window" else None,
+    )
+    assert failures(again) == {}
+    sync(connected, [INVOICE])
+    assert states(connected, INVOICE, realm_of(sandbox))[victim] == "deleted"
+
+
 def test_an_old_window_heals_its_span_and_moves_no_watermark(
     connected: Installation, sandbox: SandboxServer
 ) -> None:
