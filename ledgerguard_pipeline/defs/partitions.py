@@ -37,8 +37,9 @@ def known_realms(instance: dg.DagsterInstance) -> Sequence[str]:
 class RealmCells:
     """The cells of one company in one run, oldest first.
 
-    ``window`` is the span of LastUpdatedTime to read again, or None where the current window is
-    among the cells: then every entity is brought up to date from its own watermark.
+    ``window`` is the span of LastUpdatedTime to read again, open to the right where it reaches the
+    current window; None where that is the only cell: then every entity is brought up to date from
+    its own watermark.
     """
 
     realm_id: str
@@ -120,14 +121,14 @@ def by_realm(cells: dg.MultiPartitionsDefinition, keys: Iterable[str]) -> Sequen
     grouped = []
     for realm_id, by_window in found.items():
         names = sorted(by_window)
-        if last in by_window:
+        if names == [last]:
             window = None
         else:
             oldest = windows.time_window_for_partition_key(names[0])
             newest = windows.time_window_for_partition_key(names[-1])
             window = Window(
                 start=None if names[0] == first else oldest.start.astimezone(UTC),
-                end=newest.end.astimezone(UTC),
+                end=None if names[-1] == last else newest.end.astimezone(UTC),
             )
         grouped.append(RealmCells(realm_id, tuple(by_window[name] for name in names), window))
     return grouped

@@ -37,13 +37,15 @@ def test_the_current_window_asks_for_what_the_watermark_lacks(
     assert company.window is None
 
 
-def test_a_year_that_reaches_the_current_window_is_brought_up_to_date(
+def test_a_span_that_reaches_the_current_window_is_read_up_to_now(
     cells: dg.MultiPartitionsDefinition,
 ) -> None:
     keys = [_cell(FIRST, f"2026-{month:02}-01") for month in range(1, 7)]
-    [company] = by_realm(cells, keys)
-    assert company.window is None
-    assert company.keys == tuple(keys)
+    [year] = by_realm(cells, keys)
+    assert year.window == Window(start=None, end=None)
+    assert year.keys == tuple(keys)
+    [spring] = by_realm(cells, keys[2:])
+    assert spring.window == Window(start=datetime(2026, 3, 1, tzinfo=UTC), end=None)
 
 
 def test_the_first_window_is_open_to_the_left(cells: dg.MultiPartitionsDefinition) -> None:
@@ -66,7 +68,7 @@ def test_a_range_typed_by_hand_over_two_companies_is_taken_apart(
 ) -> None:
     keys = [_cell(SECOND, "2026-03-01"), _cell(FIRST, "2026-06-01"), _cell(FIRST, "2026-03-01")]
     companies = {each.realm_id: each for each in by_realm(cells, keys)}
-    assert companies[FIRST].window is None
+    assert companies[FIRST].window == Window(start=datetime(2026, 3, 1, tzinfo=UTC), end=None)
     assert companies[SECOND].window == Window(
         start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC)
     )
