@@ -102,6 +102,9 @@ class ForkingRunLauncher(DefaultRunLauncher):
         process = self._processes.get(run.run_id)
         if process is None or process.is_alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if reachable(run.tags.get(PROCESS_TAG, "")) is not None:
+            # Only the process it was forked from is gone; nobody will know how this one ends.
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         if process.exitcode == 0:
             return CheckRunHealthResult(WorkerStatus.SUCCESS)
         return CheckRunHealthResult(

@@ -166,6 +166,20 @@ def test_a_killed_process_is_known_to_have_failed(fleet: Fleet) -> None:
     assert not fleet.launcher.terminate(run_id)
 
 
+def test_a_run_outlives_the_process_it_was_forked_from(fleet: Fleet) -> None:
+    fleet.hold()
+    run_id = fleet.launch()
+    fleet.wait_for(run_id, "STARTED")
+    pid = fleet.pid(run_id)
+    (watched,) = (each for each in active_children() if each.pid == pid)
+    os.kill(parent(pid), signal.SIGKILL)
+    watched.join(60)
+    assert not watched.is_alive(), "as far as this process can tell"
+    assert fleet.health_is(run_id, WorkerStatus.RUNNING)
+    os.kill(pid, signal.SIGKILL)
+    wait(partial(fleet.health_is, run_id, WorkerStatus.FAILED), 60, "the end of the process")
+
+
 def test_what_a_fork_would_not_know_is_started_by_its_code_server(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
