@@ -14,10 +14,11 @@ Decision 41 in docs/decisions.md.
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeat
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
 from ledgerguard_pipeline.defs.monitoring.overlooked_failures import report_overlooked_failures
@@ -26,6 +27,8 @@ from ledgerguard_pipeline.defs.site import INSTALLATION_TAG, at_site, current_si
 
 SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
+FORGOTTEN_AFTER = timedelta(days=1)
+"""How long a killed run that this Dagster does not know stays on the list for the one that does."""
 _STEP_ENDS = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
 
 
@@ -85,13 +88,26 @@ def report_lost_runs(
     """
     beats = control.run_beats.list()
     reported = [
-        each.run_id for each in beats if each.lost and _give_up(instance, control, each.run_id)
+        each.run_id
+        for each in beats
+        if each.lost
+        and _is_known_here(instance, control, each)
+        and _give_up(instance, control, each.run_id)
     ]
     silent = _silent(instance, {each.run_id for each in beats}, location)
     reported += [
         run_id for run_id in silent if run_id in suspects and _give_up(instance, control, run_id)
     ]
     return Found(reported, [run_id for run_id in silent if run_id not in reported])
+
+
+def _is_known_here(instance: dg.DagsterInstance, control: ControlPlane, beat: RunBeat) -> bool:
+    """Whether this Dagster has the run; one that another has is that one's to report, for a day."""
+    if instance.has_run(beat.run_id):
+        return True
+    if control.now() - beat.expires_at > FORGOTTEN_AFTER:
+        control.run_beats.end(beat.run_id)
+    return False
 
 
 def _give_up(instance: dg.DagsterInstance, control: ControlPlane, run_id: str) -> bool:

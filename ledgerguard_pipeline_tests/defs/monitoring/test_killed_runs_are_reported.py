@@ -82,6 +82,24 @@ def test_a_run_that_falls_silent_is_failed_and_forgotten(
     assert report_lost_runs(ephemeral, control).reported == []
 
 
+def test_a_killed_run_of_another_dagster_is_left_to_that_one(
+    control: ControlPlane,
+    ephemeral: dg.DagsterInstance,
+    persistent: dg.DagsterInstance,
+    clock: FakeClock,
+) -> None:
+    """Two instances, one installation."""
+    run_id = started(persistent)
+    control.run_beats.begin(run_id)
+    control.run_beats.begin("run-of-a-dagster-that-is-no-more")
+    clock.advance(BEAT_SECONDS)
+    assert report_lost_runs(ephemeral, control).reported == []
+    assert report_lost_runs(persistent, control).reported == [run_id]
+    clock.advance(lost_runs_sensor.FORGOTTEN_AFTER.total_seconds() + 1)
+    assert report_lost_runs(ephemeral, control).reported == []
+    assert control.run_beats.list() == []
+
+
 def test_a_dead_process_of_this_machine_is_noticed_without_waiting(
     control: ControlPlane, ephemeral: dg.DagsterInstance, tmp_path: Path
 ) -> None:
