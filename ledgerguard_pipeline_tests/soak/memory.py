@@ -12,6 +12,8 @@ from ledgerguard_pipeline_tests.soak.watch import Sample
 
 WARM_UP_SECONDS = 600.0
 """A code server of Celery's stack took nine minutes to its size and kept it for the twelve it was watched."""
+_WARM_UP_SHARE = 1 / 3
+"""Of a long soak: a code server takes some 2,000 ticks of its sensors to its size."""
 JUDGED_SECONDS = 480.0
 """Of life after warming up; a process that was killed sooner has no slope worth a word."""
 MB_PER_HOUR = 1.0
@@ -96,11 +98,13 @@ def slope_of(service: str, life: Sequence[tuple[float, float]]) -> Slope:
 
 def _lives(samples: Sequence[Sample]) -> dict[tuple[str, int], list[tuple[float, float]]]:
     """Times and sizes of every process from when it was warm."""
+    watched = samples[-1].at - samples[0].at if samples else 0.0
+    warm_up = max(WARM_UP_SECONDS, watched * _WARM_UP_SHARE)
     lives: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for sample in samples:
         for process, size in sample.memory.items():
             lives.setdefault(process, []).append((sample.at, size))
     return {
-        process: [each for each in life if each[0] >= life[0][0] + WARM_UP_SECONDS]
+        process: [each for each in life if each[0] >= life[0][0] + warm_up]
         for process, life in lives.items()
     }

@@ -64,17 +64,19 @@ ON_CELERY: dict[str, Share] = {
 
 LONG_SECONDS = 1_200.0
 """A soak as long as that lets every service live through one half of it, to see whether it grows."""
-_FIRST_HALF = frozenset({"kill_daemon", "kill_code", "kill_worker"})
-_SECOND_HALF = frozenset({"kill_web"})
-_ONLY_FIRST_HALF = "crash"
-"""Each takes a minute and kills the code server: half of them are left out instead."""
+VERY_LONG_SECONDS = 3_600.0
+"""One as long as that lets it live through three quarters, with half as many kills of services."""
+_FIRST_PART = frozenset({"kill_daemon", "kill_code", "kill_worker"})
+_LAST_PART = frozenset({"kill_web"})
+_ONLY_FIRST_PART = "crash"
+"""Each takes a minute and kills the code server: those of the rest are left out instead."""
 
 
 def schedule(seed: int, seconds: float, shares: dict[str, Share] = ROUND) -> list[Step]:
     """The steps of a soak in order; the same for the same arguments.
 
     A soak that is shorter than a round has all of it as well, at a quicker pace. A long one kills
-    each service twice as often in one half, and not in the other.
+    each service twice as often in one part, and not in the others.
     """
     steps: list[Step] = []
     rounds = max(1, int(seconds // ROUND_SECONDS))
@@ -88,14 +90,18 @@ def schedule(seed: int, seconds: float, shares: dict[str, Share] = ROUND) -> lis
                 role = share.role or rng.choice(list(Role))
                 steps.append(Step(at, action, role, rng.randrange(1_000_000)))
     if seconds >= LONG_SECONDS:
-        steps = [half for step in steps for half in _in_its_half(step, seconds)]
+        parts = 4 if seconds >= VERY_LONG_SECONDS else 2
+        steps = [kept for step in steps for kept in _in_its_part(step, seconds, parts)]
     return sorted(step for step in steps if step.at < seconds)
 
 
-def _in_its_half(step: Step, seconds: float) -> list[Step]:
-    if step.action in _FIRST_HALF:
-        return [replace(step, at=round(step.at / 2, 1))]
-    if step.action in _SECOND_HALF:
-        return [replace(step, at=round((seconds + step.at) / 2, 1))]
-    late = step.action == _ONLY_FIRST_HALF and step.at > seconds / 2
+def _in_its_part(step: Step, seconds: float, parts: int) -> list[Step]:
+    """The step where services may be killed, twice as densely as it was drawn; or nothing."""
+    part = seconds / parts
+    if step.action in _FIRST_PART | _LAST_PART:
+        if step.at >= 2 * part:
+            return []
+        began = seconds - part if step.action in _LAST_PART else 0.0
+        return [replace(step, at=round(began + step.at / 2, 1))]
+    late = step.action == _ONLY_FIRST_PART and step.at > part
     return [] if late else [step]

@@ -51,6 +51,15 @@ def test_a_process_that_was_killed_early_is_not_judged_and_the_figures_say_so() 
     assert growth(samples)["processes whose memory was judged"] == "0 of 1"
 
 
+def test_a_third_of_a_long_soak_is_warming_up() -> None:
+    hours = life(0, seconds=3 * 3_600.0)
+    for each in hours:
+        each.memory["code", 8] = 150 + min(each.at, 3_600.0) / 100
+    assert leaking(hours) == []
+    assert {slope.seconds // 60 for slope in slopes(hours)} == {2 * 60}
+    assert len(leaking(hours[: len(hours) // 2])) == 1
+
+
 def test_where_it_goes_up_and_down_by_more_than_that_nothing_is_claimed() -> None:
     rng = Random(1)
     minutes: dict[int, float] = {}
