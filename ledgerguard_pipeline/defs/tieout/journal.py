@@ -246,7 +246,7 @@ def _judged(
         asset_key=journal_key(),
         check_name=check,
         passed=not said,
-        # Nothing is wrong with the books where they could not be compared, by a guess, or where a row is old.
+        # Nothing is wrong with books that could not be compared, by a guess, or by an old row.
         severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
         description=said[0] if said else None,
         metadata={
