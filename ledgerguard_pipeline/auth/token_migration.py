@@ -17,7 +17,7 @@ from ledgerguard_pipeline.control.leases.redis_store import RedisLeaseStore
 from ledgerguard_pipeline.control.leases.sql_store import LeaseStore
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.protocols import Leases, TokenVault
-from ledgerguard_pipeline.control.tokens.location import keep_tokens_in
+from ledgerguard_pipeline.control.tokens.location import check_same_redis, keep_tokens_in
 from ledgerguard_pipeline.control.tokens.redis_store import RedisTokenStore
 from ledgerguard_pipeline.control.tokens.sql_store import SealedRow, TokenStore
 from ledgerguard_pipeline.crashpoints import crashpoint
@@ -54,7 +54,7 @@ def move_tokens(
     """Move all tokens of both environments; ``control`` was opened with ``moving_tokens``.
 
     Raises:
-        ConfigurationError: no Redis is configured.
+        ConfigurationError: no Redis is configured, or not the one the tokens are in.
         ControlUnavailable: one of the two places is down, or a company's tokens are in use.
     """
     redis = control.redis
@@ -73,6 +73,9 @@ def move_tokens(
     if to_redis:
         # First the record, then the tokens: nobody starts to look for them in the old place.
         keep_tokens_in(control.database, redis)
+    else:
+        # Nothing would be found there, and the record of where it is would be gone.
+        check_same_redis(control.database, redis)
     moved = forgotten = 0
     stuck: list[Stuck] = []
     for row in locations(control.environment)[0].sealed():

@@ -59,7 +59,8 @@ def redis_address(url: str) -> RedisAddress:
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError(_FORM)
-        return RedisAddress(url, f"unix://{parts.path}", in_clear=False)
+        chosen = f"?db={database}" if database else ""
+        return RedisAddress(url, f"unix://{parts.path}{chosen}", in_clear=False)
     if not parts.hostname:
         raise ValueError(_FORM)
     away = not _here(parts.hostname)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from ledgerguard_pipeline.auth.token_migration import TokenMove, move_tokens
 from ledgerguard_pipeline.config.settings import Settings
@@ -89,6 +90,42 @@ def test_an_installation_that_began_with_redis_never_looks_into_its_database(
     ControlPlane.open(with_redis).close()
     with pytest.raises(ConfigurationError, match="LEDGERGUARD_REDIS_URL"):
         ControlPlane.open(settings)
+
+
+@pytest.fixture
+def with_another(with_redis: Settings) -> Settings:
+    """Another database of the same server, which a typing error may reach."""
+    assert with_redis.ledgerguard_redis_url is not None
+    url = f"{with_redis.ledgerguard_redis_url.get_secret_value()}?db=1"
+    return with_redis.model_copy(update={"ledgerguard_redis_url": SecretStr(url)})
+
+
+def test_a_redis_that_holds_none_of_the_tokens_is_not_taken_for_theirs(
+    with_redis: Settings, with_another: Settings
+) -> None:
+    """A mistyped address would ask everybody to connect again, and two grants would live."""
+    ControlPlane.open(with_redis).close()
+    ControlPlane.open(with_another).close()
+    with ControlPlane.open(with_redis) as control:
+        store_grant(control, "refresh-1")
+
+    with pytest.raises(ConfigurationError, match="which holds none") as caught:
+        ControlPlane.open(with_another)
+    assert caught.value.exit_code == 2
+    with pytest.raises(ConfigurationError, match="which holds none"):
+        move(with_another, to_redis=False)
+    assert values(loaded(with_redis)) == ("old-access", "refresh-1")
+
+    assert move(with_another, to_redis=True) == TokenMove(0, 0, ()), "the way out if it is lost"
+    assert loaded(with_another) is None
+
+
+def test_one_redis_may_go_by_two_names(with_redis: Settings, settings: Settings) -> None:
+    with ControlPlane.open(with_redis) as control:
+        store_grant(control, "refresh-1")
+        with control.database.write("test") as connection:
+            connection.execute(text("UPDATE leases SET owner = 'redis://redis:6379/0'"))
+    assert values(loaded(with_redis)) == ("old-access", "refresh-1")
 
 
 @pytest.mark.parametrize("to", ["redis", "database"])

@@ -15,7 +15,7 @@ from ledgerguard_pipeline.errors import ConfigurationError
         ("redis://[::1]:6380", "redis://[::1]:6380/0"),
         ("rediss://me:secret@redis.example:6390/2", "rediss://redis.example:6390/2"),
         ("rediss://redis.example?db=4&ssl_ca_certs=/etc/ca.pem", "rediss://redis.example:6379/4"),
-        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:

@@ -128,6 +128,14 @@ class RedisServer:
             except RedisError as error:
                 raise self._failed(error) from error
 
+    def holds(self, name: str) -> bool:
+        """Whether there is anything under a key of this product.
+
+        Raises:
+            ControlUnavailable: as ``run``.
+        """
+        return bool(self.run(lambda client: client.exists(key(name))))
+
     def script(self, text: str, keys: Sequence[str], args: Sequence[str | int | float]) -> object:
         """Run a script; a power cut of the server may lose its writes.
 

@@ -24,6 +24,7 @@ from ledgerguard_pipeline.control.storage.redis_server import (
     moment,
 )
 from ledgerguard_pipeline.control.tokens.keyring import Keyring, sealed_with
+from ledgerguard_pipeline.control.tokens.location import TOKEN_INDEX
 from ledgerguard_pipeline.control.tokens.sealing import SEALED_FIELDS, Sealer
 from ledgerguard_pipeline.control.tokens.sql_store import (
     RefreshAttempt,
@@ -37,7 +38,7 @@ from ledgerguard_pipeline.values import Environment, RealmId
 if TYPE_CHECKING:
     from redis import Redis
 
-_INDEX = key("tokens")
+_INDEX = key(TOKEN_INDEX)
 """The companies that have tokens, as ``environment:realm``."""
 
 _RETIRED = key("retired-keys")
