@@ -37,6 +37,11 @@ __all__ = [
 WARN_DAYS = (30, 14, 3)
 """Days before the end of a grant at which a warning changes its words."""
 
+RENEWED_LIFE = timedelta(days=60)
+"""A refresh token lives a hundred days from its last use. One that Intuit gave less than this ends
+with its grant, which no refresh prolongs.
+"""
+
 WEBHOOK_LAG_SECONDS = 300.0
 """A webhook is to be in Bronze within seconds; by then the schedule has nearly caught up."""
 
@@ -116,17 +121,21 @@ def _connection(
 
 
 def _token_life(life: TokenLife, now: datetime) -> list[Reason]:
+    refresh, grant = life.refresh_expires_at, life.hard_expires_at
+    if refresh is not None and refresh - life.access_expires_at < RENEWED_LIFE:
+        grant = refresh if grant is None else min(refresh, grant)
+        refresh = None
     found = []
     for kind, end, what, advice in (
         (
             ReasonKind.REFRESH_TOKEN_ENDS,
-            life.refresh_expires_at,
+            refresh,
             "refresh token",
             "Any sync renews it; if syncs run, look at their errors.",
         ),
         (
             ReasonKind.GRANT_ENDS,
-            life.hard_expires_at,
+            grant,
             "grant (Intuit's five-year limit)",
             "Connect the company again before that day.",
         ),

@@ -108,13 +108,28 @@ def test_the_end_of_a_grant_is_warned_of_three_times(
 ) -> None:
     ends = NOW + timedelta(days=days)
     life = (
-        replace(LIFE, refresh_expires_at=ends)
+        replace(LIFE, refresh_expires_at=ends, access_expires_at=ends - timedelta(days=100))
         if field == "refresh_expires_at"
         else replace(LIFE, hard_expires_at=ends)
     )
     health = judge(COMPANY, life, FACTS, NOW)
     assert health.state is state
     assert (words is None and not health.texts) or (words or "") in health.texts[0]
+
+
+@pytest.mark.parametrize("grant_days", [20, None])
+def test_near_the_five_years_no_sync_is_said_to_help(grant_days: int | None) -> None:
+    """Intuit gives no refresh token beyond the grant's end, however often it is renewed."""
+    life = replace(
+        LIFE,
+        access_expires_at=NOW + timedelta(minutes=50),
+        refresh_expires_at=NOW + timedelta(days=20),
+        hard_expires_at=None if grant_days is None else NOW + timedelta(days=grant_days),
+    )
+    (reason,) = judge(COMPANY, life, FACTS, NOW).reasons
+    assert reason.kind is ReasonKind.GRANT_ENDS
+    assert "ends on 2026-11-21" in reason.text
+    assert "Connect the company again" in reason.text
 
 
 @pytest.mark.parametrize(
