@@ -25,6 +25,7 @@ from ledgerguard_pipeline.errors import (
     ConfirmationFailed,
     ConsentDenied,
     ConsentError,
+    KeyUnavailable,
     QBOAPIError,
     QuotaExhausted,
     ReauthorizationRequired,
@@ -128,8 +129,11 @@ class Connector:
         _log.info("company_connected", realm_id=realm, environment=company.environment.value)
         return company
 
-    def disconnect(self, realm: RealmId) -> Company:
+    def disconnect(self, realm: RealmId, *, unopened: bool = False) -> Company:
         """Revoke the grant at Intuit, then forget its tokens; rows and watermarks stay.
+
+        With ``unopened`` tokens that no key opens are forgotten as well: nobody can revoke them here,
+        or use them.
 
         Raises:
             BadInputError: the company was never connected.
@@ -140,7 +144,7 @@ class Connector:
         """
         self._control.companies.require(realm)
         with self._lease(realm):
-            tokens = self._control.tokens.load(realm)
+            tokens = self._load(realm, unopened=unopened)
             if tokens is not None:
                 self._revoke(realm, tokens)
                 crashpoint("after_revoke")
@@ -150,6 +154,14 @@ class Connector:
             self._control.tokens.forget(realm)
         _log.info("company_disconnected", realm_id=realm)
         return self._control.companies.require(realm)
+
+    def _load(self, realm: RealmId, *, unopened: bool) -> Tokens | None:
+        try:
+            return self._control.tokens.load(realm)
+        except KeyUnavailable:
+            if not unopened:
+                raise
+            return None
 
     def _revoke(self, realm: RealmId, tokens: Tokens) -> None:
         """End the grant at Intuit for certain.

@@ -10,12 +10,13 @@ from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE
+from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE, new_key
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ConfigurationError,
     ConsentError,
     CredentialsRejected,
+    KeyUnavailable,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
 )
@@ -245,6 +246,34 @@ def test_a_grant_intuit_does_not_revoke_is_not_forgotten(
     assert tokens.refresh_token.get_secret_value() in endpoint.valid
     assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
     assert connector.disconnect(REALM).status is ConnectionStatus.DISCONNECTED
+
+
+def test_a_company_whose_key_is_lost_can_be_ended(
+    plane: ControlPlane,
+    oauth: OAuthEndpoint,
+    endpoint: TokenEndpoint,
+    open_plane: OpenPlane,
+    store_settings: Settings,
+) -> None:
+    """Otherwise it would count as connected for ever, and could not even be forgotten."""
+    store_grant(plane, "refresh-1")
+    (store_settings.ledgerguard_home / KEY_FILE).write_text(f"{new_key()}\n", encoding="ascii")
+    connector = connector_of(open_plane(), oauth, endpoint.base_url)
+    with pytest.raises(KeyUnavailable):
+        connector.disconnect(REALM)
+    assert plane.companies.require(REALM).status is ConnectionStatus.CONNECTED
+
+    assert connector.disconnect(REALM, unopened=True).status is ConnectionStatus.DISCONNECTED
+    assert plane.tokens.version(REALM) is None
+    assert endpoint.revoked == []
+
+
+def test_tokens_that_open_are_revoked_in_any_case(
+    plane: ControlPlane, connector: Connector, endpoint: TokenEndpoint
+) -> None:
+    store_grant(plane, "refresh-1")
+    connector.disconnect(REALM, unopened=True)
+    assert endpoint.revoked == ["refresh-1"]
 
 
 def test_an_unknown_company_cannot_be_disconnected(connector: Connector) -> None:

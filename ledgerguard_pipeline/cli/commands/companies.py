@@ -155,7 +155,15 @@ def _ask(company: Company, files: int, *, delete_rows: bool, delete_files: bool)
 
 
 def disconnect(
-    realm: Annotated[str, typer.Argument(help="The company's realm id.")], as_json: Json = False
+    realm: Annotated[str, typer.Argument(help="The company's realm id.")],
+    unopened: Annotated[
+        bool,
+        typer.Option(
+            "--unopened",
+            help="Also forget tokens that no key opens; disconnect the app inside QuickBooks as well.",
+        ),
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Revoke a company's grant at Intuit, then forget its tokens; its books stay in Bronze."""
     from ledgerguard_pipeline.cli.home_lock import settings_here
@@ -168,7 +176,7 @@ def disconnect(
 
     with Installation.open(settings) as installation:
         company = installation.control.companies.require(realm_id)
-        installation.connector.disconnect(realm_id)
+        installation.connector.disconnect(realm_id, unopened=unopened)
     if as_json:
         write_json({"realm_id": realm_id, "name": company.name, "is_connected": False})
     else:

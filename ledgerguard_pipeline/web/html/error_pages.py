@@ -90,7 +90,8 @@ _SEALED = Refusal(
     409,
     "The company is still connected",
     "Its stored tokens do not open, so they cannot be revoked from here. Disconnect the app inside "
-    "QuickBooks (Apps, My apps); `ledgerguard doctor` on the server says which key is missing.",
+    "QuickBooks (Apps, My apps); `ledgerguard doctor` on the server says which key is missing. If it "
+    "is lost, `ledgerguard disconnect REALM --unopened` there ends the company here as well.",
 )
 _CONFIGURATION = Refusal(
     409,
