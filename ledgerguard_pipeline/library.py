@@ -207,7 +207,9 @@ class LedgerGuard(Closing):
         return _together(done, failures)
 
     def status(self, realm_id: str | None = None) -> list[StatusReport]:
-        """The status of every company, or of one, as in ``ledgerguard status --json``. No call.
+        """The status of every company, or of one, as in ``ledgerguard status --json``.
+
+        No call is made and Bronze is not opened.
 
         Raises:
             BadInputError: the company was never connected.
@@ -217,13 +219,11 @@ class LedgerGuard(Closing):
             if realm_id is None
             else [self._realm(realm_id)]
         )
-        watermarks = self.storage.watermarks_of(realms)
         reports = []
         for realm in realms:
             company_status = self._installation.company_status(realm)
             if company_status is not None:
-                moments = {name: moment.isoformat() for name, moment in watermarks[realm].items()}
-                reports.append(StatusReport.of(company_status.to_json(), moments))
+                reports.append(StatusReport.of(company_status.to_json(), company_status.watermarks))
         return reports
 
     def sql(self, statement: str, limit: int | None = None) -> Answer:

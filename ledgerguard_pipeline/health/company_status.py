@@ -79,6 +79,13 @@ class CompanyStatus:
         """Living objects of each entity of which anything was ever loaded."""
         return {each.entity: each.rows for each in self.entities if each.mode is not None}
 
+    @property
+    def watermarks(self) -> dict[str, str | None]:
+        """Up to when each entity type was read, as ISO 8601; those that were read completely."""
+        return {
+            each.entity: iso(each.watermark) for each in self.entities if each.watermark is not None
+        }
+
     def to_json(self) -> dict[str, object]:
         """The company as ``ledgerguard status --json`` and the service report it."""
         company, life, facts = self.company, self.life, self.facts

@@ -40,6 +40,8 @@ class EntityStatus:
     """``error`` with who has to act; None where nothing failed."""
     partial: int = 0
     """Objects held in part only."""
+    watermark: datetime | None = None
+    """Up to when it was read; Bronze's own is the truth, this one is known without opening it."""
 
     def to_json(self) -> dict[str, object]:
         """One entry of the company's ``entities``."""
@@ -110,4 +112,5 @@ def entity_status(sync_state: SyncState, promised: float) -> EntityStatus:
         failed_at=sync_state.failed_at,
         failure=sync_state.failure,
         partial=sync_state.partial,
+        watermark=sync_state.watermark,
     )

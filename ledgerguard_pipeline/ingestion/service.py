@@ -149,15 +149,12 @@ class IngestionService:
         realm = self.realm_id
         company_status = None if self._company_status is None else self._company_status()
         if company_status is not None:
-            report = company_status.to_json()
-            watermarks = self._storage.watermarks(realm)
-        else:
-            alone = standalone_status(
-                self._client, self._storage, realm, self._failures, self._clock.now()
-            )
-            report = alone.company_status.to_json() | {"is_connected": alone.answered}
-            watermarks = dict(alone.watermarks)
-        reported = {name: _iso(moment) for name, moment in watermarks.items()}
+            return StatusReport.of(company_status.to_json(), company_status.watermarks)
+        alone = standalone_status(
+            self._client, self._storage, realm, self._failures, self._clock.now()
+        )
+        report = alone.company_status.to_json() | {"is_connected": alone.answered}
+        reported = {name: _iso(moment) for name, moment in alone.watermarks.items()}
         return StatusReport.of(report, reported)
 
     def test_connection(self) -> ConnectionTest:

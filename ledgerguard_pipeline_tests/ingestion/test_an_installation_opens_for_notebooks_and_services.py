@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline import BadInputError, IngestionError, LedgerGuard, Record
-from ledgerguard_pipeline.errors import CompanyBusy
+from ledgerguard_pipeline.errors import BronzeUnusable, CompanyBusy
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -52,6 +52,22 @@ def test_a_home_is_read_synced_and_judged_through_one_object(
         assert status.entity_counts == {"Customer": customers, "Term": result_count(sandbox)}
         assert same["watermarks"].keys() == status["watermarks"].keys() == {"Customer", "Term"}
         assert books.service().get_ingestion_status()["realm_id"] == company.realm_id
+
+
+def test_a_status_is_there_while_nobody_can_open_bronze(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    with LedgerGuard.open() as books:
+        assert books.sync(entity_types=["Term"]).errors == []
+        before = books.status()[0]["watermarks"]
+        connected.settings.bronze_path.write_bytes(b"not a database at all" * 1000)
+        with pytest.raises(BronzeUnusable):
+            books.storage.counts()
+        (status,) = books.status()
+        same = books.service().get_ingestion_status()
+        assert status.watermarks == same.watermarks == before
+        assert status.entity_counts == {"Term": result_count(sandbox)}
+        assert "bronze_unusable" in status["reason_kinds"]
 
 
 def result_count(sandbox: SandboxServer) -> int:
