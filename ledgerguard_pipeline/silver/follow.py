@@ -21,7 +21,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.silver.tables import behind, copy_tables, forget
 from ledgerguard_pipeline.silver.update import bring_up_to_date
-from ledgerguard_pipeline.silver.views.keep import ViewKeeper
+from ledgerguard_pipeline.silver.views.keep import ViewKeeper, copy_views
 
 _log = structlog.get_logger(__name__)
 
@@ -82,3 +82,4 @@ class SilverFollower:
     def copy(self, session: OpenStore, target: str) -> None:
         """Put a copy of Silver into another catalog, with Bronze's."""
         copy_tables(session, target)
+        copy_views(session, target)

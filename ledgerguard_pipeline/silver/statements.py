@@ -173,6 +173,10 @@ def copy_rows(name: str, source: str, target: str) -> str:
     return f"INSERT INTO {at(target, name)} BY NAME SELECT * FROM {at(source, name)}"
 
 
+def copy_table(name: str, source: str, target: str) -> str:
+    return f"CREATE TABLE {at(target, name)} AS SELECT * FROM {at(source, name)}"
+
+
 def forget_applied(catalog: str) -> str:
     """Make room for what is about to be noted, which is registered already."""
     return (

@@ -218,11 +218,16 @@ def copy_tables(session: OpenStore, target: str) -> None:
         connection.execute(statement)
     present = present_tables(connection, session.catalog)
     names = list(statements.SYSTEM_TABLES)
+    others = present.difference(names)
     for entity in ENTITIES:
         tables = tables_of(entity)
+        others.difference_update(table.name for table in tables.tables)
         if present >= {table.name for table in tables.tables}:
             for statement in statements.create_entity(target, tables):
                 connection.execute(statement)
             names += [table.name for table in tables.tables]
     for name in names:
         connection.execute(statements.copy_rows(name, session.catalog, target))
+    # The journal and what is made from it: whoever writes these knows their columns.
+    for name in sorted(others):
+        connection.execute(statements.copy_table(name, session.catalog, target))

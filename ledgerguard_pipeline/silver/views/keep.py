@@ -60,16 +60,11 @@ def renew_views(session: OpenStore) -> bool:
     row = connection.execute(READ_STAMP, [catalog, STAMP]).fetchone()
     if row is not None and fingerprint() in str(row[0]):
         return True
-    known = applied(connection, catalog, [each.entity.name for each in entities_used()])
-    for each in entities_used():
-        found = known.get(each.entity.name, {}).values()
-        if any(version != each.version for _, version in found):
-            return False
+    if _is_older(connection, catalog):
+        return False
     connection.execute("BEGIN TRANSACTION")
     try:
-        _complete(connection, catalog)
-        for statement in create_views(catalog):
-            connection.execute(statement)
+        _make(connection, catalog)
         with session.committing():
             connection.execute("COMMIT")
     except BaseException:
@@ -77,6 +72,31 @@ def renew_views(session: OpenStore) -> bool:
             connection.execute("ROLLBACK")
         raise
     return True
+
+
+def copy_views(session: OpenStore, target: str) -> None:
+    """Create the views of a copy whose tables were just made, inside the caller's transaction.
+
+    The search path must be in that catalog.
+    """
+    if has_silver(session) and not _is_older(session.connection, session.catalog):
+        _make(session.connection, target)
+
+
+def _is_older(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:
+    """Whether companies still wait in a table to be built anew after an upgrade."""
+    known = applied(connection, catalog, [each.entity.name for each in entities_used()])
+    return any(
+        version != each.version
+        for each in entities_used()
+        for _, version in known.get(each.entity.name, {}).values()
+    )
+
+
+def _make(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    _complete(connection, catalog)
+    for statement in create_views(catalog):
+        connection.execute(statement)
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
