@@ -42,6 +42,10 @@ class Follower(Protocol):
         """Put copies into the attached catalog ``target``, in the session's open transaction."""
         ...
 
+    def bring(self, session: OpenStore, source: str) -> None:
+        """Take what cannot be made of Bronze from the attached catalog ``source``, in the same way."""
+        ...
+
 
 class Nobody:
     """Nothing is made from Bronze."""
@@ -60,6 +64,9 @@ class Nobody:
         """Do nothing."""
 
     def copy(self, session: OpenStore, target: str) -> None:
+        """Do nothing."""
+
+    def bring(self, session: OpenStore, source: str) -> None:
         """Do nothing."""
 
 

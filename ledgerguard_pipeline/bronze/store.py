@@ -358,7 +358,7 @@ class BronzeStore:
 
         The tables made from Bronze are made anew afterwards; if that fails, the next commit does it.
         """
-        found = import_file(self._backend, file, self.environment, self._clock)
+        found = import_file(self._backend, file, self.environment, self._clock, self._follower)
         self._follower.follow(self.beside, {}, set(loaded_companies(self)))
         return found
 

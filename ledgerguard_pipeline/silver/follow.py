@@ -19,7 +19,7 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore, first_line
 from ledgerguard_pipeline.bronze.follower import Run
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
-from ledgerguard_pipeline.silver.tables import behind, copy_tables, forget
+from ledgerguard_pipeline.silver.tables import behind, bring_books, copy_tables, forget
 from ledgerguard_pipeline.silver.update import bring_up_to_date
 from ledgerguard_pipeline.silver.views.keep import ViewKeeper, copy_views
 
@@ -83,3 +83,7 @@ class SilverFollower:
         """Put a copy of Silver into another catalog, with Bronze's."""
         copy_tables(session, target)
         copy_views(session, target)
+
+    def bring(self, session: OpenStore, source: str) -> None:
+        """The journal and what is made from it: the rest is built of Bronze, these of Intuit's reports."""
+        bring_books(session, source)

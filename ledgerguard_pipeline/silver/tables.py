@@ -218,16 +218,28 @@ def copy_tables(session: OpenStore, target: str) -> None:
         connection.execute(statement)
     present = present_tables(connection, session.catalog)
     names = list(statements.SYSTEM_TABLES)
-    others = present.difference(names)
     for entity in ENTITIES:
         tables = tables_of(entity)
-        others.difference_update(table.name for table in tables.tables)
         if present >= {table.name for table in tables.tables}:
             for statement in statements.create_entity(target, tables):
                 connection.execute(statement)
             names += [table.name for table in tables.tables]
     for name in names:
         connection.execute(statements.copy_rows(name, session.catalog, target))
-    # The journal and what is made from it: whoever writes these knows their columns.
-    for name in sorted(others):
+    for name in _of_the_books(present):
         connection.execute(statements.copy_table(name, session.catalog, target))
+
+
+def bring_books(session: OpenStore, source: str) -> None:
+    """Copy the tables that are not made from Bronze out of another catalog, inside the caller's transaction."""
+    names = _of_the_books(present_tables(session.connection, source))
+    if names:
+        session.connection.execute(statements.create_schema(session.catalog))
+    for name in names:
+        session.connection.execute(statements.copy_table(name, source, session.catalog))
+
+
+def _of_the_books(present: Collection[str]) -> list[str]:
+    """The journal and what is made from it; whoever writes these knows their columns."""
+    made = {table.name for entity in ENTITIES for table in tables_of(entity).tables}
+    return sorted(set(present) - made - statements.SYSTEM_TABLES.keys())

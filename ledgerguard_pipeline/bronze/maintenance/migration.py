@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, open_memory
+from ledgerguard_pipeline.bronze.follower import Follower
 from ledgerguard_pipeline.bronze.layout import enter, has_schema
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content, contents, copy_tables
 from ledgerguard_pipeline.clock import Clock
@@ -27,9 +28,13 @@ _FILE = "ledgerguard_file"
 
 
 def import_file(
-    backend: Backend, path: Path, environment: Environment | None, clock: Clock
+    backend: Backend,
+    path: Path,
+    environment: Environment | None,
+    clock: Clock,
+    follower: Follower,
 ) -> dict[str, Content]:
-    """Copy the file's store into the empty lake; what each table holds now.
+    """Copy the file's store into the empty lake; what each table of Bronze holds now.
 
     Raises:
         BadInputError: the place is no lake, or holds something; or there is no such file.
@@ -44,10 +49,12 @@ def import_file(
     # Holding the file's own session keeps every writer out until the copy counts.
     with file.reading() as original:
         present = enter(file, original, environment)
-        return backend.write((_LOCK,), lambda lake: _copy(backend, lake, path, present))
+        return backend.write((_LOCK,), lambda lake: _copy(backend, lake, path, present, follower))
 
 
-def _copy(backend: Backend, lake: OpenStore, path: Path, present: set[str]) -> dict[str, Content]:
+def _copy(
+    backend: Backend, lake: OpenStore, path: Path, present: set[str], follower: Follower
+) -> dict[str, Content]:
     if has_schema(lake):
         raise BadInputError(
             f"{backend.name} already holds a Bronze store; a file can only be moved into an empty "
@@ -64,6 +71,7 @@ def _copy(backend: Backend, lake: OpenStore, path: Path, present: set[str]) -> d
             held = [name for name in names if name in present]
             found = contents(connection, lake.catalog, held)
             _compare(contents(connection, source, held), found)
+            follower.bring(lake, source)
             crashpoint("before_move_commit")
             connection.execute("COMMIT")
         except BaseException:

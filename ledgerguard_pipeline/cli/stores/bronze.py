@@ -94,7 +94,7 @@ def migrate(
 ) -> None:
     """Copy the Bronze file into an empty DuckLake and verify it; all of it or nothing.
 
-    Silver's tables are built there from what was copied.
+    Silver's tables are built there from what was copied; the journal goes along.
     The file stays as it is. Stop the services first: rows loaded into the file afterwards are
     not in the lake (a later sync from the lake's watermarks brings it there as well).
     """

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.bronze import BronzeStore
+from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content
 from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.cli.bronze_file import REALM, make_bronze
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
@@ -30,6 +32,7 @@ def bronze(home: Path) -> BronzeStore:
 def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     ledgerguard: Ledgerguard, bronze: BronzeStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bronze.beside(_with_a_journal)
     reported = ledgerguard("bronze", "migrate", "--to", url, "--json")
     assert reported.code == 0, reported.err
     moved = json.loads(reported.out)
@@ -48,6 +51,7 @@ def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     assert lake.watermarks(REALM) == bronze.watermarks(REALM)
     assert lake.sql("SELECT realm_id, id FROM silver.customer_narrow").rows == [(REALM, "1")]
     assert lake.sql("SELECT count(*) FROM silver.dim_party").rows == [(1,)]
+    assert lake.sql("SELECT txn_id FROM silver.journal").rows == [("9",)]
     checked = ledgerguard("silver", "check")
     assert checked.code == 0, checked.out
     asked = ledgerguard("sql", "SELECT id FROM bronze.customer_current", "--json")
@@ -60,6 +64,14 @@ def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     copy = BronzeStore(Path("books.duckdb"), Environment.SANDBOX)
     assert copy.sql("SELECT * FROM customer").rows == before
     assert "Customer" in str(copy.counts())
+    assert copy.sql("SELECT txn_id FROM silver.journal").rows == [("9",)]
+
+
+def _with_a_journal(session: OpenStore, _: object) -> None:
+    for statement in tables.create(session.catalog):
+        session.connection.execute(statement)
+    journal = tables.at(session.catalog, "journal")
+    session.connection.execute(f"INSERT INTO {journal} (realm_id, txn_id) VALUES (?, '9')", [REALM])
 
 
 def test_a_copy_that_differs_is_not_kept(
