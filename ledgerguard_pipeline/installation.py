@@ -275,8 +275,9 @@ class Installation(Closing):
         folder = open_folder(self.settings)
         with Downloads(self.settings.intuit_base_url, self.clock) as downloads:
             yield AttachmentLoads(
-                self.client(realm_id), self.bronze, folder, downloads, self.clock, run_id
-            )
+                self.client(realm_id), self.bronze, folder, downloads, self.clock, run_id,
+                self.control.companies.require_connected,
+            )  # fmt: skip
 
     @contextmanager
     def visit(

@@ -7,7 +7,7 @@ cannot be read costs that file alone and is asked for again by the next run.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ledgerguard_pipeline.bronze.attachments import AttachedFile, AttachmentFile
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
+    BadInputError,
     BronzeError,
     ConfigurationError,
     IngestionError,
@@ -67,18 +68,22 @@ class AttachmentLoads:
         downloads: Downloads,
         clock: Clock,
         run_id: str | None = None,
+        connected: Callable[[RealmId], object] = lambda _: None,
     ) -> None:
+        """``connected`` raises where the company is not connected any more."""
         self._client = client
         self._files = AttachmentFiles(store.workspace)
         self._folder = folder
         self._downloads = downloads
         self._clock = clock
         self._run_id = run_id
+        self._connected = connected
 
     def load(self, realm: RealmId) -> AttachmentLoad:
         """Download every missing file of a company.
 
         Raises:
+            BadInputError: somebody disconnected the company meanwhile; no file is put after that.
             IngestionError: the folder or bucket takes no file, or does not say what it holds.
             QBOAPIError, QBOAuthError: QuickBooks gives no links.
             BronzeError: the files could not be listed; the next run finds them in the folder.
@@ -98,6 +103,9 @@ class AttachmentLoads:
                 try:
                     for file in self._some(realm, some, found, Path(scratch)):
                         done.append(file)  # kept if a later one raises
+                except BadInputError:
+                    done.clear()  # who forgets a company that is gone wants nothing noted of it
+                    raise
                 finally:
                     self._files.save(realm, done, self._run_id)
         return found
@@ -139,6 +147,8 @@ class AttachmentLoads:
                 size, sha256 = self._fetched(wanted, link, scratch)
             except LinkExpired:
                 size, sha256 = self._fetched(wanted, None, scratch)
+            # A link lives on after its company was disconnected, and perhaps forgotten with its files.
+            self._connected(realm)
             path = path_of(realm, sha256, wanted.file_name)
             if self._folder.has(path, size):
                 found.same += 1
@@ -165,5 +175,11 @@ class AttachmentLoads:
 def _of_one_file(error: LedgerGuardError) -> bool:
     """Whether the next file may well come all the same."""
     return not isinstance(
-        error, BronzeError | ConfigurationError | IngestionError | QBOAuthError | Throttled
+        error,
+        BadInputError
+        | BronzeError
+        | ConfigurationError
+        | IngestionError
+        | QBOAuthError
+        | Throttled,
     )

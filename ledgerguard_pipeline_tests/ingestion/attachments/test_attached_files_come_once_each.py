@@ -21,7 +21,12 @@ from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definition
 from ledgerguard_pipeline.defs.attachments.files import COMPLETE, files_key
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.errors import IngestionError, QBOAPIError, ServiceUnavailable
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    IngestionError,
+    QBOAPIError,
+    ServiceUnavailable,
+)
 from ledgerguard_pipeline.ingestion.attachments.folder import LocalFolder, open_folder, path_of
 from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoad, AttachmentLoads
 from ledgerguard_pipeline.installation import Installation
@@ -290,3 +295,22 @@ def test_a_company_is_a_partition_of_the_asset_with_a_check(
     assert "1 of 24 files" in str(check.description)
     assert len(list(kept.rglob("*.pdf"))) == 23
     assert "Signature" not in str(done.all_events)
+
+
+def test_no_file_comes_after_its_company_was_forgotten(
+    books: Installation, sandbox: SandboxServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    realm = RealmId(sandbox.realm_id)
+    put = LocalFolder.put
+
+    def put_and_forget(folder: LocalFolder, file: Path, path: str) -> None:
+        put(folder, file, path)
+        if books.control.companies.list():
+            books.connector.disconnect(realm)
+            books.forget(realm, delete_rows=True, delete_files=True)
+
+    monkeypatch.setattr(LocalFolder, "put", put_and_forget)
+    with books.attachment_loads(realm) as loads, pytest.raises(BadInputError, match="forgotten"):
+        loads.load(realm)
+    assert not [path for path in (home / "attachments").rglob("*") if path.is_file()]
+    assert AttachmentFiles(books.bronze.workspace).kept(realm) == {}
