@@ -9,27 +9,42 @@ from redis.exceptions import ResponseError
 if TYPE_CHECKING:
     from redis import Redis
 
+_SECTIONS = ("persistence", "memory", "replication", "server")
+_HIDDEN = (
+    "Redis lets this user read neither INFO nor its configuration, so whether tokens survive a restart "
+    "is unknown. Allow `+info`, and make sure that `appendonly yes` and `appendfsync always` are set."
+)
 _CONFIG = ("appendfsync", "save", "appendonly", "maxmemory-policy")
 
 
 def durability(client: Redis) -> list[str]:
     """What may lose a stored token, a sentence each with the remedy; empty where nothing may.
 
-    Where the server does not let its configuration be read (managed services), what ``INFO``
-    says counts, and whatever it leaves open is reported.
+    Where the server does not let its configuration be read (managed services, users without the
+    commands Redis calls dangerous), what ``INFO`` says counts, and whatever it leaves open is reported.
 
     Raises:
         redis.exceptions.RedisError: the server gave no answer at all.
     """
-    info: dict[str, object] = {**client.info("persistence"), **client.info("memory")}
-    info |= {**client.info("replication"), **client.info("server")}
-    config = _config(client)
+    info, config = _info(client), _config(client)
+    if not info and not config:
+        return [_HIDDEN]
     return [
         *_persistence(info, config),
         *_writes(info),
         *_eviction(config.get("maxmemory-policy") or str(info.get("maxmemory_policy", ""))),
         *_role(str(info.get("role", ""))),
     ]
+
+
+def _info(client: Redis) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for section in _SECTIONS:
+        try:
+            found |= client.info(section)
+        except ResponseError:
+            return {}
+    return found
 
 
 def _config(client: Redis) -> dict[str, str]:
@@ -43,7 +58,8 @@ def _config(client: Redis) -> dict[str, str]:
 
 
 def _persistence(info: dict[str, object], config: dict[str, str]) -> list[str]:
-    if str(info.get("aof_enabled", "0")) != "1":
+    kept = str(info["aof_enabled"]) == "1" if info else config.get("appendonly") == "yes"
+    if not kept:
         if config and not config.get("save"):
             return [
                 (
