@@ -253,11 +253,6 @@ class Database:
         if not self.is_sqlite:
             connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
 
-    def prepare(self, connection: Connection) -> None:
-        """What must exist before the first migration: PostgreSQL's own schema."""
-        if not self.is_sqlite:
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES_SCHEMA}"))
-
     def close(self) -> None:
         """Close this process's idle connections."""
         if self._pid == os.getpid():

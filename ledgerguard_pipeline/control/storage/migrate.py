@@ -22,11 +22,13 @@ from sqlalchemy import (
     inspect,
     select,
     table,
+    text,
 )
+from sqlalchemy.exc import ProgrammingError
 
-from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.database import POSTGRES_SCHEMA, Database
 from ledgerguard_pipeline.control.storage.schema import REVISION, metadata
-from ledgerguard_pipeline.errors import SchemaMismatch
+from ledgerguard_pipeline.errors import ControlUnreachable, SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,6 +38,7 @@ def migrate(database: Database) -> None:
 
     Raises:
         SchemaMismatch: the database was written by a newer version of this program.
+        ControlUnreachable: PostgreSQL lacks our schema and does not let this user make it.
         ControlUnavailable: it cannot be reached, or a migration failed; nothing was changed.
     """
     with database.read() as connection:
@@ -44,7 +47,7 @@ def migrate(database: Database) -> None:
     with database.write("migrate") as connection:
         stored = stored_revision(connection)
         if stored != REVISION:
-            database.prepare(connection)
+            own_schema(database, connection)
             if stored is None:
                 _begin(connection)
             else:
@@ -58,6 +61,26 @@ def stored_revision(connection: Connection) -> str | None:
     query: Select[str] = select(column("version_num")).select_from(table("alembic_version"))
     found: str | None = connection.execute(query).scalar_one_or_none()
     return found
+
+
+def own_schema(database: Database, connection: Connection) -> None:
+    """What must exist before the first table: PostgreSQL's own schema.
+
+    An administrator may have made it for a user who may make none.
+
+    Raises:
+        ControlUnreachable: it is missing, and this user may not make it.
+    """
+    if database.is_sqlite or inspect(connection).has_schema(POSTGRES_SCHEMA):
+        return
+    try:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {POSTGRES_SCHEMA}"))
+    except ProgrammingError as error:
+        raise ControlUnreachable(
+            f"The control plane ({database.url.render_as_string(hide_password=True)}) lacks its schema, "
+            f"and this user may not make it ({str(error.orig).splitlines()[0]}). Have an administrator "
+            f"run `CREATE SCHEMA {POSTGRES_SCHEMA} AUTHORIZATION {database.url.username}` there."
+        ) from error
 
 
 def _begin(connection: Connection) -> None:

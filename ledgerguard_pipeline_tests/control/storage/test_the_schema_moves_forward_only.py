@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.command import upgrade
@@ -15,14 +16,20 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import Column, Integer, MetaData, Table, inspect, text
+from sqlalchemy.engine import make_url
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage import migrate as migrating
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.migrate import MIGRATIONS, migrate, stored_revision
+from ledgerguard_pipeline.control.storage.migrate import (
+    MIGRATIONS,
+    migrate,
+    own_schema,
+    stored_revision,
+)
 from ledgerguard_pipeline.control.storage.schema import REVISION, metadata
-from ledgerguard_pipeline.errors import ControlUnavailable, SchemaMismatch
+from ledgerguard_pipeline.errors import ControlUnavailable, ControlUnreachable, SchemaMismatch
 from ledgerguard_pipeline_tests.postgres import postgres_database
 
 ROOT = Path(__file__).parents[3]
@@ -70,7 +77,7 @@ def test_the_code_names_the_newest_migration() -> None:
 def all_migrations(database: Database) -> None:
     """As a database came to be that every release has migrated."""
     with database.write("test") as connection:
-        database.prepare(connection)
+        own_schema(database, connection)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
@@ -172,6 +179,43 @@ def test_an_interrupted_first_migration_leaves_nothing(
     monkeypatch.undo()
     migrate(database)
     assert revision(database) == REVISION
+
+
+@pytest.fixture
+def plain_user() -> Iterator[tuple[str, str]]:
+    """The address of a database for a user who may make no schema, and that of its owner."""
+    with postgres_database() as owner:
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute("CREATE ROLE plain LOGIN PASSWORD 'made-up'")
+        try:
+            yield (
+                make_url(owner)
+                .set(username="plain", password="made-up")
+                .render_as_string(hide_password=False),
+                owner,
+            )
+        finally:
+            with psycopg.connect(owner, autocommit=True) as connection:
+                connection.execute("DROP OWNED BY plain CASCADE")
+                connection.execute("DROP ROLE plain")
+
+
+def test_a_schema_that_an_administrator_made_is_used(plain_user: tuple[str, str]) -> None:
+    url, owner = plain_user
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA ledgerguard AUTHORIZATION plain")
+    database = Database(url)
+    migrate(database)
+    with database.read() as connection:
+        assert stored_revision(connection) == REVISION
+    database.close()
+
+
+def test_a_user_who_may_make_no_schema_hears_what_to_ask_for(plain_user: tuple[str, str]) -> None:
+    database = Database(plain_user[0])
+    with pytest.raises(ControlUnreachable, match="CREATE SCHEMA ledgerguard AUTHORIZATION plain"):
+        migrate(database)
+    database.close()
 
 
 def test_a_current_database_is_opened_without_alembic(settings: Settings) -> None:
