@@ -89,7 +89,7 @@ def test_a_server_that_hides_its_configuration_is_judged_by_what_it_tells(
         (["+@all", "-@dangerous", "+info"], ["does not let its configuration be read"]),
     ],
 )
-def test_a_user_without_dangerous_commands_is_served_and_told(
+def test_a_user_without_dangerous_commands_is_served_and_warned(
     client: Redis,
     server: RedisProcess,
     settings: Settings,
