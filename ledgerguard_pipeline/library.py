@@ -25,7 +25,7 @@ from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusRe
 from ledgerguard_pipeline.installation import NOTEBOOK_COPY, Installation
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.result import Result, iso
-from ledgerguard_pipeline.running_up import running_sandbox
+from ledgerguard_pipeline.running_up import running_sandbox, sandbox_settings
 from ledgerguard_pipeline.silver.relations import relation
 from ledgerguard_pipeline.storage import Layer, LayeredStore
 from ledgerguard_pipeline.values import RealmId, parse_realm
@@ -112,10 +112,7 @@ class LedgerGuard(Closing):
         found = load_settings(**settings)
         beside = None if settings else running_sandbox(found)
         if beside is not None:
-            known = {name.lower(): text for name, text in beside[1].items()}
-            found = load_settings(
-                **{name: text for name, text in known.items() if name in Settings.model_fields}
-            )
+            found = sandbox_settings(beside[1])
         return cls(Installation.open(found))
 
     def __repr__(self) -> str:

@@ -24,6 +24,28 @@ SANDBOX_FOLDER = "sandbox"
 """Below the home, where a real company may be in that."""
 
 
+NOT_KEPT = (
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_region",
+    "aws_endpoint_url",
+    "ledgerguard_admin_token",
+    "ledgerguard_alert_email_from",
+    "ledgerguard_alert_email_to",
+    "ledgerguard_alert_slack_url",
+    "ledgerguard_alert_webhook_secret",
+    "ledgerguard_alert_webhook_url",
+    "ledgerguard_attachments_url",
+    "ledgerguard_bronze_url",
+    "ledgerguard_control_url",
+    "ledgerguard_encryption_keys",
+    "ledgerguard_redis_url",
+    "ledgerguard_smtp_url",
+)
+"""Settings that say where real books, keys and people are: nothing made up goes there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """An ``up`` that runs: its process, the port of each server, and what its commands need."""
@@ -91,6 +113,19 @@ def running_sandbox(settings: Settings) -> tuple[Running, dict[str, str]] | None
         return None
     variables = _variables(running.environment_file)
     return (running, variables) if variables else None
+
+
+def sandbox_settings(variables: Mapping[str, str]) -> Settings:
+    """The settings of that sandbox, whatever else stands in the environment or in ``.env``.
+
+    Raises:
+        ConfigurationError: a setting is not usable.
+    """
+    from ledgerguard_pipeline.config.settings import Settings, load_settings
+
+    given = {name.lower(): text for name, text in variables.items()}
+    own = {name: text for name, text in given.items() if name in Settings.model_fields}
+    return load_settings(**dict.fromkeys(NOT_KEPT), **own)
 
 
 def _read(content: bytes) -> Running | None:

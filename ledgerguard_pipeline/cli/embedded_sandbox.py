@@ -39,26 +39,6 @@ KEPT = (
     "ledgerguard_max_concurrent_requests",
     "ledgerguard_monthly_call_budget",
 )
-NOT_KEPT = (
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "aws_region",
-    "aws_endpoint_url",
-    "ledgerguard_admin_token",
-    "ledgerguard_alert_email_from",
-    "ledgerguard_alert_email_to",
-    "ledgerguard_alert_slack_url",
-    "ledgerguard_alert_webhook_secret",
-    "ledgerguard_alert_webhook_url",
-    "ledgerguard_attachments_url",
-    "ledgerguard_bronze_url",
-    "ledgerguard_control_url",
-    "ledgerguard_encryption_keys",
-    "ledgerguard_redis_url",
-    "ledgerguard_smtp_url",
-)
-"""Where real books, keys and people are: nothing made up goes there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.errors import BadInputError
-from ledgerguard_pipeline.running_up import LOCK_FILE, running_in, running_sandbox
+from ledgerguard_pipeline.running_up import (
+    LOCK_FILE,
+    running_in,
+    running_sandbox,
+    sandbox_settings,
+)
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
@@ -95,4 +100,4 @@ def settings_here() -> Settings:
     running, variables = found
     os.environ.update(variables)
     note(f"The sandbox of `ledgerguard up`: {running}.")
-    return load_settings()
+    return sandbox_settings(variables)

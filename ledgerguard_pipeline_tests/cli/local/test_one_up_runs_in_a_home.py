@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.cli.embedded_sandbox import Embedded
-from ledgerguard_pipeline.cli.home_lock import taken
+from ledgerguard_pipeline.cli.home_lock import settings_here, taken
 from ledgerguard_pipeline.cli.local.child_processes import Children, StopSignal
 from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import load_settings
@@ -23,7 +23,7 @@ from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.instance.daemon_lock import daemon_of, hold_daemon_lock, is_daemon
 from ledgerguard_pipeline.errors import ConfigurationError
 from ledgerguard_pipeline.library import LedgerGuard
-from ledgerguard_pipeline.running_up import running_in, sandbox_home
+from ledgerguard_pipeline.running_up import NOT_KEPT, running_in, sandbox_home
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.defs.conftest import company
 
@@ -189,6 +189,38 @@ def test_a_second_terminal_shows_the_company_that_runs_in_the_first(
         os.environ.update(before)
     assert "No company is connected" in ledgerguard("status").out
     assert shlex.quote(str(inner)) in file.read_text()
+
+
+def test_made_up_books_go_nowhere_that_is_set_for_real_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``.env`` that has all but the app's keys, while ``up`` runs its sandbox."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INTUIT_CLIENT_ID", raising=False)
+    home = tmp_path / "books"
+    home.mkdir()
+    monkeypatch.setenv("LEDGERGUARD_HOME", str(home))
+    embedded = Embedded(home, "app", "secret", "http://127.0.0.1:8010", 8000, "token")
+    file = embedded.write_environment_file(embedded.variables(load_settings()))
+    Path(".env").write_text(
+        "LEDGERGUARD_CONTROL_URL=postgresql://real/control\n"
+        "LEDGERGUARD_BRONZE_URL=duckdb:///real/quickbooks.duckdb\n"
+        "LEDGERGUARD_ATTACHMENTS_URL=s3://real/files\n"
+    )
+    monkeypatch.setenv("LEDGERGUARD_REDIS_URL", "redis://localhost/9")
+    before = dict(os.environ)
+    try:
+        with taken(home, PORTS, file):
+            with LedgerGuard.open() as books:
+                notebook = books.settings
+            command = settings_here()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    for settings in (notebook, command):
+        assert (settings.intuit_client_id, settings.ledgerguard_home) == ("app", home)
+        assert settings.bronze_address == home / "quickbooks.duckdb"
+        assert not [name for name in NOT_KEPT if getattr(settings, name) is not None]
 
 
 def test_faults_and_edits_find_the_sandbox_of_up_wherever_it_listens(

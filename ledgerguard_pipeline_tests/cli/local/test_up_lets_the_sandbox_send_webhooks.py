@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgerguard_pipeline import running_up
 from ledgerguard_pipeline.cli import embedded_sandbox
 from ledgerguard_pipeline.cli.embedded_sandbox import Embedded
 from ledgerguard_pipeline.cli.local.ports import free_port, wait_until_answering
@@ -65,7 +66,7 @@ def test_choices_are_carried_over_and_what_is_real_is_not(
 
 def test_of_every_setting_somebody_decided_whether_the_sandbox_takes_it(embedded: Embedded) -> None:
     given = {name.lower() for name in embedded.variables(load_settings())}
-    decided = given | {*embedded_sandbox.KEPT, *embedded_sandbox.NOT_KEPT}
+    decided = given | {*embedded_sandbox.KEPT, *running_up.NOT_KEPT}
     assert set(Settings.model_fields) <= decided
 
 
