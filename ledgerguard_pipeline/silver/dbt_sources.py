@@ -8,7 +8,7 @@ valid YAML scalars.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.silver.layout import SCHEMA, tables_of
@@ -21,21 +21,33 @@ _DESCRIPTIONS = {
 }
 
 
-def sources_yml(warn_hours: int = 24, error_hours: int = 72, database: str | None = None) -> str:
-    """The whole file.
+def sources_yml(
+    warn_hours: int = 24,
+    error_hours: int = 72,
+    database: str | None = None,
+    without: Collection[str] = (),
+) -> str:
+    """The whole file; ``without`` tables that are not there, which dbt's tests would fail on.
 
     ``bronze._loads`` is stale when no sync wrote to it for that long; of Silver no table has to
     change for any time, so ``silver._applied`` warns after seven times as long. ``database`` is the
     name under which dbt attaches the file, where its models go into another one.
     """
-    return "".join(_lines(warn_hours, error_hours, database))
+    return "".join(_lines(warn_hours, error_hours, database, frozenset(without)))
+
+
+def sources() -> list[str]:
+    """Full names of all tables and views that may be in it."""
+    return [name for name, found in relations().items() if _is_source(found)]
 
 
 MADE_BY = "# Made by `ledgerguard dbt-sources`"
 """How each of these files begins."""
 
 
-def _lines(warn_hours: int, error_hours: int, database: str | None) -> Iterator[str]:
+def _lines(
+    warn_hours: int, error_hours: int, database: str | None, without: frozenset[str]
+) -> Iterator[str]:
     yield f"{MADE_BY}; make it anew after an upgrade.\nversion: 2\nsources:\n"
     for schema, description in _DESCRIPTIONS.items():
         yield f"  - name: {schema}\n"
@@ -43,8 +55,8 @@ def _lines(warn_hours: int, error_hours: int, database: str | None) -> Iterator[
             yield f"    database: {json.dumps(database)}\n"
         yield f"    schema: {schema}\n    description: {json.dumps(description)}\n"
         yield "    tables:\n"
-        for found in relations().values():
-            if found.schema == schema and found.kind != "macro" and found.name not in _LEFT_OUT:
+        for name, found in relations().items():
+            if found.schema == schema and _is_source(found) and name not in without:
                 yield from _table(found)
                 if found.full_name == "bronze._loads":
                     yield from _freshness("loaded_at", warn_hours, error_hours)
@@ -53,6 +65,10 @@ def _lines(warn_hours: int, error_hours: int, database: str | None) -> Iterator[
 
 
 _LEFT_OUT = frozenset({"_walk_seen", "_walks", "_restatements", "_set_aside", "_healing"})
+
+
+def _is_source(found: Relation) -> bool:
+    return found.kind != "macro" and found.name not in _LEFT_OUT
 
 
 def _freshness(column: str, warn_hours: int, error_hours: int | None) -> Iterator[str]:

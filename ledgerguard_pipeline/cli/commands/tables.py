@@ -10,10 +10,14 @@ import typer
 from ledgerguard_pipeline.cli.options import Json
 from ledgerguard_pipeline.cli.output import console, note, say, table, write_json
 from ledgerguard_pipeline.cli.streams import data
-from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.errors import BadInputError, LedgerGuardError
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.silver.relations import Relation
+
+
+_LOOK_SECONDS, _NAMED = 5.0, 10
+_THERE = "SELECT table_schema, table_name FROM information_schema.tables"
 
 
 def tables(
@@ -85,23 +89,51 @@ def dbt_sources(
         typer.Option(help="Name under which dbt attaches the file; its own database if left out."),
     ] = None,
 ) -> None:
-    """Write Bronze and Silver as dbt sources, with descriptions, tests and freshness."""
+    """Write Bronze and Silver as dbt sources, with descriptions, tests and freshness.
+
+    Once something was loaded, only what is there: dbt's tests fail on tables that are not.
+    """
     from ledgerguard_pipeline.silver.dbt_sources import sources_yml
 
     if error_hours < warn_hours:
         raise BadInputError(
             f"--error-hours {error_hours} is below --warn-hours {warn_hours}; dbt warns first."
         )
-    text = sources_yml(warn_hours, error_hours, database)
     if path is None:
-        data().write(text)
+        data().write(sources_yml(warn_hours, error_hours, database, _not_there()))
         return
     if not path.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {path} does not exist; create it first.")
     if path.is_dir() or not _is_ours(path):
         raise BadInputError(f"{path} was not made by this command, so it stays; name another file.")
+    text = sources_yml(warn_hours, error_hours, database, _not_there())
     path.write_text(text, encoding="utf-8")
     say(f"Wrote {path}.")
+
+
+def _not_there() -> list[str]:
+    """What this installation has not loaded; nothing where it has loaded nothing at all yet."""
+    from ledgerguard_pipeline.bronze.open_store import open_bronze
+    from ledgerguard_pipeline.cli.home_lock import settings_here
+    from ledgerguard_pipeline.silver.dbt_sources import sources
+
+    store = open_bronze(settings_here(), lock_wait_seconds=_LOOK_SECONDS)
+    try:
+        if not store.exists():
+            return []
+        there = {f"{schema}.{name}" for schema, name in store.sql(_THERE).rows}
+    except LedgerGuardError as error:
+        note(f"All tables are listed, loaded or not: {error.message}")
+        return []
+    missing = [name for name in sources() if name not in there]
+    named = [name for name in missing if not name.endswith("_narrow")]
+    if named:
+        more = f" and {len(named) - _NAMED} others" if len(named) > _NAMED else ""
+        note(
+            f"Left out, because nothing of their kind was loaded: {', '.join(named[:_NAMED])}{more}. "
+            "Make the file anew once something is."
+        )
+    return missing
 
 
 def _is_ours(path: Path) -> bool:

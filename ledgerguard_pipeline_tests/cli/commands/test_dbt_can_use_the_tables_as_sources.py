@@ -39,6 +39,29 @@ def test_sources_have_descriptions_tests_and_freshness(
     assert columns["amount"]["data_type"] == "DECIMAL(38,18)"
 
 
+def test_tables_that_are_not_there_are_no_sources(
+    ledgerguard: Ledgerguard, home: Path, tmp_path: Path
+) -> None:
+    home.mkdir()
+    books = Books(store_at(home / "quickbooks.duckdb"))
+    books.write("Invoice", {"1": {"TxnDate": "2026-01-01"}})
+    there = books.store.sql(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables"
+    )
+    file = tmp_path / "sources.yml"
+
+    written = ledgerguard("dbt-sources", str(file))
+
+    assert (written.code, written.out) == (0, f"Wrote {file}.\n")
+    sources = yaml.safe_load(file.read_text())["sources"]
+    listed = {f"{each['name']}.{table['name']}" for each in sources for table in each["tables"]}
+    assert listed <= {str(name) for (name,) in there.rows}
+    assert {"bronze.invoice", "silver.invoice_line", "silver.ar_open"} <= listed
+    left_out = written.err.removeprefix("Left out, because nothing of their kind was loaded: ")
+    assert set(left_out.partition(" and ")[0].split(", ")).isdisjoint(listed)
+    assert len(left_out.splitlines()) == 1
+
+
 def test_an_order_dbt_could_not_follow_is_refused(ledgerguard: Ledgerguard) -> None:
     outcome = ledgerguard("dbt-sources", "--warn-hours", "9", "--error-hours", "8")
     assert (outcome.code, outcome.out) == (2, "")
