@@ -29,7 +29,11 @@ SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
 FORGOTTEN_AFTER = timedelta(days=1)
 """How long a killed run that this Dagster does not know stays on the list for the one that does."""
-_STEP_ENDS = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+_STEP_ENDS = {
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.STEP_SKIPPED,
+}
 
 
 def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
@@ -140,7 +144,7 @@ def _silent(
         and record.start_time is not None
         and record.start_time < earliest
         and _is_of(location, record.dagster_run)
-        and not _has_ended_a_step(instance, record.dagster_run.run_id)
+        and not _goes_on(instance, record.dagster_run)
     ]
 
 
@@ -152,14 +156,18 @@ def _is_of(location: str | None, run: dg.DagsterRun) -> bool:
     return bool(origin.repository_origin.code_location_origin.location_name == location)
 
 
-def _has_ended_a_step(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether the run was not killed as it began.
+def _goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run was not killed as it began, and has steps left whose signs are not ours.
 
     A host project's run may have steps of its own after ours, and steps in processes of their own:
     each of ours takes the run off the list when it ends in order.
     """
-    logs = instance.event_log_storage.get_logs_for_run(run_id, of_type=_STEP_ENDS, limit=1)
-    return bool(logs)
+    logs = instance.event_log_storage.get_logs_for_run(run.run_id, of_type=_STEP_ENDS)
+    ended = {entry.step_key for entry in logs}
+    if not ended or run.execution_plan_snapshot_id is None:
+        return bool(ended)
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    return not ended.issuperset(plan.step_keys_to_execute)
 
 
 def _suspects(cursor: str | None) -> list[str]:

@@ -145,13 +145,15 @@ def test_events_of_a_killed_run_that_dagster_noticed_itself_are_due_too(
     assert control.run_beats.list() == []
 
 
-def happens(instance: dg.DagsterInstance, run_id: str, what: dg.DagsterEventType) -> None:
-    ended = what is dg.DagsterEventType.STEP_SUCCESS
+def happens(
+    instance: dg.DagsterInstance, run_id: str, what: dg.DagsterEventType, step: str | None = None
+) -> None:
     event = dg.DagsterEvent(
         event_type_value=what.value,
         job_name="some_job",
+        step_key=step,
         event_specific_data=(
-            StepSuccessData(duration_ms=1.0) if ended else None  # type: ignore[no-untyped-call]  # Dagster's
+            None if step is None else StepSuccessData(duration_ms=1.0)  # type: ignore[no-untyped-call]  # Dagster's
         ),
     )
     instance.report_dagster_event(event, run_id=run_id)
@@ -174,14 +176,24 @@ def test_a_run_killed_before_its_first_sign_is_reported_when_found_silent_twice(
 def test_a_run_that_goes_on_with_steps_of_others_is_no_killed_one(
     control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = started(persistent)
+    @dg.job
+    def of_the_host() -> None:
+        for name in ("ours", "theirs"):
+            dg.OpDefinition(lambda: None, name=name)()
+
+    run_id = persistent.create_run_for_job(
+        of_the_host, status=dg.DagsterRunStatus.STARTED, tags={REALM_TAG: FIRST}
+    ).run_id
     happens(persistent, run_id, dg.DagsterEventType.RUN_START)
     with run_alive(control.run_beats, run_id):
         pass  # our step, in a process of its own
-    happens(persistent, run_id, dg.DagsterEventType.STEP_SUCCESS)
+    happens(persistent, run_id, dg.DagsterEventType.STEP_SUCCESS, "ours")
     monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
     found = report_lost_runs(persistent, control)
     assert (found.reported, found.suspects) == ([], [])
+    # Killed after its last step, before it could say so.
+    happens(persistent, run_id, dg.DagsterEventType.STEP_SUCCESS, "theirs")
+    assert report_lost_runs(persistent, control).suspects == [run_id]
 
 
 def test_runs_of_other_code_locations_give_no_signs_and_are_left_alone(
