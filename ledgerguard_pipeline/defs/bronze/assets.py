@@ -9,7 +9,7 @@ cells, so that sums over partitions stay true; the other cells it completed poin
 Decision 48 in docs/decisions.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -156,16 +156,19 @@ def _asset(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         **arguments_of(spec),
+        output_required=False,
         check_specs=check_specs(spec.key, derived=isinstance(entity, DerivedEntity)),
         required_resource_keys=current_site().resource_keys,
     )
     @at_site
-    def load_entity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the bare name only
+    def load_entity(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]  # Dagster reads the bare name only
         done = perform(context, cells, work_of(context, entity))
         if done.errors:
             done.report(context)
             raise failure_of(done.errors)
-        return done.result()
+        yield from done.results(done.reported)
 
     return load_entity
 
@@ -187,17 +190,22 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What became of one entity: what failed, and its checks."""
+    """What became of one entity: what failed, its checks, and whether it was read at all."""
 
     key: dg.AssetKey
     errors: list[LedgerGuardError]
     reported: list[ReportedCheck]
+    left_out: bool = False
 
-    def result(self) -> dg.MaterializeResult[None]:
-        """For a step in which nothing failed."""
-        return dg.MaterializeResult(
-            asset_key=self.key, check_results=[each.result(self.key) for each in self.reported]
-        )
+    def results(
+        self, checks: Sequence[ReportedCheck]
+    ) -> "Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]":
+        """For a step in which nothing failed. What was left out is no materialization."""
+        found = [each.result(self.key) for each in checks]
+        if self.left_out:
+            yield from found
+        else:
+            yield dg.MaterializeResult(asset_key=self.key, check_results=found)
 
     def report(self, context: dg.AssetExecutionContext) -> None:
         """The checks of a step that fails: Dagster takes no results of it."""
@@ -238,6 +246,11 @@ def perform(
             errors.append(error)
     step, grid = context.get_step_execution_context(), Grid(context.instance, cells)
     reported = _reported(work, [loaded for _, loaded in done])
+    if done and not errors and all(loaded.left_out for _, loaded in done):
+        for company, loaded in done:
+            _observe(context, work.key, company, loaded)
+        tell(step, *work.silver())
+        return Performed(work.key, errors, reported, left_out=True)
     for company, loaded in done:
         if loaded.result is not None and loaded.result.fetched:
             context.log.info(loaded.result.line)
@@ -265,6 +278,21 @@ def perform(
         )
     tell(step, *work.silver())
     return Performed(work.key, errors, reported)
+
+
+def _observe(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, company: RealmCells, loaded: Loaded
+) -> None:
+    """Why nothing was read: the asset is as old as it was before."""
+    note = loaded.result.note if loaded.result is not None and loaded.result.note else "left out"
+    context.log.info(note)
+    context.log_event(
+        dg.AssetObservation(
+            key,
+            partition=company.keys[-1],
+            metadata={**loaded.names.metadata(loaded.realm_id, loaded.entity), "left_out": note},
+        )
+    )
 
 
 def _reported(work: Work, loads: Sequence[Loaded]) -> list[ReportedCheck]:

@@ -43,6 +43,11 @@ class Loaded:
     names: CompanyNames = field(default_factory=CompanyNames)
     entity: str = ""
 
+    @property
+    def left_out(self) -> bool:
+        """Whether nothing was read, on purpose."""
+        return self.result is not None and self.result.status == "skipped"
+
 
 def load_metadata(loaded: Loaded) -> Metadata:
     """The figures of one load; every number has the same name on every asset."""

@@ -152,6 +152,8 @@ class RunSyncs(Closing):
             if result.covered is not None:
                 company.covered |= dict.fromkeys(derived, result.covered)
             company.changed.append(result)
+            if loaded.left_out:
+                over += derived  # Dagster skips the step of what is derived
             self._note(cells, entity.name, judge(loaded))
         except LedgerGuardError as error:
             over += derived  # Dagster skips the step of what is derived

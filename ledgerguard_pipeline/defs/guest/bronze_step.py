@@ -12,7 +12,6 @@ from ledgerguard_pipeline.defs.bronze.assets import bronze_specs, perform, work_
 from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, check_specs
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
-from ledgerguard_pipeline.defs.keys import asset_key
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -43,7 +42,7 @@ def build_bronze_step(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]  # Dagster reads the bare name
         errors: list[LedgerGuardError] = []
-        failed: set[str] = set()
+        without: set[str] = set()
         wanted = context.selected_asset_check_keys
         for each, spec in specs:
             if spec.key not in context.selected_asset_keys:
@@ -51,21 +50,22 @@ def build_bronze_step(
                     context, each, [key for key in wanted if key.asset_key == spec.key]
                 )
                 continue
-            if isinstance(each, DerivedEntity) and entity_type(each.base).name in failed:
+            if isinstance(each, DerivedEntity) and entity_type(each.base).name in without:
                 continue
             done = perform(context, cells, work_of(context, each))
             if done.errors:
                 errors += done.errors
-                failed.add(each.name)
+                without.add(each.name)
                 done.report(context)
                 continue
-            yield dg.MaterializeResult(
-                asset_key=asset_key(each),
-                check_results=[
-                    check.result(done.key)
+            if done.left_out:
+                without.add(each.name)
+            yield from done.results(
+                [
+                    check
                     for check in done.reported
                     if dg.AssetCheckKey(done.key, check.check) in wanted
-                ],
+                ]
             )
         if errors:
             raise failure_of(errors)

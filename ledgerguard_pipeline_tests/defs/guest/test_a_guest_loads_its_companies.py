@@ -10,7 +10,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.check_faults import Judged
 from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
 from ledgerguard_pipeline.defs.bronze.checks import QUARANTINE
-from ledgerguard_pipeline.defs.keys import REALM_TAG
+from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG
 from ledgerguard_pipeline.defs.site import INSTALLATION_TAG
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
@@ -107,6 +107,21 @@ def test_one_entity_that_fails_leaves_the_others_loaded(
     assert not done.success
     assert {"customer", "invoice"} <= set(_materialized(instance, done.run_id))
     assert "purchase" not in _materialized(instance, done.run_id)
+
+
+def test_what_a_run_leaves_out_is_checked_and_not_materialized(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    """As of events that are somebody else's by now."""
+    job = host.resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(
+        instance=instance, asset_selection=BRONZE, partition_key=now(host, sandbox.realm_id),
+        tags={BATCH_TAG: "of-nobody"},
+    )  # fmt: skip
+    assert done.success
+    assert done.get_asset_materialization_events() == []
+    checked = {each.asset_key for each in done.get_asset_check_evaluations()}
+    assert checked == set(BRONZE)
 
 
 def alone(
