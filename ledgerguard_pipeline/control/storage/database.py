@@ -324,8 +324,10 @@ def _engine(url: URL, *, durable: bool) -> Engine:
             pool_size=5,
             max_overflow=20,
             connect_args={
+                # The isolation too: a snapshot from before a lock was had would be of no use.
                 "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC"
-                f" -csynchronous_commit={'on' if durable else 'off'}",
+                f" -csynchronous_commit={'on' if durable else 'off'}"
+                " -cdefault_transaction_isolation=read\\ committed",
                 "connect_timeout": 10,
             },
         )

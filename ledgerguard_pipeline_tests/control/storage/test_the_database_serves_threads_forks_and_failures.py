@@ -7,17 +7,21 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage import database as module
 from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.migrate import migrate
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, Transient
-from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline_tests.postgres import postgres_database
 from ledgerguard_pipeline_tests.stores import OpenPlane
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +32,8 @@ import os, sys
 from pydantic import SecretStr
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.values import Environment, RealmId
+from ledgerguard_pipeline_tests.postgres import postgres_database
 
 realm = RealmId("9341453474484455")
 url = sys.argv[1]
@@ -85,6 +90,33 @@ def test_read_then_write_is_never_interleaved(open_plane: OpenPlane) -> None:
         list(pool.map(bump, range(60)))
     with planes[0].database.read() as connection:
         assert connection.execute(text("SELECT fence FROM leases")).scalar_one() == 61
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_database_of_another_isolation_is_no_reason_to_fail(level: str) -> None:
+    """A snapshot taken before the lock would show what was there before it was waited for."""
+    with postgres_database() as url:
+        with psycopg.connect(url, autocommit=True) as owner:
+            name = owner.execute("SELECT current_database()").fetchone()
+            assert name is not None
+            owner.execute(
+                f"ALTER DATABASE {name[0]} SET default_transaction_isolation TO '{level}'"
+            )
+        databases = [Database(url) for _ in range(2)]
+        migrate(databases[0])
+        counters = [CounterStore(each, Environment.SANDBOX) for each in databases]
+
+        def count(number: int) -> None:
+            database, counter = databases[number % 2], counters[number % 2]
+            for _ in range(20):
+                with database.write("test") as connection:
+                    counter.add_all(connection, "test", {"read": 1.0})
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(count, range(4)))
+        assert counters[0].read("test") == {"read": 80.0}
+        for each in databases:
+            each.close()
 
 
 def test_sqlite_is_durable_for_tokens_and_shared_by_readers(settings: Settings) -> None:
