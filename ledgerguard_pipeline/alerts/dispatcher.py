@@ -34,13 +34,18 @@ from ledgerguard_pipeline.alerts.policy import (
 )
 from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
 from ledgerguard_pipeline.clock import Backoff
+from ledgerguard_pipeline.control.company_state.alert_state import SentAlerts
 from ledgerguard_pipeline.control.leases.process_identity import this_process
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import AlertError, ChannelUnavailable
+from ledgerguard_pipeline.health.rules import HealthState
 from ledgerguard_pipeline.observability.redaction import redact
 
 ONE_BY_ONE = 5
 """More companies than this at once go into one message: nobody reads five hundred."""
+
+BROKEN_AFTER = 3
+"""Failed attempts in a row, some minutes apart, after which a channel counts as broken."""
 
 START_SECONDS = 25.0
 """No message is begun after this; with one that times out a tick stays below Dagster's sixty."""
@@ -88,7 +93,7 @@ class AlertDispatcher:
         Companies that are not listed are forgotten.
         """
         current = {each.realm_id: list(each.findings) for each in companies}
-        current[INSTALLATION] = _common(current.values())
+        current[INSTALLATION] = [*_common(current.values()), *self._broken_channels()]
         known = self._store.alert_states()
         gone = set(known) - set(current)
         gone |= {each.realm_id for each in self._store.sent()} - set(current)
@@ -128,6 +133,25 @@ class AlertDispatcher:
             return changed
 
         self._store.revise(change, at)
+
+    def _broken_channels(self) -> list[Alert]:
+        """Channels that take nothing; the others are sent that, for nobody else would know."""
+        names = {channel.name for channel in self._channels}
+        worst: dict[str, SentAlerts] = {}
+        for each in self._store.sent():
+            known = worst.get(each.channel)
+            if each.attempts >= BROKEN_AFTER and (known is None or each.attempts > known.attempts):
+                worst[each.channel] = each
+        return [
+            Alert(
+                AlertKind.CHANNEL_FAILS.value,
+                HealthState.DEGRADED,
+                f"Alerts do not arrive by {name}. {each.last_error or 'No reason is known.'}",
+                subject=name,
+            )
+            for name, each in sorted(worst.items())
+            if name in names
+        ]
 
     def note_failed_run(self, realm: str, finding: Alert) -> None:
         """Note a run that failed; it is over when a later run of its job succeeds."""
@@ -197,6 +221,8 @@ class _ChannelDelivery:
             if known is not None and known.busy_until is not None:
                 continue
             states = read_signs(text)
+            # What a channel takes shows that it works again.
+            states.pop(f"{AlertKind.CHANNEL_FAILS}:{self._channel.name}", None)
             heard = notification(states, {} if known is None else read_sent(known.sent))
             if heard is not None:
                 found[realm] = heard

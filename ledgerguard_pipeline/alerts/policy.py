@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     """Subjects of alerts besides the reasons of a company's health."""
 
     RUN_FAILED = "run_failed"
+    CHANNEL_FAILS = "channel_fails"
 
 
 INSTALLATION = ""

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 from ledgerguard_pipeline.alerts.channels.http import Address
 from ledgerguard_pipeline.alerts.channels.webhook import WebhookChannel
 from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher
+from ledgerguard_pipeline.alerts.policy import INSTALLATION
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.errors import ChannelRejected, ChannelUnavailable
 from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox
 from ledgerguard_pipeline_tests.alerts.ears import FIRST, LINKS, SECOND, Ear, tick
 from ledgerguard_pipeline_tests.alerts.problems import DEAD, LAG, QUARANTINE, failed_run, observed
@@ -51,6 +53,39 @@ def test_a_failed_run_is_noted_although_somebody_looked_a_moment_later(
     dispatcher.note_failed_run(FIRST, failed_run())
     tick(plane, ear, first=(QUARANTINE,))
     assert "run_failed" in {each.kind for each in ear.heard[-1].companies[0].new}
+
+
+def test_the_others_hear_of_a_channel_that_stays_broken(plane: ControlPlane, ear: Ear) -> None:
+    """Whoever relies on it hears nothing, and nobody else would know."""
+    broken = Ear("broken")
+    broken.trouble = ChannelRejected("LEDGERGUARD_ALERT_SLACK_URL answered 404.")
+    for _ in range(2):
+        tick(plane, ear, broken, first=(QUARANTINE,), at=900)
+    assert [each.companies[0].realm_id for each in ear.heard] == [FIRST], "it may pass"
+    for _ in range(4):
+        tick(plane, ear, broken, first=(QUARANTINE,), at=900)
+    (point,) = ear.heard[1].companies[0].new
+    assert (point.kind, ear.heard[1].companies[0].realm_id) == ("channel_fails", INSTALLATION)
+    assert "broken" in point.text
+    assert "answered 404" in point.text
+
+    broken.trouble = None
+    for _ in range(3):
+        tick(plane, ear, broken, first=(QUARANTINE,), at=900)
+    assert len(ear.heard) == 3
+    assert ear.heard[2].companies[0].over[0].kind == "channel_fails"
+    (message,) = broken.heard
+    assert [each.realm_id for each in message.companies] == [FIRST], "nothing about itself"
+
+
+def test_a_channel_that_was_taken_away_is_not_called_broken(plane: ControlPlane, ear: Ear) -> None:
+    broken = Ear("broken")
+    broken.trouble = ChannelUnavailable("gone")
+    for _ in range(2):
+        tick(plane, broken, first=(QUARANTINE,), at=900)
+    for _ in range(4):
+        tick(plane, ear, first=(QUARANTINE,), at=900)
+    assert [each.companies[0].realm_id for each in ear.heard] == [FIRST]
 
 
 def test_another_message_has_another_id(plane: ControlPlane, inboxes: tuple[Inbox, Inbox]) -> None:
