@@ -27,6 +27,7 @@ class RenewedCopy:
         self._storage = storage
         self._path = path
         self._note = path.with_name(f".{path.name}.outdated")
+        self._begun = path.with_name(f".{path.name}.copying")
 
     def outdated(self) -> None:
         """Note that Bronze has something that the copy lacks."""
@@ -37,14 +38,20 @@ class RenewedCopy:
 
     def renew(self) -> None:
         """Put a new copy there in one step, if it is needed; readers keep the one they opened."""
-        if not (self._note.exists() or not self._path.exists()) or not self._storage.exists():
+        if not self._needed() or not self._storage.exists():
             return
         with _one_at_a_time:
             try:
-                # Before the copy: a commit during it makes a new note.
+                # Before the copy: a commit during it makes a new note. Under another name it lasts
+                # until the copy is there, whatever ends this process.
                 with suppress(FileNotFoundError):
-                    self._note.unlink()
+                    self._note.replace(self._begun)
                 self._storage.snapshot(self._path)
+                self._begun.unlink(missing_ok=True)
             except (LedgerGuardError, OSError) as error:
                 self.outdated()
+                self._begun.unlink(missing_ok=True)
                 _log.warning("copy_not_renewed", path=str(self._path), reason=str(error))
+
+    def _needed(self) -> bool:
+        return self._note.exists() or self._begun.exists() or not self._path.exists()

@@ -95,6 +95,29 @@ def bronze(tmp_path: Path) -> BronzeStore:
     return make_bronze(tmp_path / "quickbooks.duckdb")
 
 
+def test_a_copy_that_was_interrupted_is_made_by_the_next_sync(
+    tmp_path: Path, bronze: BronzeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = RenewedCopy(bronze, tmp_path / "copy.duckdb")
+    bronze.snapshot(tmp_path / "copy.duckdb")
+    old = (tmp_path / "copy.duckdb").stat().st_ino
+    copy.outdated()
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as held:
+        held.setattr(bronze, "snapshot", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            copy.renew()
+    RenewedCopy(bronze, tmp_path / "copy.duckdb").renew()
+    made = (tmp_path / "copy.duckdb").stat().st_ino
+    assert made != old
+    copy.renew()
+    assert (tmp_path / "copy.duckdb").stat().st_ino == made, "once"
+    assert not list(tmp_path.glob(".copy*"))
+
+
 def test_a_copy_has_a_name_that_duckdb_can_tell_from_its_schema() -> None:
     with pytest.raises(ConfigurationError, match="LEDGERGUARD_SNAPSHOT"):
         load_settings(ledgerguard_snapshot="bronze.duckdb")
