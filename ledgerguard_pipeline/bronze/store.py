@@ -337,7 +337,8 @@ class BronzeStore:
             BadInputError: the target is the store itself or its directory does not exist, or
                 nothing was loaded yet.
         """
-        return write_snapshot(self._backend, path, self._prepare, self._follower)
+        now = self._clock.now()
+        return write_snapshot(self._backend, path, self._prepare, self._follower, now)
 
     def maintain(self) -> MaintenanceReport:
         """Merge small files, expire old snapshots and delete what no snapshot needs.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import stat
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ledgerguard_pipeline.bronze import statements
@@ -18,13 +20,20 @@ from ledgerguard_pipeline.errors import BadInputError
 
 _PIECE = 1024 * 1024
 _COPY = "ledgerguard_copy"
+_PARTIAL = ".partial"
+LEFT_AFTER = timedelta(days=1)
+"""No copy takes so long."""
 _MAGIC = b"DUCK"
 """Of a DuckDB file, after the checksum of its first block."""
 _MAGIC_AT = 8
 
 
 def write_snapshot(
-    backend: Backend, path: Path, check: Callable[[OpenStore], set[str]], follower: Follower
+    backend: Backend,
+    path: Path,
+    check: Callable[[OpenStore], set[str]],
+    follower: Follower,
+    now: datetime,
 ) -> Path:
     """Write a copy beside the target, then rename it into place.
 
@@ -43,7 +52,8 @@ def write_snapshot(
         raise BadInputError(f"{target} is not a file in an existing folder; name one.")
     if not _may_be_replaced(target):
         raise BadInputError(f"{target} is no DuckDB file, so it stays as it is; name another file.")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
+    _remove_left(target, now - LEFT_AFTER)
     try:
         if backend.file is None:
             _copy_lake(backend, partial, check, follower)
@@ -57,6 +67,14 @@ def write_snapshot(
         partial.unlink(missing_ok=True)
         partial.with_name(partial.name + ".wal").unlink(missing_ok=True)
     return target
+
+
+def _remove_left(target: Path, before: datetime) -> None:
+    """Delete what copying to this place had written when it was killed; each is as large as the books."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{_PARTIAL}*"):
+        with contextlib.suppress(OSError):  # somebody else's
+            if left.stat().st_mtime < before.timestamp():
+                left.unlink()
 
 
 def _open_to_the_same(target: Path, partial: Path) -> None:

@@ -189,6 +189,21 @@ def test_whoever_was_let_read_a_copy_can_read_the_next_one(
     assert mode() == 0o600, "our own group was not let in"
 
 
+def test_what_killed_copies_left_is_deleted_when_no_copy_can_be_at_work_on_it(
+    ledgerguard: Ledgerguard, bronze: BronzeStore, tmp_path: Path
+) -> None:
+    old, young, other = (
+        tmp_path / name for name in (".books.duckdb.7.partial", ".books.duckdb.8.partial", ".b.7.partial")
+    )  # fmt: skip
+    for each in (old, young, other):
+        each.write_bytes(b"half of the books")
+    for each in (old, other):
+        os.utime(each, (0, 0))
+
+    assert ledgerguard("snapshot", str(tmp_path / "books.duckdb")).code == 0
+    assert [each.exists() for each in (old, young, other)] == [False, True, True]
+
+
 @pytest.mark.parametrize("what", ["encryption.key", "control.db", "notes.txt"])
 def test_a_copy_replaces_nothing_but_a_copy(
     ledgerguard: Ledgerguard, bronze: BronzeStore, home: Path, what: str
