@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import URL
+
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.private_files import make_private
@@ -228,12 +230,13 @@ class ControlPlane(Closing):
             self.redis.close()
 
 
-def control_url(settings: Settings) -> str:
+def control_url(settings: Settings) -> str | URL:
     """SQLAlchemy's URL of the database; it may hold a password."""
     configured = settings.ledgerguard_control_url
     if configured is not None:
         return configured.get_secret_value()
-    return f"sqlite:///{settings.ledgerguard_home / DATABASE_FILE}"
+    # Not as text: what stands after a question mark in the home's name would be options.
+    return URL.create("sqlite", database=str(settings.ledgerguard_home / DATABASE_FILE))
 
 
 def _private_folder(path: Path) -> None:

@@ -11,6 +11,8 @@ from ledgerguard_pipeline.cli.app import run
 from ledgerguard_pipeline.config.attachments_url import parse_attachments_url
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.config.settings import load_settings
+from ledgerguard_pipeline.control.copied import copy_control_plane
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.errors import ConfigurationError
 
@@ -74,6 +76,18 @@ def test_an_address_that_leads_nowhere_is_a_setting_to_correct(
     assert name in said
     assert "hidden" not in said
     assert list(folder.iterdir()) == []
+
+
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    homes = tmp_path / "homes"
+    home = homes / "what's 100% ours? a=1&b=ü #"
+    with ControlPlane.open(load_settings(ledgerguard_home=home)) as control:
+        control.companies.list()
+    assert (home / "control.db").is_file()
+    (tmp_path / "copy").mkdir()
+    made = copy_control_plane(load_settings(ledgerguard_home=home), tmp_path / "copy")
+    assert made == [tmp_path / "copy" / "control.db"]
+    assert list(homes.iterdir()) == [home]
 
 
 @pytest.mark.usefixtures("folder")

@@ -78,7 +78,7 @@ class Database:
     last ones may be lost in a power cut: right for rate windows and counters, and free of fsync.
     """
 
-    def __init__(self, url: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, url: str | URL, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.clock = clock
@@ -288,7 +288,7 @@ class Database:
         return self.url.render_as_string(hide_password=True)
 
 
-def _parse(url: str) -> URL:
+def _parse(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # a port that is no number is only the latter
