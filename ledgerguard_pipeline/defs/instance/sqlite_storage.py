@@ -51,7 +51,11 @@ BUSY_SECONDS = 30
 
 
 def _engine(url: str) -> sqlalchemy.Engine:
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    # Each connection that is kept fills its cache of pages, 2 MB, in the course of hours. Threads that
+    # ask at the same moment get one that is closed again.
+    engine = sqlalchemy.create_engine(
+        url, pool_size=1, max_overflow=-1, connect_args={"timeout": BUSY_SECONDS}
+    )
 
     @sqlalchemy.event.listens_for(engine, "connect")
     def _relax(connection: sqlalchemy.engine.interfaces.DBAPIConnection, _: object) -> None:

@@ -1,12 +1,17 @@
 """Kept connections change the speed of Dagster's storage and nothing else."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy.pool import QueuePool
 
-from ledgerguard_pipeline.defs.instance.sqlite_storage import PooledEventLogStorage
+from ledgerguard_pipeline.defs.instance.sqlite_storage import (
+    PooledEventLogStorage,
+    PooledRunStorage,
+)
 
 KEY = dg.AssetKey("thing")
 
@@ -98,6 +103,18 @@ def test_engines_of_old_runs_are_let_go(tmp_path: Path) -> None:
         oldest = instance.get_runs()[-1]
         messages = [entry.message for entry in instance.all_logs(oldest.run_id)]
         assert any("hello" in message for message in messages)
+
+
+def test_one_connection_stays_open_however_many_asked_at_once(tmp_path: Path) -> None:
+    with _instance(tmp_path / "home", pooled=True) as instance:
+        storage = instance.run_storage
+        assert isinstance(storage, PooledRunStorage)
+        with ExitStack() as stack:
+            opened = [stack.enter_context(storage.connect()) for _ in range(4)]
+            assert len({id(each.connection.dbapi_connection) for each in opened}) == 4
+        kept = storage._pool.pool
+        assert isinstance(kept, QueuePool)
+        assert (kept.checkedin(), kept.checkedout()) == (1, 0)
 
 
 def test_a_wiped_storage_starts_anew(tmp_path: Path) -> None:
