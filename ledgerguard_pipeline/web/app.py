@@ -192,6 +192,7 @@ def _application(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
         lifespan=lifespan, redirect_slashes=False,
     )  # fmt: skip
     app.add_api_route(HEALTH_PATH, _healthy, methods=["GET"], response_model=None)
+    app.add_api_route(HEALTH_PATH, _alive, methods=["HEAD"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _plain_refusal)
     return app
 
@@ -229,6 +230,10 @@ def _refuse_shadowed(pages: Iterable[APIRouter], callbacks: frozenset[str]) -> N
 def _healthy() -> JSONResponse:
     """The process answers; it says nothing about companies, so it may stay public."""
     return JSONResponse({"status": "ok"})
+
+
+def _alive() -> Response:
+    return Response()
 
 
 def _plain_refusal(request: Request, error: Exception) -> Response:

@@ -77,4 +77,9 @@ def readiness_router(readiness: Readiness) -> APIRouter:
     router.add_api_route(
         READY_PATH, readiness.ready, methods=["GET"], response_model=None,
     )  # fmt: skip
+
+    def head() -> Response:
+        return Response(status_code=readiness.ready().status_code)
+
+    router.add_api_route(READY_PATH, head, methods=["HEAD"], include_in_schema=False)
     return router

@@ -130,6 +130,15 @@ def test_health_says_nothing_about_companies(edge: Edge) -> None:
     assert ask(app, "/healthz").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(edge: Edge, path: str) -> None:
+    """Monitors do by default (RFC 9110, 9.3.2), and would call the server down."""
+    answer = ask(create_app(edge), path, method="HEAD")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    edge.control.close()
+
+
 PUBLIC = "https://books.example.com"
 
 
