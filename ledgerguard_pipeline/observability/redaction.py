@@ -106,15 +106,23 @@ _HINTS = re.compile(
 _ADDRESS = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 
 _registered: OrderedDict[str, None] = OrderedDict()
+_lasting: dict[str, None] = {}
+"""Settings: few, and never forgotten however many tokens a process sees."""
 _lock = threading.Lock()
 
 
-def register_secret(value: str | None) -> None:
-    """Mask this value, also URL- and JSON-encoded, in every text from now on; thread-safe."""
+def register_secret(value: str | None, *, lasting: bool = False) -> None:
+    """Mask this value, also URL- and JSON-encoded, in every text from now on; thread-safe.
+
+    ``lasting`` values, which are settings, are never forgotten for newer ones.
+    """
     if value is None or len(value) < _SHORTEST:
         return
     forms = {value, quote(value, safe=""), json.dumps(value)[1:-1]}
     with _lock:
+        if lasting:
+            _lasting.update(dict.fromkeys(forms))
+            return
         for form in forms:
             _registered[form] = None
             _registered.move_to_end(form)
@@ -136,13 +144,13 @@ def register_setting(value: str) -> None:
             except ValueError:
                 continue
         if len(hidden) >= _SHORTEST_SETTING:
-            register_secret(hidden)
+            register_secret(hidden, lasting=True)
 
 
 def redact(text: str) -> str:
     """The text with every secret that can be recognised replaced by ``***``."""
     with _lock:
-        known = [secret for secret in _registered if secret in text]
+        known = [secret for secret in (*_lasting, *_registered) if secret in text]
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
     if _HINTS.search(text) is None:

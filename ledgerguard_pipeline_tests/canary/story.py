@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from ledgerguard_pipeline.observability import redaction
 
 
-def _never(value: str | None) -> None:
+def _never(value: str | None, *, lasting: bool = False) -> None:
     """Takes the place of ``register_secret``, before any import below takes it by name."""
 
 

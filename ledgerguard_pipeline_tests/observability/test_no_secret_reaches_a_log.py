@@ -12,13 +12,21 @@ from pathlib import Path
 
 import pytest
 import structlog
+from pydantic import SecretStr
 
+from ledgerguard_pipeline.alerts.channels.http import Address
 from ledgerguard_pipeline.observability.logs import (
     RedactingFilter,
     configure_logging,
     guard_handlers,
 )
-from ledgerguard_pipeline.observability.redaction import MASK, redact, redact_value, register_secret
+from ledgerguard_pipeline.observability.redaction import (
+    MASK,
+    redact,
+    redact_value,
+    register_secret,
+    register_setting,
+)
 
 CANARY = "cAnaRy0123456789deadbeefcAnaRy0123456789"
 JWE = f"eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0..{CANARY}.{CANARY}.{CANARY}"
@@ -97,6 +105,18 @@ def test_the_person_whom_a_fault_names_is_left_out(text: str) -> None:
 @pytest.mark.parametrize("text", SHAPES)
 def test_masking_a_masked_text_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+def test_tokens_of_a_thousand_companies_make_no_setting_known() -> None:
+    register_setting("made-up-setting-word")
+    Address(SecretStr("https://hooks.example.com/T0/made-up-path"), "X")
+    for number in range(2_000):
+        register_secret(f"made-up-access-{number}")
+        register_secret(f"made-up-refresh-{number}")
+
+    assert redact("the made-up-setting-word") == f"the {MASK}"
+    assert "made-up-path" not in redact("POST /T0/made-up-path failed")
+    assert redact("the made-up-access-1999") == f"the {MASK}"
 
 
 @pytest.mark.parametrize(

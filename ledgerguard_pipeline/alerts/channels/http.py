@@ -41,8 +41,8 @@ class Address:
 
     def __post_init__(self) -> None:
         value = self.url.get_secret_value()
-        register_secret(value)
-        register_secret(urlsplit(value).path.strip("/"))
+        register_secret(value, lasting=True)
+        register_secret(urlsplit(value).path.strip("/"), lasting=True)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Send; returns when the answer was 2xx.

@@ -56,9 +56,9 @@ class MailServer:
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ConfigurationError(f"{_VARIABLE} must look like smtp://user:password@host:587.")
         password = None if parts.password is None else SecretStr(unquote(parts.password))
-        register_secret(url.get_secret_value())
+        register_secret(url.get_secret_value(), lasting=True)
         if password is not None:
-            register_secret(password.get_secret_value())
+            register_secret(password.get_secret_value(), lasting=True)
         return cls(
             parts.hostname,
             port or _PORTS[parts.scheme],

@@ -34,7 +34,7 @@ class WebhookChannel:
         self._secret = secret
         self._clock = clock
         if secret is not None:
-            register_secret(secret.get_secret_value())
+            register_secret(secret.get_secret_value(), lasting=True)
 
     def send(self, message: Message) -> str | None:
         """Deliver it.
