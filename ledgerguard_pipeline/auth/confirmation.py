@@ -42,3 +42,12 @@ def question_due(company: Company, noted: RefreshAttempt | None, now: datetime) 
     if company.error_at is None or now - company.error_at >= _LAST_AFTER:
         return Question.LAST
     return None if noted.reason == REFUSED_AGAIN else Question.FIRST
+
+
+def proves_little(company: Company, now: datetime) -> bool:
+    """Whether the first question about a living grant, whose calls alone are refused, is left out.
+
+    The token endpoint would say yes again and again. Only where calls worked a moment before an
+    outage may be what refuses them.
+    """
+    return company.last_success_at is None or now - company.last_success_at >= _PAUSE

@@ -16,7 +16,12 @@ from datetime import timedelta
 
 import structlog
 
-from ledgerguard_pipeline.auth.confirmation import Question, question_due
+from ledgerguard_pipeline.auth.confirmation import (
+    REFUSED_AGAIN,
+    Question,
+    proves_little,
+    question_due,
+)
 from ledgerguard_pipeline.auth.refresh import PATIENCE_SECONDS, Refresher
 from ledgerguard_pipeline.auth.refresh_lease import LEASE_SECONDS, RefreshLease
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
@@ -136,7 +141,10 @@ class TokenProvider:
         tokens = self._control.tokens.load(realm)
         if tokens is None or tokens.version != rejected.version:
             return
-        self._control.tokens.note_attempt(realm, tokens)
+        noted = self._control.tokens.note_attempt(realm, tokens)
+        company = self._control.companies.get(realm)
+        if company is not None and proves_little(company, self._control.now()):
+            self._control.tokens.note_reason(realm, noted, REFUSED_AGAIN)
         self._control.companies.set_status(
             realm,
             ConnectionStatus.NEEDS_REAUTH,

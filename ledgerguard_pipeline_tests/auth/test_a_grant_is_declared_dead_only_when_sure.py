@@ -317,6 +317,7 @@ def test_a_company_whose_fresh_token_is_refused_is_paused_alone(
     endpoint.valid.add("theirs")
     store_grant(plane, "refresh-1", life=3600)
     store_grant(plane, "theirs", realm=OTHER, life=3600)
+    plane.companies.heartbeat(REALM, 100)
     token = token_provider.renew(REALM, token_provider.current(REALM))
     token_provider.refused(REALM, AccessToken(REALM, token.value, token.version - 1))
     assert status(plane) is ConnectionStatus.CONNECTED, "an older token says nothing"
@@ -327,3 +328,21 @@ def test_a_company_whose_fresh_token_is_refused_is_paused_alone(
     assert token_provider.current(OTHER).version == 1
     clock.advance(3601)
     assert token_provider.confirm(REALM) is True, "the grant itself is alive"
+
+
+def test_a_living_grant_whose_calls_stay_refused_is_asked_about_once_a_day(
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
+) -> None:
+    """The grant would be found alive every hour, and the company paused again after it."""
+    store_grant(plane, "refresh-1", life=3600)
+    plane.companies.heartbeat(REALM, 100)
+    token_provider.refused(REALM, token_provider.current(REALM))
+    clock.advance(3601)
+    assert token_provider.confirm(REALM) is True, "it worked a moment before: an outage, perhaps"
+
+    token_provider.refused(REALM, token_provider.current(REALM))
+    for _ in range(19):
+        clock.advance(3600)
+        assert token_provider.confirm(REALM) is None
+    clock.advance(3600)
+    assert token_provider.confirm(REALM) is True
