@@ -68,6 +68,8 @@ class CompanyNames:
         if realm_id not in self.by_realm or len(self.by_realm) > NAMED_FIGURES:
             return {}
         name = self.name(realm_id)
+        if list(self.by_realm.values()).count(name) > 1:  # two plots, not one of both
+            name = self.label(realm_id)
         return {
             f"{what.replace('_', ' ')}, {name}": dg.MetadataValue.int(count)
             for what, count in figures.items()

@@ -86,6 +86,12 @@ def test_runs_that_nobody_tagged_and_what_they_bring_are_their_companys_by_name(
     assert event.step_materialization_data.materialization.metadata["company"].value == "Company 1"
 
 
+def test_companies_of_one_name_are_two_plots() -> None:
+    names = CompanyNames({FIRST: "Books", SECOND: "Books", "7": "Others"})
+    plots = [set(names.own_figures(realm, rows=1)) for realm in (FIRST, SECOND, "7")]
+    assert plots == [{f"rows, Books ({FIRST})"}, {f"rows, Books ({SECOND})"}, {"rows, Others"}]
+
+
 def test_the_connection_has_a_table_of_all_companies_worst_first(
     two: Installation, settings: Settings
 ) -> None:
