@@ -119,8 +119,8 @@ def quickbooks_definitions(
         start_date: the day from which there are partition windows.
 
     Raises:
-        BadInputError: an unknown entity type, no realm id, a prefix that is no name, or a cadence
-            or start date that is none.
+        BadInputError: no installation, an unknown entity type, no realm id, a prefix that is no
+            name, or a cadence or start date that is none.
         ConfigurationError: the start date is in the future.
     """
     if not prefix.isidentifier():
@@ -128,6 +128,12 @@ def quickbooks_definitions(
     if cadence not in get_args(Cadence):
         raise BadInputError(f"cadence is one of {', '.join(get_args(Cadence))}, not {cadence!r}.")
     resource = quickbooks or QuickBooksBronze()
+    given: object = resource
+    if not isinstance(given, QuickBooksBronze):
+        raise BadInputError(
+            f"The installation is a QuickBooksBronze, not {type(given).__name__}. Bind what is known "
+            "only later to dg.EnvVar; sensors and schedules have no run configuration."
+        )
     first = _day(start_date)
     kept = entity_types(entities)
     chosen: dict[str, object] = {

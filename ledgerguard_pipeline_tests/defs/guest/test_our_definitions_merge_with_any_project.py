@@ -165,6 +165,7 @@ def test_a_day_may_have_a_time() -> None:
         ({"companies": ["Craig's Design"]}, "not a company id"),
         ({"start_date": "March"}, "2026-01-31"),
         ({"cadence": "hourly"}, "monthly, weekly, daily"),
+        ({"quickbooks": QuickBooksBronze.configure_at_launch()}, "not PartialResource"),
     ],
 )
 def test_what_means_nothing_is_refused_when_definitions_load(
