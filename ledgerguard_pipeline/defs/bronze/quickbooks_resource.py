@@ -129,7 +129,19 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
     def _syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self._run is None:
             raise RuntimeError("QuickBooks is being used outside a run.")
+        if self._run.opened is None:
+            try:
+                self.require_installation()
+            except LedgerGuardError as error:
+                raise failure_of([error]) from error
         return self._run.syncs(context, bronze)
+
+    def require_installation(self) -> None:
+        """Refuse a run whose configuration names another installation; here none can.
+
+        Raises:
+            BadInputError: it does.
+        """
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from pydantic import Field, PrivateAttr
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, database_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import QuickBooks
-from ledgerguard_pipeline.defs.run_context import run_scope
-from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.defs.run_context import current_settings, run_scope
+from ledgerguard_pipeline.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -93,6 +93,21 @@ class QuickBooksBronze(QuickBooks):
             bronze = BronzeDuckDB(database=database_of(settings))
             with bronze.get_connection(read_only=read_only) as connection:
                 yield connection
+
+    def require_installation(self) -> None:
+        """A run works on the installation of the definitions, as schedules and sensors do."""
+        here, there = self.settings(), current_settings()
+        other = [
+            name
+            for name, setting in _SETTINGS.items()
+            if getattr(here, setting) != getattr(there, setting)
+        ]
+        if other:
+            raise BadInputError(
+                f"The run's configuration changes {', '.join(other)} of {type(self).__name__}. A run "
+                "works on the installation that the definitions name; take another one along by "
+                "quickbooks_definitions with a prefix of its own."
+            )
 
     def _with_updated_values(self, values: Mapping[str, Any] | None) -> Self:
         """Dagster's copy for a run keeps what this object does not show."""

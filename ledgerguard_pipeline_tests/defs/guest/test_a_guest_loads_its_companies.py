@@ -109,6 +109,22 @@ def test_one_entity_that_fails_leaves_the_others_loaded(
     assert "purchase" not in _materialized(instance, done.run_id)
 
 
+def test_a_run_cannot_be_configured_for_another_installation(
+    host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    job = host.resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(
+        instance=instance, asset_selection=BRONZE, partition_key=now(host, sandbox.realm_id),
+        raise_on_error=False,
+        run_config={"resources": {"quickbooks": {"config": {"home": str(tmp_path / "another")}}}},
+    )  # fmt: skip
+    (failure,) = (each for each in done.all_node_events if each.is_step_failure)
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    assert "changes home of QuickBooksBronze" in str(said.description)
+    assert not (tmp_path / "another").exists()
+
+
 def test_what_a_run_leaves_out_is_checked_and_not_materialized(
     host: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:
