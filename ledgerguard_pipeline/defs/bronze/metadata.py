@@ -98,6 +98,8 @@ def result_metadata(result: EntityResult) -> Metadata:
         metadata["note"] = dg.MetadataValue.text(result.note)
     if result.new_fields:
         metadata["new_fields"] = dg.MetadataValue.text(", ".join(result.new_fields))
+    if result.error is not None:
+        metadata["failed"] = dg.MetadataValue.text(result.error)
     if result.status == "skipped":
         metadata["skipped"] = dg.MetadataValue.bool(True)
     return metadata

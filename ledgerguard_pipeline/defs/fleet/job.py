@@ -144,7 +144,8 @@ def _record(
     """What changed, as materializations of the company's current cell, in one transaction.
 
     With them the cells that were completed and never materialized: those of a first load, and
-    every entity's once when a window begins.
+    every entity's once when a window begins. What an entity brought before it failed is
+    recorded as well, since nobody will bring it once more; with the failure.
     """
     cell, changed = current_cell(cells, visit.realm_id), visit.changed
     lacking: list[tuple[dg.AssetKey, dg.MultiPartitionKey]] = []

@@ -7,6 +7,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
+from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.defs.build import build_definitions
@@ -14,8 +15,10 @@ from ledgerguard_pipeline.defs.fleet.job import SweepSummary
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask
 from ledgerguard_pipeline.defs.keys import FLEET_JOB
 from ledgerguard_pipeline.defs.partitions import current_cell, windows_of
+from ledgerguard_pipeline.ingestion.readers import full_load
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
 from ledgerguard_pipeline_tests.defs.runs import Ran
 from ledgerguard_pipeline_tests.sharing import connect_all, small_companies
@@ -104,6 +107,30 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
     (failure,) = table["failures"].records  # type: ignore[attr-defined]  # a table
     assert failure.data["company"] == sandbox.realms[2]
     assert failure.data["what_to_do"]
+
+
+def test_what_a_type_brought_before_it_failed_is_shown_with_the_failure(
+    fleet: Installation,
+    sandbox: SandboxServer,
+    settings: Settings,
+    persistent: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    realm = sandbox.realms[0]
+    monkeypatch.setattr(full_load, "CHUNK_PAGES", 1)
+    fleet.control.capabilities.note(RealmId(realm), "Customer", Capability.PAGE_ROWS, "50")
+    sandbox.inject("forbidden", realm=realm, endpoint="query", entity="Customer", skip=2, next=1000)
+    ran = run_shard(persistent, settings, task="first")
+    held = fleet.bronze.count("Customer", realm)
+    assert 0 < held < len(sandbox.truth("Customer", realm).rows)
+    made = {
+        table: metadata
+        for (table, cell), metadata in ran.materializations().items()
+        if cell.startswith(realm) and "rows_written" in metadata
+    }
+    assert made["customer"]["rows_written"].value == held
+    assert "403" in str(made["customer"]["failed"].value)
+    assert "failed" not in made["vendor"]
 
 
 def test_a_sweep_in_which_every_company_fails_is_a_failed_run(
