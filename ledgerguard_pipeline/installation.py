@@ -187,7 +187,7 @@ class Installation(Closing):
         Raises:
             BadInputError: it was never connected, or still is.
             CompanyBusy: a sync of it did not end within ``wait`` seconds.
-            IngestionError: its attached files cannot be deleted.
+            IngestionError: its attached files cannot be deleted, or a copy for readers keeps its rows.
         """
         from ledgerguard_pipeline.ingestion.company_sync.lease import undisturbed
 
@@ -207,22 +207,13 @@ class Installation(Closing):
             open_folder(self.settings).delete(realm_id)
         if delete_rows and self.bronze.exists():
             from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
+            from ledgerguard_pipeline.ingestion.renewed_copy import replace_copies
 
             self.bronze.beside(lambda session, _: delete_company(session, realm_id))
-            self._renew_copies()
+            home, copy = self.settings.ledgerguard_home, self.settings.ledgerguard_snapshot
+            replace_copies(self.bronze, (copy, home / NOTEBOOK_COPY))
         self.control.tokens.forget(realm_id)
         forget_company(self.control.database, self.control.environment, realm_id)
-
-    def _renew_copies(self) -> None:
-        """Nor does a copy for readers keep rows that were deleted."""
-        from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
-
-        own = self.settings.ledgerguard_home / NOTEBOOK_COPY
-        for path in (self.settings.ledgerguard_snapshot, own):
-            if path is not None and path.exists():
-                copy = RenewedCopy(self.bronze, path)
-                copy.outdated()
-                copy.renew()
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

@@ -7,13 +7,14 @@ copy that could not be made (the disk was full, the store was held) is made by t
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
 
 _log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
@@ -53,5 +54,34 @@ class RenewedCopy:
                 self._begun.unlink(missing_ok=True)
                 _log.warning("copy_not_renewed", path=str(self._path), reason=str(error))
 
+    def replace(self) -> None:
+        """Put a new copy there now.
+
+        Raises:
+            IngestionError: it cannot be made; the older one is there still.
+        """
+        self.outdated()
+        with _one_at_a_time:
+            try:
+                self._storage.snapshot(self._path)
+                for each in (self._note, self._begun):
+                    each.unlink(missing_ok=True)
+            except (LedgerGuardError, OSError) as error:
+                raise IngestionError(
+                    f"The rows are deleted in Bronze, but the copy {self._path} cannot be made anew and "
+                    f"still has them ({error}). Mend that or delete the copy, then run this again."
+                ) from error
+
     def _needed(self) -> bool:
         return self._note.exists() or self._begun.exists() or not self._path.exists()
+
+
+def replace_copies(storage: BronzeStore, paths: Iterable[Path | None]) -> None:
+    """Let no copy for readers keep rows that were deleted.
+
+    Raises:
+        IngestionError: one does.
+    """
+    for path in paths:
+        if path is not None and path.exists():
+            RenewedCopy(storage, path).replace()

@@ -103,6 +103,27 @@ def test_its_rows_go_only_where_that_is_asked_for(
         assert rows == [(other,)], "nor does a copy for readers keep them"
 
 
+def test_a_copy_that_keeps_the_rows_keeps_the_company_until_it_is_gone(
+    ledgerguard: Ledgerguard, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    bronze = open_bronze(settings)
+    bronze.commit([load(record("1"), realm=realm, watermark=after(0))])
+    copy = tmp_path / "books.duckdb"
+    copy.write_text("somebody's notes")
+    monkeypatch.setenv("LEDGERGUARD_SNAPSHOT", str(copy))
+    forget = ("companies", "forget", realm, "--yes", "--delete-rows")
+
+    kept = ledgerguard(*forget)
+
+    assert kept.code == 1
+    assert f"the copy {copy} cannot be made anew" in kept.err
+    assert realm in ledgerguard("companies").out, "so that it can be forgotten again"
+    copy.unlink()
+    assert ledgerguard(*forget).code == 0
+    assert realm not in ledgerguard("companies").out
+
+
 class Meanwhile(SystemClock):
     """A clock by which something happens whenever somebody waits."""
 
