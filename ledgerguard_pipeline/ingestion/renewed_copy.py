@@ -39,7 +39,7 @@ class RenewedCopy:
 
     def renew(self) -> None:
         """Put a new copy there in one step, if it is needed; readers keep the one they opened."""
-        if not self._needed() or not self._storage.exists():
+        if not self.needed or not self._storage.exists():
             return
         with _one_at_a_time:
             try:
@@ -72,7 +72,9 @@ class RenewedCopy:
                     f"still has them ({error}). Mend that or delete the copy, then run this again."
                 ) from error
 
-    def _needed(self) -> bool:
+    @property
+    def needed(self) -> bool:
+        """Whether there is no copy, or an older one."""
         return self._note.exists() or self._begun.exists() or not self._path.exists()
 
 

@@ -50,7 +50,7 @@ def write_snapshot(
         )
     if target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} is not a file in an existing folder; name one.")
-    if not _may_be_replaced(target):
+    if not may_be_replaced(target):
         raise BadInputError(f"{target} is no DuckDB file, so it stays as it is; name another file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     _remove_left(target, now - LEFT_AFTER)
@@ -91,7 +91,7 @@ def _open_to_the_same(target: Path, partial: Path) -> None:
     partial.chmod(mode)
 
 
-def _may_be_replaced(target: Path) -> bool:
+def may_be_replaced(target: Path) -> bool:
     """Only a copy gives way to a copy: a key file or a notebook at this path is a mistake."""
     if not target.exists() or target.stat().st_size == 0:
         return True

@@ -28,6 +28,7 @@ def local_findings(settings: Settings) -> list[CheckResult]:
         disk(settings),
         dagster_home(settings),
         bronze(settings),
+        *copies(settings),
     ]
 
 
@@ -130,6 +131,29 @@ def bronze(settings: Settings) -> CheckResult:
     if isinstance(address, Path) and address.stem.casefold() == SCHEMA:
         return _misnamed(settings, address, text)
     return good(topic, text)
+
+
+def copies(settings: Settings) -> list[CheckResult]:
+    """The copy for readers can be kept where it is to be; nothing where none is asked for."""
+    from ledgerguard_pipeline.bronze.maintenance.snapshot import may_be_replaced
+    from ledgerguard_pipeline.bronze.open_store import open_bronze
+    from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
+
+    topic, path = "copy for readers", settings.ledgerguard_snapshot
+    if path is None:
+        return []
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        text = f"LEDGERGUARD_SNAPSHOT: {path.parent} is not a folder this user can write to."
+        return [misconfigured(topic, text, "Make that folder, or name a file in another one.")]
+    if path.is_dir() or not may_be_replaced(path):
+        text = f"LEDGERGUARD_SNAPSHOT: {path} is no DuckDB file, so no copy takes its place."
+        return [misconfigured(topic, text, "Name another file, or move this one away.")]
+    if not path.exists():
+        return [good(topic, f"{path} does not exist yet; the next sync makes it.")]
+    if RenewedCopy(open_bronze(settings), path).needed:
+        why = "the next sync makes it anew, or logs why it cannot (`copy_not_renewed`)."
+        return [advice(topic, f"{path} is older than Bronze; {why}", "`ledgerguard sync`")]
+    return [good(topic, str(path))]
 
 
 def _misnamed(settings: Settings, path: Path, text: str) -> CheckResult:

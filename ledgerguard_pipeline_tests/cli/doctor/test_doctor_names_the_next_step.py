@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import (
@@ -24,6 +25,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from ledgerguard_pipeline.cli.doctor.dagster_and_companies import dagster
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
+from ledgerguard_pipeline.cli.doctor.local import local_findings
 from ledgerguard_pipeline.cli.doctor.web_and_alerts import admin_token, web_port, webhooks
 from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import Settings, load_settings
@@ -115,6 +117,30 @@ def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
     assert "Did you mean LEDGERGUARD_ENTITIES?" in outcome.err
     assert ("note  settings: LEDGERGUARD_ENTITES" in outcome.out) == (command == "doctor")
     assert not home.exists(), "asking leaves no files behind"
+
+
+def test_a_copy_for_readers_that_cannot_be_kept_is_a_finding(home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copies" / "books.duckdb"
+
+    def found() -> tuple[CheckState, str]:
+        (one,) = local_findings(load_settings(ledgerguard_snapshot=copy))[6:]
+        return one.state, one.text
+
+    assert len(local_findings(load_settings())) == 6, "nothing is said where none is asked for"
+    where = f"LEDGERGUARD_SNAPSHOT: {copy.parent} is not a folder this user can write to."
+    assert found() == (CheckState.MISCONFIGURED, where)
+    copy.parent.mkdir()
+    assert found()[0] is CheckState.GOOD
+    copy.write_text("notes")
+    assert found()[0] is CheckState.MISCONFIGURED
+    copy.unlink()
+    duckdb.connect(copy).close()
+    assert found() == (CheckState.GOOD, str(copy))
+    copy.with_name(".books.duckdb.outdated").touch()
+    state, text = found()
+    assert state is CheckState.ADVICE
+    assert "older than Bronze" in text
+    assert not home.exists(), "looking changes nothing"
 
 
 def test_settings_that_do_not_load_are_a_finding(
