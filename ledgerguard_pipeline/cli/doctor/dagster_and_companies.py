@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, CheckState, advice, broken, good
@@ -11,6 +12,7 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.rate_limits.monthly_budget import SLOW_DOWN_AT
+from ledgerguard_pipeline.control.webhook_queue.deliveries import COUNTER, DeliveryOutcome
 from ledgerguard_pipeline.control.webhook_queue.queue import NO_COMPANY
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
@@ -86,6 +88,7 @@ def companies(settings: Settings) -> list[CheckResult]:
         with ControlPlane.open(settings) as control:
             found = read_statuses(control, settings)
             stray = control.inbox.backlog(NO_COMPANY).parked
+            deliveries = control.counters.read(COUNTER)
     except LedgerGuardError as error:
         return [broken("companies", str(error), "See the message; nothing was changed.")]
     if not found:
@@ -95,7 +98,22 @@ def companies(settings: Settings) -> list[CheckResult]:
         well = [each for each in shown if each.state is CheckState.GOOD]
         shown = [each for each in shown if each.state is not CheckState.GOOD]
         shown.insert(0, good("companies", f"{len(well):,} of {len(found):,} are healthy."))
-    return [*shown, _stray(stray), _budget(found[0])]
+    return [*shown, _deliveries(deliveries), _stray(stray), _budget(found[0])]
+
+
+def _deliveries(counts: Mapping[str, float]) -> CheckResult:
+    """Whether the verifier token is the one that Intuit signs with."""
+    topic = "webhook deliveries"
+    genuine = sum(counts.get(each.value, 0.0) for each in DeliveryOutcome)
+    refused = counts.get("bad_signature", 0.0)
+    if genuine or not refused:
+        return good(topic, f"{genuine:,.0f} were genuine.")
+    return advice(
+        topic,
+        f"{refused:,.0f} came and every one was refused for its signature.",
+        "Copy the verifier token again: it belongs to one app and one environment at Intuit "
+        "(INTUIT_WEBHOOK_VERIFIER_TOKEN).",
+    )
 
 
 def _stray(parked: int) -> CheckResult:

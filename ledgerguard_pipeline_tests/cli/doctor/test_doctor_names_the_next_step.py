@@ -284,6 +284,20 @@ def test_webhooks_want_one_verifier_token(
     assert webhooks(load_settings()).state == state
 
 
+def test_deliveries_that_are_all_refused_point_to_the_verifier_token(
+    ledgerguard: Ledgerguard, connected: Installation
+) -> None:
+    """The token of Intuit's other environment looks as good as the right one."""
+    connected.control.counters.add("webhook_deliveries", "bad_signature", 12)
+
+    refused = findings(ledgerguard("doctor", "--json").out)["webhook deliveries"]
+
+    assert (refused["verdict"], "12" in refused["text"]) == ("advice", True)
+    assert "INTUIT_WEBHOOK_VERIFIER_TOKEN" in refused["next_step"]
+    connected.control.counters.add("webhook_deliveries", "queued")
+    assert findings(ledgerguard("doctor", "--json").out)["webhook deliveries"]["verdict"] == "ok"
+
+
 def test_an_older_schema_is_reported_and_left_as_it_is(
     ledgerguard: Ledgerguard, connected: Installation, home: Path
 ) -> None:
