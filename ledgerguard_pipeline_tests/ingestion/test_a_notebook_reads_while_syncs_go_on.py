@@ -181,6 +181,18 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
         books.pandas(what)
 
 
+def test_books_are_not_called_missing_where_only_their_copy_is(
+    books: LedgerGuard, folder: Path, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    assert len(books.pandas("invoice")) > 0
+    copy = tmp_path / "missing" / "books.duckdb"
+    with (
+        opened(folder, sandbox, ledgerguard_snapshot=copy) as other,
+        pytest.raises(BadInputError, match=r"none can be made there \(`ledgerguard doctor`\)"),
+    ):
+        other.pandas("invoice")
+
+
 def test_where_nothing_was_loaded_that_is_said(tmp_path: Path) -> None:
     with LedgerGuard.open(tmp_path / "empty") as books, pytest.raises(BadInputError, match="sync"):
         books.polars("SELECT 1")

@@ -100,8 +100,8 @@ class SnapshotReader(Closing):
             stat = self.path.stat()
         except OSError:
             raise BadInputError(
-                f"Nothing was loaded yet, so there is no copy to read at {self.path}; run `ledgerguard "
-                "sync`, or open the home in which something was loaded."
+                f"There is no copy to read at {self.path}: nothing was loaded yet (run `ledgerguard sync`, or "
+                "open the home in which something was), or none can be made there (`ledgerguard doctor`)."
             ) from None
         seen = stat.st_ino, stat.st_mtime_ns
         if seen != self._seen or not self._open:
