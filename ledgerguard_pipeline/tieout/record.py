@@ -27,11 +27,12 @@ _NAMED = re.compile(r"([A-Z][\w ()]*?) \(id ([^\s()]+)\)")
 
 
 def books_of(result: ProofResult) -> Books:
-    """The result in short; unexplained differences first, the largest first."""
+    """The result in short; unexplained differences first, then warnings, the largest first."""
     found = sorted(
         result.differences,
         key=lambda each: (
             not each.breaks,
+            not each.warning,
             -each.difference.copy_abs(),
         ),
     )

@@ -26,6 +26,7 @@ _WORDS = {
     "broken": "does not tie out",
     "not_compared": "could not be compared",
 }
+_WARNINGS_SHOWN = 5
 _FIGURES = {"net_income": "net income, fiscal year to date", "total_assets": "total assets"}
 
 
@@ -133,10 +134,11 @@ def _show(company: str, books: Books, today: date) -> None:
     for difference in books.differences:
         if difference.kind == "unexplained":
             say(f"  - {difference.message}")
+    for warning in [each for each in books.differences if each.warns][:_WARNINGS_SHOWN]:
+        say(f"  - Warning: {warning.message}")
     for each in books.classes:
-        say(
-            f"  explained      {each.level} {each.kind}: {each.count:,}, {_money(each.amount)} in all"
-        )
+        word = "warnings" if each.warns else "explained"
+        say(f"  {word:<15}{each.level} {each.kind}: {each.count:,}, {_money(each.amount)} in all")
     if books.unexplained:
         say(
             f"  {books.unexplained:,} differences, {_money(books.amount)} in all, "

@@ -22,6 +22,8 @@ from ledgerguard_pipeline.values import Environment, RealmId
 
 LISTED = 50
 """Differences kept for people to look at; their number and sum are of all."""
+WARNINGS = frozenset({"guess", "old_balance"})
+"""Kinds of differences that break no proof, and yet somebody may want to look at each."""
 _DAYS = 31
 TIED_OUT, BROKEN, NOT_COMPARED = "tied_out", "broken", "not_compared"
 
@@ -50,6 +52,11 @@ class DifferenceLine(msgspec.Struct, frozen=True):
     account_id: str | None = None
     documents: tuple[DocumentRef, ...] = ()
 
+    @property
+    def warns(self) -> bool:
+        """Whether it breaks no proof, and yet somebody may want to look at it."""
+        return self.kind in WARNINGS
+
 
 class FindingLine(msgspec.Struct, frozen=True):
     """What kept something from being compared."""
@@ -71,6 +78,11 @@ class ClassLine(msgspec.Struct, frozen=True):
     kind: str
     count: int
     amount: Decimal
+
+    @property
+    def warns(self) -> bool:
+        """Whether somebody may want to look at them."""
+        return self.kind in WARNINGS
 
 
 class FigureLine(msgspec.Struct, frozen=True):

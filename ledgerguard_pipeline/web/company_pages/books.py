@@ -21,6 +21,7 @@ from ledgerguard_pipeline.web.company_pages.month_chart import MonthChart, amoun
 
 SHOWN = 20
 """Differences on the page; ``ledgerguard tieout --json`` has more, ``silver.tie_out`` all."""
+WARNINGS_SHOWN = 5
 
 _STATES = {
     TIED_OUT: ("healthy", "Tied out"),
@@ -90,6 +91,8 @@ class BooksView:
     amount: str
     first_seen: datetime | None
     findings: Sequence[str]
+    warnings: Sequence[str]
+    """The largest differences that break no proof, and yet somebody may want to look at."""
     figures: Sequence[FigureRow]
     differences: Sequence[DifferenceRow]
     classes: Sequence[ClassRow]
@@ -122,6 +125,7 @@ def books_view(
         amount=amount_text(books.amount),
         first_seen=books.first_seen,
         findings=[each.text for each in books.findings],
+        warnings=[each.message for each in books.differences if each.warns][:WARNINGS_SHOWN],
         figures=[
             FigureRow(
                 _FIGURES.get(each.name, each.name),

@@ -157,6 +157,21 @@ def test_an_account_that_bronze_does_not_know_is_named(
     assert "metered calls" in done.out
 
 
+def test_a_row_that_is_old_is_a_warning_by_name_and_books_tie_out_all_the_same(
+    ledgerguard: Ledgerguard, books: ProvenHome
+) -> None:
+    books.change(
+        "UPDATE books.bronze.account SET payload = "
+        "regexp_replace(payload, '\"CurrentBalance\":[^,}]+', '\"CurrentBalance\":0.5') WHERE id = '1'"
+    )
+    done = ledgerguard("tieout", "--month", "2026-10")
+    assert done.code == 0, done.out
+    assert "- Warning: Account 1 " in done.out
+    assert "its row 0.50" in done.out
+    assert "sync --full --entity Account" in done.out
+    assert "warnings       L5 old_balance: 1, " in done.out
+
+
 def test_without_any_account_nothing_is_concluded(
     ledgerguard: Ledgerguard, books: ProvenHome
 ) -> None:

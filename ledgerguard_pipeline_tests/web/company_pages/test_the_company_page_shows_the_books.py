@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from msgspec.structs import replace
+
+from ledgerguard_pipeline.control.company_state.tie_outs import DifferenceLine
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.company_pages.month_chart import amount_text, month_chart
 from ledgerguard_pipeline_tests.web import made_up_books as made_up
@@ -57,6 +60,23 @@ def test_books_that_differ_name_what_and_lead_to_it(edge: Edge) -> None:
     assert f"{address}register%3FaccountId%3D90&amp;{company}" in shown
     assert "/assets/qbo/bronze/invoice" in shown
     assert "Board of Equalization Payable 0" in shown
+
+
+def test_a_warning_is_shown_and_breaks_nothing(edge: Edge) -> None:
+    add(edge.control)
+    now = edge.control.now()
+    message = "Account 35 Checking, 2026-11-30: journal 7.00, its row 6.00, difference 1.00."
+    warning = DifferenceLine(
+        "L5", now.date(), "Checking", Decimal(7), Decimal(6), Decimal(1), "old_balance", "", message
+    )
+    explained = replace(warning, kind="payroll", message="Pay is not shown one by one.")
+    books = replace(made_up.tied_out(now), differences=(warning, explained))
+    edge.control.tie_outs.compared(realm(0), books)
+    shown = section(edge)
+    assert "Tied out" in shown
+    assert message in shown
+    assert "one by one" not in shown
+    assert "Differences</h3>" not in shown
 
 
 def test_what_could_not_be_compared_is_never_called_tied_out(edge: Edge) -> None:
