@@ -5,6 +5,7 @@ minutes, so they are an asset downstream of the records, with a schedule of its 
 and links are in no event and no log line.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,8 +15,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from ledgerguard_pipeline.bronze.attachment_table import COLUMNS
 from ledgerguard_pipeline.defs.bronze.assets import arguments_of
+from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, KnownChecks, noted
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
+from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
 from ledgerguard_pipeline.defs.freshness import nightly_policy
@@ -25,9 +28,10 @@ from ledgerguard_pipeline.defs.scheduling.company_schedule import Companies, com
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
-from ledgerguard_pipeline.values import parse_realm
+from ledgerguard_pipeline.values import RealmId, parse_realm
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.control.plane import ControlPlane
     from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoad
 
 COMPLETE = "every_file_is_here"
@@ -69,7 +73,7 @@ def build_files_asset() -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 COMPLETE,
                 asset=spec.key,
-                description="Every file of the company last looked at could be downloaded.",
+                description="Every file could be downloaded when last looked at, in every company.",
             )
         ],
         required_resource_keys=current_site().resource_keys,
@@ -119,6 +123,7 @@ def _downloaded(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
             load = loads.load(realm)
         calls = client.stats.metered_calls - calls
         names = quickbooks_of(context).names(context, bronze_of(context))
+        check = _complete(installation.control, realm, load, names)
     except CallBudgetSpent as error:
         raise dg.Failure(error.message, allow_retries=False) from error
     except LedgerGuardError as error:
@@ -135,30 +140,34 @@ def _downloaded(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
             "metered_calls": dg.MetadataValue.int(calls),
             "folder": dg.MetadataValue.text(open_folder(installation.settings).name),
         },
-        check_results=[_complete(load, names.label(realm))],
+        check_results=[check],
     )
 
 
-def _complete(load: "AttachmentLoad", label: str) -> dg.AssetCheckResult:
-    columns = ("attachable", "reason")
-    said = f"{label}: {len(load.failed)} of {load.attached} files could not be downloaded."
-    metadata: dict[str, dg.MetadataValue] = {
+def _complete(
+    control: "ControlPlane", realm: RealmId, load: "AttachmentLoad", names: CompanyNames
+) -> dg.AssetCheckResult:
+    """The check over all companies, with what was just found of this one."""
+    said = f"{len(load.failed)} of {load.attached} files could not be downloaded."
+    figures: dict[str, dg.MetadataValue] = {
         "files": dg.MetadataValue.int(load.attached),
         "failed": dg.MetadataValue.int(len(load.failed)),
     }
+    outcome = CheckOutcome(
+        realm, COMPLETE, said if load.failed else None, severe=False, figures=figures
+    )
+    control.check_faults.judged(realm, noted("Attachable", [outcome]))
+    faults = control.check_faults.read(["Attachable"])
+    known = KnownChecks.of("Attachable", faults, [outcome], names.by_realm)
+    found = known.reported(COMPLETE, severe=False)
     if load.failed:
-        metadata["failures"] = dg.MetadataValue.table(
+        columns = ("attachable", "reason")
+        table = dg.MetadataValue.table(
             [
                 dg.TableRecord({"attachable": each.id, "reason": each.reason})
                 for each in load.failed[:SHOWN]
             ],
             dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns]),
         )
-    return dg.AssetCheckResult(
-        check_name=COMPLETE,
-        asset_key=files_key(),
-        passed=not load.failed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=said if load.failed else f"{label}: all {load.attached} files are here.",
-        metadata=metadata,
-    )
+        found = replace(found, metadata={**found.metadata, "failures": table})
+    return found.result(files_key())

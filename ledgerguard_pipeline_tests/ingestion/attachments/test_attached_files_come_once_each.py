@@ -17,6 +17,7 @@ from ledgerguard_pipeline.bronze.attachments import AttachmentFiles
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.config.attachments_url import Bucket, parse_attachments_url
 from ledgerguard_pipeline.config.settings import Settings, load_settings
+from ledgerguard_pipeline.control.company_state.check_faults import Judged
 from ledgerguard_pipeline.dagster import QuickBooksBronze, quickbooks_definitions
 from ledgerguard_pipeline.defs.attachments.files import COMPLETE, files_key
 from ledgerguard_pipeline.defs.build import build_definitions
@@ -35,6 +36,7 @@ from ledgerguard_pipeline.sandbox.api.downloads import content
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
+from ledgerguard_pipeline_tests.defs.conftest import SECOND, company
 from ledgerguard_pipeline_tests.ingestion.company_books import sync
 
 ATTACHABLE = entity_type("Attachable")
@@ -286,6 +288,13 @@ def test_a_company_is_a_partition_of_the_asset_with_a_check(
         instance.add_dynamic_partitions("quickbooks_realm", [sandbox.realm_id])
         job = taken.resolve_job_def("quickbooks_attachments")
         done = job.execute_in_process(instance=instance, partition_key=sandbox.realm_id)
+        came = len(list(kept.rglob("*.pdf")))
+        books.control.companies.put(company(SECOND))
+        fault = Judged(
+            "Attachable", COMPLETE, "1 of 2 files could not be downloaded.", severe=False
+        )
+        books.control.check_faults.judged(RealmId(SECOND), [fault])
+        again = job.execute_in_process(instance=instance, partition_key=sandbox.realm_id)
     (event,) = done.get_asset_materialization_events()
     metadata = event.step_materialization_data.materialization.metadata
     assert event.asset_key == files_key()
@@ -293,7 +302,14 @@ def test_a_company_is_a_partition_of_the_asset_with_a_check(
     (check,) = done.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (COMPLETE, False)
     assert "1 of 24 files" in str(check.description)
-    assert len(list(kept.rglob("*.pdf"))) == 23
+    # A company that passes does not hide the one that fails.
+    (check,) = again.get_asset_check_evaluations()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert (
+        str(check.description)
+        == f"Craig's Design ({SECOND}): 1 of 2 files could not be downloaded."
+    )
+    assert (came, len(list(kept.rglob("*.pdf")))) == (23, 24)
     assert "Signature" not in str(done.all_events)
 
 
