@@ -28,6 +28,7 @@ from ledgerguard_pipeline.alerts.policy import (
     INSTALLATION,
     Alert,
     AlertKind,
+    AlertStates,
     Notification,
     notification,
     revise,
@@ -93,10 +94,10 @@ class AlertDispatcher:
         Companies that are not listed are forgotten.
         """
         current = {each.realm_id: list(each.findings) for each in companies}
-        current[INSTALLATION] = [*_common(current.values()), *self._broken_channels()]
-        known = self._store.alert_states()
+        known, sent = self._store.alert_states(), self._store.sent()
+        current[INSTALLATION] = [*_common(current.values()), *self._broken_channels(known, sent)]
         gone = set(known) - set(current)
-        gone |= {each.realm_id for each in self._store.sent()} - set(current)
+        gone |= {each.realm_id for each in sent} - set(current)
         if gone:
             self._store.forget(gone)
         # Dagster is asked before the store is locked.
@@ -134,13 +135,22 @@ class AlertDispatcher:
 
         self._store.revise(change, at)
 
-    def _broken_channels(self) -> list[Alert]:
-        """Channels that take nothing; the others are sent that, for nobody else would know."""
+    def _broken_channels(
+        self, states: Mapping[str, str], sent: Sequence[SentAlerts]
+    ) -> list[Alert]:
+        """Channels that take nothing; the others are sent that, for nobody else would know.
+
+        What was over before it could be sent waits no more, and says nothing of the channel now.
+        """
         names = {channel.name for channel in self._channels}
         worst: dict[str, SentAlerts] = {}
-        for each in self._store.sent():
+        for each in sent:
             known = worst.get(each.channel)
-            if each.attempts >= BROKEN_AFTER and (known is None or each.attempts > known.attempts):
+            if (
+                each.attempts >= BROKEN_AFTER
+                and (known is None or each.attempts > known.attempts)
+                and _unsent(each.channel, read_signs(states.get(each.realm_id)), each) is not None
+            ):
                 worst[each.channel] = each
         return [
             Alert(
@@ -221,9 +231,7 @@ class _ChannelDelivery:
             if known is not None and known.busy_until is not None:
                 continue
             states = read_signs(text)
-            # What a channel takes shows that it works again.
-            states.pop(f"{AlertKind.CHANNEL_FAILS}:{self._channel.name}", None)
-            heard = notification(states, {} if known is None else read_sent(known.sent))
+            heard = _unsent(self._channel.name, states, known)
             if heard is not None:
                 found[realm] = heard
                 versions[realm] = 0 if known is None else known.version
@@ -317,6 +325,13 @@ def _common(current: Iterable[list[Alert]]) -> list[Alert]:
             findings.remove(finding)
             common.setdefault(finding.slot, finding)
     return list(common.values())
+
+
+def _unsent(channel: str, states: AlertStates, sent: SentAlerts | None) -> Notification | None:
+    """What a channel is to be sent about a company; never that itself fails: it hears that it works."""
+    own = f"{AlertKind.CHANNEL_FAILS}:{channel}"
+    others = {slot: each for slot, each in states.items() if slot != own}
+    return notification(others, {} if sent is None else read_sent(sent.sent))
 
 
 def _run_ids(text: str | None) -> set[str]:

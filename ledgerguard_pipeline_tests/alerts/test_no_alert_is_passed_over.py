@@ -78,6 +78,23 @@ def test_the_others_hear_of_a_channel_that_stays_broken(plane: ControlPlane, ear
     assert [each.realm_id for each in message.companies] == [FIRST], "nothing about itself"
 
 
+def test_a_channel_is_not_called_broken_for_what_was_over_before_it_could_be_sent(
+    plane: ControlPlane, ear: Ear
+) -> None:
+    """Nothing would ever be sent to it about that company, and so nothing end the alert."""
+    broken = Ear("broken")
+    broken.trouble = ChannelUnavailable("gone")
+    for _ in range(6):
+        tick(plane, ear, broken, first=(QUARANTINE,), at=900)
+    assert ear.heard[-1].companies[0].new[0].kind == "channel_fails"
+    broken.trouble = None
+    for _ in range(4):
+        tick(plane, ear, broken, second=(LAG,), at=900)
+    assert [each.companies[0].realm_id for each in broken.heard] == [SECOND]
+    over = [point.kind for each in ear.heard for news in each.companies for point in news.over]
+    assert sorted(over) == ["channel_fails", "quarantine"]
+
+
 def test_a_channel_that_was_taken_away_is_not_called_broken(plane: ControlPlane, ear: Ear) -> None:
     broken = Ear("broken")
     broken.trouble = ChannelUnavailable("gone")
