@@ -51,7 +51,8 @@ class RenewedCopy:
                 self._begun.unlink(missing_ok=True)
             except (LedgerGuardError, OSError) as error:
                 self.outdated()
-                self._begun.unlink(missing_ok=True)
+                with suppress(OSError):  # where nothing can be written, there is none
+                    self._begun.unlink()
                 _log.warning("copy_not_renewed", path=str(self._path), reason=str(error))
 
     def replace(self) -> None:

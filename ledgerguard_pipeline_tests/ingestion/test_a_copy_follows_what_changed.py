@@ -88,6 +88,14 @@ def test_a_copy_that_failed_is_made_by_the_next_sync(tmp_path: Path, bronze: Bro
     assert [each.name for each in folder.iterdir()] == ["books.duckdb"]
 
 
+def test_a_copy_whose_folder_is_a_file_fails_nothing(tmp_path: Path, bronze: BronzeStore) -> None:
+    (tmp_path / "file").touch()
+    copy = RenewedCopy(bronze, tmp_path / "file" / "books.duckdb")
+    copy.outdated()
+    copy.renew()
+    assert copy.needed
+
+
 @pytest.fixture
 def bronze(tmp_path: Path) -> BronzeStore:
     from ledgerguard_pipeline_tests.cli.bronze_file import make_bronze
