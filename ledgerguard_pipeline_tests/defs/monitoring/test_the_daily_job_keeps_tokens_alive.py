@@ -1,6 +1,6 @@
 """The keep-alive run reports every company and turns red only for what is new."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -104,37 +104,66 @@ def test_it_runs_daily_by_itself() -> None:
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
+Starts = Callable[[datetime], bool]
+"""Whether the schedule starts a run at this time."""
+
+
+def _starts(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance) -> Starts:
+    def starts(at: datetime) -> bool:
+        context = dg.build_schedule_context(instance, scheduled_execution_time=at)
+        return bool(schedule.evaluate_tick(context).run_requests)
+
+    return starts
+
+
+def _time(day: int, hour: int) -> datetime:
+    return datetime(2026, 11, day, hour, 23, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("refused", [False, True])
-def test_idle_companies_are_looked_at_daily_and_refused_grants_hourly(refused: bool) -> None:
-    schedule = build_keep_alive_schedule(build_keep_alive_job(lambda _: []), lambda: refused)
-    runs = {}
-    for hour in range(24):
-        at = datetime(2026, 11, 2, hour, 23, tzinfo=UTC)
-        tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
-        runs[hour] = [each.run_key for each in tick.run_requests or ()]
-    assert [hour for hour, keys in runs.items() if keys] == (list(range(24)) if refused else [4])
-    assert len({key for keys in runs.values() for key in keys}) == sum(map(len, runs.values()))
+def test_idle_companies_are_looked_at_daily_and_refused_grants_hourly(
+    persistent: dg.DagsterInstance, refused: bool
+) -> None:
+    job = build_keep_alive_job(lambda _: [])
+    starts = _starts(build_keep_alive_schedule(job, lambda: refused), persistent)
+    job.execute_in_process(instance=persistent)
+    hours = [hour for hour in range(24) if starts(_time(2, hour))]
+    assert hours == (list(range(24)) if refused else [4])
 
 
-def test_only_a_grant_that_is_to_be_asked_about_starts_a_run(connected: Installation) -> None:
+def test_a_machine_that_is_off_at_that_time_looks_at_idle_companies_later(
+    persistent: dg.DagsterInstance,
+) -> None:
+    """Of the ticks that it missed Dagster looks at the last only."""
+    job = build_keep_alive_job(lambda _: [])
+    starts = _starts(build_keep_alive_schedule(job, lambda: False), persistent)
+    earlier = datetime.now(UTC).replace(minute=23, second=0, microsecond=0) - timedelta(hours=1)
+    daily = earlier.replace(hour=4) - timedelta(days=earlier.hour < 4)
+    assert starts(daily + timedelta(hours=1)), "never yet"
+    job.execute_in_process(instance=persistent)
+    assert starts(daily)
+    assert not starts(daily + timedelta(hours=1))
+    assert not starts(daily + timedelta(hours=23))
+    assert starts(daily + timedelta(hours=49)), "not since the last time of the day"
+
+
+def test_only_a_grant_that_is_to_be_asked_about_starts_a_run(
+    connected: Installation, persistent: dg.DagsterInstance
+) -> None:
     (company,) = connected.control.companies.list()
     tokens = connected.control.tokens.load(company.realm_id)
     assert tokens is not None
-    schedule = build_definitions(connected.settings).resolve_schedule_def("token_keep_alive_daily")
-
-    def starts(hour: int) -> bool:
-        at = datetime(2026, 11, 2, hour, 23, tzinfo=UTC)
-        tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
-        return bool(tick.run_requests)
-
-    assert not starts(11)
+    definitions = build_definitions(connected.settings)
+    definitions.resolve_job_def(KEEP_ALIVE_JOB).execute_in_process(instance=persistent)
+    starts = _starts(definitions.resolve_schedule_def("token_keep_alive_daily"), persistent)
+    assert not starts(_time(2, 11))
     connected.control.tokens.note_attempt(company.realm_id, tokens)
     connected.control.companies.set_status(company.realm_id, ConnectionStatus.NEEDS_REAUTH, "gone")
-    assert not starts(11), "refused only just now"
+    assert not starts(_time(2, 11)), "refused only just now"
     with connected.control.database.write("test") as connection:
         earlier = connected.control.now() - timedelta(hours=1)
         connection.execute(refresh_attempts.update().values(started_at=earlier))
-    assert starts(11)
+    assert starts(_time(2, 11))
 
 
 def test_the_real_job_refreshes_an_idle_company_and_leaves_one_in_use_alone(
