@@ -212,6 +212,8 @@ class Installation(Closing):
             self.bronze.beside(lambda session, _: delete_company(session, realm_id))
             home, copy = self.settings.ledgerguard_home, self.settings.ledgerguard_snapshot
             replace_copies(self.bronze, (copy, home / NOTEBOOK_COPY))
+            # That may take minutes, and nobody is to lose a grant that was given meanwhile.
+            self._refuse_connected(realm_id)
         self.control.tokens.forget(realm_id)
         forget_company(self.control.database, self.control.environment, realm_id)
 

@@ -14,6 +14,7 @@ from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import BadInputError, CompanyBusy
+from ledgerguard_pipeline.ingestion import renewed_copy
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.installation import NOTEBOOK_COPY, Installation
 from ledgerguard_pipeline.values import RealmId
@@ -174,6 +175,24 @@ def test_a_company_that_is_connected_again_meanwhile_is_not_forgotten(settings: 
         with pytest.raises(BadInputError, match="Disconnect"):
             installation.forget(realm, delete_rows=True)
         assert control.companies.require(realm).status is ConnectionStatus.CONNECTED
+
+
+def test_a_company_that_is_connected_while_its_rows_go_keeps_its_grant(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    open_bronze(settings).commit([load(record("1"), realm=realm, watermark=after(0))])
+
+    def comes_back(*_: object) -> None:
+        gone(settings, ConnectionStatus.CONNECTED)
+
+    monkeypatch.setattr(renewed_copy, "replace_copies", comes_back)
+    with Installation.open(settings) as installation:
+        with pytest.raises(BadInputError, match="Disconnect"):
+            installation.forget(realm, delete_rows=True)
+        assert installation.control.companies.require(realm).status is ConnectionStatus.CONNECTED
+        assert installation.bronze.count("Invoice", realm) == 0
+        assert installation.bronze.watermarks(realm) == {}, "the next sync loads it whole"
 
 
 def test_a_connected_company_is_not_forgotten(ledgerguard: Ledgerguard, settings: Settings) -> None:
