@@ -23,6 +23,7 @@ from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, ConnectionTest, StatusReport
 from ledgerguard_pipeline.ingestion.standalone_status import standalone_status
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.result import iso
 from ledgerguard_pipeline.values import RealmId
 
 
@@ -154,7 +155,7 @@ class IngestionService:
             self._client, self._storage, realm, self._failures, self._clock.now()
         )
         report = alone.company_status.to_json() | {"is_connected": alone.answered}
-        reported = {name: _iso(moment) for name, moment in alone.watermarks.items()}
+        reported = {name: iso(moment) for name, moment in alone.watermarks.items()}
         return StatusReport.of(report, reported)
 
     def test_connection(self) -> ConnectionTest:
@@ -230,7 +231,3 @@ def _nothing_done(
     )
     error.result = result
     return error
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()

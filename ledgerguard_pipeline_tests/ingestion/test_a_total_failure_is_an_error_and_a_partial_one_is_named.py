@@ -131,6 +131,8 @@ def test_health_alone_goes_from_nothing_loaded_over_healthy_to_a_dead_grant(
     assert good["entity_counts"].keys() == set(TYPES)
     assert good["last_sync_time"] is not None
     assert good["access_token_expiry"] is not None
+    assert good.watermarks.keys() == set(TYPES)
+    assert all(str(each).endswith("Z") for each in good.watermarks.values()), "as all times"
     assert json.loads(json.dumps(good)) == good
     test = service.test_connection()
     assert test
