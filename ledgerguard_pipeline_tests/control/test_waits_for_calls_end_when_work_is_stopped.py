@@ -6,6 +6,7 @@ import pytest
 
 from ledgerguard_pipeline.clock import Backoff, Stop, go_on, wait_for_call
 from ledgerguard_pipeline.errors import OutOfTime
+from ledgerguard_pipeline.qbo.transport.retry import Plan, RetryPolicy
 from ledgerguard_pipeline_tests.clocks import FakeClock
 
 
@@ -55,6 +56,18 @@ def test_a_part_is_stopped_with_the_whole_and_not_the_other_way_round() -> None:
     with other.under(), pytest.raises(OutOfTime):
         go_on()
     go_on()
+
+
+def test_what_is_out_of_time_is_not_tried_again() -> None:
+    clock, tries = FakeClock(), [0]
+
+    def ended() -> None:
+        tries[0] += 1
+        raise OutOfTime("The company's share of this sweep is used up.")
+
+    with pytest.raises(OutOfTime, match="share"):
+        Plan(RetryPolicy(), clock).run(ended)
+    assert (tries, clock.slept) == ([1], [])
 
 
 def test_a_lease_or_a_server_is_waited_for_all_the_same() -> None:

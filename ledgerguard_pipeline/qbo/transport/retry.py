@@ -18,7 +18,7 @@ from typing import TypeVar
 import tenacity
 
 from ledgerguard_pipeline.clock import Backoff, Clock, wait_for_call
-from ledgerguard_pipeline.errors import ServiceUnavailable, Throttled, Transient
+from ledgerguard_pipeline.errors import OutOfTime, ServiceUnavailable, Throttled, Transient
 
 T = TypeVar("T")
 
@@ -73,8 +73,8 @@ class Plan:
                 self._cool_downs <= self._policy.cool_downs
                 and self._clock.monotonic() < self.deadline
             )
-        if not isinstance(error, Transient):
-            return False
+        if isinstance(error, OutOfTime) or not isinstance(error, Transient):
+            return False  # work that is over does not begin anew, however long one waits
         self._failures += 1
         self._wait = self._backoff(error)
         return (
