@@ -168,6 +168,8 @@ class Refresher:
         """
         tokens = self._control.tokens.load(realm)
         if tokens is None or tokens.refresh_sha256 != noted.old_token_sha256:
+            # Of a token that is gone nobody can ask, and the note would start a run every hour.
+            self._control.tokens.clear_attempt(realm)
             return None
         self._respect_refusal(realm)
         self._respect_quota(realm)

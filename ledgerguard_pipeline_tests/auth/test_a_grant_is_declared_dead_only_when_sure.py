@@ -346,3 +346,18 @@ def test_a_living_grant_whose_calls_stay_refused_is_asked_about_once_a_day(
         assert token_provider.confirm(REALM) is None
     clock.advance(3600)
     assert token_provider.confirm(REALM) is True
+
+
+def test_a_note_about_a_token_that_is_gone_is_asked_about_no_more(
+    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
+) -> None:
+    """The schedule would start a run every hour that finds nothing to ask."""
+    declared_dead(plane, token_provider, endpoint)
+    tokens = plane.tokens.load(REALM)
+    assert tokens is not None
+    plane.tokens.note_attempt(REALM, replace(tokens, refresh_token=SecretStr("refresh-0")))
+    clock.advance(3600)
+    asked = len(endpoint.posts)
+    assert token_provider.confirm(REALM) is False
+    assert plane.tokens.attempt(REALM) is None
+    assert len(endpoint.posts) == asked
