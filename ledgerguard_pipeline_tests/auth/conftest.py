@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.sql_store import Tokens
+from ledgerguard_pipeline.control.tokens.sql_store import Tokens, TokenStore
+from ledgerguard_pipeline.errors import ControlUnavailable
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.values import Environment, RealmId
@@ -60,6 +61,18 @@ def store_grant(
         None,
     )
     return plane.tokens.replace(realm, grant, plane.tokens.version(realm))
+
+
+def ask_on_a_full_disk(token_provider: TokenProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be given tokens that it cannot store; the disk has room again afterwards."""
+
+    def full(*_: object) -> Tokens:
+        raise ControlUnavailable("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenStore, "replace", full)
+        with pytest.raises(ControlUnavailable):
+            token_provider.current(REALM)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from ledgerguard_pipeline.control.company_state.companies import ConnectionStatu
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, Tokens, TokenStore
 from ledgerguard_pipeline.errors import (
-    ControlUnavailable,
     CredentialsRejected,
     ReauthorizationRequired,
     TokenEndpointUnavailable,
@@ -24,7 +23,7 @@ from ledgerguard_pipeline.errors import (
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken
 from ledgerguard_pipeline.values import Environment, RealmId
-from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
+from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, ask_on_a_full_disk, store_grant
 from ledgerguard_pipeline_tests.auth.token_endpoint import (
     HTML,
     Scripted,
@@ -144,14 +143,7 @@ def test_the_only_living_grant_is_stored_although_another_process_gave_it_up(
     """The store was down while the answer came, and is back for the other process first."""
     token_provider = TokenProvider(plane, oauth, patience_seconds=3)
     store_grant(plane, "refresh-1")
-    with monkeypatch.context() as patch:
-
-        def full(*_: object) -> Tokens:
-            raise ControlUnavailable("the disk is full")
-
-        patch.setattr(TokenStore, "replace", full)
-        with pytest.raises(ControlUnavailable):
-            token_provider.current(REALM)
+    ask_on_a_full_disk(token_provider, monkeypatch)
     with pytest.raises(ReauthorizationRequired):
         TokenProvider(plane, oauth).current(REALM)
     assert status(plane) is ConnectionStatus.NEEDS_REAUTH
@@ -172,14 +164,7 @@ def test_an_answer_kept_in_memory_does_not_come_back_over_a_later_decision(
 ) -> None:
     token_provider = TokenProvider(plane, oauth, patience_seconds=3)
     old = store_grant(plane, "refresh-1")
-    with monkeypatch.context() as patch:
-
-        def full(*_: object) -> Tokens:
-            raise ControlUnavailable("the disk is full")
-
-        patch.setattr(TokenStore, "replace", full)
-        with pytest.raises(ControlUnavailable):
-            token_provider.current(REALM)
+    ask_on_a_full_disk(token_provider, monkeypatch)
     if ended is ConnectionStatus.DISCONNECTED:
         plane.tokens.forget(REALM)
     else:

@@ -20,7 +20,7 @@ from ledgerguard_pipeline.errors import (
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
 from ledgerguard_pipeline.qbo.oauth.token_source import AccessToken
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
+from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, ask_on_a_full_disk, store_grant
 from ledgerguard_pipeline_tests.auth.token_endpoint import (
     HTML,
     Scripted,
@@ -280,14 +280,7 @@ def test_a_token_that_cannot_be_stored_is_not_used_and_not_lost(
 ) -> None:
     token_provider = TokenProvider(plane, oauth, patience_seconds=3)
     store_grant(plane, "refresh-1")
-    with monkeypatch.context() as patch:
-
-        def full(*_: object) -> Tokens:
-            raise ControlUnavailable("the disk is full")
-
-        patch.setattr(TokenStore, "replace", full)
-        with pytest.raises(ControlUnavailable):
-            token_provider.current(REALM)
+    ask_on_a_full_disk(token_provider, monkeypatch)
     assert stored(plane).version == 1
 
     assert token_provider.current(REALM).value.get_secret_value() == "access-1"
