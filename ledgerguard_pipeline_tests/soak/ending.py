@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select
@@ -24,11 +23,11 @@ from ledgerguard_pipeline_tests.soak.books import EVEN_LUCK, REALMS, ROLES
 from ledgerguard_pipeline_tests.soak.first_load import FirstLoad
 from ledgerguard_pipeline_tests.soak.journal import Journal
 from ledgerguard_pipeline_tests.soak.outcome import Outcome, growth, leaking
+from ledgerguard_pipeline_tests.soak.patience import outlast
 from ledgerguard_pipeline_tests.soak.processes import Services
 from ledgerguard_pipeline_tests.soak.truth import Difference, Wrong, compare, compared, doubled
 from ledgerguard_pipeline_tests.soak.watch import Seen
 
-_SETTLE_SECONDS = 400.0
 _NEXT_TRY_SECONDS = RETRY_SECONDS[-2]
 _SWEEPS = 3
 _COOL_SECONDS = 20.0
@@ -77,8 +76,8 @@ class Ending:
                 break
         redriven = self._services.run("events", "redrive")
         self._journal.note("command", f"ledgerguard events redrive ended with {redriven}")
-        quiet = self._wait(
-            lambda: not (self._due() or self._services.runs() or self._services.unfinished())
+        quiet = outlast(
+            lambda: self._due() + len(self._services.runs()) + self._services.unfinished()
         )
         self._at_rest = self._installation.control.now()
         if not quiet:
@@ -354,11 +353,3 @@ class Ending:
             "ORDER BY loaded_at"
         )[1]
         self._found.first += [f"in Bronze: {' '.join(map(str, row))}" for row in rows]
-
-    def _wait(self, ask: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            if ask():
-                return True
-            time.sleep(0.5)
-        return False
