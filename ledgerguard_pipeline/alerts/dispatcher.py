@@ -33,7 +33,7 @@ from ledgerguard_pipeline.alerts.policy import (
     notification,
     revise,
 )
-from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
+from ledgerguard_pipeline.alerts.stored_state import read_sent, read_states, sent_text, states_text
 from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.control.company_state.alert_state import SentAlerts
 from ledgerguard_pipeline.control.leases.process_identity import this_process
@@ -104,7 +104,7 @@ class AlertDispatcher:
         failing = {
             realm: [
                 alert_state.finding
-                for alert_state in read_signs(text).values()
+                for alert_state in read_states(text).values()
                 if alert_state.finding.kind == AlertKind.RUN_FAILED
                 and alert_state.present
                 and still_failing(realm, alert_state.finding)
@@ -118,7 +118,7 @@ class AlertDispatcher:
                 before = stored.get(realm)
                 if before is None and not found:
                     continue
-                alert_states = read_signs(before)
+                alert_states = read_states(before)
                 asked = {each.slot: each for each in failing.get(realm, ())}
                 # Runs that failed since they were asked about are failing as well.
                 asked |= {
@@ -128,7 +128,7 @@ class AlertDispatcher:
                     and alert_state.present
                     and alert_state.finding.run_id not in _run_ids(known.get(realm))
                 }
-                after = signs_text(revise(alert_states, [*found, *asked.values()], at))
+                after = states_text(revise(alert_states, [*found, *asked.values()], at))
                 if after != before:
                     changed[realm] = after
             return changed
@@ -149,7 +149,7 @@ class AlertDispatcher:
             if (
                 each.attempts >= BROKEN_AFTER
                 and (known is None or each.attempts > known.attempts)
-                and _unsent(each.channel, read_signs(states.get(each.realm_id)), each) is not None
+                and _unsent(each.channel, read_states(states.get(each.realm_id)), each) is not None
             ):
                 worst[each.channel] = each
         return [
@@ -168,12 +168,12 @@ class AlertDispatcher:
         at = self._control.now()
 
         def change(stored: Mapping[str, str]) -> dict[str, str | None]:
-            alert_states = read_signs(stored.get(realm))
+            alert_states = read_states(stored.get(realm))
             present = [
                 alert_state.finding for alert_state in alert_states.values() if alert_state.present
             ]
             kept = [each for each in present if each.slot != finding.slot]
-            after = signs_text(revise(alert_states, [*kept, finding], at))
+            after = states_text(revise(alert_states, [*kept, finding], at))
             return {} if after == stored.get(realm) else {realm: after}
 
         self._store.revise(change)
@@ -230,7 +230,7 @@ class _ChannelDelivery:
             known = sent.get(realm)
             if known is not None and known.busy_until is not None:
                 continue
-            states = read_signs(text)
+            states = read_states(text)
             heard = _unsent(self._channel.name, states, known)
             if heard is not None:
                 found[realm] = heard
@@ -335,4 +335,4 @@ def _unsent(channel: str, states: AlertStates, sent: SentAlerts | None) -> Notif
 
 
 def _run_ids(text: str | None) -> set[str]:
-    return {alert_state.finding.run_id for alert_state in read_signs(text).values()}
+    return {alert_state.finding.run_id for alert_state in read_states(text).values()}

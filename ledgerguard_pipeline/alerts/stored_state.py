@@ -16,17 +16,17 @@ from ledgerguard_pipeline.alerts.policy import (
 from ledgerguard_pipeline.health.rules import HealthState
 
 
-def signs_text(alert_states: AlertStates) -> str | None:
+def states_text(alert_states: AlertStates) -> str | None:
     """Alert states for the store; None where there is nothing to remember."""
     if not alert_states:
         return None
     return json.dumps(
-        {slot: _sign_json(alert_state) for slot, alert_state in alert_states.items()},
+        {slot: _state_json(alert_state) for slot, alert_state in alert_states.items()},
         ensure_ascii=False,
     )
 
 
-def _sign_json(alert_state: AlertState) -> dict[str, object]:
+def _state_json(alert_state: AlertState) -> dict[str, object]:
     finding = alert_state.finding
     return {
         "kind": finding.kind,
@@ -43,15 +43,15 @@ def _sign_json(alert_state: AlertState) -> dict[str, object]:
     }
 
 
-def read_signs(text: str | None) -> dict[str, AlertState]:
+def read_states(text: str | None) -> dict[str, AlertState]:
     """Alert states from the store; unreadable ones of another version count as none."""
     try:
-        return _signs(text)
+        return _states(text)
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
 
-def _signs(text: str | None) -> dict[str, AlertState]:
+def _states(text: str | None) -> dict[str, AlertState]:
     alert_states: dict[str, AlertState] = {}
     for slot, each in json.loads(text or "{}").items():
         finding = Alert(

@@ -50,8 +50,9 @@ SLOW_MS = 10_000.0
 
 ERROR_RATE = 0.25
 ERROR_CALLS = 10
-_TYPES_NAMED = 3
 """Fewer recent calls prove nothing about a rate."""
+
+_TYPES_NAMED = 3
 
 
 def judge(company: Company, life: TokenLife | None, facts: SyncFacts, now: datetime) -> Health:

@@ -17,7 +17,7 @@ from ledgerguard_pipeline.alerts.policy import (
     notification,
     revise,
 )
-from ledgerguard_pipeline.alerts.stored_state import read_sent, read_signs, sent_text, signs_text
+from ledgerguard_pipeline.alerts.stored_state import read_sent, read_states, sent_text, states_text
 from ledgerguard_pipeline.health.rules import HealthState, Reason, ReasonKind
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ class Watch:
     def look(self, *findings: Alert, seconds: float = 30) -> Notification | None:
         self.now += timedelta(seconds=seconds)
         # Through the store's form, as between two ticks.
-        self.alert_states = read_signs(signs_text(revise(self.alert_states, findings, self.now)))
+        self.alert_states = read_states(states_text(revise(self.alert_states, findings, self.now)))
         heard = notification(self.alert_states, self.sent)
         if heard is not None:
             self.sent = read_sent(sent_text(heard.sent))
@@ -216,7 +216,7 @@ def test_reasons_of_one_kind_are_one_finding_as_bad_as_the_worst() -> None:
 
 def test_what_another_version_stored_counts_as_nothing() -> None:
     for text in ("", "[]", "no json", '{"quarantine": {"kind": 1}}', '{"a": []}', "null"):
-        assert read_signs(text) == {}
+        assert read_states(text) == {}
         assert read_sent(text) == {}
 
 
