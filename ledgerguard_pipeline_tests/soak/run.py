@@ -44,6 +44,8 @@ _LONGEST_LOAD_SECONDS = 240.0
 """On a machine with much else to do the first load may outlast the schedule; it has to be met."""
 _LOADED_SHARE = 1 / 4
 """Of the time; then the large company is loaded by a command, if no run has done it."""
+_LONGEST_LOADED_SECONDS = 450.0
+"""And no longer: until then each page brings a hundred events."""
 _FULL_SECONDS = 60.0
 _FULL_SHARE = 1 / 12
 
@@ -121,7 +123,11 @@ def soak(
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="action") as pool:
             loading = pool.submit(
-                end_first_load, actions, installation, seed, seconds * _LOADED_SHARE
+                end_first_load,
+                actions,
+                installation,
+                seed,
+                min(seconds * _LOADED_SHARE, _LONGEST_LOADED_SECONDS),
             )
             leaps.begin(services, journal, actions.sending)
             under_way = []
