@@ -141,6 +141,45 @@ def test_a_day_is_in_the_fiscal_year_of_its_company(
     ) == [(25567, 25567, True)]
 
 
+@pytest.mark.parametrize(
+    "company, preferences, month",
+    [
+        ({"FiscalYearStartMonth": "July"}, {}, 7),
+        ({"FiscalYearStartMonth": "JULY"}, {}, 7),
+        ({"FiscalYearStartMonth": 7}, {"MultiCurrencyEnabled": None}, 7),
+        ({}, {"FirstMonthOfFiscalYear": "April"}, 4),
+        ({"FiscalYearStartMonth": "Soon"}, {"FirstMonthOfFiscalYear": "april "}, 4),
+        ({"FiscalYearStartMonth": "13"}, {}, 1),
+        ({}, {}, 1),
+    ],
+)
+def test_views_and_comparisons_begin_the_fiscal_year_in_the_same_month(
+    books: Books, path: Path, company: dict[str, object], preferences: dict[str, object], month: int
+) -> None:
+    """What a company leaves out or writes otherwise is no reason for two answers."""
+    currency = {"MultiCurrencyEnabled": preferences.get("MultiCurrencyEnabled", "true")}
+    home = {"HomeCurrency": {"value": "CAD"}}
+    books.write("CompanyInfo", {"1": company})
+    books.write(
+        "Preferences", {"1": {"AccountingInfoPrefs": preferences, "CurrencyPrefs": currency | home}}
+    )
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO silver.journal (realm_id, txn_type, txn_id, leg_no, account_id, txn_date, "
+            f"posted_on, debit, credit, amount) VALUES ('{REALM}', 'Bill', '1', 0, '1', "
+            "DATE '2026-02-03', DATE '2026-02-03', 1, 0, 1)"
+        )
+    begin = date(2026 if month <= 2 else 2025, month, 1)
+    assert rows(books, "SELECT fiscal_year FROM silver.gl_month") == [(begin,)]
+    assert rows(
+        books, "SELECT fiscal_year_start FROM silver.dim_date WHERE date = DATE '2026-02-03'"
+    ) == [(begin,)]
+    facts = books.store.reports.company_facts(REALM)
+    assert facts.fiscal_year(date(2026, 2, 3)) == begin
+    assert (facts.home_currency, facts.loaded) == ("CAD", True)
+    assert facts.multicurrency is (currency["MultiCurrencyEnabled"] == "true")
+
+
 def test_a_bundle_is_sold_once_and_subtotals_and_descriptions_are_not_sold(books: Books) -> None:
     bundle = line("30", "GroupLineDetail", Line=[line("10"), line("20")])
     empty_bundle = line("8", "GroupLineDetail")

@@ -15,8 +15,8 @@ from ledgerguard_pipeline.entities import entity_type
 
 T = TypeVar("T")
 _MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
 )
 
 
@@ -43,12 +43,13 @@ class _Currency(msgspec.Struct):
 
 
 class _CurrencyPrefs(msgspec.Struct):
-    MultiCurrencyEnabled: bool = False
+    MultiCurrencyEnabled: bool | None = None
     HomeCurrency: _Currency | None = None
 
 
 class _AccountingPrefs(msgspec.Struct):
     BookCloseDate: str | None = None
+    FirstMonthOfFiscalYear: str | int | None = None
 
 
 class _Preferences(msgspec.Struct):
@@ -57,12 +58,13 @@ class _Preferences(msgspec.Struct):
 
 
 class _CompanyInfo(msgspec.Struct):
-    FiscalYearStartMonth: str | None = None
+    FiscalYearStartMonth: str | int | None = None
 
 
 # Made here and not at first use: msgspec 0.22 crashes where several threads use a type first.
-_COMPANY = msgspec.json.Decoder(_CompanyInfo)
-_PREFERENCES = msgspec.json.Decoder(_Preferences)
+# Not strict: a flag in quotes is read as everywhere, and does not hide the currency beside it.
+_COMPANY = msgspec.json.Decoder(_CompanyInfo, strict=False)
+_PREFERENCES = msgspec.json.Decoder(_Preferences, strict=False)
 
 
 def read_facts(
@@ -75,14 +77,22 @@ def read_facts(
     settings = _decoded(prefs, _PREFERENCES) or _Preferences()
     currency = settings.CurrencyPrefs or _CurrencyPrefs()
     accounting = settings.AccountingInfoPrefs or _AccountingPrefs()
-    month = company.FiscalYearStartMonth
+    said = (company.FiscalYearStartMonth, accounting.FirstMonthOfFiscalYear)
     return CompanyFacts(
-        _MONTHS.index(month) + 1 if month in _MONTHS else 1,
-        currency.MultiCurrencyEnabled,
+        next((month for month in map(_month, said) if month is not None), 1),
+        bool(currency.MultiCurrencyEnabled),
         currency.HomeCurrency.value if currency.HomeCurrency else None,
         info is not None and prefs is not None,
         _day(accounting.BookCloseDate),
     )
+
+
+def _month(said: str | int | None) -> int | None:
+    """1 to 12; None where no month is named."""
+    text = "" if said is None else str(said).strip().casefold()
+    if text in _MONTHS:
+        return _MONTHS.index(text) + 1
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= 12 else None
 
 
 def _day(text: str | None) -> date | None:

@@ -6,22 +6,18 @@ years before, as Intuit's TrialBalance and BalanceSheet have it without any tran
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.silver.views.fiscal import FIRST_MONTHS
 from ledgerguard_pipeline.silver.views.form import COMPANY, ReaderView, day, money, text, whole
 
 NET_INCOME = "NetIncome"
 """Stands for the result of the fiscal year, which is no account; Intuit's name of that line."""
 
-_MONTHS = (
-    "['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', "
-    "'October', 'November', 'December']"
-)
-
 GL_MONTH = ReaderView(
     "gl_month",
     "The general ledger by month, from `silver.journal`: what moved each account, and what it stands "
     "at on the last day of the month as Intuit's TrialBalance shows it.",
-    "one account in one month, from the first month it was used in to the last month of the "
-    "company's journal",
+    "one account in one month, from the first month it was used in (Retained Earnings from the first of "
+    "all) to the last month of the company's journal",
     ("realm_id", "account_id", "month"),
     (
         COMPANY,
@@ -39,10 +35,7 @@ GL_MONTH = ReaderView(
         ),
     ),
     f"""
-WITH fiscal AS (
-    SELECT realm_id, coalesce(nullif(
-        any_value(list_position({_MONTHS}, fiscal_year_start_month)), 0), 1) AS first
-    FROM silver.company_info GROUP BY realm_id
+WITH fiscal AS ({FIRST_MONTHS}
 ), moved AS (
     SELECT realm_id, account_id, CAST(date_trunc('month', posted_on) AS DATE) AS month,
         sum(debit) AS debit, sum(credit) AS credit, sum(amount) AS net
@@ -70,8 +63,8 @@ WITH fiscal AS (
     FROM used JOIN span ON span.realm_id = used.realm_id
 ), filled AS (
     SELECT grid.realm_id, grid.account_id, grid.month, coalesce(typed.result, false) AS result,
-        make_date(year(grid.month) - CASE WHEN month(grid.month) < coalesce(fiscal.first, 1)
-            THEN 1 ELSE 0 END, coalesce(fiscal.first, 1), 1) AS fiscal_year,
+        make_date(year(grid.month) - CASE WHEN month(grid.month) < coalesce(fiscal.first_month, 1)
+            THEN 1 ELSE 0 END, coalesce(fiscal.first_month, 1), 1) AS fiscal_year,
         coalesce(moved.debit, 0) AS debit, coalesce(moved.credit, 0) AS credit,
         coalesce(moved.net, 0) AS net
     FROM grid

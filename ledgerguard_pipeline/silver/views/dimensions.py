@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.silver.views.fiscal import FIRST_MONTHS
 from ledgerguard_pipeline.silver.views.form import (
     COMPANY,
     ReaderView,
@@ -192,18 +193,7 @@ DIM_DATE = ReaderView(
         day("fiscal_year_end", "Last day of the fiscal year."),
     ),
     f"""
-WITH named AS (
-    SELECT company.realm_id, lower(coalesce(any_value(info.fiscal_year_start_month),
-        any_value(preferences.first_month_of_fiscal_year), 'January')) AS month
-    FROM (SELECT DISTINCT realm_id FROM silver._applied) AS company
-        LEFT JOIN silver.company_info AS info ON info.realm_id = company.realm_id
-        LEFT JOIN silver.preferences AS preferences ON preferences.realm_id = company.realm_id
-    GROUP BY company.realm_id
-), company AS (
-    SELECT realm_id, coalesce(nullif(list_position(['january', 'february', 'march', 'april',
-        'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'], month),
-        0), TRY_CAST(month AS INTEGER), 1) AS first_month
-    FROM named
+WITH company AS ({FIRST_MONTHS}
 ), days AS (
     SELECT realm_id, CAST(stamp AS DATE) AS date, (13 - first_month) % 12 AS ahead
     FROM company, range(TIMESTAMP '{FIRST_DAY}', TIMESTAMP '{LAST_DAY}' + INTERVAL 1 DAY,
