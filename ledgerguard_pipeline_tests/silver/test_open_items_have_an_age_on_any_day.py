@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+
+import duckdb
 
 from ledgerguard_pipeline.values import State
 from ledgerguard_pipeline_tests.silver.books import Books
@@ -74,6 +78,17 @@ def test_the_view_is_as_of_today_and_leaves_out_what_is_settled_or_voided(books:
     assert books.store.sql(
         "SELECT id, open_amt, bucket, day = current_date FROM silver.ar_open"
     ).rows == [("1", D(4), "over 90", True)]
+
+
+def test_today_is_that_of_utc_for_whoever_opens_the_file(books: Books, path: Path) -> None:
+    """At any instant it is another day in one of both zones."""
+    books.write("Invoice", {"1": invoice("10", "10", "2026-01-31")})
+    for zone in ("Pacific/Kiritimati", "Pacific/Niue"):
+        with duckdb.connect(path) as connection:
+            connection.execute(f"SET TimeZone = '{zone}'")
+            before = datetime.now(UTC).date()
+            (day,) = connection.execute("SELECT day FROM silver.ar_open").fetchall()
+            assert before <= day[0] <= datetime.now(UTC).date()
 
 
 def test_what_was_paid_or_credited_later_is_still_open_on_the_day(books: Books) -> None:

@@ -20,6 +20,8 @@ READ_STAMP = (
     "SELECT sql FROM duckdb_views() "
     "WHERE database_name = ? AND schema_name = 'silver' AND view_name = ?"
 )
+TODAY = "CAST(make_timestamp(epoch_us(now())) AS DATE)"
+"""SQL of today in UTC; ``current_date`` is today in the zone of whoever asks."""
 _NAMED = re.compile(rf"\b{SCHEMA}\.(\w+)")
 
 
@@ -57,7 +59,7 @@ def _create(catalog: str, view: ReaderView) -> list[str]:
         for each in view.columns
     )
     rows = f"SELECT {typed} FROM ({view.sql})"
-    made = [f"CREATE OR REPLACE VIEW {at(catalog, view.name)} AS {_on(rows, 'current_date')}"]
+    made = [f"CREATE OR REPLACE VIEW {at(catalog, view.name)} AS {_on(rows, TODAY)}"]
     if view.exact:
         shown = ", ".join(
             f"TRY_CAST({quoted(each.name)} AS {each.kind.narrow}) AS {quoted(each.name)}"
