@@ -1,4 +1,4 @@
-"""Tables of the books beside those of the entity types: the journal, and what differs in it.
+"""Tables of the books beside those of the entity types: the journal, what documents post, and what differs.
 
 The tie-out writes them; views and lists of tables read them here.
 """
@@ -66,7 +66,11 @@ TIE_OUT = BooksTable(
         COMPANY,
         text("level", "What was compared: `docs/tie-out.md` lists the levels."),
         day("period_end", "The day compared."),
-        text("key", "Id of the account, document or party."),
+        text(
+            "key",
+            "Id of an account; of a document its type and id, as `Invoice/72`, and on an account "
+            "`Invoice/72/90`; of a party `Customer/12`.",
+        ),
         text("name", "Its name."),
         money("ours", "What this copy says."),
         money("theirs", "What Intuit's report says."),
@@ -78,4 +82,59 @@ TIE_OUT = BooksTable(
         text("report_id", "Joins `bronze._reports`."),
     ),
 )
-BOOKS_TABLES = (JOURNAL, TIE_OUT)
+POSTINGS = BooksTable(
+    "postings",
+    "Every leg of every document by Intuit's posting rules: a second witness beside the journal, as old "
+    "as the last comparison. Costs of goods, pay and tax payments are in the journal only.",
+    "one leg of one document",
+    ("realm_id", "entity", "txn_id", "leg_no"),
+    (
+        COMPANY,
+        text("entity", "Type of the document."),
+        text("txn_id", "Id of the document, unique within its type."),
+        day("txn_date", "Date of the document."),
+        whole("leg_no", "Position in the document, from 0."),
+        whole("line_no", "Line it comes from; NULL for the document's own legs."),
+        text(
+            "role",
+            "header, deposit, line, discount, tax, shipping, cash_back, or fx for what moved between "
+            "rates of exchange.",
+        ),
+        text("account_id", "Joins `dim_account`; NULL where the journal has not shown it yet."),
+        text("party_type", "Customer, Vendor or Employee."),
+        text("party_id", "Whom the leg is about: id within that type."),
+        text("class_id", "Class: id."),
+        text("department_id", "Department (location): id."),
+        text("item_id", "Product or service: id."),
+        text(
+            "tax_rate_id",
+            "Set where the account is learned: the tax rate, an empty text for tax without rates, or "
+            "SHIPPING_ITEM_ID.",
+        ),
+        money("amount", "Debit less credit, in home currency."),
+        money("foreign_amount", "The same in `currency`."),
+        text("currency", "Currency of the document."),
+        text("rule", "Which rule made it: the type of the document and the role."),
+        text("confidence", "sure, learned (from the journal) or guess."),
+        TableColumn("loaded_at", Kind.TIME, "When Bronze got this version; joins Bronze."),
+    ),
+)
+TAX_ACCOUNT = BooksTable(
+    "tax_account",
+    "Which account the tax of a rate goes to, as the journal has shown it: no object of Intuit's says so.",
+    "one tax rate on sales or on purchases",
+    ("realm_id", "tax_rate_id", "side"),
+    (
+        COMPANY,
+        text(
+            "tax_rate_id",
+            "The tax rate; an empty text for tax without rates, SHIPPING_ITEM_ID for shipping.",
+        ),
+        text("side", "sales or purchase."),
+        text("account_id", "Joins `dim_account`: the account that most documents show."),
+        whole("seen", "How many documents show it."),
+        whole("contradicted", "How many documents show another one."),
+        day("last_seen", "Date of the newest document that shows it."),
+    ),
+)
+BOOKS_TABLES = (JOURNAL, POSTINGS, TAX_ACCOUNT, TIE_OUT)

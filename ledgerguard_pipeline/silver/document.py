@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledgerguard_pipeline.entities import ENTITIES, Group
+from ledgerguard_pipeline.entities import DERIVED, ENTITIES, Group
 from ledgerguard_pipeline.silver.books_tables import BOOKS_TABLES
-from ledgerguard_pipeline.silver.layout import LINEAGE, Table, tables_of
+from ledgerguard_pipeline.silver.layout import LINEAGE, EntityTables, Table, tables_of
 from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
 from ledgerguard_pipeline.silver.views.form import ReaderView
 
@@ -25,7 +25,8 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
   voided ones stay with their `state`. History is in Bronze.
 - **Numbers** are `DECIMAL(38,18)` and hold every digit Intuit sent; nothing passes through a float.
   The view `<table>_narrow` shows amounts of money as `DECIMAL(18,2)` and quantities, prices and
-  rates as `DECIMAL(18,7)`, for tools that read no wider ones.
+  rates as `DECIMAL(18,7)`, for tools that read no wider ones; further digits are rounded there, and
+  what is too large is NULL (the check `narrow_views_lose_nothing` names both).
   Do not mix sums of both: where two sums with 18, 7 or 2 digits after the point become one column
   (`UNION`, `EXCEPT`, `IN`, `coalesce()`), DuckDB rounds to the fewer without an error
   (`findings/duckdb_sums_of_two_scales_are_rounded.sh`).
@@ -70,6 +71,7 @@ def _parts() -> Iterator[str]:
                 found = tables_of(entity)
                 for table in found.tables:
                     yield from _table(table)
+                yield from _derived(found)
                 if found.block.personal:
                     names = ", ".join(f"`{path}`" for path in found.block.personal)
                     yield f"\nLeft out as personal: {names}.\n"
@@ -93,6 +95,16 @@ def _table(table: Table) -> Iterator[str]:
     for column in table.typed:
         path = f"`{column.path}`" if column.path else ""
         yield f"| `{column.name}` | {column.kind.sql} | {path} | {column.meaning} |\n"
+
+
+def _derived(tables: EntityTables) -> Iterator[str]:
+    for each in DERIVED:
+        if each.base == tables.entity.name:
+            names = [one.name.replace(tables.entity.table, each.table, 1) for one in tables.tables]
+            yield (
+                f"\nViews over these, with the same columns: "
+                f"{', '.join(f'`silver.{name}`' for name in names)}. {each.description}\n"
+            )
 
 
 def _view(view: ReaderView) -> Iterator[str]:

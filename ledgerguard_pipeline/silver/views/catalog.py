@@ -11,6 +11,7 @@ from ledgerguard_pipeline.silver.views.dimensions import (
     DIM_ITEM,
     DIM_PARTY,
 )
+from ledgerguard_pipeline.silver.views.journal_lines import JOURNAL_LINE
 from ledgerguard_pipeline.silver.views.line_items import SALES_LINE, SPEND_LINE
 from ledgerguard_pipeline.silver.views.open_items import AP_OPEN, AR_OPEN
 
@@ -26,6 +27,7 @@ READER_VIEWS = MappingProxyType(
             AP_OPEN,
             SALES_LINE,
             SPEND_LINE,
+            JOURNAL_LINE,
             GL_MONTH,
             PL_MONTH,
             BS_MONTH,

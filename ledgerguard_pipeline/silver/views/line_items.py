@@ -84,8 +84,8 @@ _LINE = (
     day("txn_date", "Date of the transaction."),
 )
 _WHERE = (
-    text("class_id", "Class of the line: id."),
-    text("class_name", "Class of the line: name as printed."),
+    text("class_id", "Class of the line, or of its document where the line has none: id."),
+    text("class_name", "Class of the line or document: name as printed."),
     text("department_id", "Department (location): id."),
     text("department_name", "Department (location): name as printed."),
 )

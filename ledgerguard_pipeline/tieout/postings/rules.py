@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 
+from ledgerguard_pipeline.silver.books_tables import POSTINGS
 from ledgerguard_pipeline.silver.layout import table_named
 from ledgerguard_pipeline.silver.views.form import cents
 from ledgerguard_pipeline.tieout.postings.banking import banking_rules
 from ledgerguard_pipeline.tieout.postings.legs import CURRENCY, LEG, Rule
 from ledgerguard_pipeline.tieout.postings.purchases import purchase_rules
 from ledgerguard_pipeline.tieout.postings.sales import sales_rules
-from ledgerguard_pipeline.tieout.postings.tables import POSTING_COLUMNS
 
 POSTING: dict[str, str] = {
     "Invoice": "invoice",
@@ -67,7 +67,7 @@ def legs_sql(at: Callable[[str], str], present: Collection[str]) -> str:
     names = ", ".join(LEG)
     legs = " UNION ALL ".join(rule.sql() for rule in all_rules())
     columns = ", ".join(
-        f"CAST({_value(name)} AS {type_}) AS {name}" for name, type_ in POSTING_COLUMNS.items()
+        f"CAST({_value(name)} AS {type_}) AS {name}" for name, type_ in POSTINGS.types.items()
     )
     text = f"""
 document AS ({documents_sql()}),

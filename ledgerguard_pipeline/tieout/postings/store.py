@@ -13,6 +13,7 @@ from typing import Any
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.silver.books_tables import POSTINGS
 from ledgerguard_pipeline.silver.rebuild import catch_up
 from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
@@ -109,7 +110,7 @@ def _replace(session: OpenStore, realm: dict[str, str | None]) -> int:
     """Write the documents whose legs changed; how many."""
     connection = session.connection
     postings = at(session.catalog, "postings")
-    listed = ", ".join(tables.POSTING_COLUMNS)
+    listed = ", ".join(POSTINGS.types)
     digest = f"entity, txn_id, count(*) AS legs, bit_xor(hash({listed})) AS digest"
     changed = connection.execute(
         f"SELECT entity, txn_id FROM (SELECT {digest} FROM {_DERIVED} GROUP BY ALL) AS new "
