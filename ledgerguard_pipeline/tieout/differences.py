@@ -11,6 +11,7 @@ from typing import Any
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.workspace import Workspace
+from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.tieout.journal_store import has_table
@@ -95,8 +96,9 @@ _LASTING = frozenset(
 class Difference:
     """One account, transaction or party that does not agree.
 
-    ``key`` is the id of an account or of a transaction of the journal; of a document it is
-    ``Invoice/72``, of one on an account ``Invoice/72/90``, of a party ``Customer/12``.
+    ``key`` is the id of an account; of a document it is ``Invoice/72`` (of a transaction of the
+    journal its type as reports name it), of one on an account ``Invoice/72/90``, of a party
+    ``Customer/12``.
     """
 
     level: Level
@@ -178,6 +180,9 @@ class TieOut:
         With ``start`` the period is all days from there to ``period_end``.
 
         A difference that was known keeps when it was first seen, on whichever day it was compared.
+
+        Raises:
+            BronzeError: an amount has more digits than a column holds, or nothing could be kept.
         """
         now = self._workspace.clock.now()
 
@@ -194,10 +199,11 @@ class TieOut:
                 [str(realm), level.value],
             ).fetchall()
             known = dict(rows)
-            connection.execute(f"DELETE FROM {table} WHERE {where}", values)
             kept = [_seen(each, known.get(each.key, now)) for each in found]
+            incoming = _arrow(str(realm), kept, now)
+            connection.execute(f"DELETE FROM {table} WHERE {where}", values)
             if kept:
-                connection.register("incoming", _arrow(str(realm), kept, now))
+                connection.register("incoming", incoming)
                 connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")
                 connection.unregister("incoming")
             return kept
@@ -305,4 +311,13 @@ def _arrow(realm: str, found: Sequence[Difference], now: datetime) -> Any:
         "seen_at": (instant, [now] * len(found)),
         "report_id": (pa.string(), [each.report_id for each in found]),
     }
-    return pa.table({name: pa.array(values, type_) for name, (type_, values) in columns.items()})
+    try:
+        return pa.table(
+            {name: pa.array(values, type_) for name, (type_, values) in columns.items()}
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise BronzeError(
+            f"A difference has more than 20 digits before or 18 after the point ({error}); what was "
+            "known stays as it was.",
+            realm_id=realm,
+        ) from None

@@ -92,9 +92,9 @@ def _kind(each: Difference) -> str:
 
 def line(each: Difference) -> DifferenceLine:
     """One difference for people, with the documents it is about."""
-    on_account = each.level in _ON_ACCOUNTS
-    parts = each.key.split("/")
-    account = each.key if on_account else (parts[2] if len(parts) > 2 else None)
+    account = None
+    if each.level in _ON_ACCOUNTS or each.level is Level.POSTINGS:
+        account = each.key.rpartition("/")[2]
     return DifferenceLine(
         level=each.level.value,
         period_end=each.period_end,
@@ -106,26 +106,22 @@ def line(each: Difference) -> DifferenceLine:
         explanation=each.explanation,
         message=each.message,
         first_seen=each.first_seen,
-        account_id=account,
+        account_id=account or None,
         documents=tuple(dict.fromkeys(_documents(each))),
     )
 
 
 def _documents(each: Difference) -> Iterator[DocumentRef]:
     if each.level not in _ON_ACCOUNTS:
-        entity, _, rest = each.key.rpartition("/") if each.key.count("/") < 2 else _first(each.key)
-        label = each.name
-        known = entity or _entity(label)
+        of_account = each.level is Level.POSTINGS
+        entity, _, id = (each.key.rpartition("/")[0] if of_account else each.key).rpartition("/")
+        # A transaction of the journal is known by the word that reports have for its type.
+        known = _entity(each.name) if each.level is Level.BALANCED else entity
         if known:
-            yield DocumentRef(known, rest, label)
+            yield DocumentRef(known, id, each.name)
     for label, id in _NAMED.findall(each.explanation):
         if label in ENTITY_OF:
             yield DocumentRef(ENTITY_OF[label], id, f"{label} (id {id})")
-
-
-def _first(key: str) -> tuple[str, str, str]:
-    entity, id, _ = key.split("/", 2)
-    return entity, "/", id
 
 
 def _entity(name: str) -> str | None:

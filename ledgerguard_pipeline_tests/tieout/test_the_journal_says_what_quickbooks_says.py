@@ -15,6 +15,7 @@ from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.record import line
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
 
 YEAR_END = date(2025, 12, 31)
@@ -86,11 +87,30 @@ def test_a_cent_moved_between_accounts_is_named_and_mended_by_reading_again(
     assert ", 2026-10-31: journal " in one.message
     assert "difference 0.01." in one.message
     (unbalanced,) = books.levels.balanced()
-    assert unbalanced.key == row[1]
+    assert unbalanced.key == f"{row[0]}/{row[1]}"
     assert "differ by 0.01." in unbalanced.message
     assert books.levels.trial_balance(OCTOBER) == []
     assert books.levels.balanced() == []
     assert books.tie_out.read(books.realm) == []
+
+
+def test_transactions_of_two_types_with_one_id_are_two_differences(
+    books: Books, tmp_path: Path
+) -> None:
+    for label in ("Invoice", "Bill Payment (Check)"):
+        change(
+            tmp_path,
+            f"INSERT INTO books.silver.journal BY NAME SELECT * REPLACE ('{label}' AS txn_type, "
+            "'4711' AS txn_id) FROM books.silver.journal WHERE debit > 0 ORDER BY ALL LIMIT 1",
+        )
+    found = books.levels.balanced()
+    kept = books.tie_out.read(books.realm)
+    assert [each.key for each in kept] == ["Bill Payment (Check)/4711", "Invoice/4711"]
+    documents = [one for each in found for one in line(each).documents]
+    assert [(one.entity, one.id) for one in documents] == [
+        ("BillPayment", "4711"),
+        ("Invoice", "4711"),
+    ]
 
 
 def test_a_hidden_transaction_is_found_by_bisection_and_read_again(

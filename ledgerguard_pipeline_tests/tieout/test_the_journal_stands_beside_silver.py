@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_differences_are_replaced_and_keep_when_they_were_first_seen(store: Bron
     assert (kept.key, kept.difference, kept.kind) == ("1", Decimal("0.01"), one.kind)
     tie_out.keep(REALM, Level.TRIAL_BALANCE, LAST, [])
     assert tie_out.read(REALM) == []
+
+
+def test_a_difference_no_column_holds_is_refused_and_what_was_known_stays(
+    store: BronzeStore,
+) -> None:
+    tie_out = TieOut(store.workspace)
+    one = Difference(Level.TRIAL_BALANCE, LAST, "1", "Checking", Decimal("1.01"), Decimal(1))
+    tie_out.keep(REALM, Level.TRIAL_BALANCE, LAST, [one])
+    for amount in ("1e-19", "1e21"):
+        with pytest.raises(BronzeError, match="what was known stays"):
+            tie_out.keep(REALM, Level.TRIAL_BALANCE, LAST, [replace(one, theirs=Decimal(amount))])
+    (kept,) = tie_out.read(REALM)
+    assert kept.difference == Decimal("0.01")
 
 
 def test_a_date_outside_the_window_stands_inside_it_and_is_kept_as_sent(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Levels:
                 Difference(
                     Level.BALANCED,
                     each.posted_on,
-                    each.id,
+                    f"{each.type}/{each.id}",
                     name,
                     each.debit,
                     each.credit,
