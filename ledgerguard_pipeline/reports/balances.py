@@ -18,7 +18,7 @@ from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableRepo
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """One account of a TrialBalance."""
+    """One account of a TrialBalance; without an id what QuickBooks values without booking it."""
 
     id: str
     name: str
@@ -76,16 +76,19 @@ def read_trial_balance(report: Report) -> TrialBalance:
     """The accounts of a TrialBalance; one that is missing stands at zero.
 
     Raises:
-        UnreadableReport: the columns cannot be distinguished, or a row names no account.
+        UnreadableReport: the columns cannot be distinguished, or an account stands twice.
     """
     account, debit, credit = _sides(report)
     accounts: list[AccountBalance] = []
+    seen: set[str] = set()
     for cells in report.data_rows():
         _check(report, cells)
-        if not cells[account].key:
-            if not any(cell.text for cell in cells):
-                continue
-            raise UnreadableReport(f"{report.name} has a row without an account")
+        if not any(cell.text or cell.key for cell in cells):
+            continue  # stands between accounts
+        if cells[account].key in seen:
+            who = f"account {cells[account].key}" if cells[account].key else "what names no account"
+            raise UnreadableReport(f"{report.name} states {who} twice")
+        seen.add(cells[account].key)
         accounts.append(
             AccountBalance(
                 cells[account].key,

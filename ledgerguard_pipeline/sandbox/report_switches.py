@@ -36,6 +36,10 @@ class ReportSwitches(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     roll: Literal["yearly", "never"] = "yearly"
     """Whether a TrialBalance restarts income and expenses each fiscal year, with Retained Earnings
     holding the years before."""
+    revaluation: Literal["none", "row", "account"] = "none"
+    """Whether TrialBalance, BalanceSheet and ProfitAndLoss value accounts in other currencies at the
+    day's rate (a twentieth above the books), and where the gain stands, which has no transaction:
+    in a row that names no account, or on the account of exchange gains."""
     cost_delay_seconds: float = 0.0
     """Cost legs of a sale appear so long after the sale was written."""
     denied: frozenset[str] = frozenset()

@@ -145,7 +145,9 @@ class Difference:
                 f"{money(self.ours)} and {right} {money(self.theirs)} differ by "
                 f"{money(self.difference.copy_abs())}."
             )
-        subject = f"Account {self.key} {self.name}" if self.level in _ON_ACCOUNTS else self.name
+        subject = self.name
+        if self.level in _ON_ACCOUNTS:
+            subject = f"Account {self.key} {self.name}" if self.key else f"No account, {self.name}"
         theirs = "its row" if self.level is Level.ACCOUNT_BALANCES else "QuickBooks"
         tail = f" {self.explanation}" if self.explanation else ""
         return (

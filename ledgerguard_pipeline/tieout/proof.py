@@ -35,7 +35,7 @@ from ledgerguard_pipeline.tieout.newer import explain_newer
 from ledgerguard_pipeline.values import RealmId
 
 REVISITED = 3
-"""Earlier month ends with differences that a nightly run compares again, one call each."""
+"""Earlier month ends with unexplained differences that a nightly run compares again, one call each."""
 _SHOWN = 5
 
 
@@ -226,12 +226,12 @@ class Proof:
         )
 
     def nightly_ends(self, today: date) -> tuple[date, ...]:
-        """Month ends that differed when they were compared last, the last closed one, and today."""
+        """Month ends that broke the proof when they were compared last, the last closed one, and today."""
         closed = today.replace(day=1) - timedelta(days=1)
         known = {
             each.period_end
             for each in self._tie_out.read(self._realm)
-            if each.level is Level.TRIAL_BALANCE
+            if each.level is Level.TRIAL_BALANCE and each.breaks
         }
         earlier = sorted(each for each in known if each < closed and each == month_end(each))
         return (*earlier[-REVISITED:], closed, today)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ledgerguard_pipeline.reports.balances import read_aging, read_trial_balance
 from ledgerguard_pipeline.reports.cut import why_cut
 from ledgerguard_pipeline.reports.journal import read_journal
-from ledgerguard_pipeline.reports.shape import Cell, Report, UnreadableReport, amount, iso_day
+from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount, iso_day
 from ledgerguard_pipeline.reports.statement import read_statement
 from ledgerguard_pipeline.reports.table import flat, titles
 from ledgerguard_pipeline.reports.transactions import read_beginnings, read_transactions
@@ -85,6 +86,14 @@ def test_a_trial_balance_without_keys_is_read_in_the_documented_order() -> None:
         "its total of debits says 36587.47, its rows say 4152.18",
         "its total of credits says 36587.47, its rows say 46.00",
     ]
+
+
+@pytest.mark.parametrize("id, said", [("35", "account 35"), ("", "what names no account")])
+def test_a_trial_balance_that_states_something_twice_is_refused(id: str, said: str) -> None:
+    trial = sample("trial_balance_2016_documented")
+    row = Row(ColData=[Cell("Checking", id), Cell("1.00"), Cell("")])
+    with pytest.raises(UnreadableReport, match=f"states {said} twice"):
+        read_trial_balance(replace(trial, rows=(row, *trial.rows, row)))
 
 
 def test_aging_is_read_by_customer_and_age() -> None:

@@ -17,7 +17,8 @@ from ledgerguard_pipeline.sandbox.books.journal import Transaction
 from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, minus, plus, signed, times, total
 from ledgerguard_pipeline.sandbox.reports.layout import Cell, Column, Line, Report, Row, Section
 from ledgerguard_pipeline.sandbox.reports.request import Asked
-from ledgerguard_pipeline.sandbox.reports.view import PROFIT_AND_LOSS, Account, Sums, View
+from ledgerguard_pipeline.sandbox.reports.trial_balance import UNREALIZED
+from ledgerguard_pipeline.sandbox.reports.view import PROFIT_AND_LOSS, Account, Sums, View, add
 
 _CENT = Decimal("0.01")
 Amounts = list[Decimal]
@@ -141,12 +142,22 @@ def profit_and_loss(view: View, asked: Asked) -> Report:
     periods = _periods(asked)
     books = _on_basis(view, asked)
     sums = [view.sums(first, last, books) for first, last in periods]
+    gained = [NOTHING for _ in periods]
+    if asked["adjusted_gain_loss"] != "false":
+        gained = [_gained(view, first, last, books) for first, last in periods]
+    if view.switches.revaluation == "account":
+        for each, gain in zip(sums, gained, strict=True):
+            each[view.exchange] = minus(each.get(view.exchange, NOTHING), gain)
     tree = Tree(view, sums)
     income, earned = tree.accounts(["Income"])
     goods, cost = tree.accounts(["Cost of Goods Sold"])
     spending, spent = tree.accounts(["Expense"])
     other_in, other_earned = tree.accounts(["Other Income"])
     other_out, other_spent = tree.accounts(["Other Expense"])
+    if view.switches.revaluation == "row" and any(gained):
+        lost = [signed(gain, -1) for gain in gained]
+        other_out.append(Line(tree.cells(UNREALIZED, lost)))
+        other_spent = _sum(other_spent, lost)
     gross = _less(earned, cost)
     net = _less(gross, spent)
     rest = _less(other_earned, other_spent)
@@ -208,7 +219,17 @@ def _closed(view: View, day: date, books: Sequence[Transaction]) -> tuple[Sums, 
             result = minus(result, kept)
             earlier = plus(earlier, minus(balances.pop(id), kept))
     balances[view.retained] = plus(balances.get(view.retained, NOTHING), earlier)
-    return balances, result
+    gains = view.gains(balances)
+    return add(balances, gains), plus(result, total(gains.values()))
+
+
+def _gained(view: View, first: date, last: date, books: Sequence[Transaction]) -> Decimal:
+    """What accounts in other currencies gained in a window without a transaction."""
+    before, after = (
+        total(view.gains(view.sums(None, day, books)).values())
+        for day in (first - timedelta(days=1), last)
+    )
+    return minus(after, before)
 
 
 def _assets(tree: Tree) -> tuple[list[Row], Amounts]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, minus, plus
+from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, minus, plus, total
 from ledgerguard_pipeline.sandbox.reports.layout import Cell, Column, Line, Report, Section
 from ledgerguard_pipeline.sandbox.reports.request import Asked
-from ledgerguard_pipeline.sandbox.reports.view import PROFIT_AND_LOSS, Sums, View
+from ledgerguard_pipeline.sandbox.reports.view import PROFIT_AND_LOSS, Sums, View, add
+
+UNREALIZED = "Unrealized Gain or Loss"
+_GAIN = ""
+"""Stands for the row of unrealised gains, which names no account."""
 
 
 def trial_balance(view: View, asked: Asked) -> Report:
@@ -21,13 +25,20 @@ def trial_balance(view: View, asked: Asked) -> Report:
     report = Report(columns, [], keyed=False)
     sides = [NOTHING, NOTHING]
     balances = balances_at(view, asked)
-    for id in view.accounts:
-        balance = balances.get(id, NOTHING)
+    gains = view.gains(balances)
+    balances = add(balances, gains)
+    gained = minus(NOTHING, total(gains.values()))
+    if view.switches.revaluation == "account":
+        balances = add(balances, {view.exchange: gained})
+        gained = NOTHING
+    for id in (*view.accounts, _GAIN):
+        balance = gained if id == _GAIN else balances.get(id, NOTHING)
         if not balance:
             continue
         side = 0 if balance > 0 else 1
         sides[side] = plus(sides[side], balance.copy_abs())
-        cells = [view.account(id), Cell(), Cell()]
+        name = Cell(words(UNREALIZED)) if id == _GAIN else view.account(id)
+        cells = [name, Cell(), Cell()]
         cells[1 + side] = view.money(balance.copy_abs())
         report.units.append([Line(cells)])
     report.empty = not report.units

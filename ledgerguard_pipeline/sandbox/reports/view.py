@@ -11,7 +11,7 @@ from decimal import Decimal
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.books.journal import Journal, Transaction
 from ledgerguard_pipeline.sandbox.books.json_text import load
-from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, plus
+from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, plus, times
 from ledgerguard_pipeline.sandbox.report_switches import ReportSwitches
 from ledgerguard_pipeline.sandbox.reports.layout import Cell, amount_text
 from ledgerguard_pipeline.sandbox.reports.words import Words
@@ -21,6 +21,10 @@ _MONTHS = (
     *("August", "September", "October", "November", "December"),
 )
 PROFIT_AND_LOSS = frozenset({"Revenue", "Expense"})
+HOME = "USD"
+_RISEN = Decimal("0.05")
+"""What a unit of any other currency has gained since it was booked, of its worth."""
+_CENT = Decimal("0.01")
 Sums = dict[str, Decimal]
 
 
@@ -35,6 +39,7 @@ class Account:
     subtype: str
     classification: str
     parent: str | None
+    currency: str
 
     @property
     def credit_side(self) -> bool:
@@ -54,6 +59,7 @@ class View:
         self.retained = next(
             each.id for each in self.accounts.values() if each.subtype == "RetainedEarnings"
         )
+        self.exchange = company.chart.exchange_gain
         self.transactions = list(_visible(journal.transactions(), switches, now))
         info = next(iter(company.tables["CompanyInfo"].rows.values()), None)
         month = "January"
@@ -86,6 +92,16 @@ class View:
                 for leg in legs_of(each):
                     found[leg.account] = plus(found[leg.account], leg.amount)
         return dict(found)
+
+    def gains(self, balances: Sums) -> Sums:
+        """What accounts in other currencies are worth more than these balances, debits positive."""
+        if self.switches.revaluation == "none":
+            return {}
+        return {
+            id: times(amount, _RISEN).quantize(_CENT)
+            for id, amount in balances.items()
+            if self.accounts[id].currency != HOME and amount
+        }
 
     def within(self, start: date, end: date) -> list[Transaction]:
         """The transactions of a window, by date."""
@@ -134,6 +150,7 @@ def _accounts(company: SandboxCompany) -> Iterator[Account]:
             doc["AccountSubType"],
             doc["Classification"],
             doc.get("ParentRef", {}).get("value"),
+            doc.get("CurrencyRef", {}).get("value", HOME),
         )
 
 

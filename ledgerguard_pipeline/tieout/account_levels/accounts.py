@@ -45,6 +45,8 @@ class Account:
     """Whether it is one of income or expense, which a fiscal year starts anew."""
     retained: bool
     currency: str | None
+    exchange: bool = False
+    """Whether it takes gains and losses of exchange rates."""
     asset: bool = False
     debit_side: bool = True
     """Whether debits raise it: assets and expenses."""
@@ -87,6 +89,7 @@ def _account(id: str, payload: str, read_at: datetime, *, alive: bool) -> Accoun
         found.Classification in _RESULT,
         retained,
         found.CurrencyRef.value if found.CurrencyRef else None,
+        found.AccountSubType == "ExchangeGainOrLoss",
         found.Classification == "Asset",
         found.Classification in (None, "Asset", "Expense"),
         found.AcctNum or "",

@@ -8,7 +8,7 @@ that one counts under which fewer accounts differ, and a mixture of both is a di
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -30,6 +30,9 @@ from ledgerguard_pipeline.values import RealmId
 Balances = dict[str, Decimal]
 _SHOWN = 5
 """Transactions that a message names."""
+_UNKNOWN = "Bronze does not know this account: sync Account."
+_NO_ACCOUNT = "QuickBooks names no account for it."
+_GAINED = "What accounts in other currencies gained or lost, which QuickBooks books nowhere."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,9 @@ class Levels:
     def trial_balance(self, end: date, *, repair: bool = True) -> list[Difference]:
         """L3: accounts of which the journal and Intuit's TrialBalance of a day differ.
 
-        With ``repair`` the first month that differs is found by bisection (a call a step), read
-        again and compared, which names the transactions; what it mends is no difference any more.
+        With ``repair`` the first month with an unexplained difference is found by bisection (a call
+        a step), read again and compared, which names the transactions; what it mends is no difference
+        any more.
 
         Raises:
             NotCompared: nothing could be concluded; it says why.
@@ -112,8 +116,9 @@ class Levels:
         trial = self._trial(end)
         found = self._compare(end, trial)
         notes: dict[str, str] = {}
-        if found and repair:
-            notes = self._reread(end, unexplained=any(each.breaks for each in found))
+        # An account that Intuit revalues differs in every month since it was used first.
+        if repair and any(each.breaks for each in found):
+            notes = self._reread(end)
             found = self._compare(end, trial) if notes else found
             if found:  # books that moved meanwhile are no difference
                 trial = self._trial(end)
@@ -183,7 +188,7 @@ class Levels:
     def _compare(self, end: date, trial: Trial) -> list[Difference]:
         found = self._side_by_side(end, trial)
         home = self.facts().home_currency
-        return [
+        differing = [
             Difference(
                 Level.TRIAL_BALANCE,
                 end,
@@ -191,12 +196,13 @@ class Levels:
                 found.names.get(id, ""),
                 found.ours.get(id, NOTHING),
                 trial.balances.get(id, NOTHING),
-                "" if id in found.accounts else "Bronze does not know this account: sync Account.",
+                "" if id in found.accounts else _UNKNOWN if id else _NO_ACCOUNT,
                 class_of(found.accounts.get(id), home),
                 trial.report_id,
             )
             for id in found.differing
         ]
+        return with_gains(differing, found.accounts)
 
     def _side_by_side(self, end: date, trial: Trial) -> Compared:
         accounts = self.accounts()
@@ -221,13 +227,9 @@ class Levels:
         self.last = Compared(end, ours, trial, accounts, names)
         return self.last
 
-    def _reread(self, end: date, *, unexplained: bool) -> dict[str, str]:
-        """Read the first month that differs again; what changed, in words, by account.
-
-        Where something is ``unexplained``, that is what is searched for: an account that Intuit
-        revalues differs in every month since it was used first.
-        """
-        month = self._first_bad_month(end, unexplained=unexplained)
+    def _reread(self, end: date) -> dict[str, str]:
+        """Read the first month that differs without an explanation again; what changed, by account."""
+        month = self._first_bad_month(end)
         if month is None:
             return {}
         first, last = month
@@ -235,8 +237,8 @@ class Levels:
         self._sync.reload(first, last)
         return _changes(before, self._journal.legs(self._realm, first, last))
 
-    def _first_bad_month(self, end: date, *, unexplained: bool) -> tuple[date, date] | None:
-        """The month after the last month end on which all accounts agree."""
+    def _first_bad_month(self, end: date) -> tuple[date, date] | None:
+        """The month after the last month end on which nothing is unexplained."""
         known = self._journal.windows(self._realm)
         if not known:
             return None
@@ -244,13 +246,13 @@ class Levels:
         low, high = 0, len(ends) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._differs(ends[middle], unexplained=unexplained):
+            if self._differs(ends[middle]):
                 high = middle
             else:
                 low = middle + 1
         return ends[low].replace(day=1), month_end(ends[low])
 
-    def _differs(self, day: date, *, unexplained: bool) -> bool:
+    def _differs(self, day: date) -> bool:
         try:
             found = self._compare(day, self._trial(day))
         except NotCompared as error:
@@ -259,7 +261,7 @@ class Levels:
                 raise
             # The journal alone has something by then, which QuickBooks may have no more.
             return True
-        return any(each.breaks or not unexplained for each in found)
+        return any(each.breaks for each in found)
 
 
 def rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
@@ -290,6 +292,32 @@ def class_of(account: Account | None, home: str | None) -> DifferenceClass:
     return DifferenceClass.UNEXPLAINED
 
 
+def with_gains(found: Sequence[Difference], accounts: Mapping[str, Account]) -> list[Difference]:
+    """Give what such accounts gained its class too, where it stands against them to the last digit.
+
+    Books balance, so a TrialBalance that values accounts anew shows the gain somewhere, without a
+    transaction: on the account of exchange gains, or on none that Bronze knows
+    (decision 107).
+    """
+    gained = [each for each in found if each.kind is DifferenceClass.REVALUATION]
+    whole = exact_sum(each.difference for each in gained).copy_negate()
+    against = [
+        each
+        for each in found
+        if each.kind is not DifferenceClass.REVALUATION
+        and (each.key not in accounts or accounts[each.key].exchange)
+        and each.difference == whole
+    ]
+    if not gained or len(against) != 1:
+        return list(found)
+    return [
+        replace(each, kind=DifferenceClass.REVALUATION, explanation=_GAINED)
+        if each is against[0]
+        else each
+        for each in found
+    ]
+
+
 def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
     """By account: the transactions of which Intuit's journal says something else now."""
     found: dict[str, list[str]] = {}
@@ -307,10 +335,7 @@ def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
 
 def _explained(each: Difference, note: str) -> Difference:
     text = " ".join(part for part in (each.explanation, note) if part)
-    return Difference(
-        each.level, each.period_end, each.key, each.name, each.ours, each.theirs, text, each.kind,
-        each.report_id,
-    )  # fmt: skip
+    return replace(each, explanation=text)
 
 
 def _month_ends(start: date, end: date) -> Sequence[date]:

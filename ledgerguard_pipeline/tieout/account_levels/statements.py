@@ -116,10 +116,11 @@ class Statements:
             if id in accounts and not accounts[id].result
         }
         found: list[Difference] = []
-        year = report_request(
-            "ProfitAndLoss",
-            {"start_date": first, "end_date": closed, "summarize_column_by": "Month"},
-        )
+        asked: dict[str, object] = {"start_date": first, "end_date": closed}
+        if facts.multicurrency:
+            # What no transaction books is no part of what a journal can be compared with.
+            asked["adjusted_gain_loss"] = "false"
+        year = report_request("ProfitAndLoss", asked | {"summarize_column_by": "Month"})
         sheet = report_request(
             "BalanceSheet", {"start_date": facts.fiscal_year(closed), "end_date": closed}
         )
