@@ -184,6 +184,37 @@ DOCUMENTS: dict[str, tuple[str, Doc, set[tuple[str | None, str]]]] = {
         ),
         {("51", "100"), (None, "13"), ("1", "-113")},
     ),
+    "taxes of an entry, which only its tax lines say": (
+        "JournalEntry",
+        form(
+            "0",
+            entry("100", "Debit", "51"),
+            entry("113", "Credit", "1"),
+            TxnTaxDetail=tax("13"),
+        ),
+        {("51", "100"), (None, "13"), ("1", "-113")},
+    ),
+    "taxes of an entry, which a line of its own has already": (
+        "JournalEntry",
+        form(
+            "0",
+            entry("100", "Debit", "51"),
+            entry("13", "Debit", "80"),
+            entry("113", "Credit", "1"),
+            TxnTaxDetail=tax("13"),
+        ),
+        {("51", "100"), ("80", "13"), ("1", "-113")},
+    ),
+    "taxes of an entry, whose rate only its tax line says": (
+        "JournalEntry",
+        form(
+            "0",
+            entry("113", "Debit", "1"),
+            entry("100", "Credit", "40", TaxAmount=Decimal(13)),
+            TxnTaxDetail=tax("13"),
+        ),
+        {("1", "113"), ("40", "-100"), (None, "-13")},
+    ),
     "bills that name the account": (
         "BillPayment",
         form(
@@ -260,6 +291,15 @@ def legs(books: Books, entity: str, id: str) -> Legs:
 def test_legs_are_those_of_the_rule(books: Books, case: str) -> None:
     entity, _, expected = DOCUMENTS[case]
     assert legs(books, entity, _IDS[case]) == {(id, Decimal(amount)) for id, amount in expected}
+
+
+def test_taxes_of_an_entry_have_the_rate_that_its_tax_line_names(books: Books) -> None:
+    rows = books.store.sql(
+        "SELECT txn_id, tax_rate_id FROM silver.postings "
+        "WHERE entity = 'JournalEntry' AND role = 'tax' ORDER BY txn_id"
+    ).rows
+    taxed = [case for case in DOCUMENTS if case.startswith("taxes of an entry")]
+    assert rows == [(_IDS[case], "7") for case in taxed if not case.endswith("already")]
 
 
 def test_taxes_and_shipping_are_learned_and_what_changes_moves_only_its_own_legs(
