@@ -47,11 +47,12 @@ Documents = dict[str, list[dict[str, Any]]]
 Found = list[list[tuple[Any, ...]]]
 
 
-def tax_form(id: str, amount: str, tax: str) -> bytes:
+def tax_form(id: str, amount: str, tax: str, currency: str = "USD") -> bytes:
     line = f'{{"Amount":{amount},"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{{}}}}'
     detail = f'"TaxLineDetail":{{"TaxRateRef":{{"value":"3"}},"NetAmountTaxable":{amount}}}'
     return (
         f'{{"Id":"{id}","SyncToken":"0","CustomerRef":{{"value":"1","name":"Ann"}},'
+        f'"CurrencyRef":{{"value":"{currency}"}},'
         f'"TxnDate":"2026-02-01","TotalAmt":{amount},"Balance":0,"Line":[{line}],'
         f'"TxnTaxDetail":{{"TotalTax":{tax},"TaxLine":[{{"Amount":{tax},{detail}}}]}}}}'
     ).encode()
@@ -77,6 +78,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Document
     company = build_company(realm_id=REALM, seed=5, invoices=12, name="Acme")
     put(company, "Invoice", tax_form("90001", "100.00", "8.00"))
     put(company, "CreditMemo", tax_form("90002", "10.00", "0.80"))
+    put(company, "Invoice", tax_form("90003", "50.00", "4.00", "EUR"))
     put(company, "Bill", BILLABLE)
     with SandboxServer([company], switches=Switches(limits=False)) as server:
         settings = load_settings(
@@ -170,15 +172,15 @@ def test_spending_and_revenue_are_the_sums_of_the_lines(answers: tuple[Documents
         if purchase.get("EntityRef", {}).get("type") == "Vendor":
             sign = -1 if purchase.get("Credit") else 1
             spent += sign * sum(line["Amount"] for line in purchase["Line"])
-    assert sum(row[2] for row in found[2]) == spent
+    assert sum(row[3] for row in found[2]) == spent
     by_customer: dict[str, Decimal] = defaultdict(Decimal)
     for form, _, amount in sold(books):
         by_customer[form["CustomerRef"]["value"]] += amount
     # Voided forms are in the books with lines of nothing, and in no view.
-    assert {row[0]: row[2] for row in found[4] if row[2]} == {
+    assert {row[1]: row[3] for row in found[4] if row[3]} == {
         id: amount for id, amount in by_customer.items() if amount
     }
-    assert sum(row[3] for row in found[3]) == sum(by_customer.values())
+    assert sum(row[4] for row in found[3]) == sum(by_customer.values())
 
 
 def test_unbilled_time_and_expenses_are_those_marked_billable(
@@ -190,13 +192,17 @@ def test_unbilled_time_and_expenses_are_those_marked_billable(
         for each in books["TimeActivity"]
         if each.get("BillableStatus") == "Billable"
     )
-    assert sum(row[2] for row in found[5]) == minutes
-    assert [(row[0], row[1], row[5]) for row in found[6]] == [("Ann", "Bill", Decimal("33.1"))]
+    assert sum(row[3] for row in found[5]) == minutes
+    assert [row[:3] for row in found[6]] == [(REALM, "Ann", "Bill")]
+    assert found[6][0][6] == Decimal("33.1")
 
 
 def test_tax_and_changes_are_as_made_up(answers: tuple[Documents, Found]) -> None:
     _, found = answers
-    # 100.00 at 8 % invoiced, 10.00 of it credited.
-    assert [(row[0], row[2], row[3]) for row in found[7]] == [("3", Decimal(90), Decimal("7.2"))]
+    # 100.00 at 8 % invoiced, 10.00 of it credited; amounts in euros are not added to it.
+    assert [(*row[1:3], *row[4:]) for row in found[7]] == [
+        ("USD", "3", Decimal(90), Decimal("7.2")),
+        ("EUR", "3", Decimal(50), Decimal(4)),
+    ]
     (changed,) = [row for row in found[9] if row[1] == "90001"]
     assert changed[3:] == (None, "active", None, Decimal(100), None, Decimal(0))
