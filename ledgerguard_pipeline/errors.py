@@ -9,10 +9,10 @@ LedgerGuardError
 │   ├── ConsentError              (Terminal)   denied, forged, expired or replayed consent
 │   │   └── ConfirmationFailed    (Terminal)   given, but the company cannot be read
 │   └── TokenEndpointUnavailable  (Transient)  no usable answer; the grant is untouched
+│       └── TokenEndpointThrottled (Transient) 429: asked to wait, or the app's month is used up
 ├── QBOAPIError                   an answer (or none) of the Accounting API
 │   ├── Throttled                 (Transient)  429
-│   ├── QuotaExhausted            (NeedsHuman) 429 that does not end, or 429 to a refresh: the
-│   │                                          app's month is used up
+│   ├── QuotaExhausted            (NeedsHuman) 429 that does not end: the app's month is used up
 │   ├── ServiceUnavailable        (Transient)  5xx, connection lost, unreadable answer
 │   │   └── AnswerTooSlow         (Transient)  504, 408: nothing came in time
 │   ├── AccessDenied              (NeedsHuman) 401 after a refresh, 403, wrong cluster
@@ -190,6 +190,13 @@ class TokenEndpointUnavailable(QBOAuthError, Transient, CompanyWide):
     """The cause alone, as a part of a sentence; None where Intuit was not asked at all."""
 
 
+class TokenEndpointThrottled(TokenEndpointUnavailable):
+    """429 of the token endpoint: a limit that lets go, or the app's month; no grant was touched."""
+
+    retry_after: float | None = None
+    """Seconds to wait; None where Intuit named none."""
+
+
 class QBOAPIError(LedgerGuardError):
     """The Accounting API refused or failed a call."""
 
@@ -206,12 +213,9 @@ class Throttled(QBOAPIError, Transient, CompanyWide):
 
 
 class QuotaExhausted(QBOAPIError, NeedsHuman, CompanyWide):
-    """429 that outlasts every pause, or 429 of the token endpoint: Intuit refuses the app's reads
-    for the rest of the month.
+    """429 that outlasts every pause, of calls or of the token endpoint: Intuit refuses the app's
+    reads for the rest of the month.
     """
-
-    retry_after: float | None = None
-    """Seconds Intuit asked to wait (``Retry-After``), where it did."""
 
 
 class ServiceUnavailable(QBOAPIError, Transient):

@@ -29,6 +29,7 @@ from ledgerguard_pipeline.errors import (
     QBOAPIError,
     QuotaExhausted,
     ReauthorizationRequired,
+    TokenEndpointThrottled,
     TokenEndpointUnavailable,
     Transient,
 )
@@ -91,16 +92,15 @@ class Connector:
             QuotaExhausted: the app's quota is used up.
             ConfigurationError: the company belongs to the other environment.
             CredentialsRejected: Intuit refuses the app's id or secret.
-            TokenEndpointUnavailable: no usable answer. In all cases nothing was stored.
+            TokenEndpointUnavailable: no usable answer, or a request to wait. In all cases nothing
+                was stored.
         """
         code, realm = self._callback(params, session)
         self._control.companies.refuse_other_environment(realm, self._control.environment)
         try:
             grant = self._oauth.exchange(code)
-        except QuotaExhausted as error:
-            self._control.refusals.note_app(error.retry_after)
-            error.realm_id = realm
-            raise
+        except TokenEndpointThrottled as error:
+            raise self._control.refusals.token_refusal(error, realm) from error.__cause__
         except ReauthorizationRequired as error:
             raise ConsentError(
                 f"Intuit did not accept the code of this sign-in: it was used before or is too "
@@ -146,7 +146,10 @@ class Connector:
         with self._lease(realm):
             tokens = self._load(realm, unopened=unopened)
             if tokens is not None:
-                self._revoke(realm, tokens)
+                try:
+                    self._revoke(realm, tokens)
+                except TokenEndpointThrottled as error:
+                    raise self._control.refusals.token_refusal(error, realm) from error.__cause__
                 crashpoint("after_revoke")
             # In this order: a company without tokens that counts as connected would be called.
             self._control.companies.set_status(realm, ConnectionStatus.DISCONNECTED)

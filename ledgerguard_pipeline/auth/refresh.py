@@ -1,7 +1,7 @@
 """One refresh: noted before the call, stored before it is used, declared dead only for sure.
 
 What Intuit answers decides: ``invalid_grant`` is about this company's grant, ``invalid_client``
-about the app's own keys, 429 about its quota, anything else about the moment. Why it failed is
+about the app's own keys, 429 about its limits, anything else about the moment. Why it failed is
 written down beside the attempt, where every surface finds it. Every function here runs in the company's
 lease (``auth.refresh_lease``). Facts: Intuit's OAuth 2.0 FAQ; RFC 6749 section 5.2.
 
@@ -21,7 +21,7 @@ from ledgerguard_pipeline.auth.token_lifetimes import tokens_of
 from ledgerguard_pipeline.clock import Backoff
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, exhausted
+from ledgerguard_pipeline.control.rate_limits.throttle_log import APP, exhausted, still_waiting
 from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, Tokens
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import (
@@ -31,6 +31,7 @@ from ledgerguard_pipeline.errors import (
     LostRace,
     QuotaExhausted,
     ReauthorizationRequired,
+    TokenEndpointThrottled,
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.observability.redaction import register_secret
@@ -119,7 +120,7 @@ class Refresher:
             ReauthorizationRequired: the grant is dead; the company's status says so.
             CredentialsRejected: Intuit refuses the app's id or secret; the grant is untouched.
             QuotaExhausted: the app's quota is used up; the grant is untouched.
-            TokenEndpointUnavailable: no usable answer; the grant is kept.
+            TokenEndpointUnavailable: no usable answer, or a request to wait; the grant is kept.
             ControlUnavailable: the store is down; an answer is kept in memory until it is not.
         """
         unstored = self._unstored.get(realm)
@@ -133,8 +134,8 @@ class Refresher:
             fresh = self._ask(realm, tokens)
         except ReauthorizationRequired as error:
             return self._dead(realm, tokens, error, interrupted=noted.tries > 1)
-        except (CredentialsRejected, QuotaExhausted):
-            # The app's own keys or quota: no attempt on this grant took place.
+        except (CredentialsRejected, QuotaExhausted, TokenEndpointThrottled):
+            # The app's own keys or limits: no attempt on this grant took place.
             self._control.tokens.clear_attempt(realm)
             raise
         except TokenEndpointUnavailable as error:
@@ -191,10 +192,10 @@ class Refresher:
     def _ask(self, realm: RealmId, tokens: Tokens) -> Tokens:
         try:
             grant = self._oauth.refresh(tokens.refresh_token)
-        except QuotaExhausted as error:
-            run = self._control.refusals.note_app(error.retry_after)
-            _log.error("quota_spent", realm_id=realm, resumes_at=str(run.resumes_at))
-            raise exhausted(run, realm, app=True) from error
+        except TokenEndpointThrottled as error:
+            meant = self._control.refusals.token_refusal(error, realm)
+            _log.warning("token_endpoint_throttled", realm_id=realm, meant=type(meant).__name__)
+            raise meant from error.__cause__
         except CredentialsRejected as error:
             self._refusal = (self._clock.monotonic() + REFUSED_SECONDS, error)
             raise
@@ -295,9 +296,14 @@ class Refresher:
             self._control.tokens.note_reason(realm, noted, why or error.message)
 
     def _respect_quota(self, realm: RealmId) -> None:
-        """Once the token endpoint said that the app's quota is spent, one call an hour asks."""
+        """While the app's quota is spent one call an hour asks; after any other 429, a minute is waited."""
         run = self._control.refusals.app()
-        if run is None or run.resumes_at is None:
+        if run is None:
+            return
+        if run.resumes_at is None:
+            waiting = still_waiting(run, realm, self._control.now())
+            if waiting is not None:
+                raise waiting
             return
         if self._control.now() < run.resumes_at or not self._control.refusals.probe(APP):
             raise exhausted(run, realm, app=True)

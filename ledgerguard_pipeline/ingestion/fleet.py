@@ -23,6 +23,7 @@ from ledgerguard_pipeline.errors import (
     LedgerGuardError,
     OutOfTime,
     Throttled,
+    TokenEndpointThrottled,
     Transient,
     wrap,
 )
@@ -177,6 +178,10 @@ def _good_ending(result: SyncResult) -> Ending:
     return Ending.SKIPPED if left_out else Ending.IDLE
 
 
+_PASSES = (CompanyBusy, OutOfTime, Throttled, TokenEndpointThrottled)
+"""What ends a visit without being a failure of the company."""
+
+
 def _ending(errors: Sequence[LedgerGuardError], *, over: bool) -> Ending:
     """What is worst decides: a real failure must not hide behind a shortage of time.
 
@@ -184,7 +189,7 @@ def _ending(errors: Sequence[LedgerGuardError], *, over: bool) -> Ending:
     """
     if over and all(isinstance(each, Transient) for each in errors):
         return Ending.LATE
-    if any(not isinstance(each, CompanyBusy | OutOfTime | Throttled) for each in errors):
+    if any(not isinstance(each, _PASSES) for each in errors):
         return Ending.FAILED
     if any(isinstance(each, CompanyBusy) for each in errors):
         return Ending.BUSY

@@ -8,7 +8,11 @@ from ledgerguard_pipeline.auth.token_provider import TokenProvider
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP
-from ledgerguard_pipeline.errors import QuotaExhausted, TokenEndpointUnavailable
+from ledgerguard_pipeline.errors import (
+    QuotaExhausted,
+    TokenEndpointThrottled,
+    TokenEndpointUnavailable,
+)
 from ledgerguard_pipeline.health.company_status import CompanyStatus, read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.qbo.oauth.endpoint import OAuthEndpoint
@@ -32,6 +36,16 @@ SPENT_BEHIND_A_GATEWAY = Scripted(
 )
 DOWN = "HTTP 503, Service Unavailable"
 HOUR = 3_600.0
+REFUSALS = 5
+"""Refusals, four minutes apart, that are more than a limit by the minute."""
+
+
+def spend(plane: ControlPlane, clock: FakeClock) -> None:
+    """Let the token endpoint have refused for a quarter of an hour."""
+    for _ in range(REFUSALS - 1):
+        plane.refusals.note_app()
+        clock.advance(240)
+    plane.refusals.note_app()
 
 
 def status_of(plane: ControlPlane, settings: Settings, realm: RealmId = REALM) -> CompanyStatus:
@@ -136,8 +150,38 @@ def test_a_cause_holds_no_secret(
     assert handle not in str(plane.tokens.attempts())
 
 
+@pytest.mark.parametrize("asked", [SPENT, SPENT_BEHIND_A_GATEWAY], ids=["plain", "gateway"])
+def test_one_429_of_the_token_endpoint_pauses_refreshes_for_a_minute_and_stops_no_call(
+    plane: ControlPlane,
+    token_provider: TokenProvider,
+    endpoint: TokenEndpoint,
+    clock: FakeClock,
+    store_settings: Settings,
+    asked: Scripted,
+) -> None:
+    endpoint.valid.add("refresh-other")
+    store_grant(plane, "refresh-1")
+    store_grant(plane, "refresh-other", realm=OTHER)
+    endpoint.scripted.append(asked)
+
+    with pytest.raises(TokenEndpointThrottled, match="asked to wait"):
+        token_provider.current(REALM)
+    with pytest.raises(TokenEndpointThrottled, match="asked again in 60 s"):
+        token_provider.current(OTHER)
+    assert endpoint.refreshes == 1, "who asked to wait is not asked for another company"
+    assert plane.tokens.attempts() == {}, "no attempt on the grant took place"
+    with plane.guard.permit(OTHER):
+        pass
+    assert reason(status_of(plane, store_settings), ReasonKind.QUOTA_EXHAUSTED) is None
+
+    clock.advance(60)
+    assert token_provider.current(OTHER).version == 2
+    assert token_provider.current(REALM).version == 2
+    assert plane.refusals.read() == {}
+
+
 @pytest.mark.parametrize("spent", [SPENT, SPENT_BEHIND_A_GATEWAY], ids=["plain", "gateway"])
-def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
+def test_a_429_of_the_token_endpoint_that_lasts_is_the_spent_quota_of_the_whole_app(
     plane: ControlPlane,
     token_provider: TokenProvider,
     endpoint: TokenEndpoint,
@@ -148,13 +192,17 @@ def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
     endpoint.valid.add("refresh-other")
     store_grant(plane, "refresh-1")
     store_grant(plane, "refresh-other", realm=OTHER)
-    endpoint.scripted.extend([spent] * 2)
+    endpoint.scripted.extend([spent] * (REFUSALS + 1))
+    for _ in range(REFUSALS - 1):
+        with pytest.raises(TokenEndpointThrottled):
+            token_provider.current(REALM)
+        clock.advance(240)
 
     with pytest.raises(QuotaExhausted, match="monthly quota of reads is used up"):
         token_provider.current(REALM)
     with pytest.raises(QuotaExhausted, match="429 of its token endpoint"):
         token_provider.current(OTHER)
-    assert endpoint.refreshes == 1, "what Intuit refuses one company it refuses all"
+    assert endpoint.refreshes == REFUSALS, "what Intuit refuses one company it refuses all"
     assert plane.tokens.attempts() == {}, "no attempt on the grant took place"
     for realm in (REALM, OTHER):
         company_status = status_of(plane, store_settings, realm)
@@ -169,7 +217,7 @@ def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
     for _ in range(3):
         with pytest.raises(QuotaExhausted):
             token_provider.current(REALM)
-    assert endpoint.refreshes == 2, "one question an hour"
+    assert endpoint.refreshes == REFUSALS + 1, "one question an hour"
 
     clock.advance(HOUR + 1)
     assert token_provider.current(OTHER).version == 2
@@ -182,7 +230,7 @@ def test_a_429_of_the_token_endpoint_is_the_spent_quota_of_the_whole_app(
 def test_a_call_that_goes_through_opens_the_app_again(
     plane: ControlPlane, clock: FakeClock
 ) -> None:
-    plane.refusals.note_app()
+    spend(plane, clock)
     with pytest.raises(QuotaExhausted), plane.guard.permit(REALM):
         pass
     plane.guard.record(REALM, entity="Invoice", purpose="query", status=200)
@@ -209,6 +257,7 @@ def test_a_consent_that_intuit_grants_opens_the_app_again(
     connector = connector_of(plane, oauth, endpoint.base_url)
     endpoint.codes.update({"code-1", "code-2"})
     endpoint.scripted.append(Scripted(429, b""))
+    spend(plane, clock)
     with pytest.raises(QuotaExhausted):
         connector.complete(callback(connector))
     with pytest.raises(QuotaExhausted), plane.guard.permit(OTHER):
@@ -223,8 +272,9 @@ def test_a_consent_that_intuit_grants_opens_the_app_again(
 
 @pytest.mark.parametrize("asked, waits", [(None, HOUR), (120, 120.0), (1, 60.0), (99_999, HOUR)])
 def test_the_next_question_comes_within_the_hour_and_no_later_than_intuit_says(
-    plane: ControlPlane, asked: float | None, waits: float
+    plane: ControlPlane, clock: FakeClock, asked: float | None, waits: float
 ) -> None:
+    spend(plane, clock)
     run = plane.refusals.note_app(asked)
 
     assert run.resumes_at is not None
@@ -232,7 +282,7 @@ def test_the_next_question_comes_within_the_hour_and_no_later_than_intuit_says(
     assert plane.refusals.read([OTHER]) == {APP: run}
 
 
-def test_a_token_that_still_lives_is_kept_while_the_quota_is_spent(
+def test_a_token_that_still_lives_is_kept_while_no_other_is_given(
     plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint
 ) -> None:
     store_grant(plane, "refresh-1", life=200)

@@ -1,4 +1,4 @@
-"""A 429 to a token refresh stops every company of the app, asks once an hour and is reported once."""
+"""A 429 to token refreshes that lasts stops every company of the app; one alone is a short wait."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
         sandbox.set(quota_spent="everywhere")
         clock.sleep(HOUR)
 
+        for _ in range(3):
+            assert "asked to wait" in str(sync(both, first).results[0].error)
+            clock.sleep(300)
         found_out = sync(both, first)
         assert "429 of its token endpoint" in str(found_out.results[0].error)
         sandbox.pop_log()
@@ -60,4 +63,31 @@ def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
         clock.sleep(HOUR + 60)
         assert sync(both, first).ok
         assert sync(both, second).ok
+        assert APP not in both.control.refusals.read()
+
+
+def test_one_company_that_is_asked_to_wait_for_its_token_keeps_no_other_from_calling(
+    sandbox_factory: SandboxFactory, settings: Settings
+) -> None:
+    sandbox = sandbox_factory(build_companies(2, seed=1, invoices=1))
+    first, second = map(RealmId, sandbox.realms)
+    clock = HastyClock()
+    base = settings.model_copy(update={"intuit_base_url": sandbox.base_url})
+    with Installation.open(base, clock=clock) as both:
+        connect(both, sandbox, first)
+        assert sync(both, first).ok
+        clock.sleep(HOUR)
+        connect(both, sandbox, second)
+        sandbox.inject("throttle_json", next=2, endpoint="token")
+
+        assert "asked to wait" in str(sync(both, first).results[0].error)
+        assert sync(both, second).ok, "its token lives"
+        company_status = both.company_status(first)
+        assert company_status is not None
+        kinds = {each.kind for each in company_status.health.reasons}
+        assert ReasonKind.QUOTA_EXHAUSTED not in kinds
+
+        clock.sleep(60)
+        sandbox.inject("throttle_json", next=1, endpoint="token")
+        assert sync(both, first).ok, "the call waits a minute and asks again"
         assert APP not in both.control.refusals.read()

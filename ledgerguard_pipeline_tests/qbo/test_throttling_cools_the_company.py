@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.errors import Throttled
+from ledgerguard_pipeline.errors import Throttled, TokenEndpointThrottled
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.qbo.transport.gate import LocalGate
@@ -152,6 +152,28 @@ def test_the_local_gate_waits_out_a_cool_down(
     client.query_page(INVOICE, STATEMENT)
 
     assert sum(clock.slept) == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("header, seconds", [({}, 60.0), ({"Retry-After": "9"}, 9.0)])
+def test_a_429_of_the_token_endpoint_is_waited_for_once(
+    client: QBOClient,
+    script: Script,
+    clock: DrivenClock,
+    header: dict[str, str],
+    seconds: float,
+) -> None:
+    clock.advance(3_600)
+    tokens = {"access_token": "access-token-2", "refresh_token": "refresh-2", "expires_in": 3600}
+    script.then(reply(b"", 429, header), reply(tokens), reply(GOOD))
+    client.query_page(INVOICE, STATEMENT)
+    assert clock.slept == [seconds]
+    assert script.requests[-1].headers["authorization"] == "Bearer access-token-2"
+
+    clock.advance(3_600)
+    script.then(*[reply(b"", 429, header)] * 2)
+    with pytest.raises(TokenEndpointThrottled, match="asked to wait"):
+        client.query_page(INVOICE, STATEMENT)
+    assert len(script.requests) == 5, "what lasts longer is for later"
 
 
 def test_the_local_gate_keeps_every_window(clock: DrivenClock) -> None:

@@ -31,7 +31,6 @@ from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.config.process_tuning import LONG_LIVED
 from ledgerguard_pipeline.errors import (
     LedgerGuardError,
-    QuotaExhausted,
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.sandbox import PORT as SANDBOX_PORT
@@ -116,7 +115,7 @@ def _refuse_wrong_keys(settings: Settings) -> None:
 
     try:
         Installation.open(settings).oauth.prove_credentials()
-    except (TokenEndpointUnavailable, QuotaExhausted) as error:
+    except TokenEndpointUnavailable as error:
         note(f"Whether Intuit accepts the app's keys could not be asked. {error.message}")
 
 

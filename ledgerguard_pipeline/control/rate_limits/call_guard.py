@@ -98,7 +98,8 @@ class CallGuard:
         if self._asks_for_app():
             run = self._refusals.note_app()
             self._remember(APP, run)
-            raise exhausted(run, realm, app=True)
+            if run.resumes_at is not None:
+                raise exhausted(run, realm, app=True)
         run = self._refusals.note(realm)
         self._remember(realm, run)
         if run.resumes_at is not None:

@@ -2,8 +2,9 @@
 
 Intuit answers both with the same status. A minute's limit lets go after a minute; the monthly
 quota of an app lets go when the month ends. So time distinguishes them: calls that
-are refused again and again, after full pauses and without one success in between. The token
-endpoint has no limit by the minute: a 429 there is the quota at once, and that of the whole app.
+are refused again and again, after full pauses and without one success in between. The same goes for
+the token endpoint, which answers 429 for a limit of all of Intuit's endpoints together and was seen to do so
+for a spent quota; what it refuses so it refuses to the whole app.
 
 Decision 21 in docs/decisions.md.
 """
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from ledgerguard_pipeline.control.rate_limits.call_ledger import next_month
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import refusals
-from ledgerguard_pipeline.errors import QuotaExhausted
+from ledgerguard_pipeline.errors import QuotaExhausted, TokenEndpointThrottled
 from ledgerguard_pipeline.values import Environment, RealmId
 
 QUOTA_AFTER = timedelta(minutes=15)
@@ -30,6 +31,9 @@ PROBE_EVERY = timedelta(hours=1)
 """While the quota is used up, one call per this time checks whether somebody raised it."""
 
 _SOONEST = timedelta(minutes=1)
+_PAUSE = timedelta(minutes=1)
+"""After a 429 of the token endpoint, before it is asked again for any company (Intuit's advice)."""
+
 PROBE_LASTS = timedelta(minutes=5)
 """Whoever may check has this long; then it is the next one."""
 
@@ -71,7 +75,7 @@ class RefusalLog:
         return run
 
     def note_app(self, retry_after: float | None = None) -> Refusals:
-        """Count a 429 of the token endpoint: from now on no company of the app is called.
+        """Count a 429 of the token endpoint; once it is a spent quota, no company is called.
 
         ``retry_after`` is in seconds; it brings the next question forward, never back.
         """
@@ -80,16 +84,17 @@ class RefusalLog:
             wait = min(max(timedelta(seconds=retry_after), _SOONEST), PROBE_EVERY)
         with self._database.write(self._lock(APP)) as connection:
             now = self._database.now(connection)
-            known = self._known(connection, APP)
-            fresh = known is None or now - known.last_at > _BROKEN_AFTER
-            run = Refusals(
-                now if known is None or fresh else known.began_at,
-                now,
-                1 if known is None or fresh else known.count + 1,
-                min(now + wait, next_month(now)),
-            )
+            run = _continued(self._known(connection, APP), now, wait)
             self._save(connection, APP, run)
         return run
+
+    def token_refusal(
+        self, error: TokenEndpointThrottled, realm: RealmId
+    ) -> TokenEndpointThrottled | QuotaExhausted:
+        """Count a 429 of the token endpoint to this company, and say what it is by now."""
+        run = self.note_app(error.retry_after)
+        error.realm_id = realm
+        return error if run.resumes_at is None else exhausted(run, realm, app=True)
 
     def app(self) -> Refusals | None:
         """The run of the whole app, if the token endpoint refused."""
@@ -164,13 +169,28 @@ def exhausted(run: Refusals, realm: RealmId | None, *, app: bool) -> QuotaExhaus
     )
 
 
-def _continued(known: Refusals | None, now: datetime) -> Refusals:
+def still_waiting(run: Refusals, realm: RealmId, now: datetime) -> TokenEndpointThrottled | None:
+    """Why the token endpoint is not asked yet after a 429 to anybody; None once it may be."""
+    left = (run.last_at + _PAUSE - now).total_seconds()
+    if not 0 < left <= _PAUSE.total_seconds():
+        return None
+    waiting = TokenEndpointThrottled(
+        f"Intuit's token endpoint asked the app to wait (429); it is asked again in {left:.0f} s. "
+        "The grant is kept.",
+        realm_id=realm,
+        status=429,
+    )
+    waiting.retry_after = left
+    return waiting
+
+
+def _continued(known: Refusals | None, now: datetime, wait: timedelta = PROBE_EVERY) -> Refusals:
     if known is None or now - known.last_at > _BROKEN_AFTER:
         return Refusals(now, now, 1, None)
     run = replace(known, last_at=now, count=known.count + 1)
     if run.count < QUOTA_REFUSALS or now - run.began_at < QUOTA_AFTER:
         return run
-    return replace(run, resumes_at=min(now + PROBE_EVERY, next_month(now)))
+    return replace(run, resumes_at=min(now + wait, next_month(now)))
 
 
 def _refusals(row: RowMapping) -> Refusals:

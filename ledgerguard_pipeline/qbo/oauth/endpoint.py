@@ -27,9 +27,9 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.errors import (
     CredentialsRejected,
     QBOAuthError,
-    QuotaExhausted,
     ReauthorizationRequired,
     ServiceUnavailable,
+    TokenEndpointThrottled,
     TokenEndpointUnavailable,
 )
 from ledgerguard_pipeline.qbo.answers.faults import fault_of, printable, reported_by
@@ -121,7 +121,7 @@ class OAuthEndpoint:
         Raises:
             ReauthorizationRequired: the code is unknown, used or expired (``invalid_grant``).
             CredentialsRejected: Intuit refuses the app's id or secret.
-            QuotaExhausted: 429, which here means that the app's quota is used up.
+            TokenEndpointThrottled: 429; the code may still be good.
             TokenEndpointUnavailable: no usable answer.
         """
 
@@ -142,7 +142,7 @@ class OAuthEndpoint:
 
         Raises:
             CredentialsRejected: it refuses them.
-            TokenEndpointUnavailable, QuotaExhausted: it did not say.
+            TokenEndpointUnavailable: it did not say.
         """
         try:
             self.exchange(_MADE_UP_CODE)
@@ -156,7 +156,7 @@ class OAuthEndpoint:
         Raises:
             ReauthorizationRequired: the refresh token is dead (``invalid_grant``).
             CredentialsRejected: Intuit refuses the app's id or secret.
-            QuotaExhausted: 429, which here means that the app's quota is used up; nothing changed.
+            TokenEndpointThrottled: 429; nothing changed.
             TokenEndpointUnavailable: no usable answer; the grant may or may not have rotated.
         """
         value = _plain(refresh_token)
@@ -177,6 +177,7 @@ class OAuthEndpoint:
         Raises:
             ReauthorizationRequired: Intuit no longer knows the token; nothing is left to revoke.
             CredentialsRejected: Intuit refuses the app's id or secret.
+            TokenEndpointThrottled: 429; nothing changed.
             TokenEndpointUnavailable: no usable answer; the grant may still be alive.
         """
         with self._session() as session:
@@ -225,7 +226,7 @@ class OAuthEndpoint:
             session.register_compliance_hook("refresh_token_response", check)
             try:
                 call(session, HTTPBasicAuth(self._client_id, _plain(self._secret)))
-            except (QBOAuthError, QuotaExhausted):
+            except QBOAuthError:
                 raise
             except (requests.RequestException, OAuth2Error, ValueError, Warning) as error:
                 # The library's own errors may quote the answer, so only their kind is passed on.
@@ -284,15 +285,18 @@ def _refuse(response: requests.Response) -> NoReturn:
     error = _error_of(response)
     context = {"intuit_tid": response.headers.get("intuit_tid"), "fault_code": error}
     if 429 in _statuses(response):
-        # It has no limit by the minute; a 429 means that the app has used up its month.
-        quota = QuotaExhausted(
-            f"Intuit's token endpoint answered {_said(response)}: the app's monthly quota of reads "
-            "is used up. Raise it in Intuit's developer portal; nothing was lost.",
+        throttled = TokenEndpointThrottled(
+            f"Intuit's token endpoint asked to wait ({_said(response)}). Nothing was lost; it is "
+            "asked again after a minute. If this lasts, the app's monthly quota of reads is used "
+            "up: look at it in Intuit's developer portal.",
             status=429,
             **context,
         )
-        quota.retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
-        raise quota
+        throttled.why = f"it answered {_said(response)}"
+        throttled.retry_after = retry_after_seconds(
+            response.headers.get("Retry-After"), time.time()
+        )
+        raise throttled
     if error == "invalid_grant" and response.status_code in (400, 401):
         raise ReauthorizationRequired(
             f"Intuit no longer accepts this company's grant ({_said(response)}): connect it again "

@@ -3,7 +3,8 @@
 Only ``Transient`` errors are repeated. tenacity (the engine under stamina) runs the loop,
 because it lets the wait go through the injected clock. Waits grow with full jitter, never fall
 below ``Retry-After``, and no wait starts that would pass the total deadline. A 429 needs no wait
-of its own: the whole company cools down and the next attempt waits at the gate.
+of its own: the whole company cools down and the next attempt waits at the gate. One of the token
+endpoint is waited for once.
 
 Decision 18 in docs/decisions.md.
 """
@@ -18,7 +19,13 @@ from typing import TypeVar
 import tenacity
 
 from ledgerguard_pipeline.clock import Backoff, Clock, wait_for_call
-from ledgerguard_pipeline.errors import OutOfTime, ServiceUnavailable, Throttled, Transient
+from ledgerguard_pipeline.errors import (
+    OutOfTime,
+    ServiceUnavailable,
+    Throttled,
+    TokenEndpointThrottled,
+    Transient,
+)
 
 T = TypeVar("T")
 
@@ -50,6 +57,7 @@ class Plan:
         self._clock = clock
         self._failures = 0
         self._cool_downs = 0
+        self._token_pauses = 0
         self._wait = 0.0
         self.attempt = 0
         self.deadline = clock.monotonic() + policy.total_seconds
@@ -73,6 +81,11 @@ class Plan:
                 self._cool_downs <= self._policy.cool_downs
                 and self._clock.monotonic() < self.deadline
             )
+        if isinstance(error, TokenEndpointThrottled):
+            # A limit by the minute lets go in one. What lasts longer is left to the next sync.
+            self._token_pauses += 1
+            self._wait = self._policy.cool_down_for(error.retry_after)
+            return self._token_pauses == 1 and self._clock.monotonic() + self._wait < self.deadline
         if isinstance(error, OutOfTime) or not isinstance(error, Transient):
             return False  # work that is over does not begin anew, however long one waits
         self._failures += 1
