@@ -134,6 +134,14 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     not_offered: frozenset[str] = frozenset()
     """Entities these companies' edition lacks: 400 / 5030 wherever one is asked for."""
     cdc_cap: Literal["request", "group"] = "request"
+    cdc_order: Literal["request", "reversed"] = "request"
+    """In which order types come: Intuit's own sample has another one than its request."""
+    cdc_fault: Literal["whole", "inside"] = "whole"
+    """What a record that cannot be shown does: fail the answer, or put a ``Fault`` (which names no type) in
+    place of its type, as the schema allows."""
+    template_tombstones: Literal["plain", "wrapped"] = "plain"
+    """Whether deleted templates come as other objects, or as a deletion answers: the status outside
+    and the Id inside the wrapped type."""
     batch_order: Literal["request", "reversed"] = "request"
 
     read_form: Literal["read", "query"] = "read"

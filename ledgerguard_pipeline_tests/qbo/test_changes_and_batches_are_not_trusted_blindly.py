@@ -92,10 +92,13 @@ def test_a_thousand_objects_may_be_a_cut_answer(
     assert client.changes([INVOICE, CUSTOMER], since).capped is capped
 
 
-def test_a_fault_belongs_to_the_type_at_its_position(
-    client: QBOClient, script: Script, since: datetime
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_fault_belongs_to_the_one_type_without_changes_wherever_it_stands(
+    position: int, client: QBOClient, script: Script, since: datetime
 ) -> None:
-    script.then(reply(changed({"Invoice": [{"Id": "1"}]}, {"Fault": POISON})))
+    parts: list[dict[str, object]] = [{"Invoice": [{"Id": "1"}]}]
+    parts.insert(position, {"Fault": POISON})
+    script.then(reply(changed(*parts)))
 
     changes = client.changes([INVOICE, CUSTOMER], since)
 
@@ -104,10 +107,11 @@ def test_a_fault_belongs_to_the_type_at_its_position(
     assert changes.groups["Customer"].fault.entity == "Customer"
 
 
-def test_a_fault_without_a_position_makes_every_silent_type_suspect(
-    client: QBOClient, script: Script, since: datetime
+@pytest.mark.parametrize("silent", [[], [{}]])
+def test_a_fault_names_no_type_so_every_silent_one_is_suspect(
+    silent: list[dict[str, object]], client: QBOClient, script: Script, since: datetime
 ) -> None:
-    script.then(reply(changed({"Invoice": [{"Id": "1"}]}, {"Fault": POISON})))
+    script.then(reply(changed({"Invoice": [{"Id": "1"}]}, {"Fault": POISON}, *silent)))
 
     changes = client.changes([INVOICE, CUSTOMER, BILL], since)
 

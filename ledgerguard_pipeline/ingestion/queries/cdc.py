@@ -32,7 +32,7 @@ from ledgerguard_pipeline.errors import (
     RequestRejected,
     RightsInDoubt,
     ServiceUnavailable,
-    Transient,
+    Throttled,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE, prove_gone
 from ledgerguard_pipeline.ingestion.queries.batches import ONE_OF_THEM, prove_answering
@@ -166,25 +166,41 @@ def _sort_out(
         if rest:
             _ask(client, rest, since, gathered)
         return
+    suspects = [entity for entity in entities if changes.groups[entity.name].fault is not None]
     for entity in entities:
-        group = changes.groups[entity.name]
-        if group.fault is None:
+        if entity not in suspects:
             client.capabilities.drop(entity.name, Capability.CHANGES)
-            gathered.groups[entity.name] = (group, changes.time)
-        elif isinstance(group.fault, PoisonPage | RequestRejected | FeatureUnavailable):
-            gathered.outcomes[entity.name] = _refused(client, entity, group.fault)
-        elif isinstance(group.fault, Transient):
-            _ask_again(client, entity, since, gathered)
-        else:
-            gathered.outcomes[entity.name] = group.fault
+            gathered.groups[entity.name] = (changes.groups[entity.name], changes.time)
+    if len(suspects) > 1:
+        # One of them failed, the others may just have no changes.
+        half = len(suspects) // 2
+        _ask_again(client, suspects[:half], since, gathered)
+        _ask_again(client, suspects[half:], since, gathered)
+    for entity in suspects if len(suspects) == 1 else ():
+        _judge(client, changes.groups[entity.name], since, gathered)
 
 
-def _ask_again(client: QBOClient, entity: EntityType, since: datetime, gathered: _Gathered) -> None:
-    """One type failed inside an answer that reported others: it is retried in a call of its own."""
+def _judge(client: QBOClient, group: ChangeGroup, since: datetime, gathered: _Gathered) -> None:
+    """What becomes of the one type that failed inside an answer."""
+    entity, fault = group.entity, group.fault
+    if isinstance(fault, PoisonPage | RequestRejected | FeatureUnavailable):
+        gathered.outcomes[entity.name] = _refused(client, entity, fault)
+    elif isinstance(fault, ServiceUnavailable | Throttled):
+        _ask_again(client, [entity], since, gathered)
+    elif fault is not None:
+        gathered.outcomes[entity.name] = fault
+
+
+def _ask_again(
+    client: QBOClient, entities: Sequence[EntityType], since: datetime, gathered: _Gathered
+) -> None:
+    """Types that failed inside an answer that reported others are retried in a call of their own."""
     try:
-        _ask(client, [entity], since, gathered)
+        _ask(client, entities, since, gathered)
     except ServiceUnavailable as error:
-        gathered.outcomes[entity.name] = error
+        for entity in entities:
+            if entity.name not in gathered.groups:
+                gathered.outcomes.setdefault(entity.name, error)
 
 
 def _settled(

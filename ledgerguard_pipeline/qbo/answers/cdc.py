@@ -15,7 +15,7 @@ from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import QBOAPIError, ServiceUnavailable
 from ledgerguard_pipeline.qbo.answers.batch import batch_item, batch_items
 from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
-from ledgerguard_pipeline.qbo.answers.faults import Where, error_for, fault_in, renewable
+from ledgerguard_pipeline.qbo.answers.faults import Fault, Where, error_for, fault_in, renewable
 from ledgerguard_pipeline.qbo.answers.payload import Members, elements_of, members_of, rows_key
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.qbo.queries.read_requests import CHANGES_ITEM
@@ -26,7 +26,7 @@ REACH_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class ChangeGroup:
-    """What changed in one type; ``fault`` is set where Intuit failed just this type."""
+    """What changed in one type; ``fault`` is set where Intuit may have failed this type."""
 
     entity: EntityType
     records: list[Record]
@@ -62,9 +62,9 @@ class Changes:
 def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Changes, int]:
     """The groups of an answer, one per requested type, and the number of objects in it.
 
-    A fault inside the answer hits the type in whose place it stands; where places cannot be
-    matched, every type without rows, because their silence proves nothing. Where one type was asked
-    for, it is the answer's own.
+    A fault inside the answer hits every type without rows: it names none, and groups come in
+    another order than they were asked for in (the page's own sample), so no silence proves
+    anything. Where one type was asked for, it is the answer's own.
 
     Raises:
         QBOAPIError: the whole answer is a refusal, or a fault inside complains about the token.
@@ -104,21 +104,15 @@ def _changes(
     answer: ApiAnswer, time: datetime, parts: Sequence[Members], types: Sequence[EntityType]
 ) -> Changes:
     groups: dict[str, ChangeGroup] = {}
-    stray: QBOAPIError | None = None
-    for index, part in enumerate(parts):
+    found: Fault | None = None
+    for part in parts:
         fault = fault_in(part)
         if fault is not None:
-            named = types[index].name if len(parts) == len(types) else None
-            error = error_for(
-                answer.status, fault, _where(answer, named), retry_after=answer.retry_after
-            )
+            error = error_for(answer.status, fault, answer.where, retry_after=answer.retry_after)
             if renewable(error):
                 # A token refused for one type is refused for all: renew it and ask again.
                 raise error
-            if named is None:
-                stray = error
-            else:
-                groups[named] = ChangeGroup(types[index], [], [], [], error)
+            found = fault
             continue
         known = [type for type in types if rows_key(part, type) is not None]
         if not known and any(value[:1] == b"[" for value in part.values()):
@@ -131,10 +125,9 @@ def _changes(
                 old.records + rows.records,
                 old.tombstones + rows.tombstones,
                 old.rejects + rows.rejects,
-                old.fault,
             )
     for type in types:
-        groups.setdefault(type.name, ChangeGroup(type, [], [], [], stray))
+        groups.setdefault(type.name, ChangeGroup(type, [], [], [], _said(answer, found, type)))
     total = sum(group.rows for group in groups.values())
     # Any group of 1000 also makes a total of 1000, so one comparison covers both readings.
     return Changes(groups, time, answer.where.intuit_tid, total >= MAX_ROWS)
@@ -155,5 +148,8 @@ def _parts(answer: ApiAnswer, members: Members) -> list[Members]:
     return parts
 
 
-def _where(answer: ApiAnswer, entity: str | None) -> Where:
-    return Where(answer.where.realm_id, entity or answer.where.entity, answer.where.intuit_tid)
+def _said(answer: ApiAnswer, fault: Fault | None, type: EntityType) -> QBOAPIError | None:
+    if fault is None:
+        return None
+    where = Where(answer.where.realm_id, type.name, answer.where.intuit_tid)
+    return error_for(answer.status, fault, where, retry_after=answer.retry_after)

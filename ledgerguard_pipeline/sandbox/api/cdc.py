@@ -1,6 +1,6 @@
 """Change data capture: every change since a time, at most 1000 objects, tombstones last.
 
-Intuit: "Change data capture" page. Groups come in the order asked for; within a group live
+Intuit: "Change data capture" page. Groups come in the order asked for (a switch); within a group live
 objects by time of change, then deleted ones; what is beyond the cap is silently missing.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledgerguard_pipeline.sandbox.answers.custom_fields import trimmed
 from ledgerguard_pipeline.sandbox.answers.refusals import Refusal, lacking, poisoned, unsupported
-from ledgerguard_pipeline.sandbox.answers.replies import dumps
+from ledgerguard_pipeline.sandbox.answers.replies import dumps, fault_member
 from ledgerguard_pipeline.sandbox.api.forms_of_records import shown
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.books.entity_table import Grave
@@ -61,12 +61,20 @@ def changes(
     total = 0
     for entity in entities:
         room = CAP if switches.cdc_cap == "group" else left
-        bodies, living = _group(company, engine, switches, entity, start, room, now)
+        try:
+            bodies, living = _group(company, engine, switches, entity, start, room, now)
+        except Refusal as refusal:
+            if switches.cdc_fault == "whole":
+                raise
+            groups.append(b"{" + fault_member(refusal) + b"}")
+            continue
         bodies = bodies if full else [trimmed(entity.name, body) for body in bodies]
         left -= len(bodies)
         total += len(bodies)
         bare = living == 0 and switches.tombstone_groups == "captured"
         groups.append(_member(answer_key(entity, switches), bodies, bare=bare))
+    if switches.cdc_order == "reversed":
+        groups.reverse()
     inner = b'"CDCResponse":[{"QueryResponse":[' + b",".join(groups) + b"]}]"
     return Changes(inner, total)
 
@@ -135,7 +143,16 @@ def _group(
         rows = [row for row in rows if row.id not in reported]
     graves.sort(key=lambda grave: (grave.updated, grave.id))
     living = [shown(table, row, "cdc", switches, now) for row in rows]
-    return living + [_tombstone(grave) for grave in graves[: room - len(rows)]], len(rows)
+    wrapped = switches.template_tombstones == "wrapped" and entity.name == "RecurringTransaction"
+    bury = _wrapped_tombstone if wrapped else _tombstone
+    return living + [bury(grave) for grave in graves[: room - len(rows)]], len(rows)
+
+
+def _wrapped_tombstone(grave: Grave) -> bytes:
+    meta = {"LastUpdatedTime": write_time(grave.updated)}
+    return dumps(
+        {"status": "Deleted", "domain": "QBO", "MetaData": meta, "Invoice": {"Id": grave.id}}
+    )
 
 
 def _tombstone(grave: Grave) -> bytes:

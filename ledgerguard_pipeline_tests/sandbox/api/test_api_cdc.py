@@ -38,6 +38,20 @@ def test_groups_come_in_the_order_asked_for_with_changed_rows_only() -> None:
         assert b'{"Bill":[' + body + b"]," in answer.content
 
 
+def test_groups_may_come_in_another_order_and_a_fault_instead_of_one() -> None:
+    company = changing_company(bills=1, purchases=1)
+    with calling(company) as caller:
+        caller.server.set(cdc_order="reversed")
+        bills, purchases = groups(caller.cdc("Purchase,Bill", SINCE).json())
+        assert ("Bill" in bills, "Purchase" in purchases) == (True, True)
+        caller.server.set(cdc_fault="inside", poison=[["Purchase", "1"]])
+        answer = caller.cdc("Purchase,Bill", SINCE)
+        assert answer.status_code == 200
+        bills, purchases = groups(answer.json())
+        assert [row["Id"] for row in bills["Bill"]] == ["1"]
+        assert [error["code"] for error in purchases["Fault"]["Error"]] == ["4002"]
+
+
 def test_the_bound_includes_its_own_second() -> None:
     company = tiny_company()
     put(company, "Bill", "8", created=NOW - 1000)
