@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.values import State
 
 
 class Kind(StrEnum):
@@ -20,7 +21,7 @@ class Kind(StrEnum):
     TRANSACTION = "transaction"
     """Hard deletes; voids stay readable."""
     LIST = "list"
-    """Made inactive or merged, never deleted by a user."""
+    """Made inactive; of some types one object can go up in another one."""
     TEMPLATE = "template"
     """Rows wrap another type (RecurringTransaction)."""
     SINGLETON = "singleton"
@@ -80,6 +81,14 @@ class EntityType:
         return self.queried and not self.optional
 
     @property
+    def gone_state(self) -> State:
+        """What an object that is gone has become, as far as nobody says more.
+
+        Members of these lists cannot be deleted: one that vanishes went up in another one.
+        """
+        return State.MERGED if self.name in _MERGEABLE else State.DELETED
+
+    @property
     def path(self) -> str:
         """The URL path segment of a single read."""
         return self.name.lower()
@@ -99,6 +108,11 @@ class DerivedEntity:
     description: str
     predicate: str
 
+
+_MERGEABLE = frozenset(
+    {"Account", "Class", "Customer", "Department", "Employee", "Item", "PaymentMethod", "Vendor"}
+)
+"""Lists whose members QuickBooks' own screens can merge (Intuit's webhook entity table)."""
 
 _WITH_CUSTOM_FIELDS = frozenset(
     {"Invoice", "Estimate", "SalesReceipt", "CreditMemo", "RefundReceipt"}

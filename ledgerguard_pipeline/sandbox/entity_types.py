@@ -47,6 +47,7 @@ _VOIDABLE = (
     "RefundReceipt",
     "BillPayment",
     "Purchase",
+    "Transfer",
 )
 
 TYPES: dict[str, SandboxType] = {

@@ -162,6 +162,10 @@ def test_the_header_is_read_into_utc() -> None:
             "BillPayment",
             State.ACTIVE,
         ),
+        # A transfer has an amount and no total, a working time neither.
+        ('{"Id":"1","Amount":0,"PrivateNote":"Voided - rent"}', "Transfer", State.VOIDED),
+        ('{"Id":"1","Amount":0.5,"PrivateNote":"Voided - rent"}', "Transfer", State.ACTIVE),
+        ('{"Id":"1","Hours":0,"PrivateNote":"Voided"}', "TimeActivity", State.ACTIVE),
         ('{"Id":"1","TotalAmt":0}', "Invoice", State.ACTIVE),
         ('{"Id":"1","TotalAmt":1e-9,"PrivateNote":"Voided"}', "Invoice", State.ACTIVE),
         ('{"Id":"1","TotalAmt":0,"PrivateNote":"not Voided"}', "Invoice", State.ACTIVE),
@@ -174,8 +178,16 @@ def test_the_state_is_read_from_the_row(row: str, entity: str, state: State) -> 
     assert record.state is state
 
 
-@pytest.mark.parametrize("entity, state", [("Invoice", State.DELETED),
-                                               ("Customer", State.MERGED)])  # fmt: skip
+@pytest.mark.parametrize(
+    "entity, state",
+    [
+        ("Invoice", State.DELETED),
+        ("Customer", State.MERGED),
+        ("PaymentMethod", State.MERGED),
+        ("Budget", State.DELETED),
+        ("Term", State.DELETED),
+    ],
+)
 def test_a_tombstone_has_a_time_and_no_payload(entity: str, state: State) -> None:
     rows = one(
         b'{"domain":"QBO","status":"Deleted","Id":"979",'

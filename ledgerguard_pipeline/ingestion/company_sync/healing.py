@@ -18,12 +18,12 @@ from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.maintenance.healing import Healed, Part
 from ledgerguard_pipeline.bronze.maintenance.healing_step import HealingStep, Mended
 from ledgerguard_pipeline.clock import Clock
-from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.ingestion.queries.whole_objects import Shown, ask, settle
 from ledgerguard_pipeline.members import always_there
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Source, State
+from ledgerguard_pipeline.values import LoadId, Mode, RealmId, Record, Source
 
 _log = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ def _tombstone(entity: EntityType, part: Record, now: datetime) -> Record:
     return Record(
         id=part.id,
         sync_token=None,
-        state=State.MERGED if entity.kind is Kind.LIST else State.DELETED,
+        state=entity.gone_state,
         created_at=None,
         last_updated_at=now,
         payload=None,

@@ -240,9 +240,7 @@ def _gone(target: ChangedObject, time: datetime, request_id: str | None) -> Reco
 
 
 def _ended_state(target: ChangedObject) -> State:
-    """A list member cannot be deleted, only made inactive: one that is gone went into another."""
-    merged = target.merged_into is not None or target.entity.kind is Kind.LIST
-    return State.MERGED if merged else State.DELETED
+    return State.MERGED if target.merged_into is not None else target.entity.gone_state
 
 
 def _reject(target: ChangedObject, why: str, time: datetime, request_id: str | None) -> Reject:

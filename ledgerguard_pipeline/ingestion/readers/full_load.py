@@ -44,7 +44,6 @@ from ledgerguard_pipeline.values import (
     Record,
     Reject,
     Source,
-    State,
 )
 
 CHUNK_PAGES = 8
@@ -302,12 +301,11 @@ class FullReader:
         lost = [id for id in unseen if id not in there]
         if lost:
             self.queries.prove_gone(lost)
-        state = State.MERGED if entity.kind is Kind.LIST else State.DELETED
         gone = [
             Record(
                 id=id,
                 sync_token=None,
-                state=state,
+                state=entity.gone_state,
                 created_at=None,
                 last_updated_at=asked_at,
                 payload=None,

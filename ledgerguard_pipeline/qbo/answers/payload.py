@@ -68,6 +68,7 @@ class _Wrapper(msgspec.Struct, gc=False):
     """The members beside the object that a template wraps."""
 
     status: str | None = None
+    MetaData: _Meta | None = None
 
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -75,8 +76,9 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _HEADERS = msgspec.json.Decoder(list[_Header])
 _HEADER = msgspec.json.Decoder(_Header)
 _LOOSE = msgspec.json.Decoder(_Loose)
-_LOOSE_STATUS = msgspec.json.Decoder(_Wrapper)
+_BESIDE = msgspec.json.Decoder(_Wrapper)
 _TEXT = msgspec.json.Decoder(str)
+_AMOUNT = b'"Amount"'
 _SOME_AMOUNT = re.compile(rb'"Amount"\s*:\s*"?-?[0.]*[1-9]')
 """An amount of a line that is not zero; inside a text the quotes would be escaped."""
 
@@ -233,8 +235,9 @@ def _read_row(payload: bytes, entity: EntityType, origin: Origin, rows: Rows) ->
         if not id:
             raise ValueError("its Id is empty")
         if inner is not payload and header.status is None:
-            # A deleted template has its status beside the wrapped type, not in it.
-            header.status = _LOOSE_STATUS.decode(payload).status
+            # A deleted template has its status beside the wrapped type, not in it; its time perhaps too.
+            beside = _BESIDE.decode(payload)
+            header.status, header.MetaData = beside.status, header.MetaData or beside.MetaData
         meta = header.MetaData or _Meta()
         created = _instant(meta.CreateTime) if meta.CreateTime is not None else None
         updated = _instant(meta.LastUpdatedTime) if meta.LastUpdatedTime is not None else None
@@ -278,8 +281,7 @@ def _entire(header: _Header, payload: bytes, always: Sequence[bytes]) -> bool:
 
 def _state(entity: EntityType, header: _Header, payload: bytes) -> State:
     if header.status is not None and header.status.casefold() == "deleted":
-        # A user cannot delete a list object: the only way it vanishes is into another one.
-        return State.MERGED if entity.kind is Kind.LIST else State.DELETED
+        return entity.gone_state
     if header.Active is False and (entity.soft_delete or entity.inactive_apart):
         return State.INACTIVE
     if entity.kind is Kind.TRANSACTION and _voided(header, payload):
@@ -290,17 +292,19 @@ def _state(entity: EntityType, header: _Header, payload: bytes) -> State:
 def _voided(header: _Header, payload: bytes) -> bool:
     """A void keeps its row: total and lines become zero and the note starts with ``Voided``.
 
-    The total alone says nothing: an entry of the journal has none, and credits settle without money.
+    The total alone says nothing: an entry of the journal has none, and credits settle without
+    money. A transfer has an ``Amount`` instead.
     """
-    amount, note = header.TotalAmt, header.PrivateNote
-    note_text = bytes(note)
-    if not note_text.startswith((b'"Voided', b'"\\u')):
+    note = header.PrivateNote
+    if not bytes(note).startswith((b'"Voided', b'"\\u')):
         return False
+    total = bytes(header.TotalAmt)
     try:
-        zero = Decimal(bytes(amount).decode()) == 0 and _TEXT.decode(note).startswith("Voided")
+        zero = Decimal(total.decode()) == 0 if total else _AMOUNT in payload
+        voided = zero and _TEXT.decode(note).startswith("Voided")
     except (InvalidOperation, UnicodeDecodeError, msgspec.MsgspecError):
         return False
-    return zero and _SOME_AMOUNT.search(payload) is None
+    return voided and _SOME_AMOUNT.search(payload) is None
 
 
 def _unwrapped(payload: bytes) -> bytes:
@@ -308,10 +312,11 @@ def _unwrapped(payload: bytes) -> bytes:
     members = members_of(payload)
     if "Id" in members:
         return payload
-    inner = next((value for value in members.values() if value[:1] == b"{"), None)
-    if inner is None:
+    objects = [value for value in members.values() if value[:1] == b"{"]
+    if not objects:
         raise ValueError("the template wraps no object")
-    return inner
+    # Its times may stand beside the object; only the object has an Id.
+    return next((value for value in objects if "Id" in members_of(value)), objects[0])
 
 
 def _tolerant(payload: bytes, entity: EntityType) -> _Header:

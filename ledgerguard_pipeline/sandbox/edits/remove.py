@@ -9,7 +9,7 @@ from ledgerguard_pipeline.sandbox.books.ledger import minus, plus
 from ledgerguard_pipeline.sandbox.books.postings import amount_of
 from ledgerguard_pipeline.sandbox.edits.editor import Editor, EditRefused
 from ledgerguard_pipeline.sandbox.entity_types import TYPES
-from ledgerguard_pipeline.sandbox.seed.sales_forms import void_form
+from ledgerguard_pipeline.sandbox.seed.sales_forms import void_form, void_note
 
 ENTITY_OF_LINK = {
     "Invoice": "Invoice",
@@ -56,6 +56,8 @@ def void(editor: Editor, entity: str, id: str) -> None:
 
 
 def _voided(entity: str, doc: Doc) -> Doc:
+    if entity == "Transfer":  # it has neither lines nor a total
+        return doc | {"Amount": ZERO, "PrivateNote": void_note(doc)}
     voided = void_form(doc)
     if "LinkedTxn" not in doc:
         del voided["LinkedTxn"]

@@ -71,6 +71,11 @@ def _form(desk: Desk, index: int, at: int, prefix: str, lines: int) -> tuple[Doc
 _AMOUNTS = ("TotalAmt", "Balance", "RemainingCredit", "Deposit", "HomeTotalAmt", "HomeBalance")
 
 
+def void_note(doc: Doc) -> str:
+    """The note of a document after a void."""
+    return " ".join(["Voided", doc.get("PrivateNote", "")]).strip()
+
+
 def void_form(doc: Doc) -> Doc:
     """A sales form after a void: amounts and quantities zero, the note says so."""
     lines = []
@@ -84,14 +89,13 @@ def void_form(doc: Doc) -> Doc:
             inner = void_form({"Line": line["GroupLineDetail"]["Line"]})["Line"]
             emptied["GroupLineDetail"] = line["GroupLineDetail"] | {"Quantity": ZERO, "Line": inner}
         lines.append(emptied)
-    note = " ".join(["Voided", doc.get("PrivateNote", "")]).strip()
     amounts = {key: ZERO for key in _AMOUNTS if key in doc}
     return (
         doc
         | amounts
         | {
             "Line": lines,
-            "PrivateNote": note,
+            "PrivateNote": void_note(doc),
             "LinkedTxn": [],
             "TxnTaxDetail": {"TotalTax": ZERO},
         }

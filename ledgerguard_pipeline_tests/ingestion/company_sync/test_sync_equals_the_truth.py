@@ -64,6 +64,8 @@ def test_an_idle_sync_of_captured_types_is_one_metered_call(
         ("create", "Invoice", "active"),
         ("update", "Invoice", "active"),
         ("void", "Invoice", "voided"),
+        ("void", "Transfer", "voided"),
+        ("email", "Estimate", "active"),
         ("delete", "Invoice", "deleted"),
         ("create", "Payment", "active"),
         ("delete", "Payment", "deleted"),

@@ -285,7 +285,7 @@ def test_an_object_whose_id_is_a_word_can_go(
     assert failures(sync(connected, [codes])) == {}
     bury("NON")
     assert failures(sync(connected, [codes])) == {}
-    assert states(connected, codes, realm)["NON"] == "merged"
+    assert states(connected, codes, realm)["NON"] == "deleted"
     bury("2", "3")
     assert failures(sync(connected, [codes])) == {}
     assert states(connected, codes, realm)["TAX"] == "active"

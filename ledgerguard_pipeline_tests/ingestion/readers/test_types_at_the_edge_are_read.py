@@ -30,7 +30,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 )
 
 ADJUSTMENT, CHARGE = entity_type("InventoryAdjustment"), entity_type("ReimburseCharge")
-INVOICE = entity_type("Invoice")
+INVOICE, BUDGET = entity_type("Invoice"), entity_type("Budget")
 TEMPLATE = entity_type("RecurringTransaction")
 OPTIONAL = [entity for entity in ENTITIES if entity.optional]
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
@@ -200,6 +200,32 @@ def test_a_deleted_template_has_its_status_outside_of_what_it_wraps() -> None:
     rows = read_rows(row, TEMPLATE, Origin(Source.CDC, None, NOW))
     (gone,) = rows.tombstones
     assert (gone.id, gone.state, rows.records) == ("1483", State.DELETED, [])
+
+
+@pytest.mark.parametrize("form", ["plain", "wrapped"])
+def test_templates_that_were_deleted_are_gone_in_whatever_form_that_is_reported(
+    connected: Installation, sandbox: SandboxServer, form: str
+) -> None:
+    sandbox.set(template_tombstones=form)
+    assert failures(sync(connected, [TEMPLATE])) == {}
+    gone = [str(sandbox.edit("delete", TEMPLATE.name)["id"]) for _ in range(2)]
+    (result,) = sync(connected, [TEMPLATE]).results
+    assert (result.error, result.quarantined, result.deleted) == (None, 0, 2)
+    found = states(connected, TEMPLATE, realm_of(sandbox))
+    assert {found[id] for id in gone} == {"deleted"}
+    assert differing(connected, sandbox, [TEMPLATE]) == {}
+
+
+def test_what_vanishes_from_a_list_that_nobody_can_merge_is_deleted(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    assert failures(sync(connected, [BUDGET])) == {}
+    (id, *_) = sorted(sandbox.truth("Budget").rows)
+    company = sandbox.world.companies[sandbox.realm_id]
+    with company.lock:
+        company.tables["Budget"].bury(id, int(datetime.now(UTC).timestamp()))
+    assert failures(sync(connected, [BUDGET])) == {}
+    assert states(connected, BUDGET, realm_of(sandbox))[id] == "deleted"
 
 
 def test_both_spellings_of_reimburse_charge_are_read(

@@ -62,7 +62,7 @@ def test_edits_happen_at_the_sandboxs_own_time(caller: Caller) -> None:
         ("explode", "Invoice", None),
         ("update", "Nonsense", None),
         ("update", "Invoice", "404404"),
-        ("void", "Transfer", None),
+        ("void", "Deposit", None),
     ],
 )
 def test_an_edit_that_cannot_be_is_refused(
