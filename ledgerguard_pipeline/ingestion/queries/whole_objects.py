@@ -37,7 +37,11 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE
 from ledgerguard_pipeline.ingestion.queries.batches import packed, read_each
-from ledgerguard_pipeline.ingestion.queries.entity_queries import IDS_PER_QUERY, EntityQueries
+from ledgerguard_pipeline.ingestion.queries.entity_queries import (
+    IDS_PER_QUERY,
+    EntityQueries,
+    LiveRecords,
+)
 from ledgerguard_pipeline.members import called_sparse, lacking
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -261,6 +265,7 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
             shown.alive.update((id, record) for record in answer.records for id in ids)
         shown.alive.update((record.id, record) for record in answer.records)
         shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
+        _add_inactive(client, shown, ids)
     elif isinstance(answer, PoisonPage | RequestRejected):
         queries = EntityQueries(client, shown.entity)
         if isinstance(answer, NoQuery):
@@ -280,6 +285,17 @@ def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QB
         shown.time, shown.request_id = living.time, living.request_id
     elif not isinstance(answer, _NO_QUERY):
         shown.error = answer
+
+
+def _add_inactive(client: QBOClient, shown: Shown, ids: Sequence[str]) -> None:
+    """What the queries of a type may hide because it is inactive is there all the same."""
+    live = LiveRecords(list(shown.alive.values()), set(shown.unreadable))
+    try:
+        EntityQueries(client, shown.entity).add_inactive(ids, live)
+    except QBOAPIError as error:
+        shown.error = error
+        return
+    shown.alive.update((record.id, record) for record in live.records)
 
 
 def _statement(entity: EntityType, ids: Sequence[str]) -> Query:

@@ -21,6 +21,7 @@ from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 
 TYPES = entity_types(["CustomerType", "TaxCode", "TaxRate"])
 TAX_CODE, TAX_RATE = entity_types(["TaxCode", "TaxRate"])
+(CUSTOMER_TYPE,) = entity_types(["CustomerType"])
 
 
 @pytest.fixture(params=["hidden", "shown", "unnamed"])
@@ -62,6 +63,19 @@ def test_a_code_that_becomes_inactive_is_no_loss_of_rights(
     clean(connected, sandbox)
     found = states(connected, TAX_CODE, realm_of(sandbox))
     assert (found["2"], found["3"]) == ("inactive", "active")
+
+
+def test_a_customer_type_that_changes_call_deleted_is_merely_inactive(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    clean(connected, sandbox)
+    first, second, *_ = sorted(sandbox.truth("CustomerType").rows)
+    sandbox.set(false_tombstones=[["CustomerType", first]])
+    sandbox.edit("deactivate", "CustomerType", first)
+    sandbox.edit("update", "CustomerType", second)
+    clean(connected, sandbox)
+    found = states(connected, CUSTOMER_TYPE, realm_of(sandbox))
+    assert (found[first], found[second]) == ("inactive", "active")
 
 
 def test_what_is_inactive_costs_no_call_once_it_is_held(
