@@ -122,7 +122,7 @@ def fill_custom_fields(editor: Editor, entity: str, id: str) -> None:
 
 
 def email(editor: Editor, entity: str, id: str) -> None:
-    """Send a document by e-mail: the state of sending is part of it.
+    """Send a document by e-mail: the state of sending is part of it, and no edit: no SyncToken moves.
 
     Raises:
         EditRefused: objects of this type cannot be sent.
@@ -131,7 +131,7 @@ def email(editor: Editor, entity: str, id: str) -> None:
     if "EmailStatus" not in doc:
         raise EditRefused(f"{entity} objects cannot be sent by e-mail")
     doc["EmailStatus"] = "EmailSent"
-    editor.save(entity, id, doc, op="Emailed")
+    editor.save(entity, id, doc, op="Emailed", bump=False)
 
 
 def set_active(editor: Editor, entity: str, id: str, *, active: bool) -> None:

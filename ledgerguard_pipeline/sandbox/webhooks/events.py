@@ -50,6 +50,8 @@ _PAST = {
     _E: "emailed",
 }
 _FRACTIONS = (0, 3, 9)
+_PADDED = 18
+"""Digits of an employee's id in events; the object itself has it without the zeros in front."""
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -109,13 +111,14 @@ def source_of(client_id: str) -> str:
 def _cloud(event: Event, switches: WebhookSwitches, source: str) -> dict[str, object]:
     word = switches.void_word if event.op == _V else _PAST[event.op]
     no_id = {"deletedid": ""} if switches.empty_deleted_id else {}
+    padded = event.entity_id.zfill(_PADDED) if event.entity == "Employee" else event.entity_id
     written: dict[str, object] = {
         "specversion": "1.0",
         "id": event.id,
         "source": source,
         "type": f"qbo.{event.entity.lower()}.{word}.{switches.type_version}",
         "time": event.time,
-        "intuitentityid": event.entity_id,
+        "intuitentityid": padded,
         "intuitaccountid": event.realm,
     }
     if no_id or not event.terse:

@@ -155,6 +155,14 @@ def test_an_amount_is_written_as_given_and_moves_the_balances(company: SandboxCo
     assert_coherent(company)
 
 
+def test_sending_a_document_moves_its_time_and_no_token(company: SandboxCompany) -> None:
+    row = next(iter(company.tables["Estimate"].rows.values()))
+    edit(company, "email", "Estimate", row.id, AT)
+    after = company.tables["Estimate"].rows[row.id]
+    assert (after.sync_token, after.updated) == (row.sync_token, AT)
+    assert the(company, "Estimate", row.id)["EmailStatus"] == "EmailSent"
+
+
 def test_a_touched_balance_moves_only_the_time(company: SandboxCompany) -> None:
     id = company.chart.checking
     row, doc = company.tables["Account"].rows[id], the(company, "Account", id)

@@ -102,6 +102,15 @@ def test_each_kind_of_edit_is_a_cloud_event(
     assert event["source"].startswith("intuit.")
 
 
+def test_the_id_of_an_employee_is_padded_with_zeros(
+    sandbox: SandboxServer, receiver: Receiver
+) -> None:
+    done = sandbox.edit("update", "Employee")
+    (posted,) = _reported(sandbox, receiver)
+    (event,) = [each for each in posted.json if each["type"] == "qbo.employee.updated.v1"]
+    assert event["intuitentityid"] == str(done["id"]).zfill(18)
+
+
 def test_a_merge_names_the_survivor_and_the_deleted_id(
     sandbox: SandboxServer, receiver: Receiver
 ) -> None:
