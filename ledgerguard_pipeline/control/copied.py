@@ -15,7 +15,7 @@ from ledgerguard_pipeline.config.private_files import make_private_file
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 from ledgerguard_pipeline.control.plane import control_url
-from ledgerguard_pipeline.control.storage.database import BUSY_TIMEOUT_SECONDS
+from ledgerguard_pipeline.control.storage.engines import BUSY_TIMEOUT_SECONDS
 from ledgerguard_pipeline.control.tokens.keyfile import KEY_FILE, Key, read_keys, replace_keys
 from ledgerguard_pipeline.errors import ControlUnavailable
 

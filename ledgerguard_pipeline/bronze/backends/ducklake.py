@@ -24,7 +24,7 @@ import psycopg
 
 from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.backends.base import OpenStore, Written, first_line
-from ledgerguard_pipeline.bronze.backends.ducklake_connections import instances
+from ledgerguard_pipeline.bronze.backends.ducklake_connections import instances, login_of
 from ledgerguard_pipeline.bronze.backends.writer_locks import (
     WriterLockTaken,
     connect,
@@ -98,7 +98,7 @@ class DuckLake:
                 raise self._unavailable(error, "reading") from error
             if cause is _Cause.REFUSED:
                 raise self._refused(error) from error
-            raise BronzeError(f"DuckDB failed reading {self.name}: {first_line(error)}.") from error
+            raise BronzeError(f"DuckDB failed reading {self.name}: {self._said(error)}.") from error
         finally:
             with contextlib.suppress(duckdb.Error):
                 connection.close()
@@ -213,7 +213,7 @@ class DuckLake:
         """Why it may succeed when it is done again; None where it would not."""
         if isinstance(error, psycopg.Error):
             return self._cause_by_state(error)
-        text = str(error).lower()
+        text = self._plain(error).lower()
         if any(needle in text for needle in _REFUSED):
             return _Cause.REFUSED
         # DuckLake wraps what PostgreSQL said, in PostgreSQL's language; its own words are English.
@@ -239,6 +239,13 @@ class DuckLake:
             return self._cause_by_state(error)
         return None
 
+    def _plain(self, error: Exception) -> str:
+        """What went wrong, without all that DuckDB was given to log in with and repeats."""
+        return str(error).replace(login_of(self.address), "its catalog")
+
+    def _said(self, error: Exception) -> str:
+        return first_line(Exception(self._plain(error)))
+
     def _busy(self) -> BronzeBusy:
         return BronzeBusy(
             f"Other writers kept {self.name} for {self._wait:g} s. Let them "
@@ -248,17 +255,17 @@ class DuckLake:
     def _unavailable(self, error: Exception, doing: str) -> BronzeUnavailable:
         return BronzeUnavailable(
             f"{self.name} (LEDGERGUARD_BRONZE_URL) did not answer for {self._wait:g} s while "
-            f"{doing}: {first_line(error)}. Nothing of this load was kept, so nothing is lost; "
+            f"{doing}: {self._said(error)}. Nothing of this load was kept, so nothing is lost; "
             "bring its PostgreSQL back and run this again."
         )
 
     def _refused(self, error: Exception) -> ConfigurationError:
         return ConfigurationError(
-            f"{self.name} cannot be used: {first_line(error)}. Correct LEDGERGUARD_BRONZE_URL."
+            f"{self.name} cannot be used: {self._said(error)}. Correct LEDGERGUARD_BRONZE_URL."
         )
 
     def _failed(self, error: Exception, doing: str) -> BronzeError | ConfigurationError:
-        text = first_line(error)
+        text = self._said(error)
         if "DATA_PATH" in text:
             return self._refused(error)
         return BronzeError(

@@ -20,6 +20,7 @@ import duckdb
 from psycopg.conninfo import make_conninfo
 
 from ledgerguard_pipeline.bronze.backends.extensions import load_extension
+from ledgerguard_pipeline.bronze.backends.writer_locks import catalog_parameters
 from ledgerguard_pipeline.bronze.lake_catalog import CATALOG
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 
@@ -132,7 +133,7 @@ def _attach(address: LakeAddress, *, read_only: bool) -> duckdb.DuckDBPyConnecti
             options.append("READ_ONLY")
         elif not address.on_s3:
             Path(address.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = _text(f"ducklake:postgres:{make_conninfo(**dict(address.catalog))}")
+        target = _text(f"ducklake:postgres:{login_of(address)}")
         connection.execute(f"ATTACH {target} AS {CATALOG} ({', '.join(options)})")
         if not read_only and connection.execute(_UNCOMPRESSED).fetchone():
             connection.execute(f"CALL {CATALOG}.set_option('parquet_compression', 'zstd')")
@@ -143,6 +144,11 @@ def _attach(address: LakeAddress, *, read_only: bool) -> duckdb.DuckDBPyConnecti
         connection.close()
         raise
     return connection
+
+
+def login_of(address: LakeAddress) -> str:
+    """How DuckDB logs in to the catalog, which it repeats in its errors; without the password."""
+    return make_conninfo(**catalog_parameters(address))
 
 
 def _s3_secret(address: LakeAddress) -> str:

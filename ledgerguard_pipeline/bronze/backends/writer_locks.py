@@ -11,7 +11,7 @@ for its next commit, because logging in takes longer than everything the lock is
 A pooler that hands out connections by transaction (PgBouncer's mode ``transaction``) would
 break session locks: connect to the server itself.
 
-Decision 38 in docs/decisions.md.
+Decisions 38 and 108 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -27,20 +27,16 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
+from ledgerguard_pipeline.config.postgres_sessions import session_parameters
 
 _STRIPES = 1024
 """Different companies share a lock once in a thousand; PostgreSQL's lock table stays small."""
 _SPACE = 0x6C677264  # "lgrd": the first half of our two-part lock keys
 _COMMIT = _STRIPES
 """The lock everybody holds while committing, beside those of companies."""
-CONNECT_SECONDS = 10
 _TAKE = (
     "SELECT pg_advisory_lock(%s, stripe) FROM "
     "(SELECT stripe FROM unnest(%s::int[]) AS stripe ORDER BY stripe) AS ordered"
-)
-
-_KEEPALIVES = (
-    "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
 )
 
 
@@ -94,11 +90,16 @@ def connect(address: LakeAddress) -> psycopg.Connection:
 
 def conninfo(address: LakeAddress) -> str:
     """How the catalog's database is logged in to; holds the password."""
-    parameters: dict[str, str | int] = {"connect_timeout": CONNECT_SECONDS}
-    parameters.update(address.catalog)
-    if address.password is not None:
-        parameters["password"] = address.password
-    return make_conninfo("", **parameters, application_name="ledgerguard bronze")
+    secret = {} if address.password is None else {"password": address.password}
+    return make_conninfo("", **catalog_parameters(address), **secret)
+
+
+def catalog_parameters(address: LakeAddress) -> dict[str, str]:
+    """Libpq's parameters of every connection to the catalog's database, without the password.
+
+    Of a writer whose host is gone the server has to hear: an unfinished commit holds up all others.
+    """
+    return session_parameters({"application_name": "ledgerguard bronze"} | dict(address.catalog))
 
 
 class LockConnections:
@@ -135,7 +136,7 @@ class LockConnections:
                 return kept
         connection = connect(address)
         try:
-            connection.execute(_KEEPALIVES + lock_timeout)
+            connection.execute(lock_timeout)
         except BaseException:
             close(connection)
             raise

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, case, delete, func, select, tuple_
 
 from ledgerguard_pipeline.control.company_state.daily_history import put_away_calls
 from ledgerguard_pipeline.control.storage.call_slots import DAY_SLOTS, recent_slots, slot_of
@@ -109,14 +109,21 @@ class CallLedger:
     def _prune(self, connection: Connection, slot: int) -> None:
         """Add half hours nobody asks for any more to their days; once per slot and process.
 
-        Who deletes a row counts it, so two processes at once count it once.
+        Who deletes a row counts it, so two processes at once count it once. All of them begin with the
+        slot: what another one is just deleting is passed over and not waited for.
         """
-        dropped = connection.execute(
-            delete(call_slots)
+        key = tuple_(*call_slots.primary_key.columns)
+        old = (
+            select(*call_slots.primary_key.columns)
             .where(
                 call_slots.c.environment == self._environment.value,
                 call_slots.c.slot < slot - DAY_SLOTS,
             )
+            .with_for_update(skip_locked=True)
+        )
+        dropped = connection.execute(
+            delete(call_slots)
+            .where(key.in_(old))
             .returning(call_slots.c.realm_id, call_slots.c.slot, call_slots.c.metered)
         ).all()
         if dropped:

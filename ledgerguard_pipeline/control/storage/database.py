@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,8 +32,6 @@ from sqlalchemy import (
     RowMapping,
     Table,
     UpdateBase,
-    create_engine,
-    event,
     func,
     select,
     text,
@@ -43,17 +40,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Backoff, Clock
 from ledgerguard_pipeline.config.private_files import make_private_file
 from ledgerguard_pipeline.config.user_paths import user_path
+from ledgerguard_pipeline.control.storage.engines import BEGIN, POSTGRES_SCHEMA, new_engine
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, ControlUnreachable
-
-BUSY_TIMEOUT_SECONDS = 30.0
-POSTGRES_SCHEMA = "ledgerguard"
-"""Own schema: Dagster may share the database, and it too has a table ``alembic_version``."""
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as ServerInsert
@@ -63,8 +56,9 @@ PATIENCE_SECONDS = 15.0
 """How long a server that is away is waited for: longer than a restart or a failover."""
 
 _RETRYING = Backoff(first=0.05, longest=1.0)
-_BEGIN = "ledgerguard_begin"
 _PING = text("SELECT 1")
+_SCHEMA = text("SHOW search_path")
+_NO_HURRY = text("SET LOCAL lock_timeout = 0")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _T = TypeVar("_T")
 _abandoned: list[Engine] = []
@@ -90,8 +84,8 @@ class Database:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._write_mutex = threading.Lock()
-        self._durable = _engine(self.url, durable=True)
-        self._relaxed = _engine(self.url, durable=False)
+        self._durable = new_engine(self.url, durable=True)
+        self._relaxed = new_engine(self.url, durable=False)
 
     def _own(self) -> None:
         if self._pid != os.getpid():
@@ -102,13 +96,15 @@ class Database:
         """Make sure at the start that the server answers; a file needs no server.
 
         Raises:
-            ControlUnreachable: it does not; the message names the setting.
+            ControlUnreachable: it does not, or somebody between keeps from it what is said at
+                the login; the message names the setting.
         """
         if self.is_sqlite:
             return
         self._own()
         try:
-            self._durable.connect().close()
+            with self._durable.connect() as connection:
+                schema = connection.execute(_SCHEMA).scalar_one()
         except DBAPIError as error:
             if self._refused(error):
                 raise self._refusal(error) from error
@@ -116,6 +112,13 @@ class Database:
                 f"The PostgreSQL server at {self._shown} cannot be used: {_cause(error)}. Start "
                 "it, or correct LEDGERGUARD_CONTROL_URL."
             ) from error
+        if schema != POSTGRES_SCHEMA:
+            # It would find no tables of ours, or those of somebody else, and make new ones there.
+            raise ControlUnreachable(
+                f"What answers at {self._shown} does not take the settings of a login, as PgBouncer "
+                "with ignore_startup_parameters does not. Let LEDGERGUARD_CONTROL_URL name the "
+                "PostgreSQL server itself."
+            )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -126,14 +129,17 @@ class Database:
         """
         self._own()
         with self._mapped(), self._connected() as connection:
-            yield connection.execution_options(**{_BEGIN: "BEGIN"})
+            yield connection.execution_options(**{BEGIN: "BEGIN"})
 
     @contextmanager
-    def write(self, lock: str | None, *, durable: bool = True) -> Iterator[Connection]:
+    def write(
+        self, lock: str | None, *, durable: bool = True, patient: bool = False
+    ) -> Iterator[Connection]:
         """One short transaction, alone among those of the same ``lock`` name in all processes.
 
         With None it runs beside others on PostgreSQL: for statements that are safe together.
-        Commits at the end of the block, rolls back on any exception. Never nest two.
+        A ``patient`` one waits there as long as it takes. Commits at the end of the block, rolls
+        back on any exception. Never nest two.
 
         Raises:
             ControlUnavailable: locked too long, disk full or not reachable; nothing was written.
@@ -145,7 +151,7 @@ class Database:
             with self._write_mutex, self._mapped(), engine.begin() as connection:
                 yield connection
             return
-        with self._mapped(), self._connected(lock, durable=durable) as connection:
+        with self._mapped(), self._connected(lock, durable=durable, patient=patient) as connection:
             yield connection
             try:
                 connection.commit()
@@ -181,12 +187,14 @@ class Database:
         with self._mapped():
             return self._answered(run)
 
-    def _connected(self, lock: str | None = None, *, durable: bool = True) -> Connection:
+    def _connected(
+        self, lock: str | None = None, *, durable: bool = True, patient: bool = False
+    ) -> Connection:
         """A connection with what a transaction starts with; waits for a server that is away.
 
         Nothing was asked of the database yet, so trying again is safe.
         """
-        return self._answered(lambda: self._opened(lock, durable=durable))
+        return self._answered(lambda: self._opened(lock, durable=durable, patient=patient))
 
     def _answered(self, ask: Callable[[], _T]) -> _T:
         waits = _RETRYING.within(self.patience_seconds, self.clock)
@@ -201,9 +209,11 @@ class Database:
                     raise self._refusal(error) from error
                 waits.wait()
 
-    def _opened(self, lock: str | None, *, durable: bool) -> Connection:
+    def _opened(self, lock: str | None, *, durable: bool, patient: bool) -> Connection:
         connection = (self._durable if durable else self._relaxed).connect()
         try:
+            if patient:
+                connection.execute(_NO_HURRY)
             # The first word to the server shows whether the connection still works.
             if lock is not None:
                 connection.execute(_LOCK, {"number": _lock_number(lock)})
@@ -311,52 +321,6 @@ def _parse(url: str | URL) -> URL:
         except ValueError as error:
             raise ConfigurationError(f"LEDGERGUARD_CONTROL_URL: {error}.") from None
     return parsed
-
-
-def _engine(url: URL, *, durable: bool) -> Engine:
-    """Connections of their own for what need not be on disk at once: nothing is set per use."""
-    synchronous = "FULL" if durable else "NORMAL"
-    if url.get_backend_name() != "sqlite":
-        return create_engine(
-            url,
-            hide_parameters=True,
-            pool_pre_ping=durable,
-            pool_size=5,
-            max_overflow=20,
-            connect_args={
-                # The isolation too: a snapshot from before a lock was had would be of no use.
-                "options": f"-csearch_path={POSTGRES_SCHEMA} -ctimezone=UTC"
-                f" -csynchronous_commit={'on' if durable else 'off'}"
-                " -cdefault_transaction_isolation=read\\ committed",
-                "connect_timeout": 10,
-            },
-        )
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        poolclass=QueuePool,
-        pool_size=4,
-        max_overflow=-1,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        # Autocommit mode of the driver: the BEGIN below is then the only one there is.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            str(connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE"))
-        )
-
-    return engine
 
 
 @lru_cache(maxsize=64)

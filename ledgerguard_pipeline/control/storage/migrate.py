@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ProgrammingError
 
-from ledgerguard_pipeline.control.storage.database import POSTGRES_SCHEMA, Database
+from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.engines import POSTGRES_SCHEMA
 from ledgerguard_pipeline.control.storage.schema import REVISION, metadata
 from ledgerguard_pipeline.errors import ControlUnreachable, SchemaMismatch
 
@@ -44,7 +45,7 @@ def migrate(database: Database) -> None:
     with database.read() as connection:
         if stored_revision(connection) == REVISION:
             return
-    with database.write("migrate") as connection:
+    with database.write("migrate", patient=True) as connection:
         stored = stored_revision(connection)
         if stored != REVISION:
             own_schema(database, connection)

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.database_file import DATABASE_FILE
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.storage import database as module
+from ledgerguard_pipeline.control.storage import engines
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.migrate import migrate
 from ledgerguard_pipeline.errors import ConfigurationError, ControlUnavailable, Transient
@@ -133,7 +133,7 @@ def test_a_database_locked_too_long_is_a_transient_failure(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ControlPlane.open(settings).close()
-    monkeypatch.setattr(module, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_SECONDS", 0.05)
     other = sqlite3.connect(settings.ledgerguard_home / DATABASE_FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
