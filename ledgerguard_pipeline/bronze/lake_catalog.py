@@ -48,3 +48,10 @@ def find_commit(name: str) -> str:
         f"(SELECT max(snapshot_id) - {_RECENT} FROM ducklake_snapshot) "
         f"AND commit_extra_info = '{name}'"
     )
+
+
+READ_DATA_PATH = _asking("SELECT value FROM ducklake_metadata WHERE key = 'data_path'")
+"""Where the files of the lake are; it ends with a slash."""
+
+READ_TIME = _asking("SELECT clock_timestamp()")
+"""The time of the catalog's server, which is the same for all hosts."""

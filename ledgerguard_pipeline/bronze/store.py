@@ -340,19 +340,20 @@ class BronzeStore:
         now = self._clock.now()
         return write_snapshot(self._backend, path, self._prepare, self._follower, now)
 
-    def maintain(self) -> MaintenanceReport:
+    def maintain(self, *, take_over: bool = False) -> MaintenanceReport:
         """Merge small files, expire old snapshots and delete what no snapshot needs.
 
         A DuckDB file is checkpointed. Safe at any time; see ``bronze/maintenance/upkeep.py``.
 
         Raises:
-            BadInputError: nothing was loaded yet.
+            BadInputError: nothing was loaded yet, or the files are maintained for another lake.
         """
         if not self._backend.exists():
             raise BadInputError(
                 f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
             )
-        return maintain(self._backend, self._prepare, self._clock.now())
+        now = self._clock.now()
+        return maintain(self._backend, self._prepare, now, take_over=take_over)
 
     def import_file(self, file: Path) -> dict[str, Content]:
         """Copy a Bronze file into this lake, all of it or nothing, see ``maintenance.migration``.

@@ -3,7 +3,8 @@
 Every commit leaves a snapshot, and small ones rows in the catalog or small files. From time to
 time those become files, small files become large ones, snapshots nobody can be reading any more
 are forgotten and files that belong to none are deleted. What a killed writer left behind belongs
-to no snapshot. ``keep`` protects readers and writers that are under way.
+to no snapshot. ``KEEP`` protects readers and writers that are under way; it is measured by the time of
+the catalog's server, since a host whose clock is ahead would delete what others are just writing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze import lake_catalog, statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.kept_instance import remove_spills
+from ledgerguard_pipeline.bronze.maintenance.files_owner import own_files
 from ledgerguard_pipeline.bronze.reports import forget_superseded
 
 KEEP = timedelta(days=1)
 """How long a snapshot and a file without owner stay: longer than any read or load takes."""
+Done = TypeVar("Done")
 _LOCK = "the upkeep of the lake"
 _MERGES = 1_000
 """Of row groups, in one maintenance of a DuckDB file: the first over a million invoices takes 20 s."""
@@ -51,13 +55,19 @@ class MaintenanceReport:
 
 
 def maintain(
-    backend: Backend, check: Callable[[OpenStore], set[str]], now: datetime
+    backend: Backend,
+    check: Callable[[OpenStore], set[str]],
+    now: datetime,
+    *,
+    take_over: bool = False,
 ) -> MaintenanceReport:
     """Do all of it, one short transaction after the other; safe beside writers and readers.
 
-    ``check`` refuses a store that is not ours.
+    ``check`` refuses a store that is not ours. With ``take_over`` the files of a lake may have been
+    maintained for another one.
 
     Raises:
+        BadInputError: they are, and are not to be taken over.
         BronzeBusy, BronzeUnavailable, BronzeError: as ``Backend.write``; what was done before
             stays done, the next time goes on.
     """
@@ -65,14 +75,16 @@ def maintain(
         backend.write((), lambda session: _checkpoint(session, check))
         remove_spills(backend.file, now - KEEP)
         return MaintenanceReport(checkpointed=True)
-    before = now - KEEP
 
-    def step(work: Callable[[OpenStore], int]) -> int:
-        def checked(session: OpenStore) -> int:
+    def step(work: Callable[[OpenStore], Done]) -> Done:
+        def checked(session: OpenStore) -> Done:
             check(session)
             return work(session)
 
         return backend.write((_LOCK,), checked)
+
+    step(partial(own_files, name=backend.name, take_over=take_over))
+    before = min(now, step(_time)) - KEEP
 
     return MaintenanceReport(
         outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED)
@@ -95,6 +107,12 @@ def _checkpoint(session: OpenStore, check: Callable[[OpenStore], set[str]]) -> N
         connection.execute(statements.checkpoint(session.catalog))
     finally:
         connection.execute(f"SET max_vacuum_tasks = {before[0]}")
+
+
+def _time(session: OpenStore) -> datetime:
+    ((found,),) = session.connection.execute(lake_catalog.READ_TIME).fetchall()
+    time: datetime = found
+    return time
 
 
 def _forget(table: str, session: OpenStore) -> int:

@@ -70,12 +70,18 @@ def check(
 
 
 @app.command("maintain")
-def maintain(as_json: Json = False) -> None:
+def maintain(
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Although the files were maintained for another lake."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Run the maintenance of the daily job `bronze_maintenance` now."""
     from ledgerguard_pipeline.cli.commands.sql import existing_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
 
-    upkeep = existing_bronze(settings_here(), copies=True).maintain()
+    upkeep = existing_bronze(settings_here(), copies=True).maintain(take_over=take_over)
     if as_json:
         write_json(asdict(upkeep))
     else:
