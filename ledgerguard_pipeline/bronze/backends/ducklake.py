@@ -253,10 +253,12 @@ class DuckLake:
         )
 
     def _unavailable(self, error: Exception, doing: str) -> BronzeUnavailable:
+        # DuckDB says so of requests to an object store, whose address the sentence has.
+        away = "object store" if self.address.on_s3 and " HTTP " in str(error) else "PostgreSQL"
         return BronzeUnavailable(
             f"{self.name} (LEDGERGUARD_BRONZE_URL) did not answer for {self._wait:g} s while "
             f"{doing}: {self._said(error)}. Nothing of this load was kept, so nothing is lost; "
-            "bring its PostgreSQL back and run this again."
+            f"bring its {away} back and run this again."
         )
 
     def _refused(self, error: Exception) -> ConfigurationError:
