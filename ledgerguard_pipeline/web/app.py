@@ -227,12 +227,14 @@ def _refuse_shadowed(pages: Iterable[APIRouter], callbacks: frozenset[str]) -> N
         )
 
 
-def _healthy() -> JSONResponse:
+# Not in the threads that pages take: all of those may wait for a database that is away, and whoever
+# ends processes that do not answer would end this one for it.
+async def _healthy() -> JSONResponse:
     """The process answers; it says nothing about companies, so it may stay public."""
     return JSONResponse({"status": "ok"})
 
 
-def _alive() -> Response:
+async def _alive() -> Response:
     return Response()
 
 
