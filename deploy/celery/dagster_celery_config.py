@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 
+from dagster_celery.defaults import broker_transport_options as _theirs
+
 broker_url = os.environ["DAGSTER_CELERY_BROKER_URL"]
 result_backend = os.environ["DAGSTER_CELERY_BACKEND_URL"]
 
@@ -17,6 +19,16 @@ result_backend = os.environ["DAGSTER_CELERY_BACKEND_URL"]
 # would not be taken over by an idle one.
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = True
+
+# A Redis whose host is gone says no goodbye: without these its answer is waited for until the
+# system gives up (kombu, "Redis transport", socket_timeout).
+broker_transport_options = {
+    **_theirs,
+    "socket_timeout": 10.0,
+    "socket_connect_timeout": 10.0,
+}
+redis_socket_timeout = 10.0
+redis_socket_connect_timeout = 10.0
 
 # Imported before the pool forks, so that the first run of a worker is as quick as the others.
 imports = (

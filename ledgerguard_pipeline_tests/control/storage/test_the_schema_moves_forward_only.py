@@ -74,14 +74,35 @@ def test_the_code_names_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
-def all_migrations(database: Database) -> None:
-    """As a database came to be that every release has migrated."""
+def all_migrations(database: Database, to: str = "head") -> None:
+    """As a database came to be that every release has migrated, up to that of a revision."""
     with database.write("test") as connection:
         own_schema(database, connection)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        upgrade(config, "head")
+        upgrade(config, to)
+
+
+def test_what_runs_from_an_older_release_goes_on_with_the_newer_tables(tmp_path: Path) -> None:
+    """While pods and workers are replaced one after the other: it names no column that came later."""
+    database = Database(f"sqlite:///{tmp_path / 'control.db'}")
+    known: dict[tuple[str, str], bool] = {}
+    tables: set[str] = set()
+    for number in range(1, int(REVISION) + 1):
+        all_migrations(database, f"{number:04}")
+        with database.read() as connection:
+            found = inspect(connection)
+            now = {
+                (name, column["name"]): column["nullable"] or column["default"] is not None
+                for name in found.get_table_names()
+                for column in found.get_columns(name)
+            }
+        assert known.keys() <= now.keys(), f"{number:04} drops what an older release uses"
+        demanded = {key for key in now.keys() - known.keys() if key[0] in tables and not now[key]}
+        assert not demanded, f"{number:04} wants values that an older release does not know"
+        known, tables = now, {name for name, _ in now}
+    database.close()
 
 
 def shape(database: Database) -> dict[str, object]:
