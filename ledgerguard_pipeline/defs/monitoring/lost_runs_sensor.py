@@ -118,7 +118,10 @@ def _give_up(instance: dg.DagsterInstance, control: ControlPlane, run_id: str) -
     """True if Dagster took the run for alive until now."""
     run = instance.get_run_by_id(run_id)
     believed_alive = run is not None and not run.is_finished
-    if run is not None and believed_alive:
+    if run is not None and believed_alive and run.status is dg.DagsterRunStatus.CANCELING:
+        # Somebody wanted it to end; a failed run would begin again.
+        instance.report_run_canceled(run, "Its process had ended before it was asked to.")
+    elif run is not None and believed_alive:
         instance.report_run_failed(run, "Its process was killed: it gave no sign of life any more.")
     if run is not None and (batch := run.tags.get(BATCH_TAG)):
         # The lease ends now: the next tick hands the events out again.

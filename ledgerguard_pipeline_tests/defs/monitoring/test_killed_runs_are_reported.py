@@ -82,6 +82,19 @@ def test_a_run_that_falls_silent_is_failed_and_forgotten(
     assert report_lost_runs(ephemeral, control).reported == []
 
 
+def test_a_run_that_somebody_ended_does_not_begin_again_because_its_process_was_killed(
+    control: ControlPlane, ephemeral: dg.DagsterInstance, clock: FakeClock
+) -> None:
+    run_id = started(ephemeral)
+    control.run_beats.begin(run_id)
+    run = ephemeral.get_run_by_id(run_id)
+    assert run is not None
+    ephemeral.report_run_canceling(run)
+    clock.advance(BEAT_SECONDS)
+    assert report_lost_runs(ephemeral, control).reported == [run_id]
+    assert status(ephemeral, run_id) is dg.DagsterRunStatus.CANCELED
+
+
 def test_a_killed_run_of_another_dagster_is_left_to_that_one(
     control: ControlPlane,
     ephemeral: dg.DagsterInstance,
