@@ -40,6 +40,9 @@ class ReportSwitches(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     """Whether TrialBalance, BalanceSheet and ProfitAndLoss value accounts in other currencies at the
     day's rate (a twentieth above the books), and where the gain stands, which has no transaction:
     in a row that names no account, or on the account of exchange gains."""
+    rest: Literal["exchange", "header"] = "exchange"
+    """Which leg of a document in another currency has the cents that rounding left: one on the account
+    of exchange gains, or the first."""
     cost_delay_seconds: float = 0.0
     """Cost legs of a sale appear so long after the sale was written."""
     denied: frozenset[str] = frozenset()

@@ -55,6 +55,7 @@ _ON_ACCOUNTS = frozenset({Level.TRIAL_BALANCE, Level.ACCOUNT_BALANCES})
 
 
 GUESSED = "One of its legs rests on a guess."
+ROUNDED = "Cents that rounding left; no source says on which account QuickBooks books them."
 
 
 class DifferenceClass(StrEnum):
@@ -116,13 +117,16 @@ class Difference:
     def warning(self) -> str:
         """Why it is a warning and no proof, in a word; empty where it is none.
 
-        A document does not balance by rules that are a guess; or the row of an account says another
-        balance than the ledger, which is compared by itself.
+        A document does not balance by rules that are a guess; cents that rounding left in another
+        currency stand on another account; or the row of an account says another balance than the
+        ledger, which is compared by itself.
         """
         if self.kind is not DifferenceClass.UNEXPLAINED:
             return ""
         if self.level is Level.ACCOUNT_BALANCES:
             return "old_balance"
+        if self.explanation == ROUNDED:
+            return "rounding"
         return "guess" if self.level is Level.DERIVED and self.explanation == GUESSED else ""
 
     @property

@@ -17,7 +17,13 @@ from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.differences import (
+    ROUNDED,
+    Difference,
+    DifferenceClass,
+    Level,
+    TieOut,
+)
 from ledgerguard_pipeline.tieout.journal_store import has_table
 from ledgerguard_pipeline.values import RealmId, Record
 
@@ -62,7 +68,11 @@ def explain_newer(
     Raises:
         BronzeError: the class could not be kept.
     """
-    open_ = [each for each in found if each.kind is DifferenceClass.UNEXPLAINED]
+    open_ = [
+        each
+        for each in found
+        if each.kind is DifferenceClass.UNEXPLAINED and each.explanation != ROUNDED
+    ]
     reached = store.watermarks(realm)
     kinds = [each for each in ENTITIES if each.cdc and each.name in reached]
     named = {each.key.partition("/")[0] for each in open_ if each.level in _ON_DOCUMENTS}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import duckdb
+
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.books.header import head
@@ -193,6 +195,50 @@ def write(desk: Desk) -> None:
         set_active(editor, "Customer", desk.ann, active=False)
         set_active(editor, "Item", ITEM, active=False)
         editor.settle()
+
+
+def test_cents_that_rounding_left_are_a_warning_wherever_quickbooks_books_them(
+    tmp_path: Path,
+) -> None:
+    """Nine lines of 12.358 each are 111.24, and their document 111.22."""
+    with (
+        open_sandbox() as sandbox,
+        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
+    ):
+        desk = Desk(books.company)
+        form = euro("2026-08-10", "1.2345678", DueDate="2026-08-10", CustomerRef=ref(desk.ann))
+        owed = {"TotalAmt": Num("90.09"), "Balance": Num("90.09")}
+        id = desk.add("Invoice", form | owed | {"Line": [sold("10.01") for _ in range(9)]})
+        sandbox.set(reports={"rest": "header"})
+        sync_documents(books)
+        books.sync.bring_up_to_date(TODAY)
+        proof = Proof(books.client, books.store, books.realm, SYSTEM_CLOCK)
+        result = proof.run([TODAY])
+        assert [each.message for each in result.unexplained] == []
+        assert result.state is ProofState.TIED_OUT
+        chart = books.company.chart
+        warned = {each.key for each in result.differences if each.warning == "rounding"}
+        assert {
+            f"Invoice/{id}/{chart.receivables['EUR']}",
+            f"Invoice/{id}/{chart.exchange_gain}",
+            "Customer/",
+        } <= warned
+        # So much more is not what rounding can have left of ten legs.
+        with duckdb.connect(str(books.file)) as connection:
+            connection.execute(
+                "UPDATE books.silver.journal SET amount = amount + 0.10 WHERE entity = 'Invoice' "
+                f"AND txn_id = '{id}' AND account_id = '{chart.receivables['EUR']}'"
+            )
+            connection.execute(
+                "INSERT INTO books.silver.journal BY NAME SELECT * REPLACE (99 AS leg_no, "
+                f"'{chart.exchange_gain}' AS account_id, -0.10 AS amount) "
+                f"FROM books.silver.journal WHERE entity = 'Invoice' AND txn_id = '{id}' LIMIT 1"
+            )
+        matched, _ = books.documents.matched()
+        assert [each.key for each in matched if each.breaks] == [
+            f"Invoice/{id}/{chart.receivables['EUR']}",
+            f"Invoice/{id}/{chart.exchange_gain}",
+        ]
 
 
 def test_documents_that_several_rules_are_about_agree_on_every_level(tmp_path: Path) -> None:

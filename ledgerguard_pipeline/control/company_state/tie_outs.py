@@ -22,7 +22,7 @@ from ledgerguard_pipeline.values import Environment, RealmId
 
 LISTED = 50
 """Differences kept for people to look at; their number and sum are of all."""
-WARNINGS = frozenset({"guess", "old_balance"})
+WARNINGS = frozenset({"guess", "rounding", "old_balance"})
 """Kinds of differences that break no proof, and yet somebody may want to look at each."""
 _DAYS = 31
 TIED_OUT, BROKEN, NOT_COMPARED = "tied_out", "broken", "not_compared"

@@ -11,7 +11,7 @@ from decimal import Decimal
 from ledgerguard_pipeline.sandbox.books.company import SandboxCompany
 from ledgerguard_pipeline.sandbox.books.journal import Journal, Transaction
 from ledgerguard_pipeline.sandbox.books.json_text import load
-from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, plus, times
+from ledgerguard_pipeline.sandbox.books.ledger import NOTHING, Posting, plus, times, total
 from ledgerguard_pipeline.sandbox.report_switches import ReportSwitches
 from ledgerguard_pipeline.sandbox.reports.layout import Cell, amount_text
 from ledgerguard_pipeline.sandbox.reports.words import Words
@@ -60,7 +60,10 @@ class View:
             each.id for each in self.accounts.values() if each.subtype == "RetainedEarnings"
         )
         self.exchange = company.chart.exchange_gain
-        self.transactions = list(_visible(journal.transactions(), switches, now))
+        self.transactions = [
+            _rounded(each, self.exchange) if switches.rest == "header" else each
+            for each in _visible(journal.transactions(), switches, now)
+        ]
         info = next(iter(company.tables["CompanyInfo"].rows.values()), None)
         month = "January"
         if info is not None:
@@ -136,6 +139,16 @@ def _visible(
             legs = legs_of(shown)[:-1]
             shown = replace(shown, legs=legs, cost=())
         yield shown
+
+
+def _rounded(each: Transaction, exchange: str) -> Transaction:
+    """The transaction with what rounding left on its first leg; a payment's gain is none of it."""
+    rest = total(leg.amount for leg in each.legs if leg.account == exchange)
+    if each.rate == 1 or each.settles or not rest:
+        return each
+    first, *others = (leg for leg in each.legs if leg.account != exchange)
+    header = Posting(first.account, plus(first.amount, rest), first.party)
+    return replace(each, legs=(header, *others))
 
 
 def _accounts(company: SandboxCompany) -> Iterator[Account]:

@@ -48,6 +48,8 @@ class Document:
     state: str
     created_at: datetime | None
     loaded_at: datetime
+    foreign: bool
+    """Whether its amounts are in another currency."""
     misfit: bool
 
     @property
@@ -72,7 +74,7 @@ def read_documents(
     parts = [
         f"SELECT '{entity}' AS entity, head.id, {_number(entity)} AS number, head.txn_date, "
         f"CAST({_total(entity)} AS DECIMAL(38, 18)) AS total, head.state, head.created_at, "
-        f"head.loaded_at FROM {{{table}}} AS head WHERE head.realm_id = $realm {wanted}"
+        f"head.loaded_at, {_foreign(entity)} AS foreign_ FROM {{{table}}} AS head WHERE head.realm_id = $realm {wanted}"
         for entity, table in (POSTING | NOT_POSTING).items()
     ]
     misfit = "false"
@@ -95,6 +97,10 @@ def tables_of_silver(view: View) -> set[str]:
 
 def _number(entity: str) -> str:
     return "CAST(NULL AS VARCHAR)" if entity == "TimeActivity" else "head.doc_number"
+
+
+def _foreign(entity: str) -> str:
+    return "false" if entity == "TimeActivity" else "coalesce(head.exchange_rate, 1) <> 1"
 
 
 def _total(entity: str) -> str:

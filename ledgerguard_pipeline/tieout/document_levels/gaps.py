@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ledgerguard_pipeline.reports.journal import exact_sum
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.differences import ROUNDED, Difference, DifferenceClass, Level
 from ledgerguard_pipeline.tieout.document_levels.classes import class_by_accounts, class_of
 from ledgerguard_pipeline.tieout.document_levels.facts import Document, Key
 
 _DAY = timedelta(days=1)
+_HALF_A_CENT = Decimal("0.005")
 _Reason = tuple[DifferenceClass, str]
 
 
@@ -56,6 +57,8 @@ class Evidence:
     names: Mapping[str, str]
     kinds: Mapping[str, tuple[str, str]]
     """Type and sub-type of every account."""
+    legs: Mapping[Key, int]
+    """How many legs a document has by the posting rules."""
     read_at: datetime | None
     now: datetime
 
@@ -98,6 +101,8 @@ def _reason(gap: Gap, rest: Sequence[Gap], document: Document | None, known: Evi
         return DifferenceClass.SNAPSHOT_MOVED, "It changed after the journal was read."
     if _awaits_learning(rest):
         return DifferenceClass.LEARNED_TAX_MISSING, ""
+    if document.foreign and _is_rounding(rest, known):
+        return DifferenceClass.UNEXPLAINED, ROUNDED
     return DifferenceClass.UNEXPLAINED, _in_words(gap, document)
 
 
@@ -108,6 +113,20 @@ def _awaits_learning(rest: Sequence[Gap]) -> bool:
         bool(unknown)
         and all(each.learnable for each in unknown)
         and not any(each.ours for each in rest if each.account_id is not None)
+        and not exact_sum(each.difference for each in rest)
+    )
+
+
+def _is_rounding(rest: Sequence[Gap], known: Evidence) -> bool:
+    """What rounding left of a document, on the account of exchange gains here and on others there.
+
+    Each leg is rounded by itself, so that is half a cent for each of them at most (decision 110).
+    """
+    most = known.legs.get((rest[0].entity, rest[0].txn_id), 0) * _HALF_A_CENT
+    subtypes = {known.kinds.get(each.account_id or "", ("", ""))[1] for each in rest}
+    return (
+        "ExchangeGainOrLoss" in subtypes
+        and all(each.difference.copy_abs() <= most for each in rest)
         and not exact_sum(each.difference for each in rest)
     )
 

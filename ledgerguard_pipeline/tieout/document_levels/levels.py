@@ -321,4 +321,5 @@ def _moved(each: Difference) -> bool:
 
 def _unsettled(each: Difference) -> bool:
     """Whether comparing its days again may end it."""
-    return each.level in (Level.LISTED, Level.POSTINGS) and not each.kind.lasting
+    documents = each.level in (Level.LISTED, Level.POSTINGS)
+    return documents and not each.kind.lasting and not each.warning

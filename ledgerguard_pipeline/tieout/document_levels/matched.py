@@ -119,6 +119,11 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Eviden
         ),
         [realm],
     ).fetchall()
+    legs = view.connection.execute(
+        "SELECT entity, txn_id, count(*) FROM silver.postings WHERE realm_id = $realm "
+        "AND list_contains($ids, txn_id) GROUP BY ALL",
+        {"realm": realm, "ids": sorted(ids)},
+    ).fetchall()
     read = view.connection.execute(
         "SELECT min(bronze_at) FROM silver._journal_windows WHERE realm_id = ?", [realm]
     ).fetchone()
@@ -127,6 +132,7 @@ def _known(view: View, realm: str, rows: Sequence[Gap], now: datetime) -> Eviden
         {key: frozenset(own) for key, own in accounts.items()},
         {str(id): str(name or "") for id, name, _, _ in names},
         {str(id): (type_ or "", subtype or "") for id, _, type_, subtype in names},
+        {(entity, id): count for entity, id, count in legs},
         read[0] if read else None,
         now,
     )

@@ -14,9 +14,10 @@ from decimal import Decimal
 from ledgerguard_pipeline.bronze.workspace import View
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.differences import ROUNDED, Difference, DifferenceClass, Level
 from ledgerguard_pipeline.tieout.document_levels.classes import labels_of
 from ledgerguard_pipeline.tieout.document_levels.facts import tables_of_silver
+from ledgerguard_pipeline.tieout.journal_store import has_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class OpenItems:
     """What the journal has on the accounts up to the day."""
     charged: Mapping[str, Decimal]
     """By customer what charges on statements, which no document holds, moved the accounts by."""
+    rounded: Decimal
+    """What of rounding stands on these accounts here, and on others in the journal."""
 
 
 _ON_ACCOUNTS = (
@@ -92,13 +95,24 @@ def read_open_items(view: View, realm: str, side: Side, day: date, home: str | N
             "labels": sorted(labels_of(DifferenceClass.STATEMENT_CHARGE)),
         },
     ).fetchall()
+    rounded = (
+        has_table(view, "tie_out")
+        and connection.execute(
+            "SELECT coalesce(sum(difference), 0) FROM silver.tie_out WHERE realm_id = $realm "
+            "AND level = 'L2' AND explanation = $why AND period_end <= $day AND string_split(key, '/')[3] "
+            "IN (SELECT id FROM silver.account WHERE realm_id = $realm AND account_type = $type)",
+            {**values, "type": side.account_type, "why": ROUNDED},
+        ).fetchone()
+    )
     whole = NOTHING if posted is None else Decimal(posted[0])
+    cents = Decimal(rounded[0]) if rounded else NOTHING
     return OpenItems(
         {str(id or ""): amount for id, amount in rows if amount},
         {str(id): name or "" for id, name, _ in known},
         frozenset(str(id) for id, _, currency in known if currency not in (None, home)),
         whole if side.sign > 0 else whole.copy_negate(),
         {str(id or ""): amount for id, amount in charged} if side.sign > 0 else {},
+        cents if side.sign > 0 else cents.copy_negate(),
     )
 
 
@@ -133,6 +147,8 @@ def compare_open_items(
             )
     whole = exact_sum(ours.open.values())
     if whole != ours.posted:
+        rounding = whole == exact_sum((ours.posted, ours.rounded))
+        charge = _is_charge(exact_sum(ours.charged.values()), whole, ours.posted)
         yield Difference(
             Level.OPEN_ITEMS,
             day,
@@ -140,9 +156,11 @@ def compare_open_items(
             f"{side.account_type} of all documents and in the journal",
             whole,
             ours.posted,
-            "Documents and accounts differ, whatever the report of aging says.",
+            ROUNDED
+            if rounding
+            else "Documents and accounts differ, whatever the report of aging says.",
             DifferenceClass.STATEMENT_CHARGE
-            if _is_charge(exact_sum(ours.charged.values()), whole, ours.posted)
+            if charge and not rounding
             else DifferenceClass.UNEXPLAINED,
             report_id,
         )
