@@ -298,8 +298,8 @@ class BronzeStore:
         """Run one reading statement; the search path is ``bronze``, files are out of reach.
 
         Raises:
-            BadInputError: it is not one reading statement, DuckDB refuses it, or nothing was
-                loaded yet.
+            BadInputError: it is not one reading statement, is refused, or nothing was loaded yet.
+            BronzeUnavailable: a server of the lake does not answer.
         """
         with self._reading(binds=False, strict=True) as (connection, _):
             if connection is None:

@@ -20,6 +20,7 @@ def ask(
 
     Raises:
         BadInputError: it is not one reading statement, or DuckDB refuses it.
+        duckdb.IOException: servers of the lake do not answer, for which no statement is to blame.
     """
     check_statement(connection, statement)
     if in_lake:
@@ -29,6 +30,8 @@ def ask(
         columns = [str(column[0]) for column in result.description or ()]
         rows = result.fetchall() if limit is None else result.fetchmany(limit)
     except duckdb.Error as error:
+        if in_lake and isinstance(error, duckdb.IOException):
+            raise
         raise BadInputError(f"DuckDB refused the query: {first_line(error)}.") from None
     return Answer(columns, rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -89,11 +89,17 @@ def test_an_object_store_that_is_away_is_named(address: LakeAddress) -> None:
     lake.commit([load(*MANY)])
     gone = replace(address, s3=replace(address.s3, endpoint="http://127.0.0.1:1"))
     more = [record(f"c{number}") for number in range(200)]
+    away = BronzeStore(gone, Environment.SANDBOX, lock_wait_seconds=1)
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: away.commit([load(*more)]),
+        lambda: away.sql("SELECT count(DISTINCT payload) FROM invoice"),
+    )
     try:
-        with pytest.raises(BronzeUnavailable) as caught:
-            BronzeStore(gone, Environment.SANDBOX, lock_wait_seconds=1).commit([load(*more)])
+        for use in uses:
+            with pytest.raises(BronzeUnavailable) as caught:
+                use()
+            assert "127.0.0.1:1" in str(caught.value)
+            assert "bring its object store back" in str(caught.value)
     finally:
         instances.drop(gone)
         lock_connections.drop(gone)
-    assert "127.0.0.1:1" in str(caught.value)
-    assert "bring its object store back" in str(caught.value)
