@@ -67,15 +67,22 @@ class JournalReading:
     total_debit: Decimal | None
     total_credit: Decimal | None
 
-    @property
-    def debits(self) -> Decimal:
-        """The sum of all debits."""
-        return exact_sum(leg.debit for each in self.transactions for leg in each.legs)
+    def faults(self) -> list[str]:
+        """What the report says of itself and its rows do not, in words; empty for a sound one.
 
-    @property
-    def credits(self) -> Decimal:
-        """The sum of all credits."""
-        return exact_sum(leg.credit for each in self.transactions for leg in each.legs)
+        Where a transaction does not balance there is no more to say: it is named by itself.
+        """
+        if any(each.difference for each in self.transactions):
+            return []
+        sums = [exact_sum(leg.debit for leg in each.legs) for each in self.transactions]
+        whole = exact_sum(sums)
+        # Should a release end with the total of its last transaction, that says nothing of the others.
+        meant = {whole, *sums[-1:]}
+        return [
+            f"its total of {side} says {said}, its rows say {whole}"
+            for side, said in (("debits", self.total_debit), ("credits", self.total_credit))
+            if said is not None and said not in meant
+        ]
 
 
 def exact_sum(values: object) -> Decimal:

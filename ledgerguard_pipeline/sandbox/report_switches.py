@@ -57,5 +57,7 @@ class ReportSwitches(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     """Reports whose columns do not say which days they are of."""
     dropped_legs: frozenset[tuple[str, str]] = frozenset()
     """(type, id) of transactions of which every report loses the last leg."""
+    lost: frozenset[tuple[str, str]] = frozenset()
+    """(type, id) of transactions whose rows a JournalReport loses, while its total counts them."""
     hidden: frozenset[tuple[str, str]] = frozenset()
     """(type, id) of transactions no report shows."""

@@ -18,7 +18,7 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.reporting import windows
 from ledgerguard_pipeline.reports.balances import read_trial_balance
-from ledgerguard_pipeline.reports.journal import read_journal
+from ledgerguard_pipeline.reports.journal import JournalReading, read_journal
 from ledgerguard_pipeline.reports.shape import Report, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
 from ledgerguard_pipeline.reports.transactions import read_transactions
@@ -164,7 +164,7 @@ class JournalSync:
         found = []
         for id, answer in zip(load.report_ids, load.answers, strict=True):
             first, last = answer.request.start or start, answer.request.end or end
-            reading = self._opened(read_journal, answer.report, id)
+            reading = self._opened(_whole_journal, answer.report, id)
             found.append(LoadedPart(id, first, last, reading.transactions))
         if not any(part.transactions for part in found) and books_between(
             self._store.workspace, self._realm, start, end
@@ -219,6 +219,14 @@ class JournalSync:
         """Up to where Bronze is now."""
         loads = self._store.last_loads(self._realm)
         return max((each.loaded_at for each in loads.values()), default=None)
+
+
+def _whole_journal(report: Report) -> JournalReading:
+    reading = read_journal(report)
+    faults = reading.faults()
+    if faults:
+        raise UnreadableReport("; ".join(faults))
+    return reading
 
 
 def _sums(legs: Mapping[str, Decimal] | None) -> dict[str, Decimal]:

@@ -13,8 +13,9 @@ import pytest
 
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
-from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial
+from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial, month_end
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
+from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.record import line
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
 
@@ -129,6 +130,20 @@ def test_a_hidden_transaction_is_found_by_bisection_and_read_again(
     assert books.levels.trial_balance(OCTOBER) == []
     # 17 month ends: one TrialBalance at the end, four or five on the way, one JournalReport.
     assert books.client.stats.metered_calls - calls <= 8
+
+
+def test_a_journal_whose_total_is_not_that_of_its_rows_is_not_taken(books: Books) -> None:
+    before = books.journal_balances()
+    ((id, day),) = books.store.sql(
+        "SELECT txn_id, min(posted_on) FROM silver.journal WHERE entity = 'Invoice' "
+        "GROUP BY txn_id HAVING sum(debit) > 0 LIMIT 1"
+    ).rows
+    assert isinstance(day, date)
+    books.sandbox.set(reports={"lost": [["Invoice", id]]})
+    with pytest.raises(NotCompared, match="its total of debits says") as caught:
+        books.sync.reload(day.replace(day=1), month_end(day))
+    assert caught.value.kind is FindingKind.REPORT_UNREADABLE
+    assert books.journal_balances() == before
 
 
 def test_payroll_deleted_without_a_trace_is_found_by_the_trial_balance(books: Books) -> None:

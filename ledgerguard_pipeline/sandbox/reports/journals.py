@@ -64,6 +64,8 @@ def journal_report(view: View, asked: Asked) -> Report:
         legs = legs_of(each)
         debits = total(leg.amount for leg in legs if leg.amount > 0)
         credits_ = signed(total(leg.amount for leg in legs if leg.amount < 0), -1)
+        if (each.entity or each.label, each.id) in view.switches.lost:
+            continue
         whole = plus(whole, debits)
         unit: list[Row] = [
             Line([_journal_cell(view, column.key, each, leg, index) for column in columns])
