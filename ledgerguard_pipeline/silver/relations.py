@@ -37,8 +37,6 @@ _OWN = {
     MISFITS: "Values that fit no column, with their path and text.",
 }
 _KEY = ("realm_id", "id")
-_ALIKE = 0.6
-"""Share of letters in common from which on a name is worth naming."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,7 @@ from ledgerguard_pipeline.reports.journal import read_journal
 from ledgerguard_pipeline.reports.shape import Report, UnreadableReport, read_shape
 from ledgerguard_pipeline.reports.statement import read_statement
 from ledgerguard_pipeline.reports.table import flat, titles
-from ledgerguard_pipeline.reports.transactions import (
-    read_beginnings,
-    read_ledger,
-    read_transactions,
-)
+from ledgerguard_pipeline.reports.transactions import read_transactions
 from ledgerguard_pipeline.reports.types import report_request
 from ledgerguard_pipeline.sandbox.answers.refusals import Refusal
 from ledgerguard_pipeline.sandbox.query.grammar import parse as parse_statement
@@ -54,7 +50,7 @@ _MOST_SAID = 900
 _REPORTS = ("TrialBalance", "JournalReport", "GeneralLedger", "AgedReceivables", "ProfitAndLoss")
 _READINGS: tuple[Callable[[Report], object], ...] = (
     *(read_trial_balance, read_aging, read_journal, read_statement),
-    *(read_transactions, read_ledger, read_beginnings, flat, titles, why_cut),
+    *(read_transactions, flat, titles, why_cut),
 )
 
 

@@ -13,7 +13,7 @@ from ledgerguard_pipeline.reports.journal import read_journal
 from ledgerguard_pipeline.reports.shape import Cell, Report, Row, UnreadableReport, amount, iso_day
 from ledgerguard_pipeline.reports.statement import read_statement
 from ledgerguard_pipeline.reports.table import flat, titles
-from ledgerguard_pipeline.reports.transactions import read_beginnings, read_transactions
+from ledgerguard_pipeline.reports.transactions import read_transactions
 from ledgerguard_pipeline_tests.reports.samples import FOLDER, sample
 
 D = Decimal
@@ -184,22 +184,6 @@ def test_a_report_without_data_is_empty_and_not_unreadable() -> None:
     statement = read_statement(report)
     assert statement.lines == []
     assert statement.totals["NetIncome"] == (D(0),)
-
-
-def test_a_general_ledger_begins_in_balance() -> None:
-    report = sample("general_ledger_2020_captured")
-    begins = {row.header[0].text: value for row, value in read_beginnings(report)}
-    assert len(begins) == 15
-    assets = ("Checking", "Savings", "Accounts Receivable (A/R)", "Inventory Asset",
-              "Undeposited Funds", "Original Cost")  # fmt: skip
-    assert sum(begins[name] for name in assets) == D("23068.79")
-    spent = begins["Rent or Lease"] + begins["Telephone"]
-    assert spent == D("6820.52")
-    others = sum(begins.values()) - D("23068.79") - spent
-    assert others == D("23068.79") + spent
-    # The section of the truck carries its child's id: sections are not known by ids.
-    ids = {row.header[0].text: row.header[0].key for row in report.every_row() if row.header}
-    assert (ids["Truck"], ids["Original Cost"]) == ("38", "")
 
 
 def test_a_transaction_list_keeps_line_breaks_and_ids() -> None:

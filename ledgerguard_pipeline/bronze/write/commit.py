@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -34,7 +34,6 @@ from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.members import always_there
 
 _AUTHOR = "ledgerguard"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 # DuckDB looks for a table of symbols (FSST) in every column of text that a checkpoint writes, and
 # Silver has 1,700 columns: 0.7 of the 1.0 s that closing the file takes after a small company's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -42,7 +42,6 @@ _LEDGER = (
     *("tx_date", "txn_type", "doc_num", "name", "memo", "split_acc", "subt_nat_amount"),
     "rbal_nat_amount",
 )
-Maker = Callable[[str], Cell]
 
 
 def _columns(asked: Asked, usual: Sequence[str], view: View) -> list[Column]:
@@ -64,9 +63,9 @@ def journal_report(view: View, asked: Asked) -> Report:
         legs = legs_of(each)
         debits = total(leg.amount for leg in legs if leg.amount > 0)
         credits_ = signed(total(leg.amount for leg in legs if leg.amount < 0), -1)
+        whole = plus(whole, debits)
         if (each.entity or each.label, each.id) in view.switches.lost:
             continue
-        whole = plus(whole, debits)
         unit: list[Row] = [
             Line([_journal_cell(view, column.key, each, leg, index) for column in columns])
             for index, leg in enumerate(legs or (None,))
