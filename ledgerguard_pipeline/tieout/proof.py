@@ -6,8 +6,9 @@ is concerned (no grant, no permission at all) are the levels after it left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -99,6 +100,8 @@ class ProofResult:
 
     coverage: Coverage | None = None
     """How much of the journal the documents explain; None where that was not compared."""
+    checked: Mapping[Level, int] = field(default_factory=dict)
+    """How much each level compared: transactions, accounts, documents or parties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,16 @@ class Bench:
     statements: Statements
     balances: AccountBalances
     clock: Clock
+
+    @property
+    def checked(self) -> Counter[Level]:
+        """How much each level compared: accounts, documents or whatever it is about."""
+        return (
+            self.levels.checked
+            + self.documents.checked
+            + self.statements.checked
+            + self.balances.checked
+        )
 
 
 Compare = Callable[[Bench, date], Sequence[Difference]]
@@ -208,6 +221,9 @@ class Proof:
             known = self._tie_out.read(self._realm)
             explain_newer(self._client, self._store, self._realm, known)
         legs, transactions = self.bench.sync.journal.count(self._realm)
+        checked = self.bench.checked
+        if journal is not None:
+            checked[Level.BALANCED] = transactions
         return ProofResult(
             str(self._realm),
             self._clock.now(),
@@ -223,6 +239,7 @@ class Proof:
             self.bench.levels.facts().home_currency,
             tuple(errors),
             coverage=self.bench.documents.coverage,
+            checked=checked,
         )
 
     def nightly_ends(self, today: date) -> tuple[date, ...]:

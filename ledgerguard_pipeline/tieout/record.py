@@ -13,6 +13,7 @@ from ledgerguard_pipeline.control.company_state.tie_outs import (
     DocumentRef,
     FigureLine,
     FindingLine,
+    LevelLine,
     MonthLine,
 )
 from ledgerguard_pipeline.reports.journal import exact_sum
@@ -47,6 +48,7 @@ def books_of(result: ProofResult) -> Books:
         amount=exact_sum(each.difference.copy_abs() for each in broken),
         accounts=len({each.account_id for each in map(line, broken) if each.account_id}),
         first_seen=min((each.first_seen for each in broken if each.first_seen), default=None),
+        levels=tuple(_level_lines(result)),
         differences=tuple(map(line, found)),
         classes=tuple(_classes(result.differences)),
         findings=tuple(
@@ -68,6 +70,13 @@ def books_of(result: ProofResult) -> Books:
         ),
         metered_calls=result.metered_calls,
     )
+
+
+def _level_lines(result: ProofResult) -> Iterator[LevelLine]:
+    for level in Level:
+        found = [each for each in result.differences if each.level is level]
+        broken = sum(each.breaks for each in found)
+        yield LevelLine(level.value, result.checked.get(level, 0), len(found), broken)
 
 
 def _levels(result: ProofResult, finding: Finding) -> tuple[str, ...]:
@@ -98,6 +107,7 @@ def line(each: Difference) -> DifferenceLine:
     return DifferenceLine(
         level=each.level.value,
         period_end=each.period_end,
+        key=each.key,
         name=each.name,
         ours=_short(each.ours),
         theirs=_short(each.theirs),

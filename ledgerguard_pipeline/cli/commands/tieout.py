@@ -73,9 +73,9 @@ def tieout(
         today = installation.control.now().date()
         names = {each.realm_id: each.name for each in installation.control.companies.list()}
     if as_json:
-        write_json(
-            {"companies": [books_json(realm, books, today) for realm, books in found.items()]}
-        )
+        companies = [books_json(realm, books, today) for realm, books in found.items()]
+        tied_out = all(each["tied_out"] for each in companies)
+        write_json({"tied_out": tied_out, "companies": companies})
     else:
         for realm, books in found.items():
             _show(f"{names.get(realm, '')} ({realm})".strip(), books, today)
@@ -84,13 +84,18 @@ def tieout(
 
 
 def books_json(realm: str, books: Books, today: date) -> dict[str, Any]:
-    """The JSON form of a comparison; amounts are texts."""
+    """The JSON form of a comparison; amounts are texts, ``as_of`` is the last day compared."""
     import msgspec
 
     document: dict[str, Any] = msgspec.to_builtins(books)
+    for line in (*document["differences"], *document["classes"]):
+        line["class"] = line.pop("kind")
+    levels = document.pop("levels")
     return {
         "realm_id": realm,
         "tied_out": books.state == "tied_out",
+        "as_of": max((end.isoformat() for end in books.ends), default=None),
+        "levels": {line.pop("level"): line for line in levels},
         **document,
         "metered_calls_today": books.calls_on(today),
     }
@@ -111,15 +116,22 @@ def _end(month: str | None, today: date) -> date | None:
 
 
 def _prove(installation: Installation, realm: RealmId, end: date | None) -> Books:
+    """The comparison with every difference; the control plane keeps the first of them."""
+    import msgspec
+
     from ledgerguard_pipeline.tieout.proof import Proof
     from ledgerguard_pipeline.tieout.record import books_of
 
     proof = Proof(installation.client(realm), installation.bronze, realm, installation.clock)
     result = proof.run(None if end is None else [end])
-    return installation.control.tie_outs.compared(realm, books_of(result))
+    found = books_of(result)
+    kept = installation.control.tie_outs.compared(realm, found)
+    return msgspec.structs.replace(kept, differences=found.differences)
 
 
 def _show(company: str, books: Books, today: date) -> None:
+    from ledgerguard_pipeline.control.company_state.tie_outs import LISTED
+
     days = " and ".join(each.isoformat() for each in books.ends)
     say(f"{company}: {_WORDS[books.state]}, as of {days}, checked {moment(books.checked_at)}")
     for finding in books.findings:
@@ -131,7 +143,7 @@ def _show(company: str, books: Books, today: date) -> None:
         ]
         heading = ("figure", "as of", "QuickBooks", "LedgerGuard")
         console().print(table(heading, rows, numeric=frozenset({"QuickBooks", "LedgerGuard"})))
-    for difference in books.differences:
+    for difference in books.differences[:LISTED]:
         if difference.kind == "unexplained":
             say(f"  - {difference.message}")
     for warning in [each for each in books.differences if each.warns][:_WARNINGS_SHOWN]:

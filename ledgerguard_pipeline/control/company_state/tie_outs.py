@@ -50,12 +50,27 @@ class DifferenceLine(msgspec.Struct, frozen=True):
     message: str
     first_seen: datetime | None = None
     account_id: str | None = None
+    key: str = ""
+    """Of the row in ``silver.tie_out``."""
     documents: tuple[DocumentRef, ...] = ()
 
     @property
     def warns(self) -> bool:
         """Whether it breaks no proof, and yet somebody may want to look at it."""
         return self.kind in WARNINGS
+
+
+class LevelLine(msgspec.Struct, frozen=True):
+    """One level of a comparison: how much it compared, and how much of that differs.
+
+    ``checked`` counts what the level is about: transactions, accounts, documents or parties.
+    ``differences`` are all that are known, ``unexplained`` those of them that break the proof.
+    """
+
+    level: str
+    checked: int
+    differences: int
+    unexplained: int
 
 
 class FindingLine(msgspec.Struct, frozen=True):
@@ -118,6 +133,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Accounts with unexplained differences."""
     first_seen: datetime | None = None
     """Since when the oldest of the unexplained differences is known."""
+    levels: tuple[LevelLine, ...] = ()
     differences: tuple[DifferenceLine, ...] = ()
     findings: tuple[FindingLine, ...] = ()
     classes: tuple[ClassLine, ...] = ()

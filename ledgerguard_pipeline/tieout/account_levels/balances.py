@@ -10,6 +10,7 @@ no proof, as the ledger itself is compared with the TrialBalance.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -46,6 +47,8 @@ class AccountBalances:
         self._levels = levels
         self._clock = clock
         self._tie_out = TieOut(store.workspace)
+        self.checked: Counter[Level] = Counter()
+        """Rows of accounts that were compared."""
 
     def compare(self) -> list[Difference]:
         """The accounts whose rows say something else than the journal.
@@ -55,11 +58,9 @@ class AccountBalances:
         """
         today = self._clock.now().date()
         whole = {each.account_id: each.amount for each in self._journal.sums(self._realm, date.max)}
-        differing = [
-            each
-            for each in self._levels.accounts().values()
-            if each.balance is not None and each.balance != whole.get(each.id, NOTHING)
-        ]
+        rows = [each for each in self._levels.accounts().values() if each.balance is not None]
+        self.checked[Level.ACCOUNT_BALANCES] = len(rows)
+        differing = [each for each in rows if each.balance != whole.get(each.id, NOTHING)]
         later = self._later(differing, today)
         home = self._levels.facts().home_currency
         found = [

@@ -7,6 +7,7 @@ that one counts under which fewer accounts differ, and a mixture of both is a di
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -58,6 +59,11 @@ class Compared:
     names: Mapping[str, str]
 
     @property
+    def count(self) -> int:
+        """How many accounts either side has."""
+        return len(self.ours.keys() | self.trial.balances.keys())
+
+    @property
     def differing(self) -> list[str]:
         """Ids of the accounts that do not agree."""
         return _differing(self.ours, self.trial.balances)
@@ -83,6 +89,8 @@ class Levels:
         self._facts: CompanyFacts | None = None
         self.last: Compared | None = None
         """The accounts as they were compared last."""
+        self.checked: Counter[Level] = Counter()
+        """Accounts that were compared, counted once for each day."""
 
     def balanced(self) -> list[Difference]:
         """L0a: transactions of the journal whose debits and credits differ. No call."""
@@ -124,6 +132,8 @@ class Levels:
                 trial = self._trial(end)
                 found = self._compare(end, trial)
         found = [_explained(each, notes.get(each.key, "")) for each in found]
+        if self.last is not None:
+            self.checked[Level.TRIAL_BALANCE] += self.last.count
         return self._tie_out.keep(self._realm, Level.TRIAL_BALANCE, end, found)
 
     def accounts(self) -> dict[str, Account]:

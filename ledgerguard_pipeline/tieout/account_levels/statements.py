@@ -7,6 +7,7 @@ differs proves nothing about today and is asked for again (decision 74).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -93,6 +94,8 @@ class Statements:
     levels: Levels
     figures: list[Figure] = field(default_factory=list)
     months: list[MonthResult] = field(default_factory=list)
+    checked: Counter[Level] = field(default_factory=Counter)
+    """Amounts that were compared: of an account in a month, or on the last day."""
 
     def compare(self, end: date) -> list[Difference]:
         """Accounts that differ, in months up to the last one closed on that day.
@@ -130,6 +133,7 @@ class Statements:
             answer, theirs = self._answer(request, ours, accounts, closed)
             self._remember(request.type.name, answer.statement, ours, closed, accounts)
             found += _differences(ours, theirs, accounts, facts, answer.id)
+            self.checked[Level.STATEMENTS] += len(ours.keys() | theirs.keys())
         return TieOut(self.store.workspace).keep(self.realm, Level.STATEMENTS, None, found)
 
     def _balances(

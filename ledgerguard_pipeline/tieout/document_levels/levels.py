@@ -5,6 +5,7 @@ A snapshot that moved while it was read is read again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,6 +52,7 @@ SELECT entity, txn_id, min(txn_date), coalesce(sum(amount) FILTER (amount > 0), 
 FROM silver.postings WHERE realm_id = ? GROUP BY entity, txn_id HAVING sum(amount) <> 0
 ORDER BY entity, length(txn_id), txn_id
 """
+_POSTED = "SELECT count(DISTINCT (entity, txn_id)) FROM silver.postings WHERE realm_id = ?"
 _CONTRADICTED = """
 SELECT tax_rate_id, side, account_id, seen, contradicted FROM silver.tax_account
 WHERE realm_id = ? AND contradicted > 0 ORDER BY contradicted DESC, length(tax_rate_id), tax_rate_id, side
@@ -77,6 +79,8 @@ class DocumentLevels:
         self._tie_out = TieOut(store.workspace)
         self.coverage: Coverage | None = None
         """How much of the journal documents explained when it was compared last."""
+        self.checked: Counter[Level] = Counter()
+        """Documents, transactions and parties that were compared."""
 
     def derive(self) -> Derived:
         """Bring ``silver.postings`` up to date, and learn what reports call things. No call.
@@ -100,6 +104,8 @@ class DocumentLevels:
         found = []
         with self._store.workspace.read() as view:
             if view is not None and has_table(view, "postings"):
+                ((count,),) = view.connection.execute(_POSTED, [str(self._realm)]).fetchall()
+                self.checked[Level.DERIVED] = count
                 rows = view.connection.execute(_UNEVEN, [str(self._realm)]).fetchall()
                 known = read_documents(view, self._realm, [row[1] for row in rows]) if rows else {}
                 for entity, id, day, debit, credit, guessed in rows:
@@ -150,6 +156,7 @@ class DocumentLevels:
             self.derive()
             found = self._match()
         self.coverage = found.coverage
+        self.checked[Level.POSTINGS] = found.coverage.legs
         loaded = self._loaded()
         absent = {each for each in found.undocumented if each not in loaded}
         held = [each for each in found.differences if each.key.partition("/")[0] not in absent]
@@ -206,6 +213,7 @@ class DocumentLevels:
                 start <= day <= end
                 for day in changed_days(self._store.workspace, self._realm, before)
             ):
+                self.checked[Level.LISTED] += len(listed)
                 return compare_listed(
                     listed, documents, [(start, end)], self._loaded(), kinds, report_id
                 )
@@ -257,6 +265,7 @@ class DocumentLevels:
             else:
                 raise self._moving("Documents", side.report)
             found += gaps
+            self.checked[Level.OPEN_ITEMS] += len(ours.open.keys() | theirs.keys())
         return self._tie_out.keep(self._realm, Level.OPEN_ITEMS, None, found)
 
     def _aged(self, side: Side, day: date) -> tuple[dict[str, tuple[str, Decimal]], str]:

@@ -20,7 +20,7 @@ from ledgerguard_pipeline.web.company_pages.dagster_links import DagsterLinks
 from ledgerguard_pipeline.web.company_pages.month_chart import MonthChart, amount_text, month_chart
 
 SHOWN = 20
-"""Differences on the page; ``ledgerguard tieout --json`` has more, ``silver.tie_out`` all."""
+"""Differences on the page; ``ledgerguard tieout --json`` and ``silver.tie_out`` have all."""
 WARNINGS_SHOWN = 5
 
 _STATES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ledgerguard_pipeline.tieout.differences import Level
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.tieout.homes import ProvenHome, copied, proven_home
 
@@ -32,8 +34,9 @@ def answer(ledgerguard: Ledgerguard, *arguments: str, code: int = 1) -> dict[str
     """The one company of the JSON document."""
     done = ledgerguard("tieout", *arguments, "--json")
     assert done.code == code, done.err
-    (company,) = json.loads(done.out)["companies"]
-    assert company["tied_out"] is (code == 0)
+    document = json.loads(done.out)
+    (company,) = document["companies"]
+    assert document["tied_out"] is company["tied_out"] is (code == 0)
     return dict(company)
 
 
@@ -43,7 +46,7 @@ def test_sound_books_tie_out_and_say_what_it_cost(
     found = answer(ledgerguard, code=0)
     assert found["unexplained"] == 0
     assert found["findings"] == []
-    assert {each["kind"] for each in found["classes"]} >= {"payroll"}
+    assert {each["class"] for each in found["classes"]} >= {"payroll"}
     assert found["metered_calls_today"] > found["metered_calls"]
     assert {each["name"] for each in found["figures"]} == {"net_income", "total_assets"}
     assert all(each["ours"] == each["theirs"] for each in found["months"])
@@ -69,6 +72,24 @@ def test_what_was_mistyped_is_one_sentence(
     assert done.out == ""
 
 
+def test_each_level_says_how_much_it_compared_and_how_much_of_that_differs(
+    ledgerguard: Ledgerguard, books: ProvenHome
+) -> None:
+    found = answer(ledgerguard, "--month", "2026-10", code=0)
+    assert found["as_of"] == "2026-10-31"
+    assert set(found["levels"]) == {level.value for level in Level}
+    # No document changed since the comparison before, so nothing is listed again.
+    assert [name for name, level in found["levels"].items() if not level["checked"]] == ["L1"]
+    assert all(level["unexplained"] == 0 for level in found["levels"].values())
+    books.break_a_cent()
+    broken = answer(ledgerguard, "--month", "2026-10")
+    named = Counter(each["level"] for each in broken["differences"])
+    assert {name: level["differences"] for name, level in broken["levels"].items()} == {
+        name: named[name] for name in broken["levels"]
+    }
+    assert broken["levels"]["L3"]["unexplained"] == 1
+
+
 def test_a_difference_is_named_to_the_cent_and_stays_first_seen(
     ledgerguard: Ledgerguard, books: ProvenHome
 ) -> None:
@@ -77,7 +98,9 @@ def test_a_difference_is_named_to_the_cent_and_stays_first_seen(
     found = answer(ledgerguard, "--month", "2026-10")
     assert found["state"] == "broken"
     balances = [each for each in found["differences"] if each["level"] == "L3"]
-    assert {(each["account_id"], each["difference"]) for each in balances} == {("1", "12.40")}
+    assert {(each["key"], each["class"], each["difference"]) for each in balances} == {
+        ("1", "unexplained", "12.40")
+    }
     assert datetime.fromisoformat(found["first_seen"]) >= before
     with books.installation() as opened:
         kept = opened.control.tie_outs.read(books.realm)
