@@ -81,7 +81,7 @@ class JournalSync:
                 entity="CompanyInfo",
             )
         day = today or self._clock.now().date()
-        bronze_at = self._bronze_at()
+        bronze_at = self.bronze_at()
         known = self.journal.windows(self._realm)
         self._first_load = not known
         if not known:
@@ -104,7 +104,7 @@ class JournalSync:
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: the span is as it was.
         """
         for _ in range(_ATTEMPTS):
-            before = self._bronze_at()
+            before = self.bronze_at()
             parts = self._read(start, end)
             if not self._moved(before, start, end):
                 return self._replace(start, end, parts, before)
@@ -151,7 +151,7 @@ class JournalSync:
 
     def _moved(self, before: datetime | None, start: date, end: date) -> bool:
         """Whether Bronze got documents of these days since then."""
-        if self._bronze_at() == before:
+        if self.bronze_at() == before:
             return False
         days = changed_days(self._store.workspace, self._realm, before)
         return any(start <= day <= end for day in days)
@@ -197,7 +197,7 @@ class JournalSync:
         day = last + timedelta(days=1)
         while day <= today:
             yield day
-            day = _next_month(day)
+            day = next_month(day)
         yield from changed_days(self._store.workspace, self._realm, since)
         first, newest = first_and_last_day(self._store.workspace, self._realm)
         request = report_request(
@@ -215,7 +215,7 @@ class JournalSync:
             for each in self._opened(read_transactions, answer.report, id):
                 yield date.fromisoformat(each.date)
 
-    def _bronze_at(self) -> datetime | None:
+    def bronze_at(self) -> datetime | None:
         """Up to where Bronze is now."""
         loads = self._store.last_loads(self._realm)
         return max((each.loaded_at for each in loads.values()), default=None)
@@ -236,9 +236,10 @@ def _sums(legs: Mapping[str, Decimal] | None) -> dict[str, Decimal]:
 def _months(days: Iterable[date]) -> list[tuple[date, date]]:
     """The months of these days, oldest first."""
     firsts = sorted({day.replace(day=1) for day in days})
-    return [(first, _next_month(first) - timedelta(days=1)) for first in firsts]
+    return [(first, next_month(first) - timedelta(days=1)) for first in firsts]
 
 
-def _next_month(day: date) -> date:
+def next_month(day: date) -> date:
+    """The first day of the month after a day's."""
     number = day.year * 12 + day.month
     return date(number // 12, number % 12 + 1, 1)

@@ -6,7 +6,9 @@ lake has none.
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.silver.books_tables import JOURNAL, TIE_OUT
+from collections.abc import Mapping
+
+from ledgerguard_pipeline.silver.books_tables import JOURNAL, POSTINGS, TAX_ACCOUNT, TIE_OUT
 
 SCHEMA = "silver"
 TABLES: dict[str, str] = {
@@ -22,6 +24,7 @@ TABLES: dict[str, str] = {
 }
 """``_journal_windows`` has a row for each span of days that was loaded as a whole,
 ``_listed_months`` one for each month that was compared with a TransactionList."""
+POSTING_TABLES = {each.name: each.definition for each in (POSTINGS, TAX_ACCOUNT)}
 
 
 def at(catalog: str, name: str) -> str:
@@ -29,13 +32,13 @@ def at(catalog: str, name: str) -> str:
     return f'"{catalog}".{SCHEMA}.{name}'
 
 
-def create(catalog: str) -> list[str]:
+def create(catalog: str, tables: Mapping[str, str] = TABLES) -> list[str]:
     """Schema and tables, where they are missing."""
     return [
         f'CREATE SCHEMA IF NOT EXISTS "{catalog}".{SCHEMA}',
         *(
             f"CREATE TABLE IF NOT EXISTS {at(catalog, name)} ({columns})"
-            for name, columns in TABLES.items()
+            for name, columns in tables.items()
         ),
     ]
 

@@ -16,7 +16,6 @@ from ledgerguard_pipeline.silver.follow import SilverFollower
 from ledgerguard_pipeline.silver.rebuild import make_alike, rebuild
 from ledgerguard_pipeline.silver.views.catalog import READER_VIEWS
 from ledgerguard_pipeline.tieout import tables as tieout_tables
-from ledgerguard_pipeline.tieout.postings import tables as postings
 from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.lakes import empty_lake, lake_address
 from ledgerguard_pipeline_tests.silver.books import OTHER_REALM, REALM, Books
@@ -66,7 +65,7 @@ def test_a_copy_of_a_lake_has_what_readers_ask(lake: Books, tmp_path: Path) -> N
     def tied_out(session: OpenStore, _: object) -> None:
         for statement in (
             *tieout_tables.create(session.catalog),
-            *postings.create(session.catalog),
+            *tieout_tables.create(session.catalog, tieout_tables.POSTING_TABLES),
         ):
             session.connection.execute(statement)
         marks = ", ".join("?" * len(leg))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Never
+from typing import Annotated
 
 import msgspec
 import typer
@@ -11,6 +11,7 @@ from ledgerguard_pipeline.sandbox import PORT
 from ledgerguard_pipeline.sandbox.books.change import Change
 from ledgerguard_pipeline.sandbox.edits.edits import KINDS
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
+from ledgerguard_pipeline.sandbox.serve.help_pages import complain
 
 
 class _Done(msgspec.Struct):
@@ -51,17 +52,12 @@ def edit(
     try:
         answer = handle.edit(kind, entity, id, realm_id=realm, at=None, n=count, **more)
     except OSError:
-        _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
+        complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
     except ValueError as error:
-        _complain(f"{error}.", 2)
+        complain(f"{error}.", 2)
     if as_json:
         typer.echo(msgspec.json.encode(answer).decode())
         return
     for change in msgspec.convert(answer, _Done).changes:
         into = f" (merged: {change.deleted_id})" if change.deleted_id else ""
         typer.echo(f"{change.op} {change.entity} {change.id}{into}")
-
-
-def _complain(why: str, code: int) -> Never:
-    typer.echo(why[:1].upper() + why[1:], err=True)
-    raise typer.Exit(code)

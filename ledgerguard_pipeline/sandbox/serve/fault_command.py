@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from textwrap import fill
-from typing import Annotated, Never
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from ledgerguard_pipeline.sandbox import PORT
 from ledgerguard_pipeline.sandbox.api.faults import FaultKind
 from ledgerguard_pipeline.sandbox.entity_types import TYPES
 from ledgerguard_pipeline.sandbox.serve.client import SandboxHandle
+from ledgerguard_pipeline.sandbox.serve.help_pages import complain
 
 Order = tuple[SandboxHandle, str, str | None, int | None]
 """Where, which entity type, which object, how often if that was said."""
@@ -152,9 +153,9 @@ def fault(
             else _raw(handle, kind, count or _CALLS)
         )
     except OSError:
-        _complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
+        complain(f"No sandbox answers on port {port}; start one with `ledgerguard up`.", 1)
     except ValueError as error:
-        _complain(f"{error}.", 2)
+        complain(f"{error}.", 2)
     typer.echo(said)
 
 
@@ -180,8 +181,3 @@ def _raw(handle: SandboxHandle, kind: str, count: int) -> str:
         raise ValueError(f"there is no fault {kind}.{meant} `ledgerguard sandbox fault` lists them")
     handle.inject(kind, next=count)
     return f"The next {count} calls meet {kind}."
-
-
-def _complain(why: str, code: int) -> Never:
-    typer.echo(why[:1].upper() + why[1:], err=True)
-    raise typer.Exit(code)

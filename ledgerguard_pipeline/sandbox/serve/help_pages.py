@@ -1,9 +1,10 @@
-"""The look of the sandbox's help, which is that of the product's commands; the two share no code."""
+"""How the sandbox's commands show help and say no: as the product's do; the two share no code."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Never
 
+import typer
 from typer.core import TyperGroup
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -31,3 +32,9 @@ class Commands(TyperGroup):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def complain(why: str, code: int) -> Never:
+    """End the command with a sentence on stderr."""
+    typer.echo(why[:1].upper() + why[1:], err=True)
+    raise typer.Exit(code)

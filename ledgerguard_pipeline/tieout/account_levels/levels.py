@@ -25,7 +25,7 @@ from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass,
 from ledgerguard_pipeline.tieout.documents import first_and_last_day
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LegSums
-from ledgerguard_pipeline.tieout.journal_sync import JournalSync
+from ledgerguard_pipeline.tieout.journal_sync import JournalSync, next_month
 from ledgerguard_pipeline.values import RealmId
 
 Balances = dict[str, Decimal]
@@ -359,5 +359,4 @@ def _month_ends(start: date, end: date) -> Sequence[date]:
 
 def month_end(day: date) -> date:
     """The last day of a day's month."""
-    number = day.year * 12 + day.month
-    return date(number // 12, number % 12 + 1, 1) - timedelta(days=1)
+    return next_month(day) - timedelta(days=1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
@@ -175,7 +175,7 @@ class DocumentLevels:
         """
         workspace = self._store.workspace
         known = self._tie_out.read(self._realm)
-        months, reached = ListedMonths(workspace, self._realm), self._bronze_at()
+        months, reached = ListedMonths(workspace, self._realm), self._sync.bronze_at()
         due = months.due(each.period_end for each in known if _unsettled(each))
         if not due:
             return [each for each in known if each.level is Level.LISTED]
@@ -197,7 +197,7 @@ class DocumentLevels:
         self, start: date, end: date, kinds: Mapping[str, DifferenceClass]
     ) -> tuple[list[Difference], set[str]]:
         for _ in range(_ATTEMPTS):
-            before = self._bronze_at()
+            before = self._sync.bronze_at()
             listed, report_id = self._list(start, end)
             if not listed and self._sync.journal.legs(self._realm, start, end):
                 why = f"it shows nothing of {start} to {end}, where the journal has transactions"
@@ -209,7 +209,7 @@ class DocumentLevels:
                 documents = read_documents(
                     view, self._realm, {each.id for each in listed}, [(start, end)]
                 )
-            if self._bronze_at() == before or not any(
+            if self._sync.bronze_at() == before or not any(
                 start <= day <= end
                 for day in changed_days(self._store.workspace, self._realm, before)
             ):
@@ -249,7 +249,7 @@ class DocumentLevels:
         for side in SIDES:
             gaps: list[Difference] = []
             for _ in range(_ATTEMPTS):
-                before = self._bronze_at()
+                before = self._sync.bronze_at()
                 theirs, report_id = self._aged(side, day)
                 catch_up(self._store, str(self._realm))
                 with self._store.workspace.read() as view:
@@ -260,7 +260,7 @@ class DocumentLevels:
                     why = f"it shows nobody, and the journal has {ours.posted} on these accounts"
                     raise self._unusable(side.report, report_id, why, FindingKind.REPORT_EMPTY)
                 gaps = list(compare_open_items(side, day, ours, theirs, report_id))
-                if not gaps or self._bronze_at() == before:
+                if not gaps or self._sync.bronze_at() == before:
                     break
             else:
                 raise self._moving("Documents", side.report)
@@ -285,10 +285,6 @@ class DocumentLevels:
 
     def _loaded(self) -> set[str]:
         return set(self._store.last_loads(self._realm))
-
-    def _bronze_at(self) -> datetime | None:
-        loads = self._store.last_loads(self._realm)
-        return max((each.loaded_at for each in loads.values()), default=None)
 
     def _complain(self, absent: Collection[str]) -> None:
         if absent:

@@ -10,6 +10,7 @@ from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.tieout.documents import changed_days
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, has_table
+from ledgerguard_pipeline.tieout.journal_sync import next_month
 from ledgerguard_pipeline.values import RealmId
 
 
@@ -88,7 +89,7 @@ def spans_of(months: Iterable[date]) -> list[tuple[date, date]]:
     """Months that follow each other as one span of days."""
     found: list[tuple[date, date]] = []
     for month in sorted(months):
-        last = _next(month) - timedelta(days=1)
+        last = next_month(month) - timedelta(days=1)
         if found and found[-1][1] + timedelta(days=1) == month:
             found[-1] = (found[-1][0], last)
         else:
@@ -98,11 +99,6 @@ def spans_of(months: Iterable[date]) -> list[tuple[date, date]]:
 
 def _months(first: date, last: date) -> list[date]:
     found = [first.replace(day=1)]
-    while _next(found[-1]) <= last:
-        found.append(_next(found[-1]))
+    while next_month(found[-1]) <= last:
+        found.append(next_month(found[-1]))
     return found
-
-
-def _next(month: date) -> date:
-    number = month.year * 12 + month.month
-    return date(number // 12, number % 12 + 1, 1)

@@ -17,10 +17,9 @@ from ledgerguard_pipeline.silver.books_tables import POSTINGS
 from ledgerguard_pipeline.silver.rebuild import catch_up
 from ledgerguard_pipeline.silver.tables import present_tables
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
-from ledgerguard_pipeline.tieout.postings import learning, tables
+from ledgerguard_pipeline.tieout.postings import learning
 from ledgerguard_pipeline.tieout.postings.rules import legs_sql
-from ledgerguard_pipeline.tieout.tables import at
-from ledgerguard_pipeline.tieout.tables import create as create_journal
+from ledgerguard_pipeline.tieout.tables import POSTING_TABLES, at, create
 from ledgerguard_pipeline.values import RealmId
 
 _DERIVED = "derived_postings"
@@ -67,7 +66,7 @@ class PostingStore:
 
         def work(session: OpenStore) -> Derived:
             connection, catalog = session.connection, session.catalog
-            for statement in (*create_journal(catalog), *tables.create(catalog)):
+            for statement in (*create(catalog), *create(catalog, POSTING_TABLES)):
                 connection.execute(statement)
             present = present_tables(connection, catalog)
             connection.register("role_account", _roles(session, present, str(realm), home))
