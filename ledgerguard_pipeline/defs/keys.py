@@ -63,8 +63,13 @@ def silver_key(entity: EntityType) -> dg.AssetKey:
 
 
 def journal_key() -> dg.AssetKey:
-    """``qbo/books/journal``, if nobody renamed it."""
-    return current_site().key("books", "journal")
+    """``qbo/ledger/journal``, if nobody renamed it."""
+    return current_site().key("ledger", "journal")
+
+
+def postings_key() -> dg.AssetKey:
+    """``qbo/ledger/postings``, if nobody renamed it."""
+    return current_site().key("ledger", "postings")
 
 
 def connection_key() -> dg.AssetKey:

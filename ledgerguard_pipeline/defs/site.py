@@ -36,7 +36,7 @@ INSTALLATION_TAG = "ledgerguard/installation"
 class QuickBooksTable:
     """What a translator is asked about.
 
-    ``layer`` is ``bronze``, ``silver``, ``reports``, ``books`` or ``connection``, ``name`` the
+    ``layer`` is ``bronze``, ``silver``, ``reports``, ``ledger``, ``files`` or ``connection``, ``name`` the
     table there (``invoice``), ``entity`` Intuit's name of the entity type if it is about one,
     ``group`` the part of the books it belongs to (``sales``), ``spec`` the asset as it would be.
     """

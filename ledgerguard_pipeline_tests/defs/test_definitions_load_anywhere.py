@@ -20,7 +20,7 @@ from ledgerguard_pipeline.reports.stored import STORED_REPORTS
 from ledgerguard_pipeline_tests.defs.conftest import plain_settings
 
 PROJECT = Path(__file__).parents[2]
-OTHERS = ("books", "reports", "silver")
+OTHERS = ("ledger", "reports", "silver")
 
 GROUPS = {
     "sales": {

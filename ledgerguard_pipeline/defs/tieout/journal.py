@@ -1,4 +1,5 @@
-"""``qbo/books/journal``: brought up to date and compared in one step, so that it is one snapshot.
+"""``qbo/ledger/journal`` and ``postings``: brought up to date and compared in one step, so that both are
+one snapshot.
 
 A partition is a company. The checks are about all companies, as the last evaluation is what Dagster
 shows: they read ``silver.tie_out``, which keeps what differs in each until it agrees again, and the
@@ -15,7 +16,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-from ledgerguard_pipeline.defs.bronze.assets import KINDS, arguments_of
+from ledgerguard_pipeline.defs.bronze.assets import KINDS
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata
@@ -25,11 +26,11 @@ from ledgerguard_pipeline.defs.bronze.quickbooks_resource import (
     quickbooks_of,
 )
 from ledgerguard_pipeline.defs.freshness import nightly_policy
-from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key
+from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key, postings_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
-from ledgerguard_pipeline.silver.books_tables import JOURNAL
+from ledgerguard_pipeline.silver.books_tables import JOURNAL, POSTINGS
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import finding_of
 from ledgerguard_pipeline.values import parse_realm
@@ -89,35 +90,37 @@ _DESCRIPTIONS = {
         "company. A warning: the ledger itself is compared with the TrialBalance."
     ),
 }
-SCHEMA = dg.TableSchema(
-    columns=[
-        dg.TableColumn(name=each.name, type=each.kind.sql, description=each.meaning)
-        for each in JOURNAL.columns
-    ]
+SCHEMA, POSTINGS_SCHEMA = (
+    dg.TableSchema(
+        columns=[
+            dg.TableColumn(name=each.name, type=each.kind.sql, description=each.meaning)
+            for each in table.columns
+        ]
+    )
+    for table in (JOURNAL, POSTINGS)
 )
 
 
 def build_journal_asset() -> dg.AssetsDefinition:
-    """The journal of every company, with its checks."""
-    spec = current_site().spec(
-        "books",
+    """Journal and postings of every company, with the checks that compare them."""
+    spec = _spec(
         "journal",
-        "books",
-        dg.AssetSpec(
-            journal_key(),
-            deps=[connection_key()],
-            description="Every leg of every transaction, as Intuit's JournalReport shows them.",
-            kinds=KINDS,
-            tags={"ledgerguard/kind": "journal"},
-            metadata={"dagster/column_schema": SCHEMA, "dagster/table_name": "silver.journal"},
-            partitions_def=realm_partitions(),
-            freshness_policy=nightly_policy(),
-        ),
+        journal_key(),
+        connection_key(),
+        "Every leg of every transaction, as Intuit's JournalReport shows them.",
+        SCHEMA,
+    )
+    postings = _spec(
+        "postings",
+        postings_key(),
+        spec.key,
+        "The legs of every document by Intuit's posting rules, each with its rule and how sure it is.",
+        POSTINGS_SCHEMA,
     )
 
-    @dg.asset(
-        **arguments_of(spec),
-        output_required=False,
+    @dg.multi_asset(
+        name=current_site().name("ledger"),
+        specs=[each.replace_attributes(skippable=True) for each in (spec, postings)],
         check_specs=[
             dg.AssetCheckSpec(check, asset=spec.key, description=said)
             for check, said in _DESCRIPTIONS.items()
@@ -125,7 +128,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
         required_resource_keys=current_site().resource_keys,
     )
     @at_site
-    def journal(
+    def ledger(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]  # bare names
         quickbooks, duckdb = quickbooks_of(context), bronze_of(context)
@@ -150,6 +153,14 @@ def build_journal_asset() -> dg.AssetsDefinition:
                 asset_key=journal_key(),
                 metadata={**names.metadata(context.partition_key), **_metadata(result)},
             )
+            if any(each.level is Level.DERIVED and each.finding is None for each in result.levels):
+                yield dg.MaterializeResult(
+                    asset_key=postings_key(),
+                    metadata={
+                        **names.metadata(context.partition_key),
+                        "documents": dg.MetadataValue.int(result.checked[Level.DERIVED]),
+                    },
+                )
         control = installation.control
         gone = {each.realm_id for each in control.companies.list(ConnectionStatus.DISCONNECTED)}
         chosen = current_site().works_on
@@ -175,14 +186,34 @@ def build_journal_asset() -> dg.AssetsDefinition:
         if passing:
             raise failure_of(passing)
 
-    return journal
+    return ledger
+
+
+def _spec(
+    name: str, key: dg.AssetKey, dep: dg.AssetKey, description: str, schema: dg.TableSchema
+) -> dg.AssetSpec:
+    return current_site().spec(
+        "ledger",
+        name,
+        "books",
+        dg.AssetSpec(
+            key,
+            deps=[dep],
+            description=description,
+            kinds=KINDS,
+            tags={"ledgerguard/kind": name},
+            metadata={"dagster/column_schema": schema, "dagster/table_name": f"silver.{name}"},
+            partitions_def=realm_partitions(),
+            freshness_policy=nightly_policy(),
+        ),
+    )
 
 
 def build_journal_job() -> AssetJob:
-    """The journal alone, for one company."""
+    """Journal and postings alone, for one company."""
     return dg.define_asset_job(
         current_site().name(JOURNAL_JOB),
-        selection=dg.AssetSelection.assets(journal_key()),
+        selection=dg.AssetSelection.assets(journal_key(), postings_key()),
         description="Bring a company's journal up to date and compare it with Intuit's reports.",
         executor_def=dg.in_process_executor,
     )

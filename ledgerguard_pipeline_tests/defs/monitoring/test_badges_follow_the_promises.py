@@ -53,7 +53,8 @@ def test_every_asset_that_a_schedule_keeps_current_has_its_promise() -> None:
     assert windows(defs, "bronze", "tax_code") == expected(promised_seconds(TAX_CODE, 60))
     assert windows(defs, "bronze", "expense") == windows(defs, "bronze", "purchase")
     assert windows(defs, "silver", "invoice") == expected(86_400)
-    assert windows(defs, "books", "journal") == expected(86_400)
+    assert windows(defs, "ledger", "journal") == expected(86_400)
+    assert windows(defs, "ledger", "postings") == expected(86_400)
     assert windows(defs, "connection") is None
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, journal_key
+from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, journal_key, postings_key
 from ledgerguard_pipeline.defs.partitions import REALM
 from ledgerguard_pipeline.defs.tieout.journal import (
     BALANCED,
@@ -44,6 +44,12 @@ def test_the_journal_is_loaded_and_compared_and_differences_of_any_company_are_n
         instance.add_dynamic_partitions(REALM, [sandbox.realm_id])
         done = job.execute_in_process(instance=instance, partition_key=sandbox.realm_id)
         event = instance.get_latest_materialization_event(journal_key())
+        derived = instance.get_latest_materialization_event(postings_key())
+    assert (journal_key().path, postings_key().path) == (
+        ["qbo", "ledger", "journal"],
+        ["qbo", "ledger", "postings"],
+    )
+    assert derived is not None
     assert event is not None
     assert event.asset_materialization is not None
     legs = event.asset_materialization.metadata["legs"].value
