@@ -8,13 +8,15 @@ from datetime import datetime
 
 import duckdb
 
-from ledgerguard_pipeline.bronze import statements
+from ledgerguard_pipeline.bronze import report_table, statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 from ledgerguard_pipeline.errors import BronzeError, WrongEnvironment
 from ledgerguard_pipeline.values import Environment
 
 _PRESENT = "the tables of schema bronze"
+_OTHER_DIGEST = 2
+"""The layout in which ``_reports`` had the digest under another name."""
 
 
 def has_schema(session: OpenStore) -> bool:
@@ -45,8 +47,9 @@ def prepare(
         return enter(backend, session, environment)
     present = enter(backend, session, environment)
     missing = statements.SYSTEM_TABLES.keys() - present
-    if missing or _layout(session.connection) < statements.SCHEMA_VERSION:
-        _in_one(session, lambda: _upgrade(session.connection, missing))
+    layout = _layout(session.connection)
+    if missing or layout < statements.SCHEMA_VERSION:
+        _in_one(session, lambda: _upgrade(session.connection, missing, layout))
         present |= missing
     return present
 
@@ -78,10 +81,12 @@ def _lay_out(session: OpenStore, environment: Environment, now: datetime) -> Non
     insert_rows(connection, "_meta", ("key", "value"), meta)
 
 
-def _upgrade(connection: duckdb.DuckDBPyConnection, missing: Collection[str]) -> None:
+def _upgrade(connection: duckdb.DuckDBPyConnection, missing: Collection[str], layout: int) -> None:
     """From an older layout: tables are added, rows stay; healing them is each company's sync's."""
     for statement in statements.create_system_tables(missing):
         connection.execute(statement)
+    if layout == _OTHER_DIGEST and report_table.NAME not in missing:
+        connection.execute(report_table.RENAME_DIGEST)
     connection.execute(statements.SET_LAYOUT, [str(statements.SCHEMA_VERSION)])
 
 

@@ -18,7 +18,7 @@ COLUMNS: dict[str, str] = {
     "report_time": "VARCHAR",
     "request_id": "VARCHAR",
     "payload": "VARCHAR",
-    "sha256": "VARCHAR",
+    "payload_sha256": "VARCHAR",
     "cells": "BIGINT",
     "cut": "BOOLEAN",
     "cut_reason": "VARCHAR",
@@ -45,4 +45,5 @@ LIST = (
     f"SELECT {_HEADER} FROM {NAME} WHERE realm_id = $realm AND ($report IS NULL OR report = $report) "
     "ORDER BY loaded_at DESC, report_id"
 )
+RENAME_DIGEST = f"ALTER TABLE {NAME} RENAME COLUMN sha256 TO payload_sha256"
 READ = f"SELECT payload FROM {NAME} WHERE realm_id = ? AND report_id = ?"

@@ -54,7 +54,7 @@ class StoredReport:
     fetched_at: datetime
     report_time: str | None
     request_id: str | None
-    sha256: str
+    payload_sha256: str
     cells: int
     cut: bool
     cut_reason: str | None

@@ -15,8 +15,9 @@ from ledgerguard_pipeline.bronze import attachment_table, report_table
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity
 
 SCHEMA = "bronze"
-SCHEMA_VERSION = 2
-"""2 (release 0.2.0): rows are kept in one form; ``_restatements``, ``_set_aside``, ``_healing``."""
+SCHEMA_VERSION = 3
+"""3 (release 0.2.0): rows are kept in one form; ``_restatements``, ``_set_aside``, ``_healing``. Builds before
+that release made layout 2, in which ``_reports`` called ``payload_sha256`` otherwise."""
 FIRST_LAYOUT = "first_layout"
 """Key in ``_meta``: the layout a store was made with. Older stores have none."""
 

@@ -9,6 +9,7 @@ import pytest
 from ledgerguard_pipeline import crashpoints
 from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.bronze.maintenance.healing import Healed
+from ledgerguard_pipeline.bronze.statements import SCHEMA_VERSION
 from ledgerguard_pipeline.values import Record
 from ledgerguard_pipeline_tests.bronze.maintenance.older_layout import (
     QUERY_FORM,
@@ -58,7 +59,7 @@ def test_the_layout_is_noted_so_that_older_programs_refuse_it(store: BronzeStore
     leave_as_0_1_0_did(store)
     store.healing(REALM).stored()
     said = store.sql("SELECT value FROM _meta WHERE key = 'schema_version'")[1]
-    assert said == [("2",)]
+    assert said == [(str(SCHEMA_VERSION),)]
 
 
 def test_a_crash_while_healing_leaves_everything_as_it_was(

@@ -15,6 +15,7 @@ from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.bronze.report_table import KEPT
 from ledgerguard_pipeline.bronze.reports import FetchedReport
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.values import Environment
 
 REALM, OTHER = "9341453474484455", "9341453474484456"
 AT = datetime(2026, 10, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -43,7 +44,7 @@ def test_a_report_is_kept_byte_for_byte_with_what_was_asked(store: BronzeStore) 
     assert store.reports.payload(REALM, id) == BODY
     (kept,) = store.reports.list(REALM)
     assert kept.report_id == id
-    assert kept.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert kept.payload_sha256 == hashlib.sha256(BODY).hexdigest()
     assert json.loads(kept.params) == answer().params
     assert kept.params.startswith('{"accounting_method"')
     assert (kept.window_start, kept.window_end) == (date(2026, 1, 1), date(2026, 10, 31))
@@ -79,7 +80,7 @@ def test_reports_are_asked_for_in_sql_and_copied_into_snapshots(
     store: BronzeStore, tmp_path: Path
 ) -> None:
     store.reports.save(REALM, [answer()])
-    said = store.sql("SELECT report, sha256 = sha256(payload) FROM bronze._reports")
+    said = store.sql("SELECT report, payload_sha256 = sha256(payload) FROM bronze._reports")
     assert said.rows == [("TrialBalance", True)]
     copy = store.snapshot(tmp_path / "copy.duckdb")
     with duckdb.connect(str(copy), read_only=True) as connection:
@@ -95,6 +96,20 @@ def test_a_store_of_an_earlier_layout_gets_the_table_with_the_first_report(
     assert store.reports.list(REALM) == []
     (id,) = store.reports.save(REALM, [answer()])
     assert store.reports.payload(REALM, id) == BODY
+
+
+def test_a_store_of_layout_2_calls_the_digest_as_all_tables_do_from_its_next_commit(
+    store: BronzeStore, path: Path
+) -> None:
+    store.reports.save(REALM, [answer()])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET search_path = 'bronze.bronze'")
+        connection.execute("ALTER TABLE _reports RENAME COLUMN payload_sha256 TO sha256")
+        connection.execute("UPDATE _meta SET value = '2' WHERE key = 'schema_version'")
+    opened = BronzeStore(path, Environment.SANDBOX)
+    opened.reports.save(REALM, [answer(b"{}")])
+    said = opened.sql("SELECT payload_sha256 = sha256(payload) FROM bronze._reports")
+    assert said.rows == [(True,), (True,)]
 
 
 def test_nothing_is_written_for_no_report(store: BronzeStore, path: Path) -> None:
