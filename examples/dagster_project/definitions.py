@@ -25,7 +25,7 @@ def open_receivables(
     """What each customer of one company owes; a partition is a company."""
     with quickbooks.get_connection() as connection:
         found = connection.execute(
-            "SELECT count(*), coalesce(sum(balance), 0) FROM silver.invoice_narrow "
+            "SELECT count(*), coalesce(sum(balance), 0) FROM silver.v_invoice "
             "WHERE realm_id = ? AND balance > 0",
             [context.partition_key],
         ).fetchone()
@@ -40,7 +40,7 @@ def receivables_of_the_group(quickbooks: QuickBooksBronze) -> dg.MaterializeResu
     """All companies together: no partitions, so any of them makes it run."""
     with quickbooks.get_connection() as connection:
         rows = connection.execute(
-            "SELECT realm_id, sum(balance) FROM silver.invoice_narrow GROUP BY realm_id"
+            "SELECT realm_id, sum(balance) FROM silver.v_invoice GROUP BY realm_id"
         ).fetchall()
     return dg.MaterializeResult(
         metadata={"companies": len(rows), "owed": {realm: str(owed) for realm, owed in rows}}

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.silver.layout import SCHEMA, tables_of
 from ledgerguard_pipeline.silver.relations import Relation, relations
+from ledgerguard_pipeline.silver.statements import is_narrow
 
 _STATES = {SCHEMA: ("active", "inactive", "voided")}
 _DESCRIPTIONS = {
@@ -83,7 +84,7 @@ def _table(found: Relation) -> Iterator[str]:
     yield f"      - name: {json.dumps(found.name)}\n        description: {json.dumps(what)}\n"
     if found.kind == "table" and found.key:
         yield from _tests(found)
-    if found.name.endswith("_narrow"):
+    if is_narrow(found.name):
         return  # the columns stand at the wide one; so the file is half as long
     yield "        columns:\n"
     for column in found.columns:

@@ -24,7 +24,7 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
 - **Rows.** What exists now, one row per object. Deleted and merged objects are gone, inactive and
   voided ones stay with their `state`. History is in Bronze.
 - **Numbers** are `DECIMAL(38,18)` and hold every digit Intuit sent; nothing passes through a float.
-  The view `<table>_narrow` shows amounts of money as `DECIMAL(18,2)` and quantities, prices and
+  The view `v_<table>` shows amounts of money as `DECIMAL(18,2)` and quantities, prices and
   rates as `DECIMAL(18,7)`, for tools that read no wider ones; further digits are rounded there, and
   what is too large is NULL (the check `narrow_views_lose_nothing` names both).
   Do not mix sums of both: where two sums with 18, 7 or 2 digits after the point become one column
@@ -48,7 +48,7 @@ Written when the books are compared with Intuit's reports (`ledgerguard tieout`,
 _VIEWS_HEAD = """
 ## Views for readers
 
-Views on top of the tables, with amounts of every digit; `<view>_narrow` shows them as
+Views on top of the tables, with amounts of every digit; `v_<view>` shows them as
 `DECIMAL(18,2)` and `DECIMAL(18,7)`.
 """
 

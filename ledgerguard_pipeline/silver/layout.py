@@ -13,8 +13,8 @@ from ledgerguard_pipeline.silver.registry.blocks import BLOCKS
 from ledgerguard_pipeline.silver.specs import Block, Child, Column, Kind
 
 SCHEMA = "silver"
-RULES = 3
-"""Raised when the same columns are filled by other rules: every company is built anew."""
+RULES = 4
+"""Raised when the same columns are filled by other rules, or views have other names: all is built anew."""
 
 
 @dataclass(frozen=True, slots=True)

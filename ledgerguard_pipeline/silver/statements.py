@@ -30,6 +30,7 @@ INCOMING = "silver_incoming"
 READ_TABLES = (
     "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver'"
 )
+_NARROW = "v_"
 IS_LAKE = "SELECT type = 'ducklake' FROM duckdb_databases() WHERE database_name = ?"
 
 READ_COLUMNS = (
@@ -84,8 +85,13 @@ def views_of(tables: EntityTables) -> list[str]:
 
 
 def narrow(name: str) -> str:
-    """The view of a table with amounts as every tool can read them."""
-    return f"{name}_narrow"
+    """The view of a table or view with amounts as every tool can read them."""
+    return f"{_NARROW}{name}"
+
+
+def is_narrow(name: str) -> bool:
+    """Whether it is such a view."""
+    return name.startswith(_NARROW)
 
 
 def _create(catalog: str, table: Table) -> list[str]:
@@ -111,15 +117,15 @@ def _derive(catalog: str, name: str, tables: EntityTables) -> list[str]:
     made = []
     for table in tables.tables:
         view = table.name.replace(base, name, 1)
-        for suffix in ("", "_narrow"):
-            rows = f"SELECT * FROM {SCHEMA}.{quoted(table.name + suffix)}"
+        for named in (str, narrow):
+            rows = f"SELECT * FROM {SCHEMA}.{quoted(named(table.name))}"
             rows += (
                 f" WHERE {cash}"
                 if table.child is None
                 else f" SEMI JOIN (SELECT realm_id, id FROM {SCHEMA}.{quoted(base)} WHERE {cash}) "
                 "USING (realm_id, id)"
             )
-            made.append(f"CREATE VIEW {at(catalog, view + suffix)} AS {rows}")
+            made.append(f"CREATE VIEW {at(catalog, named(view))} AS {rows}")
     return made
 
 

@@ -123,7 +123,7 @@ class Books:
 
     def rows(self, table: str, *columns: str, where: str = "true") -> list[tuple[object, ...]]:
         """Rows of a Silver table, in the order of their keys."""
-        found = table.partition("_narrow")[0]
+        found = table.removeprefix("v_")
         key = [
             column
             for entity in ("Invoice",)

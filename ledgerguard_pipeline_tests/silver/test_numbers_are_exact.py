@@ -150,12 +150,12 @@ def test_a_number_too_large_is_named_and_the_rest_of_its_row_is_there(books: Boo
 
 def test_the_narrow_view_shows_cents_and_prices(books: Books) -> None:
     books.write("Invoice", {"1": '{"TotalAmt":12.30,"ExchangeRate":1.2345678}'})
-    assert books.rows("invoice_narrow", "total_amt") == [(Decimal("12.30"),)]
+    assert books.rows("v_invoice", "total_amt") == [(Decimal("12.30"),)]
     kinds = {
         str(name): kind
         for name, kind in books.store.sql(
             "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE table_name = 'invoice_narrow' AND column_name IN ('total_amt', 'exchange_rate')"
+            "WHERE table_name = 'v_invoice' AND column_name IN ('total_amt', 'exchange_rate')"
         ).rows
     }
     assert kinds == {"total_amt": "DECIMAL(18,2)", "exchange_rate": "DECIMAL(18,7)"}

@@ -40,7 +40,7 @@ def test_every_view_can_be_asked_after_the_first_commit_of_anything(books: Books
 def test_every_column_has_the_type_it_is_said_to_have_and_none_is_a_float(books: Books) -> None:
     books.write("Term", {"1": {"Name": "Net 30"}})
     for view in READER_VIEWS.values():
-        for name, narrow in ((view.name, False), (f"{view.name}_narrow", True)):
+        for name, narrow in ((view.name, False), (f"v_{view.name}", True)):
             if narrow and not view.exact:
                 continue
             found = {row[0]: row[1] for row in rows(books, f"DESCRIBE silver.{name}")}

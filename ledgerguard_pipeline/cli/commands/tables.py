@@ -28,6 +28,7 @@ def tables(
 ) -> None:
     """List the tables and views that `ledgerguard sql` can ask, or describe one of them."""
     from ledgerguard_pipeline.silver.relations import relation, relations
+    from ledgerguard_pipeline.silver.statements import is_narrow
 
     if name is not None:
         _describe(relation(name), as_json=as_json)
@@ -36,11 +37,11 @@ def tables(
     if as_json:
         write_json([_document(each) for each in found])
         return
-    shown = [each for each in found if not each.name.endswith("_narrow")]
+    shown = [each for each in found if not is_narrow(each.name)]
     rows = [(each.full_name, each.kind, each.grain, each.meaning) for each in shown]
     console().print(table(("name", "kind", "one row is", "what it holds"), rows))
     note(
-        "Silver's tables and views with amounts have a <name>_narrow beside them, with DECIMAL(18,2). "
+        "Silver's tables and views with amounts have a v_<name> beside them, with DECIMAL(18,2). "
         "`ledgerguard tables NAME` shows the columns and an example."
     )
 
@@ -116,6 +117,7 @@ def _not_there() -> list[str]:
     from ledgerguard_pipeline.bronze.open_store import open_bronze
     from ledgerguard_pipeline.cli.home_lock import settings_here
     from ledgerguard_pipeline.silver.dbt_sources import sources
+    from ledgerguard_pipeline.silver.statements import is_narrow
 
     store = open_bronze(settings_here(), lock_wait_seconds=_LOOK_SECONDS)
     try:
@@ -126,7 +128,7 @@ def _not_there() -> list[str]:
         note(f"All tables are listed, loaded or not: {error.message}")
         return []
     missing = [name for name in sources() if name not in there]
-    named = [name for name in missing if not name.endswith("_narrow")]
+    named = [name for name in missing if not is_narrow(name.partition(".")[2])]
     if named:
         more = f" and {len(named) - _NAMED} others" if len(named) > _NAMED else ""
         note(

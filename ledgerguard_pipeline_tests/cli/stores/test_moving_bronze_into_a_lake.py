@@ -49,7 +49,7 @@ def test_everything_arrives_verified_and_every_command_goes_on_in_the_lake(
     lake = BronzeStore(lake_address(url), Environment.SANDBOX)
     assert lake.sql("SELECT * FROM customer").rows == before
     assert lake.watermarks(REALM) == bronze.watermarks(REALM)
-    assert lake.sql("SELECT realm_id, id FROM silver.customer_narrow").rows == [(REALM, "1")]
+    assert lake.sql("SELECT realm_id, id FROM silver.v_customer").rows == [(REALM, "1")]
     assert lake.sql("SELECT count(*) FROM silver.dim_party").rows == [(1,)]
     assert lake.sql("SELECT txn_id FROM silver.journal").rows == [("9",)]
     checked = ledgerguard("silver", "check")
