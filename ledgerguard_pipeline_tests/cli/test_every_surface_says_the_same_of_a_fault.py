@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from ledgerguard_pipeline.alerts.policy import findings_of
-from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies
+from ledgerguard_pipeline.cli.doctor.companies import companies
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus

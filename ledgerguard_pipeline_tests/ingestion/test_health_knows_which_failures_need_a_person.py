@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from ledgerguard_pipeline.alerts.policy import DEAD, findings_of
-from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies
+from ledgerguard_pipeline.cli.doctor.companies import companies
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.entities import entity_types

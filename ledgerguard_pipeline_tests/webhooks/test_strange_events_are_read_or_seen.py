@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from ledgerguard_pipeline.alerts.policy import COMMON
 from ledgerguard_pipeline.change_events import Operation
-from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies
+from ledgerguard_pipeline.cli.doctor.companies import companies
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane

@@ -58,18 +58,15 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _examine(settings: Settings) -> list[CheckResult]:
-    from ledgerguard_pipeline.cli.doctor.dagster_and_companies import companies, dagster
+    from ledgerguard_pipeline.cli.doctor.alert_channels import alerts
+    from ledgerguard_pipeline.cli.doctor.companies import companies
+    from ledgerguard_pipeline.cli.doctor.dagster_daemon import dagster
     from ledgerguard_pipeline.cli.doctor.intuit import intuit_findings
     from ledgerguard_pipeline.cli.doctor.local import local_findings
     from ledgerguard_pipeline.cli.doctor.restored import restored_copies
     from ledgerguard_pipeline.cli.doctor.schema import control_plane, is_current
     from ledgerguard_pipeline.cli.doctor.servers import server_findings
-    from ledgerguard_pipeline.cli.doctor.web_and_alerts import (
-        admin_token,
-        alerts,
-        web_port,
-        webhooks,
-    )
+    from ledgerguard_pipeline.cli.doctor.web_edge import admin_token, web_port, webhooks
     from ledgerguard_pipeline.config.unknown_variables import unknown_variables
 
     schema = control_plane(settings)

@@ -22,11 +22,11 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 
-from ledgerguard_pipeline.cli.doctor.dagster_and_companies import dagster
+from ledgerguard_pipeline.cli.doctor.dagster_daemon import dagster
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
 from ledgerguard_pipeline.cli.doctor.local import local_findings
-from ledgerguard_pipeline.cli.doctor.web_and_alerts import admin_token, web_port, webhooks
+from ledgerguard_pipeline.cli.doctor.web_edge import admin_token, web_port, webhooks
 from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.defs.instance.home import dagster_instance

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
-from ledgerguard_pipeline.cli.doctor.web_and_alerts import web_port
+from ledgerguard_pipeline.cli.doctor.web_edge import web_port
 from ledgerguard_pipeline.cli.home_lock import taken
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.tokens.keyring import Keyring
