@@ -20,7 +20,7 @@ from ledgerguard_pipeline.values import Mode
 CDC_REACH = timedelta(days=29)
 """One day inside Intuit's 30, so that a slow run does not fall over the edge."""
 
-DAY_LEASES = timedelta(hours=12)
+DAY_ENDS = timedelta(hours=12)
 """Behind UTC, where a day ends last."""
 
 PACIFIC = timedelta(hours=8)
@@ -101,7 +101,7 @@ def _since(entity: EntityType, watermark: datetime, now: datetime) -> datetime:
     since = watermark - OVERLAP
     if not entity.day_times:
         return since
-    if (now - DAY_LEASES).date() > (watermark - DAY_LEASES).date():
+    if (now - DAY_ENDS).date() > (watermark - DAY_ENDS).date():
         return datetime.combine((since - timedelta(days=1)).date(), time(), tzinfo=UTC)
     if now.replace(minute=0, second=0, microsecond=0) > watermark:
         midnight_in_summer = time(hour=7)

@@ -43,11 +43,11 @@ class StatusApi:
         self, request: Request, tell: Callable[[CompanyStatus], dict[str, object]]
     ) -> Response:
         try:
-            wish = ListingQuery.of(request.query_params)
+            query = ListingQuery.of(request.query_params)
             control = self._control()
             now = control.now()
             summaries = read_summaries(control, self._settings, now=now)
-            found = listing(summaries, wish)
+            found = listing(summaries, query)
             shown = read_statuses(control, self._settings, realms=found.realms, now=now)
             body = {
                 "as_of": iso(now),
@@ -75,9 +75,9 @@ def status_router(api: StatusApi) -> APIRouter:
 
 def _totals(found: Listing) -> dict[str, object]:
     return {
-        "page": found.wish.page,
+        "page": found.query.page,
         "pages": found.pages,
-        "size": found.wish.size,
+        "size": found.query.size,
         "matching": found.matching,
         "by_health": {state.value: found.counts.get(state, 0) for state in HealthState},
     }

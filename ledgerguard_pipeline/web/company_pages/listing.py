@@ -49,7 +49,7 @@ class ListingQuery:
         )
 
     def address(self, **changes: object) -> str:
-        """The query string of this wish with changes, without what is as usual."""
+        """The query string of this query with changes, without what is as usual."""
         asked: dict[str, object] = {
             "state": self.state.value if self.state else "",
             "q": self.text,
@@ -66,7 +66,7 @@ class ListingQuery:
 class Listing:
     """The page to show; ``counts`` are of all that match the text, whatever their state."""
 
-    wish: ListingQuery
+    query: ListingQuery
     shown: Sequence[CompanyHealth]
     matching: int
     counts: Mapping[HealthState, int]
@@ -74,7 +74,7 @@ class Listing:
     @property
     def pages(self) -> int:
         """How many pages there are, at least one."""
-        return max(1, -(-self.matching // self.wish.size))
+        return max(1, -(-self.matching // self.query.size))
 
     @property
     def realms(self) -> list[RealmId]:
@@ -84,23 +84,23 @@ class Listing:
     @property
     def first(self) -> int:
         """The place of the first one shown, counted from one."""
-        return (self.wish.page - 1) * self.wish.size + 1
+        return (self.query.page - 1) * self.query.size + 1
 
 
-def listing(summaries: Sequence[CompanyHealth], wish: ListingQuery) -> Listing:
+def listing(summaries: Sequence[CompanyHealth], query: ListingQuery) -> Listing:
     """Pick what was asked for: worst first, then by name."""
-    needle = wish.text.casefold()
+    needle = query.text.casefold()
     named = [
         each
         for each in summaries
         if needle in each.company.name.casefold() or needle in each.company.realm_id
     ]
-    matching = [each for each in named if wish.state in (None, each.health.state)]
+    matching = [each for each in named if query.state in (None, each.health.state)]
     matching.sort(key=_order)
-    start = (wish.page - 1) * wish.size
+    start = (query.page - 1) * query.size
     return Listing(
-        wish,
-        matching[start : start + wish.size],
+        query,
+        matching[start : start + query.size],
         len(matching),
         Counter(each.health.state for each in named),
     )

@@ -179,8 +179,8 @@ class CompanyPages:
     def overview(self, request: Request) -> Response:
         """All companies, worst first, with the latest events and failures."""
         try:
-            wish = ListingQuery.of(request.query_params)
-            html = self._overview(request, wish)
+            query = ListingQuery.of(request.query_params)
+            html = self._overview(request, query)
         except LedgerGuardError as error:
             return _refused(error)
         return HTMLResponse(html)
@@ -198,13 +198,15 @@ class CompanyPages:
             return _refused(error)
         return answer
 
-    def _overview(self, request: Request, wish: ListingQuery) -> str:
+    def _overview(self, request: Request, query: ListingQuery) -> str:
         control = self._control()
         now = control.now()
         summaries = read_summaries(control, self._settings, now=now)
-        found = listing(summaries, wish)
-        if wish.page > found.pages:
-            found = listing(summaries, ListingQuery(wish.state, wish.text, found.pages, wish.size))
+        found = listing(summaries, query)
+        if query.page > found.pages:
+            found = listing(
+                summaries, ListingQuery(query.state, query.text, found.pages, query.size)
+            )
         shown = read_statuses(control, self._settings, realms=found.realms, now=now)
         parked = control.inbox.list(status=EventStatus.PARKED, limit=LATEST_PARKED)
         latest = control.inbox.list(limit=LATEST_EVENTS)
@@ -216,7 +218,7 @@ class CompanyPages:
                 "links": frame.links,
                 "now": now,
                 "known": len(summaries),
-                "wish": found.wish,
+                "query": found.query,
                 "states": WORST_FIRST,
                 "counts": {state: found.counts.get(state, 0) for state in HealthState},
                 "pages": found.pages,
@@ -327,7 +329,7 @@ def _latest(control: ControlPlane, realm: str) -> list[QueuedEvent]:
 
 
 def _heading(found: Listing) -> str:
-    what = f"{found.wish.state.value} " if found.wish.state else ""
+    what = f"{found.query.state.value} " if found.query.state else ""
     noun = "company" if found.matching == 1 else "companies"
     count = f"{found.matching:,} {what}{noun}"
     if found.pages == 1:
