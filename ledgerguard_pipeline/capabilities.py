@@ -3,7 +3,7 @@
 Companies differ: by edition, by country, by how far Intuit has rolled a change out. Which
 statements a company sorts, how many rows it hands out at once, which types change data capture
 covers there: none of it can be asked for, it shows only when a call is refused. Observations are
-kept per company and entity type and holds for a day; then the better way is tried once more.
+kept per company and entity type and hold for a day; then the better way is tried once more.
 
 It is a hint and never the truth about data: losing all of it costs a few calls.
 

@@ -25,7 +25,7 @@ class KeepAliveOutcome(StrEnum):
     DIED = "died"
     """Intuit refuses its grant as of now."""
     FAILED = "failed"
-    """No clear answer; it will be tried again tomorrow."""
+    """No clear answer; it is tried again."""
 
     @property
     def bad(self) -> bool:

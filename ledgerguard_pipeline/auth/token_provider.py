@@ -51,7 +51,7 @@ class _Cached:
 
 
 class TokenProvider:
-    """The token source of an installation (``qbo.tokens.TokenSource``). Thread-safe."""
+    """The token source of an installation (``qbo.oauth.token_source.TokenSource``). Thread-safe."""
 
     def __init__(
         self,

@@ -276,7 +276,7 @@ class BronzeStore:
     ) -> pd.DataFrame:
         """The living objects of an entity type (``Expense`` too) with exact money.
 
-        Columns: ``bronze.frames.HEADER``, then the payload's top-level fields. Every number is
+        Columns: ``bronze.read.frames.HEADER``, then the payload's top-level fields. Every number is
         a ``Decimal`` made from its text, nested values are Python objects, missing is None.
 
         ``as_of`` answers what Bronze held at that moment: the newest versions committed at or

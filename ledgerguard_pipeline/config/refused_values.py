@@ -22,7 +22,7 @@ _PLAINER = (
 
 
 def plain(refusal: str) -> str:
-    """The same refusal for who never heard of pydantic."""
+    """The same refusal for people who never heard of pydantic."""
     for theirs, ours in _PLAINER:
         refusal = theirs.sub(ours, refusal)
     return refusal

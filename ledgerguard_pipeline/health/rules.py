@@ -285,7 +285,7 @@ def _contents(facts: SyncFacts) -> list[Reason]:
         found.append(Reason(HealthState.DEGRADED, text, ReasonKind.PARTIAL_ROWS))
     if facts.custom_fields_ignored:
         text = (
-            "QuickBooks takes the wish for all custom fields in queries and does not follow it: a "
+            "QuickBooks accepts the option for all custom fields in queries and ignores it: a "
             "single read showed more than the query of the same object. Bronze holds what queries "
             "show. It is looked at again every day; tell Intuit's support, or set "
             "LEDGERGUARD_CUSTOM_FIELDS=first-three if those are enough."

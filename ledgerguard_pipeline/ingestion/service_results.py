@@ -108,7 +108,7 @@ class StatusReport(Result):
     name: str
     environment: str
     health: str
-    """``healthy``, ``degraded`` or ``unhealthy``."""
+    """``healthy``, ``loading``, ``disconnected``, ``degraded`` or ``unhealthy``."""
     reasons: list[str]
     """Why it is not healthy, worst first, each with what to do."""
     is_connected: bool

@@ -106,7 +106,7 @@ return 'stored'
 
 
 class RedisTokenStore:
-    """Tokens of the environment the plane was opened for, as ``control.tokens.TokenStore``."""
+    """Tokens of the environment the plane was opened for, as ``sql_store.TokenStore`` keeps them."""
 
     def __init__(self, server: RedisServer, keyring: Keyring, environment: Environment) -> None:
         self._server = server

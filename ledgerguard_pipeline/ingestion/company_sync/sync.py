@@ -69,7 +69,7 @@ class CompanySync(Closing):
         recorder: Recorder,
         watermarks: Mapping[str, datetime] | None = None,
     ) -> None:
-        """``watermarks`` saves reading them, for who read those of many companies at once."""
+        """``watermarks`` saves reading them where those of many companies were read at once."""
         self._watermarks = watermarks
         self._recorder = recorder
         self._skipped: dict[str, EntityResult] = {}

@@ -1,7 +1,7 @@
 """Read the objects that events are about, in the fewest calls.
 
 Objects are queried by id, a single one too: by query an object has the form in which Bronze keeps
-it, and by a read of its id it may have another (``whole.py``). A statement holds a hundred of
+it, and by a read of its id it may have another (``whole_objects.py``). A statement holds a hundred of
 them, a batch up to nine hundred. Nothing is believed gone because one answer does not show it:
 either an event says so as well, or it is looked for a second time, some time later; and an answer
 that shows nothing at all proves nothing until single reads confirm it (``absence``).

@@ -6,7 +6,7 @@ that fills an answer alone is left to a query and a count. One unreadable record
 change data capture refuses fails the whole call: halving finds the type, and only it falls back.
 A deletion is believed only after another answer confirms that the object is gone, by what it shows
 or by error 610 (``absence.py`` says why silence does not), and a living row only
-says that its object changed: it is stored as a query shows it (``whole.py`` says why).
+says that its object changed: it is stored as a query shows it (``whole_objects.py`` says why).
 
 Decision 7 in docs/decisions.md.
 """

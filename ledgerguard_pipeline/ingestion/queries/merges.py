@@ -1,4 +1,4 @@
-"""Documents that named a member of a list which went up in another one.
+"""Documents that name a member of a list which was merged into another one.
 
 After a merge they name the survivor. Whether their times move then no page says and nobody has shown;
 if not, no change announces them, and Bronze would go on naming an object that is gone. So before the

@@ -1,7 +1,7 @@
 """Read all rows of one type: the first load, a forced one, and the repair when counts differ.
 
 A type that fits into one page is one answer of the server and therefore consistent in itself.
-A longer one is walked (see ``walk``) and then followed by the changes since before the walk
+A longer one is walked (see ``qbo/paging/page_walk.py``) and then followed by the changes since before the walk
 began. If Bronze already held rows, the ids the walk did not meet are asked for by name; those
 that no longer exist become tombstones, which is how deletions older than change data capture
 are found. An object that is merely not shown is no deletion yet (see ``absence``).

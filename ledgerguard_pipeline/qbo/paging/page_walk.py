@@ -3,7 +3,7 @@
 Intuit's offsets count positions in live data: when a row before the next page leaves its place,
 everything behind it shifts and a row crosses the page border unread. This walk therefore
 
-1. asks for an order by a time (see ``forms``), under which edits move rows to the right at most
+1. asks for an order by a time (see ``order_ladder``), under which edits move rows to the right at most
    and deletions move them to the left;
 2. lets neighbouring pages overlap and checks the seam: a page joins the one before it when its
    first row sorts strictly before the last one of that page. Rows of one second may stand in

@@ -1,7 +1,7 @@
 """Pages of one type of one company, asked for in whatever way the company accepts.
 
 Everybody who reads many rows reads them through here: the sync, the events, the client's own
-``get_all_entities``. A refused order makes it take the next one of the ladder (``forms``), an
+``get_all_entities``. A refused order makes it take the next one of the ladder (``order_ladder``), an
 answer that is too big or too slow a smaller one (``page_size``), and a record that Intuit cannot
 render is set aside (``bad_records``). What was found out is remembered for the next reader.
 
@@ -313,7 +313,7 @@ class Pager:
         page = self._query_page(self._entity, query)
         if form.prop is None and page.rows >= limit:
             raise RequestRejected(
-                f"QuickBooks sorts {self._entity.name} objects by nothing, and one answer does "
+                f"QuickBooks sorts {self._entity.name} objects in no order, and one answer does "
                 "not hold them all. Without an order pages would shift, so nothing was read; "
                 "report it to Intuit with the intuit_tid.",
                 entity=self._entity.name,

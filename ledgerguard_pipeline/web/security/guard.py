@@ -139,7 +139,7 @@ class Guard:
                 await answer(scope, receive, with_headers)
 
     async def _refusal(self, request: Request, host: str | None, *, https: bool) -> Response | None:
-        """None for who may pass; the visitor is then kept with the request."""
+        """None for a visitor who may pass, who is then kept with the request."""
         given = request.headers.get("authorization", "").encode("latin-1")
         client = request.client.host if request.client is not None else "unknown"
         cookies = "; ".join(request.headers.getlist("cookie"))
