@@ -64,6 +64,7 @@ def test_every_anchor_of_the_documents_named_in_the_code_exists() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named |= set(re.findall(r"(docs/\w+\.md)#([\w-]+)", node.value))
+    assert named
     for document, anchor in named:
         assert anchor in anchors(document), f"{document}#{anchor}"
 
