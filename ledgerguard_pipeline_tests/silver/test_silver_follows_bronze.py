@@ -105,7 +105,12 @@ def test_every_way_of_decoding_keeps_positions_of_lines_and_bundles(
             "Quantity": 3,
             "Line": [
                 {"Amount": 4, "DetailType": "SalesItemLineDetail"},
-                {"Amount": 5, "DetailType": "SalesItemLineDetail"},
+                {
+                    "Amount": 5,
+                    "DetailType": "SalesItemLineDetail",
+                    "LinkedTxn": [{"TxnId": "66", "TxnType": "Estimate"}],
+                    "CustomField": [{"DefinitionId": "1", "StringValue": "blue"}],
+                },
             ],
         },
     }
@@ -128,4 +133,7 @@ def test_every_way_of_decoding_keeps_positions_of_lines_and_bundles(
         ]
         assert books.rows(
             "invoice_linked", "linked_no", "line_no", "txn_id", "amount", where=f"id = '{id}'"
-        ) == [(0, None, "8", None), (1, 0, "55", 1), (2, 2, "55", 1)]
+        ) == [(0, None, "8", None), (1, 0, "55", 1), (2, 2, "55", 1), (3, 4, "66", 5)]
+        assert books.rows(
+            "invoice_custom_field", "line_no", "string_value", where=f"id = '{id}'"
+        ) == [(4, "blue")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ledgerguard_pipeline.silver.registry.write import (
     Columns,
     address,
@@ -21,6 +23,7 @@ from ledgerguard_pipeline.silver.specs import Child, Source
 HEADER_LEFT_OUT = (
     *("Id", "SyncToken", "MetaData", "domain", "sparse", "status"),
     "Line[].CustomExtensions",
+    "Line[].GroupLineDetail.Line[].CustomExtensions",
 )
 """Bronze's own columns say it (``id``, ``sync_token``, ``state``, times), or it says nothing. The form
 of custom extensions is not documented."""
@@ -250,8 +253,15 @@ HEADER_CUSTOM_FIELDS = Child(
     "One row per custom field that is filled in.",
 )
 
-SALES_CHILDREN = (SALES_LINES, TAX_LINES, LINKS, CUSTOM_FIELDS)
-COST_CHILDREN = (COST_LINES, TAX_LINES, LINKS, CUSTOM_FIELDS)
+
+def _in_bundles_too(child: Child, name: str) -> Child:
+    """The table with what stands in lines of bundles, after all else."""
+    return replace(child, sources=(*child.sources, Source(f"{IN_BUNDLES.path}[].{name}")))
+
+
+_OF_LINES = (_in_bundles_too(LINKS, "LinkedTxn"), _in_bundles_too(CUSTOM_FIELDS, "CustomField"))
+SALES_CHILDREN = (SALES_LINES, TAX_LINES, *_OF_LINES)
+COST_CHILDREN = (COST_LINES, TAX_LINES, *_OF_LINES)
 CHARGED_CARD = ("CreditCardPayment", "CheckPayment")
 """Numbers of cards and accounts, and what the processor answered."""
 
