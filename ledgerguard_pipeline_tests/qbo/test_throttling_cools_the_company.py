@@ -92,7 +92,9 @@ def test_every_dialect_of_429_cools_the_company_for_a_minute(
     assert len(gate.permits) == 2
 
 
-@pytest.mark.parametrize("header, seconds", [("7", 7.0), ("99999", 300.0), ("soon", 60.0)])
+@pytest.mark.parametrize(
+    "header, seconds", [("7", 7.0), ("600", 600.0), ("99999", 900.0), ("soon", 60.0)]
+)
 def test_retry_after_decides_the_length_up_to_a_cap(
     header: str, seconds: float, gated: QBOClient, gate: RecordingGate, script: Script
 ) -> None:

@@ -40,7 +40,7 @@ class RetryPolicy:
     longest_wait: float = 30.0
     cool_downs: int = 4
     cool_down_seconds: float = 60.0
-    longest_cool_down: float = 300.0
+    longest_cool_down: float = 900.0
 
     def cool_down_for(self, retry_after: float | None) -> float:
         """How long a 429 rests a company: what Intuit says, else a minute (its own advice)."""
