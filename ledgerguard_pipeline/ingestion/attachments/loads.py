@@ -17,11 +17,13 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import (
     BadInputError,
     BronzeError,
+    CompanyUnavailable,
     ConfigurationError,
     IngestionError,
     LedgerGuardError,
     NotFound,
     QBOAuthError,
+    QuotaExhausted,
     Throttled,
 )
 from ledgerguard_pipeline.ingestion.attachments.folder import FileFolder, path_of
@@ -181,5 +183,7 @@ def _of_one_file(error: LedgerGuardError) -> bool:
         | ConfigurationError
         | IngestionError
         | QBOAuthError
-        | Throttled,
+        | Throttled
+        | QuotaExhausted
+        | CompanyUnavailable,
     )

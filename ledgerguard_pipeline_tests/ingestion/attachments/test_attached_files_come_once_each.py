@@ -24,6 +24,7 @@ from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.errors import (
     BadInputError,
+    CompanyUnavailable,
     IngestionError,
     QBOAPIError,
     ServiceUnavailable,
@@ -165,6 +166,16 @@ def test_an_attachment_whose_link_is_refused_costs_itself_alone_and_one_call(
     assert (found.new, len(found.failed)) == (23, 1)
     calls = [each for each in sandbox.pop_log() if each.endpoint != "download"]
     assert len(calls) == 1 + 24, "nobody asks a second time for a link that was refused"
+
+
+def test_a_company_that_may_not_be_called_any_more_is_not_asked_for_each_file(
+    books: Installation, sandbox: SandboxServer
+) -> None:
+    sandbox.set(refused_downloads=1000)
+    sandbox.inject("company_expired", next=1000, endpoint="query", skip=1)
+    with pytest.raises(CompanyUnavailable, match="subscription"):
+        load(books, sandbox.realm_id)
+    assert [call.status for call in sandbox.pop_log() if call.endpoint == "query"] == [200, 400]
 
 
 @pytest.mark.parametrize("kind", ["truncated", "reset", "error_503_html"])
