@@ -90,7 +90,7 @@ TYPES: dict[str, SandboxType] = {
             "Term",
             "PaymentMethod",
             "CompanyCurrency",
-            merge=("Customer", "Vendor", "Item", "Account", "Class", "Department"),
+            merge=("Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department"),
         ),
         *_lists("CustomerType", "TaxCode", "TaxRate", merge=()),
         SandboxType("TaxAgency", "list"),

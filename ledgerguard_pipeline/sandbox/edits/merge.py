@@ -11,6 +11,7 @@ from ledgerguard_pipeline.sandbox.entity_types import TYPES
 REFS = {
     "Customer": ("CustomerRef",),
     "Vendor": ("VendorRef",),
+    "Employee": ("EmployeeRef",),
     "Item": ("ItemRef",),
     "Class": ("ClassRef",),
     "Department": ("DepartmentRef",),

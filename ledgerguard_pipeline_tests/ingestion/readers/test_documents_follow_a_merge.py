@@ -17,7 +17,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 )
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 
-MERGED = ("Customer", "Vendor", "Item", "Account", "Class", "Department")
+MERGED = ("Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department")
 CUSTOMER = entity_type("Customer")
 FORMS = entity_types(["Invoice", "SalesReceipt", "Estimate", "CreditMemo", "Payment"])
 
