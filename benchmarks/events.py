@@ -1,4 +1,4 @@
-"""``python -m benchmarks.events``: webhooks, end to end."""
+"""``python -m benchmarks.events``, which ``make bench-events`` starts: webhooks, end to end."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def bench_events(
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
     if write:
-        write_down("event figures", "python -m benchmarks.events --write", [*map(markdown, found)])
+        write_down("event figures", "make bench-events ARGS=--write", [*map(markdown, found)])
 
 
 def _measure(size: Size, wanted: tuple[str, ...]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.fleet``: a load of many companies.
+"""``python -m benchmarks.fleet``, which ``make bench-fleet`` starts: a load of many companies.
 
 Every run is a Dagster run of the job ``fleet_sweep`` in a process of its own, as a run worker
 starts it: its CPU time contains interpreter, imports and bookkeeping. The sandbox runs beside
@@ -272,7 +272,7 @@ def bench_fleet(
     """Measure what many companies cost: runs, events, CPU time, calls and memory."""
     from benchmarks.fleet_against import measure_against
 
-    command = "python -m benchmarks.fleet"
+    command = "make bench-fleet"
     found: list[Finding] = []
     if against is not None:
         what, write = What.SWEEPS, False
@@ -291,13 +291,13 @@ def bench_fleet(
             sys.stderr.write(f"bench-fleet: {error}\n")
             raise typer.Exit(1) from None
         if write:
-            arguments = f"--realms {realms} --shards {shards} --write"
+            arguments = f'ARGS="--realms {realms} --shards {shards} --write"'
             write_down("fleet figures", f"{command} {arguments}", [*map(markdown, found)])
     parts = [] if what is What.SWEEPS else list(_parts(quiet=as_json))
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
     if write and parts:
-        write_down("part figures", f"{command} --what parts --write", parts)
+        write_down("part figures", f'{command} ARGS="--what parts --write"', parts)
 
 
 def _parts(*, quiet: bool) -> Iterator[str]:

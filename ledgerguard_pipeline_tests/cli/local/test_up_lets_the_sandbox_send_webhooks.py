@@ -78,7 +78,7 @@ def test_without_a_token_nothing_is_set(home: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_edit_by_the_command_is_delivered_and_queued(home: Path, tmp_path: Path) -> None:
-    """Until it is a row is shown by the measurements of ``python -m benchmarks.events``, which run as tests."""
+    """Until it is a row is shown by the measurements of ``make bench-events``, which run as tests."""
     web, dagster, sandbox = (free_port() for _ in range(3))
     base = [sys.executable, "-m", "ledgerguard_pipeline.cli"]
     command = [
