@@ -57,6 +57,23 @@ def test_sound_books_tie_out_on_month_ends_and_across_years(books: Books) -> Non
     assert books.tie_out.read(books.realm) == []
 
 
+def test_of_several_accounts_for_retained_earnings_the_oldest_takes_the_years_before(
+    books: Books, tmp_path: Path
+) -> None:
+    for id in ("100", "999"):
+        change(
+            tmp_path,
+            f"INSERT INTO books.bronze.account SELECT * REPLACE ('{id}' AS id) "
+            "FROM books.bronze.account WHERE payload->>'$.AccountSubType' = 'RetainedEarnings' "
+            "LIMIT 1",
+        )
+    accounts = books.levels.accounts()
+    assert sum(each.retained for each in accounts.values()) == 3
+    # In whatever order a store hands them out.
+    books.levels.accounts = lambda: dict(reversed(accounts.items()))  # type: ignore[method-assign]
+    assert books.levels.trial_balance(OCTOBER) == []
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_books_of_other_seeds_tie_out_too(tmp_path: Path, seed: int) -> None:
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -57,6 +58,18 @@ class Account:
     and deleted ones, whose rows say nothing, and where it is no number."""
     read_at: datetime | None = None
     """When its row was read from QuickBooks."""
+    alive: bool = True
+    """Whether QuickBooks still has it; others were deleted or merged."""
+
+
+def retained_earnings(accounts: Mapping[str, Account]) -> str | None:
+    """The account that takes the years before: of several the oldest, which QuickBooks made.
+
+    People may make more of that type, and merge the first one into another.
+    """
+    found = [each for each in accounts.values() if each.retained]
+    oldest = min(found, key=lambda each: (not each.alive, len(each.id), each.id), default=None)
+    return None if oldest is None else oldest.id
 
 
 def read_accounts(workspace: Workspace, realm: RealmId | str) -> dict[str, Account]:
@@ -95,6 +108,7 @@ def _account(id: str, payload: str, read_at: datetime, *, alive: bool) -> Accoun
         found.AcctNum or "",
         _number(bytes(found.CurrentBalance)) if stands else None,
         read_at,
+        alive,
     )
 
 

@@ -20,7 +20,11 @@ from ledgerguard_pipeline.reports.balances import read_trial_balance
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport
 from ledgerguard_pipeline.reports.stored import Window, stored_requests
-from ledgerguard_pipeline.tieout.account_levels.accounts import Account, read_accounts
+from ledgerguard_pipeline.tieout.account_levels.accounts import (
+    Account,
+    read_accounts,
+    retained_earnings,
+)
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
 from ledgerguard_pipeline.tieout.documents import first_and_last_day
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
@@ -277,7 +281,7 @@ class Levels:
 def rolled(whole: Balances, year: Balances, accounts: Mapping[str, Account]) -> Balances:
     """Income and expenses of this fiscal year, the years before in Retained Earnings."""
     found = dict(whole)
-    retained = next((each.id for each in accounts.values() if each.retained), None)
+    retained = retained_earnings(accounts)
     earlier: list[Decimal] = []
     for id, account in accounts.items():
         if account.result and id in found:
