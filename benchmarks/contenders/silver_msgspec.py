@@ -88,21 +88,14 @@ def column(values, kind, schema_type):
 
 
 def elements(document, source):
-    if source.path == "Line[].GroupLineDetail.Line":
-        return [
-            (number, each)
-            for number, line in enumerate(document.Line or ())
-            if line.GroupLineDetail is not None
-            for each in line.GroupLineDetail.Line or ()
-        ]
-    if source.path.startswith("Line[]."):
-        name = source.path.removeprefix("Line[].")
-        return [
-            (number, each)
-            for number, line in enumerate(document.Line or ())
-            for each in getattr(line, name) or ()
-        ]
-    return [(None, each) for each in getter(source.path)(document) or ()]
+    """The elements of a list, with the number of the line they stand in."""
+    if not source.path.startswith("Line[]."):
+        return [(None, each) for each in getter(source.path)(document) or ()]
+    gets = [getter(step) for step in source.path.removeprefix("Line[].").split("[].")]
+    found = list(enumerate(document.Line or ()))
+    for get in gets:
+        found = [(number, each) for number, value in found for each in get(value) or ()]
+    return found
 
 
 def decode(payloads):
