@@ -7,14 +7,13 @@ place among the pipelined commands of each connection.
 from __future__ import annotations
 
 import socket
-import threading
 from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from ledgerguard_pipeline_tests.listener import Listener
 
 
-class NewerRedis:
+class NewerRedis(Listener):
     """``on_disk`` is what WAITAOF answers; ``asked`` counts after which command it was asked."""
 
     def __init__(self, server: Path, folder: Path) -> None:
@@ -22,52 +21,31 @@ class NewerRedis:
         self._path = folder / "newer.sock"
         self.on_disk = 1
         self.asked: list[str] = []
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._path))
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(self._path))
+        listening.listen()
+        super().__init__(listening)
 
     @property
     def url(self) -> str:
         return f"unix://{self._path}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._relay, args=(client,), daemon=True).start()
-
-    def _relay(self, client: socket.socket) -> None:
-        upstream = socket.socket(socket.AF_UNIX)
-        upstream.connect(str(self._server))
-        with client, upstream, client.makefile("rb") as asks, upstream.makefile("rb") as answers:
-            before = ""
-            while request := _value(asks):
-                name = request.split(b"\r\n")[2].decode().upper()
-                if name == "WAITAOF":
-                    self.asked.append(before)
-                    client.sendall(b"*2\r\n:%d\r\n:0\r\n" % self.on_disk)
-                    continue
-                upstream.sendall(request)
-                answer = _value(answers)
-                client.sendall(answer.replace(b"redis_version:6.", b"redis_version:8."))
-                before = name
+    def converse(self, client: socket.socket) -> None:
+        """Pass on what is asked, but for WAITAOF."""
+        with socket.socket(socket.AF_UNIX) as upstream:
+            upstream.connect(str(self._server))
+            with client.makefile("rb") as asks, upstream.makefile("rb") as answers:
+                before = ""
+                while request := _value(asks):
+                    name = request.split(b"\r\n")[2].decode().upper()
+                    if name == "WAITAOF":
+                        self.asked.append(before)
+                        client.sendall(b"*2\r\n:%d\r\n:0\r\n" % self.on_disk)
+                        continue
+                    upstream.sendall(request)
+                    answer = _value(answers)
+                    client.sendall(answer.replace(b"redis_version:6.", b"redis_version:8."))
+                    before = name
 
 
 def _value(stream: BufferedReader) -> bytes:
