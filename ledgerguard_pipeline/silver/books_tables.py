@@ -27,6 +27,11 @@ class BooksTable:
         """SQL types by column."""
         return {each.name: each.kind.sql for each in self.columns}
 
+    def some(self, *names: str) -> tuple[TableColumn, ...]:
+        """These columns, in this order, for a view that shows them as they are."""
+        by_name = {each.name: each for each in self.columns}
+        return tuple(by_name[name] for name in names)
+
     @property
     def definition(self) -> str:
         """The columns as CREATE TABLE takes them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ledgerguard_pipeline.silver.views.form import COMPANY, ReaderView, day, money, text, whole
+from ledgerguard_pipeline.silver.books_tables import JOURNAL
+from ledgerguard_pipeline.silver.views.form import ReaderView, money, text
 
 JOURNAL_LINE = ReaderView(
     "journal_line",
@@ -10,26 +11,18 @@ JOURNAL_LINE = ReaderView(
     "one leg of one transaction",
     ("realm_id", "txn_type", "txn_id", "leg_no"),
     (
-        COMPANY,
-        text("txn_type", "Type of the transaction as sent, in the language of the reports."),
-        text("entity", "Type in the API that it stands for; NULL: none, or not known."),
-        text("txn_id", "Id of the transaction, unique within its type."),
-        whole("leg_no", "Position in the transaction, from 0."),
-        day("txn_date", "Date as sent."),
-        day("posted_on", "The date inside the window in which Intuit showed the transaction."),
+        *JOURNAL.some(
+            "realm_id", "txn_type", "entity", "txn_id", "leg_no", "txn_date", "posted_on"
+        ),
         text("doc_number", "Number of the document."),
-        text("name_id", "Customer, vendor or employee."),
-        text("account_id", "Joins `dim_account`."),
+        *JOURNAL.some("name_id", "account_id"),
         text("account_number", "Number in the chart of accounts, where numbers are used."),
         text("account_path", "Names from the top account down, with colons between them."),
         text("root_id", "The top account of the branch."),
         text("root_name", "Name of the top account."),
         text("root_type", "Asset, Liability, Equity, Revenue or Expense."),
         text("account_type", "Intuit's type, such as Bank or Accounts Receivable."),
-        text("memo", "Memo of the leg."),
-        money("debit", "Debit."),
-        money("credit", "Credit."),
-        money("amount", "Debit less credit."),
+        *JOURNAL.some("memo", "debit", "credit", "amount"),
         money("effect", "The same as the account counts it: above zero raises its balance."),
     ),
     """
