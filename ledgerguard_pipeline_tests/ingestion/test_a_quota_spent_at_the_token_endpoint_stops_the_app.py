@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledgerguard_pipeline.alerts.policy import COMMON, findings_of
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.rate_limits.throttle_log import APP
@@ -10,7 +12,7 @@ from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.request import SyncRequest
 from ledgerguard_pipeline.ingestion.results import SyncResult
 from ledgerguard_pipeline.installation import Installation
-from ledgerguard_pipeline.sandbox.serve.server_process import build_companies
+from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, build_companies
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
@@ -19,15 +21,19 @@ TYPES = entity_types(("Customer",))
 HOUR = 3_600.0
 
 
+@pytest.fixture
+def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
+    return sandbox_factory(build_companies(2, seed=1, invoices=1))
+
+
 def sync(installation: Installation, realm: RealmId) -> SyncResult:
     with installation.service(realm).open_sync(SyncRequest(realm, TYPES)) as running:
         return running.run()
 
 
 def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
-    sandbox_factory: SandboxFactory, settings: Settings
+    sandbox: SandboxServer, settings: Settings
 ) -> None:
-    sandbox = sandbox_factory(build_companies(2, seed=1, invoices=1))
     first, second = map(RealmId, sandbox.realms)
     clock = HastyClock()
     base = settings.model_copy(update={"intuit_base_url": sandbox.base_url})
@@ -67,9 +73,8 @@ def test_calls_of_the_whole_app_pause_and_go_on_when_tokens_are_given_again(
 
 
 def test_one_company_that_is_asked_to_wait_for_its_token_keeps_no_other_from_calling(
-    sandbox_factory: SandboxFactory, settings: Settings
+    sandbox: SandboxServer, settings: Settings
 ) -> None:
-    sandbox = sandbox_factory(build_companies(2, seed=1, invoices=1))
     first, second = map(RealmId, sandbox.realms)
     clock = HastyClock()
     base = settings.model_copy(update={"intuit_base_url": sandbox.base_url})
