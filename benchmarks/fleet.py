@@ -34,6 +34,7 @@ from ledgerguard_pipeline.sandbox.serve.server_process import SandboxProcess
 
 _WORKER = Path(__file__).parent / "clients" / "sweep.py"
 _CONNECT = Path(__file__).parent / "clients" / "connect.py"
+_CONNECT_OLDER = Path(__file__).parent / "clients" / "connect_older.py"
 _IDLE_SECONDS = 600
 _EDITED_SHARE = 0.05
 _BUDGET = "1000000000"
@@ -79,10 +80,23 @@ class Pass:
     rows_written: int
 
 
+class _Sandbox(SandboxProcess):
+    """The sandbox of a build: QuickBooks as it was known then, for a build asks what it knew of."""
+
+    def __init__(self, code: Path, *, companies: int, invoices: int) -> None:
+        super().__init__(companies=companies, invoices=invoices)
+        self._code = code
+
+    def environment(self) -> dict[str, str]:
+        # Without the latter the folder this is started from would come first.
+        return {**os.environ, "PYTHONPATH": str(self._code), "PYTHONSAFEPATH": "1"}
+
+
 class Fleet:
     """A sandbox of many companies and a home in which all of them are connected.
 
-    ``code`` is the folder of the build that is measured, ``worker`` the program that makes a run.
+    ``code`` is the folder of the build that is measured, with its sandbox; ``worker`` the program
+    that makes a run.
     """
 
     def __init__(
@@ -99,7 +113,7 @@ class Fleet:
         self._worker = worker
         self._shards = shards
         self.realms = realms
-        self.sandbox = SandboxProcess(companies=realms, invoices=8)
+        self.sandbox = _Sandbox(code, companies=realms, invoices=8)
 
     def __enter__(self) -> Self:
         began = time.perf_counter()
@@ -111,7 +125,9 @@ class Fleet:
             with ControlPlane.open(settings_of(self._folder / "home")) as control:
                 connect_all(control, issued)
         else:  # its own control plane: today's may be of a newer layout
-            self._program(_CONNECT, self._folder, msgspec.to_builtins(issued))
+            older = not (self._code / "ledgerguard_pipeline" / "config").is_dir()
+            connect = _CONNECT_OLDER if older else _CONNECT
+            self._program(connect, self._folder, msgspec.to_builtins(issued))
         self.connected_seconds = time.perf_counter() - began
         return self
 

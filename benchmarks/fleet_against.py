@@ -1,6 +1,6 @@
 """A fleet with today's build and with that of another commit, one after the other in one run.
 
-Both have a home and a sandbox process of their own, with the same books; the sandbox is today's.
+Both have a home and the sandbox of their build, as a process of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> I
         BenchFailed: there is no such commit, or a run failed.
     """
     with checked_out(commit, folder) as (code, name):
-        before = _passes(folder / "before", realms, shards, code)
-    now = _passes(folder / "now", realms, shards, ROOT)
+        before = passes_of(folder / "before", realms, shards, code)
+    now = passes_of(folder / "now", realms, shards, ROOT)
     finding = Finding(
         "fleet_against",
         f"{realms:,} companies: this build and {name} in the same run",
@@ -30,7 +30,9 @@ def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> I
         "of the runs, their start included, without the sandbox's.",
     )
     for title, old, new in zip(("bring-up", "idle pass"), before, now, strict=True):
-        finding.note(f"{title}: CPU of a company", _sides(_cpu(new), _cpu(old), "ms"))
+        finding.note(
+            f"{title}: CPU of a company", _sides(cpu_of_company(new), cpu_of_company(old), "ms")
+        )
         finding.note(f"{title}: time of the pass", _sides(new.seconds, old.seconds, "s"))
         finding.note(f"{title}: peak memory", _sides(new.peak_mb, old.peak_mb, "MB"))
         finding.note(f"{title}: Dagster events", f"{new.events:,} against {old.events:,}")
@@ -39,13 +41,21 @@ def measure_against(folder: Path, *, realms: int, shards: int, commit: str) -> I
     yield finding
 
 
-def _passes(folder: Path, realms: int, shards: int, code: Path) -> tuple[Pass, Pass]:
+def passes_of(folder: Path, realms: int, shards: int, code: Path) -> tuple[Pass, Pass]:
+    """A bring-up and an idle pass, by the build whose files are in ``code``.
+
+    Raises:
+        BenchFailed: a run failed.
+    """
     folder.mkdir()
-    with Fleet(folder, realms=realms, shards=shards, code=code) as fleet:
+    # Each build makes the run by its own program, for modules moved between them.
+    worker = code / "benchmarks" / "clients" / "sweep.py"
+    with Fleet(folder, realms=realms, shards=shards, code=code, worker=worker) as fleet:
         return fleet.sweep("first"), fleet.sweep("changes")
 
 
-def _cpu(done: Pass) -> float:
+def cpu_of_company(done: Pass) -> float:
+    """Milliseconds of CPU time for each company of a pass."""
     return done.cpu_seconds / sum(done.endings.values()) * 1000
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.fleet import Fleet, Pass, _note
 from benchmarks.fleet_against import measure_against
+from benchmarks.fleet_growth import compared, growth_table, measure_growth
 from benchmarks.fleet_shares import SHARES_WORKER, shares_of, table_of
 from benchmarks.goals import Finding, markdown
 
@@ -45,6 +46,16 @@ def test_two_builds_bring_up_the_same_companies_in_one_run(tmp_path: Path) -> No
     assert [each.measured for each in loaded] == ["2", "2"]
     for task in ("bring-up", "idle pass"):
         assert "times less" in figures[f"{task}: CPU of a company"].measured
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_growth_compares_two_sizes_and_another_build(tmp_path: Path) -> None:
+    now = measure_growth(tmp_path, [1, 2])
+    assert [len(line.split("|")) for line in growth_table("this build", now).splitlines()] == [
+        8
+    ] * 4
+    assert compared(now, {1: now[1]}).startswith("1 companies: 1.0 times less CPU for a bring-up")
 
 
 def test_a_sweep_says_what_it_took_and_where_the_time_went(tmp_path: Path) -> None:

@@ -216,8 +216,7 @@ class SandboxProcess(SandboxHandle):
         super().__init__(hello.base_url, hello.client_id, hello.client_secret, hello.realms)
         return self
 
-    @staticmethod
-    def environment() -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """This process's variables, and where the child finds this package."""
         root = str(Path(__file__).resolve().parents[3])
         known = os.environ.get("PYTHONPATH")

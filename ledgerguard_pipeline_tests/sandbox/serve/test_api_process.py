@@ -42,7 +42,7 @@ def test_a_wrong_switch_ends_with_one_sentence_and_exit_code_2(switch: str) -> N
         capture_output=True,
         text=True,
         check=False,
-        env=SandboxProcess.environment(),
+        env=SandboxProcess().environment(),
         timeout=60,
     )
     assert done.returncode == 2
