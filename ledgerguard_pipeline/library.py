@@ -319,12 +319,8 @@ class LedgerGuard(Closing):
     def _realm(self, realm_id: str | None) -> RealmId:
         if realm_id is not None:
             realm = parse_realm(realm_id)
-            if realm not in {company.realm_id for company in self._companies()}:
-                raise BadInputError(
-                    f"Company {realm} is not connected in {self.settings.ledgerguard_home}.",
-                    realm_id=realm,
-                )
-            return realm
+            if exists(self.settings):
+                return self._installation.control.companies.require(realm).realm_id
         found = self._connected()
         if len(found) > 1:
             raise BadInputError(f"There are several companies: name one of {', '.join(found)}.")

@@ -43,6 +43,9 @@ BUTTON_TYPES = {
 SWEEP_MINUTES = (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720)
 """Spans that divide an hour or a day evenly, as a schedule needs them."""
 
+SHORTEST_ADMIN_TOKEN = 16
+"""Characters; a shorter one can be guessed."""
+
 
 class Settings(StoreSettings):
     """The configuration of one installation. Build it with ``load_settings``."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.config.addresses import is_loopback
-from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.config.settings import SHORTEST_ADMIN_TOKEN, Settings
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.running_up import SANDBOX_FOLDER, Running, running_in
 
@@ -18,7 +18,6 @@ WEB_PORT = 8000
 HEALTH_PATH, READY_PATH = "/healthz", "/readyz"
 """Of the web edge, which is not imported for their sake."""
 
-_SHORTEST_TOKEN = 20
 _SECONDS = 3.0
 
 
@@ -28,10 +27,10 @@ def admin_token(settings: Settings) -> CheckResult:
     token = settings.ledgerguard_admin_token
     public = settings.ledgerguard_public_url or settings.intuit_redirect_uri
     host = urlsplit(public).hostname
-    if token is not None and len(token.get_secret_value()) < _SHORTEST_TOKEN:
+    if token is not None and len(token.get_secret_value()) < SHORTEST_ADMIN_TOKEN:
         return advice(
             topic, "is short enough to guess.",
-            "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
+            f"Set LEDGERGUARD_ADMIN_TOKEN to {SHORTEST_ADMIN_TOKEN} random characters or more.",
         )  # fmt: skip
     if token is not None:
         return good(topic, "is set.")
@@ -41,7 +40,7 @@ def admin_token(settings: Settings) -> CheckResult:
         topic,
         f"is not set, but people reach the web edge as {host}: it serves no page there and "
         "refuses to listen beyond loopback.",
-        "Set LEDGERGUARD_ADMIN_TOKEN to 32 random characters or more.",
+        f"Set LEDGERGUARD_ADMIN_TOKEN to {SHORTEST_ADMIN_TOKEN} random characters or more.",
     )
 
 

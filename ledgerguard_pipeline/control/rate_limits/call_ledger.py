@@ -42,15 +42,13 @@ class CallUsage:
     """What one company used: metered reads of this month and of the last 24 hours, and how its
     ``recent`` calls (of the last half to whole hour) went.
 
-    ``failed`` got no answer, a server error or no access since the company was last well;
-    ``throttled`` got a 429.
+    ``failed`` got no answer, a server error or no access since the company was last well.
     """
 
     month_to_date: int = 0
     last_day: int = 0
     recent: int = 0
     failed: int = 0
-    throttled: int = 0
 
 
 def forecast(month_to_date: int, last_day: int, now: datetime) -> int:
@@ -235,5 +233,4 @@ def _usage(month_to_date: int, day: Iterable[tuple[int, int, int]]) -> CallUsage
         last_day=sum(metered for _, metered, _ in by_status),
         recent=sum(recent for _, _, recent in by_status),
         failed=sum(recent for status, _, recent in by_status if call_failed(status)),
-        throttled=sum(recent for status, _, recent in by_status if status == 429),
     )

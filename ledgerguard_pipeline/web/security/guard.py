@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from ledgerguard_pipeline.config.addresses import is_loopback
-from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.config.settings import SHORTEST_ADMIN_TOKEN, Settings
 from ledgerguard_pipeline.errors import ConfigurationError, LedgerGuardError
 from ledgerguard_pipeline.web.html.error_pages import refusal
 from ledgerguard_pipeline.web.html.message_page import page
@@ -34,8 +34,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-SHORTEST_TOKEN = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -71,12 +69,13 @@ def require_admin_token(settings: Settings, host: str) -> None:
     if not shown:
         raise ConfigurationError(
             f"Listening on {host} would let anyone on the network connect companies. Set "
-            "LEDGERGUARD_ADMIN_TOKEN to a long random text, or listen on 127.0.0.1."
+            "LEDGERGUARD_ADMIN_TOKEN to "
+            f"{SHORTEST_ADMIN_TOKEN} random characters or more, or listen on 127.0.0.1."
         )
-    if len(shown) < SHORTEST_TOKEN:
+    if len(shown) < SHORTEST_ADMIN_TOKEN:
         raise ConfigurationError(
             f"Listening on {host} needs an LEDGERGUARD_ADMIN_TOKEN nobody can guess: at least "
-            f"{SHORTEST_TOKEN} random characters, or listen on 127.0.0.1."
+            f"{SHORTEST_ADMIN_TOKEN} random characters, or listen on 127.0.0.1."
         )
 
 

@@ -74,7 +74,7 @@ def test_what_all_companies_used_is_known_at_once(open_plane: OpenPlane) -> None
     plane.calls.record(OTHER, entity="Bill", purpose="full", status=400, metered=0)
 
     assert plane.calls.usage() == {
-        REALM: CallUsage(month_to_date=4, last_day=4, recent=6, failed=3, throttled=1),
+        REALM: CallUsage(month_to_date=4, last_day=4, recent=6, failed=3),
         OTHER: CallUsage(recent=1),
     }
     clock.advance(3_600)
@@ -94,7 +94,7 @@ def test_failures_before_a_recovery_are_history(plane: ControlPlane) -> None:
     plane.companies.heartbeat(REALM, 41.5, recovered=True)
 
     usage = plane.calls.usage()
-    assert (usage[REALM].recent, usage[REALM].failed, usage[REALM].throttled) == (2, 0, 1)
+    assert (usage[REALM].recent, usage[REALM].failed) == (2, 0)
     assert usage[OTHER].failed == 4, "another company's failures are its own"
     assert plane.calls.by_purpose(REALM) == before, "the month keeps them"
 
