@@ -8,21 +8,26 @@ to Dagster. Materializations that are stored together are inserted together: a f
 for each asset and year.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import sqlalchemy
-from dagster import AssetCheckEvaluation, DagsterEventType, EventLogEntry
+from dagster import AssetCheckEvaluation, AssetMaterialization, DagsterEventType, EventLogEntry
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationPlanned,
 )
 from dagster._core.errors import DagsterInvariantViolationError
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    StepMaterializationData,
+)
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._serdes import serialize_value
 
-from ledgerguard_pipeline.defs.instance.event_texts import EventTexts
+from ledgerguard_pipeline.defs.instance.event_texts import texts_of
 
 _INSERT_EVENT = (
     "INSERT INTO event_logs"
@@ -61,11 +66,35 @@ _TAG = (
     "INSERT INTO asset_event_tags (event_id, asset_key, key, value, event_timestamp)"
     " VALUES (?, ?, ?, ?, ?)"
 )
+_MATERIALIZATION = DagsterEventType.ASSET_MATERIALIZATION.value
 _LAST_ROW = "SELECT last_insert_rowid()"
 _OF_ASSETS = {
     DagsterEventType.ASSET_MATERIALIZATION,
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
 }
+
+
+class Batch(NamedTuple):
+    """Materializations of one step that are stored together.
+
+    ``model`` is the event of the first of them; the others differ in what was materialized.
+    """
+
+    model: EventLogEntry
+    found: Sequence[AssetMaterialization]
+
+    def events(self) -> Iterator[EventLogEntry]:
+        """Each as an event of Dagster's own."""
+        inner = self.model.get_dagster_event()
+        for each in self.found:
+            data, message = StepMaterializationData(each), self.message(each)
+            event = inner._replace(event_specific_data=data, message=message)
+            yield self.model._replace(dagster_event=event)
+
+    @staticmethod
+    def message(found: AssetMaterialization) -> str:
+        """What the run's page says of a materialization."""
+        return f"Materialized value {found.label}."
 
 
 class Shards(Protocol):
@@ -102,37 +131,31 @@ def written(shards: Shards, event: EventLogEntry, tags: Mapping[str, str]) -> bo
     return True
 
 
-def written_together(shards: Shards, events: Sequence[EventLogEntry]) -> bool:
+def written_together(shards: Shards, batch: Batch) -> bool:
     """Write the rows of a run's materializations with one statement a table, of assets as of the last.
 
-    False, and nothing written, if there is anything else among them.
+    False, and nothing written, if Dagster has to do it.
     """
-    runs = {event.run_id for event in events}
-    if len(runs) != 1 or "" in runs or not all(map(_untagged_materialization, events)):
+    texts = texts_of(batch) if batch.model.run_id else None
+    if texts is None:
         return False
-    texts = EventTexts()
-    rows = [_row(event, texts.of(event), _moment(event)) for event in events]
-    shards.of_run(events[0].run_id).exec_driver_sql(_INSERT_EVENT, rows)
+    run_id, moment = batch.model.run_id, _moment(batch.model)
+    step, kind = batch.model.get_dagster_event().step_key, _MATERIALIZATION
+    rows = [(run_id, text, kind, moment, step, asset, cell) for text, asset, cell in texts]
+    shards.of_run(run_id).exec_driver_sql(_INSERT_EVENT, rows)
     index = shards.of_all_runs()
     index.exec_driver_sql(_INSERT_EVENT, rows)
     # Nobody else can insert before this transaction ends, so the numbers are consecutive.
-    last = int(index.exec_driver_sql(_LAST_ROW).scalar_one())
-    newest = {row[5]: (row, last - len(rows) + number) for number, row in enumerate(rows, start=1)}
+    first = int(index.exec_driver_sql(_LAST_ROW).scalar_one()) - len(rows) + 1
+    newest = {text.asset: (text.text, number) for number, text in enumerate(texts, first)}
     index.exec_driver_sql(
         _MATERIALIZED,
         [
-            (asset, _record(str(row[1]), number), row[0], row[3])
-            for asset, (row, number) in newest.items()
+            (asset, _record(text, number), run_id, moment)
+            for asset, (text, number) in newest.items()
         ],
     )
     return True
-
-
-def _untagged_materialization(event: EventLogEntry) -> bool:
-    inner = event.dagster_event
-    if inner is None or inner.event_type_value != DagsterEventType.ASSET_MATERIALIZATION.value:
-        return False
-    return inner.asset_key is not None and not inner.step_materialization_data.materialization.tags
 
 
 def _known(event: EventLogEntry, kind: DagsterEventType | None) -> bool:

@@ -28,7 +28,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
 from ledgerguard_pipeline.defs.instance.daemon_lock import hold_daemon_lock
-from ledgerguard_pipeline.defs.instance.event_rows import written, written_together
+from ledgerguard_pipeline.defs.instance.event_rows import Batch, written, written_together
 from ledgerguard_pipeline.defs.instance.sqlite_schema import (
     Schema,
     has_revision,
@@ -98,10 +98,19 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         return {} if event.dagster_event is None else self._tags_for_asset_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        with self._one_transaction():
+            for event in events:
+                self.store_event(event)
+
+    def store_materializations(self, batch: Batch) -> None:
+        """Store materializations of a step in one transaction.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the files cannot be written; nothing was stored.
+        """
         with self._one_transaction() as shards:
-            if not (events and self._is_current() and written_together(shards, events)):
-                for event in events:
-                    self.store_event(event)
+            if not (self._is_current() and written_together(shards, batch)):
+                self.store_event_batch([*batch.events()])
         self._last_fetch = None
 
     def fetch_materializations(

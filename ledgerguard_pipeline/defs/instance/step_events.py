@@ -8,15 +8,21 @@ Decision 93 in docs/decisions.md.
 """
 
 import logging
+import sys
 import time
 from collections.abc import Sequence
 
 import dagster as dg
+import sqlalchemy
 from dagster import DagsterEvent, DagsterEventType, EventLogEntry
 from dagster._core.events import DagsterEventBatchMetadata, StepMaterializationData
 from dagster._core.execution.context.system import StepExecutionContext
 
+from ledgerguard_pipeline.defs.instance.event_rows import Batch
 from ledgerguard_pipeline.defs.instance.sqlite_storage import PooledEventLogStorage
+
+TOGETHER = 4096
+"""Materializations in one transaction at most; their texts are 7 MB."""
 
 
 def record(
@@ -24,53 +30,65 @@ def record(
 ) -> None:
     """Store materializations of a step; ``batch`` names them within the run.
 
-    They go into one transaction where Dagster batches events (``EVENT_BATCHES``), and one by one
-    elsewhere. Dagster's own storages keep the newest event of a batch as that of its asset, so
-    there every asset has a batch of its own.
+    In our own storage they are one transaction if they are not too many. Elsewhere they are where
+    Dagster batches events (``EVENT_BATCHES``), and one each where it does not. Dagster's own
+    storages keep the newest event of a batch as that of its asset, so there every asset has a
+    batch of its own.
     """
-    if isinstance(step.instance.event_log_storage, PooledEventLogStorage):
-        _store(step, f"{step.run_id}-{batch}", found)
+    if not found:
+        return
+    if len(found) == 1:
+        step.instance.handle_new_event(_model(step, found[0]))
+        return
+    storage = step.instance.event_log_storage
+    if isinstance(storage, PooledEventLogStorage) and not _heard(step):
+        for first in range(0, len(found), TOGETHER):
+            part = found[first : first + TOGETHER]
+            _keep(storage, Batch(_model(step, part[0]), part))
         return
     by_asset: dict[dg.AssetKey, list[dg.AssetMaterialization]] = {}
     for materialization in found:
         by_asset.setdefault(materialization.asset_key, []).append(materialization)
     for key, mine in by_asset.items():
-        _store(step, f"{step.run_id}-{batch}-{key.to_python_identifier()}", mine)
-
-
-def _store(
-    step: StepExecutionContext, batch: str, found: Sequence[dg.AssetMaterialization]
-) -> None:
-    messages: dict[dg.AssetKey, str] = {}
-    first: DagsterEvent | None = None
-    for index, each in enumerate(found, start=1):
-        message = messages.get(each.asset_key)
-        if message is None:
-            message = messages[each.asset_key] = f"Materialized value {each.label}."
-        data = StepMaterializationData(each)
-        if first is None:
-            first = event = DagsterEvent(
-                event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
-                job_name=step.job_name,
-                step_handle=step.step.handle,
-                node_handle=step.step.node_handle,
-                step_kind_value=step.step.kind.value,
-                logging_tags=step.event_tags,
-                event_specific_data=data,
-                message=message,
+        name = f"{step.run_id}-{batch}-{key.to_python_identifier()}"
+        for index, event in enumerate(Batch(_model(step, mine[0]), mine).events(), start=1):
+            step.instance.handle_new_event(
+                event, batch_metadata=DagsterEventBatchMetadata(name, is_end=index == len(mine))
             )
-        else:
-            event = first._replace(event_specific_data=data, message=message)
-        step.instance.handle_new_event(
-            EventLogEntry(  # type: ignore[no-untyped-call]  # Dagster
-                error_info=None,
-                level=logging.DEBUG,
-                user_message="",
-                run_id=step.run_id,
-                timestamp=time.time(),
-                step_key=event.step_key,
-                job_name=step.job_name,
-                dagster_event=event,
-            ),
-            batch_metadata=DagsterEventBatchMetadata(batch, is_end=index == len(found)),
-        )
+
+
+def _heard(step: StepExecutionContext) -> bool:
+    """Whether somebody in this process waits for the run's events, as Dagster's remote steps do."""
+    return bool(step.instance._subscribers.get(step.run_id))  # noqa: SLF001  # there is no question
+
+
+def _keep(storage: PooledEventLogStorage, batch: Batch) -> None:
+    try:
+        storage.store_materializations(batch)
+    except sqlalchemy.exc.DBAPIError as error:  # one by one, as Dagster does with a batch
+        sys.stderr.write(f"Materializations could not be stored together: {error}\n")
+        for event in batch.events():
+            storage.store_event(event)
+
+
+def _model(step: StepExecutionContext, found: dg.AssetMaterialization) -> EventLogEntry:
+    event = DagsterEvent(
+        event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+        job_name=step.job_name,
+        step_handle=step.step.handle,
+        node_handle=step.step.node_handle,
+        step_kind_value=step.step.kind.value,
+        logging_tags=step.event_tags,
+        event_specific_data=StepMaterializationData(found),
+        message=Batch.message(found),
+    )
+    return EventLogEntry(  # type: ignore[no-untyped-call]  # Dagster
+        error_info=None,
+        level=logging.DEBUG,
+        user_message="",
+        run_id=step.run_id,
+        timestamp=time.time(),
+        step_key=event.step_key,
+        job_name=step.job_name,
+        dagster_event=event,
+    )

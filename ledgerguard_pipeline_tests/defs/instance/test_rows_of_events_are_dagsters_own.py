@@ -6,11 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.events import StepMaterializationData
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._serdes import deserialize_value, serialize_value
+from dagster._serdes import serialize_value
 
-from ledgerguard_pipeline.defs.instance.event_texts import EventTexts
+from ledgerguard_pipeline.defs.instance import event_texts
+from ledgerguard_pipeline.defs.instance.event_rows import Batch
+from ledgerguard_pipeline.defs.instance.event_texts import texts_of
 from ledgerguard_pipeline.defs.instance.sqlite_storage import PooledEventLogStorage
 
 KEY, OTHER = dg.AssetKey(["books", "thing"]), dg.AssetKey("other")
@@ -88,48 +89,75 @@ def test_every_row_is_the_one_dagster_writes(
     assert len(_rows(ours / "index.db")["asset_keys"]) == 3
 
 
+@pytest.mark.parametrize("tags", [None, {"seen": "yes"}])
 def test_materializations_stored_together_are_the_rows_dagster_writes_one_by_one(
-    tmp_path: Path, events: list[dg.EventLogEntry]
+    tmp_path: Path, events: list[dg.EventLogEntry], tags: dict[str, str] | None
 ) -> None:
-    together = _of_one_load(events)
+    model, found = _load(events)
+    together = Batch(model, [*found, dg.AssetMaterialization(KEY, partition="one", tags=tags)])
+    assert (texts_of(together) is None) is (tags is not None), "Dagster does what is rare"
     stock, ours = (
         SqliteEventLogStorage(str(tmp_path / "1")),
         PooledEventLogStorage(str(tmp_path / "2")),
     )
-    ours.store_event(together[0])  # so that they do not begin in an empty file
-    ours.store_event_batch(together[1:])
+    for storage in (stock, ours):
+        storage.store_event(model)  # so that they do not begin in an empty file
+    ours.store_materializations(together)
+    for event in together.events():
+        stock.store_event(event)
+    for storage in (stock, ours):
+        storage.dispose()
+    for name in ("index.db", f"{model.run_id}.db"):
+        assert _rows(tmp_path / "2" / name) == _rows(tmp_path / "1" / name), name
+    assert len(_rows(tmp_path / "2" / "index.db")["event_logs"]) == len(together.found) + 1
+
+
+def test_events_that_dagster_hands_over_together_are_its_rows(
+    tmp_path: Path, events: list[dg.EventLogEntry]
+) -> None:
+    stock, ours = (
+        SqliteEventLogStorage(str(tmp_path / "1")),
+        PooledEventLogStorage(str(tmp_path / "2")),
+    )
+    together = [event for event in events if event.run_id]
+    ours.store_event_batch(together)
     for event in together:
         stock.store_event(event)
     for storage in (stock, ours):
         storage.dispose()
-    for name in ("index.db", f"{together[0].run_id}.db"):
-        assert _rows(tmp_path / "2" / name) == _rows(tmp_path / "1" / name), name
-    assert len(_rows(tmp_path / "2" / "index.db")["event_logs"]) == len(together)
+    for path in (tmp_path / "1").glob("*.db"):
+        assert _rows(tmp_path / "2" / path.name) == _rows(path), path.name
 
 
 def test_texts_made_together_are_those_dagster_makes(events: list[dg.EventLogEntry]) -> None:
-    texts = EventTexts()
-    for event in [*events, *_of_one_load(events)]:
-        assert texts.of(event) == serialize_value(event)
+    load = _load(events)
+    texts = texts_of(load)
+    assert texts is not None
+    assert [each.text for each in texts] == [serialize_value(event) for event in load.events()]
 
 
 def test_a_text_that_dagster_makes_in_another_way_is_left_to_it(
     events: list[dg.EventLogEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = EventTexts()
-    monkeypatch.setattr(texts, "_data", lambda _found: '{"__class__": "another"}')
-    for event in _of_one_load(events):
-        assert deserialize_value(texts.of(event), dg.EventLogEntry) == event
+    load = _load(events)
+    monkeypatch.setattr(event_texts, "_data", lambda _found: ('{"__class__": "another"', "}"))
+    assert texts_of(load) is None
 
 
-def _of_one_load(events: list[dg.EventLogEntry]) -> list[dg.EventLogEntry]:
-    """Materializations of one run that differ in asset, cell, figures, message and time."""
+def _load(events: list[dg.EventLogEntry]) -> Batch:
+    """Materializations of one run that differ in asset, cell, figures and message."""
     planned = dg.DagsterEventType.ASSET_MATERIALIZATION
     model = next(each for each in events if each.run_id and each.dagster_event_type == planned)
     shared: dict[str, dg.MetadataValue] = {"realm": dg.MetadataValue.text('\N{EURO SIGN} "quoted"')}
     metadatas: list[dict[str, dg.MetadataValue]] = [
         shared,
         {"rows": dg.MetadataValue.int(1), "took": dg.MetadataValue.float(0.5)},
+        {"rows": dg.MetadataValue.int(0), "none": dg.MetadataValue.bool(False)},
+        {"rows": dg.MetadataValue.text("0"), "page": dg.MetadataValue.url("https://example.com/é")},
+        {
+            "page": dg.MetadataValue.text("https://example.com/é"),
+            "at": dg.MetadataValue.timestamp(1.0),
+        },
         {},
     ]
     found = [
@@ -140,15 +168,10 @@ def _of_one_load(events: list[dg.EventLogEntry]) -> list[dg.EventLogEntry]:
         for partition in (None, "one", dg.MultiPartitionKey({"realm": "1", "window": "2026"}))
         for metadata in metadatas
     ]
-    return [
-        model._replace(
-            timestamp=model.timestamp + number,
-            dagster_event=model.get_dagster_event()._replace(
-                event_specific_data=StepMaterializationData(each), message=f"Value {each.label}."
-            ),
-        )
-        for number, each in enumerate(found)
-    ]
+    # As windows of one load: they share their metadata and differ in their partition.
+    found += [found[0]._replace(partition=f"{number}|\N{EURO SIGN}") for number in range(3)]
+    first = Batch(model, found[:1])
+    return Batch(next(first.events()), found)
 
 
 def _rows(path: Path) -> dict[str, list[dict[str, object]]]:
