@@ -12,10 +12,11 @@ Decision 33 in docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
+from queue import SimpleQueue
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock, Stop
 from ledgerguard_pipeline.errors import (
@@ -33,6 +34,8 @@ from ledgerguard_pipeline.values import RealmId
 
 THREADS = 24
 """Companies under way at once in one process; commits of so many share a transaction."""
+TOGETHER = 8
+"""Visits that are handed over together at most; more would save little and be lost with a process."""
 
 
 class Ending(StrEnum):
@@ -90,7 +93,7 @@ class Visit:
     @property
     def changed(self) -> tuple[EntityResult, ...]:
         """The entities that brought something, in the order of the request."""
-        return tuple(each for each in self.result.results if _news(each))
+        return tuple(each for each in self.result.results if each.news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,10 @@ class Fleet:
         self._pace = pace
         self._clock = clock
 
-    def sweep(self, realms: Sequence[RealmId], work: Work) -> Iterator[Visit]:
-        """Visit every company once, in this order, and yield each as it is done.
+    def sweep(self, realms: Sequence[RealmId], work: Work) -> Iterator[list[Visit]]:
+        """Visit every company once, in this order, and yield those that are done by then.
+
+        Nobody waits for another one: what was done while the last ones were looked at comes together.
 
         Whatever happens to one is in its visit. Leaving the iteration lets calls under way finish;
         companies that have not ended by then are out of time.
@@ -123,7 +128,7 @@ class Fleet:
             return
         began = self._clock.monotonic()
         pool = ThreadPoolExecutor(min(self._pace.threads, len(realms)), thread_name_prefix="sweep")
-        waiting: set[Future[Visit]] = set()
+        done: SimpleQueue[Future[Visit]] = SimpleQueue()
         stop = Stop()
         try:
             with self._leases.kept():
@@ -131,11 +136,15 @@ class Fleet:
                     for realm in realms:
                         # Each thread sees the caller's context: where progress is reported, for one.
                         context = copy_context()
-                        waiting.add(pool.submit(context.run, self._visit, realm, work, began))
-                while waiting:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
+                        visit = pool.submit(context.run, self._visit, realm, work, began)
+                        visit.add_done_callback(done.put)
+                left = len(realms)
+                while left:
+                    visits = [done.get().result()]
+                    while len(visits) < TOGETHER and not done.empty():  # nobody else takes any
+                        visits.append(done.get().result())
+                    left -= len(visits)
+                    yield visits
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -166,13 +175,8 @@ class Fleet:
         return Visit(realm, _good_ending(result), seconds, result)
 
 
-def _news(result: EntityResult) -> bool:
-    brought = result.written + result.deleted + result.quarantined
-    return brought > 0 or bool(result.new_fields)
-
-
 def _good_ending(result: SyncResult) -> Ending:
-    if any(map(_news, result.results)):
+    if any(each.news for each in result.results):
         return Ending.CHANGED
     left_out = bool(result.results) and all(one.status == "skipped" for one in result.results)
     return Ending.SKIPPED if left_out else Ending.IDLE

@@ -89,6 +89,11 @@ class EntityResult:
         return self.expected == self.stored
 
     @property
+    def news(self) -> bool:
+        """Whether it brought something that Bronze did not have."""
+        return self.written + self.deleted + self.quarantined > 0 or bool(self.new_fields)
+
+    @property
     def line(self) -> str:
         """What came of it in one line, as the command line and Dagster's events show it."""
         return (

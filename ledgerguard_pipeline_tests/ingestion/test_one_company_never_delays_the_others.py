@@ -17,6 +17,7 @@ from ledgerguard_pipeline.defs.fleet import sweeps as sweeping
 from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError, OutOfTime, Throttled
+from ledgerguard_pipeline.ingestion import fleet as sweeping_fleet
 from ledgerguard_pipeline.ingestion.company_sync import resting
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.fleet import Ending, Fleet, Limits, Pace, Visit, Worked
@@ -52,8 +53,8 @@ def fleet(installation: Installation, sandbox: SandboxServer) -> Installation:
     return installation
 
 
-def by_realm(visits: Iterator[Visit]) -> dict[str, Visit]:
-    return {visit.realm_id: visit for visit in visits}
+def by_realm(visits: Iterator[list[Visit]]) -> dict[str, Visit]:
+    return {visit.realm_id: visit for together in visits for visit in together}
 
 
 def swept(fleet: Installation, entities: tuple[EntityType, ...] = CHANGING) -> dict[str, Visit]:
@@ -146,12 +147,8 @@ def test_slow_and_failing_companies_leave_the_others_alone(
     sandbox.inject("forbidden", realm=broken, next=100)
     sandbox.edit("update", "Vendor", realm_id=changed)
     with Sweeps(fleet, "run-1") as sweeps:
-        order = []
-        visits: dict[RealmId, Visit] = {}
-        for visit in sweeps.bringing_up_to_date(sweeps.connected(), CHANGING):
-            order.append(visit.realm_id)
-            visits[visit.realm_id] = visit
-    assert order[-1] == slow, "the others are done before"
+        visits = by_realm(sweeps.bringing_up_to_date(sweeps.connected(), CHANGING))
+    assert [*visits][-1] == slow, "the others are done before"
     assert visits[slow].ending is Ending.LATE
     assert visits[broken].ending is Ending.FAILED
     error = visits[broken].error
@@ -177,7 +174,7 @@ def test_a_sweep_that_is_left_asks_for_nothing_more(
 
     with Sweeps(fleet, "run-1") as sweeps:
         visits = sweeps.bringing_up_to_date(sweeps.connected(), CHANGING)
-        assert next(visits).realm_id == good
+        assert [each.realm_id for each in next(visits)] == [good]
         wait(lambda: calls() >= set(others), 60, "a call of each")
         assert isinstance(visits, Generator)
         visits.close()
@@ -349,6 +346,32 @@ def test_companies_are_worked_on_at_once_but_no_more_than_the_threads(
     pace = replace(Pace(60, 60), threads=3)
     assert len(by_realm(Fleet(leases, pace).sweep(REALMS, work))) == 6
     assert most == 3
+
+
+def test_companies_that_are_done_meanwhile_come_together_but_nobody_waits(
+    leases: CompanyLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping_fleet, "TOGETHER", 3)
+    looking, all_but_the_last = threading.Event(), threading.Event()
+
+    def work(realm: RealmId, _: Limits) -> Worked:
+        if realm == REALMS[1]:
+            assert looking.wait(30), "the first one is handed over before"
+        if realm == REALMS[-1]:
+            all_but_the_last.set()
+            assert looking.wait(30)
+        return Worked(changed_result(realm, written=0))
+
+    visits = Fleet(leases, replace(Pace(60, 60), threads=1)).sweep(REALMS, work)
+    found = [next(visits)]
+    looking.set()
+    assert all_but_the_last.wait(30)
+    found += visits
+    assert [[each.realm_id for each in together] for together in found[:2]] == [
+        [REALMS[0]],
+        [*REALMS[1:4]],
+    ]
+    assert [each.realm_id for together in found for each in together] == [*REALMS]
 
 
 def test_leaving_a_sweep_begins_nothing_more(leases: CompanyLeases) -> None:

@@ -10,12 +10,13 @@ Decision 33 in docs/decisions.md.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.execution.context.system import StepExecutionContext
 
 from ledgerguard_pipeline.defs.bronze.failures import advice
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointers
@@ -31,6 +32,7 @@ from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
 from ledgerguard_pipeline.defs.run_context import current_settings, report
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType, entity_type
+from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no DuckDB
     from ledgerguard_pipeline.ingestion.fleet import Visit
@@ -68,14 +70,14 @@ def build_fleet_job() -> dg.JobDefinition:
             names = CompanyNames.read(installation.control, installation.settings)
             checks = SweepChecks(installation, installation.settings.kept_entities)
             quiet = ReadWithoutNews(installation.settings, names)
-            for visit in _visits(stack, installation, shard, context.run.run_id, config.batch):
-                summary.add(visit)
-                silver = installation.bronze.followed(visit.realm_id)
-                _record(context, grid, cells, visit, names, silver=silver)
-                checks.add(visit)
-                quiet.add(visit)
-                report(visit.result)
             step = context.get_step_execution_context()
+            for visits in _visits(stack, installation, shard, context.run.run_id, config.batch):
+                _record(step, visits, grid, cells, names, installation.bronze.followed)
+                for visit in visits:
+                    summary.add(visit)
+                    checks.add(visit)
+                    quiet.add(visit)
+                    report(visit.result)
             checks.tell(step)
             if shard.task is not SweepTask.EVENTS:
                 record(step, "quiet", quiet.events(context.instance, cells))
@@ -117,7 +119,7 @@ def _opened(stack: ExitStack, run_id: str) -> "Installation":
 
 def _visits(
     stack: ExitStack, installation: "Installation", shard: Shard, run_id: str, batch: str | None
-) -> Iterator["Visit"]:
+) -> Iterator[list["Visit"]]:
     from ledgerguard_pipeline.defs.fleet.sweeps import Sweeps
 
     sweeps = stack.enter_context(Sweeps(installation, run_id))
@@ -133,44 +135,51 @@ def _visits(
 
 
 def _record(
-    context: dg.OpExecutionContext,
+    step: StepExecutionContext,
+    visits: Sequence["Visit"],
     grid: Grid,
     cells: dg.MultiPartitionsDefinition,
-    visit: "Visit",
     names: CompanyNames,
-    *,
-    silver: bool,
+    followed: Callable[[RealmId], bool],
 ) -> None:
-    """What changed, as materializations of the company's current cell, in one transaction.
+    """What changed, as materializations of each company's current cell, in one transaction.
 
-    With them the cells that were completed and never materialized: those of a first load, and
-    every entity's once when a window begins. What an entity brought before it failed is
+    ``followed`` says whether a company's Silver has what Bronze has.
+    """
+    found: list[dg.AssetMaterialization] = []
+    for visit in visits:
+        cell, silver = current_cell(cells, visit.realm_id), followed(visit.realm_id)
+        found += _found(visit, grid, cell, names, silver=silver)
+    record(step, visits[0].realm_id, found)
+
+
+def _found(
+    visit: "Visit", grid: Grid, cell: dg.MultiPartitionKey, names: CompanyNames, *, silver: bool
+) -> list[dg.AssetMaterialization]:
+    """What is recorded of a company, ``cell`` being its current one.
+
+    With what changed the cells that were completed and never materialized: those of a first load,
+    and every entity's once when a window begins. What an entity brought before it failed is
     recorded as well, since nobody will bring it once more; with the failure.
     """
-    cell, changed = current_cell(cells, visit.realm_id), visit.changed
     lacking: list[tuple[dg.AssetKey, dg.MultiPartitionKey]] = []
     found: list[dg.AssetMaterialization] = []
     for result in visit.result.results:
-        news = result in changed
-        if not news and not grid.beyond_current(result.covered):
+        if not result.news and not grid.beyond_current(result.covered):
             continue
         metadata: Metadata = {}
-        if news:
+        if result.news:
             metadata |= names.metadata(visit.realm_id, result.entity)
             metadata |= result_metadata(result)
-        besides = (cell,) if news else ()
+        besides = (cell,) if result.news else ()
         for key in _keys(entity_type(result.entity)):
             windows = grid.lacking(key, visit.realm_id, result.covered, besides)
             lacking += [(key, each) for each in windows]
-            if news:
+            if result.news:
                 found.append(dg.AssetMaterialization(key, metadata=metadata, partition=cell))
-        if news and silver:
+        if result.news and silver:
             found += silver_materializations(result, names)
-    record(
-        context.get_step_execution_context(),
-        visit.realm_id,
-        [*pointers(visit.realm_id, cell, lacking), *found],
-    )
+    return [*pointers(visit.realm_id, cell, lacking), *found]
 
 
 def _keys(entity: EntityType) -> list[dg.AssetKey]:

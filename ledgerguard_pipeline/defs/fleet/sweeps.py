@@ -70,7 +70,7 @@ class Sweeps:
 
     def bringing_up_to_date(
         self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
-    ) -> "Iterator[Visit]":
+    ) -> "Iterator[list[Visit]]":
         """Each company from its own watermarks; an idle one costs one call."""
         from ledgerguard_pipeline.ingestion.fleet import Pace
 
@@ -81,20 +81,20 @@ class Sweeps:
 
     def reconciling(
         self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
-    ) -> "Iterator[Visit]":
+    ) -> "Iterator[list[Visit]]":
         """Each company's counts against Bronze."""
         return self._syncs(realms, entities, _long_pace(), reconcile=True)
 
     def first_loads(
         self, realms: Sequence[RealmId], entities: tuple[EntityType, ...]
-    ) -> "Iterator[Visit]":
+    ) -> "Iterator[list[Visit]]":
         """Those companies that were never loaded completely, by the walk that resumes."""
         known = self._installation.bronze.watermarks_of(realms)
         names = {entity.name for entity in entities}
         fresh = [realm for realm in realms if names - known[realm].keys()]
         return self._syncs(fresh, entities, _long_pace(), together=True)
 
-    def events(self, batch: str) -> "Iterator[Visit]":
+    def events(self, batch: str) -> "Iterator[list[Visit]]":
         """The webhook events leased under ``batch``, company by company."""
         from ledgerguard_pipeline.control.leases.heartbeat import beating
         from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
@@ -113,12 +113,13 @@ class Sweeps:
 
         pace = Pace(COMPANY_SECONDS, EVENTS_TOTAL_SECONDS, lease_wait=LEASE_WAIT_SECONDS)
         with beating(lease):
-            for visit in self._sweep(realms, work, pace):
-                if not visit.result.results:
-                    # Nobody began with them: they are due again after a pause.
-                    mine = [each for each in lease.events if each.realm_id == visit.realm_id]
-                    lease.failed(mine, visit.error or OutOfTime("The sweep ran out of time."))
-                yield visit
+            for visits in self._sweep(realms, work, pace):
+                for visit in visits:
+                    if not visit.result.results:
+                        # Nobody began with them: they are due again after a pause.
+                        mine = [each for each in lease.events if each.realm_id == visit.realm_id]
+                        lease.failed(mine, visit.error or OutOfTime("The sweep ran out of time."))
+                yield visits
 
     def _syncs(
         self,
@@ -128,7 +129,7 @@ class Sweeps:
         *,
         reconcile: bool = False,
         together: bool = False,
-    ) -> "Iterator[Visit]":
+    ) -> "Iterator[list[Visit]]":
         """With ``together`` each company's commits wait a moment for those of the others."""
         from ledgerguard_pipeline.control.company_state.idle_notes import SECONDS, IdleNotes
         from ledgerguard_pipeline.control.leases.heartbeat import beating
@@ -159,7 +160,9 @@ class Sweeps:
         finally:
             notes.flush()
 
-    def _sweep(self, realms: Sequence[RealmId], work: "Work", pace: "Pace") -> "Iterator[Visit]":
+    def _sweep(
+        self, realms: Sequence[RealmId], work: "Work", pace: "Pace"
+    ) -> "Iterator[list[Visit]]":
         from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
         from ledgerguard_pipeline.ingestion.fleet import Fleet
 
