@@ -48,9 +48,9 @@ LINEAGE = (
 _LOADED = LINEAGE[-2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One table of Silver: ``child`` is None for the one of the objects themselves."""
+    """One table of Silver, which is there once: ``child`` is None for the one of the objects themselves."""
 
     name: str
     entity: EntityType

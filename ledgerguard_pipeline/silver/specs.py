@@ -114,9 +114,9 @@ class Picked:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Everything of one entity type: the header's columns and the tables below it.
+    """Everything of one entity type: the header's columns and the tables below it; there is one of each.
 
     ``wrapped`` payloads hold the object in a member that is named after its type. ``left_out``
     are known paths that are in no table on purpose, ``personal`` those left out because they

@@ -115,6 +115,15 @@ def present_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[s
     return {str(row[0]) for row in rows}
 
 
+def empty_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[str]:
+    """Tables of Silver that never had a row; of a lake that is not known."""
+    row = connection.execute(statements.IS_LAKE, [catalog]).fetchone()
+    if row is None or row[0]:
+        return set()
+    rows = connection.execute(f"{statements.READ_TABLES} AND estimated_size = 0", [catalog])
+    return {str(name) for (name,) in rows.fetchall()}
+
+
 def lay_out(session: OpenStore) -> None:
     """Create the schema and its own tables, inside the caller's transaction."""
     session.connection.execute(statements.create_schema(session.catalog))

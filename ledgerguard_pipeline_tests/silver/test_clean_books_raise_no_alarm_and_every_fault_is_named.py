@@ -12,7 +12,9 @@ from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.entities import ENTITIES, entity_type
 from ledgerguard_pipeline.sandbox.seed.build import build_company
 from ledgerguard_pipeline.silver.checks.find import check_companies, check_company
-from ledgerguard_pipeline.silver.checks.sums import Scope, wrong_sums
+from ledgerguard_pipeline.silver.checks.scope import Scope
+from ledgerguard_pipeline.silver.checks.sums import wrong_sums
+from ledgerguard_pipeline.silver.layout import tables_of
 from ledgerguard_pipeline.silver.rebuild import rebuild
 from ledgerguard_pipeline.values import RealmId, State
 from ledgerguard_pipeline_tests.silver.books import NOON, REALM, Books, store_at
@@ -201,8 +203,10 @@ def test_documents_that_do_not_add_up_are_named_and_no_others(planted: Books, en
 
 def sums(books: Books, entity: str) -> set[str]:
     """All cases of the check, not only the first."""
-    statement = wrong_sums(entity_type(entity), Scope(REALM))
-    return {str(row[0]) for row in books.store.sql(statement).rows}
+    scope = Scope((REALM,), (entity,))
+    statement = wrong_sums([tables_of(entity)], scope)
+    assert statement is not None
+    return {str(found) for _, _, found in books.store.sql(scope.whose(statement)).rows}
 
 
 def test_what_is_open_is_within_the_total(books: Books) -> None:
@@ -268,9 +272,12 @@ def test_companies_together_have_the_findings_of_each_alone(tmp_path: Path) -> N
     alter(books, f"DELETE FROM silver.bill WHERE realm_id = '{other}' AND id < '5'")
     alter(books, "INSERT INTO silver.vendor FROM silver.vendor WHERE realm_id = " + f"'{faulty}'")
     alter(books, f"DELETE FROM bronze._watermarks WHERE realm_id = '{clean}'")
-    found = check_companies(books.store, {clean: ENTITIES, faulty: ENTITIES, other: ENTITIES})
+    wanted = {clean: ENTITIES, faulty: ENTITIES, other: ENTITIES}
+    found = check_companies(books.store, wanted)
+    together = check_companies(books.store, wanted, small=[entity.name for entity in ENTITIES])
     for realm in (clean, faulty, other):
-        assert found[realm] == check_company(books.store, ENTITIES, realm), realm
+        alone = check_company(books.store, ENTITIES, realm)
+        assert found[realm] == together[realm] == alone, realm
     failing = {each.check.name for each in found[faulty]["Vendor"] if not each.passed}
     assert {"keys_are_unique", "references_resolve"} <= failing
     assert any(not each.passed for each in found[other]["Bill"])

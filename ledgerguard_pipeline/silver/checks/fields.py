@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 
 from ledgerguard_pipeline.silver.registry.forms import HEADER_LEFT_OUT
 from ledgerguard_pipeline.silver.specs import Block, Child
 
+_ENDS = re.compile(r"\.|\[\]")
+"""Where the path of a member above may end."""
 
-def strange_paths(ask: Callable[[str], Sequence[Sequence[object]]], block: Block) -> list[str]:
-    """Paths that Bronze saw, at any company, and the registry neither reads nor leaves out on purpose."""
-    rows = ask(
-        f"SELECT DISTINCT path FROM bronze._fields WHERE entity = '{block.entity}' ORDER BY path"
-    )
-    return [path for path in (str(row[0]) for row in rows) if not is_known(block, path)]
+
+def strange_paths(
+    ask: Callable[[str], Sequence[Sequence[object]]], blocks: Iterable[Block]
+) -> dict[str, list[str]]:
+    """By entity name paths that Bronze saw, at any company, and the registry neither reads nor leaves out on purpose."""
+    mine = {block.entity: block for block in blocks}
+    names = ", ".join(f"'{name}'" for name in mine)
+    found: dict[str, list[str]] = {}
+    for entity, path in ask(
+        f"SELECT DISTINCT entity, path FROM bronze._fields WHERE entity IN ({names}) ORDER BY path"
+    ):
+        if not is_known(mine[str(entity)], str(path)):
+            found.setdefault(str(entity), []).append(str(path))
+    return found
 
 
 def is_known(block: Block, path: str) -> bool:
@@ -26,8 +38,14 @@ def is_known(block: Block, path: str) -> bool:
     left_out = (*HEADER_LEFT_OUT, *block.personal, *block.left_out)
     if any(path == each or path.startswith((f"{each}.", f"{each}[]")) for each in left_out):
         return True
-    known = set(_paths(block))
-    return path in known or any(each.startswith((f"{path}.", f"{path}[]")) for each in known)
+    return path in _known(block)
+
+
+@cache
+def _known(block: Block) -> frozenset[str]:
+    """The paths of the registry, and those above them."""
+    paths = frozenset(_paths(block))
+    return paths | {path[: end.start()] for path in paths for end in _ENDS.finditer(path)}
 
 
 def _paths(block: Block) -> Iterator[str]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import first_line
-from ledgerguard_pipeline.bronze.statements import GONE, quoted
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.bronze.workspace import View
-from ledgerguard_pipeline.entities import ENTITIES, EntityType
+from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
 from ledgerguard_pipeline.errors import BronzeError
+from ledgerguard_pipeline.silver.checks import cases
 from ledgerguard_pipeline.silver.checks.check import (
     ADDS_UP,
     KNOWN,
     LEVEL,
     NARROW,
     OPEN,
-    OPEN_AMOUNTS,
     READABLE,
     RESOLVED,
     SHOWN,
@@ -31,10 +30,11 @@ from ledgerguard_pipeline.silver.checks.check import (
 )
 from ledgerguard_pipeline.silver.checks.fields import strange_paths
 from ledgerguard_pipeline.silver.checks.references import dangling
-from ledgerguard_pipeline.silver.checks.sums import Scope, shown, wrong_sums
-from ledgerguard_pipeline.silver.layout import EntityTables, Table, tables_of
-from ledgerguard_pipeline.silver.statements import APPLIED, MISFITS
-from ledgerguard_pipeline.silver.tables import present_tables
+from ledgerguard_pipeline.silver.checks.scope import Scope
+from ledgerguard_pipeline.silver.checks.sums import wrong_sums
+from ledgerguard_pipeline.silver.layout import tables_of
+from ledgerguard_pipeline.silver.statements import APPLIED
+from ledgerguard_pipeline.silver.tables import empty_tables, present_tables
 from ledgerguard_pipeline.values import RealmId, parse_realm
 
 Ask = Callable[[str], Sequence[Sequence[object]]]
@@ -53,6 +53,8 @@ class _There:
 
     bronze: frozenset[str]
     silver: frozenset[str]
+    empty: frozenset[str]
+    """Tables of Silver that certainly have no row."""
     loaded: Mapping[str, frozenset[str]]
     """Tables of the entity types that were read, be there any objects or none."""
     versions: Mapping[tuple[str, str], str]
@@ -80,40 +82,38 @@ def check_company(
 
 
 def check_companies(
-    store: BronzeStore, wanted: Wanted, since: Mapping[str, datetime] | None = None
+    store: BronzeStore,
+    wanted: Wanted,
+    since: Mapping[str, datetime] | None = None,
+    small: Collection[str] = (),
 ) -> Found:
     """As ``check_company`` for several companies, each check of an entity type by one statement.
+
+    Those named in ``small`` have few rows: each check of all of them is one statement.
 
     Raises:
         BronzeBusy, BronzeUnavailable, BronzeError: the store cannot be read.
     """
     companies = {parse_realm(realm): entities for realm, entities in wanted.items()}
-    found: Found = {realm: {} for realm in companies}
     with store.workspace.read() as view:
         if view is None:
-            for realm, entities in companies.items():
-                found[realm] = {one.name: _nothing(one) for one in entities}
-            return found
+            return {
+                realm: {one.name: _nothing(one) for one in entities}
+                for realm, entities in companies.items()
+            }
         connection = view.connection
 
         def ask(statement: str) -> Sequence[Sequence[object]]:
             return connection.execute(statement).fetchall()
 
         try:
-            there = _look(ask, view, companies)
-            for entity in dict.fromkeys(one for every in companies.values() for one in every):
-                mine = [realm for realm, every in companies.items() if entity in every]
-                instant = (since or {}).get(entity.name)
-                text = None if instant is None else instant.isoformat()
-                for realm, findings in _find(ask, there, entity, mine, text):
-                    found[realm][entity.name] = findings
+            return _Judge(ask, _look(ask, view, companies), since or {}, small).found(companies)
         except duckdb.Error as error:
             raise BronzeError(
                 f"Silver could not be checked: {first_line(error)}. "
                 "`ledgerguard silver rebuild` builds its tables anew.",
                 realm_id=next(iter(companies), None),
             ) from error
-    return found
 
 
 def _nothing(entity: EntityType) -> list[SilverFinding]:
@@ -138,153 +138,116 @@ def _look(ask: Ask, view: View, realms: Collection[RealmId]) -> _There:
     return _There(
         frozenset(view.present),
         silver,
+        frozenset(empty_tables(view.connection, view.catalog)),
         {realm: frozenset(tables) for realm, tables in loaded.items()},
         {(str(realm), str(entity)): str(version) for realm, entity, version in versions},
     )
 
 
-def _find(
-    ask: Ask, there: _There, entity: EntityType, realms: Sequence[RealmId], since: str | None
-) -> Iterator[tuple[RealmId, list[SilverFinding]]]:
-    """By company; the names of companies and tables, and instants, cannot carry SQL."""
-    tables = tables_of(entity)
-    # Silver has empty tables, too, of types that Bronze never held: its views need them.
-    if entity.table not in there.bronze:
-        yield from ((realm, _nothing(entity)) for realm in realms)
-        return
-    alike: dict[frozenset[str], list[RealmId]] = {}
-    for realm in realms:
-        unusable = _unusable(ask, tables, there, realm)
-        if unusable is None:
-            # What a reference may lead to depends on what was read of a company.
-            read = there.loaded.get(realm, frozenset()) - there.bronze
-            alike.setdefault(read, []).append(realm)
-        else:
-            yield realm, unusable
-    for read, group in alike.items():
-        scope = Scope(group[0], since, tuple(group) if len(group) > 1 else ())
-        found = _judge(ask, there, tables, scope, read)
-        yield from ((realm, found[realm]) for realm in group)
+class _Judge:
+    """Judges companies in one view of a store."""
 
+    def __init__(
+        self, ask: Ask, there: _There, since: Mapping[str, datetime], small: Collection[str]
+    ) -> None:
+        self._ask = ask
+        self._there = there
+        self._since = since
+        self._small = small
 
-def _judge(
-    ask: Ask, there: _There, tables: EntityTables, scope: Scope, read: frozenset[str]
-) -> dict[str, list[SilverFinding]]:
-    entity = tables.entity
-    statements = {
-        LEVEL: _level(tables, scope),
-        UNIQUE: " UNION ALL ".join(_twice(table, scope) for table in tables.tables),
-        READABLE: (
-            f"SELECT m.id || ' ' || m.path || ': ' || m.text FROM {scope.silver(MISFITS)} AS m "
-            f"WHERE {scope.of('m')} AND m.entity = '{entity.name}'"
-        ),
-        RESOLVED: dangling(tables, scope, there.bronze, read),
-        NARROW: " UNION ALL ".join(filter(None, (_narrowed(one, scope) for one in tables.tables))),
-        OPEN: _open(tables, scope),
-    }
-    found: dict[str, list[SilverFinding]] = {realm: [] for realm in scope.realms or [scope.realm]}
-    for check in checks_of(entity):
-        cases: Mapping[str, SilverFinding] = {}
-        nothing = SilverFinding(check)
-        if check is KNOWN:  # at any company
-            paths = strange_paths(ask, tables.block)
-            nothing = SilverFinding(KNOWN, len(paths), tuple(paths[:SHOWN]))
-        else:
-            statement = wrong_sums(entity, scope) if check is ADDS_UP else statements[check]
-            cases = _findings(ask, check, statement, scope) if statement else {}
-        for realm, findings in found.items():
-            findings.append(cases.get(realm, nothing))
-    return found
+    def found(self, companies: Wanted) -> Found:
+        """The findings of each company's entity types."""
+        order = list(dict.fromkeys(one for every in companies.values() for one in every))
+        found: dict[RealmId, dict[str, list[SilverFinding]]] = {realm: {} for realm in companies}
+        alike: dict[frozenset[str], dict[str, list[RealmId]]] = {}
+        for entity in order:
+            for realm in (realm for realm, every in companies.items() if entity in every):
+                said = self._said(entity, realm)
+                if said is None:
+                    # What a reference may lead to depends on what was read of a company.
+                    read = self._there.loaded.get(realm, frozenset()) - self._there.bronze
+                    alike.setdefault(read, {}).setdefault(entity.name, []).append(realm)
+                else:
+                    found[realm][entity.name] = said
+        for read, due in alike.items():
+            for names in self._together(due):
+                realms = tuple(dict.fromkeys(realm for name in names for realm in due[name]))
+                judged = self._judged(names, realms, read)
+                for name in names:
+                    for realm in due[name]:
+                        found[realm][name] = [
+                            judged[check].get((name, realm), SilverFinding(check))
+                            for check in checks_of(entity_type(name))
+                        ]
+        return {
+            realm: {one.name: mine[one.name] for one in order if one.name in mine}
+            for realm, mine in found.items()
+        }
 
+    def _together(self, names: Iterable[str]) -> list[tuple[str, ...]]:
+        small = tuple(name for name in names if name in self._small and name not in self._since)
+        return [*((name,) for name in names if name not in small), *([small] if small else [])]
 
-def _findings(ask: Ask, check: SilverCheck, cases: str, scope: Scope) -> dict[str, SilverFinding]:
-    rows = ask(
-        "SELECT realm, found, count(*) OVER (PARTITION BY realm) "
-        f"FROM ({scope.by_company(cases)}) QUALIFY "
-        f"row_number() OVER (PARTITION BY realm ORDER BY found) <= {SHOWN} ORDER BY realm, found"
-    )
-    texts: dict[str, list[str]] = {}
-    for realm, text, _ in rows:
-        texts.setdefault(str(realm), []).append(str(text)[:200])
-    counts = {str(realm): int(str(count)) for realm, _, count in rows}
-    return {
-        realm: SilverFinding(check, counts[realm], tuple(first)) for realm, first in texts.items()
-    }
+    def _said(self, entity: EntityType, realm: RealmId) -> list[SilverFinding] | None:
+        """What can be said without looking at rows; None where they are to be looked at."""
+        # Silver has empty tables, too, of types that Bronze never held: its views need them.
+        if entity.table not in self._there.bronze:
+            return _nothing(entity)
+        tables = tables_of(entity)
+        missing = [one.name for one in tables.tables if one.name not in self._there.silver]
+        version = self._there.versions.get((realm, entity.name), tables.version)
+        if not missing and version == tables.version:
+            return None
+        living = cases.living([tables], Scope((realm,), (entity.name,)))
+        if not int(str(self._ask(f"SELECT count(*) FROM ({living})")[0][0])):
+            return _nothing(entity)  # a company without living objects lacks nothing
+        advice = f"run `ledgerguard silver rebuild --entity {entity.name}`"
+        said = [f"silver.{name} is missing; {advice}" for name in missing]
+        if not said:
+            said = [f"silver.{entity.table} was made by another release; the next sync renews it"]
+        return [SilverFinding(LEVEL, len(said), tuple(said[:SHOWN]))]
 
+    def _judged(
+        self, names: tuple[str, ...], realms: tuple[RealmId, ...], read: frozenset[str]
+    ) -> dict[SilverCheck, dict[tuple[str, str], SilverFinding]]:
+        """What each check found, by entity name and company."""
+        there = self._there
+        instant = self._since.get(names[0]) if len(names) == 1 else None
+        scope = Scope(realms, names, None if instant is None else instant.isoformat())
+        every = [tables_of(name) for name in names]
+        filled = [one for tables in every for one in tables.tables if one.name not in there.empty]
+        statements = {
+            LEVEL: cases.unlike(every, scope),
+            UNIQUE: cases.twice(filled, scope),
+            READABLE: cases.unreadable(every, scope),
+            RESOLVED: dangling(every, scope, there.bronze, read, there.empty),
+            NARROW: cases.narrowed(filled, scope),
+            ADDS_UP: wrong_sums(every, scope),
+            OPEN: cases.too_open(every, scope),
+        }
+        found = {
+            check: self._findings(check, scope.whose(statement)) if statement else {}
+            for check, statement in statements.items()
+        }
+        found[KNOWN] = {  # at any company
+            (name, realm): SilverFinding(KNOWN, len(paths), tuple(paths[:SHOWN]))
+            for name, paths in strange_paths(self._ask, (one.block for one in every)).items()
+            for realm in realms
+        }
+        return found
 
-def _unusable(
-    ask: Ask, tables: EntityTables, there: _There, realm: str
-) -> list[SilverFinding] | None:
-    """What is said of tables that cannot be asked; None of those that can."""
-    entity = tables.entity
-    missing = [one.name for one in tables.tables if one.name not in there.silver]
-    others = there.versions.get((realm, entity.name), tables.version) != tables.version
-    if not missing and not others:
-        return None
-    living = ask(f"SELECT count(*) FROM ({_living(tables, Scope(realm))})")[0][0]
-    if not int(str(living)):  # a company without living objects lacks nothing
-        return _nothing(entity)
-    advice = f"run `ledgerguard silver rebuild --entity {entity.name}`"
-    cases = [f"silver.{name} is missing; {advice}" for name in missing]
-    if not cases:
-        cases = [f"silver.{entity.table} was made by another release; the next sync renews it"]
-    return [SilverFinding(LEVEL, len(cases), tuple(cases[:SHOWN]))]
-
-
-def _living(tables: EntityTables, scope: Scope) -> str:
-    return (
-        f"SELECT b.id, max(b.loaded_at) AS loaded_at FROM {scope.bronze(tables.entity.table)} AS b "
-        f"WHERE {scope.of('b')} GROUP BY b.id HAVING arg_max(b.state, b.loaded_at) NOT IN {GONE}"
-    )
-
-
-def _level(tables: EntityTables, scope: Scope) -> str:
-    """Objects of Bronze without their row, and rows without their object."""
-    header = scope.silver(tables.header.name)
-    touched = (
-        ""
-        if scope.since is None
-        else f"AND s.id IN (SELECT b.id FROM {scope.bronze(tables.entity.table)} AS b "
-        f"WHERE {scope.of('b')})"
-    )
-    return (
-        "SELECT coalesce(b.id || ' is missing or old', s.id || ' is no more') "
-        f"FROM ({_living(tables, scope)}) AS b FULL JOIN "
-        f"(SELECT s.id, s.loaded_at FROM {header} AS s WHERE {scope.mine('s')} {touched})"
-        " AS s ON b.id = s.id AND b.loaded_at = s.loaded_at "
-        "WHERE b.id IS NULL OR s.id IS NULL"
-    )
-
-
-def _twice(table: Table, scope: Scope) -> str:
-    key = ", ".join(f"t.{quoted(name)}" for name in table.key)
-    return (
-        f"SELECT '{table.name} ' || t.id FROM {scope.silver(table.name)} AS t "
-        f"WHERE {scope.of('t')} GROUP BY {key} HAVING count(*) > 1"
-    )
-
-
-def _narrowed(table: Table, scope: Scope) -> str | None:
-    lost = [
-        f"t.{quoted(column.name)} IS DISTINCT FROM "
-        f"TRY_CAST(t.{quoted(column.name)} AS {column.kind.narrow})"
-        for column in table.columns
-        if column.kind.exact
-    ]
-    return (
-        f"SELECT '{table.name} ' || t.id FROM {scope.silver(table.name)} AS t "
-        f"WHERE {scope.of('t')} AND ({' OR '.join(lost)})"
-        if lost
-        else None
-    )
-
-
-def _open(tables: EntityTables, scope: Scope) -> str:
-    names = {column.name for column in tables.header.columns}
-    return " UNION ALL ".join(
-        f"SELECT t.id || ': {name} ' || {shown(f't.{name}')} || ' of ' || {shown('t.total_amt')} "
-        f"FROM {scope.silver(tables.header.name)} AS t WHERE {scope.of('t')} "
-        f"AND abs(t.{name}) > abs(t.total_amt)"
-        for name in OPEN_AMOUNTS
-        if name in names
-    )
+    def _findings(self, check: SilverCheck, statement: str) -> dict[tuple[str, str], SilverFinding]:
+        rows = self._ask(
+            "SELECT entity, realm, found, count(*) OVER (PARTITION BY entity, realm) "
+            f"FROM ({statement}) QUALIFY row_number() OVER "
+            f"(PARTITION BY entity, realm ORDER BY found) <= {SHOWN} ORDER BY entity, realm, found"
+        )
+        texts: dict[tuple[str, str], list[str]] = {}
+        counts: dict[tuple[str, str], int] = {}
+        for entity, realm, text, count in rows:
+            key = (str(entity), str(realm))
+            texts.setdefault(key, []).append(str(text)[:200])
+            counts[key] = int(str(count))
+        return {
+            key: SilverFinding(check, counts[key], tuple(first)) for key, first in texts.items()
+        }

@@ -34,22 +34,21 @@ def check_loads(store: BronzeStore, loads: Loads, anew: Mapping[RealmId, Collect
         for realm, mine in loads.items()
     }
     with store.workspace.shared(read_only=True):
-        return check_companies(store, wanted, _since(store, loads, whole))
+        since, small = _sizes(store, loads, whole)
+        return check_companies(store, wanted, since, small)
 
 
-def _since(
-    store: BronzeStore,
-    loads: Loads,
-    whole: Collection[str],
-) -> dict[str, datetime]:
-    """From when on rows of the large ones among them came."""
-    names = {name for mine in loads.values() for name in mine if name not in whole}
+def _sizes(
+    store: BronzeStore, loads: Loads, whole: Collection[str]
+) -> tuple[dict[str, datetime], set[str]]:
+    """From when on rows of the large ones among them came, and the names of the small ones."""
+    names = {*whole, *(name for mine in loads.values() for name in mine)}
     with store.workspace.read() as view:
         if view is None:
-            return {}
+            return {}, set()
         present = [name for name in sorted(names) if view.has(entity_type(name).table)]
         if not present:
-            return {}
+            return {}, set()
         sizes = view.connection.execute(
             " UNION ALL ".join(
                 f"SELECT '{name}', count(*) FROM bronze.{quoted(entity_type(name).table)}"
@@ -57,6 +56,8 @@ def _since(
             )
         ).fetchall()
         large = {str(name) for name, rows in sizes if rows > WHOLE_UP_TO}
+        small = set(present) - large
+        large -= set(whole)
         ids = [
             str(id)
             for mine in loads.values()
@@ -65,11 +66,11 @@ def _since(
             for id in found
         ]
         if not ids:
-            return {}
+            return {}, small
         rows = view.connection.execute(
             "SELECT entity, min(loaded_at) FROM bronze._loads "
             "WHERE realm_id IN (SELECT unnest($realms::VARCHAR[])) "
             "AND load_id IN (SELECT unnest($loads::VARCHAR[])) GROUP BY entity",
             {"realms": list(loads), "loads": ids},
         ).fetchall()
-        return {str(entity): instant for entity, instant in rows}
+        return {str(entity): instant for entity, instant in rows}, small

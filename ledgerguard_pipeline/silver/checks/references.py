@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.entities import entity_type
-from ledgerguard_pipeline.silver.checks.sums import Scope
+from ledgerguard_pipeline.silver.checks.scope import Part, Scope
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
 from ledgerguard_pipeline.silver.references import LINKED, NO_ID, OWN_TYPE, TARGETS
 
@@ -17,43 +17,55 @@ _NAMED_BY_TYPE = {"entity": _PARTIES, "txn": LINKED}
 
 
 def dangling(
-    tables: EntityTables, scope: Scope, bronze: Collection[str], loaded: Collection[str]
+    every: Sequence[EntityTables],
+    scope: Scope,
+    bronze: Collection[str],
+    loaded: Collection[str],
+    empty: Collection[str] = (),
 ) -> str | None:
-    """A statement for what the rows of these tables refer to and Bronze never had; None if nothing.
+    """A statement for what the rows of these types refer to and Bronze never had; None if nothing.
 
-    ``bronze`` are the tables that are there, ``loaded`` those of entity types that the company's
-    books were read for, if only to find that it has none. Where neither is so, nothing is known.
+    ``bronze`` are the tables that are there, ``loaded`` those of entity types that the companies'
+    books were read for, if only to find that they have none. Where neither is so, nothing is known.
+    ``empty`` tables of Silver are passed over.
 
     Every reference of a table becomes one row and all of them are looked up at once: a statement
     a reference takes three times as long where there are few rows.
     """
     known = {*bronze, *loaded}
-    found = {table.name: list(_references(table, tables, known)) for table in tables.tables}
-    targets = sorted({target for each in found.values() for one in each for target in one.targets})
-    if not targets:
+    parts: list[Part] = []
+    targets: set[str] = set()
+    for tables in every:
+        for table in tables.tables:
+            references = [] if table.name in empty else [*_references(table, tables, known)]
+            if references:
+                targets.update(target for one in references for target in one.targets)
+                columns = {
+                    "holder": f"'{table.name} '",
+                    "company": "t.realm_id",
+                    "r": f"unnest([{', '.join(one.row for one in references)}])",
+                }
+                parts.append(Part.silver(tables.entity.name, table.name, columns))
+    if not parts:
         return None
-    rows = " UNION ALL ".join(
-        f"SELECT '{name}' AS holder, t.id, unnest([{', '.join(one.row for one in references)}]) AS r "
-        f"FROM {scope.silver(name)} AS t WHERE {scope.of('t')}"
-        for name, references in found.items()
-        if references
-    )
     there = " UNION ALL ".join(
-        f"SELECT '{target}' AS target, b.id FROM {scope.bronze(target)} AS b "
-        f"WHERE {scope.mine('b')}"
-        for target in targets
+        f"SELECT '{target}' AS target, t.realm_id, t.id FROM bronze.{quoted(target)} AS t "
+        f"WHERE {scope.mine}"
+        for target in sorted(targets)
         if target in bronze
     )
-    mine = scope.same_company("held.id", "r.ref")
+    mine = "" if len(scope.realms) == 1 else " AND k.realm_id = held.company"
     unknown = (
-        f"AND NOT EXISTS (SELECT 1 FROM ({there}) AS k WHERE k.target = r.target AND k.id = {mine})"
+        f"AND NOT EXISTS (SELECT 1 FROM ({there}) AS k "
+        f"WHERE k.target = r.target AND k.id = r.ref{mine})"
         if there
         else ""
     )
     words = ", ".join(f"'{word}'" for word in NO_ID)
     return (
-        "SELECT DISTINCT holder || ' ' || id || ': ' || r.name || ' ' || r.ref "
-        f"FROM ({rows}) AS held WHERE r.ref NOT IN ({words}) AND r.target IS NOT NULL {unknown}"
+        "SELECT DISTINCT id, holder, ': ' || r.name || ' ' || r.ref "
+        f"FROM {scope.rows(parts)} AS held "
+        f"WHERE r.ref NOT IN ({words}) AND r.target IS NOT NULL {unknown}"
     )
 
 

@@ -8,11 +8,11 @@ named. Cents are rounded as the form rounds them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.silver.layout import EntityTables, Table, tables_of
+from ledgerguard_pipeline.silver.checks.scope import Part, Scope
+from ledgerguard_pipeline.silver.layout import EntityTables, Table
 
 _NO_AMOUNT = "('SubTotalLineDetail', 'DescriptionOnly', 'DescriptionLineDetail', 'TaxLineDetail')"
 """Lines whose amount repeats what others hold."""
@@ -30,63 +30,7 @@ _APPLIED = {
 }
 """What a payment settles, and what it takes into account. Of other links the side is not known."""
 _ENTRY = "JournalEntry"
-_OF_COMPANY = 31
-"""A character (unit separator) that stands between a company and an id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Of which rows: a company's, and only those loaded ``since`` an instant where it is given.
-
-    With ``realms`` those of several companies in one statement. There an id begins with its
-    company's, so that ids of different companies differ: what a statement finds names its company.
-    """
-
-    realm: str
-    since: str | None = None
-    realms: tuple[str, ...] = ()
-
-    def silver(self, name: str) -> str:
-        """A table of Silver, to select from."""
-        return self._table(f"silver.{quoted(name)}")
-
-    def bronze(self, name: str) -> str:
-        """A table of Bronze, to select from."""
-        return self._table(f"bronze.{quoted(name)}")
-
-    def mine(self, alias: str) -> str:
-        """The companies, as a condition on such a table."""
-        return "true" if self.realms else f"{alias}.realm_id = '{self.realm}'"
-
-    def of(self, alias: str) -> str:
-        """Companies and instant, as a condition on such a table."""
-        mine = self.mine(alias)
-        return mine if self.since is None else f"{mine} AND {alias}.loaded_at >= '{self.since}'"
-
-    def same_company(self, id: str, reference: str) -> str:
-        """SQL of a reference as an id of the company that ``id`` belongs to."""
-        if not self.realms:
-            return reference
-        return f"split_part({id}, chr({_OF_COMPANY}), 1) || chr({_OF_COMPANY}) || {reference}"
-
-    def by_company(self, found: str) -> str:
-        """A statement for the company in a text that was found, and for the text without it."""
-        if not self.realms:
-            return f"SELECT '{self.realm}' AS realm, found FROM ({found}) AS t(found)"
-        key = rf"'([0-9]+)\x{{{_OF_COMPANY:02x}}}'"
-        return (
-            f"SELECT regexp_extract(found, {key}, 1) AS realm, "
-            f"regexp_replace(found, {key}, '') AS found FROM ({found}) AS t(found)"
-        )
-
-    def _table(self, name: str) -> str:
-        if not self.realms:
-            return name
-        realms = ", ".join(f"'{realm}'" for realm in self.realms)
-        return (
-            f"(SELECT * REPLACE (realm_id || chr({_OF_COMPANY}) || id AS id) FROM {name} "
-            f"WHERE realm_id IN ({realms}))"
-        )
+_EXACT = "DECIMAL(38,18)"
 
 
 def adds_up(entity: EntityType) -> bool:
@@ -94,14 +38,18 @@ def adds_up(entity: EntityType) -> bool:
     return entity.name in _FORMS or entity.name in _APPLIED or entity.name == _ENTRY
 
 
-def wrong_sums(entity: EntityType, scope: Scope) -> str:
-    """A statement for the documents that do not add up, each as one text."""
-    tables = tables_of(entity)
-    if entity.name in _APPLIED:
-        return _applied(tables, scope)
-    if entity.name == _ENTRY:
-        return _entries(tables, scope)
-    return _forms(tables, scope)
+def wrong_sums(every: Sequence[EntityTables], scope: Scope) -> str | None:
+    """A statement for the documents of these types that do not add up; None if no type has any.
+
+    It gives ``id``, and what stands before and after it in the text of a case.
+    """
+    kinds = (
+        (_forms, [one for one in every if one.entity.name in _FORMS]),
+        (_applied, [one for one in every if one.entity.name in _APPLIED]),
+        (_entries, [one for one in every if one.entity.name == _ENTRY]),
+    )
+    found = [f"SELECT * FROM ({cases(mine, scope)})" for cases, mine in kinds if mine]
+    return " UNION ALL ".join(found) if found else None
 
 
 def shown(amount: str) -> str:
@@ -113,56 +61,63 @@ def _lines(tables: EntityTables) -> Table:
     return next(table for table in tables.children if table.name == f"{tables.entity.table}_line")
 
 
-def _document(name: str, alias: str, scope: Scope) -> str:
-    return f"{scope.silver(name)} AS {alias} WHERE {scope.of(alias)}"
-
-
-def _forms(tables: EntityTables, scope: Scope) -> str:
-    """Forms with a total: ``m`` are the ways to read the amounts of their lines.
-
-    ``plain`` as sent, ``gross`` with the tax in them, ``lowered`` less the discount of the line,
-    ``goods`` without shipping. Discount lines count against them in totals and not in sub-totals.
-    """
-    lines, header = _lines(tables), tables.header
+def _of_line(tables: EntityTables) -> Part:
+    """The lines of a form; what a type lacks is NULL."""
+    lines = _lines(tables)
     has = {column.name for column in lines.columns}
-    on_header = {column.name for column in header.columns}
-    gross = "tax_inclusive_amt" if "tax_inclusive_amt" in has else "NULL"
-    off = "discount_amt" if "discount_amt" in has else "NULL"
-    item = "item_id" if "item_id" in has else "NULL"
-    bundled = "parent_line_no" in has
-    inner = (
-        "SELECT id, parent_line_no AS line_no, sum(amount) AS amount, "
-        "sum(coalesce(tax_inclusive_amt, amount)) AS gross, count(*) AS parts FROM small "
-        "WHERE parent_line_no IS NOT NULL GROUP BY ALL"
-        if bundled
-        else "SELECT NULL::VARCHAR AS id, 0 AS line_no, NULL::DECIMAL(38,18) AS amount, "
-        "NULL::DECIMAL(38,18) AS gross, 0 AS parts WHERE false"
-    )
-    top = "AND parent_line_no IS NULL" if bundled else ""
-    cash_back = "coalesce(h.cash_back_amount, 0)" if "cash_back_amount" in on_header else "0"
-    kept = "coalesce(h.less_cis, 0)" if "less_cis" in on_header else "0"
-    inclusive = (
-        "coalesce(h.global_tax_calculation, '') = 'TaxInclusive'"
-        if "global_tax_calculation" in on_header
-        else "false"
-    )
+    columns = {name: f"t.{name}" for name in ("line_no", "detail_type", "amount")}
+    for name, column, kind in (
+        ("parent_line_no", "parent_line_no", "BIGINT"),
+        ("taxed", "tax_inclusive_amt", _EXACT),
+        ("off", "discount_amt", _EXACT),
+        ("item", "item_id", "VARCHAR"),
+    ):
+        columns[name] = f"t.{column}" if column in has else f"NULL::{kind}"
+    return Part.silver(tables.entity.name, lines.name, columns)
+
+
+def _of_header(tables: EntityTables) -> Part:
+    header = tables.header
+    has = {column.name for column in header.columns}
+
+    def amount(name: str) -> str:
+        return f"coalesce(t.{name}, 0)" if name in has else f"0::{_EXACT}"
+
+    inclusive = "coalesce(t.global_tax_calculation, '') = 'TaxInclusive'"
+    columns = {
+        "total_amt": "t.total_amt",
+        "tax": amount("total_tax"),
+        "kept": amount("less_cis"),
+        "cash_back": amount("cash_back_amount"),
+        "inclusive": inclusive if "global_tax_calculation" in has else "false",
+    }
+    where = "t.state <> 'voided' AND t.total_amt IS NOT NULL"
+    return Part.silver(tables.entity.name, header.name, columns, where)
+
+
+def _forms(every: Sequence[EntityTables], scope: Scope) -> str:
+    """Forms with a total: ``ways`` are the ways to read the amounts of their lines.
+
+    ``plain`` as sent, ``gross`` with the tax in them, ``off`` the discount of the line.
+    Discount lines count against them in totals and not in sub-totals.
+    """
     return f"""
 WITH line AS (
-    SELECT l.* FROM {_document(lines.name, "l", scope)}
+    SELECT * FROM {scope.rows(map(_of_line, every))}
 ), head AS (
-    SELECT h.*, coalesce(h.total_tax, 0) AS tax, {kept} AS kept, {cash_back} AS cash_back,
-        {inclusive} AS inclusive
-    FROM {_document(header.name, "h", scope)} AND h.state <> 'voided' AND h.total_amt IS NOT NULL
+    SELECT * FROM {scope.rows(map(_of_header, every))}
 ), large AS (
-    SELECT id FROM line WHERE abs(amount) >= {_LARGEST} OR abs({gross}) >= {_LARGEST}
+    SELECT id FROM line WHERE abs(amount) >= {_LARGEST} OR abs(taxed) >= {_LARGEST}
     UNION
     SELECT id FROM head WHERE abs(total_amt) >= {_LARGEST} OR abs(tax) >= {_LARGEST}
         OR abs(kept) >= {_LARGEST} OR abs(cash_back) >= {_LARGEST}
 ), small AS (
-    SELECT line.*, coalesce({gross}, amount) AS with_tax, {off} AS off, {item} AS item
+    SELECT line.*, coalesce(taxed, amount) AS with_tax
     FROM line ANTI JOIN large USING (id)
 ), bundle AS (
-    {inner}
+    SELECT id, parent_line_no AS line_no, sum(amount) AS amount,
+        sum(with_tax) AS gross, count(*) AS parts
+    FROM small WHERE parent_line_no IS NOT NULL GROUP BY ALL
 ), counted AS (
     SELECT s.id, s.line_no, s.detail_type, s.item, s.amount AS own, b.amount AS inside,
         coalesce(b.parts, 0) AS parts,
@@ -172,7 +127,7 @@ WITH line AS (
             THEN coalesce(b.gross, s.amount, 0) ELSE coalesce(s.with_tax, 0) END AS gross,
         coalesce(s.off, 0) AS off
     FROM small AS s LEFT JOIN bundle AS b ON b.id = s.id AND b.line_no = s.line_no
-    WHERE true {top}
+    WHERE s.parent_line_no IS NULL
 ), valued AS (
     SELECT *, CASE WHEN coalesce(detail_type, '') IN {_NO_AMOUNT}
             OR detail_type IN ('DiscountLineDetail', 'TDSLineDetail') THEN 0 ELSE 1 END AS sold,
@@ -217,74 +172,92 @@ WITH line AS (
         lag(before) OVER (PARTITION BY id ORDER BY line_no) AS earlier
     FROM running WHERE sums_up = 1
 )
-SELECT id || ': total ' || {shown("total_amt")} || ', lines and tax ' || {shown("amount")}
+SELECT id, '', ': total ' || {shown("total_amt")} || ', lines and tax ' || {shown("amount")}
 FROM due
 WHERE amount <> total_amt AND NOT list_contains(flatten(list_transform(
     list_filter(ways, lambda way: way IS NOT NULL), lambda way: flatten(list_transform(
         [way, way - withheld, way + withheld, way - kept],
         lambda each: [each - cash_back, round(each - cash_back, 2)])))), total_amt)
 UNION ALL
-SELECT id || ': sub-total ' || {shown("own")} || ' in line ' || line_no || ', lines before it '
+SELECT id, '', ': sub-total ' || {shown("own")} || ' in line ' || line_no || ', lines before it '
     || {shown("before[1] - coalesce(earlier[1], 0)")}
 FROM sub_total
 WHERE NOT list_contains(flatten(list_transform(
     before || whole || list_transform(before, lambda each, nth: each - coalesce(earlier[nth], 0)),
     lambda each: [each, round(each, 2)])), coalesce(own, 0))
 UNION ALL
-SELECT id || ': bundle of ' || {shown("own")} || ' in line ' || line_no || ', its lines '
+SELECT id, '', ': bundle of ' || {shown("own")} || ' in line ' || line_no || ', its lines '
     || {shown("inside")}
 FROM valued
 WHERE detail_type = 'GroupLineDetail' AND parts > 0 AND coalesce(own, 0) <> 0 AND own <> inside
 UNION ALL
-SELECT id || ': amounts too large to be added' FROM large
+SELECT id, '', ': amounts too large to be added' FROM large
 """
 
 
-def _applied(tables: EntityTables, scope: Scope) -> str:
+def _applied(every: Sequence[EntityTables], scope: Scope) -> str:
     """Payments: what is applied, less the credits it takes into account, and what is left."""
-    settled, credit = _APPLIED[tables.entity.name]
-    header, table = tables.header.name, tables.entity.table
-    rest = (
-        "h.unapplied_amt"
-        if any(column.name == "unapplied_amt" for column in tables.header.columns)
-        else "CAST(NULL AS DECIMAL(38,18))"
-    )
+    links, lines, headers = [], [], []
+    for one in every:
+        name, table = one.entity.name, one.entity.table
+        settled, credit = _APPLIED[name]
+        columns = {"line_no": "t.line_no", "txn_type": "t.txn_type"}
+        links.append(Part.silver(name, f"{table}_linked", columns, "t.line_no IS NOT NULL"))
+        columns = {"line_no": "t.line_no", "amount": "t.amount", "settled": settled}
+        lines.append(Part.silver(name, f"{table}_line", {**columns, "credit": credit}))
+        rest = any(column.name == "unapplied_amt" for column in one.header.columns)
+        columns = {
+            "total_amt": "t.total_amt",
+            "rest": "t.unapplied_amt" if rest else f"NULL::{_EXACT}",
+        }
+        where = f"t.state <> 'voided' AND abs(t.total_amt) < {_LARGEST}"
+        headers.append(Part.silver(name, one.header.name, columns, where))
     return f"""
 WITH link AS (
     SELECT id, line_no, CASE WHEN min(txn_type) = max(txn_type) THEN min(txn_type) END AS txn_type
-    FROM {_document(f"{table}_linked", "k", scope)} AND k.line_no IS NOT NULL GROUP BY ALL
+    FROM {scope.rows(links)} GROUP BY ALL
 ), line AS (
-    SELECT l.id, l.amount, k.txn_type FROM {scope.silver(f"{table}_line")} AS l
-    LEFT JOIN link AS k ON k.id = l.id AND k.line_no = l.line_no WHERE {scope.of("l")}
+    SELECT l.id, l.amount, l.settled, l.credit, k.txn_type FROM {scope.rows(lines)} AS l
+    LEFT JOIN link AS k ON k.id = l.id AND k.line_no = l.line_no
 ), unclear AS (
     SELECT id FROM line
-    WHERE coalesce(txn_type, '') NOT IN ({settled}, {credit}) OR abs(amount) >= {_LARGEST}
+    WHERE coalesce(txn_type, '') NOT IN (settled, credit) OR abs(amount) >= {_LARGEST}
 ), applied AS (
-    SELECT id, sum(CASE WHEN txn_type = {settled} THEN amount ELSE -amount END) AS amount
+    SELECT id, sum(CASE WHEN txn_type = settled THEN amount ELSE -amount END) AS amount
     FROM line ANTI JOIN unclear USING (id) GROUP BY id
 ), total AS (
-    SELECT h.id, h.total_amt, {rest} AS rest, coalesce(a.amount, 0) AS amount
-    FROM {scope.silver(header)} AS h LEFT JOIN applied AS a ON a.id = h.id
-    WHERE {scope.of("h")} AND h.state <> 'voided' AND abs(h.total_amt) < {_LARGEST}
-        AND abs(coalesce({rest}, 0)) < {_LARGEST} AND h.id NOT IN (SELECT id FROM unclear)
+    SELECT h.id, h.total_amt, h.rest, coalesce(a.amount, 0) AS amount
+    FROM {scope.rows(headers)} AS h LEFT JOIN applied AS a ON a.id = h.id
+    WHERE abs(coalesce(h.rest, 0)) < {_LARGEST} AND h.id NOT IN (SELECT id FROM unclear)
 )
-SELECT id || ': total ' || {shown("total_amt")} || ', applied ' || {shown("amount")}
+SELECT id, '', ': total ' || {shown("total_amt")} || ', applied ' || {shown("amount")}
     || coalesce(', not applied ' || {shown("rest")}, '')
 FROM total WHERE CASE WHEN rest IS NULL THEN amount > total_amt ELSE amount + rest <> total_amt END
 """
 
 
-def _entries(tables: EntityTables, scope: Scope) -> str:
+def _entries(every: Sequence[EntityTables], scope: Scope) -> str:
     """Entries of the journal: debits are credits; tax may stand on one side without a line."""
-    header, lines = tables.header.name, _lines(tables).name
+    lines = [
+        Part.silver(
+            one.entity.name,
+            _lines(one).name,
+            {"posting_type": "t.posting_type", "amount": "t.amount"},
+            f"abs(t.amount) < {_LARGEST}",
+        )
+        for one in every
+    ]
+    headers = [
+        Part.silver(one.entity.name, one.header.name, {"tax": "t.total_tax"}, "t.state <> 'voided'")
+        for one in every
+    ]
     return f"""
 WITH line AS (
     SELECT id, sum(CASE WHEN posting_type = 'Debit' THEN amount ELSE 0 END) AS debit,
         sum(CASE WHEN posting_type = 'Credit' THEN amount ELSE 0 END) AS credit
-    FROM {_document(lines, "l", scope)} AND abs(l.amount) < {_LARGEST} GROUP BY id
+    FROM {scope.rows(lines)} GROUP BY id
 )
-SELECT h.id || ': debits ' || {shown("debit")} || ', credits ' || {shown("credit")}
-FROM {scope.silver(header)} AS h JOIN line ON line.id = h.id
-WHERE {scope.of("h")} AND h.state <> 'voided' AND debit <> credit
-    AND abs(debit - credit) <> abs(coalesce(h.total_tax, 0))
+SELECT h.id, '', ': debits ' || {shown("debit")} || ', credits ' || {shown("credit")}
+FROM {scope.rows(headers)} AS h JOIN line ON line.id = h.id
+WHERE debit <> credit AND abs(debit - credit) <> abs(coalesce(h.tax, 0))
 """
