@@ -10,7 +10,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
 from typing import Generic, TypeVar
+
+_AT_MOST = 5
+"""So many times its patience a group waits for one after the other."""
 
 
 @dataclass(slots=True)
@@ -66,14 +71,12 @@ class FirstInLine(Generic[Asked]):
     ) -> Iterator[Sequence[Asked]]:
         """Who leads, and those behind it that fit; after the block they go on, and the next leads.
 
-        Those who are ``coming`` are waited for, ``patience`` seconds at most.
+        Those who are ``coming`` are waited for until one does not fit, ``patience`` seconds after
+        the last who came, and five times as long at most.
         """
         with self._lock:
-            if patience:
-                self._changed.wait_for(lambda: len(self._queue) >= self._coming, patience)
-            group = [self._queue.pop(0)]
-            while self._queue and fits(group, self._queue[0]):
-                group.append(self._queue.pop(0))
+            count = self._gathered(fits, patience)
+            group, self._queue = self._queue[:count], self._queue[count:]
         try:
             yield group
         finally:
@@ -85,3 +88,24 @@ class FirstInLine(Generic[Asked]):
                     self._busy = False
             for other in group[1:]:
                 other.woken.set()
+
+    def _gathered(self, fits: Callable[[Sequence[Asked], Asked], bool], patience: float) -> int:
+        """How many of the line go together, once nobody else is waited for."""
+        end = monotonic() + _AT_MOST * patience
+        count = 1
+        while True:
+            while count < len(self._queue) and fits(self._queue[:count], self._queue[count]):
+                count += 1
+            here = len(self._queue)
+            left = min(patience, end - monotonic())
+            if (
+                count < here
+                or left <= 0
+                or not self._changed.wait_for(partial(self._came, here), left)
+            ):
+                return count
+            if len(self._queue) == here:  # nobody else is coming
+                return count
+
+    def _came(self, here: int) -> bool:
+        return len(self._queue) > here or here >= self._coming

@@ -4,7 +4,7 @@ Threads of one process that commit at the same time would only wait for each oth
 file. Here the first in line takes along what waits behind it: opening, checkpointing and closing
 the file costs the same for one company's rows as for twenty companies'. Nobody waits for others
 to come, unless they said that they do: a sweep's first loads, of which most is what a commit costs
-beside its rows (a hundred tables of Silver, for one company as for thirty). If the shared transaction
+beside its rows (a hundred tables of Silver, for one company as for sixty). If the shared transaction
 fails, each is committed alone, so one company's rows never fail another's.
 
 Decisions 34 and 98 in docs/decisions.md.
@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeUnavailable, WrongEnvironment
 
-MOST_ROWS = 20_000
-"""Rows of one shared transaction, so that the file is held only for a moment."""
+MOST_ROWS = 30_000
+"""Rows of one shared transaction, so that the file is held only for a moment: some sixty small companies."""
 PATIENCE_SECONDS = 2.0
-"""So long a small commit waits for those who said that they are coming."""
+"""So long after the last who came a small commit waits for those who said that they are coming."""
 LARGE_ROWS = 1_000
 """A commit of so many is worth its transaction, and waits for nobody."""
 
@@ -72,9 +72,10 @@ class _Entry(Waiting):
     outcomes: list[LoadOutcome] | None = None
     error: Exception | None = None
 
-    @property
-    def rows(self) -> int:
-        return sum(len(load.records) for load in self.loads)
+    rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = sum(len(load.records) for load in self.loads)
 
     def fail(self, error: Exception) -> None:
         self.error = error

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome
+from ledgerguard_pipeline.bronze import BronzeStore, Load, LoadOutcome, first_in_line
+from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.write import group_commit
 from ledgerguard_pipeline.bronze.write.group_commit import (
     LARGE_ROWS,
@@ -201,6 +203,41 @@ def test_who_does_not_come_is_not_waited_for_longer_than_patience(
     with ThreadPoolExecutor(1) as pool, gathered.commits.coming():
         pool.submit(gathered.visit, REALMS[0]).result(timeout=20)
     assert gathered.groups == [REALMS[:1]]
+
+
+class Arrivals:
+    """Stands for the wait: one more of these comes each time, and nobody once all are there."""
+
+    def __init__(self, line: FirstInLine[Waiting], coming: int) -> None:
+        self._line = line
+        self._left = coming
+        self.waits: list[float] = []
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        self.waits.append(timeout)
+        if self._left:
+            self._left -= 1
+            self._line._queue.append(Waiting())
+        return predicate()
+
+    def notify_all(self) -> None:
+        """Nobody else waits."""
+
+
+@pytest.mark.parametrize("come, expected", [(3, 4), (20, 20)])
+def test_each_who_comes_is_worth_waiting_for_the_next_but_not_without_end(
+    monkeypatch: pytest.MonkeyPatch, come: int, expected: int
+) -> None:
+    line = FirstInLine[Waiting]()
+    arrivals = Arrivals(line, come)
+    now = itertools.count()  # a second for each who comes
+    monkeypatch.setattr(line, "_changed", arrivals)
+    monkeypatch.setattr(first_in_line, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(line, "_coming", 30)
+    assert line.leads(Waiting())
+    with line.group(patience=4.0) as group:
+        assert len(group) == expected
+    assert max(arrivals.waits) == 4.0
 
 
 @pytest.mark.parametrize("threads", [12])
