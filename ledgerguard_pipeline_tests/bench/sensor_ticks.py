@@ -2,14 +2,17 @@
 
 A sensor ticks every five to sixty seconds, so a soak of half an hour sees few of them. Here one code
 server, started as the unit starts it, is asked for as many ticks as it can answer, one sensor after the
-other. Memory that ticks leave behind would grow with their number.
+other, or of all sensors at once as the daemon asks it, with the definitions read at every tenth
+time. Memory that ticks leave behind would grow with their number.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +31,10 @@ from ledgerguard_pipeline_tests.soak.processes import private_mb
 
 _SENSORS = ("lost_runs", "new_company", "sync_requests", "failed_runs")
 """Those of every few seconds whose tick does not wait for events."""
+_ALL = (*_SENSORS, "check_outcomes", "company_alerts", "webhook_events")
 _PARTS = 8
+_READ_EVERY = 10
+AtOnce = Annotated[bool, typer.Option("--at-once", help="All sensors at the same time.")]
 
 
 def sensor_ticks(
@@ -36,36 +42,61 @@ def sensor_ticks(
     sensor: Annotated[
         list[str] | None, typer.Option(help="Name of a sensor; may be repeated.")
     ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="A home to copy, as a soak leaves it; a new one if unset.")
+    ] = None,
+    *,
+    at_once: AtOnce = False,
 ) -> None:
     """Print the private memory of a code server, in MB, eight times for each sensor."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        SandboxServer(invoices=100) as sandbox,
-        Embedded(Path(folder), sandbox) as stack,
-    ):
-        with Installation.open(stack.settings) as installation:
-            connect(installation, sandbox)
-            installation.service(RealmId(sandbox.realm_id)).run_batch_ingestion(["Invoice"])
-        process = stack.start_code_server()
-        wait(lambda: listens(stack.code_port), 60, "the code server")
-        target = GrpcServerTarget("127.0.0.1", stack.code_port, None, CODE_LOCATION)
-        with WorkspaceProcessContext(stack.instance, target) as workspace:
-            location = workspace.create_request_context().get_code_location(CODE_LOCATION)
-            for name in sensor or _SENSORS:
-                sys.stdout.write(f"{name}: {private_mb(process.pid):.1f}")
-                for _ in range(_PARTS):
-                    _tick(location, stack, name, ticks // _PARTS)
-                    sys.stdout.write(f" {private_mb(process.pid):.1f}")
-                    sys.stdout.flush()
-                sys.stdout.write("\n")
+    with tempfile.TemporaryDirectory() as name, SandboxServer(invoices=100) as sandbox:
+        folder = Path(name)
+        if home is not None:
+            shutil.copytree(home, folder / "home")
+        with Embedded(folder, sandbox) as stack:
+            if home is None:
+                _load(stack, sandbox)
+            process = stack.start_code_server()
+            wait(lambda: listens(stack.code_port), 60, "the code server")
+            target = GrpcServerTarget("127.0.0.1", stack.code_port, None, CODE_LOCATION)
+            with WorkspaceProcessContext(stack.instance, target) as workspace:
+                groups = (
+                    [list(sensor or _ALL)] if at_once else [[one] for one in sensor or _SENSORS]
+                )
+                for names in groups:
+                    sys.stdout.write(f"{', '.join(names)}: {private_mb(process.pid):.1f}")
+                    for _ in range(_PARTS):
+                        _ticks(workspace, stack, names, ticks // _PARTS)
+                        sys.stdout.write(f" {private_mb(process.pid):.1f}")
+                        sys.stdout.flush()
+                    sys.stdout.write("\n")
 
 
-def _tick(location: CodeLocation, stack: Embedded, name: str, count: int) -> None:
+def _load(stack: Embedded, sandbox: SandboxServer) -> None:
+    with Installation.open(stack.settings) as installation:
+        connect(installation, sandbox)
+        installation.service(RealmId(sandbox.realm_id)).run_batch_ingestion(["Invoice"])
+
+
+def _ticks(
+    workspace: WorkspaceProcessContext, stack: Embedded, names: list[str], count: int
+) -> None:
+    """That many rounds, of each sensor one tick a round."""
+    location = workspace.create_request_context().get_code_location(CODE_LOCATION)
+    with ThreadPoolExecutor(len(names)) as pool:
+        for number in range(count):
+            if len(names) > 1 and number % _READ_EVERY == 0:
+                workspace.refresh_workspace()
+                location = workspace.create_request_context().get_code_location(CODE_LOCATION)
+            for done in [pool.submit(_tick, location, stack, name) for name in names]:
+                done.result()
+
+
+def _tick(location: CodeLocation, stack: Embedded, name: str) -> None:
     (repository,) = location.get_repositories().values()
-    for _ in range(count):
-        location.get_sensor_execution_data(
-            stack.instance, repository.handle, name, time.time() - 5, None, None, None, None
-        )
+    location.get_sensor_execution_data(
+        stack.instance, repository.handle, name, time.time() - 5, None, None, None, None
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.pool import QueuePool
 
 from ledgerguard_pipeline.defs.instance.sqlite_storage import (
+    CACHE_KIB,
     PooledEventLogStorage,
     PooledRunStorage,
 )
@@ -115,6 +116,17 @@ def test_one_connection_stays_open_however_many_asked_at_once(tmp_path: Path) ->
         kept = storage._pool.pool
         assert isinstance(kept, QueuePool)
         assert (kept.checkedin(), kept.checkedout()) == (1, 0)
+
+
+def test_a_kept_connection_keeps_few_pages(tmp_path: Path) -> None:
+    with _instance(tmp_path / "home", pooled=True) as instance:
+        runs, events = instance.run_storage, instance.event_log_storage
+        assert isinstance(runs, PooledRunStorage)
+        assert isinstance(events, PooledEventLogStorage)
+        for opened in (runs.connect(), events.index_connection(), events.run_connection("a-run")):
+            with opened as connection:
+                (kept,) = connection.exec_driver_sql("PRAGMA cache_size").one()
+                assert kept == -CACHE_KIB
 
 
 def test_a_wiped_storage_starts_anew(tmp_path: Path) -> None:
