@@ -103,6 +103,10 @@ class CapabilityMemory(Protocol):
         """Remember what was seen just now."""
         ...
 
+    def note_all(self, realm: RealmId, found: Mapping[Subject, str]) -> None:
+        """Remember several things that were seen just now, all or none."""
+        ...
+
     def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:
         """Remember it no more: the best was seen to work."""
         ...
@@ -125,9 +129,13 @@ class OwnMemory:
             return dict(self._seen.get(realm, {}))
 
     def note(self, realm: RealmId, entity: str, capability: Capability, value: str) -> None:
+        self.note_all(realm, {(entity, capability): value})
+
+    def note_all(self, realm: RealmId, found: Mapping[Subject, str]) -> None:
         with self._lock:
+            now = self._clock.now()
             known = self._seen.setdefault(realm, {})
-            known[entity, capability] = Seen(value, self._clock.now())
+            known |= {subject: Seen(value, now) for subject, value in found.items()}
 
     def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:
         with self._lock:
@@ -176,19 +184,27 @@ class Capabilities:
 
     def note(self, entity: str, capability: Capability, value: str) -> None:
         """Remember the observation of a call."""
+        self.note_all({(entity, capability): value})
+
+    def note_all(self, found: Mapping[Subject, str]) -> None:
+        """Remember several observations, all or none."""
+        if not found:
+            return
         with self._lock:
             self._refresh()
-            before = self._known.get((entity, capability))
-            self._known[entity, capability] = Seen(value, self._clock.now())
-            self._tolerantly(lambda: self._memory.note(self.realm_id, entity, capability, value))
-        if before is None or before.value != value:
-            _log.info(
-                "capability_seen",
-                realm_id=self.realm_id,
-                entity=entity,
-                capability=capability.value,
-                value=value,
-            )
+            before, now = self._known, self._clock.now()
+            self._known = before | {subject: Seen(value, now) for subject, value in found.items()}
+            self._tolerantly(lambda: self._memory.note_all(self.realm_id, found))
+        for (entity, capability), value in found.items():
+            known = before.get((entity, capability))
+            if known is None or known.value != value:
+                _log.info(
+                    "capability_seen",
+                    realm_id=self.realm_id,
+                    entity=entity,
+                    capability=capability.value,
+                    value=value,
+                )
 
     def drop(self, entity: str, capability: Capability) -> None:
         """A call has just shown that the best works; writes only where something else was known."""

@@ -88,17 +88,31 @@ class CapabilityStore:
         Raises:
             ControlUnavailable: the database cannot be reached; nothing was written.
         """
+        self.note_all(realm, {(entity, capability): value})
+
+    def note_all(self, realm: RealmId, found: Mapping[Subject, str]) -> None:
+        """Remember several things that were seen just now, in one transaction.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached; nothing was written.
+        """
+        if not found:
+            return
         with self._database.write(self._lock(realm), durable=False) as connection:
+            now = self._database.now(connection)
             connection.execute(
                 self._database.upsert(capabilities, _COLUMNS),
-                {
-                    "environment": self._environment.value,
-                    "realm_id": realm,
-                    "entity": entity,
-                    "capability": capability.value,
-                    "value": value,
-                    "seen_at": self._database.now(connection),
-                },
+                [
+                    {
+                        "environment": self._environment.value,
+                        "realm_id": realm,
+                        "entity": entity,
+                        "capability": capability.value,
+                        "value": value,
+                        "seen_at": now,
+                    }
+                    for (entity, capability), value in found.items()
+                ],
             )
 
     def drop(self, realm: RealmId, entity: str, capability: Capability) -> None:

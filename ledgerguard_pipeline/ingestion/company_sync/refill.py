@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.capabilities import Capability, Subject
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.company_sync.entity_load import EntityLoad
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
@@ -71,31 +71,30 @@ class Refill:
         if not self._remembers:
             return
         self._client.custom_fields.prove(self._client.get_entity)
+        found: dict[Subject, str] = {}
         for load in loads:
             entity = load.reader.plan.entity
             if not load.completed:
                 continue
-            if entity.inactive_apart and load.reader.mode is Mode.FULL:
-                self._note_inactive(entity)
+            full = load.reader.mode is Mode.FULL
+            if entity.inactive_apart and full and not self._inactive_held(entity):
+                found[entity.name, Capability.INACTIVE_HELD] = "yes"
             if not entity.custom_fields:
                 continue
             if not self._whole:
                 value = FIRST_THREE
-            elif load.reader.mode is Mode.FULL:
+            elif full:
                 value = ALL
             else:
                 continue
             if self._held(entity) != value:
-                self._client.capabilities.note(entity.name, Capability.CUSTOM_FIELDS_HELD, value)
+                found[entity.name, Capability.CUSTOM_FIELDS_HELD] = value
+        self._client.capabilities.note_all(found)
 
     @property
     def _whole(self) -> bool:
         fields = self._client.custom_fields
         return fields.wanted == ALL and not fields.refused and not fields.ignored
-
-    def _note_inactive(self, entity: EntityType) -> None:
-        if not self._inactive_held(entity):
-            self._client.capabilities.note(entity.name, Capability.INACTIVE_HELD, "yes")
 
     def _inactive_held(self, entity: EntityType) -> bool:
         return self._client.capabilities.seen(entity.name, Capability.INACTIVE_HELD) is not None

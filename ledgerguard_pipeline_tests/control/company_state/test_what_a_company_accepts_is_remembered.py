@@ -77,6 +77,17 @@ def test_what_another_process_sees_is_known_within_minutes(
     assert not memory.read(FIRST)
 
 
+def test_several_observations_are_noted_at_once(memory: CapabilityMemory, clock: FakeClock) -> None:
+    known = Capabilities(memory, FIRST, clock=clock)
+    known.note("Bill", Capability.ORDER, "one")
+    found = {("Bill", Capability.ORDER): "two", ("Class", Capability.CHANGES): "no"}
+    known.note_all(found)
+    known.note_all({})
+    for reader in (known, Capabilities(memory, FIRST, clock=clock)):
+        assert {subject: reader.value(*subject) for subject in found} == found
+    assert {subject: seen.value for subject, seen in memory.read(FIRST).items()} == found
+
+
 def test_environments_are_kept_apart(plane: ControlPlane) -> None:
     other = CapabilityStore(plane.database, Environment.PRODUCTION)
     assert plane.environment is Environment.SANDBOX
