@@ -30,6 +30,7 @@ from ledgerguard_pipeline.defs.bronze.checks import (
 )
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.silver_results import NAMES, judge_many, tell
+from ledgerguard_pipeline.defs.instance.step_events import stored_together
 from ledgerguard_pipeline.defs.keys import asset_key, derived_from
 from ledgerguard_pipeline.entities import DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import BronzeError, ControlError
@@ -91,15 +92,16 @@ class SweepChecks:
         except ControlError as error:
             _log.warning("check_faults_not_read", message=error.message)
             return
-        for name in self._touched:
-            entity = self._entities[name]
-            every: list[EntityType | DerivedEntity] = [entity, *derived_from(entity)]
-            for each in every:
-                company_status = KnownChecks.of(each.name, faults)
-                for check in check_names(derived=isinstance(each, DerivedEntity)):
-                    evaluation = company_status.reported(check).evaluation(asset_key(each))
-                    DagsterEvent.asset_check_evaluation(step, evaluation)
-        tell(step, self._silver, faults)
+        with stored_together(step):
+            for name in self._touched:
+                entity = self._entities[name]
+                every: list[EntityType | DerivedEntity] = [entity, *derived_from(entity)]
+                for each in every:
+                    company_status = KnownChecks.of(each.name, faults)
+                    for check in check_names(derived=isinstance(each, DerivedEntity)):
+                        evaluation = company_status.reported(check).evaluation(asset_key(each))
+                        DagsterEvent.asset_check_evaluation(step, evaluation)
+            tell(step, self._silver, faults)
 
     def _shown(self, visit: "Visit") -> list[Judged]:
         """What the visit itself shows."""

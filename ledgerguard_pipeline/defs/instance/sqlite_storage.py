@@ -139,6 +139,16 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         return answer
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread stores inside the block is one transaction; others wait meanwhile.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the files cannot be written; nothing was stored.
+        """
+        with self._one_transaction():
+            yield
+
+    @contextmanager
     def _one_transaction(self) -> Iterator["_Transactions"]:
         """Everything inside the block shares one transaction per shard."""
         with self._db_lock:

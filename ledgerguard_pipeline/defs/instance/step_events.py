@@ -10,7 +10,8 @@ Decision 93 in docs/decisions.md.
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 import sqlalchemy
@@ -55,6 +56,20 @@ def record(
             step.instance.handle_new_event(
                 event, batch_metadata=DagsterEventBatchMetadata(name, is_end=index == len(mine))
             )
+
+
+@contextmanager
+def stored_together(step: StepExecutionContext) -> Iterator[None]:
+    """Let the events of a step that are logged inside the block share a transaction.
+
+    That is so in our own storage; elsewhere each of them is one, as ever.
+    """
+    storage = step.instance.event_log_storage
+    if isinstance(storage, PooledEventLogStorage):
+        with storage.together():
+            yield
+    else:
+        yield
 
 
 def _heard(step: StepExecutionContext) -> bool:
