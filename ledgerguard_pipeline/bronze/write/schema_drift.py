@@ -10,7 +10,7 @@ A payload that cannot be read here is passed over; it is stored all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -27,7 +27,18 @@ _LONGEST_NAME = 120
 Field = tuple[str, str]
 """A path and the kind of its value: string, number, boolean, object or array."""
 
+_KINDS = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    dict: "object",
+    list: "array",
+}
+_NESTED = (dict, list)
+
 _shallow = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_deep = msgspec.json.Decoder()
 
 
 def new_fields(payloads: Sequence[bytes], known: AbstractSet[Field]) -> list[Field]:
@@ -46,11 +57,10 @@ def new_fields(payloads: Sequence[bytes], known: AbstractSet[Field]) -> list[Fie
             if kind is not None and len(name) <= _LONGEST_NAME:
                 names.add(name)
                 found[(name, kind)] = None
+    root = _Path("")
     for payload in _spread(payloads, SAMPLE):
         try:
-            document = json.loads(payload)
-            for field in _walk(document, "", 0):
-                found[field] = None
+            root.look(_document(payload), 0, found)
         except (ValueError, RecursionError):
             continue
     room = max(0, MOST_PATHS - len(known))
@@ -67,36 +77,56 @@ def _spread(payloads: Sequence[bytes], most: int) -> Sequence[bytes]:
     return payloads[:: max(1, -(-len(payloads) // most))]
 
 
-def _walk(value: object, path: str, depth: int) -> Iterator[Field]:
-    if path:
-        kind = _kind(value)
-        if kind is not None:
-            yield path, kind
-    if depth >= _DEEPEST:
-        return
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if len(name) <= _LONGEST_NAME and name.isprintable():
-                yield from _walk(inner, f"{path}.{name}" if path else name, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _walk(inner, f"{path}[]", depth + 1)
+def _document(payload: bytes) -> object:
+    try:
+        return _deep.decode(payload)
+    except msgspec.DecodeError:  # a number beyond all measure, half a character: Python takes more
+        return json.loads(payload)
 
 
-def _kind(value: object) -> str | None:
-    match value:
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case dict():
-            return "object"
-        case list():
-            return "array"
-        case _:
+class _Path:
+    """A path that payloads have, the kinds of values seen there, and the paths inside it.
+
+    Payloads of one type are alike: a path is put together once, however many have it.
+    """
+
+    __slots__ = ("inside", "items", "path", "types")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.types: set[type] = set()
+        self.inside: dict[str, _Path | None] = {}
+        self.items: _Path | None = None
+
+    def member(self, name: str) -> _Path | None:
+        """The path of a member; None for a name that is too strange to be noted."""
+        if len(name) > _LONGEST_NAME or not name.isprintable():
             return None
+        return _Path(f"{self.path}.{name}" if self.path else name)
+
+    def look(self, value: object, depth: int, found: dict[Field, None]) -> None:
+        """Add what this value and those inside it show for the first time."""
+        kind = type(value)
+        if kind not in self.types:
+            self.types.add(kind)
+            if self.path and kind in _KINDS:
+                found[self.path, _KINDS[kind]] = None
+        if depth >= _DEEPEST:
+            return
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in self.inside:
+                    inside = self.inside[name]
+                else:
+                    inside = self.inside[name] = self.member(name)
+                if inside is not None and (
+                    type(inner) in _NESTED or type(inner) not in inside.types
+                ):
+                    inside.look(inner, depth + 1, found)
+        elif isinstance(value, list) and value:
+            inside = self.items = self.items or _Path(f"{self.path}[]")
+            for inner in value:
+                inside.look(inner, depth + 1, found)
 
 
 def _kind_of_text(first: bytes) -> str | None:
