@@ -195,16 +195,19 @@ class Capabilities:
             before, now = self._known, self._clock.now()
             self._known = before | {subject: Seen(value, now) for subject, value in found.items()}
             self._tolerantly(lambda: self._memory.note_all(self.realm_id, found))
+        fresh: dict[tuple[Capability, str], list[str]] = {}
         for (entity, capability), value in found.items():
             known = before.get((entity, capability))
             if known is None or known.value != value:
-                _log.info(
-                    "capability_seen",
-                    realm_id=self.realm_id,
-                    entity=entity,
-                    capability=capability.value,
-                    value=value,
-                )
+                fresh.setdefault((capability, value), []).append(entity)
+        for (capability, value), entities in fresh.items():
+            _log.info(
+                "capability_seen",
+                realm_id=self.realm_id,
+                entity=", ".join(entities),
+                capability=capability.value,
+                value=value,
+            )
 
     def drop(self, entity: str, capability: Capability) -> None:
         """A call has just shown that the best works; writes only where something else was known."""
