@@ -26,7 +26,7 @@ class Grid:
         self._cells = windows_of(cells)
         self._windows: list[tuple[str, datetime, datetime]] = []
         self._materialized: dict[dg.AssetKey, set[str]] = {}
-        self._column: tuple[object, list[dg.MultiPartitionKey]] = (None, [])
+        self._column: tuple[str, list[dg.MultiPartitionKey]] = ("", [])
 
     def lacking(
         self, key: dg.AssetKey, realm_id: str, covered: Window | None, besides: Collection[str]
@@ -47,18 +47,18 @@ class Grid:
         return covered.start is None or covered.start < self._spans()[-1][1]
 
     def _covered(self, realm_id: str, covered: Window | None) -> list[dg.MultiPartitionKey]:
-        """The cells of a span; the entity types of a load mostly covered the same."""
+        """The cells of a span, of those of a company: its entity types are asked for in turn."""
         if covered is None:
             return []
-        if self._column[0] != (realm_id, covered):
-            cells = [
-                dg.MultiPartitionKey({REALM: realm_id, WINDOW: name})
-                for name, start, end in self._spans()
-                if (covered.start is None or end > covered.start)
-                and (covered.end is None or start <= covered.end)
-            ]
-            self._column = ((realm_id, covered), cells)
-        return self._column[1]
+        if self._column[0] != realm_id:
+            keys = [{REALM: realm_id, WINDOW: name} for name, _, _ in self._spans()]
+            self._column = (realm_id, [*map(dg.MultiPartitionKey, keys)])
+        return [
+            cell
+            for cell, (_, start, end) in zip(self._column[1], self._spans(), strict=True)
+            if (covered.start is None or end > covered.start)
+            and (covered.end is None or start <= covered.end)
+        ]
 
     def _spans(self) -> list[tuple[str, datetime, datetime]]:
         if not self._windows:

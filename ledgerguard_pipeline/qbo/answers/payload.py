@@ -276,7 +276,10 @@ def _entire(header: _Header, payload: bytes, always: Sequence[bytes]) -> bool:
     """Whether a living row shows its whole object, as far as the row itself can tell."""
     if header.status is not None or bytes(header.sparse) in (b"true", b'"true"'):
         return False
-    return all(name in payload for name in always)
+    for name in always:  # noqa: SIM110  # all() takes twice as long, for every row that is read
+        if name not in payload:
+            return False
+    return True
 
 
 def _state(entity: EntityType, header: _Header, payload: bytes) -> State:
