@@ -6,11 +6,10 @@ moves with it. Building anew is the same from the beginning of time, so both end
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -18,15 +17,11 @@ import pyarrow.compute as pc
 
 from ledgerguard_pipeline.bronze.backends.kept_instance import Memory
 from ledgerguard_pipeline.silver import statements
-from ledgerguard_pipeline.silver.decode.chunk import decode
-from ledgerguard_pipeline.silver.decode.names_in_use import NamesInUse
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded
 from ledgerguard_pipeline.silver.decode.shape import INSTANT
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
+from ledgerguard_pipeline.silver.reading import Changed, Payloads, Work, changed, groups, is_large
 
-CHUNK_ROWS = 4_096
-"""Payloads decoded at once; bounds the memory."""
-_CHUNK_BYTES = 40 << 20
 _SHARED = ("realm_id", "id", "loaded_at")
 _HEADERS = (
     *_SHARED,
@@ -45,7 +40,6 @@ _NOTES = pa.schema(
         ("silver_at", INSTANT),
     ]
 )
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -81,55 +75,34 @@ class Applier:
         self._notes: list[dict[str, object]] = []
         self.done: list[Applied] = []
 
-    def apply(
-        self, tables: EntityTables, due: Mapping[str, datetime | None], dirty: Sequence[str]
-    ) -> None:
-        """Bring these companies up to date, each since its instant; None builds it anew.
+    def apply(self, works: Sequence[Work]) -> None:
+        """Bring these entity types up to date; what changed in small ones is read together."""
+        for each in works:
+            if each.dirty:
+                self._clear(each.tables, each.dirty)
+        found = changed(self._connection, self._catalog, works)
+        done = {each.work.tables.entity.name: self._began(each) for each in found}
+        payloads = Payloads(self._reader, self._catalog)
+        for group in groups(found):
+            with (
+                self._memory.beside_arrow() if self._memory and is_large(group) else nullcontext(),
+                closing(payloads.decoded(group)) as decoded,
+            ):
+                for tables, chunk, rows in decoded:
+                    self._write(tables, chunk, rows, done[tables.entity.name])
+        self.done += done.values()
 
-        Of ``dirty`` companies all rows are thrown away first.
-        """
-        done = Applied(tables.entity.name)
-        since = {realm: instant or BEGINNING for realm, instant in due.items()}
-        earliest = min(since.values())
-        changed = self._changed(tables, since, earliest)
-        done.changed = changed.num_rows
-        if dirty:
-            self._clear(tables, dirty)
-        if done.changed:
-            self._connection.register(statements.CHANGED, changed)
-            self._reader.register(statements.CHANGED, changed)
+    def _began(self, found: Changed) -> Applied:
+        """Make room for the rows that are about to come, and note up to when they reach."""
+        work = found.work
+        if found.keys.num_rows and any(work.due.values()):
+            self._connection.register(statements.CHANGED, found.keys)
             try:
-                if any(due.values()):
-                    self._delete(tables)
-                with (
-                    self._memory.beside_arrow()
-                    if self._memory and done.changed > CHUNK_ROWS
-                    else nullcontext(),
-                    closing(self._decoded(tables, earliest, done.changed)) as found,
-                ):
-                    for chunk, decoded in found:
-                        self._write(tables, chunk, decoded, done)
+                self._delete(work.tables)
             finally:
                 self._connection.unregister(statements.CHANGED)
-                self._reader.unregister(statements.CHANGED)
-        self._keep_note(tables, since, changed)
-        self.done.append(done)
-
-    def _changed(
-        self, tables: EntityTables, since: Mapping[str, datetime], earliest: datetime
-    ) -> pa.Table:
-        due = pa.table(
-            {"realm_id": list(since), "since": pa.array(list(since.values()), INSTANT)},
-        )
-        self._connection.register("silver_due", due)
-        try:
-            found: pa.Table = self._connection.execute(
-                statements.changed_keys(self._catalog, tables.entity.table),
-                {"earliest": earliest},
-            ).to_arrow_table()
-        finally:
-            self._connection.unregister("silver_due")
-        return found
+        self._keep_note(work.tables, work.since, found.keys)
+        return Applied(work.tables.entity.name, found.keys.num_rows)
 
     def _clear(self, tables: EntityTables, realms: Sequence[str]) -> None:
         """Children and misfits exist only where the object does, here as in ``_delete``."""
@@ -159,38 +132,6 @@ class Applier:
         self._connection.execute(
             statements.delete_misfits(self._catalog), {"entity": tables.entity.name}
         )
-
-    def _decoded(
-        self, tables: EntityTables, earliest: datetime, rows: int
-    ) -> Generator[tuple[pa.Table, Decoded]]:
-        """Payloads with the rows they become. Of many, the next ones are decoded meanwhile."""
-        names = NamesInUse(tables.block)
-        chunks = self._chunks(tables, earliest)
-
-        def following() -> tuple[pa.Table, Decoded] | None:
-            for chunk in chunks:
-                payloads = chunk.column("payload").combine_chunks()
-                return chunk, decode(tables, pc.cast(payloads, pa.string()), names)
-            return None
-
-        if rows <= CHUNK_ROWS:
-            while (found := following()) is not None:
-                yield found
-            return
-        # Arrow and DuckDB both work without Python's lock. Only this thread uses the reader.
-        with ThreadPoolExecutor(1, "silver") as beside:
-            ahead = beside.submit(following)
-            while (found := ahead.result()) is not None:
-                ahead = beside.submit(following)
-                yield found
-
-    def _chunks(self, tables: EntityTables, earliest: datetime) -> Iterator[pa.Table]:
-        found = self._reader.execute(
-            statements.newest_rows(self._catalog, tables.entity.table),
-            {"earliest": earliest},
-        ).to_arrow_reader(CHUNK_ROWS)
-        for batch in found:
-            yield from _in_pieces(pa.Table.from_batches([batch]))
 
     def _write(
         self, tables: EntityTables, chunk: pa.Table, decoded: Decoded, done: Applied
@@ -248,9 +189,9 @@ class Applier:
         self._connection.execute(statements.insert(self._catalog, name))
 
     def _keep_note(
-        self, tables: EntityTables, since: Mapping[str, datetime], changed: pa.Table
+        self, tables: EntityTables, since: Mapping[str, datetime], keys: pa.Table
     ) -> None:
-        newest = changed.group_by("realm_id").aggregate([("loaded_at", "max")]).to_pydict()
+        newest = keys.group_by("realm_id").aggregate([("loaded_at", "max")]).to_pydict()
         reached = dict(zip(newest["realm_id"], newest["loaded_at_max"], strict=True))
         self._notes += [
             {
@@ -282,13 +223,3 @@ def _taken(values: pa.Array, positions: pa.ChunkedArray) -> pa.ChunkedArray:
         [pa.DictionaryArray.from_arrays(each, values) for each in positions.chunks],
         pa.dictionary(pa.int32(), pa.string()),
     )
-
-
-def _in_pieces(rows: pa.Table) -> Iterator[pa.Table]:
-    """Halves of halves, until a piece is small enough or a single payload."""
-    if rows.num_rows > 1 and rows.column("payload").nbytes > _CHUNK_BYTES:
-        half = rows.num_rows // 2
-        yield from _in_pieces(rows.slice(0, half))
-        yield from _in_pieces(rows.slice(half))
-    else:
-        yield rows

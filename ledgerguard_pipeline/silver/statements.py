@@ -6,6 +6,8 @@ there are no keys, indexes or sequences: a lake has none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledgerguard_pipeline.bronze.statements import GONE, quoted
 from ledgerguard_pipeline.bronze.statements import SCHEMA as BRONZE
 from ledgerguard_pipeline.entities import DERIVED
@@ -30,6 +32,11 @@ INCOMING = "silver_incoming"
 READ_TABLES = (
     "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'silver'"
 )
+READ_SIZES = (
+    "SELECT table_name, estimated_size FROM duckdb_tables() "
+    "WHERE database_name = ? AND schema_name = 'bronze'"
+)
+"""How many rows Bronze's tables have, in a file."""
 _NARROW = "v_"
 IS_LAKE = "SELECT type = 'ducklake' FROM duckdb_databases() WHERE database_name = ?"
 
@@ -129,27 +136,37 @@ def _derive(catalog: str, name: str, tables: EntityTables) -> list[str]:
     return made
 
 
-def changed_keys(catalog: str, entity_table: str) -> str:
+def changed_keys(catalog: str, entity_tables: Sequence[str]) -> str:
     """The newest version of every object that changed since ``since`` of its company.
 
-    ``due`` holds companies and instants. Versions rise with ``loaded_at``, so the newest of a
-    changed object is among the new ones, and only those are read.
+    ``silver_due`` holds types (by position), companies and instants; ``after_0`` is the earliest of
+    the first type, and so on. Versions rise with ``loaded_at``, so the newest of a changed object is
+    among the new ones, and only those are read.
     """
+    rows = " UNION ALL ".join(
+        f"SELECT {kind} AS kind, realm_id, id, loaded_at FROM {at(catalog, table, BRONZE)} "
+        f"WHERE loaded_at > $after_{kind}"
+        for kind, table in enumerate(entity_tables)
+    )
     return (
-        "SELECT each.realm_id, each.id, max(each.loaded_at) AS loaded_at "
-        f"FROM {at(catalog, entity_table, BRONZE)} AS each JOIN silver_due AS due "
-        "ON each.realm_id = due.realm_id AND each.loaded_at > due.since "
-        "WHERE each.loaded_at > $earliest GROUP BY each.realm_id, each.id"
+        "SELECT each.kind, each.realm_id, each.id, max(each.loaded_at) AS loaded_at "
+        f"FROM ({rows}) AS each JOIN silver_due AS due ON each.kind = due.kind "
+        "AND each.realm_id = due.realm_id AND each.loaded_at > due.since "
+        "GROUP BY each.kind, each.realm_id, each.id"
     )
 
 
-def newest_rows(catalog: str, entity_table: str) -> str:
-    """The living ones of the changed objects, with their payloads and the digest of what these are now."""
+def newest_rows(catalog: str, entity_tables: Sequence[str]) -> str:
+    """The living ones of the changed objects, with their payloads; from ``from_0`` on they were loaded."""
+    columns = "realm_id, id, sync_token, state, created_at, last_updated_at, payload, loaded_at"
+    rows = " UNION ALL ".join(
+        f"SELECT {kind} AS kind, {columns} FROM {at(catalog, table, BRONZE)} "
+        f"WHERE loaded_at >= $from_{kind} AND state NOT IN {GONE}"
+        for kind, table in enumerate(entity_tables)
+    )
     return (
-        "SELECT realm_id, id, sync_token, state, created_at, last_updated_at, payload, "
-        f"sha256(payload) AS payload_sha256, loaded_at FROM {at(catalog, entity_table, BRONZE)} "
-        f"SEMI JOIN {CHANGED} USING (realm_id, id, loaded_at) "
-        f"WHERE loaded_at > $earliest AND state NOT IN {GONE}"
+        f"SELECT kind, {columns} FROM ({rows}) "
+        f"SEMI JOIN {CHANGED} USING (kind, realm_id, id, loaded_at)"
     )
 
 

@@ -74,7 +74,7 @@ class Layout:
         made = {*(table.name for table in tables.tables), *statements.views_of(tables)}
         if not made.isdisjoint(there):
             wanted = [*statements.drop_entity(catalog, tables), *wanted]
-        known = applied(connection, catalog, [name]).get(name, {})
+        known = applied(connection, catalog, [name]).get(name, {}) if versions else {}
         connection.execute(";".join(wanted))
         return Prepared(dict.fromkeys(known), empty=True, orderly=True)
 

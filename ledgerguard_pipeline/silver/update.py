@@ -14,13 +14,17 @@ from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver.layout import tables_of
+from ledgerguard_pipeline.silver.statements import READ_SIZES
 from ledgerguard_pipeline.silver.tables import Layout, has_silver, lay_out
 
 if TYPE_CHECKING:
-    from ledgerguard_pipeline.silver.apply import Applied, Applier
+    from ledgerguard_pipeline.silver.apply import Applied
+    from ledgerguard_pipeline.silver.reading import Work
 
 _READ = "SELECT current_setting('disabled_compression_methods'), current_setting('memory_limit')"
 _SET_UNUSED = "SET disabled_compression_methods = ?"
+_KEYS_AT_ONCE = 500_000
+"""Versions among which changes are looked for by one statement; some 100 bytes each."""
 
 Due = Mapping[str, Collection[str]]
 """Companies by entity name."""
@@ -111,8 +115,9 @@ def _together(
         realms = {realm for entity in wanted for realm in due[entity.name]}
         layout = Layout(session, wanted, realms)
         applier = Applier(connection, reader, session.catalog, clock.now(), memory)
-        for entity in wanted:
-            _apply(applier, layout, entity, due[entity.name])
+        works = [_work(layout, entity, due[entity.name]) for entity in wanted]
+        for batch in _batches(session, works):
+            applier.apply(batch)
         applier.note()
         crashpoint("before_silver_commit")
         with session.committing():
@@ -124,7 +129,10 @@ def _together(
     return applier.done
 
 
-def _apply(applier: Applier, layout: Layout, entity: EntityType, realms: Collection[str]) -> None:
+def _work(layout: Layout, entity: EntityType, realms: Collection[str]) -> Work:
+    """Make sure of an entity type's tables; what is to be done then."""
+    from ledgerguard_pipeline.silver.reading import Work  # loads Arrow
+
     tables = tables_of(entity)
     before = layout.prepare(tables)
     # Tables that were exchanged are filled for every company that had rows in them.
@@ -136,4 +144,30 @@ def _apply(applier: Applier, layout: Layout, entity: EntityType, realms: Collect
         for realm, since in due.items()
         if since is None and not before.empty and (realm in before.known or not before.orderly)
     ]
-    applier.apply(tables, due, dirty)
+    return Work(tables, due, dirty)
+
+
+def _batches(session: OpenStore, works: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    """Those whose changes are looked for together, so that their keys need little memory.
+
+    What changed since an instant is little. Where everything of a company counts, the size of
+    Bronze's table bounds it, which a lake does not tell.
+    """
+    if len(works) == 1 or all(all(each.due.values()) for each in works):
+        yield works
+        return
+    if session.lake:
+        yield from ([each] for each in works)
+        return
+    sizes = dict(session.connection.execute(READ_SIZES, [session.catalog]).fetchall())
+    batch: list[Work] = []
+    rows = 0
+    for each in works:
+        mine = int(sizes.get(each.tables.entity.table) or 0)
+        if batch and rows + mine > _KEYS_AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+        batch.append(each)
+        rows += mine
+    if batch:
+        yield batch

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledgerguard_pipeline.silver import apply, statements
+from ledgerguard_pipeline.silver import reading, statements
 from ledgerguard_pipeline.silver.apply import Applier
 from ledgerguard_pipeline_tests.silver.books import Books, store_at
 
@@ -40,7 +40,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 def test_memory_is_left_to_arrow_only_while_many_payloads_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, set[str]], many: bool
 ) -> None:
-    monkeypatch.setattr(apply, "CHUNK_ROWS", OBJECTS - 1 if many else OBJECTS)
+    monkeypatch.setattr(reading, "CHUNK_ROWS", OBJECTS - 1 if many else OBJECTS)
     books = Books(store_at(tmp_path / "books.duckdb"))
     for edit in range(2):
         books.write(
@@ -55,7 +55,7 @@ def test_memory_is_left_to_arrow_only_while_many_payloads_are_decoded(
 def test_an_update_that_failed_leaves_all_the_memory_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, set[str]]
 ) -> None:
-    monkeypatch.setattr(apply, "CHUNK_ROWS", OBJECTS - 1)
+    monkeypatch.setattr(reading, "CHUNK_ROWS", OBJECTS - 1)
     books = Books(store_at(tmp_path / "books.duckdb"))
 
     def edit(number: int) -> None:

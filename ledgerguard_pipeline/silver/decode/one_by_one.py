@@ -88,32 +88,39 @@ class _Document:
 
     def _value(self, element: Any, column: Column, at: str) -> Value:
         found: Value = None
-        where = _join(at, column.paths[0])
+        where = column.paths[0]
         for path in column.paths:
-            spot = _join(at, path)
             value, there = self._member(element, path, at, reference=column.reference)
             if not there:
                 continue
             try:
                 fits = fitting(value, column.kind)
             except Misfit:
-                self._misfit(spot, value)
+                self._misfit(_join(at, path), value)
                 continue
             if fits is not None and found is None:
-                found, where = fits, spot
+                found, where = fits, path
         if column.known and found not in column.known:
-            self._misfit(where, "" if found is None else found)
+            self._misfit(_join(at, where), "" if found is None else found)
         return found
 
     def _member(self, element: Any, path: str, at: str, *, reference: bool) -> tuple[Any, bool]:
         """What stands at a path, and whether anything does."""
-        *above, last = path.split(".")
-        owner = self._inside(element, above, at)
-        if owner is None:
+        above, last = _steps(path)
+        owner = element
+        for step in above:  # most members are absent: that is to be seen quickly
+            if not isinstance(owner, dict):
+                break
+            owner = owner.get(step)
+        if not isinstance(owner, dict):
+            if owner is not None:
+                self._inside(element, above, at)
             return None, False
         value = owner.get(last)
+        if not reference:
+            return value, value is not None
         named = owner.get("name") is not None or owner.get("type") is not None
-        if reference and (value == "" or (value is None and named)):
+        if value == "" or (value is None and named):
             self._misfit(_join(at, ".".join(above)), owner)
             return None, False
         return value, value is not None
@@ -199,6 +206,13 @@ def personal_names(block: Block) -> re.Pattern[str] | None:
     """Finds where JSON begins to say what is personal; None for types without any of that."""
     names = sorted({path.rpartition(".")[2] for path in block.personal})
     return re.compile(rf'"(?:{"|".join(map(re.escape, names))})"\s*:') if names else None
+
+
+@cache
+def _steps(path: str) -> tuple[tuple[str, ...], str]:
+    """The members above the last of a path, and the last."""
+    *above, last = path.split(".")
+    return tuple(above), last
 
 
 def _join(at: str, path: str) -> str:
