@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ledgerguard_pipeline.bronze.statements import quoted
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.silver.checks.scope import Part, Scope
+from ledgerguard_pipeline.silver.checks.targets import LINKED, NO_ID, OWN_TYPE, TARGETS
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
-from ledgerguard_pipeline.silver.references import LINKED, NO_ID, OWN_TYPE, TARGETS
 
 _PARTIES = {name: entity_type(name).table for name in ("Customer", "Vendor", "Employee")}
 _NAMED_BY_TYPE = {"entity": _PARTIES, "txn": LINKED}
