@@ -11,8 +11,12 @@ from sqlalchemy import Connection, case, delete, func, select, tuple_
 from ledgerguard_pipeline.control.company_state.daily_history import put_away_calls
 from ledgerguard_pipeline.control.storage.call_slots import DAY_SLOTS, recent_slots, slot_of
 from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.engines import Prepared
 from ledgerguard_pipeline.control.storage.schema import call_counts, call_slots
 from ledgerguard_pipeline.values import Environment, RealmId, call_failed
+
+_KEPT = ("environment", "realm_id", "status", "calls", "metered")
+_KIND = ("month", "entity", "purpose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class CallLedger:
         self._database = database
         self._environment = environment
         self._pruned_slot = 0
+        add = ("calls", "metered")
+        self._count = Prepared(database.upsert(call_counts, (*_KEPT, *_KIND), add=add))
+        self._count_slot = Prepared(database.upsert(call_slots, (*_KEPT, "slot"), add=add))
 
     def record(
         self, realm: RealmId, *, entity: str, purpose: str, status: int, metered: int = 1
@@ -81,7 +88,7 @@ class CallLedger:
         name = f"calls:{self._environment.value}:{realm}"
         with self._database.write(name, durable=False) as connection:
             now = self._database.now(connection)
-            common = {
+            common: dict[str, object] = {
                 "environment": self._environment.value,
                 "realm_id": realm,
                 "status": status,
@@ -94,13 +101,8 @@ class CallLedger:
                 "purpose": purpose[:60],
             }
             slot = slot_of(now)
-            for table, values in (
-                (call_counts, common | kind),
-                (call_slots, common | {"slot": slot}),
-            ):
-                connection.execute(
-                    self._database.upsert(table, tuple(values), add=("calls", "metered")), values
-                )
+            self._count(connection, common | kind)
+            self._count_slot(connection, common | {"slot": slot})
             if slot != self._pruned_slot:
                 self._prune(connection, slot)
 

@@ -42,6 +42,7 @@ from ledgerguard_pipeline.control.rate_limits.permits import (
     all_in_flight,
 )
 from ledgerguard_pipeline.control.storage.database import Database
+from ledgerguard_pipeline.control.storage.engines import Prepared
 from ledgerguard_pipeline.control.storage.schema import limiter_permits as permits
 from ledgerguard_pipeline.control.storage.schema import limiter_realms as realms
 from ledgerguard_pipeline.control.storage.schema import limiter_stamps as stamps
@@ -59,29 +60,37 @@ _CALLS, _BATCHES = 0, 1
 _KEPT_STAMPS = 1_000
 _PRUNED_AT_ONCE = 16
 
-_STATE = select(
-    realms,
-    select(func.count())
-    .where(permits.c.scope == bindparam("scope"))
-    .scalar_subquery()
-    .label("in_flight"),
-).where(realms.c.scope == bindparam("scope"))
-
-_STAMPS = select(stamps.c.stream, stamps.c.seq, stamps.c.at).where(
-    stamps.c.scope == bindparam("scope"),
-    or_(
-        and_(
-            stamps.c.stream == _CALLS,
-            stamps.c.seq.in_([bindparam("minute_seq"), bindparam("second_seq")]),
-        ),
-        and_(stamps.c.stream == _BATCHES, stamps.c.seq == bindparam("batch_seq")),
-    ),
+_STATE = Prepared(
+    select(
+        realms.c.last_at,
+        realms.c.cool_until,
+        realms.c.calls_head,
+        realms.c.calls_low,
+        realms.c.batches_head,
+        realms.c.batches_low,
+        select(func.count()).where(permits.c.scope == bindparam("scope")).scalar_subquery(),
+    ).where(realms.c.scope == bindparam("scope"))
 )
 
-_ADD_STAMP = insert(stamps)
-_ADD_PERMIT = insert(permits)
-_DROP_PERMIT = delete(permits).where(
-    permits.c.scope == bindparam("b_scope"), permits.c.permit_id == bindparam("b_permit")
+_STAMPS = Prepared(
+    select(stamps.c.stream, stamps.c.seq, stamps.c.at).where(
+        stamps.c.scope == bindparam("scope"),
+        or_(
+            and_(
+                stamps.c.stream == _CALLS,
+                stamps.c.seq.in_([bindparam("minute_seq"), bindparam("second_seq")]),
+            ),
+            and_(stamps.c.stream == _BATCHES, stamps.c.seq == bindparam("batch_seq")),
+        ),
+    )
+)
+
+_ADD_STAMP = Prepared(insert(stamps))
+_ADD_PERMIT = Prepared(insert(permits))
+_DROP_PERMIT = Prepared(
+    delete(permits).where(
+        permits.c.scope == bindparam("b_scope"), permits.c.permit_id == bindparam("b_permit")
+    )
 )
 _PRUNE = delete(stamps).where(
     stamps.c.scope == bindparam("b_scope"),
@@ -89,7 +98,7 @@ _PRUNE = delete(stamps).where(
     stamps.c.seq >= bindparam("b_low"),
     stamps.c.seq < bindparam("b_high"),
 )
-_SAVE = update(realms).where(realms.c.scope == bindparam("b_scope"))
+_SAVE = Prepared(update(realms).where(realms.c.scope == bindparam("b_scope")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class CallLimiter(WaitingLimiter):
 
     def _give_back(self, scope: str, permit_id: str) -> None:
         with self._database.write(f"limiter:{scope}", durable=False) as connection:
-            connection.execute(_DROP_PERMIT, {"b_scope": scope, "b_permit": permit_id})
+            _DROP_PERMIT(connection, {"b_scope": scope, "b_permit": permit_id})
 
     def cool_down(self, realm: RealmId, seconds: float) -> None:
         """Let no call of the company start for ``seconds``; never shortens a longer one."""
@@ -121,8 +130,8 @@ class CallLimiter(WaitingLimiter):
             now = self._now(connection)
             state = self._state(connection, scope, now)
             until = now + min(max(seconds, 0.0), COOL_DOWN_LIMIT_SECONDS)
-            connection.execute(
-                _SAVE,
+            _SAVE(
+                connection,
                 {"b_scope": scope, "last_at": now, "cool_until": max(state.cool_until, until)},
             )
 
@@ -168,8 +177,8 @@ class CallLimiter(WaitingLimiter):
         batch_seq = state.batches_head + 1 - budgets.batches_per_minute
         found = {
             (stream, seq): at
-            for stream, seq, at in connection.execute(
-                _STAMPS,
+            for stream, seq, at in _STAMPS(
+                connection,
                 {
                     "scope": scope,
                     "minute_seq": minute_seq,
@@ -207,10 +216,10 @@ class CallLimiter(WaitingLimiter):
         added = [{"scope": scope, "stream": _CALLS, "seq": calls_head, "at": now}]
         if batch:
             added.append({"scope": scope, "stream": _BATCHES, "seq": batches_head, "at": now})
-        connection.execute(_ADD_STAMP, added)
+        _ADD_STAMP.each(connection, added)
         permit_id = secrets.token_hex(8)
-        connection.execute(
-            _ADD_PERMIT,
+        _ADD_PERMIT(
+            connection,
             {
                 "scope": scope,
                 "permit_id": permit_id,
@@ -218,8 +227,8 @@ class CallLimiter(WaitingLimiter):
                 "expires_at": now + PERMIT_SECONDS,
             },
         )
-        connection.execute(
-            _SAVE,
+        _SAVE(
+            connection,
             {
                 "b_scope": scope,
                 "last_at": now,
@@ -254,16 +263,16 @@ class CallLimiter(WaitingLimiter):
         dead = {holder for holder in {row.holder for row in held} if has_died(holder)}
         lost = [row.permit_id for row in held if row.expires_at <= now or row.holder in dead]
         if lost:
-            connection.execute(
-                _DROP_PERMIT, [{"b_scope": scope, "b_permit": permit_id} for permit_id in lost]
+            _DROP_PERMIT.each(
+                connection, [{"b_scope": scope, "b_permit": permit_id} for permit_id in lost]
             )
         if len(held) - len(lost) < self.budgets.concurrent:
             return None
         return all_in_flight()
 
     def _state(self, connection: Connection, scope: str, now: float) -> _State:
-        row = connection.execute(_STATE, {"scope": scope}).mappings().one_or_none()
-        if row is None:
+        rows = _STATE(connection, {"scope": scope})
+        if not rows:
             state = _State(now, 0.0, 0, 1, 0, 1, 0)
             connection.execute(
                 insert(realms).values(
@@ -277,15 +286,7 @@ class CallLimiter(WaitingLimiter):
                 )
             )
             return state
-        state = _State(
-            row["last_at"],
-            row["cool_until"],
-            row["calls_head"],
-            row["calls_low"],
-            row["batches_head"],
-            row["batches_low"],
-            row["in_flight"],
-        )
+        state = _State(*rows[0])
         return state if now >= state.last_at else self._step_back(connection, scope, state, now)
 
     def _step_back(self, connection: Connection, scope: str, state: _State, now: float) -> _State:
@@ -303,7 +304,7 @@ class CallLimiter(WaitingLimiter):
             .values(expires_at=permits.c.expires_at - shift)
         )
         cool_until = state.cool_until - shift
-        connection.execute(_SAVE, {"b_scope": scope, "last_at": now, "cool_until": cool_until})
+        _SAVE(connection, {"b_scope": scope, "last_at": now, "cool_until": cool_until})
         return replace(state, last_at=now, cool_until=cool_until)
 
     def _now(self, connection: Connection) -> float:

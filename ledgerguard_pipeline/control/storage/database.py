@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ _SCHEMA = text("SHOW search_path")
 _NO_HURRY = text("SET LOCAL lock_timeout = 0")
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _T = TypeVar("_T")
-_abandoned: list[Engine] = []
+_abandoned: list[Engine | Connection] = []
 
 
 class Database:
@@ -86,10 +87,11 @@ class Database:
         self._write_mutex = threading.Lock()
         self._durable = new_engine(self.url, durable=True)
         self._relaxed = new_engine(self.url, durable=False)
+        self._writers: dict[bool, Connection] = {}
 
     def _own(self) -> None:
         if self._pid != os.getpid():
-            _abandoned.extend((self._durable, self._relaxed))
+            _abandoned.extend((self._durable, self._relaxed, *self._writers.values()))
             self._start()
 
     def reach(self) -> None:
@@ -145,10 +147,9 @@ class Database:
             ControlUnavailable: locked too long, disk full or not reachable; nothing was written.
         """
         self._own()
-        engine = self._durable if durable else self._relaxed
         if self.is_sqlite:
             # Threads queue here instead of in SQLite's busy handler, which sleeps in steps.
-            with self._write_mutex, self._mapped(), engine.begin() as connection:
+            with self._write_mutex, self._mapped(), self._writing(durable=durable) as connection:
                 yield connection
             return
         with self._mapped(), self._connected(lock, durable=durable, patient=patient) as connection:
@@ -186,6 +187,20 @@ class Database:
 
         with self._mapped():
             return self._answered(run)
+
+    @contextmanager
+    def _writing(self, *, durable: bool) -> Iterator[Connection]:
+        """A transaction of the connection that writes a file: fetching one takes longer than that."""
+        connection = self._writers.pop(durable, None)
+        if connection is None:
+            connection = (self._durable if durable else self._relaxed).connect()
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:  # the next one begins with a connection of which nothing is left
+            connection.close()
+            raise
+        self._writers[durable] = connection
 
     def _connected(
         self, lock: str | None = None, *, durable: bool = True, patient: bool = False
@@ -266,6 +281,13 @@ class Database:
     def close(self) -> None:
         """Close this process's idle connections."""
         if self._pid == os.getpid():
+            # Whoever writes just now in another thread closes nothing of ours: it goes with the engine.
+            if self._write_mutex.acquire(blocking=False):
+                try:
+                    while self._writers:
+                        self._writers.popitem()[1].close()
+                finally:
+                    self._write_mutex.release()
             self._durable.dispose()
             self._relaxed.dispose()
 
@@ -273,7 +295,7 @@ class Database:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, sqlite3.Error, PoolTimeout) as error:
             raise ControlUnavailable(
                 f"The control plane ({self._shown}) could not be used: {_cause(error)}. Nothing "
                 "was written; free disk space, stop a process that holds it, or check "
@@ -340,7 +362,7 @@ def _upsert(backend: str, table: Table, columns: tuple[str, ...], add: tuple[str
     return server.on_conflict_do_update(index_elements=keys, set_=changes(server.excluded))
 
 
-def _cause(error: DBAPIError | PoolTimeout) -> str:
+def _cause(error: DBAPIError | sqlite3.Error | PoolTimeout) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 

@@ -1,15 +1,23 @@
-"""How connections to the control database are set up, of either dialect.
+"""Connections to the control database, of either dialect: how they are set up, and how they execute
+what every call executes.
 
-Decision 108 in docs/decisions.md.
+SQLite executes a small statement in a few millionths of a second, and SQLAlchemy takes ten times as
+long to look its text up, to hand it over and to wrap its result. So the text of such a statement is
+made once, and the driver gets it directly (``Prepared``). With PostgreSQL the trip to the server counts.
+
+Decisions 11 and 108 in docs/decisions.md.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.dml import UpdateBase
 
 from ledgerguard_pipeline.config.postgres_sessions import session_parameters
 
@@ -24,6 +32,10 @@ POSTGRES_SCHEMA = "ledgerguard"
 
 BEGIN = "ledgerguard_begin"
 """The execution option with what a transaction begins with on SQLite."""
+
+
+Statement = Select[Any] | UpdateBase
+_Change = Callable[[object], object]
 
 
 def new_engine(url: URL, *, durable: bool) -> Engine:
@@ -80,3 +92,67 @@ def new_engine(url: URL, *, durable: bool) -> Engine:
         )
 
     return engine
+
+
+class Prepared:
+    """One statement. What it returns are numbers and texts as SQLite keeps them, nothing else."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._plain: dict[tuple[str, ...], _Plain] = {}
+
+    def __call__(
+        self, connection: Connection, values: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """Execute it, inside a transaction of the control database; its rows, if it has any.
+
+        Raises:
+            ControlUnavailable: from the block of the transaction, as for any other statement.
+        """
+        if connection.dialect.name != "sqlite":
+            result = connection.execute(self._statement, values)
+            return result.all() if result.returns_rows else ()
+        names = tuple(values)
+        plain = self._plain.get(names)
+        if plain is None:
+            plain = self._plain[names] = _Plain(self._statement, connection, names)
+        return plain.run(connection, values)
+
+    def each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Execute it for each of these, on a server in one trip.
+
+        Raises:
+            ControlUnavailable: as above.
+        """
+        if connection.dialect.name != "sqlite":
+            connection.execute(self._statement, rows)
+            return
+        for values in rows:
+            self(connection, values)
+
+
+class _Plain:
+    """The text of a statement for SQLite, and where its values come from."""
+
+    def __init__(self, statement: Statement, connection: Connection, names: Sequence[str]) -> None:
+        compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+        self._text = str(compiled)
+        # As SQLAlchemy would hand them over; there is no public way to ask.
+        changes = cast("Mapping[str, _Change]", compiled._bind_processors)  # noqa: SLF001
+        self._values = [
+            (name, compiled.params.get(name), changes.get(name))
+            for name in compiled.positiontup or ()
+        ]
+
+    def run(self, connection: Connection, values: Mapping[str, object]) -> Sequence[Sequence[Any]]:
+        cursor = connection.connection.cursor()
+        cursor.execute(
+            self._text,
+            [
+                value if change is None else change(value)
+                for value, change in (
+                    (values.get(name, given), change) for name, given, change in self._values
+                )
+            ],
+        )
+        return cursor.fetchall()
