@@ -14,7 +14,7 @@ from functools import partial
 from time import monotonic
 from typing import Generic, TypeVar
 
-_AT_MOST = 5
+_AT_MOST = 2
 """So many times its patience a group waits for one after the other."""
 
 
@@ -72,7 +72,7 @@ class FirstInLine(Generic[Asked]):
         """Who leads, and those behind it that fit; after the block they go on, and the next leads.
 
         Those who are ``coming`` are waited for until one does not fit, ``patience`` seconds after
-        the last who came, and five times as long at most.
+        the last who came, and twice as long at most.
         """
         with self._lock:
             count = self._gathered(fits, patience)

@@ -21,10 +21,13 @@ from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.errors import BronzeBusy, BronzeUnavailable, WrongEnvironment
 
-MOST_ROWS = 30_000
+MOST_ROWS = 32_000
 """Rows of one shared transaction, so that the file is held only for a moment: some sixty small companies."""
-PATIENCE_SECONDS = 2.0
-"""So long after the last who came a small commit waits for those who said that they are coming."""
+PATIENCE_SECONDS = 5.0
+"""So long after the last who came a small commit waits for those who said that they are coming.
+
+Companies that begin at once are read side by side, and may come seconds apart.
+"""
 LARGE_ROWS = 1_000
 """A commit of so many is worth its transaction, and waits for nobody."""
 
