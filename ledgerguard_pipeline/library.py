@@ -319,8 +319,13 @@ class LedgerGuard(Closing):
     def _realm(self, realm_id: str | None) -> RealmId:
         if realm_id is not None:
             realm = parse_realm(realm_id)
-            if exists(self.settings):
-                return self._installation.control.companies.require(realm).realm_id
+            if not exists(self.settings):
+                raise BadInputError(
+                    f"Company {realm} is not connected in {self.settings.ledgerguard_home}, where "
+                    "nothing is yet. Run `ledgerguard connect` first, or open another home.",
+                    realm_id=realm,
+                )
+            return self._installation.control.companies.require(realm).realm_id
         found = self._connected()
         if len(found) > 1:
             raise BadInputError(f"There are several companies: name one of {', '.join(found)}.")
