@@ -45,6 +45,9 @@ def test_a_home_is_read_synced_and_judged_through_one_object(
         answer = books.sql("SELECT count(*) AS n FROM bronze.customer_current")
         assert answer.rows == [(customers,)]
         assert list(answer.frame()["n"]) == [customers]
+        with pytest.raises(BadInputError, match="never was or was forgotten") as refused:
+            books.service("123146096291789")
+        assert refused.value.realm_id == "123146096291789"
         with pytest.raises(BadInputError, match="Only a single reading statement"):
             books.sql("DELETE FROM bronze.customer")
         (status,) = books.status()

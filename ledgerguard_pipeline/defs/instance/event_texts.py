@@ -4,7 +4,7 @@ They differ in their asset, their partition and a few figures; run, step, time a
 same, and windows that were completed together share their metadata. Dagster builds an event of each
 and its text from all its parts anew. Here what is common is written once: the text of the first of
 them, as Dagster writes it, is cut at what differs, so a release of Dagster that writes it another
-way is noticed, and every event is left to Dagster then. A row of a window costs two microseconds.
+way is noticed, and every event is left to Dagster then.
 
 Decision 93 in docs/decisions.md.
 """
