@@ -26,7 +26,7 @@ class Grid:
         self._cells = windows_of(cells)
         self._windows: list[tuple[str, datetime, datetime]] = []
         self._materialized: dict[dg.AssetKey, set[str]] = {}
-        self._column: tuple[str, list[dg.MultiPartitionKey]] = ("", [])
+        self._column: tuple[str, dict[str, dg.MultiPartitionKey]] = ("", {})
 
     def lacking(
         self, key: dg.AssetKey, realm_id: str, covered: Window | None, besides: Collection[str]
@@ -51,14 +51,18 @@ class Grid:
         if covered is None:
             return []
         if self._column[0] != realm_id:
-            keys = [{REALM: realm_id, WINDOW: name} for name, _, _ in self._spans()]
-            self._column = (realm_id, [*map(dg.MultiPartitionKey, keys)])
-        return [
-            cell
-            for cell, (_, start, end) in zip(self._column[1], self._spans(), strict=True)
-            if (covered.start is None or end > covered.start)
-            and (covered.end is None or start <= covered.end)
-        ]
+            self._column = (realm_id, {})
+        named = self._column[1]
+        found = []
+        for name, start, end in self._spans():
+            if (covered.start is None or end > covered.start) and (
+                covered.end is None or start <= covered.end
+            ):
+                # Only what is covered is named: years of days are two thousand cells.
+                if name not in named:
+                    named[name] = dg.MultiPartitionKey({REALM: realm_id, WINDOW: name})
+                found.append(named[name])
+        return found
 
     def _spans(self) -> list[tuple[str, datetime, datetime]]:
         if not self._windows:
