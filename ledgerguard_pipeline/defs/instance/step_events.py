@@ -81,7 +81,8 @@ def _keep(storage: PooledEventLogStorage, batch: Batch) -> None:
     try:
         storage.store_materializations(batch)
     except sqlalchemy.exc.DBAPIError as error:  # one by one, as Dagster does with a batch
-        sys.stderr.write(f"Materializations could not be stored together: {error}\n")
+        # Without the statement and its values, which are the texts of all of them.
+        sys.stderr.write(f"Materializations could not be stored together: {error.orig}\n")
         for event in batch.events():
             storage.store_event(event)
 

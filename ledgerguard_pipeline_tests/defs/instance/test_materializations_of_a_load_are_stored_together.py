@@ -113,7 +113,9 @@ def test_a_file_that_somebody_holds_is_tried_once_more(
                 other.execute("BEGIN IMMEDIATE")
                 with redirect_stderr(Waiting()) as said:
                     record(step, "again", found)
-                assert "could not be stored together" in said.getvalue()
+                assert said.getvalue() == (
+                    "Materializations could not be stored together: database is locked\n"
+                )
 
             @dg.job(executor_def=dg.in_process_executor)
             def loading_again() -> None:
