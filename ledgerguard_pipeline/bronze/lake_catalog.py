@@ -1,26 +1,34 @@
 """What is asked of a lake's catalog, past DuckDB: its own listings read the statistics of each table.
 
-Tables and columns are those of the DuckLake specification 1.0. Decision 99 in docs/decisions.md.
+Tables and columns are those of the DuckLake specification 1.0. Who writes has a connection of its own to
+the catalog and asks there (``OpenStore.ask``), because a question through DuckDB is a transaction of DuckLake
+and ten of PostgreSQL's statements. Decisions 99 and 111 in docs/decisions.md.
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
 
 CATALOG = "ledgerguard"
 """As the lake is attached."""
 _METADATA = f"__ducklake_metadata_{CATALOG}"
 """As DuckLake calls its catalog's database then."""
-_RECENT = 10_000
+_AUTHOR = "ledgerguard"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CONCURRENT = 200
+_IS_RECENT = "snapshot_id > (SELECT max(snapshot_id) - 10000 FROM ducklake_snapshot)"
 _LIVE = "t.end_snapshot IS NULL AND s.end_snapshot IS NULL"
 
 
-def _asking(query: str) -> str:
+def through_duckdb(query: str) -> str:
+    """A question to the catalog as DuckDB hands it on."""
     doubled = query.replace("'", "''")
     return f"FROM postgres_query('{_METADATA}', '{doubled}')"
 
 
-def read_tables(schema: str) -> str:
+def tables_in(schema: str) -> str:
     """The tables of a schema, and how many rows were ever written to each, deleted ones included."""
-    return _asking(
+    return (
         "SELECT t.table_name, coalesce(n.next_row_id, 0) FROM ducklake_table t "
         "JOIN ducklake_schema s USING (schema_id) LEFT JOIN ducklake_table_stats n USING (table_id) "
         f"WHERE {_LIVE} AND s.schema_name = '{schema}'"
@@ -29,29 +37,37 @@ def read_tables(schema: str) -> str:
 
 def read_company_tables() -> str:
     """Schemas and names of the tables with a column ``realm_id``."""
-    return _asking(
+    return through_duckdb(
         "SELECT s.schema_name, t.table_name FROM ducklake_table t JOIN ducklake_schema s USING "
         "(schema_id) JOIN ducklake_column c USING (table_id) WHERE c.column_name = 'realm_id' "
         f"AND c.parent_column IS NULL AND c.end_snapshot IS NULL AND {_LIVE} ORDER BY 1, 2"
     )
 
 
-def name_commit(author: str, message: str, name: str) -> str:
-    """Give the snapshot that the transaction will make these texts; ``name`` is its extra info."""
-    return f"CALL {CATALOG}.set_commit_message('{author}', '{message}', extra_info => '{name}')"
+def name_commit(message: str, name: str, latest: datetime) -> str:
+    """Give the snapshot that the transaction will make a text, a name and its latest ``loaded_at``."""
+    info = f"{name} {(latest - _EPOCH) // timedelta(microseconds=1)}"
+    return f"CALL {CATALOG}.set_commit_message('{_AUTHOR}', '{message}', extra_info => '{info}')"
 
 
 def find_commit(name: str) -> str:
     """A row if one of the latest snapshots bears that name."""
-    return _asking(
-        "SELECT snapshot_id FROM ducklake_snapshot_changes WHERE snapshot_id > "
-        f"(SELECT max(snapshot_id) - {_RECENT} FROM ducklake_snapshot) "
-        f"AND commit_extra_info = '{name}'"
+    return (
+        f"SELECT snapshot_id FROM ducklake_snapshot_changes WHERE {_IS_RECENT} "
+        f"AND split_part(commit_extra_info, ' ', 1) = '{name}'"
     )
 
 
-READ_DATA_PATH = _asking("SELECT value FROM ducklake_metadata WHERE key = 'data_path'")
+LATEST_COMMIT = (
+    "SELECT to_timestamp(max(nullif(split_part(info, ' ', 2), '')::bigint) / 1000000.0) FROM ("
+    "SELECT commit_extra_info AS info FROM ducklake_snapshot_changes "
+    f"WHERE {_IS_RECENT} AND author = '{_AUTHOR}' ORDER BY snapshot_id DESC LIMIT {_CONCURRENT}"
+    ") AS latest"
+)
+"""The latest ``loaded_at`` of named commits, or NULL. Each commit is later than all that it saw, so the last
+ones tell, as many as may have been made side by side."""
+READ_DATA_PATH = through_duckdb("SELECT value FROM ducklake_metadata WHERE key = 'data_path'")
 """Where the files of the lake are; it ends with a slash."""
 
-READ_TIME = _asking("SELECT clock_timestamp()")
+READ_TIME = through_duckdb("SELECT clock_timestamp()")
 """The time of the catalog's server, which is the same for all hosts."""

@@ -146,7 +146,10 @@ def create_system_tables(names: Collection[str] = SYSTEM_TABLES.keys()) -> list[
 
 
 def create_entity(entity: str, table: str, *, lake: bool) -> list[str]:
-    """The version table of an entity type, its current view and the views derived from it."""
+    """The version table of an entity type, its current view and the views derived from it.
+
+    In a lake somebody else may have made them since they were looked for.
+    """
     columns = ", ".join(
         f"{column.name} {column.type}"
         # ZSTD halves file and checkpoint work against DuckDB's own choice for JSON texts.
@@ -155,14 +158,15 @@ def create_entity(entity: str, table: str, *, lake: bool) -> list[str]:
         for column in VERSION_COLUMNS
     )
     statements = [
-        f"CREATE TABLE {quoted(table)} ({columns})",
-        f"CREATE VIEW {quoted(table + '_current')} AS {current(table)}",
+        f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns})",
+        f"CREATE VIEW IF NOT EXISTS {quoted(table + '_current')} AS {current(table)}",
     ]
     for derived in DERIVED:
         if derived.base == entity:
             for suffix in ("", "_current"):
                 body = derived_rows(derived, f"SELECT * FROM {quoted(table + suffix)}")
-                statements.append(f"CREATE VIEW {quoted(derived.table + suffix)} AS {body}")
+                view = quoted(derived.table + suffix)
+                statements.append(f"CREATE VIEW IF NOT EXISTS {view} AS {body}")
     return statements
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
-from ledgerguard_pipeline.bronze.lake_catalog import read_tables
+from ledgerguard_pipeline.bronze.lake_catalog import tables_in, through_duckdb
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.silver import statements
 from ledgerguard_pipeline.silver.layout import SCHEMA, EntityTables, tables_of
@@ -108,7 +108,7 @@ def present_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[s
     """The tables of Silver; in a lake those that are committed."""
     row = connection.execute(statements.IS_LAKE, [catalog]).fetchone()
     rows = (
-        connection.execute(read_tables(SCHEMA)).fetchall()
+        connection.execute(through_duckdb(tables_in(SCHEMA))).fetchall()
         if row is not None and row[0]
         else connection.execute(statements.READ_TABLES, [catalog]).fetchall()
     )

@@ -27,8 +27,8 @@ class OpenStore:
     COMMIT and raises where another writer may have taken over. ``known`` remembers what was found
     out about this opening, until something is written. ``rowless`` are tables that never had a row,
     which a lake would look up column by column, and ``fields``, by entity, paths and kinds of values
-    that are certainly noted; None where reading them costs nothing. ``afterwards`` is closed when
-    the store is.
+    that are certainly noted; None where reading them costs nothing. ``ask`` puts a question to the catalog of
+    a lake that is written, past DuckDB. ``afterwards`` is closed when the store is.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -38,6 +38,7 @@ class OpenStore:
     known: dict[str, set[str]] = field(default_factory=dict, compare=False)
     rowless: set[str] = field(default_factory=set, compare=False)
     fields: dict[str, set[tuple[str, str]]] | None = field(default=None, compare=False)
+    ask: Callable[[str], Sequence[tuple[object, ...]]] | None = field(default=None, compare=False)
     afterwards: ExitStack = field(default_factory=ExitStack, compare=False)
 
 

@@ -31,7 +31,7 @@ from ledgerguard_pipeline.bronze.backends.writer_locks import (
     conninfo,
     writer_lock,
 )
-from ledgerguard_pipeline.bronze.lake_catalog import CATALOG, read_tables
+from ledgerguard_pipeline.bronze.lake_catalog import CATALOG, tables_in, through_duckdb
 from ledgerguard_pipeline.clock import Backoff, Clock
 from ledgerguard_pipeline.config.bronze_url import LakeAddress
 from ledgerguard_pipeline.errors import (
@@ -128,6 +128,7 @@ class DuckLake:
                             CATALOG,
                             lake=True,
                             committing=mine.committing,
+                            ask=mine.ask,
                             fields=self._fields,
                         )
                     )
@@ -152,7 +153,11 @@ class DuckLake:
 
     def tables(self, session: OpenStore) -> set[str]:
         """The tables of schema ``bronze``; those that never had a row are noted."""
-        found = session.connection.execute(read_tables(statements.SCHEMA)).fetchall()
+        query = tables_in(statements.SCHEMA)
+        if session.ask is not None:
+            found = session.ask(query)
+        else:
+            found = session.connection.execute(through_duckdb(query)).fetchall()
         session.rowless.clear()
         session.rowless.update(str(name) for name, written in found if not written)
         return {str(name) for name, _ in found}

@@ -35,8 +35,8 @@ _SETTINGS = {
     "ducklake_default_data_inlining_row_limit": str(INLINED_ROWS),
     # Writers of other companies take commit numbers too; taking the next one costs milliseconds.
     "ducklake_max_retry_count": "30",
-    "ducklake_retry_wait_ms": "20",
-    "ducklake_retry_backoff": "1.2",
+    "ducklake_retry_wait_ms": "2",
+    "ducklake_retry_backoff": "1.3",
     "pg_pool_max_connections": "2",
 }
 _UNCOMPRESSED = (

@@ -73,6 +73,14 @@ class WriterLock:
             with suppress(psycopg.Error):
                 self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_SPACE, _COMMIT])
 
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        """Rows of one question to the catalog, as it is now.
+
+        Raises:
+            psycopg.Error: the catalog did not answer.
+        """
+        return self._connection.execute(query.encode()).fetchall()
+
 
 def stripes(names: Sequence[str]) -> list[int]:
     """Lock numbers of these names, each once, in the order in which everybody takes them."""

@@ -8,7 +8,6 @@ back, or a lake's snapshot that names the commit, before anybody learns that the
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,9 +22,10 @@ from ledgerguard_pipeline.bronze.loads import Load, LoadOutcome
 from ledgerguard_pipeline.bronze.write.arrow_rows import Chosen, arrow_slices, key_table
 from ledgerguard_pipeline.bronze.write.deduplicate import decide
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
-from ledgerguard_pipeline.bronze.write.load_part import LOAD_COLUMNS, LoadPart
+from ledgerguard_pipeline.bronze.write.load_part import LOAD_COLUMNS, LoadPart, nothing_of
 from ledgerguard_pipeline.bronze.write.quarantine import Quarantine
 from ledgerguard_pipeline.bronze.write.schema_drift import Field, describe, new_fields
+from ledgerguard_pipeline.bronze.write.transaction import Transaction
 from ledgerguard_pipeline.bronze.write.version_order import Version, microseconds, stored_version
 from ledgerguard_pipeline.bronze.write.versions import newest_payloads, note_restatements
 from ledgerguard_pipeline.bronze.write.walk_steps import WalkSteps
@@ -33,12 +33,13 @@ from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.members import always_there
 
-_AUTHOR = "ledgerguard"
 _TICK = timedelta(microseconds=1)
 # DuckDB looks for a table of symbols (FSST) in every column of text that a checkpoint writes, and
 # Silver has 1,700 columns: 0.7 of the 1.0 s that closing the file takes after a small company's
 # first load. It saves a seventh of Bronze where there are many rows, and nothing where few.
 _MANY_RECORDS = 5_000
+_FEW_RECORDS = 1_000
+"""A commit of so many to a lake reads first: writing its files takes less than repeating its COMMIT."""
 _QUICK_CHECKPOINT = "SET disabled_compression_methods = 'fsst'"
 _WATERMARK_COLUMNS = ("realm_id", "entity", "watermark", "load_id", "loaded_at")
 _FIELD_COLUMNS = (
@@ -81,26 +82,27 @@ class Committer:
             BronzeError: DuckDB acknowledged the commit but the load records are not there.
         """
         connection = self._connection
-        if not self._session.lake and sum(len(load.records) for load in loads) < _MANY_RECORDS:
+        records = sum(len(load.records) for load in loads)
+        if not self._session.lake and records < _MANY_RECORDS:
             connection.execute(_QUICK_CHECKPOINT)
-        connection.execute("BEGIN TRANSACTION")
-        try:
+        reads_first = before is None and records <= _FEW_RECORDS
+        with Transaction(self._session, reads_first=reads_first) as transaction:
             if before is not None:
                 before()
             self._first = first = self._next_instant()
-            outcomes = self._write(loads, first)
-            moved = self._save_watermarks(loads, first)
-            insert_rows(connection, "_loads", LOAD_COLUMNS, self._records)
-            self.outcomes = outcomes = self._with_quarantine(outcomes)
+            outcomes = self._write(transaction, loads, first)
+            moved = self._save_watermarks(transaction, loads, first)
+            transaction.later(
+                partial(insert_rows, connection, "_loads", LOAD_COLUMNS, self._records)
+            )
+            self.outcomes = outcomes = self._with_quarantine(transaction, outcomes)
             if self._session.lake:
-                connection.execute(lake_catalog.name_commit(_AUTHOR, _summary(loads), self._name))
+                latest = first + len(loads) * _TICK
+                name = lake_catalog.name_commit(_summary(loads), self._name, latest)
+                transaction.later(partial(connection.execute, name))
+            transaction.write()
             crashpoint("before_bronze_commit")
-            with self._session.committing():
-                connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                connection.execute("ROLLBACK")
-            raise
+            transaction.commit()
         self._verify(loads, first, moved)
         if self._session.fields is not None:
             self._session.fields.update(self._fields)
@@ -118,18 +120,30 @@ class Committer:
 
     def _next_instant(self) -> datetime:
         # Versions are ordered by loaded_at, so it rises even where the wall clock steps back.
-        row = self._connection.execute(statements.LATEST_COMMIT).fetchone()
-        last = None if row is None else row[0]
+        last = self._latest_named() or self._latest_noted()
         return self._now if last is None else max(self._now, last + _TICK)
 
-    def _write(self, loads: Sequence[Load], first: datetime) -> list[LoadOutcome]:
+    def _latest_named(self) -> datetime | None:
+        """When the latest commit was, as a lake's snapshots tell."""
+        rows = [] if self._session.ask is None else self._session.ask(lake_catalog.LATEST_COMMIT)
+        return next((at for (at,) in rows if isinstance(at, datetime)), None)
+
+    def _latest_noted(self) -> datetime | None:
+        """When the latest commit was, as the load records tell."""
+        row = self._connection.execute(statements.LATEST_COMMIT).fetchone()
+        return None if row is None else row[0]
+
+    def _write(
+        self, transaction: Transaction, loads: Sequence[Load], first: datetime
+    ) -> list[LoadOutcome]:
         """Write the rows of all loads, those of one entity type with the same few statements.
 
         Of two loads of one company's entity type the second is written when the first is there.
         """
-        outcomes = [_nothing(load) for load in loads]
+        outcomes = [nothing_of(load) for load in loads]
         left = [position for position, load in enumerate(loads) if not load.quiet]
         self._realms = {str(loads[position].realm_id) for position in left}
+        self._count_waiting({str(load.realm_id) for load in loads} - self._realms)
         while left:
             now: dict[tuple[str, str], int] = {}
             later: list[int] = []
@@ -143,35 +157,37 @@ class Committer:
                 position: LoadPart(loads[position], first + position * _TICK)
                 for position in now.values()
             }
-            self._write_parts([*parts.values()])
+            self._write_parts(transaction, [*parts.values()])
             for position, part in parts.items():
                 outcomes[position] = self._recorded(part)
             left = later
+            if left:
+                transaction.write()
         return outcomes
 
-    def _write_parts(self, parts: Sequence[LoadPart]) -> None:
+    def _write_parts(self, transaction: Transaction, parts: Sequence[LoadPart]) -> None:
         by_type: dict[str, list[LoadPart]] = {}
         for part in parts:
             by_type.setdefault(part.load.entity.name, []).append(part)
         walking = [part.load for part in parts if part.load.walk is not None]
-        walks = WalkSteps(self._session, walking) if walking else None
-        quarantine = Quarantine(self._session, [part.load for part in parts])
+        walks = WalkSteps(self._session, transaction, walking) if walking else None
+        quarantine = Quarantine(self._session, transaction, [part.load for part in parts])
         for mine in by_type.values():
-            self._append(mine)
+            self._append(transaction, mine)
             for part in mine:
-                self._note(part, walks, quarantine)
+                self._note(transaction, part, walks, quarantine)
         sights = self._first_sights(by_type)
         if walks is not None:
             walks.save()
         for part in parts:  # counted before this round wrote
             self._waiting.pop(str(part.load.realm_id), None)
         self._waiting |= quarantine.save()
-        insert_rows(self._connection, "_fields", _FIELD_COLUMNS, sights)
+        transaction.later(partial(insert_rows, self._connection, "_fields", _FIELD_COLUMNS, sights))
 
-    def _append(self, parts: Sequence[LoadPart]) -> None:
+    def _append(self, transaction: Transaction, parts: Sequence[LoadPart]) -> None:
         """Put on top of what is stored what is newer, of loads of one entity type."""
         table = parts[0].load.entity.table
-        is_new = self._ensure_table(parts[0].load)
+        is_new = self._ensure_table(transaction, parts[0].load)
         stored = {} if is_new or table in self._session.rowless else self._stored(table, parts)
         for part in parts:
             entity = part.load.entity
@@ -184,6 +200,9 @@ class Committer:
                 always_there(entity.name),
                 by_changes=not entity.queried,
             )
+        transaction.later(partial(self._insert, table, parts))
+
+    def _insert(self, table: str, parts: Sequence[LoadPart]) -> None:
         chosen = (Chosen(one.load, one.chosen, microseconds(one.loaded_at)) for one in parts)
         for rows in arrow_slices(chosen):
             self._connection.register("incoming", rows)
@@ -191,9 +210,17 @@ class Committer:
             self._connection.unregister("incoming")
             self._session.rowless.discard(table)
 
-    def _note(self, part: LoadPart, walks: WalkSteps | None, quarantine: Quarantine) -> None:
+    def _note(
+        self,
+        transaction: Transaction,
+        part: LoadPart,
+        walks: WalkSteps | None,
+        quarantine: Quarantine,
+    ) -> None:
         load, batch, loaded_at = part.load, part.batch, part.loaded_at
-        note_restatements(self._connection, load, batch.restated, loaded_at)
+        transaction.later(
+            partial(note_restatements, self._connection, load, batch.restated, loaded_at)
+        )
         walked_since = loaded_at if load.whole else None
         if walks is not None and load.walk is not None:
             # A quarantined object was met as well: it exists, though it could not be stored.
@@ -209,27 +236,36 @@ class Committer:
         self._records.append(part.record(outcome))
         return outcome
 
-    def _with_quarantine(self, outcomes: Sequence[LoadOutcome]) -> list[LoadOutcome]:
+    def _count_waiting(self, realms: set[str]) -> None:
+        """Read how many records of these companies wait in quarantine."""
+        if not realms:
+            return
+        self._waiting |= {realm: {} for realm in realms}
+        asked = self._connection.execute(statements.COUNT_QUARANTINE_OF, [sorted(realms)])
+        for realm, entity, count in asked.fetchall():
+            self._waiting[str(realm)][str(entity)] = int(count)
+
+    def _with_quarantine(
+        self, transaction: Transaction, outcomes: Sequence[LoadOutcome]
+    ) -> list[LoadOutcome]:
         """How many records of each entity wait in quarantine, read where writing did not tell."""
-        unknown = sorted({outcome.realm_id for outcome in outcomes} - self._waiting.keys())
-        if unknown:
-            self._waiting |= {realm: {} for realm in unknown}
-            rows = self._connection.execute(statements.COUNT_QUARANTINE_OF, [unknown]).fetchall()
-            for realm, entity, count in rows:
-                self._waiting[str(realm)][str(entity)] = int(count)
+        unknown = {outcome.realm_id for outcome in outcomes} - self._waiting.keys()
+        if unknown:  # some were resolved
+            transaction.write()
+            self._count_waiting(unknown)
         return [
             replace(outcome, waiting=self._waiting[outcome.realm_id].get(outcome.entity, 0))
             for outcome in outcomes
         ]
 
-    def _ensure_table(self, load: Load) -> bool:
+    def _ensure_table(self, transaction: Transaction, load: Load) -> bool:
         """Make the table of an entity type if it is missing, and say whether it was."""
         if load.entity.table in self._present:
             return False
         for statement in statements.create_entity(
             load.entity.name, load.entity.table, lake=self._session.lake
         ):
-            self._connection.execute(statement)
+            transaction.later(partial(self._connection.execute, statement))
         self._present.add(load.entity.table)
         return True
 
@@ -296,7 +332,9 @@ class Committer:
             for path, kind in fields
         ]
 
-    def _save_watermarks(self, loads: Sequence[Load], loaded_at: datetime) -> int:
+    def _save_watermarks(
+        self, transaction: Transaction, loads: Sequence[Load], loaded_at: datetime
+    ) -> int:
         """Move the watermarks of all loads at once, however many companies; how many moved."""
         moving = [load for load in loads if load.watermark is not None]
         # Of several rows in a lake the highest counts; those of idle companies mostly stay.
@@ -313,9 +351,12 @@ class Committer:
                 moved[realm, entity] = (load.watermark, str(load.load_id))
         if moved and not self._session.lake:
             realms, entities = zip(*moved, strict=True)
-            self._connection.execute(statements.FORGET_WATERMARKS, [list(realms), list(entities)])
+            keys = [list(realms), list(entities)]
+            transaction.later(partial(self._connection.execute, statements.FORGET_WATERMARKS, keys))
         rows = [(*key, *mark, loaded_at) for key, mark in moved.items()]
-        insert_rows(self._connection, "_watermarks", _WATERMARK_COLUMNS, rows)
+        transaction.later(
+            partial(insert_rows, self._connection, "_watermarks", _WATERMARK_COLUMNS, rows)
+        )
         return len(moved)
 
     def _read_watermarks(self, realms: set[str]) -> None:
@@ -327,10 +368,8 @@ class Committer:
                 self._watermarks[str(realm)][str(entity)] = watermark
 
     def _verify(self, loads: Sequence[Load], first: datetime, moved: int) -> None:
-        if (
-            self._session.lake
-            and self._connection.execute(lake_catalog.find_commit(self._name)).fetchone()
-        ):
+        ask = self._session.ask
+        if ask is not None and ask(lake_catalog.find_commit(self._name)):
             return  # The snapshot and all that the transaction wrote are one transaction there.
         complete = self._found(self._connection)
         if len(self._records) < len(loads):
@@ -352,17 +391,3 @@ def _summary(loads: Sequence[Load]) -> str:
     """Without the companies: a lake keeps it when they are forgotten."""
     names = sorted({load.entity.name for load in loads})
     return f"loads of {', '.join(names)}"
-
-
-def _nothing(load: Load) -> LoadOutcome:
-    return LoadOutcome(
-        load_id=str(load.load_id),
-        realm_id=str(load.realm_id),
-        entity=load.entity.name,
-        fetched=0,
-        written=0,
-        deleted=0,
-        unchanged=0,
-        stale=0,
-        quarantined=0,
-    )

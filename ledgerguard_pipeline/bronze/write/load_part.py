@@ -112,3 +112,18 @@ class LoadPart:
             and self.batch.restated.get(record.id) is not Difference.RENAMED
             for record, version in self.chosen
         )
+
+
+def nothing_of(load: Load) -> LoadOutcome:
+    """The outcome of a load that brings no records."""
+    return LoadOutcome(
+        load_id=str(load.load_id),
+        realm_id=str(load.realm_id),
+        entity=load.entity.name,
+        fetched=0,
+        written=0,
+        deleted=0,
+        unchanged=0,
+        stale=0,
+        quarantined=0,
+    )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from ledgerguard_pipeline.bronze.backends.base import OpenStore
 from ledgerguard_pipeline.bronze.loads import Load
 from ledgerguard_pipeline.bronze.write.deduplicate import Batch
 from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
+from ledgerguard_pipeline.bronze.write.transaction import Transaction
 from ledgerguard_pipeline.members import without_signed_links
 
 _TABLE = "_quarantine"
@@ -54,8 +56,9 @@ _RESOLVE_UNSEEN = (
 class Quarantine:
     """What loads that are committed together add and resolve, each of another company or type."""
 
-    def __init__(self, session: OpenStore, loads: Sequence[Load]) -> None:
+    def __init__(self, session: OpenStore, transaction: Transaction, loads: Sequence[Load]) -> None:
         self._session = session
+        self._transaction = transaction
         self._connection = session.connection
         self._fresh: list[tuple[object, ...]] = []
         self._open: dict[tuple[str, str], set[tuple[str | None, str, str | None]]] = {}
@@ -85,10 +88,7 @@ class Quarantine:
             digest = None if payload is None else hashlib.sha256(payload).hexdigest()
             key = (reject.id, reject.reason, digest)
             if key in open_rows:
-                self._connection.execute(
-                    _SEEN_AGAIN,
-                    [loaded_at, realm, entity, reject.id, reject.reason, digest],
-                )
+                self._later(_SEEN_AGAIN, loaded_at, realm, entity, reject.id, reject.reason, digest)
             else:
                 fresh[key] = (
                     realm,
@@ -114,19 +114,24 @@ class Quarantine:
         if healed or (walked_since is not None and open_rows):
             self._waiting.pop(realm, None)  # how many are resolved is counted when all are
         if healed:
-            self._connection.execute(_RESOLVE_IDS, [loaded_at, realm, entity, healed])
+            self._later(_RESOLVE_IDS, loaded_at, realm, entity, healed)
         if walked_since is not None and open_rows:
-            self._connection.execute(_RESOLVE_UNSEEN, [loaded_at, realm, entity, walked_since])
+            self._later(_RESOLVE_UNSEEN, loaded_at, realm, entity, walked_since)
         self._fresh += fresh.values()
 
     def save(self) -> Mapping[str, dict[str, int]]:
         """Write the rejects that were noted; how many wait by company and entity, where that is known."""
-        insert_rows(self._connection, _TABLE, _COLUMNS, self._fresh)
+        self._transaction.later(
+            partial(insert_rows, self._connection, _TABLE, _COLUMNS, self._fresh)
+        )
         if self._fresh:
             self._session.rowless.discard(_TABLE)
         for realm, entity, *_ in self._fresh:
             self._count(str(realm), str(entity))
         return self._waiting
+
+    def _later(self, statement: str, *values: object) -> None:
+        self._transaction.later(partial(self._connection.execute, statement, list(values)))
 
     def _count(self, realm: str, entity: str) -> None:
         if realm in self._waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ledgerguard_pipeline.bronze.loads import Load, WalkStep
@@ -12,6 +13,7 @@ from ledgerguard_pipeline.bronze.write.insert_rows import insert_rows
 
 if TYPE_CHECKING:
     from ledgerguard_pipeline.bronze.backends.base import OpenStore
+    from ledgerguard_pipeline.bronze.write.transaction import Transaction
 
 _COLUMNS = (
     "realm_id",
@@ -40,8 +42,9 @@ Stored = tuple[str, datetime]
 class WalkSteps:
     """The steps of walks that are committed together, each of another company or entity type."""
 
-    def __init__(self, session: OpenStore, loads: Sequence[Load]) -> None:
+    def __init__(self, session: OpenStore, transaction: Transaction, loads: Sequence[Load]) -> None:
         self._connection = session.connection
+        self._transaction = transaction
         self._replaces = not session.lake
         """A lake only adds, and the newest counts."""
         self._rows: list[tuple[object, ...]] = []
@@ -61,9 +64,9 @@ class WalkSteps:
             if stored[0] == step.walk_id:
                 began_at = stored[1]
             else:
-                self._connection.execute(_FORGET_SEEN, [realm, entity, step.walk_id])
+                self._later(_FORGET_SEEN, realm, entity, step.walk_id)
             if self._replaces:
-                self._connection.execute(_FORGET_WALK, [realm, entity])
+                self._later(_FORGET_WALK, realm, entity)
         self._rows.append(
             (
                 realm,
@@ -80,16 +83,22 @@ class WalkSteps:
             )
         )
         if step.track_seen and met:
-            self._connection.register("incoming", id_table(met))
-            try:
-                self._connection.execute(
-                    _REMEMBER_SEEN,
-                    {"realm": realm, "entity": entity, "walk": step.walk_id},
-                )
-            finally:
-                self._connection.unregister("incoming")
+            values = {"realm": realm, "entity": entity, "walk": step.walk_id}
+            self._transaction.later(partial(self._remember, met, values))
         return began_at
+
+    def _remember(self, met: Sequence[str], values: dict[str, str]) -> None:
+        self._connection.register("incoming", id_table(met))
+        try:
+            self._connection.execute(_REMEMBER_SEEN, values)
+        finally:
+            self._connection.unregister("incoming")
+
+    def _later(self, statement: str, *values: str) -> None:
+        self._transaction.later(partial(self._connection.execute, statement, list(values)))
 
     def save(self) -> None:
         """Write the steps that were noted."""
-        insert_rows(self._connection, "_walks", _COLUMNS, self._rows)
+        self._transaction.later(
+            partial(insert_rows, self._connection, "_walks", _COLUMNS, self._rows)
+        )

@@ -94,15 +94,16 @@ def test_writers_of_one_company_wait_and_those_of_others_pass(
 def test_a_conflict_is_repeated_from_the_first_read(
     lake: BronzeStore, lake_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two companies' first loads both create the table of their entity type."""
+    """Two companies' first loads both create the table of their entity type; one of them is large."""
     lake.commit([load(entity="Term")])
     other = BronzeStore(lake_address(lake_url), Environment.SANDBOX)
     at_the_last_moment(
         monkeypatch, lambda: other.commit([load(record("1"), realm=OTHER_REALM, id="theirs")])
     )
-    [outcome] = lake.commit([load(record("1"), watermark=after(1))])
-    assert outcome.written == 1
-    assert lake.counts(REALM) == {"Term": 0, "Invoice": 1}
+    many = [record(str(number)) for number in range(1_001)]
+    [outcome] = lake.commit([load(*many, watermark=after(1))])
+    assert outcome.written == len(many)
+    assert lake.counts(REALM) == {"Term": 0, "Invoice": len(many)}
     assert lake.counts(OTHER_REALM) == {"Term": 0, "Invoice": 1}
     assert lake.sql("SELECT count(*) FROM _loads WHERE entity = 'Invoice'").rows == [(2,)]
 

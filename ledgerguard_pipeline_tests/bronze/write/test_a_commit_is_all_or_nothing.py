@@ -143,7 +143,7 @@ def sabotage(
     [
         'INSERT INTO "invoice"',
         'INSERT INTO "bill"',
-        'CREATE TABLE "term"',
+        'CREATE TABLE IF NOT EXISTS "term"',
         "INSERT INTO _walks",
         "INSERT INTO _quarantine",
         "INSERT INTO _watermarks",
