@@ -1,4 +1,7 @@
-"""This project without Dagster around it: one ``CompanySync``, read and committed into Bronze."""
+"""This project without Dagster around it: one ``CompanySync``, read and committed into Bronze.
+
+Its order says whether typed Silver follows, as it does by default.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from ledgerguard_pipeline.values import parse_realm
 
 order = json.load(sys.stdin)
 configure_logging("WARNING")
-settings = load_settings()
+settings = load_settings().model_copy(update={"ledgerguard_silver": order["silver"]})
 entities = entity_types([entity["name"] for entity in order["entities"]])
 began = time.perf_counter()
 with Installation.open(settings) as installation:
