@@ -9,6 +9,7 @@ from ledgerguard_pipeline.defs.attachments.files import (
     build_files_asset,
     build_files_job,
     build_files_schedule,
+    files_check,
 )
 from ledgerguard_pipeline.defs.bronze.assets import build_assets
 from ledgerguard_pipeline.defs.bronze.duckdb_resource import BronzeDuckDB, database_of
@@ -52,6 +53,7 @@ from ledgerguard_pipeline.defs.scheduling.sync_request_sensor import build_sync_
 from ledgerguard_pipeline.defs.scheduling.webhook_sensor import build_webhook_sensors
 from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_silver_job
 from ledgerguard_pipeline.defs.site import Site, current_site, entered
+from ledgerguard_pipeline.defs.tieout.checks import ledger_checks
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 
 
@@ -147,7 +149,13 @@ def _definitions(settings: Settings) -> dg.Definitions:
             ),
             build_sync_request_sensor(jobs, cells, entities, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
-            build_check_sensor(entities, open_control, typed, known_statuses),
+            build_check_sensor(
+                entities,
+                open_control,
+                typed,
+                known_statuses,
+                [ledger_checks(), *([files_check()] if files else ())],
+            ),
             *build_alert_sensors(),
             *build_webhook_sensors(
                 jobs, cells, entities, connected_companies, open_control, policy, look=await_due

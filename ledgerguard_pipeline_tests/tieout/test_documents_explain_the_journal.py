@@ -9,7 +9,7 @@ from decimal import Decimal
 import dagster as dg
 import duckdb
 
-from ledgerguard_pipeline.defs.tieout.journal import DERIVED, _judged
+from ledgerguard_pipeline.defs.tieout.checks import DERIVED, judged
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
 from ledgerguard_pipeline.tieout.document_levels.open_items import (
     SIDES,
@@ -287,10 +287,10 @@ def test_a_document_that_rests_on_a_guess_is_a_warning_where_it_does_not_balance
     move_amount(documents, "invoice", id, "TotalAmt", CENT)
     (uneven,) = documents.documents.derived()
     assert (uneven.key, uneven.warning, uneven.breaks) == (f"Invoice/{id}", "guess", False)
-    judged = _judged(DERIVED, [(documents.realm, uneven)], [])
-    assert not judged.passed
-    assert judged.severity is dg.AssetCheckSeverity.WARN
-    assert f"(id {id})" in str(judged.description)
+    check = judged(DERIVED, [(documents.realm, uneven)], [])
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    assert f"(id {id})" in str(check.description)
     assert line(uneven).kind == "guess"
     # What QuickBooks' own journal says otherwise is no guess.
     assert [each.breaks for each in unexplained(matched(documents))] == [True]

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
-from ledgerguard_pipeline.defs.tieout.journal import ACCOUNT_BALANCES, _judged
+from ledgerguard_pipeline.defs.tieout.checks import ACCOUNT_BALANCES, judged
 from ledgerguard_pipeline.tieout.account_levels.balances import OLD
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
 from ledgerguard_pipeline.tieout.newer import NEWER
@@ -70,9 +70,9 @@ def test_sound_rows_agree_and_an_old_one_is_a_warning_that_breaks_nothing(
     assert found.message.startswith(f"Account {id} {found.name}, ")
     assert found.message.endswith(f"difference 1.00. {OLD}")
     assert "old_balance" in {each.kind for each in books_of(result).classes}
-    judged = _judged(ACCOUNT_BALANCES, [(documents.realm, found)], [])
-    assert (judged.passed, judged.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert judged.description == f"{documents.realm}: {found.message}"
+    check = judged(ACCOUNT_BALANCES, [(documents.realm, found)], [])
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description == f"{documents.realm}: {found.message}"
     write_balance(documents, id, float(balance))
     assert of_accounts(proof_of(documents).run([OCTOBER])) == []
 

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.storage.database import Database
@@ -248,6 +248,27 @@ class TieOuts:
             rows = connection.execute(statement).fetchall()
         found = {RealmId(row.realm_id): _BOOKS.decode(row.summary).findings for row in rows}
         return {realm: [each for each in mine if each.blocks] for realm, mine in found.items()}
+
+    def remarkable(self) -> Mapping[RealmId, Books]:
+        """The last comparisons that found anything to show, of companies that were not disconnected.
+
+        One statement, which leaves out who ties out without a warning.
+        """
+        warned = (tie_outs.c.summary.contains(f'"kind":"{kind}"') for kind in sorted(WARNINGS))
+        statement = (
+            select(tie_outs.c.realm_id, tie_outs.c.summary)
+            .join(companies, companies.c.realm_id == tie_outs.c.realm_id)
+            .where(
+                self._mine,
+                companies.c.environment == tie_outs.c.environment,
+                companies.c.status != ConnectionStatus.DISCONNECTED.value,
+                or_(~tie_outs.c.brief.contains(f'"state":"{TIED_OUT}"'), *warned),
+            )
+            .order_by(tie_outs.c.realm_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(statement).fetchall()
+        return {RealmId(row.realm_id): _BOOKS.decode(row.summary) for row in rows}
 
     def _write(self, realm: RealmId, books: Books) -> None:
         values = {

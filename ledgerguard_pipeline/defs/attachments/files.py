@@ -15,7 +15,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from ledgerguard_pipeline.bronze.attachment_table import COLUMNS
 from ledgerguard_pipeline.defs.bronze.assets import arguments_of
-from ledgerguard_pipeline.defs.bronze.checks import CheckOutcome, KnownChecks, noted
+from ledgerguard_pipeline.defs.bronze.checks import CheckGroup, CheckOutcome, KnownChecks, noted
 from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.company_names import CompanyNames
@@ -83,6 +83,16 @@ def build_files_asset() -> dg.AssetsDefinition:
         return _downloaded(context)
 
     return attached_files
+
+
+def files_check() -> CheckGroup:
+    """What is known of the files without downloading any."""
+
+    def judge(control: "ControlPlane") -> list[dg.AssetCheckResult]:
+        known = KnownChecks.of("Attachable", control.check_faults.read(["Attachable"]))
+        return [known.reported(COMPLETE, severe=False).result(files_key())]
+
+    return CheckGroup(lambda: [dg.AssetCheckKey(files_key(), COMPLETE)], judge)
 
 
 def build_files_job() -> AssetJob:

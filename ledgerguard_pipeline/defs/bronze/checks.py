@@ -10,7 +10,7 @@ company came last.
 Decision 47 in docs/decisions.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -18,6 +18,7 @@ from typing import Self
 import dagster as dg
 
 from ledgerguard_pipeline.control.company_state.check_faults import EVERY_ENTITY, CheckFault, Judged
+from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.bronze.company_table import CompanyRow, company_table
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded, Metadata, finding_metadata
 from ledgerguard_pipeline.defs.company_names import label
@@ -190,6 +191,17 @@ class KnownChecks:
         more = f" {companies - 1} more in the table." if companies > 1 else ""
         name = label(self.names.get(first.realm_id, ""), first.realm_id)
         return f"{name}: {first.text}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGroup:
+    """Checks of one asset over all companies that can be judged by the control plane alone.
+
+    ``judge`` is called only if at least one of the ``keys`` was evaluated before.
+    """
+
+    keys: Callable[[], Sequence[dg.AssetCheckKey]]
+    judge: Callable[[ControlPlane], Sequence[dg.AssetCheckResult]]
 
 
 def check_names(*, derived: bool = False) -> tuple[str, ...]:

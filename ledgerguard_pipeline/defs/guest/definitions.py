@@ -14,6 +14,7 @@ from ledgerguard_pipeline.defs.attachments.files import (
     build_files_asset,
     build_files_job,
     build_files_schedule,
+    files_check,
 )
 from ledgerguard_pipeline.defs.bronze.maintenance import (
     build_maintenance_job,
@@ -60,6 +61,7 @@ from ledgerguard_pipeline.defs.site import (
     Site,
     entered,
 )
+from ledgerguard_pipeline.defs.tieout.checks import ledger_checks
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError
@@ -269,7 +271,13 @@ def _automation(
             ),
             build_sync_request_sensor(jobs, cells, kept, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
-            build_check_sensor(kept, open_control, typed, known_statuses),
+            build_check_sensor(
+                kept, open_control, typed, known_statuses,
+                [
+                    *([ledger_checks()] if optional.journal else ()),
+                    *([files_check()] if optional.attachments else ()),
+                ],
+            ),
             # The host's daemon may have one thread for all sensors: this one does not wait.
             *build_webhook_sensors(
                 jobs, cells, kept, connected_companies, open_control, policy

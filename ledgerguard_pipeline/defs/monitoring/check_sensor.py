@@ -3,8 +3,8 @@
 A load reports its checks over all companies. Two loads at the same moment may still report in the
 wrong order, a run may die before it reports, a company may be disconnected: this sensor compares
 the last evaluation of every check with the results that are kept, and reports where they differ.
-It costs one look at the control plane and one at Dagster's storage, whatever the number of
-companies, and calls nobody.
+It costs a few looks at the control plane and at Dagster's storage, whatever the number of
+companies, opens no Bronze and calls nobody.
 
 The checks of the connections are reported where they differ, or were never evaluated, as long as
 companies are few; of many they are left to their hourly job.
@@ -20,7 +20,12 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
-from ledgerguard_pipeline.defs.bronze.checks import KnownChecks, ReportedCheck, check_names
+from ledgerguard_pipeline.defs.bronze.checks import (
+    CheckGroup,
+    KnownChecks,
+    ReportedCheck,
+    check_names,
+)
 from ledgerguard_pipeline.defs.bronze.silver_results import reported
 from ledgerguard_pipeline.defs.keys import asset_key, connection_key, derived_from, silver_key
 from ledgerguard_pipeline.defs.monitoring.health_checks import ListStatuses, judged
@@ -42,11 +47,12 @@ def build_check_sensor(
     opened: OpenControl,
     typed: Sequence[EntityType] = (),
     statuses: ListStatuses | None = None,
+    groups: Sequence[CheckGroup] = (),
 ) -> dg.SensorDefinition:
     """The sensor; it launches nothing.
 
     ``typed`` are the entities that have Silver assets, ``statuses`` the companies whose
-    connections are judged.
+    connections are judged, ``groups`` the checks of other assets.
     """
 
     @dg.sensor(
@@ -62,6 +68,8 @@ def build_check_sensor(
             faults = control.check_faults.read()
             few = len(control.companies.list()) <= current_settings().ledgerguard_sweep_above
         corrected = correct(context.instance, entities, faults, typed)
+        for group in groups:
+            corrected += correct_group(context.instance, opened, group)
         if few and statuses is not None:
             corrected += correct_connections(context.instance, statuses())
         _note_health(opened)
@@ -121,6 +129,32 @@ def correct_connections(instance: dg.DagsterInstance, known: Sequence[CompanySta
     }
     if wrong:
         instance.report_runless_asset_event(companies_table(known, current_settings()))
+    return _report(instance, wrong)
+
+
+def correct_group(
+    instance: dg.DagsterInstance, opened: OpenControl, group: CheckGroup
+) -> list[str]:
+    """Report the checks of a group that show something else than they should; their names.
+
+    One that was never evaluated is left alone: its asset was not materialized yet.
+    """
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(group.keys()))
+    if not last:
+        return []
+    with opened() as control:
+        found = {each.check_name: each for each in group.judge(control)}
+    wrong = {
+        key: found[key.name]
+        for key, record in last.items()
+        if not _agrees(instance, record, found[key.name])
+    }
+    return _report(instance, wrong)
+
+
+def _report(
+    instance: dg.DagsterInstance, wrong: Mapping[dg.AssetCheckKey, dg.AssetCheckResult]
+) -> list[str]:
     for key, each in wrong.items():
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(

@@ -4,10 +4,10 @@ one snapshot.
 A partition is a company. The checks are about all companies, as the last evaluation is what Dagster
 shows: they read ``silver.tie_out``, which keeps what differs in each until it agrees again, and the
 control plane, which knows what kept each from being compared. Nothing is said of companies that were
-disconnected (decision 47).
+disconnected or forgotten (decision 47).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -29,9 +29,10 @@ from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import JOURNAL_JOB, connection_key, journal_key, postings_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
 from ledgerguard_pipeline.defs.site import at_site, current_site
+from ledgerguard_pipeline.defs.tieout.checks import DESCRIPTIONS, LEVELS, judged
 from ledgerguard_pipeline.errors import CallBudgetSpent, LedgerGuardError
 from ledgerguard_pipeline.silver.books_tables import JOURNAL, POSTINGS
-from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level, TieOut
+from ledgerguard_pipeline.tieout.differences import Level, TieOut
 from ledgerguard_pipeline.tieout.findings import finding_of
 from ledgerguard_pipeline.values import parse_realm
 
@@ -39,57 +40,6 @@ if TYPE_CHECKING:
     from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
     from ledgerguard_pipeline.tieout.proof import ProofResult
 
-BALANCED = "every_transaction_balances"
-TIED_OUT = "equals_the_trial_balance"
-STATEMENTS = "equals_the_statements"
-DERIVED = "every_document_balances"
-EXPLAINED = "documents_explain_the_journal"
-LISTED = "equals_the_transaction_list"
-OPEN_ITEMS = "equals_the_reports_of_aging"
-ACCOUNT_BALANCES = "equals_the_balances_of_accounts"
-LEVELS = {
-    BALANCED: Level.BALANCED,
-    TIED_OUT: Level.TRIAL_BALANCE,
-    STATEMENTS: Level.STATEMENTS,
-    DERIVED: Level.DERIVED,
-    EXPLAINED: Level.POSTINGS,
-    LISTED: Level.LISTED,
-    OPEN_ITEMS: Level.OPEN_ITEMS,
-    ACCOUNT_BALANCES: Level.ACCOUNT_BALANCES,
-}
-SHOWN = 50
-"""Differences listed in one evaluation; how many there are is said in any case."""
-_DESCRIPTIONS = {
-    BALANCED: "Debits and credits of every transaction of the journal are equal, in every company.",
-    TIED_OUT: (
-        "Every account stands at what Intuit's TrialBalance says, to the last digit, in every "
-        "company. Accounts in other currencies, which Intuit revalues, are shown and do not fail."
-    ),
-    STATEMENTS: (
-        "Income and expenses of every month, and assets, liabilities and equity on the last closed "
-        "month end, are what Intuit's ProfitAndLoss and BalanceSheet say, in every company."
-    ),
-    DERIVED: (
-        "Debits and credits of every document by Intuit's posting rules are equal, in every company."
-    ),
-    EXPLAINED: (
-        "The legs of every document are those of the journal, by transaction and account, in every "
-        "company. What no document holds (pay, tax payments, costs of goods) is shown with its "
-        "class and does not fail."
-    ),
-    LISTED: (
-        "Bronze holds the documents that Intuit's TransactionList shows, with the same dates and "
-        "totals, in every company. Types that no entity holds are shown and do not fail."
-    ),
-    OPEN_ITEMS: (
-        "What documents leave open is what Intuit's reports of aging show, by customer and vendor, "
-        "and adds up to the accounts, in every company."
-    ),
-    ACCOUNT_BALANCES: (
-        "The rows of accounts in Bronze say the balances that the journal adds up to, in every "
-        "company. A warning: the ledger itself is compared with the TrialBalance."
-    ),
-}
 SCHEMA, POSTINGS_SCHEMA = (
     dg.TableSchema(
         columns=[
@@ -123,7 +73,7 @@ def build_journal_asset() -> dg.AssetsDefinition:
         specs=[each.replace_attributes(skippable=True) for each in (spec, postings)],
         check_specs=[
             dg.AssetCheckSpec(check, asset=spec.key, description=said)
-            for check, said in _DESCRIPTIONS.items()
+            for check, said in DESCRIPTIONS.items()
         ],
         required_resource_keys=current_site().resource_keys,
     )
@@ -162,16 +112,21 @@ def build_journal_asset() -> dg.AssetsDefinition:
                     },
                 )
         control = installation.control
-        gone = {each.realm_id for each in control.companies.list(ConnectionStatus.DISCONNECTED)}
         chosen = current_site().works_on
+        # A company that was forgotten may have left its rows, and nobody compares them again.
+        mine = {
+            each.realm_id
+            for each in control.companies.list()
+            if each.status is not ConnectionStatus.DISCONNECTED and chosen(each.realm_id)
+        }
         known = [
             (names.label(realm), each)
             for realm, each in TieOut(installation.bronze.workspace).read_all()
-            if (realm not in gone and chosen(realm)) or realm == context.partition_key
+            if realm in mine or realm == context.partition_key
         ]
         hindered = control.tie_outs.hindered()
         for check, level in LEVELS.items():
-            yield _judged(
+            yield judged(
                 check,
                 [pair for pair in known if pair[1].level is level],
                 [
@@ -261,29 +216,3 @@ def _explained(coverage: "Coverage") -> Metadata:
         "legs_explained": dg.MetadataValue.int(coverage.explained),
         "share_explained": dg.MetadataValue.float(coverage.share),
     }
-
-
-def _judged(
-    check: str, found: Sequence[tuple[str, Difference]], findings: Sequence[str]
-) -> dg.AssetCheckResult:
-    failing = [pair for pair in found if pair[1].breaks]
-    warnings = [pair for pair in found if pair[1].warning]
-    shown = sorted(found, key=lambda pair: not (pair[1].breaks or pair[1].warning))[:SHOWN]
-    listed = "\n".join(f"{company}: {each.message}" for company, each in shown)
-    counts = {kind: sum(each.kind is kind for _, each in found) for kind in DifferenceClass}
-    said = [f"{company}: {each.message}" for company, each in failing] or list(findings)
-    said = said or [f"{company}: {each.message}" for company, each in warnings]
-    return dg.AssetCheckResult(
-        asset_key=journal_key(),
-        check_name=check,
-        passed=not said,
-        # Nothing is wrong with books that could not be compared, by a guess, or by an old row.
-        severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
-        description=said[0] if said else None,
-        metadata={
-            "differences": dg.MetadataValue.int(len(found)),
-            **{kind.value: dg.MetadataValue.int(count) for kind, count in counts.items()},
-            **({"findings": dg.MetadataValue.md("\n".join(findings))} if findings else {}),
-            **({"listed": dg.MetadataValue.md(listed)} if listed else {}),
-        },
-    )
