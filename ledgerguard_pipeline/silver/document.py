@@ -31,7 +31,9 @@ Bronze after every sync, webhook, backfill and library call. `LEDGERGUARD_SILVER
   (`UNION`, `EXCEPT`, `IN`, `coalesce()`), DuckDB rounds to the fewer without an error
   (`findings/duckdb_sums_of_two_scales_are_rounded.sh`).
 - **References** are two columns: `x_id` to join by, `x_name` as printed on the document. A name
-  changes without a sign when the other object is renamed; an id never does.
+  changes without a sign when the other object is renamed; an id never does. Where the type is not
+  always the same there is `x_type` too. Types of parties (`Customer`, `Vendor`, `Employee`) and of what
+  files are attached to are spelled in one way, also where Intuit sends `CUSTOMER`.
 - **What fits nowhere** (an amount that is a text, a date that does not exist, 40 digits) is NULL in
   its column and stands in `silver._misfits`: company, entity type, id, path and text.
 - **Personal numbers** are left out: social security and tax numbers, dates of birth, bank and card

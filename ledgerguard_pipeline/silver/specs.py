@@ -7,6 +7,7 @@ A path names members from the object down, as Bronze's ``_fields`` does: ``Custo
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -45,6 +46,7 @@ class Column:
 
     ``known`` are the values a text may have (none: any); such a column must not be empty either.
     ``reference`` is set for the ``value`` of a reference: an object without it is unreadable.
+    ``spelled`` are words that stand in the column as they are here, in whatever case they were sent.
     """
 
     name: str
@@ -53,14 +55,17 @@ class Column:
     meaning: str
     known: frozenset[str] = frozenset()
     reference: bool = False
+    spelled: tuple[str, ...] = ()
 
     @property
     def layout(self) -> str:
         """All of it that decides what stands in the column."""
-        return (
+        words = (
             f"{self.name} {self.kind.name} {'|'.join(self.paths)} "
             f"{','.join(sorted(self.known))} {self.reference}"
         )
+        # Only where there are some: the tables of all other types stay as they were built.
+        return f"{words} {','.join(self.spelled)}" if self.spelled else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,13 @@ class Block:
 
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+
+
+def spelled(text: str, words: Collection[str]) -> str:
+    """The one of these words that a text is but for its case; any other text as it is."""
+    if text in words or not text.isascii():
+        return text
+    return next((each for each in words if each.lower() == text.lower()), text)
 
 
 def snake(name: str) -> str:

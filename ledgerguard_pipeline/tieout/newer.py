@@ -7,16 +7,19 @@ counts. Everything else stays unexplained.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import ENTITIES, EntityType
 from ledgerguard_pipeline.errors import LedgerGuardError
 from ledgerguard_pipeline.qbo.client import QBOClient
+from ledgerguard_pipeline.silver.registry.forms import PARTY_TYPES
+from ledgerguard_pipeline.silver.specs import spelled
 from ledgerguard_pipeline.tieout.differences import (
     ROUNDED,
     Difference,
@@ -28,7 +31,9 @@ from ledgerguard_pipeline.tieout.journal_store import has_table
 from ledgerguard_pipeline.values import RealmId, Record
 
 NEWER = "QuickBooks changed it after the last sync; run `ledgerguard sync`."
-_PARTY = re.compile(rb'"(Customer|Vendor)Ref"\s*:\s*\{\s*"value"\s*:\s*"([^"]+)"')
+_PARTIES = {"CustomerRef": "Customer", "VendorRef": "Vendor"}
+_OF_ANY_TYPE = ("Entity", "EntityRef")
+"""Members that say themselves, or beside them, of which type the party is."""
 _OLDER = (
     "SELECT DISTINCT party_type, party_id FROM silver.postings WHERE realm_id = ? AND entity = ? "
     "AND list_contains(?, txn_id) AND party_id IS NOT NULL"
@@ -129,8 +134,26 @@ def _is_newer(each: Record, held: StoredVersion | None, reached: datetime) -> bo
 
 def _parties(rows: Sequence[Record]) -> Iterator[tuple[str, str]]:
     for each in rows:
-        for party, id in _PARTY.findall(each.payload or b""):
-            yield party.decode(), id.decode()
+        try:
+            yield from _named(msgspec.json.decode(each.payload or b"null"))
+        except (msgspec.DecodeError, RecursionError):
+            continue  # what cannot be read explains nothing
+
+
+def _named(node: object) -> Iterator[tuple[str, str]]:
+    """Customers, vendors and employees in a payload."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _named(each)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            id = value.get("value") if isinstance(value, dict) else None
+            kind = _PARTIES.get(name)
+            if name in _OF_ANY_TYPE and isinstance(value, dict):
+                kind = value.get("type") or node.get("Type")
+            if isinstance(id, str) and isinstance(kind, str):
+                yield spelled(kind, PARTY_TYPES), id
+            yield from _named(value)
 
 
 def _former(

@@ -246,6 +246,11 @@ REFERENCES = [
         },
         "journal_entry_line 1: Customer 99",
     ),
+    (
+        "Deposit",
+        {"Line": [line(1, "DepositLineDetail", Entity={"value": "99", "type": "VENDOR"})]},
+        "deposit_line 1: Vendor 99",
+    ),
 ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from ledgerguard_pipeline.values import State
 from ledgerguard_pipeline_tests.silver.books import Books
@@ -162,7 +164,10 @@ def test_foreign_balances_are_in_home_currency_too(books: Books) -> None:
     ]
 
 
-def test_what_is_booked_straight_to_the_account_is_open_too(books: Books) -> None:
+@pytest.mark.parametrize("spelling", [str, str.upper, str.lower])
+def test_what_is_booked_straight_to_the_account_is_open_too(
+    books: Books, spelling: Callable[[str], str]
+) -> None:
     books.write(
         "Account",
         {
@@ -176,7 +181,7 @@ def test_what_is_booked_straight_to_the_account_is_open_too(books: Books) -> Non
         return {"Amount": amount, "DetailType": detail, detail: inside}
 
     def whom(id: str, kind: str) -> dict[str, str]:
-        return {"value": id, "type": kind}
+        return {"value": id, "type": spelling(kind)}
 
     of_deposit, of_purchase = "DepositLineDetail", "AccountBasedExpenseLineDetail"
     day = {"TxnDate": "2026-01-01"}

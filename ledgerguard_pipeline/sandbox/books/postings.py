@@ -184,7 +184,16 @@ def _deposit(doc: Doc, chart: Chart) -> _Legs:
     for line in doc["Line"]:
         detail = line.get("DepositLineDetail")
         account = detail["AccountRef"]["value"] if detail else chart.undeposited
-        yield Posting(account, -amount_of(line, "Amount"))
+        yield Posting(account, -amount_of(line, "Amount"), _from_whom(detail, account, chart))
+
+
+def _from_whom(detail: Doc | None, account: str, chart: Chart) -> tuple[str, str] | None:
+    """Whose balance a line of a deposit moves: that of whom it names, on receivables or payables."""
+    owed = {chart.receivable, chart.payable, *chart.receivables.values(), *chart.payables.values()}
+    named = (detail or {}).get("Entity")
+    if not named or account not in owed:
+        return None
+    return (str(named["type"]).capitalize(), str(named["value"]))
 
 
 def _transfer(doc: Doc, _: Chart) -> _Legs:

@@ -82,6 +82,15 @@ def naming(editor: Editor, entity: str, loser: str) -> Iterator[tuple[str, str, 
                 yield other, row.id, load(row.body)
 
 
+def names_party(node: Doc, key: str, entity: str) -> bool:
+    """Whether a member names one of this type: the type is in it, or beside it, in any case."""
+    value = node[key]
+    if key not in ("Entity", "EntityRef") or not isinstance(value, dict):
+        return False
+    kind = value.get("type") or node.get("Type")
+    return isinstance(kind, str) and kind.lower() == entity.lower()
+
+
 def _repoint(node: object, entity: str, loser: str, to: Doc) -> bool:
     """Replace references below a node; True if there was one."""
     found = False
@@ -93,10 +102,9 @@ def _repoint(node: object, entity: str, loser: str, to: Doc) -> bool:
             if key in REFS[entity] and value.get("value") == loser:
                 node[key] = value | to if "name" in value else value | {"value": to["value"]}
                 found = True
-            elif key == "EntityRef" and value.get("value") == loser:
-                if entity in (value.get("type"), node.get("Type")):
-                    node[key] = value | to
-                    found = True
+            elif names_party(node, key, entity) and value.get("value") == loser:
+                node[key] = value | to
+                found = True
             else:
                 found |= _repoint(value, entity, loser, to)
     return found

@@ -7,7 +7,7 @@ SyncToken stay as they were.
 from __future__ import annotations
 
 from ledgerguard_pipeline.sandbox.edits.editor import Editor, EditRefused
-from ledgerguard_pipeline.sandbox.edits.merge import REFS, naming, ref_of
+from ledgerguard_pipeline.sandbox.edits.merge import REFS, names_party, naming, ref_of
 
 _NAMES = ("Name", "DisplayName", "FullyQualifiedName", "CompanyName", "PrintOnCheckName")
 
@@ -40,11 +40,7 @@ def _respell(node: object, entity: str, id: str, name: str) -> bool:
             found |= _respell(item, entity, id, name)
     elif isinstance(node, dict):
         for key, value in node.items():
-            named = key in REFS[entity] or (
-                key == "EntityRef"
-                and isinstance(value, dict)
-                and entity in (value.get("type"), node.get("Type"))
-            )
+            named = key in REFS[entity] or names_party(node, key, entity)
             if named and value.get("value") == id and "name" in value:
                 value["name"] = name
                 found = True

@@ -50,7 +50,7 @@ def write_varied(desk: Desk) -> None:
         _sales(desk, index, at, buyer)
         _stock(desk, index, at + 3_600, buyer)
         _abroad(desk, index, at + 7_200, customer, vendor)
-        _bank(desk, index, at + 10_800)
+        _bank(desk, index, at + 10_800, buyer)
         _ledger_only(desk, index, at + 14_400)
 
 
@@ -216,14 +216,26 @@ def _link(cents: int, id: str, entity: str) -> Doc:
     return {"Amount": money(cents), "LinkedTxn": [{"TxnId": id, "TxnType": entity}]}
 
 
-def _bank(desk: Desk, index: int, at: int) -> None:
-    """A deposit of which some was taken in cash, and a purchase with tax inside its price."""
-    whole, back = 50_000 + index * 1_111, 4_000 + index
+def _bank(desk: Desk, index: int, at: int, buyer: Ref) -> None:
+    """A deposit of which some was taken in cash and some a customer had owed, and a purchase with
+    tax inside its price.
+    """
+    whole, owed, back = 50_000 + index * 1_111, 7_500 + index, 4_000 + index
     line: Doc = {
         "Id": "1",
         "Amount": money(whole),
         "DetailType": "DepositLineDetail",
         "DepositLineDetail": {"AccountRef": desk.accounts["opening"]},
+    }
+    # As captured: deposits have the type of whom they name in capitals, entries as it is spelled.
+    paid: Doc = {
+        "Id": "2",
+        "Amount": money(owed),
+        "DetailType": "DepositLineDetail",
+        "DepositLineDetail": {
+            "Entity": buyer | {"type": "CUSTOMER"},
+            "AccountRef": desk.accounts["receivable"],
+        },
     }
     doc: Doc = {
         "DepositToAccountRef": desk.accounts["savings"],
@@ -234,8 +246,8 @@ def _bank(desk: Desk, index: int, at: int) -> None:
             "Amount": money(back),
             "Memo": "Petty cash",
         },
-        "TotalAmt": money(whole - back),
-        "Line": [line],
+        "TotalAmt": money(whole + owed - back),
+        "Line": [line, paid],
     }
     desk.transact("Deposit", doc, at)
     # 100 at 13 % inclusive: 88.50 and 11.50.

@@ -16,7 +16,7 @@ from ledgerguard_pipeline.silver.decode.conversions import stored
 from ledgerguard_pipeline.silver.decode.rows import Decoded, stored_schema
 from ledgerguard_pipeline.silver.decode.shape import STORED_AS
 from ledgerguard_pipeline.silver.layout import EntityTables, Table
-from ledgerguard_pipeline.silver.specs import Child, Column, Kind, Picked, Source
+from ledgerguard_pipeline.silver.specs import Child, Column, Kind, Picked, Source, spelled
 
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -95,6 +95,8 @@ class _Batch:
             found = typed if found is None else _first(found, typed)
         if found is None:
             found = pa.nulls(len(values), STORED_AS[column.kind])
+        if column.spelled:
+            found = _respelled(found, column)
         if column.known:
             known = pa.array(sorted(column.known), pa.string())
             self._leave(documents, pc.invert(pc.is_in(found, value_set=known)))
@@ -218,6 +220,16 @@ def _without_value(values: pa.Array, path: str, value: pa.Array) -> pa.Array:
             named = pc.is_valid(pc.struct_field(owner, [name]))
             wrong = pc.or_kleene(wrong, pc.and_(named, pc.is_null(value)))
     return pc.fill_null(wrong, fill_value=False)
+
+
+def _respelled(found: pa.Array, column: Column) -> pa.Array:
+    """The same texts with the column's words as it spells them."""
+    sent = [each for each in pc.unique(found).to_pylist() if each is not None]
+    words = [spelled(each, column.spelled) for each in sent]
+    if words == sent:
+        return found
+    which = pc.index_in(found, value_set=pa.array(sent, found.type))
+    return pc.take(pa.array(words, found.type), which)
 
 
 def _first(one: pa.Array, other: pa.Array) -> pa.Array:

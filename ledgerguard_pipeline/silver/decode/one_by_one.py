@@ -15,7 +15,7 @@ from ledgerguard_pipeline.silver.decode import deep
 from ledgerguard_pipeline.silver.decode.rows import ROW, Decoded, MisfitRow, table_of_rows
 from ledgerguard_pipeline.silver.decode.values import Misfit, Value, fitting, shown
 from ledgerguard_pipeline.silver.layout import EntityTables
-from ledgerguard_pipeline.silver.specs import Block, Child, Column, Kind, Picked
+from ledgerguard_pipeline.silver.specs import Block, Child, Column, Kind, Picked, spelled
 
 _Row = dict[str, object]
 _Element = tuple[str, Any, int | None, Any]
@@ -100,6 +100,8 @@ class _Document:
                 continue
             if fits is not None and found is None:
                 found, where = fits, path
+        if column.spelled and isinstance(found, str):
+            found = spelled(found, column.spelled)
         if column.known and found not in column.known:
             self._misfit(_join(at, where), "" if found is None else found)
         return found

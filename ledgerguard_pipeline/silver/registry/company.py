@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.silver.registry.write import (
     address,
     columns,
@@ -196,7 +197,13 @@ BLOCKS = (
                 "ref_no",
                 (Source("AttachableRef"),),
                 columns(
-                    ref("EntityRef", "What it is attached to.", "entity", typed=True),
+                    ref(
+                        "EntityRef",
+                        "What it is attached to.",
+                        "entity",
+                        typed=True,
+                        types=[each.name for each in ENTITIES],
+                    ),
                     text("LineInfo", "Line it is attached to."),
                     flag("IncludeOnSend", "Whether it goes along by e-mail."),
                 ),

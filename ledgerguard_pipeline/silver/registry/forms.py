@@ -29,6 +29,10 @@ HEADER_LEFT_OUT = (
 of custom extensions is not documented."""
 
 
+PARTY_TYPES = ("Customer", "Vendor", "Employee")
+"""Whom a document may be about, as reference tables and ``dim_party`` spell it."""
+
+
 def wrapping(path: str) -> tuple[str, ...]:
     """What stands beside the value of a list of named values and only says how it was wrapped."""
     names = ("name", "nil", "declaredType", "scope", "globalScope", "typeSubstituted")

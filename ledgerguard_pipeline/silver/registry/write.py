@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from ledgerguard_pipeline.silver.specs import Column, Kind, snake
 
 Columns = tuple[Column, ...]
@@ -28,9 +31,12 @@ def _one(kind: Kind, paths: str, meaning: str, name: str | None) -> Columns:
     return (Column(found, alternatives, kind, meaning),)
 
 
-def text(path: str, meaning: str, name: str | None = None) -> Columns:
-    """A text, as sent."""
-    return _one(Kind.TEXT, path, meaning, name)
+def text(
+    path: str, meaning: str, name: str | None = None, *, spelled: Iterable[str] = ()
+) -> Columns:
+    """A text, as sent, but for words that are ``spelled`` in one way however they were sent."""
+    (column,) = _one(Kind.TEXT, path, meaning, name)
+    return (replace(column, spelled=tuple(spelled)),)
 
 
 def date(path: str, meaning: str, name: str | None = None) -> Columns:
@@ -69,8 +75,18 @@ def one_of(path: str, meaning: str, known: frozenset[str], name: str | None = No
     return (Column(column.name, column.paths, column.kind, meaning, known),)
 
 
-def ref(paths: str, meaning: str, name: str | None = None, *, typed: bool = False) -> Columns:
+def ref(
+    paths: str,
+    meaning: str,
+    name: str | None = None,
+    *,
+    typed: bool = False,
+    types: Iterable[str] = (),
+) -> Columns:
     """A reference: ``x_id`` to join by, ``x_name`` as printed, ``x_type`` where it has one.
+
+    ``types`` are the types that a ``typed`` one may name, as they are spelled in ``x_type``: Intuit
+    sends CUSTOMER in a deposit and Customer in an entry.
 
     Names change without a sign when the other object is renamed; ids do not.
     """
@@ -86,7 +102,13 @@ def ref(paths: str, meaning: str, name: str | None = None, *, typed: bool = Fals
         Column(f"{stem}_name", part("name"), Kind.TEXT, f"{what}: name as printed."),
     )
     if typed:
-        kind = Column(f"{stem}_type", part("type"), Kind.TEXT, f"{what}: type of object.")
+        kind = Column(
+            f"{stem}_type",
+            part("type"),
+            Kind.TEXT,
+            f"{what}: type of object.",
+            spelled=tuple(types),
+        )
         return (kind, *found)
     return found
 

@@ -203,6 +203,23 @@ def test_a_journal_entry_on_receivables_moves_the_balance_of_the_customer_it_nam
     ]
 
 
+def test_a_deposit_on_receivables_moves_the_balance_of_the_customer_it_names() -> None:
+    ann = {"value": "c", "type": "CUSTOMER"}
+
+    def line(account: str) -> dict[str, Any]:
+        detail = {"AccountRef": {"value": account}, "Entity": ann}
+        return {"Amount": "4.00", "DepositLineDetail": detail}
+
+    lines = [line("AR"), line("income"), {"Amount": "1.00"}]
+    doc = {"DepositToAccountRef": {"value": "bank"}, "TotalAmt": "9.00", "Line": lines}
+    assert [leg.party for leg in postings("Deposit", doc, chart())] == [
+        None,
+        ("Customer", "c"),
+        None,
+        None,
+    ]
+
+
 def bill(date: str, units: str, amount: str) -> dict[str, Any]:
     detail = {"ItemRef": {"value": "pump"}, "Qty": units}
     return {
