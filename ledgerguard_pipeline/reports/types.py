@@ -45,12 +45,19 @@ class ReportType:
     """One report. ``needs`` must be given, unless a ``date_macro`` stands for the dates.
 
     ``divisible`` ones are lists of single transactions, which the windows of a longer window add up to.
+    ``renamed`` is what Intuit calls one whose page in the reference has another name (empty: the same).
     """
 
     name: str
     takes: frozenset[str]
     needs: frozenset[str] = frozenset()
     divisible: bool = False
+    renamed: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its name in the address that is asked, and in the ``ReportName`` of the answer."""
+        return self.renamed or self.name
 
     @property
     def has_basis(self) -> bool:
@@ -121,7 +128,7 @@ REPORTS: tuple[ReportType, ...] = (
     ReportType("AgedReceivableDetail", _AGED_DETAIL | {"customer"}),
     ReportType("AgedPayableDetail", _AGED_DETAIL | {"vendor"}),
     ReportType("ProfitAndLossDetail", _DETAIL | _BASIS | _PARTS | {"account", "employee"}),
-    ReportType("AccountListDetail", _CHANGED | _SORTED | {"columns", "account_type", "account_status"}),
+    ReportType("AccountListDetail", _CHANGED | _SORTED | {"columns", "account_type", "account_status"}, renamed="AccountList"),
     ReportType("InventoryValuationSummary", frozenset({"report_date", "date_macro", "item", "qzurl", "summarize_column_by"})),
     ReportType("InventoryValuationDetail", _DETAIL | {"start_svcdate", "end_svcdate", "svcdate_macro"}, divisible=True),
     ReportType("CustomerBalance", _BALANCES | {"customer"}),
@@ -130,17 +137,17 @@ REPORTS: tuple[ReportType, ...] = (
     ReportType("VendorBalanceDetail", _AGED_DETAIL | {"vendor", "appaid"}),
     ReportType("CustomerIncome", _SALES | {"term"}),
     ReportType("VendorExpenses", _SALES),
-    ReportType("SalesByClassSummary", _SALES),
-    ReportType("SalesByCustomer", _SALES | {"qzurl"}),
-    ReportType("SalesByDepartment", _SALES),
-    ReportType("SalesByProduct", _SALES | {"start_duedate", "end_duedate", "duedate_macro"}),
+    ReportType("SalesByClassSummary", _SALES, renamed="ClassSales"),
+    ReportType("SalesByCustomer", _SALES | {"qzurl"}, renamed="CustomerSales"),
+    ReportType("SalesByDepartment", _SALES, renamed="DepartmentSales"),
+    ReportType("SalesByProduct", _SALES | {"start_duedate", "end_duedate", "duedate_macro"}, renamed="ItemSales"),
     ReportType("TaxSummary", _DATES | _BASIS | {"agency_id", "sort_order"}, frozenset({"agency_id"})),
 )  # fmt: skip
-_BY_NAME = {report.name.casefold(): report for report in REPORTS}
+_BY_NAME = {name.casefold(): report for report in REPORTS for name in (report.name, report.path)}
 
 
 def report_type(name: object) -> ReportType:
-    """A report by its name, in any case and with or without hyphens (``trial-balance``).
+    """A report by either name, in any case and with or without hyphens (``trial-balance``).
 
     Raises:
         BadInputError: there is no such report.

@@ -261,3 +261,25 @@ def test_too_big_is_one_kind_of_error(sandbox: SandboxServer, client: QBOClient)
     sandbox.set(reports={"cell_limit": 100, "cut": "fault"})
     with pytest.raises(AnswerTooBig):
         client.report("JournalReport", **YEARS)
+
+
+RENAMED = [
+    ("SalesByCustomer", "CustomerSales"),
+    ("SalesByProduct", "ItemSales"),
+    ("SalesByDepartment", "DepartmentSales"),
+    ("SalesByClassSummary", "ClassSales"),
+    ("AccountListDetail", "AccountList"),
+]
+
+
+@pytest.mark.parametrize("name, path", RENAMED)
+def test_a_report_that_intuit_calls_otherwise_is_asked_for_by_that_name(
+    sandbox: SandboxServer, client: QBOClient, name: str, path: str
+) -> None:
+    window = {} if name == "AccountListDetail" else YEARS
+    sandbox.pop_log()
+    for either in (name, path):
+        answer = client.report(either, **window)
+        assert (answer.report.name, answer.request.type.name) == (path, name)
+        assert answer.report.rows
+    assert [call.target.partition("?")[0] for call in sandbox.pop_log()] == [f"reports/{path}"] * 2

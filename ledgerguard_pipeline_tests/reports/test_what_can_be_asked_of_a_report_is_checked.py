@@ -34,6 +34,15 @@ def test_names_are_found_in_the_spelling_of_the_command_line_too() -> None:
         report_type("TrialBalanc")
 
 
+def test_a_report_is_found_by_its_name_and_by_what_intuit_calls_it() -> None:
+    assert report_type("CustomerSales") is report_type("sales-by-customer")
+    assert report_type("account-list").name == "AccountListDetail"
+    with pytest.raises(BadInputError, match="Did you mean SalesByProduct"):
+        report_type("ItemsSales")
+    names = [name for each in REPORTS for name in {each.name, each.path}]
+    assert len(names) == len(set(names))
+
+
 def test_ids_and_columns_may_be_lists() -> None:
     request = report_request(
         "GeneralLedger", {"account": [35, "36"], "columns": ("tx_date", "txn_type"), "class_": "7"}

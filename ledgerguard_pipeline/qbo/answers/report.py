@@ -74,7 +74,10 @@ def _window(request: ReportRequest) -> str:
 
 def _check(answer: ApiAnswer, request: ReportRequest, report: Report) -> None:
     asked = request.type.name
-    if report.name and not (asked.startswith(report.name) or report.name.startswith(asked)):
+    if report.name and not any(
+        name.startswith(report.name) or report.name.startswith(name)
+        for name in (asked, request.type.path)
+    ):
         raise answer.unreadable(f"it is a {report.name[:40]} and not a {asked}")
     window = (("start", request.start, report.start), ("end", request.end, report.end))
     wrong = [

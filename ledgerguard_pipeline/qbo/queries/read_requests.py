@@ -156,9 +156,9 @@ def company_info(realm: RealmId) -> Read:
 
 def report(request: ReportRequest) -> Read:
     """One report. A window of several days can be asked for in halves instead."""
-    name = request.type.name
-    params = dict(request.params)
-    return Read(f"/reports/{name}", name, "report", params, divisible=request.divisible)
+    type_, params = request.type, dict(request.params)
+    path = f"/reports/{type_.path}"
+    return Read(path, type_.name, "report", params, divisible=request.divisible)
 
 
 def changes(types: Sequence[EntityType], since: datetime) -> Read:

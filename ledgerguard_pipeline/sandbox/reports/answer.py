@@ -28,6 +28,7 @@ from ledgerguard_pipeline.sandbox.reports.layout import (
     written,
 )
 from ledgerguard_pipeline.sandbox.reports.request import Asked, read
+from ledgerguard_pipeline.sandbox.reports.sales import SALES, account_list, sales
 from ledgerguard_pipeline.sandbox.reports.statements import (
     balance_sheet,
     cash_flow,
@@ -46,8 +47,12 @@ _MAKERS: dict[str, Callable[[View, Asked], Report]] = {
     "BalanceSheet": balance_sheet,
     "ProfitAndLoss": profit_and_loss,
     "CashFlow": cash_flow,
+    "AccountList": account_list,
+    **dict.fromkeys(SALES, sales),
 }
-_WITHOUT_BASIS = frozenset({"JournalReport", "TransactionList", "AgedReceivables", "AgedPayables"})
+_WITHOUT_BASIS = frozenset(
+    {"JournalReport", "TransactionList", "AgedReceivables", "AgedPayables", "AccountList"}
+)
 _ECHOED = ("customer", "vendor", "class", "department", "item")
 _SUMMARIZED = frozenset({"ProfitAndLoss", "BalanceSheet", "CashFlow"})
 

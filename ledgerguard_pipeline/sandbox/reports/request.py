@@ -17,7 +17,13 @@ NAMES = (
     "BalanceSheet",
     "ProfitAndLoss",
     "CashFlow",
+    "AccountList",
+    "CustomerSales",
+    "ItemSales",
+    "DepartmentSales",
+    "ClassSales",
 )
+"""As the addresses have them, which is not always what a page of Intuit's reference is called."""
 _MACROS = ("This Fiscal Year-to-date", "This Month", "Last Month", "All", "Today")
 
 

@@ -53,6 +53,7 @@ class View:
     def __init__(
         self, company: SandboxCompany, journal: Journal, switches: ReportSwitches, now: float
     ) -> None:
+        self.company = company
         self.switches = switches
         self.words = Words(switches.language)
         self.accounts = {each.id: each for each in _accounts(company)}

@@ -52,6 +52,7 @@ _FRENCH = {
     "Expenses": "Dépenses",
     "ASSETS": "ACTIFS",
     "Equity": "Capitaux propres",
+    "Not Specified": "Non précisé",
 }
 
 

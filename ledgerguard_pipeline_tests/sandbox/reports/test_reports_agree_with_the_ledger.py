@@ -188,3 +188,29 @@ def test_a_cash_flow_ends_with_the_cash_there_is(reporter: Reporter, look: dict[
         if b'"AccountType":"Bank"' in body
     ]
     assert money(ends["Summary"]["ColData"][1]) == sum(company.ledger.balance(id) for id in banks)
+
+
+@pytest.mark.parametrize("name", ["CustomerSales", "ItemSales", "DepartmentSales", "ClassSales"])
+def test_sales_add_up_to_the_same_whatever_they_are_sorted_by(
+    reporter: Reporter, look: dict[str, Any], name: str
+) -> None:
+    window = {"start_date": FIRST, "end_date": LAST}
+    by_item = sum(money(cells[1]) for cells in rows(reporter.get("ItemSales", **window)))
+    report = reporter.get(name, **window)
+    assert report["Header"]["ReportName"] == name
+    assert sum(money(cells[1]) for cells in rows(report)) == by_item > 0
+
+
+def test_a_list_of_accounts_shows_what_each_stands_at(
+    reporter: Reporter, look: dict[str, Any]
+) -> None:
+    company = books(reporter)
+    found = {cells[0]["id"]: money(cells[-1]) for cells in rows(reporter.get("AccountList"))}
+    assert found.keys() == company.tables["Account"].rows.keys()
+    bank = company.chart.undeposited
+    assert found[bank] == company.ledger.balance(bank)
+
+
+@pytest.mark.parametrize("name", ["SalesByCustomer", "SalesByProduct", "AccountListDetail"])
+def test_names_of_pages_in_the_reference_are_no_addresses(reporter: Reporter, name: str) -> None:
+    assert reporter.ask(name, start_date=FIRST, end_date=LAST).status == 400
