@@ -32,6 +32,7 @@ from ledgerguard_pipeline.defs.monitoring.health_checks import (
     build_health_schedule,
     known_statuses,
 )
+from ledgerguard_pipeline.defs.monitoring.idle_runs import build_idle_runs_sensor
 from ledgerguard_pipeline.defs.monitoring.lost_runs_sensor import build_lost_runs_sensor
 from ledgerguard_pipeline.defs.monitoring.token_keepalive import (
     build_keep_alive_job,
@@ -149,6 +150,7 @@ def _definitions(settings: Settings) -> dg.Definitions:
             ),
             build_sync_request_sensor(jobs, cells, entities, connected_companies, open_control),
             build_lost_runs_sensor(open_control),
+            build_idle_runs_sensor(),
             build_check_sensor(
                 entities,
                 open_control,

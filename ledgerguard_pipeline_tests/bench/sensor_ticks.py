@@ -29,7 +29,7 @@ from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.deploy.stack import Embedded, listens, wait
 from ledgerguard_pipeline_tests.soak.processes import private_mb
 
-_SENSORS = ("lost_runs", "new_company", "sync_requests", "failed_runs")
+_SENSORS = ("lost_runs", "idle_runs", "new_company", "sync_requests", "failed_runs")
 """Those of every few seconds whose tick does not wait for events."""
 _ALL = (*_SENSORS, "check_outcomes", "company_alerts", "webhook_events")
 _PARTS = 8

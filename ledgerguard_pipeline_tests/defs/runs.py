@@ -104,6 +104,7 @@ def run_cells(
     entities: Sequence[str] | None = None,
     config: Mapping[str, object] | None = None,
     job_name: str = ALL_JOB,
+    more_tags: Mapping[str, str] | None = None,
 ) -> Ran:
     """Run one cell, or a range of cells in a single run as a backfill does."""
     job = build_definitions(settings).resolve_job_def(job_name)
@@ -111,7 +112,7 @@ def run_cells(
         job.get_tags_for_partition_key(first, selected_asset_keys=None)
         if last is None
         else {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
-    )
+    ) | dict(more_tags or {})
     run_config: dict[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if config is not None:
         run_config["resources"] = {"quickbooks": {"config": dict(config)}}

@@ -178,6 +178,7 @@ class Work:
     """What one step does: ``load`` for a company, then its ``checks`` by all companies' faults.
 
     ``silver`` names the entities whose Silver was judged, with their faults: not those of the step.
+    ``noted`` learns of each step whether it found anything new.
     """
 
     key: dg.AssetKey
@@ -186,6 +187,7 @@ class Work:
     faults: Callable[[], Sequence[CheckFault] | None]
     entity: str
     silver: Callable[[], tuple[Sequence[str], Sequence[CheckFault]]]
+    noted: Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ def work_of(context: dg.AssetExecutionContext, entity: EntityType | DerivedEntit
         lambda: quickbooks.faults(context, entity.name, bronze),
         entity.name,
         lambda: quickbooks.silver_checks(context, bronze),
+        lambda news: quickbooks.noted(context, news=news),
     )
 
 
@@ -250,12 +253,15 @@ def perform(
         for company, loaded in done:
             _observe(context, work.key, company, loaded)
         tell(step, *work.silver())
+        work.noted(True)
         return Performed(work.key, errors, reported, left_out=True)
+    news = bool(errors)
     for company, loaded in done:
         if loaded.result is not None and loaded.result.fetched:
             context.log.info(loaded.result.line)
         newest = company.keys[-1]
         lacking = grid.lacking(work.key, company.realm_id, loaded.covered, company.keys)
+        news = news or bool(lacking) or (loaded.result is not None and loaded.result.news)
         found: dict[dg.MultiPartitionKey, Metadata] = {}
         if errors:
             # The entity fails, so Dagster records nothing for it: the companies that went well are
@@ -277,6 +283,7 @@ def perform(
             ],
         )
     tell(step, *work.silver())
+    work.noted(news)
     return Performed(work.key, errors, reported)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 from pydantic import Field, PrivateAttr
 
 from ledgerguard_pipeline.control.company_state.check_faults import CheckFault
@@ -15,7 +16,13 @@ from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.metadata import Loaded
 from ledgerguard_pipeline.defs.bronze.run_syncs import RunSyncs, Selection
 from ledgerguard_pipeline.defs.company_names import CompanyNames
-from ledgerguard_pipeline.defs.keys import BATCH_TAG, asset_key
+from ledgerguard_pipeline.defs.keys import (
+    BATCH_TAG,
+    FOUND_NOTHING,
+    IDLE_TAG,
+    asset_key,
+    connection_key,
+)
 from ledgerguard_pipeline.defs.partitions import RealmCells
 from ledgerguard_pipeline.defs.run_context import (
     current_installation,
@@ -122,6 +129,11 @@ class QuickBooks(dg.ConfigurableResource["QuickBooks"]):
         """The installation of this run, shared by its steps."""
         return self._syncs(context, bronze).installation
 
+    def noted(self, context: dg.AssetExecutionContext, *, news: bool) -> None:
+        """Whether a step found anything new; a scheduled run in which none did is tagged."""
+        if self._run is not None:
+            self._run.noted(context, news=news)
+
     def names(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> CompanyNames:
         """The companies by name, read once in a run; ids where nobody knows."""
         return self._syncs(context, bronze).names
@@ -153,6 +165,20 @@ class _Run:
     reconcile: bool
     stack: ExitStack
     opened: RunSyncs | None = None
+    to_come: int | None = None
+    news: bool = False
+
+    def noted(self, context: dg.AssetExecutionContext, *, news: bool) -> None:
+        """Tag the run with its last step if a schedule launched it and it found nothing new.
+
+        A run that is about other assets as well, or has a process for each step, never comes to that.
+        """
+        if self.to_come is None:
+            self.to_come = len(context.job_def.asset_layer.selected_asset_keys - {connection_key()})
+        self.to_come -= 1
+        self.news = self.news or news
+        if not self.to_come and not self.news and SCHEDULE_NAME_TAG in context.run.tags:
+            context.instance.add_run_tags(context.run.run_id, {IDLE_TAG: FOUND_NOTHING})
 
     def syncs(self, context: dg.AssetExecutionContext, bronze: BronzeDuckDB) -> RunSyncs:
         if self.opened is None:

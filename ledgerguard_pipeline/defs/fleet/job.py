@@ -27,7 +27,13 @@ from ledgerguard_pipeline.defs.fleet.read_without_news import ReadWithoutNews
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask, late_tag
 from ledgerguard_pipeline.defs.fleet.sweep_checks import SweepChecks
 from ledgerguard_pipeline.defs.instance.step_events import record
-from ledgerguard_pipeline.defs.keys import FLEET_JOB, asset_key, derived_from
+from ledgerguard_pipeline.defs.keys import (
+    FLEET_JOB,
+    FOUND_NOTHING,
+    IDLE_TAG,
+    asset_key,
+    derived_from,
+)
 from ledgerguard_pipeline.defs.partitions import cell_partitions, current_cell
 from ledgerguard_pipeline.defs.run_context import current_settings, report
 from ledgerguard_pipeline.defs.site import at_site, current_site
@@ -80,7 +86,10 @@ def build_fleet_job() -> dg.JobDefinition:
                     report(visit.result)
             checks.tell(step)
             if shard.task is not SweepTask.EVENTS:
-                record(step, "quiet", quiet.events(context.instance, cells))
+                grown_old = quiet.events(context.instance, cells)
+                record(step, "quiet", grown_old)
+                if summary.nothing_new and not grown_old:
+                    context.instance.add_run_tags(context.run.run_id, {IDLE_TAG: FOUND_NOTHING})
         context.add_output_metadata(summary.metadata(shard))
         late = late_tag(summary.late)
         if late:
@@ -223,6 +232,13 @@ class SweepSummary:
     def nothing_worked(self) -> bool:
         """True when there were companies and each of them failed: that is the sweep's failure."""
         return self.visited > 0 and len(self.failures) == self.visited
+
+    @property
+    def nothing_new(self) -> bool:
+        """True when every company was visited and nothing had changed in any."""
+        from ledgerguard_pipeline.ingestion.fleet import Ending
+
+        return self.visited == self.endings[Ending.IDLE.value]
 
     def metadata(self, shard: Shard) -> Metadata:
         """The table of the run."""

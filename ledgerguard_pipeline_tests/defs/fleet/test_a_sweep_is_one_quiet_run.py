@@ -13,7 +13,7 @@ from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.fleet.job import SweepSummary
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepTask
-from ledgerguard_pipeline.defs.keys import FLEET_JOB
+from ledgerguard_pipeline.defs.keys import FLEET_JOB, FOUND_NOTHING, IDLE_TAG
 from ledgerguard_pipeline.defs.partitions import current_cell, windows_of
 from ledgerguard_pipeline.ingestion.readers import full_load
 from ledgerguard_pipeline.installation import Installation
@@ -87,6 +87,7 @@ def test_a_run_loads_many_companies_and_tells_only_what_changed(
     assert idle.success, idle
     assert idle.materializations() == {}
     assert reported(idle)["companies_idle"] == 3
+    assert idle.run.tags[IDLE_TAG] == FOUND_NOTHING
     assert reported(idle)["api_calls"] == 3
     events = persistent.all_logs(idle.run.run_id)
     assert len(events) < 20, "idle companies leave no event"
