@@ -1,6 +1,7 @@
 """All definitions of one installation."""
 
 from dataclasses import replace
+from functools import partial
 
 import dagster as dg
 
@@ -94,7 +95,7 @@ def _definitions(settings: Settings) -> dg.Definitions:
     entities = settings.kept_entities
     cells = cell_partitions(settings)
     jobs = build_jobs(entities)
-    policy = SweepPolicy.of(settings)
+    policy = partial(SweepPolicy.of, settings)
     health = build_health_checks(known_statuses)
     health_job = build_health_job(health)
     health_schedule = build_health_schedule(health_job)

@@ -20,7 +20,7 @@ from ledgerguard_pipeline.defs.bronze.failures import failure_of
 from ledgerguard_pipeline.defs.bronze.quickbooks_resource import bronze_of, quickbooks_of
 from ledgerguard_pipeline.defs.company_names import CompanyNames
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
-from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
+from ledgerguard_pipeline.defs.fleet.shards import ReadPolicy
 from ledgerguard_pipeline.defs.freshness import nightly_policy
 from ledgerguard_pipeline.defs.keys import ATTACHMENTS_JOB, asset_key
 from ledgerguard_pipeline.defs.partitions import realm_partitions
@@ -106,7 +106,7 @@ def build_files_job() -> AssetJob:
 
 
 def build_files_schedule(
-    job: AssetJob, companies: ListCompanies, left_out: LeftOut, policy: SweepPolicy
+    job: AssetJob, companies: ListCompanies, left_out: LeftOut, policy: ReadPolicy
 ) -> dg.ScheduleDefinition:
     """Hourly, after the changes of the hour: a call for each 25 new files, none without any."""
     instead = "start this job by hand for those that need it"
@@ -114,7 +114,7 @@ def build_files_schedule(
         "attachments_hourly",
         "22 * * * *",
         job,
-        Companies(companies, policy.above, str, instead=instead),
+        Companies(companies, policy, str, instead=instead),
         "New attached files of every connected company; a metered call for each 25.",
         left_out=left_out,
     )

@@ -14,7 +14,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.defs.connected_companies import LeftOut
 from ledgerguard_pipeline.defs.fleet.shards import (
-    SweepPolicy,
+    ReadPolicy,
     SweepTask,
     request_sweep,
     shards_of,
@@ -39,20 +39,23 @@ class SweepTimes:
     """Which sweeps an installation makes, and when each is due."""
 
     entities: Sequence[EntityType]
-    policy: SweepPolicy
+    policy: ReadPolicy
     left_out: LeftOut
 
-    def last(self, task: SweepTask, now: datetime) -> datetime | None:
-        """When a task was due last; None for one that no clock starts."""
+    def last(self, task: SweepTask, now: datetime, minutes: int) -> datetime | None:
+        """When a task was due last; None for one that no clock starts.
+
+        Changes are read every so many ``minutes``.
+        """
         every, past = {
-            SweepTask.CHANGES: (self.policy.minutes, 0),
+            SweepTask.CHANGES: (minutes, 0),
             SweepTask.QUERIED: (60, 7),
             SweepTask.RECONCILE: (_DAY, 3 * 60 + 37),
         }.get(task, (0, 0))
         if not every or not task.entities(self.entities):
             return None
-        minutes = int((now - _MIDNIGHT).total_seconds() // 60)
-        return _MIDNIGHT + timedelta(minutes=(minutes - past) // every * every + past)
+        passed = int((now - _MIDNIGHT).total_seconds() // 60)
+        return _MIDNIGHT + timedelta(minutes=(passed - past) // every * every + past)
 
     def due(self, now: datetime, served: Mapping[str, str], busy: Collection[str]) -> Due:
         """The sweeps that became due since the tick that wrote ``served``.
@@ -60,9 +63,9 @@ class SweepTimes:
         The first tick only notes the times. A shard still at work is left out until next time;
         all but the sweep for changes are left out near the end of the month's call budget.
         """
-        found = Due({})
+        found, policy = Due({}), self.policy()
         for task in SweepTask:
-            last = self.last(task, now)
+            last = self.last(task, now, policy.minutes)
             if last is None:
                 continue
             name, at = f"sweep_{task.value}", last.isoformat()
@@ -73,7 +76,7 @@ class SweepTimes:
             if why is not None:
                 found.notes.append(f"{name}: {why}")
                 continue
-            for shard in shards_of(task, self.policy.shards):
+            for shard in shards_of(task, policy.shards):
                 if shard.name in busy:
                     found.notes.append(f"{shard.name}: the last one is still under way")
                 else:

@@ -7,7 +7,7 @@ Decision 36 in docs/decisions.md.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -16,6 +16,7 @@ import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, FLEET_JOB, LATE_TAG, SWEEP_TAG
+from ledgerguard_pipeline.defs.run_context import current_settings
 from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
 
@@ -36,6 +37,19 @@ class SweepPolicy:
             settings.ledgerguard_sweep_shards,
             settings.ledgerguard_sweep_minutes,
         )
+
+
+ReadPolicy = Callable[[], SweepPolicy]
+"""The policy when something runs: a project of somebody else's loads without reading settings."""
+
+
+def current_policy() -> SweepPolicy:
+    """As the settings of the surrounding site say now.
+
+    Raises:
+        ConfigurationError: a setting is not usable, or a variable is not set.
+    """
+    return SweepPolicy.of(current_settings())
 
 
 UNFINISHED = [

@@ -23,7 +23,7 @@ from ledgerguard_pipeline.defs.bronze.maintenance import (
 )
 from ledgerguard_pipeline.defs.connected_companies import connected_companies, left_out_now
 from ledgerguard_pipeline.defs.fleet.due_sweeps import SweepTimes
-from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy
+from ledgerguard_pipeline.defs.fleet.shards import current_policy
 from ledgerguard_pipeline.defs.guest.bronze_step import build_bronze_step
 from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze, settings_of
 from ledgerguard_pipeline.defs.jobs import Jobs, build_jobs
@@ -231,7 +231,7 @@ def _automation(
     jobs: Jobs,
     optional: Extras,
 ) -> dg.Definitions:
-    policy = SweepPolicy()
+    policy = current_policy
     health = build_health_checks(known_statuses)
     health_job = build_health_job(health)
     keep_alive, maintenance = (

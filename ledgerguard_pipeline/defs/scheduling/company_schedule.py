@@ -13,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
-from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED
+from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED, ReadPolicy
 from ledgerguard_pipeline.defs.keys import REALM_TAG
 from ledgerguard_pipeline.defs.partitions import known_realms
 from ledgerguard_pipeline.defs.run_context import one_control_plane
@@ -23,14 +23,14 @@ from ledgerguard_pipeline.values import RealmId
 
 @dataclass(frozen=True, slots=True)
 class Companies:
-    """Which companies get a run: all connected ones, unless they are more than ``above``.
+    """Which companies get a run: all connected ones, unless they are more than the ``policy`` says.
 
     ``cell`` is the partition of a company's run. Where there are more, ``late`` names those that
     get one all the same, and ``instead`` says what is done about the others.
     """
 
     connected: ListCompanies
-    above: int
+    policy: ReadPolicy
     cell: Callable[[RealmId], str]
     late: Callable[[dg.DagsterInstance], Collection[str]] | None = None
     instead: str = "sweeps sync them, and none was late in the last one"
@@ -72,12 +72,13 @@ def company_schedule(
             return
         # The new-company sensor adds a company and runs its first load; until then it is no cell.
         known = set(known_realms(context.instance))
-        if len(connected) > companies.above:
+        above = companies.policy().above
+        if len(connected) > above:
             late = companies.late(context.instance) if companies.late is not None else ()
             connected = [company for company in connected if company.realm_id in late]
             if not connected:
                 yield dg.SkipReason(
-                    f"More than {companies.above} companies are connected: {companies.instead}."
+                    f"More than {above} companies are connected: {companies.instead}."
                 )
                 return
         busy = _busy(context.instance, job.name)

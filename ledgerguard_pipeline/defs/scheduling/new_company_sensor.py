@@ -15,6 +15,7 @@ from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.due_sweeps import Due, SweepTimes
 from ledgerguard_pipeline.defs.fleet.shards import (
+    ReadPolicy,
     SweepPolicy,
     SweepTask,
     request_sweep,
@@ -34,7 +35,7 @@ def build_new_company_sensor(
     jobs: Jobs,
     cells: dg.MultiPartitionsDefinition,
     companies: ListCompanies,
-    policy: SweepPolicy | None = None,
+    policy: ReadPolicy = SweepPolicy,
     sweeps: SweepTimes | None = None,
     clock: Clock = SYSTEM_CLOCK,
     first_loads: FirstLoads | None = None,
@@ -50,7 +51,6 @@ def build_new_company_sensor(
     the cursor only tells whether the connections are the ones that were served. Then this sensor
     also starts the ``sweeps`` that keep the companies current.
     """
-    policy = policy or SweepPolicy()
 
     @dg.sensor(
         name=current_site().name("new_company"),
@@ -68,12 +68,13 @@ def build_new_company_sensor(
         known = set(known_realms(context.instance))
         missing = [realm for realm in by_realm if realm not in known]
         served = read_cursor(context.cursor)
-        if len(by_realm) > policy.above:
+        chosen = policy()
+        if len(by_realm) > chosen.above:
             busy = sweeps_under_way(context.instance)
             due = Due({}) if sweeps is None else sweeps.due(clock.now(), served, busy)
             for note in due.notes:
                 context.log.info(note)
-            digests = _digests(by_realm.values(), policy.shards)
+            digests = _digests(by_realm.values(), chosen.shards)
             before = {name: Served.read(served.get(name)) for name in digests}
             loads = launched(before, digests, busy)
             if first_loads is not None:

@@ -13,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from ledgerguard_pipeline.defs.connected_companies import LeftOut, ListCompanies
-from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy, late_companies
+from ledgerguard_pipeline.defs.fleet.shards import ReadPolicy, SweepPolicy, late_companies
 from ledgerguard_pipeline.defs.jobs import Jobs
 from ledgerguard_pipeline.defs.partitions import current_cell
 from ledgerguard_pipeline.defs.scheduling.company_schedule import Companies, company_schedule
@@ -24,7 +24,7 @@ def build_schedules(
     cells: dg.MultiPartitionsDefinition,
     companies: ListCompanies,
     left_out: LeftOut,
-    policy: SweepPolicy | None = None,
+    policy: ReadPolicy = SweepPolicy,
 ) -> list[dg.ScheduleDefinition]:
     """Changes every 15 minutes, what change data capture leaves out every hour, counts nightly.
 
@@ -32,9 +32,8 @@ def build_schedules(
     call budget. With more companies than the policy says sweeps do all this
     (``fleet_schedules``); then only those late in the last sweep for changes get a run here.
     """
-    policy = policy or SweepPolicy()
     cell = partial(current_cell, cells)
-    every = Companies(companies, policy.above, cell)
+    every = Companies(companies, policy, cell)
     schedules = []
     if jobs.changes is not None:
         schedules.append(
@@ -44,9 +43,9 @@ def build_schedules(
                 jobs.changes,
                 Companies(
                     companies,
-                    policy.above,
+                    policy,
                     cell,
-                    lambda instance: late_companies(instance, policy.shards),
+                    lambda instance: late_companies(instance, policy().shards),
                 ),
                 "What changed in every connected company, one call each.",
             )
@@ -82,7 +81,7 @@ def build_nightly_schedules(
     journal: Sequence[AssetJob],
     companies: ListCompanies,
     left_out: LeftOut,
-    policy: SweepPolicy,
+    policy: ReadPolicy,
 ) -> list[dg.ScheduleDefinition]:
     """Silver's checks and the journal against Intuit's reports, every night for each company.
 
@@ -90,7 +89,7 @@ def build_nightly_schedules(
     need none. Their runs are for as many companies as the policy gives runs of their own.
     """
     instead = "start this job by hand for those that need it"
-    every = Companies(companies, policy.above, str, instead=instead)
+    every = Companies(companies, policy, str, instead=instead)
     return [
         *(
             company_schedule(

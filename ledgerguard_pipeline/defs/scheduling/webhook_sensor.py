@@ -20,6 +20,7 @@ from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox, EventSt
 from ledgerguard_pipeline.defs.company_names import company_tags
 from ledgerguard_pipeline.defs.connected_companies import ListCompanies
 from ledgerguard_pipeline.defs.fleet.shards import (
+    ReadPolicy,
     SweepPolicy,
     SweepTask,
     request_sweep,
@@ -61,7 +62,7 @@ def build_webhook_sensors(
     entities: Sequence[EntityType],
     companies: ListCompanies,
     opened: OpenControl,
-    policy: SweepPolicy | None = None,
+    policy: ReadPolicy = SweepPolicy,
     *,
     look: LookForDue = EventInbox.due_realms,
 ) -> list[dg.SensorDefinition]:
@@ -72,7 +73,6 @@ def build_webhook_sensors(
     if jobs.webhooks is None:
         return []
     kept = {entity.name: entity for entity in entities}
-    policy = policy or SweepPolicy()
 
     @dg.sensor(
         name=current_site().name("webhook_events"),
@@ -97,8 +97,9 @@ def build_webhook_sensors(
             # A company is no cell before the new-company sensor has added it.
             known = connected.keys() & set(known_realms(context.instance))
             ready = [realm for realm in due if realm in known and realm not in busy]
-            if len(ready) > policy.above:
-                requests = _coalesced(context.instance, inbox, kept, ready, policy.shards)
+            chosen = policy()
+            if len(ready) > chosen.above:
+                requests = _coalesced(context.instance, inbox, kept, ready, chosen.shards)
             else:
                 requests = []
                 started = SYSTEM_CLOCK.monotonic()

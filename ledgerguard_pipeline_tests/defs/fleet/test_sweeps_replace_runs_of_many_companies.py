@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 import pytest
@@ -40,7 +41,7 @@ from ledgerguard_pipeline_tests.defs.conftest import company, plain_settings
 
 TICK = datetime(2026, 6, 10, 12, 15, tzinfo=UTC)
 REALMS = [str(FIRST_REALM + index) for index in range(30)]
-POLICY = SweepPolicy(above=4, shards=2)
+POLICY = partial(SweepPolicy, above=4, shards=2)
 COMPANIES = [company(realm) for realm in REALMS]
 
 
@@ -176,8 +177,8 @@ def test_optional_sweeps_stop_near_the_end_of_the_budget(
 
 @pytest.mark.parametrize("minutes,at", [(15, "12:15"), (60, "12:00"), (240, "12:00")])
 def test_changes_are_swept_as_often_as_configured(minutes: int, at: str) -> None:
-    sweeps = SweepTimes(ENTITIES, SweepPolicy(minutes=minutes), free)
-    last = sweeps.last(SweepTask.CHANGES, TICK)
+    sweeps = SweepTimes(ENTITIES, partial(SweepPolicy, minutes=minutes), free)
+    last = sweeps.last(SweepTask.CHANGES, TICK, minutes)
     assert last is not None
     assert last.strftime("%H:%M") == at
 

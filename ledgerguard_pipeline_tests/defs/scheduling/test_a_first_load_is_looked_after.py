@@ -12,7 +12,7 @@ from ledgerguard_pipeline.control.company_state.companies import Company
 from ledgerguard_pipeline.control.company_state.sync_state import Committed
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.defs.build import build_definitions
-from ledgerguard_pipeline.defs.fleet.shards import SweepPolicy, shard_of
+from ledgerguard_pipeline.defs.fleet.shards import ReadPolicy, SweepPolicy, shard_of
 from ledgerguard_pipeline.defs.jobs import build_jobs
 from ledgerguard_pipeline.defs.keys import ALL_JOB, FLEET_JOB, REALM_TAG, SWEEP_TAG
 from ledgerguard_pipeline.defs.scheduling.first_loads import PAUSES_SECONDS, FirstLoads
@@ -39,7 +39,7 @@ class Newcomers:
         control: ControlPlane,
         instance: dg.DagsterInstance,
         cells: dg.MultiPartitionsDefinition,
-        policy: SweepPolicy | None = None,
+        policy: ReadPolicy = SweepPolicy,
     ) -> None:
         self.control = control
         self.instance = instance
@@ -239,7 +239,7 @@ def test_a_cursor_of_an_older_release_starts_nothing(newcomers: Newcomers) -> No
 def test_a_sweep_that_died_is_followed_by_another_for_its_own_shard(
     control: ControlPlane, persistent: dg.DagsterInstance, cells: dg.MultiPartitionsDefinition
 ) -> None:
-    fleet = Newcomers(control, persistent, cells, SweepPolicy(above=1, shards=2))
+    fleet = Newcomers(control, persistent, cells, lambda: SweepPolicy(above=1, shards=2))
     elsewhere = "9341453474484458"
     assert shard_of(FIRST, 2) != shard_of(elsewhere, 2)
     fleet.companies = [company(FIRST), company(elsewhere)]

@@ -35,7 +35,7 @@ def tick(
         [build_journal_job()],
         lambda: companies,
         lambda _what: left_out,
-        SweepPolicy(above=above),
+        lambda: SweepPolicy(above=above),
     )
     (schedule,) = [each for each in schedules if each.name == name]
     evaluated = schedule(
