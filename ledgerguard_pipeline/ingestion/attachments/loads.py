@@ -21,9 +21,12 @@ from ledgerguard_pipeline.errors import (
     ConfigurationError,
     IngestionError,
     LedgerGuardError,
+    NoQuery,
     NotFound,
+    PoisonPage,
     QBOAuthError,
     QuotaExhausted,
+    RequestRejected,
     Throttled,
 )
 from ledgerguard_pipeline.ingestion.attachments.folder import FileFolder, path_of
@@ -33,6 +36,8 @@ from ledgerguard_pipeline.values import RealmId
 
 LINKS_AT_ONCE = 25
 """Files whose links come with one call; they have to be read while the links live."""
+REFUSED_AT_MOST = 10
+"""Refused links that are looked for one by one in a load; after that a refusal is about all it names."""
 LINK_SECONDS = 600.0
 """Links older than this are asked for again; Intuit's live 900 seconds."""
 
@@ -56,6 +61,8 @@ class AttachmentLoad:
     bytes: int = 0
     same: int = 0
     """New ones whose bytes were here already, of another attachment."""
+    refused: int = 0
+    """Of the failed ones, those whose link QuickBooks refuses."""
     failed: list[FailedFile] = field(default_factory=list)
 
 
@@ -119,11 +126,13 @@ class AttachmentLoads:
         found: AttachmentLoad,
         scratch: Path,
     ) -> Iterator[KeptFile]:
-        links = self._client.file_links([each.id for each in wanted])
+        links = self._links(wanted, found)
         asked_at = self._clock.monotonic()
         for each in wanted:
+            if each.id not in links:
+                continue  # refused
             old = self._clock.monotonic() - asked_at > LINK_SECONDS
-            link = None if old else links.get(each.id, "")
+            link = None if old else links[each.id]
             try:
                 kept = self._one(realm, each, link, found, scratch / each.id)
             except LedgerGuardError as error:
@@ -135,6 +144,27 @@ class AttachmentLoads:
                 found.kept += 1
                 found.bytes += kept.size
                 yield kept
+
+    def _links(self, wanted: Sequence[AttachedFile], found: AttachmentLoad) -> dict[str, str]:
+        """The link of each file; an empty one where there is no file, none where it is refused.
+
+        One attachment that QuickBooks cannot render makes an answer about many fail: they are asked
+        for in halves until that one is alone.
+        """
+        try:
+            links = self._client.file_links([each.id for each in wanted])
+        except NoQuery:
+            raise
+        except (PoisonPage, RequestRejected) as error:
+            if len(wanted) == 1 or found.refused >= REFUSED_AT_MOST:
+                found.refused += len(wanted)
+                found.failed += [
+                    FailedFile(each.id, each.file_name, error.message) for each in wanted
+                ]
+                return {}
+            middle = len(wanted) // 2
+            return self._links(wanted[:middle], found) | self._links(wanted[middle:], found)
+        return {each.id: links.get(each.id, "") for each in wanted}
 
     def _one(
         self,

@@ -30,7 +30,11 @@ from ledgerguard_pipeline.errors import (
     ServiceUnavailable,
 )
 from ledgerguard_pipeline.ingestion.attachments.folder import LocalFolder, open_folder, path_of
-from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoad, AttachmentLoads
+from ledgerguard_pipeline.ingestion.attachments.loads import (
+    REFUSED_AT_MOST,
+    AttachmentLoad,
+    AttachmentLoads,
+)
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.transport.downloads import Downloads
 from ledgerguard_pipeline.sandbox.api.downloads import content
@@ -52,7 +56,7 @@ def sandbox(sandbox_factory: SandboxFactory) -> SandboxServer:
 @pytest.fixture
 def books(sandbox: SandboxServer, settings: Settings) -> Iterator[Installation]:
     """A company whose attachments are loaded, and none of their files."""
-    sandbox.set(link_member=True, refused_downloads=0, limits=False)
+    sandbox.set(link_member=True, refused_downloads=0, limits=False, poison=[])
     sandbox.clear_faults()
     chosen = settings.model_copy(
         update={"ledgerguard_attachments": "files", "ledgerguard_entities": ("Attachable",)}
@@ -166,6 +170,37 @@ def test_an_attachment_whose_link_is_refused_costs_itself_alone_and_one_call(
     assert (found.new, len(found.failed)) == (23, 1)
     calls = [each for each in sandbox.pop_log() if each.endpoint != "download"]
     assert len(calls) == 1 + 24, "nobody asks a second time for a link that was refused"
+
+
+@pytest.mark.parametrize("poisoned", [1, 2])
+def test_an_attachment_that_quickbooks_cannot_render_keeps_no_other_file_away(
+    books: Installation, sandbox: SandboxServer, poisoned: int
+) -> None:
+    realm = sandbox.realm_id
+    ids = [each.id for each in AttachmentFiles(books.bronze.workspace).attached(realm)]
+    ill = ids[3 : 3 + poisoned]
+    sandbox.set(poison=[["Attachable", id] for id in ill])
+    first = load(books, realm)
+    assert (first.new, [each.id for each in first.failed]) == (24 - poisoned, ill)
+    assert all(each.reason for each in first.failed)
+    sandbox.pop_log()
+    again = load(books, realm)
+    assert (again.new, again.kept, [each.id for each in again.failed]) == (0, 24 - poisoned, ill)
+    assert len(sandbox.pop_log()) == 2 * poisoned - 1, "the others are not asked for again"
+    sandbox.set(poison=[])
+    assert load(books, realm).kept == 24
+
+
+def test_links_that_are_all_refused_are_not_looked_for_one_by_one(
+    books: Installation, sandbox: SandboxServer
+) -> None:
+    realm = sandbox.realm_id
+    ids = [each.id for each in AttachmentFiles(books.bronze.workspace).attached(realm)]
+    sandbox.set(poison=[["Attachable", id] for id in ids])
+    found = load(books, realm)
+    assert sorted(each.id for each in found.failed) == sorted(ids)
+    assert found.kept == 0
+    assert len(sandbox.pop_log()) <= 2 * REFUSED_AT_MOST + 6
 
 
 def test_a_company_that_may_not_be_called_any_more_is_not_asked_for_each_file(
