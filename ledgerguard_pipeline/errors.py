@@ -21,6 +21,7 @@ LedgerGuardError
 │   ├── FeatureUnavailable        (Terminal)   5020, 5030: the edition lacks it
 │   ├── ChangesTooOld             (Terminal)   CDC beyond its 30 days
 │   ├── PoisonPage                (Terminal)   4002, 10000: one record fails a whole page
+│   │   ├── UnreadableRecord      (Terminal)   a read shows an object whose row is no text
 │   │   └── AnswerTooBig          (Terminal)   10100: more than one answer can hold
 │   │       └── ReportCut         (Terminal)   a report that ends at Intuit's limit of cells
 │   └── RequestRejected           (Terminal)   any other refusal
@@ -251,6 +252,13 @@ class ChangesTooOld(QBOAPIError, Terminal):
 
 class PoisonPage(QBOAPIError, Terminal):
     """4002 / repeated 10000: at least one record makes the whole answer fail."""
+
+
+class UnreadableRecord(PoisonPage):
+    """A read shows the object, and its row cannot be read; the object is there."""
+
+    row: object = None
+    """What was sent (``values.Reject``), to be kept in quarantine."""
 
 
 class AnswerTooBig(PoisonPage):

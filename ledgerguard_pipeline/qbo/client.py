@@ -283,7 +283,7 @@ class QBOClient(Granted, Reporting, Closing):
         """One object by id.
 
         Raises:
-            NotFound: no object of that id is alive.
+            NotFound, UnreadableRecord: no object of that id is alive, or its row cannot be read.
             BadInputError: no such type, or no possible id.
             QBOAPIError, QBOAuthError: the call failed.
         """

@@ -159,6 +159,9 @@ class Switches(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     poison: frozenset[tuple[str, str]] = frozenset()
     """(entity, id) of records that make every answer containing them fail with 4002."""
+    cut_text: frozenset[tuple[str, str]] = frozenset()
+    """(entity, id) of records in which a text ends in the middle of an emoji, as one does that was cut
+    to its length: half of a surrogate pair is JSON by its grammar and no text."""
     hazard: Hazard | None = None
     silence: Silence | None = None
     """Types whose objects answers leave out without a fault."""

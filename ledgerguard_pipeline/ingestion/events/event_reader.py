@@ -33,6 +33,7 @@ from ledgerguard_pipeline.ingestion.queries.entity_queries import (
     IDS_PER_QUERY,
     EntityQueries,
     LiveRecords,
+    ids_of,
 )
 from ledgerguard_pipeline.ingestion.queries.whole_objects import completed
 from ledgerguard_pipeline.qbo.answers.pages import Page
@@ -124,9 +125,8 @@ class EventReader:
     ) -> LiveRecords:
         ids = [target.object_id for target in targets]
         if isinstance(answer, Page):
-            found = LiveRecords(list(answer.records), _ids(answer.rejects))
-            found.time, found.request_id = answer.time, answer.request_id
-            EntityQueries(self._client, entity, clock=self._clock).add_inactive(ids, found)
+            found = LiveRecords()
+            EntityQueries(self._client, entity, clock=self._clock).take(ids, answer, found)
             return found
         if isinstance(answer, PoisonPage | RequestRejected):
             # One record or one statement spoilt it: asked alone, the others can be read.
@@ -141,8 +141,8 @@ class EventReader:
         entity = read.entity
         time = later_of(live.time, self._clock)
         settled = completed(self._client, entity, live.records)
-        read.rejects.extend(settled.rejects)
-        live.unreadable |= _ids(settled.rejects)
+        read.rejects += [*live.rejects, *settled.rejects]
+        live.unreadable |= ids_of(settled.rejects)
         if entity.kind is Kind.SINGLETON:
             read.records.extend(_attributed(record, targets[0]) for record in settled.records)
             return
@@ -159,7 +159,7 @@ class EventReader:
         if not self._comes_back:
             later += [target for target in gone if not target.ended]
         read.missed.extend(later)
-        noted = _ids(read.rejects)
+        noted = ids_of(read.rejects)
         for target in targets:
             if target in later:
                 continue
@@ -181,8 +181,8 @@ class EventReader:
         for id in ids:
             try:
                 found = look(self._client, entity, id, missing=len(ids))
-            except PoisonPage:
-                live.unreadable.add(id)
+            except PoisonPage as error:
+                live.add_unreadable(id, error)
                 continue
             if isinstance(found, NotFound):
                 live.request_id = found.intuit_tid
@@ -245,7 +245,3 @@ def _ended_state(target: ChangedObject) -> State:
 
 def _reject(target: ChangedObject, why: str, time: datetime, request_id: str | None) -> Reject:
     return Reject(target.object_id, why, None, Source.WEBHOOK, request_id, time)
-
-
-def _ids(rejects: Iterable[Reject]) -> set[str]:
-    return {reject.id for reject in rejects if reject.id is not None}

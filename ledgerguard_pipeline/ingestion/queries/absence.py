@@ -21,6 +21,7 @@ from ledgerguard_pipeline.errors import (
     PoisonPage,
     RequestRejected,
     RightsInDoubt,
+    UnreadableRecord,
 )
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.qbo.queries.statement import Query
@@ -64,6 +65,8 @@ def prove_gone(
         called()
         try:
             found = look(client, entity, id, missing=len(ids))
+        except UnreadableRecord:
+            why = "still finds it"
         except (RequestRejected, PoisonPage) as error:
             if error.fault_code == _NO_ID:
                 continue

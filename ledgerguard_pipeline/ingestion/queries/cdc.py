@@ -330,7 +330,10 @@ def _outcome(
         for row in (*settled.records, *alive)
     ]
     records = (*read, *(row for row in same if row.whole), *gone)
-    return EntityChanges(records, (*group.rejects, *settled.rejects), time)
+    unread = [
+        shown.rejects[row.id] for row in back if row.id not in reported and row.id in shown.rejects
+    ]
+    return EntityChanges(records, (*group.rejects, *settled.rejects, *unread), time)
 
 
 def _held(row: Record, versions: Mapping[str, StoredVersion]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from ledgerguard_pipeline.errors import (
     NotFound,
     PoisonPage,
     RequestRejected,
+    UnreadableRecord,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import look, prove_gone
 from ledgerguard_pipeline.qbo.answers.pages import Page
@@ -31,7 +32,7 @@ from ledgerguard_pipeline.qbo.queries.statement import (
     Condition,
     Query,
 )
-from ledgerguard_pipeline.values import Record, Source, State
+from ledgerguard_pipeline.values import Record, Reject, Source, State
 
 T = TypeVar("T")
 
@@ -41,12 +42,38 @@ IDS_PER_QUERY = 100
 
 @dataclass(slots=True)
 class LiveRecords:
-    """Objects found alive, those there but unreadable, and the last answer's time and tid."""
+    """Objects found alive, those there but unreadable, and the last answer's time and tid.
+
+    Of an unreadable one there is its row in ``rejects``, unless Intuit cannot serve it at all.
+    """
 
     records: list[Record] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     time: datetime | None = None
     request_id: str | None = None
+
+    def add(self, page: Page) -> None:
+        """Note what an answer shows. A row that cannot be read belongs to an object that is there."""
+        self.records.extend(page.records)
+        self.rejects.extend(page.rejects)
+        self.unreadable |= ids_of(page.rejects)
+
+    def add_unreadable(self, id: str, refusal: PoisonPage | RequestRejected) -> None:
+        """Note an object that is there, and what was sent of it if anything was."""
+        self.unreadable.add(id)
+        if isinstance(refusal, UnreadableRecord) and isinstance(refusal.row, Reject):
+            self.rejects.append(refusal.row)
+
+    @property
+    def there(self) -> set[str]:
+        """Ids of the objects that are there, whether they can be read or not."""
+        return {record.id for record in self.records} | self.unreadable
+
+
+def ids_of(rejects: Iterable[Reject]) -> set[str]:
+    """Whose rows these are, as far as they tell."""
+    return {reject.id for reject in rejects if reject.id is not None}
 
 
 class EntityQueries:
@@ -123,19 +150,25 @@ class EntityQueries:
         """When an absence is noticed that an answer of this time shows."""
         return later_of(server, self._clock)
 
-    def one_by_one(self, ids: Sequence[str], time: datetime) -> list[Record]:
+    def one_by_one(self, ids: Sequence[str], time: datetime) -> LiveRecords:
         """Objects read singly, for types without a query; those that are gone as tombstones.
 
         Raises:
             RightsInDoubt: a read shows no object and does not say that it is gone either.
             QBOAPIError: a read failed; nothing is known then.
         """
-        records: list[Record] = []
+        live = LiveRecords()
         time = self.noticed_at(time)
         for id in ids:
-            found = self._counted(partial(look, self._client, self.entity, id, missing=len(ids)))
-            records.append(_buried(id, found, time) if isinstance(found, NotFound) else found)
-        return records
+            try:
+                found = self._counted(
+                    partial(look, self._client, self.entity, id, missing=len(ids))
+                )
+            except UnreadableRecord as error:
+                live.add_unreadable(id, error)
+                continue
+            live.records.append(_buried(id, found, time) if isinstance(found, NotFound) else found)
+        return live
 
     def offered(self) -> None:
         """Remember that the company has such objects."""
@@ -167,30 +200,31 @@ class EntityQueries:
                 raise
             # An object that Intuit refuses to show still exists.
             if len(ids) == 1:
-                live.unreadable.add(ids[0])
+                live.add_unreadable(ids[0], refusal)
                 return
             half = len(ids) // 2
             self._look(ids[:half], live)
             self._look(ids[half:], live)
         else:
-            live.records.extend(page.records)
-            live.time = page.time
-            live.request_id = page.request_id
-            self.add_inactive(ids, live)
+            self.take(ids, page, live)
 
-    def add_inactive(self, ids: Sequence[str], live: LiveRecords) -> None:
-        """Those of these objects that are merely inactive, of a type whose queries may hide them.
+    def take(self, ids: Sequence[str], page: Page, live: LiveRecords) -> None:
+        """What an answer about these objects shows, and those it hides that are merely inactive.
 
         Raises:
-            QBOAPIError: they could not be read.
+            QBOAPIError: something had to be asked for besides, and could not be read.
         """
-        shown = {record.id for record in live.records} | live.unreadable
-        missing = [id for id in ids if id not in shown]
+        live.add(page)
+        live.time, live.request_id = page.time, page.request_id
+        self._add_inactive(ids, live)
+
+    def _add_inactive(self, ids: Sequence[str], live: LiveRecords) -> None:
+        there = live.there
+        missing = [id for id in ids if id not in there]
         if not missing or not self.entity.inactive_apart:
             return
         with suppress(RequestRejected, FeatureUnavailable):  # then all are shown anyway
-            apart = self._query_page(self.entity, Query.ids(self.entity, missing, INACTIVE))
-            live.records.extend(apart.records)
+            live.add(self._query_page(self.entity, Query.ids(self.entity, missing, INACTIVE)))
 
     def prove_gone(self, ids: Sequence[str]) -> None:
         """Return if single reads confirm that a sample of these objects is gone.

@@ -34,6 +34,7 @@ from ledgerguard_pipeline.errors import (
     PoisonPage,
     QBOAPIError,
     RequestRejected,
+    UnreadableRecord,
 )
 from ledgerguard_pipeline.ingestion.queries.absence import GONE
 from ledgerguard_pipeline.ingestion.queries.batches import packed, read_each
@@ -73,9 +74,21 @@ class Shown:
     entity: EntityType
     alive: dict[str, Record] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
+    rejects: dict[str, Reject] = field(default_factory=dict)
+    """Of those unreadable, the rows that were sent."""
     time: datetime | None = None
     request_id: str | None = None
     error: QBOAPIError | None = None
+
+    def add(self, live: LiveRecords, ids: Sequence[str]) -> None:
+        """Note what asking for some of them has shown."""
+        if self.entity.kind is Kind.SINGLETON:
+            # A company has one, whatever id was announced.
+            self.alive.update((id, record) for record in live.records for id in ids)
+        self.alive.update((record.id, record) for record in live.records)
+        self.unreadable |= live.unreadable
+        self.rejects.update((each.id, each) for each in live.rejects if each.id is not None)
+        self.time, self.request_id = live.time, live.request_id
 
 
 @dataclass(slots=True)
@@ -124,7 +137,8 @@ def settle(client: QBOClient, shown: Shown, rows: Sequence[Record]) -> Settled:
             # Asked for by its id it has all its type always has: a status alone is no lack.
             settled.records.append(msgspec.structs.replace(found, whole=True))
         elif row.id in shown.unreadable:
-            settled.rejects.append(_reject(row, "Intuit cannot serve this record"))
+            sent = shown.rejects.get(row.id)
+            settled.rejects.append(sent or _reject(row, "Intuit cannot serve this record"))
         elif found is None and row.whole:
             settled.records.append(row)
         else:
@@ -231,6 +245,11 @@ def _alone(
             )
         )
         return
+    except UnreadableRecord as error:
+        if isinstance(error.row, Reject):
+            settled.rejects.append(error.row)
+            return
+        read = None
     except (*_NO_QUERY, PoisonPage, BadInputError):
         read = None
     if read is not None and (read.whole or _shows_all(entity, read)):
@@ -258,44 +277,26 @@ def _believable(entity: EntityType, record: Record) -> bool:
 
 
 def _note(client: QBOClient, shown: Shown, ids: Sequence[str], answer: Page | QBOAPIError) -> None:
-    if isinstance(answer, Page):
-        shown.time, shown.request_id = answer.time, answer.request_id
-        if shown.entity.kind is Kind.SINGLETON:
-            # A company has one, whatever id was announced.
-            shown.alive.update((id, record) for record in answer.records for id in ids)
-        shown.alive.update((record.id, record) for record in answer.records)
-        shown.unreadable.update(each.id for each in answer.rejects if each.id is not None)
-        _add_inactive(client, shown, ids)
-    elif isinstance(answer, PoisonPage | RequestRejected):
-        queries = EntityQueries(client, shown.entity)
-        if isinstance(answer, NoQuery):
-            return
-        if isinstance(answer, RequestRejected) and (len(ids) == 1 or queries.lacks(_QUERY)):
-            return
-        try:
-            # Fewer may be served where so many are refused, whatever that refusal says.
-            living = queries.alive(ids)
-        except _NO_QUERY:
-            return
-        except QBOAPIError as error:
-            shown.error = error
-            return
-        shown.alive.update((record.id, record) for record in living.records)
-        shown.unreadable |= living.unreadable
-        shown.time, shown.request_id = living.time, living.request_id
-    elif not isinstance(answer, _NO_QUERY):
-        shown.error = answer
-
-
-def _add_inactive(client: QBOClient, shown: Shown, ids: Sequence[str]) -> None:
-    """What the queries of a type may hide because it is inactive is there all the same."""
-    live = LiveRecords(list(shown.alive.values()), set(shown.unreadable))
+    queries, live = EntityQueries(client, shown.entity), LiveRecords()
     try:
-        EntityQueries(client, shown.entity).add_inactive(ids, live)
+        if isinstance(answer, Page):
+            queries.take(ids, answer, live)
+        elif isinstance(answer, PoisonPage | RequestRejected):
+            if isinstance(answer, NoQuery):
+                return
+            if isinstance(answer, RequestRejected) and (len(ids) == 1 or queries.lacks(_QUERY)):
+                return
+            # Fewer may be served where so many are refused, whatever that refusal says.
+            live = queries.alive(ids)
+        elif not isinstance(answer, _NO_QUERY):
+            shown.error = answer
+            return
+    except _NO_QUERY:
+        return
     except QBOAPIError as error:
         shown.error = error
         return
-    shown.alive.update((record.id, record) for record in live.records)
+    shown.add(live, ids)
 
 
 def _statement(entity: EntityType, ids: Sequence[str]) -> Query:

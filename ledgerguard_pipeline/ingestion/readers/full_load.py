@@ -30,7 +30,11 @@ from ledgerguard_pipeline.errors import (
 )
 from ledgerguard_pipeline.ingestion.plan import OVERLAP, EntityPlan
 from ledgerguard_pipeline.ingestion.queries.cdc import EntityChanges, read_changes
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.queries.entity_queries import (
+    EntityQueries,
+    LiveRecords,
+    ids_of,
+)
 from ledgerguard_pipeline.ingestion.queries.inactive_rows import InactiveRows, inactive_rows
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
@@ -195,8 +199,11 @@ class FullReader:
         self._rejected += len(page.rejects)
         if track_seen:
             held = self._bronze.live_ids(self._realm_id, self.plan.entity)
-            unseen = held - {record.id for record in records}
-            records += self._phantoms(sorted(unseen), page.time)
+            # A row that cannot be read was met as well: its object exists.
+            unseen = held - {record.id for record in records} - ids_of(rejects)
+            found = self._phantoms(sorted(unseen), page.time)
+            records += found.records
+            rejects += found.rejects
         yield self._advancing(Chunk(records, rejects, page.bytes, page.time, whole=True))
 
     def _inactive(self, prefetched: Prefetched) -> InactiveRows:
@@ -256,8 +263,9 @@ class FullReader:
         if step.track_seen:
             yield last
             unseen = self._bronze.unseen(self._realm_id, self.plan.entity, step.walk_id)
+            found = self._phantoms(unseen, time)
             yield self._advancing(
-                Chunk(self._phantoms(unseen, time), watermark=time, walk=replace(step, done=True))
+                Chunk(found.records, found.rejects, watermark=time, walk=replace(step, done=True))
             )
         else:
             yield self._advancing(replace(last, watermark=time, walk=replace(step, done=True)))
@@ -282,7 +290,7 @@ class FullReader:
             time = time or stretch.time
         return records, rejects, time or began
 
-    def _phantoms(self, unseen: Sequence[str], time: datetime) -> list[Record]:
+    def _phantoms(self, unseen: Sequence[str], time: datetime) -> LiveRecords:
         """Rows Bronze holds alive that were not met: tombstones, or the row as it is now.
 
         Raises:
@@ -290,18 +298,18 @@ class FullReader:
         """
         entity = self.plan.entity
         if not unseen or not entity.identified or entity.kind is Kind.SINGLETON:
-            return []
+            return LiveRecords()
         try:
             alive = self.queries.alive(unseen)
         except RequestRejected:
             # A type that cannot be asked for by id is left as it is.
-            return []
+            return LiveRecords()
         asked_at = self.queries.noticed_at(alive.time or time)
-        there = {record.id for record in alive.records} | alive.unreadable
+        there = alive.there
         lost = [id for id in unseen if id not in there]
         if lost:
             self.queries.prove_gone(lost)
-        gone = [
+        alive.records += [
             Record(
                 id=id,
                 sync_token=None,
@@ -315,7 +323,7 @@ class FullReader:
             )
             for id in lost
         ]
-        return [*alive.records, *gone]
+        return alive
 
     def _advancing(self, chunk: Chunk) -> Chunk:
         return chunk if self.plan.advances else replace(chunk, watermark=None)

@@ -24,11 +24,11 @@ from ledgerguard_pipeline.ingestion.queries.cdc import (
     Outcome,
     read_changes,
 )
-from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
+from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries, LiveRecords, ids_of
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
 from ledgerguard_pipeline.qbo.client import QBOClient
-from ledgerguard_pipeline.values import RealmId, Record
+from ledgerguard_pipeline.values import RealmId
 
 _HALVINGS = 8
 """Calls to find out what can be shown: of 29 days they leave less than three hours open."""
@@ -84,11 +84,12 @@ class WithoutQuery:
 
     def _whole(self, outcome: EntityChanges, comparison: CountComparison) -> Chunk:
         self._queries.note_without_query()
-        met = {record.id for record in outcome.records}
+        met = {record.id for record in outcome.records} | ids_of(outcome.rejects)
         held = self._bronze.live_ids(self._realm_id, self._plan.entity) if self._held else ()
-        rest = self._queries.one_by_one(sorted(set(held) - met), outcome.time)
+        unmet = sorted(set(held) - met)
+        rest = self._queries.one_by_one(unmet, outcome.time)
         comparison.note = (
-            f"it has no query: the changes of {CDC_REACH.days} days and {len(rest)} objects "
+            f"it has no query: the changes of {CDC_REACH.days} days and {len(unmet)} objects "
             "known by id were read"
         )
         watermark = outcome.time if self._plan.advances else None
@@ -112,7 +113,7 @@ class WithoutQuery:
             else:
                 raise shown
         if found is not None:
-            yield _chunk(found, [], None)
+            yield _chunk(found, LiveRecords(), None)
         raise self._hidden(outcome, first, last, refusal)
 
     def _hidden(
@@ -162,7 +163,7 @@ class WithoutQuery:
         }
 
 
-def _chunk(outcome: EntityChanges, rest: list[Record], watermark: datetime | None) -> Chunk:
-    records = (*outcome.records, *rest)
+def _chunk(outcome: EntityChanges, rest: LiveRecords, watermark: datetime | None) -> Chunk:
+    records = (*outcome.records, *rest.records)
     size = sum(len(record.payload or b"") for record in records)
-    return Chunk(records, outcome.rejects, size, watermark)
+    return Chunk(records, (*outcome.rejects, *rest.rejects), size, watermark)

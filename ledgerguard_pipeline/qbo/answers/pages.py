@@ -8,9 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import NotFound, QBOAPIError
+from ledgerguard_pipeline.entities import EntityType, Kind
+from ledgerguard_pipeline.errors import NotFound, QBOAPIError, UnreadableRecord
 from ledgerguard_pipeline.qbo.answers.envelope import ApiAnswer
+from ledgerguard_pipeline.qbo.answers.faults import printable
 from ledgerguard_pipeline.qbo.answers.payload import Members
 from ledgerguard_pipeline.qbo.intuit_limits import MAX_ROWS
 from ledgerguard_pipeline.values import Record, Reject, Source
@@ -116,6 +117,7 @@ def read_single(answer: ApiAnswer, entity: EntityType) -> tuple[Record, int]:
 
     Raises:
         NotFound: there is none.
+        UnreadableRecord: there is one, and its row cannot be read.
         QBOAPIError: the answer is a refusal, or cannot be read.
     """
     members = answer.open()
@@ -124,8 +126,20 @@ def read_single(answer: ApiAnswer, entity: EntityType) -> tuple[Record, int]:
     rows = answer.rows(members, entity, Source.READ)
     if rows.records:
         return rows.records[0], 1
-    if rows.rejects:
+    if rows.rejects and entity.kind is Kind.SINGLETON:
+        # A company's own row is read to see whether it answers at all.
         raise answer.unreadable(rows.rejects[0].reason)
+    if rows.rejects:
+        error = UnreadableRecord(
+            f"QuickBooks sent this {entity.name} in a form that cannot be read "
+            f"({printable(rows.rejects[0].reason, 120)}). Save it again in QuickBooks.",
+            realm_id=answer.where.realm_id,
+            entity=entity.name,
+            intuit_tid=answer.where.intuit_tid,
+            status=answer.status,
+        )
+        error.row = rows.rejects[0]
+        raise error
     raise NotFound(
         f"QuickBooks has no such {entity.name}.",
         realm_id=answer.where.realm_id,

@@ -39,6 +39,9 @@ _ONLY_READ: dict[str, dict[str, object]] = {
 _ONLY_QUERY = {"Customer": frozenset({"ClientEntityId", "V4IDPseudonym"})}
 _OWN: dict[str, object] = {"CustomExtensions": []}
 _LINK = re.compile(rb'("TempDownloadUri":"[^"?]*/download/(\d+)/(\d+)\?)[^"]*"')
+_TEXT = re.compile(
+    rb'("(?:DisplayName|Name|DocNumber|PrivateNote|Description|Note)":"(?:[^"\\\\]|\\\\.)*)'
+)
 _DECODE = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -49,18 +52,11 @@ def shown(
     stub = switches.stubs.get(f"{table.entity}/{row.id}")
     if stub is not None and endpoint in stub.endpoints:
         return _stub(row, table.body(row), stub.shape)
-    body = table.body(row)
-    form = "query"
-    if endpoint == "read":
-        form = switches.read_form
-    elif endpoint == "cdc":
-        form = switches.cdc_form
-    if form == "read":
-        body = _reshaped(body, _ONLY_READ.get(table.entity), _ONLY_QUERY.get(table.entity))
-    elif form == "own":
-        body = _reshaped(body, _OWN, frozenset({"domain"}))
+    body = _in_form(table.entity, table.body(row), endpoint, switches)
     if table.entity == "Attachable":
         body = _linked(body, switches, now)
+    if (table.entity, row.id) in switches.cut_text:
+        body = _TEXT.sub(rb"\1\\ud83d", body, count=1)
     if table.entity in switches.day_times:
         return with_bare_date(body)
     if table.entity in DAY_DATED & switches.full_times:
@@ -77,10 +73,17 @@ def plain(table: EntityTable, endpoint: Endpoint, switches: Switches) -> bool:
     if table.entity in WITH_MODIFIER and not switches.last_modified_by:
         return False
     signed_anew = switches.links == "fresh" or not switches.link_member
-    if switches.stubs or (table.entity == "Attachable" and signed_anew):
+    if switches.stubs or switches.cut_text or (table.entity == "Attachable" and signed_anew):
         return False
     form = {"read": switches.read_form, "cdc": switches.cdc_form}.get(endpoint, "query")
     return form == "query"
+
+
+def _in_form(entity: str, body: bytes, endpoint: Endpoint, switches: Switches) -> bytes:
+    form = {"read": switches.read_form, "cdc": switches.cdc_form}.get(endpoint, "query")
+    if form == "read":
+        return _reshaped(body, _ONLY_READ.get(entity), _ONLY_QUERY.get(entity))
+    return _reshaped(body, _OWN, frozenset({"domain"})) if form == "own" else body
 
 
 def _reshaped(body: bytes, more: dict[str, object] | None, less: frozenset[str] | None) -> bytes:
