@@ -190,10 +190,18 @@ def test_an_outage_that_refuses_living_grants_is_healed_without_anybody(
     assert endpoint.refreshes == 2
 
 
+@pytest.mark.parametrize("worked", [False, True])
 def test_an_outage_of_some_hours_costs_a_day_at_most(
-    plane: ControlPlane, token_provider: TokenProvider, endpoint: TokenEndpoint, clock: FakeClock
+    plane: ControlPlane,
+    token_provider: TokenProvider,
+    endpoint: TokenEndpoint,
+    clock: FakeClock,
+    *,
+    worked: bool,
 ) -> None:
     declared_dead(plane, token_provider, endpoint)
+    if worked:  # what a sync notes at its end that was refused in the middle
+        plane.companies.heartbeat(REALM, 100)
     endpoint.scripted.append(refusal("invalid_grant"))
     clock.advance(3601)
     assert token_provider.confirm(REALM) is False

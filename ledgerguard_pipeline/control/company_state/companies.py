@@ -178,8 +178,10 @@ class CompanyStore:
     def heartbeat(
         self, realm: RealmId, response_time_ms: float, *, recovered: bool = False
     ) -> None:
-        """Note a successful call and how long it took; clears the last error.
+        """Note a successful call and how long it took; clears the last error of a connected company.
 
+        One that is not connected any more keeps its reason, and since when: its grant may have been
+        refused in the middle of the sync of which another part worked.
         ``recovered`` says that nothing failed meanwhile: recent failures are over, and no rate of
         them is held against the company. The counts by month keep them.
         """
@@ -191,7 +193,10 @@ class CompanyStore:
             durable=False,
             last_success_at=now,
             response_time_ms=response_time_ms,
-            **NO_ERROR,
+            **{
+                column: case((_CONNECTED, nothing), else_=companies.c[column])
+                for column, nothing in NO_ERROR.items()
+            },
         )
 
     def stumble(self, realm: RealmId, error: Failure | str) -> None:
@@ -201,7 +206,7 @@ class CompanyStore:
         """
         self._update(
             realm,
-            companies.c.status == ConnectionStatus.CONNECTED.value,
+            _CONNECTED,
             durable=False,
             **self._failing(error),
         )
@@ -253,6 +258,7 @@ def _failed(error: Failure | str | None) -> dict[str, object]:
     }
 
 
+_CONNECTED = companies.c.status == ConnectionStatus.CONNECTED.value
 NO_ERROR = _failed(None)
 """The columns of a company whose last call worked."""
 

@@ -80,6 +80,19 @@ def test_a_failure_is_noted_beside_a_live_connection_only(
     )
 
 
+def test_a_company_whose_grant_was_refused_keeps_the_reason_when_something_had_worked(
+    plane: ControlPlane, clock: FakeClock
+) -> None:
+    plane.companies.put(acme(clock))
+    plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
+    refused = plane.companies.require(REALM)
+    clock.advance(60)
+    plane.companies.heartbeat(REALM, 5.0, recovered=True)
+    found = plane.companies.require(REALM)
+    assert found == replace(refused, last_success_at=clock.now(), response_time_ms=5.0)
+    assert found.error_at is not None
+
+
 def test_an_error_is_known_since_it_first_came(plane: ControlPlane, clock: FakeClock) -> None:
     plane.companies.put(acme(clock))
     first = clock.now()
@@ -89,6 +102,7 @@ def test_an_error_is_known_since_it_first_came(plane: ControlPlane, clock: FakeC
         clock.advance(60)
     plane.companies.set_status(REALM, ConnectionStatus.NEEDS_REAUTH, "connect again")
     assert plane.companies.require(REALM).error_at == clock.now()
+    plane.companies.set_status(REALM, ConnectionStatus.CONNECTED, "Invoice failed")
     plane.companies.heartbeat(REALM, 5.0)
     assert plane.companies.require(REALM).error_at is None
 
