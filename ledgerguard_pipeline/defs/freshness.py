@@ -2,7 +2,8 @@
 
 Dagster judges an asset by its last materialization, whichever company that was about. So its badge
 says whether anything keeps the asset current at all; whether every company is current says the
-check ``recently_synced``. Both warn and fail at the same ages as the health of a company.
+check ``recently_synced``. Both warn and fail at the same ages as the health of a company; but how many
+companies there are is not known when definitions are loaded, so a badge takes them for swept.
 
 Decision 81 in docs/decisions.md.
 """

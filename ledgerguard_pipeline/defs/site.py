@@ -18,15 +18,13 @@ from typing import Any, ParamSpec, TypeVar, cast
 import dagster as dg
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.health.entity_status import SCHEDULE_MINUTES
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 PREFIX = "quickbooks"
 OWNERS = ("team:finance-data",)
-
-USUAL_MINUTES = 15
-"""How often the schedule reads changes, if no setting says otherwise."""
 
 INSTALLATION_TAG = "ledgerguard/installation"
 """On the runs of an installation inside another project: which of them it is."""
@@ -76,7 +74,7 @@ class Site:
     freshness_policy: dg.FreshnessPolicy | None = None
     companies: frozenset[str] | None = None
     settings: Callable[[], Settings] | None = None
-    sweep_minutes: int | None = USUAL_MINUTES
+    sweep_minutes: int | None = SCHEDULE_MINUTES
     translator: QuickBooksTranslator = field(default_factory=QuickBooksTranslator)
     running: bool = True
     _keys: dict[tuple[str, str], dg.AssetKey] = field(default_factory=dict)

@@ -10,7 +10,7 @@ Decision 20 in docs/decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,8 +29,10 @@ from ledgerguard_pipeline.control.tokens.sql_store import RefreshAttempt, TokenL
 from ledgerguard_pipeline.control.webhook_queue.queue import NO_COMPANY
 from ledgerguard_pipeline.control.webhook_queue.queued_event import Backlog
 from ledgerguard_pipeline.health.entity_status import (
+    SCHEDULE_MINUTES,
     EntityStatus,
     entity_status,
+    minutes_between_reads,
     promised_seconds,
     without_what_passed,
 )
@@ -63,6 +65,8 @@ class CompanyStatus:
     health: Health
     entities: tuple[EntityStatus, ...]
     calls: MonthlyCalls
+    read_every_minutes: int = SCHEDULE_MINUTES
+    """How often the schedules read changes of it."""
 
     @property
     def is_connected(self) -> bool:
@@ -138,13 +142,19 @@ def read_statuses(
         ControlUnavailable: the control plane cannot be read.
     """
     companies = control.companies.list()
+    minutes = minutes_between_reads(settings, connected_among(companies))
     if realms is not None:
         wanted = frozenset(realms)
         companies = [company for company in companies if company.realm_id in wanted]
     moment = control.now() if now is None else now
     known = read_known(control, companies, realms, control.sync_states.read(realms))
-    reader = StatusReader(known, settings, moment)
+    reader = StatusReader(known, settings, moment, minutes)
     return [reader.company_status(company) for company in companies]
+
+
+def connected_among(companies: Iterable[Company]) -> int:
+    """How many of them may be called."""
+    return sum(each.status is ConnectionStatus.CONNECTED for each in companies)
 
 
 def read_known(
@@ -204,13 +214,15 @@ class StatusInputs:
 
 
 class StatusReader:
-    """Judges companies by what was read for all of them."""
+    """Judges companies by what was read for all of them; changes are read every so many minutes."""
 
-    def __init__(self, known: StatusInputs, settings: Settings, now: datetime) -> None:
+    def __init__(
+        self, known: StatusInputs, settings: Settings, now: datetime, minutes: int
+    ) -> None:
         self._known = known
         self._now = now
         self._budget = settings.ledgerguard_monthly_call_budget
-        minutes = settings.ledgerguard_sweep_minutes
+        self._minutes = minutes
         self._promises = {
             each.name: promised_seconds(each, minutes) for each in settings.kept_entities
         }
@@ -233,6 +245,7 @@ class StatusReader:
             health=judge(company, life, facts, self._now),
             entities=entities,
             calls=self._calls(realm),
+            read_every_minutes=self._minutes,
         )
 
     def _calls(self, realm: RealmId) -> MonthlyCalls:

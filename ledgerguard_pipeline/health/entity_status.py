@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.sync_state import SyncState
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import FailureKind
@@ -65,10 +66,23 @@ class EntityStatus:
         return "company" if self.failure.company_wide else "entity"
 
 
-def promised_seconds(entity: EntityType, sweep_minutes: int = 0) -> float:
-    """How old the data of an entity may be, by its schedule; rare sweeps promise less."""
+SCHEDULE_MINUTES = 15
+"""How often the schedule reads changes of companies that have runs of their own."""
+
+
+def minutes_between_reads(settings: Settings, connected: int) -> int:
+    """How often changes are read: more companies than the setting says are swept."""
+    swept = connected > settings.ledgerguard_sweep_above
+    return settings.ledgerguard_sweep_minutes if swept else SCHEDULE_MINUTES
+
+
+def promised_seconds(entity: EntityType, minutes: int = SCHEDULE_MINUTES) -> float:
+    """How old the data of an entity may be, where changes are read every so many minutes.
+
+    Rare sweeps promise less, frequent ones no more.
+    """
     usual = PROMISED_CDC_SECONDS if entity.cdc else PROMISED_QUERIED_SECONDS
-    return max(usual, sweep_minutes * 60.0) if entity.cdc else usual
+    return max(usual, minutes * 60.0) if entity.cdc else usual
 
 
 OF_THE_GRANT = frozenset({"AccessDenied", "KeyUnavailable", "ReauthorizationRequired"})

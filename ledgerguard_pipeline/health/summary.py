@@ -18,9 +18,14 @@ from ledgerguard_pipeline.health.company_status import (
     CompanyStatus,
     MonthlyCalls,
     StatusReader,
+    connected_among,
     read_known,
 )
-from ledgerguard_pipeline.health.entity_status import EntityStatus, promised_seconds
+from ledgerguard_pipeline.health.entity_status import (
+    EntityStatus,
+    minutes_between_reads,
+    promised_seconds,
+)
 from ledgerguard_pipeline.health.rules import LATE_AFTER, Health
 from ledgerguard_pipeline.values import RealmId
 
@@ -57,14 +62,16 @@ def read_summaries(
     """
     companies = control.companies.list()
     moment = control.now() if now is None else now
-    alike = _alike(control, settings, moment)
+    minutes = minutes_between_reads(settings, connected_among(companies))
+    alike = _alike(control, settings, moment, minutes)
     others = [
         company.realm_id
         for company in companies
         if company.status is ConnectionStatus.CONNECTED and alike.get(company.realm_id, ()) is None
     ]
     sync_states = control.sync_states.read(others) if others else {}
-    reader = StatusReader(read_known(control, companies, None, sync_states), settings, moment)
+    known = read_known(control, companies, None, sync_states)
+    reader = StatusReader(known, settings, moment, minutes)
     return [
         # Where nothing may be called, the connection is the only reason.
         CompanyHealth.of(
@@ -80,7 +87,7 @@ def read_summaries(
 
 
 def _alike(
-    control: ControlPlane, settings: Settings, now: datetime
+    control: ControlPlane, settings: Settings, now: datetime, minutes: int
 ) -> dict[RealmId, tuple[EntityStatus, ...] | None]:
     """Entities that represent all of their company, or None where each has to be looked at.
 
@@ -88,7 +95,7 @@ def _alike(
     """
     groups: dict[float, list[str]] = {}
     for each in settings.kept_entities:
-        promised = promised_seconds(each, settings.ledgerguard_sweep_minutes)
+        promised = promised_seconds(each, minutes)
         groups.setdefault(promised, []).append(each.name)
     read = {promised: control.sync_states.extents(names) for promised, names in groups.items()}
     found: dict[RealmId, tuple[EntityStatus, ...] | None] = {}

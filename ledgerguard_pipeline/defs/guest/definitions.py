@@ -56,7 +56,6 @@ from ledgerguard_pipeline.defs.silver.assets import build_silver_assets, build_s
 from ledgerguard_pipeline.defs.site import (
     OWNERS,
     PREFIX,
-    USUAL_MINUTES,
     QuickBooksTranslator,
     Site,
     entered,
@@ -65,6 +64,7 @@ from ledgerguard_pipeline.defs.tieout.checks import ledger_checks
 from ledgerguard_pipeline.defs.tieout.journal import build_journal_asset, build_journal_job
 from ledgerguard_pipeline.entities import EntityType, entity_types
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.health.entity_status import SCHEDULE_MINUTES
 from ledgerguard_pipeline.values import parse_realm
 
 FIRST_DAY = date(2026, 1, 1)
@@ -156,7 +156,7 @@ def quickbooks_definitions(
         freshness_policy=freshness_policy,
         companies=_chosen(companies),
         settings=settings_of(resource, chosen),
-        sweep_minutes=USUAL_MINUTES if schedules else None,
+        sweep_minutes=SCHEDULE_MINUTES if schedules else None,
         translator=translator or QuickBooksTranslator(),
         running=running,
     )

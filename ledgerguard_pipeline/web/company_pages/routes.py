@@ -86,7 +86,6 @@ class SyncForm:
         company_status: CompanyStatus,
         asked: AskedSync | None,
         now: datetime,
-        minutes: int,
     ) -> SyncForm | None:
         """The form; None for a company that may not be called."""
         if not company_status.is_connected:
@@ -99,7 +98,7 @@ class SyncForm:
             sessions.form_token(session, path),
             asked.asked_at if asked is not None and waits else None,
             "" if asked is None else asked.entity,
-            _next(now, minutes),
+            _next(now, company_status.read_every_minutes),
         )
 
     def waits(self, now: datetime) -> bool:
@@ -108,9 +107,9 @@ class SyncForm:
 
 
 def _next(now: datetime, minutes: int) -> datetime:
-    """The next full span of so many minutes of the day, as the schedules count them."""
+    """The next full span of so many minutes of the day, as schedules and sweeps count them."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    span = timedelta(minutes=max(minutes, 15))
+    span = timedelta(minutes=minutes)
     return midnight + span * ((now - midnight) // span + 1)
 
 
@@ -249,7 +248,6 @@ class CompanyPages:
             company_status,
             control.sync_requests.read().get(realm),
             now,
-            self._settings.ledgerguard_sweep_minutes,
         )
         frame = self._frame(
             request, now, [company_status], waits=sync is not None and sync.waits(now)

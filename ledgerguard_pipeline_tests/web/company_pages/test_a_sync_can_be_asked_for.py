@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.web.app import create_app
@@ -81,7 +83,17 @@ def test_an_event_leads_to_its_record_and_to_its_versions(edge: Edge) -> None:
     assert "/assets/qbo/bronze/invoice" in shown
 
 
-def test_the_page_says_when_the_schedule_reads_next(edge: Edge) -> None:
-    add(edge.control)
-    shown = Browser(create_app(edge)).get(PAGE).text
-    assert re.search(r"reads changes at \d\d:(00|15|30|45) UTC next", shown)
+@pytest.mark.parametrize(
+    "above,minutes,expected",
+    [(20, 15, "14:00"), (20, 240, "14:00"), (0, 240, "16:00"), (0, 10, "13:50"), (0, 15, "14:00")],
+)
+def test_the_page_says_when_changes_are_read_next(
+    edge: Edge, above: int, minutes: int, expected: str
+) -> None:
+    """By the schedule, or where companies are many by the next sweep."""
+    chosen = {"ledgerguard_sweep_above": above, "ledgerguard_sweep_minutes": minutes}
+    edge.settings = edge.settings.model_copy(update=chosen)
+    with time_machine.travel(datetime(2026, 11, 30, 13, 46, tzinfo=UTC), tick=False):
+        add(edge.control)
+        shown = Browser(create_app(edge)).get(PAGE).text
+    assert re.findall(r"reads changes at (\d\d:\d\d) UTC next", shown) == [expected]
