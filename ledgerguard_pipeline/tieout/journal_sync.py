@@ -1,5 +1,8 @@
 """Keeping the journal current: all of it once, then the months that changed.
 
+What no span holds yet is read in windows of half a year, so a first load that was interrupted goes on
+with the windows it did not come to.
+
 A month changed where Bronze has a new version of a document that is dated in it, or was before; where
 TransactionList lists a transaction written or changed since, which is how payroll and tax payments are
 noticed; and the current month always is read again, because costs of goods come late.
@@ -16,7 +19,6 @@ from typing import TypeVar
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
-from ledgerguard_pipeline.qbo.reporting import windows
 from ledgerguard_pipeline.reports.balances import read_trial_balance
 from ledgerguard_pipeline.reports.journal import JournalReading, read_journal
 from ledgerguard_pipeline.reports.shape import Report, UnreadableReport
@@ -30,10 +32,12 @@ from ledgerguard_pipeline.tieout.documents import (
 )
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LoadedPart
+from ledgerguard_pipeline.tieout.spans import Span, merged, months_of, unread, within
 from ledgerguard_pipeline.values import RealmId
 
 T = TypeVar("T")
 _ATTEMPTS = 3
+_DAY = timedelta(days=1)
 _YEARS = 60
 """Fiscal years a company's books are followed back at most."""
 _OLDEST = date(1990, 1, 1)
@@ -59,12 +63,11 @@ class JournalSync:
         self._realm = realm
         self._clock = clock
         self.journal = JournalStore(store.workspace)
-        self._first_load = False
         self.closed_changes: dict[str, None] = {}
         """Transactions of closed books, by type and id, of which the journal changed; in order."""
 
     def bring_up_to_date(self, today: date | None = None) -> JournalLoad:
-        """Load everything where nothing was loaded yet, else what changed since.
+        """Load what was never loaded, and what changed since.
 
         Raises:
             NotCompared: Bronze does not say how this company keeps its books.
@@ -83,14 +86,19 @@ class JournalSync:
         day = today or self._clock.now().date()
         bronze_at = self.bronze_at()
         known = self.journal.windows(self._realm)
-        self._first_load = not known
-        if not known:
-            first, last = first_and_last_day(self._store.workspace, self._realm)
-            begin = self._beginning(first or day.replace(month=1, day=1))
-            spans = list(windows(begin, max(last or day, day), 6))
-        else:
+        held = [(each.start, each.end) for each in known]
+        first, newest = first_and_last_day(self._store.workspace, self._realm)
+        begin = held[0][0] if known else self._beginning(first or day.replace(month=1, day=1))
+        spans = list(unread(held, begin, day, newest))
+        if known:
             since = min(each.bronze_at or each.loaded_at for each in known)
-            spans = list(_months(self._changed(since, day, max(each.end for each in known))))
+            new = merged(spans)
+            spans += [
+                month
+                for month in months_of(self._changed(since, day, first, newest))
+                if within(new, *month) != [month]
+            ]
+        spans.sort()
         legs = sum(self.reload(start, end) for start, end in spans)
         self.journal.level_with(self._realm, bronze_at)
         return JournalLoad(tuple(spans), legs)
@@ -120,16 +128,24 @@ class JournalSync:
         self, start: date, end: date, parts: Sequence[LoadedPart], bronze_at: datetime | None
     ) -> int:
         closed = self._store.reports.company_facts(self._realm).closed_until
-        if closed is None or closed < start or self._first_load:
-            return self.journal.replace(self._realm, start, end, parts, bronze_at)
-        last = min(closed, end)
-        old = self.journal.legs(self._realm, start, last)
+        known = [] if closed is None or closed < start else self._known(start, min(closed, end))
+        before = [self.journal.legs(self._realm, *span) for span in known]
         legs = self.journal.replace(self._realm, start, end, parts, bronze_at)
-        new = self.journal.legs(self._realm, start, last)
-        for key in sorted(old.keys() | new.keys()):
-            if _sums(old.get(key)) != _sums(new.get(key)):
-                self.closed_changes[f"{key[0]} (id {key[1]})"] = None
+        for span, old in zip(known, before, strict=True):
+            new = self.journal.legs(self._realm, *span)
+            for key in sorted(old.keys() | new.keys()):
+                if _sums(old.get(key)) != _sums(new.get(key)):
+                    self.closed_changes[f"{key[0]} (id {key[1]})"] = None
         return legs
+
+    def _known(self, start: date, end: date) -> list[Span]:
+        """The days of a span of which the journal said something before.
+
+        What is read for the first time is no change. Of days before all it holds it says that they
+        have nothing.
+        """
+        held = [(each.start, each.end) for each in self.journal.windows(self._realm)]
+        return within(merged([(date.min, held[0][0] - _DAY), *held]), start, end) if held else []
 
     def _beginning(self, day: date) -> date:
         """The day before which nothing stands on any account, by Intuit's own TrialBalance.
@@ -191,15 +207,11 @@ class JournalSync:
                 entity=report.name,
             ) from None
 
-    def _changed(self, since: datetime, today: date, last: date) -> Iterable[date]:
+    def _changed(
+        self, since: datetime, today: date, first: date | None, newest: date | None
+    ) -> Iterable[date]:
         yield today
-        # Days after the last that was loaded, also where nothing happened on them.
-        day = last + timedelta(days=1)
-        while day <= today:
-            yield day
-            day = next_month(day)
         yield from changed_days(self._store.workspace, self._realm, since)
-        first, newest = first_and_last_day(self._store.workspace, self._realm)
         request = report_request(
             "TransactionList",
             {
@@ -231,15 +243,3 @@ def _whole_journal(report: Report) -> JournalReading:
 
 def _sums(legs: Mapping[str, Decimal] | None) -> dict[str, Decimal]:
     return {account: amount for account, amount in (legs or {}).items() if amount}
-
-
-def _months(days: Iterable[date]) -> list[tuple[date, date]]:
-    """The months of these days, oldest first."""
-    firsts = sorted({day.replace(day=1) for day in days})
-    return [(first, next_month(first) - timedelta(days=1)) for first in firsts]
-
-
-def next_month(day: date) -> date:
-    """The first day of the month after a day's."""
-    number = day.year * 12 + day.month
-    return date(number // 12, number % 12 + 1, 1)

@@ -19,7 +19,7 @@ from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.qbo.client import QBOClient
 from ledgerguard_pipeline.silver.rebuild import make_alike
 from ledgerguard_pipeline.tieout.account_levels.balances import AccountBalances
-from ledgerguard_pipeline.tieout.account_levels.levels import Levels, month_end
+from ledgerguard_pipeline.tieout.account_levels.levels import Levels
 from ledgerguard_pipeline.tieout.account_levels.statements import (
     Figure,
     MonthResult,
@@ -33,6 +33,7 @@ from ledgerguard_pipeline.tieout.document_levels.matched import Coverage
 from ledgerguard_pipeline.tieout.findings import Finding, FindingKind, finding_of
 from ledgerguard_pipeline.tieout.journal_sync import JournalLoad, JournalSync
 from ledgerguard_pipeline.tieout.newer import explain_newer
+from ledgerguard_pipeline.tieout.spans import month_end
 from ledgerguard_pipeline.values import RealmId
 
 REVISITED = 3

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from ledgerguard_pipeline.errors import ReportCut
+from ledgerguard_pipeline.errors import FeatureUnavailable, ReportCut
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoad, ReportLoads
 from ledgerguard_pipeline.reports.types import ReportRequest
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
@@ -61,8 +62,60 @@ def test_a_first_load_is_the_ledger_to_the_last_digit(books: Books, tmp_path: Pa
         assert rows == [("Expense", "Purchase"), ("Payroll Check", None)]
 
 
+SEPTEMBER = date(2026, 9, 10)
+"""Before the last documents: some are dated later."""
+
+
+def interrupted(books: Books, closed: str = "") -> None:
+    """A first load whose second window is refused."""
+    if closed:
+        with duckdb.connect(str(books.file)) as connection:
+            connection.execute(
+                "UPDATE bronze.preferences SET payload = replace(payload, "
+                f'\'"AccountingInfoPrefs":{{\', \'"AccountingInfoPrefs":{{"BookCloseDate":"{closed}",\')'
+            )
+    books.sandbox.inject("feature_missing", endpoint="reports", entity="JournalReport", skip=1)
+    with pytest.raises(FeatureUnavailable):
+        books.sync.bring_up_to_date(SEPTEMBER)
+    assert len(books.sync.journal.windows(books.realm)) == 1
+    asked(books)
+
+
+def test_an_interrupted_first_load_goes_on_with_the_windows_it_did_not_come_to(
+    tmp_path: Path,
+) -> None:
+    # Books of its own, here and below: what was edited within a day is read again.
+    with open_sandbox() as sandbox:
+        with open_books(sandbox, tmp_path / "whole.duckdb") as whole:
+            whole.sync.bring_up_to_date(SEPTEMBER)
+            every = asked(whole)
+        with open_books(sandbox, tmp_path / "books.duckdb") as books:
+            interrupted(books)
+            load = books.sync.bring_up_to_date(SEPTEMBER)
+            assert asked(books) == every[1:]
+            assert len(load.spans) == len(every) - 1
+            # Documents dated after that day too.
+            assert books.journal_balances() == books.ledger_balances()
+
+
+def test_what_is_read_for_the_first_time_is_no_change_of_closed_books(tmp_path: Path) -> None:
+    with open_sandbox() as sandbox, open_books(sandbox, tmp_path / "books.duckdb") as books:
+        interrupted(books, closed="2026-06-30")
+        ((id,),) = books.store.sql(
+            "SELECT min(txn_id) FROM silver.journal WHERE entity = 'Bill'"
+        ).rows
+        books.store.workspace.let_go()
+        with duckdb.connect(str(books.file)) as connection:
+            connection.execute(f"DELETE FROM silver.journal WHERE txn_id = '{id}'")
+        books.sync.bring_up_to_date(SEPTEMBER)
+        assert books.sync.closed_changes == {}
+        # Of the first window it had said something before.
+        first = books.sync.journal.windows(books.realm)[0]
+        books.sync.reload(first.start, first.end)
+        assert list(books.sync.closed_changes) == [f"Bill (id {id})"]
+
+
 def test_nothing_new_costs_two_calls_and_changes_nothing(tmp_path: Path) -> None:
-    # Books of its own: what was edited within a day is listed again for as long.
     with open_sandbox() as sandbox, open_books(sandbox, tmp_path / "books.duckdb") as books:
         books.sync.bring_up_to_date(TODAY)
         books.sandbox.pop_log()

@@ -13,10 +13,11 @@ import pytest
 
 from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
-from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial, month_end
+from ledgerguard_pipeline.tieout.account_levels.levels import Compared, Trial
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass, Level
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.record import line
+from ledgerguard_pipeline.tieout.spans import month_end
 from ledgerguard_pipeline_tests.tieout.books import OCTOBER, TODAY, Books, open_books, open_sandbox
 
 YEAR_END = date(2025, 12, 31)

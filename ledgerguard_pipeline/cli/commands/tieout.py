@@ -104,7 +104,7 @@ def books_json(realm: str, books: Books, today: date) -> dict[str, Any]:
 def _end(month: str | None, today: date) -> date | None:
     if month is None:
         return None
-    from ledgerguard_pipeline.tieout.account_levels.levels import month_end
+    from ledgerguard_pipeline.tieout.spans import month_end
 
     try:
         first = date.fromisoformat(f"{month.strip()}-01")
@@ -167,9 +167,9 @@ def _explain(
     *,
     as_json: bool,
 ) -> None:
-    from ledgerguard_pipeline.tieout.account_levels.levels import month_end
     from ledgerguard_pipeline.tieout.explain import find_account, walk
     from ledgerguard_pipeline.tieout.proof import Proof
+    from ledgerguard_pipeline.tieout.spans import month_end
 
     if len(realms) != 1:
         raise BadInputError(

@@ -29,7 +29,8 @@ from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass,
 from ledgerguard_pipeline.tieout.documents import first_and_last_day
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LegSums
-from ledgerguard_pipeline.tieout.journal_sync import JournalSync, next_month
+from ledgerguard_pipeline.tieout.journal_sync import JournalSync
+from ledgerguard_pipeline.tieout.spans import month_end
 from ledgerguard_pipeline.values import RealmId
 
 Balances = dict[str, Decimal]
@@ -359,8 +360,3 @@ def _month_ends(start: date, end: date) -> Sequence[date]:
         found.append(day)
         day = month_end(day + timedelta(days=1))
     return [*found, end]
-
-
-def month_end(day: date) -> date:
-    """The last day of a day's month."""
-    return next_month(day) - timedelta(days=1)

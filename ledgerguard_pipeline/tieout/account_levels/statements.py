@@ -27,12 +27,12 @@ from ledgerguard_pipeline.tieout.account_levels.levels import (
     Compared,
     Levels,
     class_of,
-    month_end,
     rolled,
 )
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore
+from ledgerguard_pipeline.tieout.spans import month_end
 from ledgerguard_pipeline.values import RealmId
 
 NET_INCOME, TOTAL_ASSETS = "net_income", "total_assets"

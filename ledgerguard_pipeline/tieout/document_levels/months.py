@@ -10,7 +10,7 @@ from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.tieout import tables
 from ledgerguard_pipeline.tieout.documents import changed_days
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, has_table
-from ledgerguard_pipeline.tieout.journal_sync import next_month
+from ledgerguard_pipeline.tieout.spans import next_month
 from ledgerguard_pipeline.values import RealmId
 
 

@@ -1,0 +1,77 @@
+"""Spans of days: which of them the journal holds, and which are still to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+
+from ledgerguard_pipeline.qbo.reporting import WINDOW_MONTHS, windows
+
+Span = tuple[date, date]
+"""First and last day, both included."""
+_DAY = timedelta(days=1)
+_AHEAD = 24
+"""Months after today up to which all days are read; a document dated later is a slip of the pen."""
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after a day's."""
+    number = day.year * 12 + day.month
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def month_end(day: date) -> date:
+    """The last day of a day's month."""
+    return next_month(day) - _DAY
+
+
+def months_of(days: Iterable[date]) -> list[Span]:
+    """The months of these days, oldest first."""
+    return [(first, month_end(first)) for first in sorted({day.replace(day=1) for day in days})]
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same days in as few spans as possible, oldest first."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1] + _DAY:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def within(spans: Iterable[Span], start: date, end: date) -> list[Span]:
+    """The parts of these spans that lie in a span."""
+    clipped = ((max(first, start), min(last, end)) for first, last in spans)
+    return [(first, last) for first, last in clipped if first <= last]
+
+
+def unread(held: Iterable[Span], begin: date, today: date, newest: date | None) -> Iterator[Span]:
+    """What no span holds from a day to the end of this month, or to the newest document's.
+
+    In windows as Intuit advises: a first load that was interrupted goes on as it would have.
+    """
+    last = month_end(today)
+    if newest is not None:
+        last = max(last, min(month_end(newest), _months_after(today, _AHEAD)))
+        if newest > last:
+            yield from _gaps(held, *months_of([newest])[0])
+    for first, end in _gaps(held, begin, last):
+        # Of a month that is held in part the rest is no window of its own.
+        yield from windows(first if first == begin else first.replace(day=1), end, WINDOW_MONTHS)
+
+
+def _gaps(held: Iterable[Span], first: date, last: date) -> Iterator[Span]:
+    day = first
+    for start, end in merged(within(held, first, last)):
+        if day < start:
+            yield day, start - _DAY
+        day = end + _DAY
+    if day <= last:
+        yield day, last
+
+
+def _months_after(day: date, count: int) -> date:
+    number = day.year * 12 + day.month - 1 + count
+    return month_end(date(number // 12, number % 12 + 1, 1))
