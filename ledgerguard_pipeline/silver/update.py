@@ -53,6 +53,14 @@ def bring_up_to_date(session: OpenStore, due: Due, clock: Clock) -> list[Applied
                 return _apart(session, reader, wanted, due, clock, memory)
     finally:
         reader.close()
+        _give_arrow_back()
+
+
+def _give_arrow_back() -> None:
+    """Arrow keeps what it freed for itself: 90 MB after 100,000 invoices, while DuckDB needs them."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 @contextlib.contextmanager
