@@ -17,7 +17,8 @@ from ledgerguard_pipeline.bronze import statements
 from ledgerguard_pipeline.bronze.first_in_line import FirstInLine, Waiting
 from ledgerguard_pipeline.bronze.loads import Walk
 from ledgerguard_pipeline.bronze.read.counts import live_counts_of
-from ledgerguard_pipeline.entities import ENTITIES
+from ledgerguard_pipeline.bronze.read.only_quarantined import OnlyQuarantined, only_quarantined
+from ledgerguard_pipeline.entities import ENTITIES, EntityType
 
 Reading = Callable[[], AbstractContextManager[tuple[duckdb.DuckDBPyConnection | None, set[str]]]]
 
@@ -32,8 +33,14 @@ class Held:
     """How many of them are inactive."""
     quarantined: dict[str, int] = field(default_factory=dict)
     """Unresolved records in quarantine."""
+    only_quarantined: dict[str, OnlyQuarantined] = field(default_factory=dict)
     walks: dict[str, Walk] = field(default_factory=dict)
     """Full walks that were begun and not finished."""
+
+    def waiting(self, entity: EntityType) -> OnlyQuarantined:
+        """What is only in quarantine. Where a count may leave rows out, it may leave these out too."""
+        found = self.only_quarantined.get(entity.name, OnlyQuarantined())
+        return OnlyQuarantined(0, found.named + found.nameless) if entity.inactive_apart else found
 
 
 @dataclass(slots=True)
@@ -90,6 +97,10 @@ class CompanyCounts:
             rows = connection.execute(statements.COUNT_QUARANTINE_OF, [list(found)]).fetchall()
             for realm, entity, count in rows:
                 found[str(realm)].quarantined[str(entity)] = int(count)
+            waiting = {realm: held.quarantined for realm, held in found.items()}
+            if rows:
+                for (realm, entity), only in only_quarantined(connection, present, waiting).items():
+                    found[realm].only_quarantined[entity] = only
             rows = connection.execute(statements.READ_UNFINISHED_WALKS_OF, [list(found)]).fetchall()
             for realm, entity, *walk in rows:
                 found[str(realm)].walks[str(entity)] = Walk.of_row(walk)

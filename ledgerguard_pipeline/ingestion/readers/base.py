@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ledgerguard_pipeline.bronze.loads import StoredVersion, WalkStep
+from ledgerguard_pipeline.bronze.read.only_quarantined import OnlyQuarantined
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.ingestion.plan import EntityPlan
 from ledgerguard_pipeline.ingestion.queries.entity_queries import EntityQueries
@@ -45,19 +46,22 @@ class CountComparison:
     note: str | None = None
     finding: Reconciled | None = None
 
-    def compare(self, expected: int | None, stored: int, rejected: int, left_out: int = 0) -> bool:
+    def compare(
+        self, expected: int | None, stored: int, waiting: OnlyQuarantined, left_out: int = 0
+    ) -> bool:
         """Note a comparison and return whether Bronze accounts for every object Intuit counts.
 
-        A quarantined object may still be there in an older version, so rejects fill a gap but
-        make no surplus. ``left_out`` of those stored may not be counted.
+        What is only in quarantine was counted too, unless Intuit deleted it since: then a walk, which
+        does not meet it, ends that. ``left_out`` of those stored may not be counted.
         """
         self.expected = expected
         if expected is None:
             self.stored = None
             return True
-        if stored - left_out == expected:
-            stored = expected
-        self.stored = stored if stored >= expected else min(expected, stored + rejected)
+        known = stored + waiting.named
+        if known - left_out == expected:
+            known = expected
+        self.stored = known if known >= expected else min(expected, known + waiting.nameless)
         return self.stored == expected
 
 
@@ -100,6 +104,10 @@ class BronzeState(Protocol):
 
     def stored(self, realm_id: RealmId, entity: EntityType) -> int:
         """Objects Bronze holds alive."""
+        ...
+
+    def waiting(self, realm_id: RealmId, entity: EntityType) -> OnlyQuarantined:
+        """What is in quarantine and nowhere else."""
         ...
 
     def left_out(self, realm_id: RealmId, entity: EntityType) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ledgerguard_pipeline.bronze.loads import LoadOutcome, StoredVersion, Walk
 from ledgerguard_pipeline.bronze.read.company_counts import Held
+from ledgerguard_pipeline.bronze.read.only_quarantined import OnlyQuarantined
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.values import RealmId
@@ -35,6 +36,7 @@ class StoredCounts:
         if held is not None and any(
             outcome.written
             or outcome.deleted
+            or outcome.quarantined
             or outcome.waiting != held.quarantined.get(outcome.entity, 0)
             for outcome in outcomes
         ):
@@ -51,6 +53,12 @@ class StoredCounts:
         if self._counts is None:
             self._counts = self._read(realm_id)
         return self._counts.live.get(entity.name, 0)
+
+    def waiting(self, realm_id: RealmId, entity: EntityType) -> OnlyQuarantined:
+        """What is in quarantine and nowhere else."""
+        if self._counts is None:
+            self._counts = self._read(realm_id)
+        return self._counts.waiting(entity)
 
     def left_out(self, realm_id: RealmId, entity: EntityType) -> int:
         """Of those, how many a count may not count: inactive ones that queries may hide."""

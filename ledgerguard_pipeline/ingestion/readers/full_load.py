@@ -107,7 +107,6 @@ class FullReader:
         self._pager = queries.snapshot()
         self._walk: PageWalk | None = None
         self._active = False
-        self._rejected = 0
         prefetched.add_done_callback(self._fetch_ahead)
 
     @property
@@ -168,7 +167,7 @@ class FullReader:
         if self._complete(prefetched.count) or self._complete(self.queries.count()):
             return
         # Something moved that neither the walk nor its change pass could show.
-        self._resume, self._walk, self._rejected = None, None, 0
+        self._resume, self._walk = None, None
         yield from self._read(Prefetched(self.comparison.expected, None, None), track_seen=True)
         self._complete(self.queries.count())
 
@@ -185,8 +184,9 @@ class FullReader:
 
     def _complete(self, expected: int | None) -> bool:
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
+        waiting = self._bronze.waiting(self._realm_id, self.plan.entity)
         left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
-        return self.comparison.compare(expected, stored, self._rejected, left_out)
+        return self.comparison.compare(expected, stored, waiting, left_out)
 
     def _read(self, prefetched: Prefetched, *, track_seen: bool) -> Iterator[Chunk]:
         page = self._whole(prefetched)
@@ -196,7 +196,6 @@ class FullReader:
         inactive = self._inactive(prefetched)
         records = [*page.records, *inactive.records]
         rejects = [*page.rejects, *inactive.rejects]
-        self._rejected += len(page.rejects)
         if track_seen:
             held = self._bronze.live_ids(self._realm_id, self.plan.entity)
             # A row that cannot be read was met as well: its object exists.
@@ -229,7 +228,6 @@ class FullReader:
             records.extend(stretch.records)
             rejects.extend(stretch.rejects)
             size, pages = size + stretch.bytes, pages + 1
-            self._rejected += len(stretch.rejects)
             time = time or stretch.time
             if step is None:
                 step = self._first_step(stretch.time, track_seen=track_seen)
@@ -258,7 +256,6 @@ class FullReader:
     ) -> Iterator[Chunk]:
         """The rest of the walk, the changes since before it began, and the phantoms."""
         late, late_rejects, time = self._change_pass(step.started_at)
-        self._rejected += len(late_rejects)
         last = Chunk([*records, *late], [*rejects, *late_rejects], size, walk=step)
         if step.track_seen:
             yield last

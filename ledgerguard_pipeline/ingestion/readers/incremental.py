@@ -83,11 +83,9 @@ class QueryReader:
         # Types that every sync counts heal at the next one; for the others the watermark waits
         # until the count proved that no deletion went unseen.
         hold = self._count_after and (self.plan.entity.cdc or self._silent(first.count))
-        rejected = 0
         watermark = None
         try:
             for chunk in self._read(first):
-                rejected += len(chunk.rejects)
                 watermark = chunk.watermark
                 yield replace(chunk, watermark=None) if hold else chunk
         except FeatureUnavailable:
@@ -103,8 +101,9 @@ class QueryReader:
             return
         expected = first.count if first.count is not None else self.queries.count()
         stored = self._bronze.stored(self._realm_id, self.plan.entity)
+        waiting = self._bronze.waiting(self._realm_id, self.plan.entity)
         left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
-        self.gave_up = not self.comparison.compare(expected, stored, rejected, left_out)
+        self.gave_up = not self.comparison.compare(expected, stored, waiting, left_out)
         if hold and not self.gave_up:
             yield Chunk((), watermark=watermark)
 

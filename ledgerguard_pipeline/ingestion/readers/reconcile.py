@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledgerguard_pipeline.bronze.read.company_counts import Held
+from ledgerguard_pipeline.bronze.read.only_quarantined import OnlyQuarantined
 from ledgerguard_pipeline.capabilities import Capability
 from ledgerguard_pipeline.entities import EntityType
 from ledgerguard_pipeline.errors import FeatureUnavailable, NoQuery, QBOAPIError, RequestRejected
@@ -47,7 +48,7 @@ class Comparison:
 
     counted: int | None
     held: int
-    quarantined: int
+    waiting: OnlyQuarantined
     left_out: int
     shared: SharedChanges | None
 
@@ -115,11 +116,11 @@ class Comparing:
             return False
         return not CountComparison().compare(count, *self._held_of(plan.entity))
 
-    def _held_of(self, entity: EntityType) -> tuple[int, int, int]:
-        """Living objects of Bronze, unresolved rejects, and what a count may leave out."""
+    def _held_of(self, entity: EntityType) -> tuple[int, OnlyQuarantined, int]:
+        """Living objects of Bronze, those only in quarantine, and what a count may leave out."""
         held, name = self._held, entity.name
         left_out = held.inactive.get(name, 0) if entity.inactive_apart else 0
-        return held.live.get(name, 0), held.quarantined.get(name, 0), left_out
+        return held.live.get(name, 0), held.waiting(entity), left_out
 
 
 class Repairs(Protocol):
@@ -196,7 +197,7 @@ class ReconcileReader:
             self.comparison.note = "Intuit does not count these objects"
             return
         self.comparison.compare(
-            comparison.counted, comparison.held, comparison.quarantined, comparison.left_out
+            comparison.counted, comparison.held, comparison.waiting, comparison.left_out
         )
         if comparison.shared is not None:
             yield from self._repair(comparison, comparison.shared)
@@ -221,10 +222,11 @@ class ReconcileReader:
             if self.mode is Mode.FULL:
                 return  # the catching up itself found that only a walk helps
             held = self._bronze.stored(self._realm_id, self.plan.entity)
-            if held != comparison.held:
+            waiting = self._bronze.waiting(self._realm_id, self.plan.entity)
+            if (held, waiting) != (comparison.held, comparison.waiting):
                 counted = self.queries.count()
             left_out = self._bronze.left_out(self._realm_id, self.plan.entity)
-            if self.comparison.compare(counted, held, comparison.quarantined, left_out):
+            if self.comparison.compare(counted, held, waiting, left_out):
                 self.comparison.note = "caught up with the latest changes"
                 return
         yield from self._through(self._repairs.whole(self.plan, self.queries, counted))

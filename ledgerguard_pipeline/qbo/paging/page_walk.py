@@ -139,10 +139,12 @@ class PageWalk:
                         break
                     limit = page.limit or epoch.rows
                     last = page.rows < limit
-                    fresh = page.records if previous is None else previous.without(page.records)
+                    fresh, rejects = page.records, page.rejects
+                    if previous is not None:
+                        fresh, rejects = previous.without(fresh), previous.unknown(rejects)
                     previous = seen = _Seen.of(page, self._key, previous)
-                    delivered += len(fresh) + len(page.rejects)
-                    yield NewRows(fresh, page.rejects, seen.last_key, page.time, page.bytes, last)
+                    delivered += len(fresh) + len(rejects)
+                    yield NewRows(fresh, rejects, seen.last_key, page.time, page.bytes, last)
                     if last:
                         return
                     if limit != epoch.rows or self._size.rows != epoch.rows or self._by_value:
@@ -280,6 +282,7 @@ class _Seen:
 
     payloads: dict[str, bytes | None]
     last_key: datetime | None
+    rejects: frozenset[tuple[str | None, str, bytes | None]] = frozenset()
 
     @classmethod
     def of(
@@ -292,15 +295,24 @@ class _Seen:
             left <= right for left, right in itertools.pairwise(known)
         )
         last = known[-1] if known and in_order else None
+        rejects = frozenset(map(_sight, page.rejects))
         if not keys and before is not None:
-            return cls(before.payloads, before.last_key)
-        return cls({record.id: record.payload for record in page.records}, last)
+            return cls(before.payloads, before.last_key, rejects)
+        return cls({record.id: record.payload for record in page.records}, last, rejects)
 
     def without(self, records: list[Record]) -> list[Record]:
         """The records this page did not hold in the same bytes."""
         return [
             record for record in records if self.payloads.get(record.id, _ABSENT) != record.payload
         ]
+
+    def unknown(self, rejects: list[Reject]) -> list[Reject]:
+        """The unreadable rows this page did not hold in the same bytes."""
+        return [reject for reject in rejects if _sight(reject) not in self.rejects]
+
+
+def _sight(reject: Reject) -> tuple[str | None, str, bytes | None]:
+    return reject.id, reject.reason, reject.payload
 
 
 _ABSENT = object()
