@@ -8,11 +8,12 @@ from before the first window belongs to it.
 Decision 2 in docs/decisions.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from ledgerguard_pipeline.config.settings import Cadence, Settings
 from ledgerguard_pipeline.defs.site import current_site
@@ -21,6 +22,8 @@ from ledgerguard_pipeline.ingestion.request import Window
 
 REALM = "realm"
 WINDOW = "window"
+LAUNCHED_WITHIN = timedelta(minutes=1)
+"""A tick that ends with a window may take so long to launch its runs."""
 
 
 def realm_partitions() -> dg.DynamicPartitionsDefinition:
@@ -39,7 +42,8 @@ class RealmCells:
 
     ``window`` is the span of LastUpdatedTime to read again, open to the right where it reaches the
     current window; None where that is the only cell: then every entity is brought up to date from
-    its own watermark.
+    its own watermark. A window that was current when its run was asked for counts as that, however
+    late the run begins.
     """
 
     realm_id: str
@@ -106,13 +110,40 @@ def current_cell(cells: dg.MultiPartitionsDefinition, realm_id: str) -> dg.Multi
     return dg.MultiPartitionKey({REALM: realm_id, WINDOW: current_window(cells)})
 
 
-def by_realm(cells: dg.MultiPartitionsDefinition, keys: Iterable[str]) -> Sequence[RealmCells]:
+def asked_for_at(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Sequence[datetime]:
+    """When a run was asked for, the one it repeats, and the backfill it is of."""
+    known = [instance.get_run_record_by_id(run.run_id)]
+    if run.root_run_id is not None:
+        known.append(instance.get_run_record_by_id(run.root_run_id))
+    times = [record.create_timestamp for record in known if record is not None]
+    backfill = run.tags.get(BACKFILL_ID_TAG)
+    asked = None if backfill is None else instance.get_backfill(backfill)
+    if asked is not None:
+        times.append(datetime.fromtimestamp(asked.backfill_timestamp, UTC))
+    return times
+
+
+def by_realm(
+    cells: dg.MultiPartitionsDefinition,
+    keys: Iterable[str],
+    asked_at: Callable[[], Iterable[datetime]] = tuple,
+) -> Sequence[RealmCells]:
     """Group the cells of a run by company.
 
     A backfill makes one run per cell; a range typed by hand may span cells and companies.
+    ``asked_at`` tells when the run was asked for; it is called where that makes a difference: a run
+    may begin long after that, in the queue, as a retry or by hand, when its window is not current any
+    more.
     """
     windows = windows_of(cells)
     first, last = windows.get_first_partition_key(), windows.get_last_partition_key()
+
+    def current(name: str) -> bool:
+        if name == last:
+            return True
+        window = windows.time_window_for_partition_key(name)
+        return any(window.start <= at < window.end + LAUNCHED_WITHIN for at in asked_at())
+
     found: dict[str, dict[str, dg.MultiPartitionKey]] = {}
     for text in keys:
         key = cells.get_partition_key_from_str(text)
@@ -121,14 +152,15 @@ def by_realm(cells: dg.MultiPartitionsDefinition, keys: Iterable[str]) -> Sequen
     grouped = []
     for realm_id, by_window in found.items():
         names = sorted(by_window)
-        if names == [last]:
+        reaches = current(names[-1])
+        if reaches and len(names) == 1:
             window = None
         else:
             oldest = windows.time_window_for_partition_key(names[0])
             newest = windows.time_window_for_partition_key(names[-1])
             window = Window(
                 start=None if names[0] == first else oldest.start.astimezone(UTC),
-                end=None if names[-1] == last else newest.end.astimezone(UTC),
+                end=None if reaches else newest.end.astimezone(UTC),
             )
         grouped.append(RealmCells(realm_id, tuple(by_window[name] for name in names), window))
     return grouped

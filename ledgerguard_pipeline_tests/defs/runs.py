@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
+from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
 )
+from sqlalchemy import update
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.defs.build import build_definitions
@@ -105,8 +109,13 @@ def run_cells(
     config: Mapping[str, object] | None = None,
     job_name: str = ALL_JOB,
     more_tags: Mapping[str, str] | None = None,
+    asked_at: datetime | None = None,
+    repeats: Ran | None = None,
 ) -> Ran:
-    """Run one cell, or a range of cells in a single run as a backfill does."""
+    """Run one cell, or a range of cells in a single run as a backfill does.
+
+    The run was asked for just now, or at ``asked_at``; it may repeat another one.
+    """
     job = build_definitions(settings).resolve_job_def(job_name)
     tags = dict(
         job.get_tags_for_partition_key(first, selected_asset_keys=None)
@@ -117,9 +126,17 @@ def run_cells(
     if config is not None:
         run_config["resources"] = {"quickbooks": {"config": dict(config)}}
     selection = None if entities is None else frozenset(map(key_of, entities))
+    again = None if repeats is None else repeats.run.run_id
     run = instance.create_run_for_job(
-        job_def=job, tags=tags, asset_selection=selection, run_config=run_config
-    )
+        job_def=job, tags=tags, asset_selection=selection, run_config=run_config,
+        parent_run_id=again, root_run_id=again,
+    )  # fmt: skip
+    if asked_at is not None:
+        storage = instance.run_storage
+        assert isinstance(storage, SqlRunStorage)
+        at = {"create_timestamp": asked_at.replace(tzinfo=None)}
+        with storage.connect() as connection:
+            connection.execute(update(RunsTable).where(RunsTable.c.run_id == run.run_id).values(at))
     execute_run(InMemoryJob(job), run, instance)
     finished = instance.get_run_by_id(run.run_id)
     assert finished is not None

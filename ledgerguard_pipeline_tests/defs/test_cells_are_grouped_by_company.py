@@ -48,6 +48,45 @@ def test_a_span_that_reaches_the_current_window_is_read_up_to_now(
     assert spring.window == Window(start=datetime(2026, 3, 1, tzinfo=UTC), end=None)
 
 
+@pytest.mark.parametrize(
+    "asked_at,window",
+    [
+        ("2026-05-31T23:59:59", None),
+        ("2026-05-01T00:00:00", None),
+        ("2026-06-01T00:00:30", None),  # by a tick that began in May
+        (
+            "2026-06-01T00:01:30",
+            Window(datetime(2026, 5, 1, tzinfo=UTC), NOW.replace(day=1, hour=0)),
+        ),
+        (
+            "2026-04-30T23:59:59",
+            Window(datetime(2026, 5, 1, tzinfo=UTC), NOW.replace(day=1, hour=0)),
+        ),
+    ],
+)
+def test_a_window_that_was_current_when_it_was_asked_for_is_brought_up_to_date(
+    cells: dg.MultiPartitionsDefinition, asked_at: str, window: Window | None
+) -> None:
+    """However late its run begins."""
+    at = datetime.fromisoformat(asked_at).replace(tzinfo=UTC)
+    [company] = by_realm(cells, [_cell(FIRST, "2026-05-01")], lambda: [NOW, at])
+    assert company.window == window
+    spring = [_cell(FIRST, "2026-04-01"), _cell(FIRST, "2026-05-01")]
+    [company] = by_realm(cells, spring, lambda: [NOW, at])
+    end = None if window is None else window.end
+    assert company.window == Window(start=datetime(2026, 4, 1, tzinfo=UTC), end=end)
+
+
+def test_nobody_is_asked_when_a_run_of_the_current_window_was_asked_for(
+    cells: dg.MultiPartitionsDefinition,
+) -> None:
+    def asked_at() -> list[datetime]:
+        raise AssertionError("each step would ask")
+
+    [company] = by_realm(cells, [_cell(FIRST, "2026-06-01")], asked_at)
+    assert company.window is None
+
+
 def test_the_first_window_is_open_to_the_left(cells: dg.MultiPartitionsDefinition) -> None:
     [company] = by_realm(cells, [_cell(FIRST, "2026-01-01")])
     assert company.window == Window(start=None, end=datetime(2026, 2, 1, tzinfo=UTC))

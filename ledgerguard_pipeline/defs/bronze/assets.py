@@ -11,6 +11,7 @@ Decision 48 in docs/decisions.md.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict
 
 import dagster as dg
@@ -34,7 +35,7 @@ from ledgerguard_pipeline.defs.bronze.silver_results import silver_materializati
 from ledgerguard_pipeline.defs.freshness import entity_policy
 from ledgerguard_pipeline.defs.instance.step_events import record
 from ledgerguard_pipeline.defs.keys import asset_key, connection_key
-from ledgerguard_pipeline.defs.partitions import RealmCells, by_realm
+from ledgerguard_pipeline.defs.partitions import RealmCells, asked_for_at, by_realm
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import DERIVED, DerivedEntity, EntityType, entity_type
 from ledgerguard_pipeline.errors import LedgerGuardError
@@ -242,7 +243,8 @@ def perform(
     """Load every company of the run and record what was loaded."""
     done: list[tuple[RealmCells, Loaded]] = []
     errors: list[LedgerGuardError] = []
-    for company in by_realm(cells, context.partition_keys):
+    asked_at = partial(asked_for_at, context.instance, context.run)
+    for company in by_realm(cells, context.partition_keys, asked_at):
         try:
             done.append((company, work.load(company)))
         except LedgerGuardError as error:  # the other companies go on
