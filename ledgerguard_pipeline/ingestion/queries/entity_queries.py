@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -223,8 +222,17 @@ class EntityQueries:
         missing = [id for id in ids if id not in there]
         if not missing or not self.entity.inactive_apart:
             return
-        with suppress(RequestRejected, FeatureUnavailable):  # then all are shown anyway
+        try:
             live.add(self._query_page(self.entity, Query.ids(self.entity, missing, INACTIVE)))
+        except PoisonPage as refusal:
+            if len(missing) == 1:
+                live.add_unreadable(missing[0], refusal)
+                return
+            half = len(missing) // 2
+            self._add_inactive(missing[:half], live)
+            self._add_inactive(missing[half:], live)
+        except (RequestRejected, FeatureUnavailable):
+            return  # then all are shown anyway
 
     def prove_gone(self, ids: Sequence[str]) -> None:
         """Return if single reads confirm that a sample of these objects is gone.

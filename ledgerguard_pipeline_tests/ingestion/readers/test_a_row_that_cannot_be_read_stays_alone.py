@@ -100,6 +100,22 @@ def test_an_inactive_one_that_only_a_second_question_shows_is_not_buried(
     assert waiting(connected) == [(id, True)]
 
 
+def test_inactive_ones_that_intuit_cannot_serve_keep_no_neighbour_from_being_read(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    sync(connected, [TAX_CODE])
+    poison, other, edited = sorted(stored(connected, TAX_CODE, realm_of(sandbox)))[:3]
+    for id in (poison, other):
+        sandbox.edit("deactivate", "TaxCode", id)
+    sandbox.edit("update", "TaxCode", edited)
+    sandbox.set(poison=[["TaxCode", poison]])
+    about = [event(sandbox, "Update", "TaxCode", id) for id in (poison, other, edited)]
+    assert failures(act(connected, sandbox, *about)) == {}
+    assert differing(connected, sandbox, [TAX_CODE]) == {"TaxCode": [poison]}
+    assert failures(sync(connected, [TAX_CODE], full=True)) == {}
+    assert states(connected, TAX_CODE, realm_of(sandbox))[poison] == "active"
+
+
 @pytest.mark.parametrize("poisoned", [False, True])
 def test_events_about_its_neighbours_are_acted_upon_and_its_row_is_kept(
     loaded: Installation, sandbox: SandboxServer, *, poisoned: bool
