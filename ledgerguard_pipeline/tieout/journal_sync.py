@@ -63,6 +63,8 @@ class JournalSync:
         self._realm = realm
         self._clock = clock
         self.journal = JournalStore(store.workspace)
+        self.read: list[Span] = []
+        """The spans that were read since this was brought up to date last, in order."""
         self.closed_changes: dict[str, None] = {}
         """Transactions of closed books, by type and id, of which the journal changed; in order."""
 
@@ -84,6 +86,7 @@ class JournalSync:
                 entity="CompanyInfo",
             )
         day = today or self._clock.now().date()
+        self.read.clear()
         bronze_at = self.bronze_at()
         known = self.journal.windows(self._realm)
         held = [(each.start, each.end) for each in known]
@@ -115,7 +118,9 @@ class JournalSync:
             before = self.bronze_at()
             parts = self._read(start, end)
             if not self._moved(before, start, end):
-                return self._replace(start, end, parts, before)
+                legs = self._replace(start, end, parts, before)
+                self.read.append((start, end))
+                return legs
         raise NotCompared(
             f"Documents of {start} to {end} changed each time the journal was read ({_ATTEMPTS} "
             "times). The journal was left as it is; the next run tries again.",

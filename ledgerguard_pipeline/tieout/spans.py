@@ -25,6 +25,12 @@ def month_end(day: date) -> date:
     return next_month(day) - _DAY
 
 
+def months_after(day: date, count: int) -> date:
+    """The last day of the month that is so many months after a day's."""
+    number = day.year * 12 + day.month - 1 + count
+    return month_end(date(number // 12, number % 12 + 1, 1))
+
+
 def months_of(days: Iterable[date]) -> list[Span]:
     """The months of these days, oldest first."""
     return [(first, month_end(first)) for first in sorted({day.replace(day=1) for day in days})]
@@ -54,7 +60,7 @@ def unread(held: Iterable[Span], begin: date, today: date, newest: date | None) 
     """
     last = month_end(today)
     if newest is not None:
-        last = max(last, min(month_end(newest), _months_after(today, _AHEAD)))
+        last = max(last, min(month_end(newest), months_after(today, _AHEAD)))
         if newest > last:
             yield from _gaps(held, *months_of([newest])[0])
     for first, end in _gaps(held, begin, last):
@@ -70,8 +76,3 @@ def _gaps(held: Iterable[Span], first: date, last: date) -> Iterator[Span]:
         day = end + _DAY
     if day <= last:
         yield day, last
-
-
-def _months_after(day: date, count: int) -> date:
-    number = day.year * 12 + day.month - 1 + count
-    return month_end(date(number // 12, number % 12 + 1, 1))

@@ -16,6 +16,7 @@ from decimal import Decimal
 from ledgerguard_pipeline.bronze.read.company_facts import CompanyFacts
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.qbo.reporting import WINDOW_MONTHS, windows
 from ledgerguard_pipeline.reports.balances import read_trial_balance
 from ledgerguard_pipeline.reports.journal import exact_sum
 from ledgerguard_pipeline.reports.shape import NOTHING, UnreadableReport
@@ -30,7 +31,7 @@ from ledgerguard_pipeline.tieout.documents import first_and_last_day
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore, LegSums
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
-from ledgerguard_pipeline.tieout.spans import month_end
+from ledgerguard_pipeline.tieout.spans import Span, merged, month_end, next_month, within
 from ledgerguard_pipeline.values import RealmId
 
 Balances = dict[str, Decimal]
@@ -87,7 +88,8 @@ class Levels:
         self._loads = loads
         self._store = store
         self._realm = realm
-        self._sync = sync
+        self.sync = sync
+        """What reads the journal again."""
         self._journal = JournalStore(store.workspace)
         self._tie_out = TieOut(store.workspace)
         self._accounts: dict[str, Account] | None = None
@@ -119,8 +121,9 @@ class Levels:
         """L3: accounts of which the journal and Intuit's TrialBalance of a day differ.
 
         With ``repair`` the first month with an unexplained difference is found by bisection (a call
-        a step), read again and compared, which names the transactions; what it mends is no difference
-        any more.
+        a step), read again and compared, which names the transactions. Where that changes something and
+        is not all, the months after it are read again too, half a year in a call. What it mends is no
+        difference any more.
 
         Raises:
             NotCompared: nothing could be concluded; it says why.
@@ -131,7 +134,7 @@ class Levels:
         notes: dict[str, str] = {}
         # An account that Intuit revalues differs in every month since it was used first.
         if repair and any(each.breaks for each in found):
-            notes = self._reread(end)
+            notes = self._reread(end, trial)
             found = self._compare(end, trial) if notes else found
             if found:  # books that moved meanwhile are no difference
                 trial = self._trial(end)
@@ -242,15 +245,29 @@ class Levels:
         self.last = Compared(end, ours, trial, accounts, names)
         return self.last
 
-    def _reread(self, end: date) -> dict[str, str]:
-        """Read the first month that differs without an explanation again; what changed, by account."""
+    def _reread(self, end: date, trial: Trial) -> dict[str, str]:
+        """Read again from the first month that differs without an explanation; what changed, by account."""
         month = self._first_bad_month(end)
         if month is None:
             return {}
-        first, last = month
-        before = self._journal.legs(self._realm, first, last)
-        self._sync.reload(first, last)
-        return _changes(before, self._journal.legs(self._realm, first, last))
+        changed: dict[str, list[str]] = {}
+        self._reload(month, changed)
+        after, last = next_month(month[1]), month_end(end)
+        # Intuit may change many months at once (decision 113).
+        if changed and after <= last and any(each.breaks for each in self._compare(end, trial)):
+            for span in windows(after, last, WINDOW_MONTHS):
+                if within(merged(self.sync.read), *span) != [span]:
+                    self._reload(span, changed)
+        return {
+            account: f"Read again from QuickBooks: {', '.join(each[:_SHOWN])}."
+            for account, each in changed.items()
+        }
+
+    def _reload(self, span: Span, changed: dict[str, list[str]]) -> None:
+        before = self._journal.legs(self._realm, *span)
+        self.sync.reload(*span)
+        for account, each in _changes(before, self._journal.legs(self._realm, *span)).items():
+            changed.setdefault(account, []).extend(each)
 
     def _first_bad_month(self, end: date) -> tuple[date, date] | None:
         """The month after the last month end on which nothing is unexplained."""
@@ -333,7 +350,7 @@ def with_gains(found: Sequence[Difference], accounts: Mapping[str, Account]) -> 
     ]
 
 
-def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
+def _changes(before: LegSums, after: LegSums) -> dict[str, list[str]]:
     """By account: the transactions of which Intuit's journal says something else now."""
     found: dict[str, list[str]] = {}
     for key in sorted(before.keys() | after.keys()):
@@ -342,10 +359,7 @@ def _changes(before: LegSums, after: LegSums) -> dict[str, str]:
             amount = exact_sum((new.get(account, NOTHING), old.get(account, NOTHING).copy_negate()))
             if amount:
                 found.setdefault(account, []).append(f"{key[0]} (id {key[1]}) {amount:f}")
-    return {
-        account: f"Read again from QuickBooks: {', '.join(each[:_SHOWN])}."
-        for account, each in found.items()
-    }
+    return found
 
 
 def _explained(each: Difference, note: str) -> Difference:

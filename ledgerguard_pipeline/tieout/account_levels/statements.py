@@ -1,6 +1,7 @@
 """L3b: does the journal say what Intuit's ProfitAndLoss and BalanceSheet say, account by account.
 
-The year that ends with the last closed month is compared, income and expenses month by month. An answer
+The year that ends with the last closed month is compared, income and expenses month by month; months that
+differ are read again before they are called different. An answer
 that Bronze keeps is used as long as it agrees with the journal, so a quiet day costs no call; one that
 differs proves nothing about today and is asked for again (decision 74).
 """
@@ -32,6 +33,7 @@ from ledgerguard_pipeline.tieout.account_levels.levels import (
 from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import JournalStore
+from ledgerguard_pipeline.tieout.rereading import reread
 from ledgerguard_pipeline.tieout.spans import month_end
 from ledgerguard_pipeline.values import RealmId
 
@@ -105,7 +107,19 @@ class Statements:
             QBOAPIError, QBOAuthError, BronzeError: a statement could not be read or kept.
         """
         closed = end if end == month_end(end) else end.replace(day=1) - timedelta(days=1)
+        found, count = self._compare(closed)
+        accounts = self.levels.accounts()
+        # What accounts stand at is no matter of one month: L3 finds the one.
+        monthly = [each for each in found if accounts[each.key].result]
+        if reread(self.levels.sync, self.store, self.realm, monthly):
+            found, count = self._compare(closed)
+        self.checked[Level.STATEMENTS] += count
+        return TieOut(self.store.workspace).keep(self.realm, Level.STATEMENTS, None, found)
+
+    def _compare(self, closed: date) -> tuple[list[Difference], int]:
+        """What differs, and how many amounts were compared."""
         accounts, facts = self.levels.accounts(), self.levels.facts()
+        count = 0
         first = _months_before(closed, MONTHS - 1)
         moved = self.journal.months(self.realm, first, closed)
         profit = {
@@ -133,8 +147,8 @@ class Statements:
             answer, theirs = self._answer(request, ours, accounts, closed)
             self._remember(request.type.name, answer.statement, ours, closed, accounts)
             found += _differences(ours, theirs, accounts, facts, answer.id)
-            self.checked[Level.STATEMENTS] += len(ours.keys() | theirs.keys())
-        return TieOut(self.store.workspace).keep(self.realm, Level.STATEMENTS, None, found)
+            count += len(ours.keys() | theirs.keys())
+        return found, count
 
     def _balances(
         self, closed: date, accounts: Mapping[str, Account], facts: CompanyFacts

@@ -41,6 +41,7 @@ from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
 from ledgerguard_pipeline.tieout.journal_store import has_table
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
 from ledgerguard_pipeline.tieout.postings.store import Derived, PostingStore
+from ledgerguard_pipeline.tieout.rereading import reread
 from ledgerguard_pipeline.values import RealmId
 
 _ATTEMPTS = 3
@@ -139,10 +140,12 @@ class DocumentLevels:
             for rate, side, account, seen, against in rows
         ]
 
-    def matched(self) -> tuple[list[Difference], Coverage]:
+    def matched(self, *, repair: bool = True) -> tuple[list[Difference], Coverage]:
         """L2: what documents post and what the journal has, and how much of it they explain.
 
-        The months of documents that changed after the journal was read are read again, a call each.
+        The months of documents that changed after the journal was read are read again, a call each;
+        with ``repair`` also those in which something differs without an explanation, half a year in a
+        call. What that mends is no difference.
 
         Raises:
             NotCompared: Bronze never loaded a type of document that the journal has.
@@ -155,11 +158,13 @@ class DocumentLevels:
             self._sync.bring_up_to_date()
             self.derive()
             found = self._match()
+        held, absent = self._held(found)
+        if repair and reread(self._sync, self._store, self._realm, held):
+            self.derive()
+            found = self._match()
+            held, absent = self._held(found)
         self.coverage = found.coverage
         self.checked[Level.POSTINGS] = found.coverage.legs
-        loaded = self._loaded()
-        absent = {each for each in found.undocumented if each not in loaded}
-        held = [each for each in found.differences if each.key.partition("/")[0] not in absent]
         kept = self._tie_out.keep(self._realm, Level.POSTINGS, None, held)
         self._complain(absent)
         return kept, found.coverage
@@ -282,6 +287,13 @@ class DocumentLevels:
             if view is None or not (has_table(view, "postings") and has_table(view, "journal")):
                 return Matched([], Coverage(0, 0), frozenset())
             return match(view, str(self._realm), self._clock.now())
+
+    def _held(self, found: Matched) -> tuple[list[Difference], set[str]]:
+        """What differs of types that Bronze loaded, and the types it never did."""
+        loaded = self._loaded()
+        absent = {each for each in found.undocumented if each not in loaded}
+        held = [each for each in found.differences if each.key.partition("/")[0] not in absent]
+        return held, absent
 
     def _loaded(self) -> set[str]:
         return set(self._store.last_loads(self._realm))
