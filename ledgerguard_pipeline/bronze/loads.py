@@ -22,9 +22,9 @@ class WalkStep:
     """How far a full walk got with this load; committed together with the rows.
 
     ``started_at`` is the server's time before the walk's first call, ``cursor`` the CreateTime
-    text of the last safely committed row, ``rows`` the rows read so far. With ``track_seen``
-    the ids of the load are remembered, so that ``BronzeStore.unseen`` can name what the walk
-    did not meet.
+    text of the last safely committed row, after what the reader has to know of the way there,
+    ``rows`` the rows read so far. With ``track_seen`` the ids of the load are remembered, so that
+    ``BronzeStore.unseen`` can name what the walk did not meet.
     """
 
     walk_id: str

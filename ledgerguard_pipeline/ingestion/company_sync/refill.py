@@ -63,7 +63,9 @@ class Refill:
         ]
 
     def _lacking(self, entity: EntityType) -> bool:
-        fields = entity.custom_fields and self._whole and self._held(entity) != ALL
+        fields = (
+            entity.custom_fields and self._client.custom_fields.whole and self._held(entity) != ALL
+        )
         return fields or (entity.inactive_apart and not self._inactive_held(entity))
 
     def ended(self, loads: Sequence[EntityLoad]) -> None:
@@ -81,7 +83,7 @@ class Refill:
                 found[entity.name, Capability.INACTIVE_HELD] = "yes"
             if not entity.custom_fields:
                 continue
-            if not self._whole:
+            if not self._client.custom_fields.whole:
                 value = FIRST_THREE
             elif full:
                 value = ALL
@@ -90,11 +92,6 @@ class Refill:
             if self._held(entity) != value:
                 found[entity.name, Capability.CUSTOM_FIELDS_HELD] = value
         self._client.capabilities.note_all(found)
-
-    @property
-    def _whole(self) -> bool:
-        fields = self._client.custom_fields
-        return fields.wanted == ALL and not fields.refused and not fields.ignored
 
     def _inactive_held(self, entity: EntityType) -> bool:
         return self._client.capabilities.seen(entity.name, Capability.INACTIVE_HELD) is not None

@@ -25,6 +25,7 @@ from ledgerguard_pipeline.ingestion.readers.incremental import (
 )
 from ledgerguard_pipeline.ingestion.readers.not_offered import AbsentReader
 from ledgerguard_pipeline.ingestion.readers.reconcile import Comparing, ReconcileReader
+from ledgerguard_pipeline.ingestion.readers.resumed_walks import may_go_on
 from ledgerguard_pipeline.ingestion.readers.shared_changes import SharedChanges
 from ledgerguard_pipeline.ingestion.readers.stopped import StoppedReader
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -145,7 +146,11 @@ class EntityReaders:
     ) -> FullReader:
         realm = self._realm_id
         walk = self._stored.walk(realm, plan.entity)
-        fresh = walk is not None and self._clock.now() - walk.started_at < CDC_REACH
+        goes_on = (
+            walk is not None
+            and self._clock.now() - walk.started_at < CDC_REACH
+            and may_go_on(walk, plan.entity, self._client.custom_fields)
+        )
         return FullReader(
             self._client,
             plan,
@@ -154,6 +159,6 @@ class EntityReaders:
             self._pool,
             realm,
             prefetched=prefetched,
-            resume=walk if fresh else None,
+            resume=walk if goes_on else None,
             track_seen=self._stored.stored(realm, plan.entity) > 0,
         )

@@ -38,6 +38,7 @@ from ledgerguard_pipeline.ingestion.queries.entity_queries import (
 from ledgerguard_pipeline.ingestion.queries.inactive_rows import InactiveRows, inactive_rows
 from ledgerguard_pipeline.ingestion.readers.base import BronzeState, Chunk, CountComparison
 from ledgerguard_pipeline.ingestion.readers.not_offered import not_offered
+from ledgerguard_pipeline.ingestion.readers.resumed_walks import ReadSoFar, begins_behind
 from ledgerguard_pipeline.ingestion.readers.without_query import WithoutQuery
 from ledgerguard_pipeline.qbo.answers.pages import Page
 from ledgerguard_pipeline.qbo.client import QBOClient
@@ -103,6 +104,7 @@ class FullReader:
         self._prefetched = prefetched
         self._resume = resume
         self._track_seen = track_seen
+        self._so_far = ReadSoFar(plan.entity, client.custom_fields, resume)
         self._starting = threading.Lock()
         self._pager = queries.snapshot()
         self._walk: PageWalk | None = None
@@ -233,7 +235,7 @@ class FullReader:
                 step = self._first_step(stretch.time, track_seen=track_seen)
             step = replace(
                 step,
-                cursor=self._pager.cursor(stretch.covered_to),
+                cursor=self._so_far.noted(self._pager.cursor(stretch.covered_to)),
                 rows=step.rows + len(stretch.records) + len(stretch.rejects),
             )
             full = pages >= CHUNK_PAGES or size >= CHUNK_BYTES
@@ -346,7 +348,7 @@ class FullReader:
         self._pager = self.queries.snapshot()
         return self._pager.walk(
             self._pool,
-            cursor=None if resume is None else resume.cursor,
+            cursor=begins_behind(resume),
             expected=expected,
             ahead=AHEAD_ACTIVE if self._active else AHEAD_WAITING,
         )

@@ -112,6 +112,11 @@ class CustomFields:
         seen = self._capabilities().seen(WHOLE_COMPANY, Capability.CUSTOM_FIELDS_BY_QUERY)
         return seen is not None and seen.value == IGNORED
 
+    @property
+    def whole(self) -> bool:
+        """Whether queries show all fields, as far as is known."""
+        return self.wanted == "all" and not self.refused and not self.ignored
+
     def look(self, entity: EntityType, records: Sequence[Record]) -> None:
         """Learn from a queried page whether queries show what only the parameter brings."""
         if self._shown or not self.asked_of(entity) or self.refused:

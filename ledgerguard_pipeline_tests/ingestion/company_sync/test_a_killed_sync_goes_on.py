@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 import ledgerguard_pipeline
-from ledgerguard_pipeline.capabilities import Capability
+from ledgerguard_pipeline.capabilities import WHOLE_COMPANY, Capability
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.readers.full_load import CHUNK_PAGES
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.qbo.paging.page_walk import OVERLAP_ROWS
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
+from ledgerguard_pipeline.values import Mode
 from ledgerguard_pipeline_tests.conftest import SandboxFactory, connect
 from ledgerguard_pipeline_tests.ingestion.company_books import differing, failures, sync
 
@@ -100,6 +101,46 @@ def test_a_walk_killed_at_a_commit_resumes_behind_the_last_durable_chunk(
     # Where one second holds more rows than pages overlap, those asked for ahead are asked anew.
     assert pages <= rest // NEW_ROWS + 4 + AHEAD
     big.close()
+
+
+@pytest.mark.parametrize("before", ["first-three", "refused"])
+def test_a_walk_begun_without_all_custom_fields_begins_anew_with_them(
+    big: Installation, big_books: SandboxServer, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """Its first part would lack them for good: nobody reads rows again that do not change."""
+    oldest = min(big_books.truth("Invoice").rows.values(), key=lambda row: row.created or 0)
+    # Long ago, or the changes since the walk began would bring it.
+    big_books.edit("custom_fields", "Invoice", id=oldest.id, at=oldest.updated + 1)
+    if before == "refused":
+        big_books.set(include_on_query="refused", include_on_batch="refused")
+    else:
+        monkeypatch.setenv("LEDGERGUARD_CUSTOM_FIELDS", before)
+    run_killed(["Invoice"], "after_bronze_commit:1")
+    big_books.set(include_on_query="honoured", include_on_batch="honoured")
+    realm = big.control.companies.list()[0].realm_id
+    big.control.capabilities.drop(realm, WHOLE_COMPANY, Capability.CUSTOM_FIELDS)
+    result = sync(big, [INVOICE])
+    assert failures(result) == {}
+    assert differing(big, big_books, [INVOICE]) == {}
+    (only,) = result.results
+    assert only.note is None
+    assert {each.mode for each in sync(big, [INVOICE]).results} == {Mode.CDC}
+    big.close()
+
+
+def test_a_walk_that_was_begun_with_all_custom_fields_goes_on_without(
+    big: Installation, big_books: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_killed(["Invoice"], "after_bronze_commit:1")
+    plain = big.settings.model_copy(update={"ledgerguard_custom_fields": "first-three"})
+    big.close()
+    with Installation.open(plain) as installation:
+        (only,) = sync(installation, [INVOICE]).results
+    assert re.fullmatch(r"resumed after \d+ rows", only.note or "")
+    with Installation.open(load_settings()) as installation:
+        (only,) = sync(installation, [INVOICE]).results
+        assert only.mode is Mode.FULL, "the rest lacks what is wanted again"
+        assert differing(installation, big_books, [INVOICE]) == {}
 
 
 def test_a_walk_whose_grant_ends_in_the_middle_resumes_behind_its_last_chunk(
