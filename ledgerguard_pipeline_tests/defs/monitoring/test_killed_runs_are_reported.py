@@ -209,6 +209,31 @@ def test_a_run_that_goes_on_with_steps_of_others_is_no_killed_one(
     assert report_lost_runs(persistent, control).suspects == [run_id]
 
 
+def test_a_run_killed_before_dagster_noted_what_it_skipped_is_reported(
+    control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took itself off the list with its last step; the views of what failed were still to come."""
+
+    @dg.job
+    def of_a_company() -> None:
+        for name in ("qbo__bronze__purchase", "qbo__bronze__expense"):
+            dg.OpDefinition(lambda: None, name=name)()
+
+    run_id = persistent.create_run_for_job(
+        of_a_company, status=dg.DagsterRunStatus.STARTED, tags={REALM_TAG: FIRST}
+    ).run_id
+    happens(persistent, run_id, dg.DagsterEventType.RUN_START)
+    with run_alive(control.run_beats, run_id):
+        pass
+    happens(persistent, run_id, dg.DagsterEventType.STEP_SUCCESS, "qbo__bronze__purchase")
+    assert report_lost_runs(persistent, control).suspects == [], "its next step may begin yet"
+    monkeypatch.setattr(lost_runs_sensor, "SILENT_SECONDS", -1.0)
+    suspects = report_lost_runs(persistent, control).suspects
+    assert suspects == [run_id]
+    assert report_lost_runs(persistent, control, suspects).reported == [run_id]
+    assert status(persistent, run_id) is dg.DagsterRunStatus.FAILURE
+
+
 def test_runs_of_other_code_locations_give_no_signs_and_are_left_alone(
     control: ControlPlane, persistent: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
