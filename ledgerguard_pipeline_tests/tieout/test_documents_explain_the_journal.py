@@ -296,6 +296,20 @@ def test_a_document_that_rests_on_a_guess_is_a_warning_where_it_does_not_balance
     assert [each.breaks for each in unexplained(matched(documents))] == [True]
 
 
+def test_documents_stay_on_an_account_that_was_made_inactive_after_another_was_opened(
+    documents: Books,
+) -> None:
+    receivable = documents.company.chart.receivable
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute(
+            "INSERT INTO silver.account SELECT * REPLACE ('999' AS id) FROM silver.account "
+            f"WHERE id = '{receivable}'"
+        )
+        connection.execute(f"UPDATE silver.account SET active = false WHERE id = '{receivable}'")
+    documents.documents.derive()
+    assert unexplained(matched(documents)) == []
+
+
 def test_a_tax_that_the_journal_shows_on_two_accounts_is_a_finding_and_a_difference(
     documents: Books,
 ) -> None:

@@ -134,18 +134,23 @@ def _replace(session: OpenStore, realm: dict[str, str | None]) -> int:
 
 
 def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) -> Any:
-    """The accounts that documents reach without naming them; a guess where several would do."""
+    """The accounts that documents reach without naming them; a guess where several would do.
+
+    Then it is the one that the journal has most often, which may be inactive by now: what was posted
+    stays where it is.
+    """
     import pyarrow as pa
 
     found: list[tuple[str, str, str, str]] = []
     if "account" in present:
         account = at(session.catalog, "account")
+        used = at(session.catalog, "journal") if "journal" in present else None
         for role, where in _ROLES.items():
             found += _chosen(
-                role, ((id, "*") for id, _ in _accounts(session, account, where, realm))
+                role, ((id, "*") for id, _ in _accounts(session, account, used, where, realm))
             )
         for role, where in _ROLES_BY_CURRENCY.items():
-            rows = _accounts(session, account, where, realm)
+            rows = _accounts(session, account, used, where, realm)
             found += _chosen(role, ((id, currency or home or "") for id, currency in rows))
     if not found:
         raise NotCompared(
@@ -163,14 +168,22 @@ def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) 
 
 
 def _accounts(
-    session: OpenStore, account: str, where: str, realm: str
+    session: OpenStore, account: str, journal: str | None, where: str, realm: str
 ) -> list[tuple[str, str | None]]:
     rows: list[tuple[str, str | None]] = session.connection.execute(
         f"SELECT id, currency_id FROM {account} WHERE realm_id = ? AND {where} "
         "ORDER BY active DESC, length(id), id",
         [realm],
     ).fetchall()
-    return rows
+    if len(rows) < 2 or journal is None:
+        return rows
+    legs = session.connection.execute(
+        f"SELECT account_id, count(*) FROM {journal} WHERE realm_id = ? AND account_id IN "
+        "(SELECT unnest(?)) GROUP BY account_id",
+        [realm, [id for id, _ in rows]],
+    ).fetchall()
+    often = {str(id): int(count) for id, count in legs}
+    return sorted(rows, key=lambda row: -often.get(row[0], 0))
 
 
 def _chosen(role: str, accounts: Iterable[tuple[str, str]]) -> list[tuple[str, str, str, str]]:
