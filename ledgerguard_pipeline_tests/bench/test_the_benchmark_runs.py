@@ -27,6 +27,7 @@ def test_the_smallest_benchmark_measures_the_floor_and_this_project_with_all_row
     assert rows == {
         "floor: requests + json": [200],
         "this project, into Bronze": [200],
+        "this project, into Bronze and Silver": [200],
         "this project, `ledgerguard sync`": [200],
     }
     for line in task["lines"]:

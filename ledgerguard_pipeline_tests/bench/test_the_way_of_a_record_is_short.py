@@ -29,10 +29,10 @@ def journeys() -> Journeys:
 @pytest.mark.parametrize(
     "journey, most",
     [
-        ("ledgerguard sync", 150),
+        ("ledgerguard sync", 151),
         ("webhook: receive", 54),
-        ("webhook: tick", 43),
-        ("webhook: run", 127),
+        ("webhook: tick", 44),
+        ("webhook: run", 128),
         ("token refresh", 54),
     ],
 )
