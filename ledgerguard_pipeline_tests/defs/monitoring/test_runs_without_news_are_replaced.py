@@ -1,9 +1,13 @@
 """Of runs that found nothing new the newest stays, and nothing that Dagster shows is lost with the others."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationPlanned,
+)
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import PARTITION_NAME_TAG, SCHEDULE_NAME_TAG
@@ -29,6 +33,7 @@ from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer, build_companies
 from ledgerguard_pipeline_tests.conftest import connect
 from ledgerguard_pipeline_tests.defs.runs import Ran, key_of, run_cells
+from ledgerguard_pipeline_tests.postgres import postgres_database
 
 SCHEDULED = {SCHEDULE_NAME_TAG: "changes_every_15_minutes"}
 ENTITIES = ["Invoice", "Customer"]
@@ -158,6 +163,28 @@ def test_a_run_replaces_none_of_another_kind(
     theirs, mine = _made(persistent, **other), _made(persistent)
     assert delete_superseded(persistent) == []
     assert {run.run_id for run in persistent.get_runs()} == {theirs, mine}
+
+
+def test_postgres_is_rid_of_them_too(tmp_path: Path) -> None:
+    with postgres_database() as url:
+        address = url.replace("postgresql:", "postgresql+psycopg2:", 1)
+        storage = {"postgres": {"postgres_url": address}}
+        with dg.DagsterInstance.local_temp(str(tmp_path), {"storage": storage}) as instance:
+            older, newer = _made(instance), _made(instance)
+            for run_id in (older, newer):
+                planned = dg.DagsterEvent(
+                    dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value,
+                    "some_job",
+                    event_specific_data=AssetCheckEvaluationPlanned(
+                        asset_key=key_of("Invoice"), check_name="any"
+                    ),
+                )
+                instance.report_dagster_event(planned, run_id=run_id)
+                assert _check_rows(instance, run_id) == 1
+            assert delete_superseded(instance) == [older]
+            assert [_check_rows(instance, run_id) for run_id in (older, newer)] == [0, 1]
+            assert instance.all_logs(older) == []
+            assert [run.run_id for run in instance.get_runs()] == [newer]
 
 
 def test_its_sensor_says_how_many(persistent: dg.DagsterInstance) -> None:
