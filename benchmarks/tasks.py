@@ -34,8 +34,8 @@ class Plan:
 
 
 Contender = Callable[[int], Sample]
-_QUERIED = tuple(entity for entity in ENTITIES if entity.queried)
-"""What all contenders can ask for: QuickBooks answers no query of the others."""
+_QUERIED = tuple(each for each in ENTITIES if each.queried and not each.inactive_apart)
+"""What all contenders can read: of the others QuickBooks answers no query, or hides what is inactive."""
 
 
 def speed(plan: Plan) -> Task:
@@ -109,7 +109,7 @@ def company(plan: Plan) -> list[Task]:
             _require(line, expected)
 
         loaded = stage.home("loaded")
-        _load(stage, _QUERIED, loaded)
+        _load(stage, ENTITIES, loaded)
         waiting = idle.line("this project, `ledgerguard sync`", Role.OURS)
         _rounds(plan, [(waiting, lambda _: _idle(stage, loaded), plan.runs)])
         if plan.rivals:
