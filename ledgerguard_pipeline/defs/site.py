@@ -152,6 +152,13 @@ class Site:
         self._keys[layer, name] = found.key
         return found
 
+    def has_step(self, step: str) -> bool:
+        """Whether a step of a run makes assets that were built here; others may share the prefix."""
+        several = {self.name("ledger"), *([self.name("bronze")] if self.guest else ())}
+        return step in several or any(
+            step == key.to_python_identifier() for key in self._keys.values()
+        )
+
     def _without_connection(
         self, condition: "dg.AutomationCondition[Any] | None"
     ) -> "dg.AutomationCondition[Any] | None":

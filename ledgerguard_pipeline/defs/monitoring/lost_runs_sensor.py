@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.snap import ExecutionPlanSnapshot
 
 from ledgerguard_pipeline.control.leases.run_heartbeats import RunBeat
 from ledgerguard_pipeline.control.plane import ControlPlane
@@ -29,11 +30,14 @@ SILENT_SECONDS = 120.0
 """A run of a company that began this long ago and never gave a sign was killed as it began."""
 FORGOTTEN_AFTER = timedelta(days=1)
 """How long a killed run that this Dagster does not know stays on the list for the one that does."""
+_STEP_STARTS = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED}
 _STEP_ENDS = {
     dg.DagsterEventType.STEP_SUCCESS,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.STEP_SKIPPED,
 }
+_ATTEMPT_ENDS = _STEP_ENDS | {dg.DagsterEventType.STEP_UP_FOR_RETRY}
+_STEP_EVENTS = _STEP_STARTS | _ATTEMPT_ENDS | {dg.DagsterEventType.STEP_WORKER_STARTING}
 
 
 def build_lost_runs_sensor(opened: OpenControl) -> dg.SensorDefinition:
@@ -160,29 +164,52 @@ def _is_of(location: str | None, run: dg.DagsterRun) -> bool:
 
 
 def _goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the run was not killed as it began, and has steps left whose signs are not ours.
+    """Whether a run without a sign of life may be working all the same.
 
-    A host project's run may have steps of its own after ours, and steps in processes of their own:
-    each of ours takes the run off the list when it ends in order. A run of ours does so with its last
-    step, and may be killed before Dagster has noted which steps it skipped: what is left then is ours,
-    and nothing happens any more.
+    Only our steps give signs. A host project's run may have steps of its own before, beside and after
+    ours, or none of ours at all: a run that begins another one again has its tags, whatever is left to
+    do. So it goes on unless a step of ours is under way, or is the next to begin.
     """
-    logs = instance.event_log_storage.get_logs_for_run(run.run_id, of_type=_STEP_ENDS)
-    ended = {entry.step_key for entry in logs}
-    if not ended or run.execution_plan_snapshot_id is None:
-        return bool(ended)
+    logs = instance.event_log_storage.get_logs_for_run(run.run_id, of_type=_STEP_EVENTS)
+    over = {entry.step_key for entry in logs if _type(entry) in _STEP_ENDS}
+    if run.execution_plan_snapshot_id is None:
+        return bool(over)
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    left = set(plan.step_keys_to_execute) - ended
-    if current_site().guest or not all(map(_is_ours, left)):
-        return bool(left)
-    quiet = datetime.now(UTC).timestamp() - max(entry.timestamp for entry in logs)
-    return bool(left) and quiet < SILENT_SECONDS
+    to_do = set(plan.step_keys_to_execute)
+    ours = set(filter(current_site().has_step, to_do))
+    left = to_do - over
+    if not left or not ours:
+        return bool(to_do) and not ours
+    under_way = {entry.step_key for entry in logs if _type(entry) in _STEP_STARTS} & left
+    if not (under_way or _next(plan, left)) <= ours:
+        return True
+    tried = {entry.step_key for entry in logs if _type(entry) in _ATTEMPT_ENDS}
+    if tried & ours and (current_site().guest or _has_processes(logs)):
+        # Each step may have a process of its own, which takes the run off the list as it ends in
+        # order, whatever another one does.
+        return True
+    # A run of ours takes itself off with its last step, and may be killed before Dagster has noted
+    # which steps it skipped: then nothing happens any more.
+    newest = max((entry.timestamp for entry in logs), default=0.0)
+    return datetime.now(UTC).timestamp() - newest < SILENT_SECONDS
 
 
-def _is_ours(step: str) -> bool:
-    """Whether it is a step of this location's own assets, whose names it bears."""
-    assets = dg.AssetKey([*current_site().key_prefix, ""]).to_python_identifier()
-    return step.startswith(assets) or step == current_site().name("ledger")
+def _type(entry: dg.EventLogEntry) -> dg.DagsterEventType | None:
+    return entry.dagster_event.event_type if entry.dagster_event else None
+
+
+def _next(plan: ExecutionPlanSnapshot, left: Collection[str]) -> set[str]:
+    """The steps that wait for no other one."""
+    return {
+        step.key
+        for step in plan.steps
+        if step.key in left
+        and not any(key in left for each in step.inputs for key in each.upstream_step_keys)
+    }
+
+
+def _has_processes(logs: Collection[dg.EventLogEntry]) -> bool:
+    return any(_type(entry) is dg.DagsterEventType.STEP_WORKER_STARTING for entry in logs)
 
 
 def _suspects(cursor: str | None) -> list[str]:
