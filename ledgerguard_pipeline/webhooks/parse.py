@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -109,6 +110,7 @@ class _Reader:
     def __init__(self, found: Delivered, salt: str) -> None:
         self._found = found
         self._salt = salt
+        self._alike: Counter[str] = Counter()
 
     def element(self, raw: bytes) -> None:
         if self._full(raw):
@@ -151,26 +153,32 @@ class _Reader:
 
     def reject(self, raw: bytes, reason: str, realm: str = "", entity: str = "") -> None:
         """Report a part that cannot be used; the delivery's raw body keeps its bytes."""
-        number = str(len(self._found.unreadable))
         if len(self._found.unreadable) > MOST_UNREADABLE:
             return
         if len(self._found.unreadable) == MOST_UNREADABLE:
-            reason = "more parts of this delivery cannot be read; its raw body has them"
+            self._rest(raw, "more parts of this delivery cannot be read; its raw body has them")
+            return
+        # By what the part is, not by its place among the unreadable ones: a version that can read
+        # one of them knows the others by the same keys.
+        same = hashlib.sha256(raw).hexdigest()
+        key = _digest("unreadable part", self._salt, same, str(self._alike[same]))
+        self._alike[same] += 1
+        self._report(key, reason, raw, realm, entity)
+
+    def _rest(self, raw: bytes, reason: str) -> None:
+        """Report that more follows; where it begins may change, that there is more does not."""
+        self._report(_digest("unreadable rest", self._salt, reason), reason, raw)
+
+    def _report(self, key: str, reason: str, raw: bytes, realm: str = "", entity: str = "") -> None:
         self._found.unreadable.append(
-            Unreadable(
-                _digest("unreadable", self._salt, number),
-                _printable(reason),
-                _excerpt(raw),
-                realm,
-                entity,
-            )
+            Unreadable(key, _printable(reason), _excerpt(raw), realm, entity)
         )
 
     def _full(self, raw: bytes) -> bool:
         if len(self._found.events) < MOST_EVENTS:
             return False
         if not any(each.reason.startswith("more than") for each in self._found.unreadable):
-            self.reject(raw, f"more than {MOST_EVENTS} events in one delivery; sync the company")
+            self._rest(raw, f"more than {MOST_EVENTS} events in one delivery; sync the company")
         return True
 
     def _cloud_event(self, event: _CloudEvent, kind: tuple[str, str] | None) -> ChangeEvent:

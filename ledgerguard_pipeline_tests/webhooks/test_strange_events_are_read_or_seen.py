@@ -17,12 +17,14 @@ from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.deliveries import Delivery
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.control.webhook_queue.rereading import Reread
 from ledgerguard_pipeline.health.company_status import read_statuses
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.ingestion.events.event_lease import InboxLease
 from ledgerguard_pipeline.installation import Installation
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline.webhooks import parse as parsing
 from ledgerguard_pipeline.webhooks.parse import parse
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
     OTHER_REALM,
@@ -204,12 +206,29 @@ def test_what_an_older_version_could_not_read_is_read_again_on_redrive(
     plane.deliveries.accept([Delivery(raw, {}, "127.0.0.1", "cloudevents", [], older)])
     assert plane.inbox.backlog().parked == 2
     assert plane.inbox.redrive() == 0
-    assert plane.deliveries.reread(parse, None, None) == 1
+    assert plane.deliveries.reread(parse, None, None) == Reread(queued=1, parts=2)
     assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 1, EventStatus.PARKED: 1}
     (queued,) = plane.inbox.list(status=EventStatus.PENDING)
     assert (queued.event.realm_id, queued.event.object_id) == (REALM, "12")
-    assert plane.deliveries.reread(parse, None, None) == 0, "the second time nothing is new"
+    assert plane.deliveries.reread(parse, None, None).queued == 0, "now nothing is new"
     assert plane.inbox.unreadable() == 1
+
+
+def test_a_version_that_reads_one_part_knows_the_others_by_the_same_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nameless = cloud(intuitentityid="")
+    raw = body(cloud(type="new.in.this.version"), nameless, cloud(id="2"), nameless, "junk")
+    newer = parse(raw)
+    monkeypatch.setattr(parsing, "_kind", lambda _: None)
+    older = parse(raw)
+    assert (len(newer.unreadable), len(older.unreadable)) == (4, 5)
+    assert [each.key for each in newer.unreadable] == [
+        each.key for number, each in enumerate(older.unreadable) if number != 2
+    ]
+    assert len({each.key for each in older.unreadable}) == 5, "equal parts are two parts"
+    other = parse(body(nameless)).unreadable
+    assert other[0].key not in {each.key for each in newer.unreadable}, "of another delivery"
 
 
 @pytest.mark.parametrize(

@@ -118,16 +118,24 @@ def redrive(
     from ledgerguard_pipeline.webhooks.parse import parse
 
     with _opened() as control:
-        count = control.inbox.redrive(numbers or None, realm=realm, statuses=statuses)
-        unread = 0
+        count = found = control.inbox.redrive(numbers or None, realm=realm, statuses=statuses)
+        unread = known = 0
         if not ignored:
-            count += control.deliveries.reread(parse, realm, numbers or None)
+            reread = control.deliveries.reread(parse, realm, numbers or None)
             unread = control.inbox.unreadable(realm, numbers or None)
+            count += reread.queued
+            found += reread.parts + unread
+            known = 0 if reread.queued else reread.parts
     if as_json:
         write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
         return
     say(f"{counted(count, 'event')} {'is' if count == 1 else 'are'} queued again.")
-    if count + unread < len(set(numbers or ())):
+    if known:
+        say(
+            f"{counted(known, 'part')} can be read now; what is announced there is known already "
+            "or not kept here."
+        )
+    if found < len(set(numbers or ())):
         status = statuses[0].value
         say(f"The others were not {status}; `ledgerguard events list` shows what they are.")
     if unread:

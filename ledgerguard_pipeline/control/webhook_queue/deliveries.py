@@ -19,7 +19,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
-    Select,
     and_,
     delete,
     exists,
@@ -35,6 +34,7 @@ from ledgerguard_pipeline.control.storage.schema import companies
 from ledgerguard_pipeline.control.storage.schema import webhook_deliveries as deliveries
 from ledgerguard_pipeline.control.storage.schema import webhook_events as events
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.control.webhook_queue.rereading import Reread, row_text, sorted_out
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.values import Environment
 
@@ -160,37 +160,47 @@ class DeliveryStore:
 
     def reread(
         self, parse: Callable[[bytes], Parsed], realm: str | None, seqs: Collection[int] | None
-    ) -> int:
+    ) -> Reread:
         """Read deliveries again of which parts could not be read; a newer version may know how.
 
         ``realm`` and ``seqs`` keep to unreadable parts of a company and of these numbers; what
-        stands beside them in their deliveries is read along. Events found now are queued.
-        Returns how many.
+        stands beside them in their deliveries is read along. Events found now are queued; parts
+        that cannot be read either stay as they are, those that were dismissed too.
         """
         with self._database.write("inbox:reread") as connection:
             now = self._database.now(connection)
             active = self._active_realms(connection)
-            queued = 0
-            for row in connection.execute(self._unread(realm, seqs)).mappings().all():
+            asked = self._parked(realm, seqs)
+            numbers = frozenset(connection.execute(select(events.c.seq).where(asked)).scalars())
+            found = connection.execute(
+                select(deliveries.c.delivery_id, deliveries.c.body).where(
+                    deliveries.c.delivery_id.in_(select(events.c.delivery_id).where(asked))
+                )
+            )
+            queued = parts = 0
+            for row in found.mappings().all():
                 parsed = parse(bytes(row["body"]))
-                delivery = Delivery(
-                    b"", {}, "", "", events=parsed.events, unreadable=parsed.unreadable
-                )
-                connection.execute(
-                    delete(events).where(
-                        self._unreadable(), events.c.delivery_id == row["delivery_id"]
-                    )
-                )
+                of_it = and_(self._unreadable(), events.c.delivery_id == row["delivery_id"])
+                unread = connection.execute(select(events).where(of_it).order_by(events.c.seq))
+                readable, new = sorted_out(unread.mappings().all(), parsed.unreadable)
+                delivery = Delivery(b"", {}, "", "", events=parsed.events, unreadable=new)
                 rows = {
                     str(each["event_key"]): each
                     for each in self._rows(row["delivery_id"], delivery, active, now)
                 }
                 fresh = self._queue(connection, rows)
+                # Afterwards, for SQLite gives the number of a last row that is gone to the next.
+                if readable:
+                    connection.execute(delete(events).where(of_it, events.c.seq.in_(readable)))
                 queued += sum(rows[key]["status"] == EventStatus.PENDING.value for key in fresh)
-            return queued
+                parts += len(numbers.intersection(readable))
+            return Reread(queued, parts)
 
     def purge(self, before: datetime) -> int:
-        """Delete settled events and deliveries older than this; waiting and parked ones stay."""
+        """Delete settled events and deliveries older than this; waiting and parked ones stay.
+
+        So does what came with a part that may be read again: without its row it would be new.
+        """
         settled = (EventStatus.DONE.value, EventStatus.IGNORED.value)
         with self._database.write("inbox:purge") as connection:
             connection.execute(
@@ -198,6 +208,7 @@ class DeliveryStore:
                     events.c.environment == self._environment.value,
                     events.c.status.in_(settled),
                     events.c.settled_at < before,
+                    events.c.delivery_id.not_in(select(events.c.delivery_id).where(self._parked())),
                 )
             )
             gone = connection.execute(
@@ -209,17 +220,16 @@ class DeliveryStore:
             )
             return gone.rowcount
 
-    def _unread(self, realm: str | None, seqs: Collection[int] | None) -> Select[tuple[str, bytes]]:
-        """Deliveries with unreadable parts that still wait for somebody."""
+    def _parked(
+        self, realm: str | None = None, seqs: Collection[int] | None = None
+    ) -> ColumnElement[bool]:
+        """Unreadable parts that still wait for somebody."""
         wanted = [self._unreadable(), events.c.status == EventStatus.PARKED.value]
         if realm is not None:
             wanted.append(events.c.realm_id == realm)
         if seqs is not None:
             wanted.append(events.c.seq.in_(sorted(seqs)))
-        named = select(events.c.delivery_id).where(*wanted)
-        return select(deliveries.c.delivery_id, deliveries.c.body).where(
-            deliveries.c.delivery_id.in_(named)
-        )
+        return and_(*wanted)
 
     def _unreadable(self) -> ColumnElement[bool]:
         """Parts of deliveries that name no object."""
@@ -287,7 +297,7 @@ class DeliveryStore:
                 "absorbed_id": None,
                 "occurred_at": None,
                 "status": status.value,
-                "reason": f"{each.reason}: {each.excerpt}",
+                "reason": row_text(each),
                 "settled_at": now,
             }
 

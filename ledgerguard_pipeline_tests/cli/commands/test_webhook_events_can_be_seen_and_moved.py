@@ -12,6 +12,7 @@ from ledgerguard_pipeline.change_events import Unreadable
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
+from ledgerguard_pipeline.webhooks.parse import parse
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
     OTHER_REALM,
@@ -68,6 +69,42 @@ def test_parked_events_are_queued_again_on_command(
     assert plane.inbox.backlog().by_status == {EventStatus.PENDING: 2}
     assert ledgerguard("events", "redrive").out == "0 events are queued again.\n"
     assert "The others were not parked" in ledgerguard("events", "redrive", numbers[0]).out
+
+
+def test_unreadable_parts_are_still_found_by_the_numbers_that_were_named(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    queue(plane, "later")
+    raw = json.dumps(["first", "second", "third"]).encode()
+    plane.deliveries.accept([delivery([], parse(raw).unreadable, body=raw)])
+    queue(plane, "last")
+    numbers = sorted(each.seq for each in plane.inbox.list(status=EventStatus.PARKED))
+    first, second, third = map(str, numbers)
+    said = ledgerguard("events", "redrive", first, second).out
+    assert said.startswith("0 events are queued again.\n2 cannot be read by this version either")
+    assert "not parked" not in said
+    assert ledgerguard("events", "dismiss", first, second).out.startswith("2 of 2 events")
+    assert "2 cannot" not in ledgerguard("events", "redrive", third).out
+    counts = document(ledgerguard("events", "list", "--json").out)["counts"]
+    assert counts == {"pending": 2, "ignored": 2, "parked": 1}
+
+
+def test_a_part_that_says_nothing_new_is_not_called_one_that_was_not_parked(
+    ledgerguard: Ledgerguard, plane: ControlPlane
+) -> None:
+    """An older version could not read it; meanwhile Intuit sent the event once more."""
+    sent = {
+        "id": "1", "source": "x", "type": "qbo.invoice.updated.v1", "intuitentityid": "12",
+        "intuitaccountid": REALM, "time": "2026-11-20T10:00:00Z",
+    }  # fmt: skip
+    raw = json.dumps([sent]).encode()
+    queue(plane, "other")
+    junk = Unreadable("f" * 64, "its type is unknown", "x")
+    plane.deliveries.accept([delivery([], [junk], raw), delivery(parse(raw).events)])
+    (parked,) = plane.inbox.list(status=EventStatus.PARKED)
+    said = ledgerguard("events", "redrive", str(parked.seq)).out
+    assert said.startswith("0 events are queued again.\n1 part can be read now;")
+    assert "not parked" not in said
 
 
 def test_ignored_events_are_queued_only_when_asked_for(
