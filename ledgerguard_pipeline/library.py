@@ -18,7 +18,12 @@ from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings, load_settings
 from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.database_file import exists
-from ledgerguard_pipeline.errors import BadInputError, IngestionError, LedgerGuardError
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    ConfigurationError,
+    IngestionError,
+    LedgerGuardError,
+)
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.ingestion.service_results import BatchResult, StatusReport
@@ -92,7 +97,8 @@ class LedgerGuard(Closing):
         """Open the installation in ``home``, or the one of the environment and ``.env``.
 
         ``settings`` replace single settings by their names in lower case, as in
-        ``intuit_env="production"``. Where nothing at all is configured and ``ledgerguard up`` runs
+        ``intuit_env="production"``. Another home than the configured one has a copy of its own:
+        ``LEDGERGUARD_SNAPSHOT`` is that one's. Where nothing at all is configured and ``ledgerguard up`` runs
         its sandbox in this folder, that is the installation, as it is for commands.
 
         Raises:
@@ -110,6 +116,8 @@ class LedgerGuard(Closing):
                 raise BadInputError(f"home is the path of a folder, not {type(home).__name__}.")
             settings["ledgerguard_home"] = Path(home)
         found = load_settings(**settings)
+        if home is not None and "ledgerguard_snapshot" not in settings and _is_another(found):
+            found = load_settings(**settings, ledgerguard_snapshot=None)
         beside = None if settings else running_sandbox(found)
         if beside is not None:
             found = sandbox_settings(beside[1])
@@ -294,7 +302,8 @@ class LedgerGuard(Closing):
         )
         kept = self.settings.ledgerguard_snapshot
         if kept is not None:
-            return SnapshotReader(kept, RenewedCopy(store, kept).renew)
+            renewed = RenewedCopy(store, kept)
+            return SnapshotReader(kept, renewed.renew, renewed.accept)
         path = self.settings.ledgerguard_home / NOTEBOOK_COPY
         return SnapshotReader(path, OwnCopy(store, path, clock=self._installation.clock).renew)
 
@@ -337,6 +346,19 @@ class LedgerGuard(Closing):
         leases = CompanyLeases(control.leases, self.settings.intuit_env, clock=control.clock)
         with leases.kept(), leases.of(realm, wait_seconds=wait_seconds):
             yield
+
+
+def _is_another(opened: Settings) -> bool:
+    """Whether the environment and ``.env`` mean another Bronze, which is there or named by its home."""
+    try:
+        configured = load_settings()
+    except ConfigurationError:
+        return False
+    there, here = configured.bronze_address, opened.bronze_address
+    if not isinstance(there, Path) or not isinstance(here, Path):
+        return there != here
+    named = "ledgerguard_home" in configured.model_fields_set
+    return there.resolve() != here.resolve() and (named or there.exists())
 
 
 def _query(what: str) -> str:

@@ -42,6 +42,7 @@ NOT_KEPT = (
     "ledgerguard_encryption_keys",
     "ledgerguard_redis_url",
     "ledgerguard_smtp_url",
+    "ledgerguard_snapshot",
 )
 """Settings that say where real books, keys and people are: nothing made up goes there."""
 
@@ -125,7 +126,7 @@ def sandbox_settings(variables: Mapping[str, str]) -> Settings:
 
     given = {name.lower(): text for name, text in variables.items()}
     own = {name: text for name, text in given.items() if name in Settings.model_fields}
-    return load_settings(**dict.fromkeys(NOT_KEPT), **own)
+    return load_settings(**own | dict.fromkeys(NOT_KEPT))
 
 
 def _read(content: bytes) -> Running | None:

@@ -330,15 +330,14 @@ class BronzeStore:
         """Intuit's reports as they were sent; see ``bronze/reports.py``."""
         return ReportStore(self.workspace)
 
-    def snapshot(self, path: Path) -> Path:
-        """Put a consistent copy at ``path``, replacing what is there in one step.
+    def snapshot(self, path: Path, *, of_any_store: bool = False) -> Path:
+        """Put a consistent copy at ``path``, replacing an older one in one step; see ``write_snapshot``.
 
         Raises:
-            BadInputError: the target is the store itself or its directory does not exist, or
-                nothing was loaded yet.
+            BadInputError: the target is no such copy or out of reach, or nothing was loaded yet.
         """
-        now = self._clock.now()
-        return write_snapshot(self._backend, path, self._prepare, self._follower, now)
+        given = self._backend, path, self._prepare, self._follower, self._clock
+        return write_snapshot(*given, of_any_store=of_any_store)
 
     def maintain(self, *, take_over: bool = False) -> MaintenanceReport:
         """Merge small files, expire old snapshots and delete what no snapshot needs.

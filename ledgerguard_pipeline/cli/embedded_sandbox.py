@@ -28,7 +28,6 @@ KEPT = (
     "ledgerguard_public_url",
     "ledgerguard_samples",
     "ledgerguard_silver",
-    "ledgerguard_snapshot",
     "ledgerguard_start_date",
     "ledgerguard_sweep_above",
     "ledgerguard_sweep_minutes",

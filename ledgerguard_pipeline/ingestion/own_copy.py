@@ -46,7 +46,7 @@ class OwnCopy:
             make_private(self._path.parent)
             # From before the copy: what is committed meanwhile makes another one the next time.
             stamp = self._store.stamp()
-            self._store.snapshot(self._path)
+            self._store.snapshot(self._path, of_any_store=True)  # the home's own, begun anew or not
             if stamp is not None:
                 os.utime(self._path, ns=(stamp[0], stamp[0]))
         except (LedgerGuardError, OSError) as error:

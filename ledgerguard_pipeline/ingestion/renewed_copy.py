@@ -13,8 +13,15 @@ from pathlib import Path
 
 import structlog
 
+from ledgerguard_pipeline.bronze.read.origin import Origin, read_origin
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.errors import IngestionError, LedgerGuardError
+from ledgerguard_pipeline.errors import (
+    BadInputError,
+    BronzeBusy,
+    BronzeUnavailable,
+    IngestionError,
+    LedgerGuardError,
+)
 
 _log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
@@ -29,6 +36,7 @@ class RenewedCopy:
         self._path = path
         self._note = path.with_name(f".{path.name}.outdated")
         self._begun = path.with_name(f".{path.name}.copying")
+        self._origin: Origin | None = None
 
     def outdated(self) -> None:
         """Note that Bronze has something that the copy lacks."""
@@ -73,10 +81,32 @@ class RenewedCopy:
                     f"still has them ({error}). Mend that or delete the copy, then run this again."
                 ) from error
 
+    def accept(self, found: Origin | None) -> None:
+        """Let nobody read the copy of another store for this one's.
+
+        Where the store cannot be asked now, its copy is read all the same.
+
+        Raises:
+            BadInputError: it is another one's.
+        """
+        if self._origin is None:
+            with suppress(BronzeBusy, BronzeUnavailable):
+                self._origin = _origin_of(self._storage)
+        if self._origin is not None and found != self._origin:
+            raise BadInputError(
+                f"{self._path} is no copy of {self._storage.name}, but of another store ({found}). Set "
+                "LEDGERGUARD_SNAPSHOT to another file, or delete that one if nobody needs it any more."
+            )
+
     @property
     def needed(self) -> bool:
         """Whether there is no copy, or an older one."""
         return self._note.exists() or self._begun.exists() or not self._path.exists()
+
+
+def _origin_of(storage: BronzeStore) -> Origin | None:
+    with storage.workspace.read(binds=False) as view:
+        return None if view is None else read_origin(view.connection, view.catalog)
 
 
 def replace_copies(storage: BronzeStore, paths: Iterable[Path | None]) -> None:

@@ -25,6 +25,7 @@ ALWAYS_ON_LAKES = {
     "test_a_new_walk_forgets_what_the_one_before_saw",
     "test_a_reject_is_kept_with_its_exact_bytes",
     "test_a_watermark_never_moves_back",
+    "test_an_older_copy_of_the_same_store_gives_way",
     "test_every_number_is_a_decimal_of_its_own_text",
     "test_every_record_of_a_load_is_accounted_for",
     "test_expense_follows_a_purchase_that_becomes_a_check",

@@ -16,6 +16,9 @@ from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.duckdb_file import attach_new
 from ledgerguard_pipeline.bronze.follower import Follower
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import copy_tables
+from ledgerguard_pipeline.bronze.maintenance.copy_target import look_at, others_in
+from ledgerguard_pipeline.bronze.read.origin import read_origin
+from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import BadInputError
 
 _PIECE = 1024 * 1024
@@ -23,9 +26,6 @@ _COPY = "ledgerguard_copy"
 _PARTIAL = ".partial"
 LEFT_AFTER = timedelta(days=1)
 """No copy takes so long."""
-_MAGIC = b"DUCK"
-"""Of a DuckDB file, after the checksum of its first block."""
-_MAGIC_AT = 8
 
 
 def write_snapshot(
@@ -33,15 +33,19 @@ def write_snapshot(
     path: Path,
     check: Callable[[OpenStore], set[str]],
     follower: Follower,
-    now: datetime,
+    clock: Clock,
+    *,
+    of_any_store: bool = False,
 ) -> Path:
     """Write a copy beside the target, then rename it into place.
 
     ``check`` refuses a store that is not ours. Whoever has the previous copy open keeps it. A new
     copy is for its owner only; one that takes the place of another has its group and permissions.
+    Only an older copy gives way, of this store or, at a place of the store's own, ``of_any_store``.
 
     Raises:
-        BadInputError: the target is unusable or another kind of file, or there is nothing to copy.
+        BadInputError: the target is unusable or holds anything else, or there is nothing to copy.
+        BronzeBusy: another process has the target open for writing.
     """
     target = path.absolute()
     if not backend.exists():
@@ -50,15 +54,28 @@ def write_snapshot(
         )
     if target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} is not a file in an existing folder; name one.")
-    if not may_be_replaced(target):
-        raise BadInputError(f"{target} is no DuckDB file, so it stays as it is; name another file.")
+    if backend.file is not None and _is_same(target, backend.file):
+        raise BadInputError("A snapshot needs a different path from the Bronze file.")
+    older = look_at(target, clock)
     partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
-    _remove_left(target, now - LEFT_AFTER)
+    _remove_left(target, clock.now() - LEFT_AFTER)
+
+    def checked(session: OpenStore) -> set[str]:
+        present = check(session)
+        if older is not None:
+            mine = read_origin(session.connection, session.catalog)
+            # Of a lake only our own tables are copied.
+            copied = (
+                frozenset[str]() if session.lake else others_in(session.connection, session.catalog)
+            )
+            older.refuse(mine, copied, of_any_store=of_any_store)
+        return present
+
     try:
         if backend.file is None:
-            _copy_lake(backend, partial, check, follower)
+            _copy_lake(backend, partial, checked, follower)
         else:
-            _copy_file(backend, backend.file, target, partial, check)
+            _copy_file(backend, backend.file, partial, checked)
         # A write-ahead log beside an older copy must not be replayed into the new one.
         target.with_name(target.name + ".wal").unlink(missing_ok=True)
         _open_to_the_same(target, partial)
@@ -91,24 +108,14 @@ def _open_to_the_same(target: Path, partial: Path) -> None:
     partial.chmod(mode)
 
 
-def may_be_replaced(target: Path) -> bool:
-    """Only a copy gives way to a copy: a key file or a notebook at this path is a mistake."""
-    if not target.exists() or target.stat().st_size == 0:
-        return True
-    with target.open("rb") as file:
-        return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
+def _is_same(target: Path, file: Path) -> bool:
+    return target.resolve() == file or (target.exists() and target.samefile(file))
 
 
 def _copy_file(
-    backend: Backend,
-    file: Path,
-    target: Path,
-    partial: Path,
-    check: Callable[[OpenStore], set[str]],
+    backend: Backend, file: Path, partial: Path, check: Callable[[OpenStore], set[str]]
 ) -> None:
     """Copy the checkpointed file while nobody else can write."""
-    if target.resolve() == file or (target.exists() and target.samefile(file)):
-        raise BadInputError("A snapshot needs a different path from the Bronze file.")
 
     def work(session: OpenStore) -> None:
         check(session)

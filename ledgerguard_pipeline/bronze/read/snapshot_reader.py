@@ -16,6 +16,7 @@ import duckdb
 
 from ledgerguard_pipeline.bronze.loads import distinct
 from ledgerguard_pipeline.bronze.read.frames import exact_frame
+from ledgerguard_pipeline.bronze.read.origin import Origin, read_origin
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.errors import BadInputError
 
@@ -33,11 +34,20 @@ _CATALOG = "books"
 
 
 class SnapshotReader(Closing):
-    """Reads the newest copy at ``path``; ``renew`` brings it up to date first. Thread-safe."""
+    """Reads the newest copy at ``path``; ``renew`` brings it up to date first. Thread-safe.
 
-    def __init__(self, path: Path, renew: Callable[[], None]) -> None:
+    ``accept`` is asked of each copy, by the store it is of, before anything of it is read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        renew: Callable[[], None],
+        accept: Callable[[Origin | None], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self._renew = renew
+        self._accept = accept
         self._lock = threading.Lock()
         self._seen: tuple[int, int] | None = None
         self._open: deque[duckdb.DuckDBPyConnection] = deque()
@@ -48,7 +58,8 @@ class SnapshotReader(Closing):
         It reads the copy it was made of, until newer ones have been read ``GENERATIONS`` times.
 
         Raises:
-            BadInputError: nothing was loaded yet, or DuckDB refuses the statement.
+            BadInputError: nothing was loaded yet, the copy is another store's, or DuckDB refuses the
+                statement.
         """
         with self._lock:
             connection = self._connection()
@@ -108,6 +119,7 @@ class SnapshotReader(Closing):
             connection = duckdb.connect()
             target = str(self.path).replace("'", "''")
             connection.execute(f"ATTACH '{target}' AS {_CATALOG} (READ_ONLY)")
+            self._accept(read_origin(connection, _CATALOG))
             connection.execute(f"USE {_CATALOG}.bronze")
             connection.execute("SET TimeZone = 'UTC'")
             self._open.append(connection)

@@ -101,7 +101,8 @@ def _show_vertically(names: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 def snapshot(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace an earlier copy of that name, in one step.")
+        bool,
+        typer.Option("--replace", help="Replace an older copy of the same books, in one step."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ledgerguard_pipeline.cli.doctor.finding import CheckResult, advice, broken, good, misconfigured
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
-from ledgerguard_pipeline.errors import LedgerGuardError
+from ledgerguard_pipeline.errors import BronzeBusy, BronzeUnavailable, LedgerGuardError
 from ledgerguard_pipeline.values import Environment
 
 _GIB = 1024**3
@@ -135,7 +135,7 @@ def bronze(settings: Settings) -> CheckResult:
 
 def copies(settings: Settings) -> list[CheckResult]:
     """The copy for readers can be kept where it is to be; nothing where none is asked for."""
-    from ledgerguard_pipeline.bronze.maintenance.snapshot import may_be_replaced
+    from ledgerguard_pipeline.bronze.maintenance.copy_target import check_target
     from ledgerguard_pipeline.bronze.open_store import open_bronze
     from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy
 
@@ -145,12 +145,20 @@ def copies(settings: Settings) -> list[CheckResult]:
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         text = f"LEDGERGUARD_SNAPSHOT: {path.parent} is not a folder this user can write to."
         return [misconfigured(topic, text, "Make that folder, or name a file in another one.")]
-    if path.is_dir() or not may_be_replaced(path):
-        text = f"LEDGERGUARD_SNAPSHOT: {path} is no DuckDB file, so no copy takes its place."
-        return [misconfigured(topic, text, "Name another file, or move this one away.")]
+    if path.is_dir():
+        text = f"LEDGERGUARD_SNAPSHOT: {path} is a folder, so no copy takes its place."
+        return [misconfigured(topic, text, "Name a file.")]
     if not path.exists():
         return [good(topic, f"{path} does not exist yet; the next sync makes it.")]
-    if RenewedCopy(open_bronze(settings), path).needed:
+    store = open_bronze(settings, lock_wait_seconds=3)
+    try:
+        check_target(store.workspace, path)
+    except (BronzeBusy, BronzeUnavailable) as error:
+        return [advice(topic, f"Whether {path} can be renewed is not known: {error}", "See above.")]
+    except LedgerGuardError as error:
+        text = f"LEDGERGUARD_SNAPSHOT: {error}"
+        return [misconfigured(topic, text, "Name another file, or move this one away.")]
+    if RenewedCopy(store, path).needed:
         why = "the next sync makes it anew, or logs why it cannot (`copy_not_renewed`)."
         return [advice(topic, f"{path} is older than Bronze; {why}", "`ledgerguard sync`")]
     return [good(topic, str(path))]

@@ -27,6 +27,7 @@ _SETTINGS = {
     "control_url": "ledgerguard_control_url",
     "redis_url": "ledgerguard_redis_url",
     "encryption_keys": "ledgerguard_encryption_keys",
+    "snapshot": "ledgerguard_snapshot",
 }
 _SECRET = {"client_secret", "bronze_url", "control_url", "redis_url", "encryption_keys"}
 
@@ -52,6 +53,7 @@ class QuickBooksBronze(QuickBooks):
     control_url: str | None = Field(default=None, description="Database of the control plane.")
     redis_url: str | None = Field(default=None, description="Redis for tokens and limits.")
     encryption_keys: str | None = Field(default=None, description="Key ring, newest first.")
+    snapshot: str | None = Field(default=None, description="A copy of Bronze that syncs renew.")
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
