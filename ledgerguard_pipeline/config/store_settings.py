@@ -74,10 +74,16 @@ class StoreSettings(BaseSettings):
         None, description="object store of a DuckLake: address, if it is not Amazon's"
     )
 
-    @field_validator("intuit_base_url", "intuit_redirect_uri", "aws_endpoint_url")
+    @field_validator("intuit_base_url", "aws_endpoint_url")
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
         return secure_url(value)
+
+    @field_validator("intuit_redirect_uri")
+    @classmethod
+    def _registered(cls, value: str) -> str:
+        secure_url(value)
+        return value  # Intuit compares it byte for byte with what is registered
 
     @field_validator("ledgerguard_home")
     @classmethod

@@ -62,6 +62,23 @@ def test_consent_connects_the_company(ready: int, sandbox: SandboxServer) -> Non
     assert stored_companies() == [sandbox.realm_id]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/auth/callback/", "/back/", "/", ""])
+def test_the_redirect_uri_goes_to_intuit_as_it_is_registered(
+    ready: int, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Intuit compares it with the app's list, a slash at its end included."""
+    registered = f"http://localhost:{ready}{path}"
+    monkeypatch.setenv("INTUIT_REDIRECT_URI", registered)
+    monkeypatch.setattr(sandbox.world, "redirect_uris", frozenset({registered}))
+    process = start("connect", "--no-browser")
+    link = first_line(process).strip()
+
+    assert parse_qs(urlsplit(link).query)["redirect_uri"] == [registered]
+    assert visit(sandbox.consent(link))[0] == 200
+    assert finish(process).code == 0
+    assert stored_companies() == [sandbox.realm_id]
+
+
 def test_the_link_is_the_first_line_for_people_too(ready: int, sandbox: SandboxServer) -> None:
     process = start("connect", "--no-browser")
     link = first_line(process).strip()
