@@ -33,7 +33,6 @@ from ledgerguard_pipeline.errors import (
     PoisonPage,
     QBOAPIError,
     RequestRejected,
-    Throttled,
 )
 from ledgerguard_pipeline.members import SIGNED_LINKS
 from ledgerguard_pipeline.qbo.answers.batch import read_batch_counts, read_batch_pages
@@ -63,7 +62,7 @@ from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.qbo.queries.where import parse_where
 from ledgerguard_pipeline.qbo.records import Records
 from ledgerguard_pipeline.qbo.reporting import Reporting
-from ledgerguard_pipeline.qbo.session import ApiSession, Parse
+from ledgerguard_pipeline.qbo.session import ApiSession, Outcomes, Parse
 from ledgerguard_pipeline.qbo.transport.gate import CallGate, CallRecorder, LocalGate, NoRecorder
 from ledgerguard_pipeline.qbo.transport.hosts import Hosts
 from ledgerguard_pipeline.qbo.transport.http import Transport
@@ -213,7 +212,6 @@ class QBOClient(Granted, Reporting, Closing):
             raise BadInputError("None of these types can be counted.")
         parts = in_parts(statements, self._count, most=MAX_BATCH)
         merged = {name: count for counts, *_ in parts for name, count in counts.items()}
-        self._rest_if_throttled(list(merged.values()))
         return Counts(merged, *parts[0][1:])
 
     @also_called(types="entities", entity_types="entities")
@@ -234,9 +232,9 @@ class QBOClient(Granted, Reporting, Closing):
                 "keeps: run `ledgerguard sync --full`.",
                 realm_id=self._realm,
             )
-        changes = self._call(read, lambda answer: read_changes(answer, kinds))
-        self._rest_if_throttled(changes.faults)
-        return changes
+        return self._call(
+            read, lambda answer: read_changes(answer, kinds), lambda found: found.outcomes
+        )
 
     def batch_with_changes(
         self,
@@ -259,9 +257,11 @@ class QBOClient(Granted, Reporting, Closing):
             if captured and since is not None
             else read_requests.batch(statements, "changes")
         )
-        answers = self._call(read, lambda answer: read_with_changes(answer, statements, captured))
-        self._rest_if_throttled(answers.outcomes)
-        return answers
+        return self._call(
+            read,
+            lambda answer: read_with_changes(answer, statements, captured),
+            lambda found: found.outcomes,
+        )
 
     def company_info(self) -> CompanyProfile:
         """Who the company is; fails where the token does not fit the realm.
@@ -372,29 +372,24 @@ class QBOClient(Granted, Reporting, Closing):
 
     # Inside
 
-    def _call(self, read: read_requests.Read, parse: Parse[T]) -> T:
-        return self._session.call(self._require_realm(), read, parse)
+    def _call(
+        self, read: read_requests.Read, parse: Parse[T], outcomes: Outcomes[T] = lambda _: ()
+    ) -> T:
+        return self._session.call(self._require_realm(), read, parse, outcomes)
 
     def _batch(self, statements: Sequence[Query], *, include: bool) -> list[Page | QBOAPIError]:
         def send(part: Sequence[Query]) -> list[Page | QBOAPIError]:
             read = read_requests.batch(part)
             if include:
                 read = replace(read, params={**read.params, **INCLUDE})
-            return self._call(read, lambda answer: read_batch_pages(answer, part))
+            return self._call(read, lambda answer: read_batch_pages(answer, part), list)
 
-        pages = in_parts(statements, send)
-        self._rest_if_throttled(pages)
-        return pages
+        return in_parts(statements, send)
 
     def _count(self, statements: Sequence[Query]) -> list[_Counted]:
         def parse(answer: ApiAnswer) -> tuple[_Counted, int]:
             counts, rows = read_batch_counts(answer, statements)
             return (counts, answer.time(answer.open()), answer.where.intuit_tid), rows
 
-        return [self._call(read_requests.batch(statements, "count"), parse)]
-
-    def _rest_if_throttled(self, outcomes: Sequence[object]) -> None:
-        """A part of an answer that hit a limit rests the company like any 429."""
-        hit = next((each for each in outcomes if isinstance(each, Throttled)), None)
-        if hit is not None:
-            self._session.cool_down(self._require_realm(), hit.retry_after)
+        read = read_requests.batch(statements, "count")
+        return [self._call(read, parse, lambda found: list(found[0].values()))]

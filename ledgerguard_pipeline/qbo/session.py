@@ -6,7 +6,7 @@ that cannot be parsed is an attempt that failed, so nothing half-read ever leave
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,10 +43,13 @@ T = TypeVar("T")
 
 Parse = Callable[[ApiAnswer], tuple[T, int]]
 """Reads an answer; returns the value and how many rows it held."""
+Outcomes = Callable[[T], Sequence[object]]
+"""What came of the parts of an answer: first of each one that Intuit meters, then of what is in them."""
 
 _PERHAPS_A_RECORD = (SYSTEM_FAILURE, PROCESSING_ERROR)
 """Server errors that a record may cause; elsewhere they pass."""
 
+_TOO_MANY_REQUESTS = 429
 _REFUSALS = 4
 """Attempts of one call that a fresh token is refused before the company is paused; seconds apart."""
 
@@ -93,8 +96,12 @@ class ApiSession:
         self._policy = policy
         self.stats = CallStats()
 
-    def call(self, realm: RealmId, read: Read, parse: Parse[T]) -> T:
+    def call(
+        self, realm: RealmId, read: Read, parse: Parse[T], outcomes: Outcomes[T] = lambda _: ()
+    ) -> T:
         """Make one read, repeated where that can help, and return what ``parse`` made of it.
+
+        A limit that one of the ``outcomes`` hit rests the company like any 429.
 
         Raises:
             QBOAPIError: the API refused, or no good answer came within the limits.
@@ -102,7 +109,11 @@ class ApiSession:
             OutOfTime: the work this call is part of was stopped.
         """
         call = _Call(read, Plan(self._policy, self._clock))
-        return call.plan.run(lambda: self._attempt(realm, call, parse))
+
+        def once(token: AccessToken) -> T:
+            return self._once(realm, token, call, parse, outcomes)
+
+        return call.plan.run(lambda: self._attempt(realm, call, once))
 
     def cool_down(self, realm: RealmId, retry_after: float | None) -> None:
         """Rest a whole company, in every process that shares the gate; whoever waits may see why."""
@@ -114,10 +125,10 @@ class ApiSession:
         """Close the pooled connections."""
         self._transport.close()
 
-    def _attempt(self, realm: RealmId, call: _Call, parse: Parse[T]) -> T:
+    def _attempt(self, realm: RealmId, call: _Call, once: Callable[[AccessToken], T]) -> T:
         token = self._tokens.current(realm)
         try:
-            return self._once(realm, token, call, parse)
+            return once(token)
         except QBOAPIError as error:
             if not renewable(error):
                 raise
@@ -126,7 +137,7 @@ class ApiSession:
             # At first, and once more in the end: the fresh one may have been ended meanwhile.
             token = self._tokens.renew(realm, token)
             try:
-                return self._once(realm, token, call, parse)
+                return once(token)
             except QBOAPIError as error:
                 if not renewable(error):
                     raise
@@ -161,7 +172,14 @@ class ApiSession:
             status=refused.status,
         )
 
-    def _once(self, realm: RealmId, token: AccessToken, call: _Call, parse: Parse[T]) -> T:
+    def _once(
+        self,
+        realm: RealmId,
+        token: AccessToken,
+        call: _Call,
+        parse: Parse[T],
+        outcomes: Outcomes[T],
+    ) -> T:
         """One permit, one request, one log line."""
         go_on()
         read = call.read
@@ -180,13 +198,22 @@ class ApiSession:
                 raise
         seconds = self._clock.monotonic() - started
         answer = self._answer(realm, read, response)
-        self._account(realm, read, answer.status, len(answer.body), seconds)
+        size = len(answer.body)
         try:
             value, rows = parse(answer)
         except QBOAPIError as error:
+            self._account(realm, read, answer.status, size, seconds, [error] * read.metered)
             note.write(seconds, answer=answer, error=error)
             raise self._reconsidered(realm, call, error) from error.__cause__
+        except BaseException:
+            self._account(realm, read, answer.status, size, seconds)
+            raise
+        parts = outcomes(value)
+        self._account(realm, read, answer.status, size, seconds, parts)
         note.write(seconds, answer=answer, rows=rows)
+        hit = next((each for each in parts if isinstance(each, Throttled)), None)
+        if hit is not None:
+            self.cool_down(realm, hit.retry_after)
         return value
 
     def _send(
@@ -219,8 +246,21 @@ class ApiSession:
             retry_after_seconds(headers.get("Retry-After"), now.timestamp()),
         )
 
-    def _account(self, realm: RealmId, read: Read, status: int, size: int, seconds: float) -> None:
-        metered = read.metered if 200 <= status < 300 else 0
+    def _account(
+        self,
+        realm: RealmId,
+        read: Read,
+        status: int,
+        size: int,
+        seconds: float,
+        outcomes: Sequence[object] = (),
+    ) -> None:
+        """Count the attempt as what it means: a limit inside HTTP 200 is a 429, and not metered."""
+        metered = 0
+        if 200 <= status < 300:
+            over = sum(isinstance(each, Throttled) for each in outcomes[: read.metered])
+            metered = read.metered - over
+            status = status if metered else _TOO_MANY_REQUESTS
         self.stats.add(status=status, metered=metered, bytes=size, seconds=seconds)
         self._ledger.record(
             realm, entity=read.entity, purpose=read.purpose, status=status, metered=metered

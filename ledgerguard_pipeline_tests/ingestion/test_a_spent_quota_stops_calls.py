@@ -8,8 +8,10 @@ import pytest
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.entities import entity_types
+from ledgerguard_pipeline.errors import QuotaExhausted
 from ledgerguard_pipeline.health.rules import HealthState, ReasonKind
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.qbo.queries.statement import Query
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.clocks import HastyClock
 from ledgerguard_pipeline_tests.ingestion.company_books import realm_of, sync
@@ -57,3 +59,22 @@ def test_calls_stop_and_go_on_when_intuit_lets_them(
     company_status = connected.company_status(realm)
     assert company_status is not None
     assert ReasonKind.QUOTA_EXHAUSTED not in {each.kind for each in company_status.health.reasons}
+
+
+def test_a_spent_quota_that_is_reported_inside_answers_is_recognised_too(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    realm = realm_of(sandbox)
+    client = connected.client(realm)
+    asked = [(each, Query.select(each)) for each in TYPES]
+    assert len(client.query_batch(asked)) == len(TYPES)
+    sandbox.inject("throttle_json", endpoint="batch_item", next=1_000)
+    with pytest.raises(QuotaExhausted):
+        for _ in range(10):
+            client.query_batch(asked)
+            connected.clock.sleep(300)
+
+    assert connected.control.refusals.read()[realm].resumes_at is not None
+    metered = sandbox.stats()["metered"]
+    assert isinstance(metered, dict)
+    assert connected.control.calls.month_to_date(realm) == metered[str(realm)]

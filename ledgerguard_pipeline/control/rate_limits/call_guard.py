@@ -109,9 +109,9 @@ class CallGuard:
     def record(
         self, realm: RealmId, *, entity: str, purpose: str, status: int, metered: int = 1
     ) -> None:
-        """Count one attempt; one that went through ends a run of refusals."""
+        """Count one attempt; one of which anything was answered ends a run of refusals."""
         self._ledger.record(realm, entity=entity, purpose=purpose, status=status, metered=metered)
-        if not 200 <= status < 300:
+        if not (200 <= status < 300 and metered):
             return
         if self._known(realm) is not None:
             self._refusals.clear(realm)

@@ -33,9 +33,10 @@ class BatchWithChanges:
 
     @property
     def outcomes(self) -> list[object]:
-        """All of it in one list, with what was said of single types in place of their changes."""
-        faults = self.changes.faults if isinstance(self.changes, Changes) else []
-        return [*self.items, self.changes, *faults]
+        """All of it in one list, in the end what was said of single types in place of their changes."""
+        if isinstance(self.changes, Changes):
+            return [*self.items, *self.changes.outcomes]
+        return [*self.items, self.changes]
 
 
 def read_with_changes(

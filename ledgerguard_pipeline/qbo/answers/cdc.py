@@ -58,6 +58,12 @@ class Changes:
         """What Intuit said of types in place of their changes."""
         return [group.fault for group in self.groups.values() if group.fault is not None]
 
+    @property
+    def outcomes(self) -> list[object]:
+        """These changes, or what was said in place of all of them; then what was said of types."""
+        faults = self.faults
+        return [faults[0] if faults and len(faults) == len(self.groups) else self, *faults]
+
 
 def read_changes(answer: ApiAnswer, types: Sequence[EntityType]) -> tuple[Changes, int]:
     """The groups of an answer, one per requested type, and the number of objects in it.

@@ -173,6 +173,7 @@ HANDLE = "AB01Q3cbFGkbcp7KEbwpHx6B6vE"
 COLLEAGUE = "Wilhelmina Overbeeke-Ngata"
 """Whom fault 5010 names; the person exists nowhere else."""
 
+THROTTLED = "3001"
 _THROTTLE = "message=ThrottleExceeded; errorCode=003001; statusCode=429"
 _WORDS = {
     FaultKind.ERROR_500_HTML: (500, "Internal Server Error"),
@@ -231,7 +232,7 @@ def item_refusal(rule: FaultRule) -> Refusal:
         name = "message=ApplicationAuthorizationFailed; errorCode=003100; statusCode=403"
         return Refusal("3100", name, "", kind="SERVICE")
     detail = "The request limit was reached.  Try again later"
-    return _REFUSALS.get(rule.kind) or Refusal("3001", _THROTTLE, detail, kind="SERVICE")
+    return _REFUSALS.get(rule.kind) or Refusal(THROTTLED, _THROTTLE, detail, kind="SERVICE")
 
 
 def instead(rule: FaultRule, now: float) -> Answer:
@@ -277,7 +278,7 @@ _PLAIN = {
 _GATEWAY: dict[FaultKind, Callable[[float], Answer]] = {
     FaultKind.THROTTLE_JSON: throttled,
     FaultKind.THROTTLE_XML: lambda now: xml_fault(
-        429, "3001", "SERVICE", _THROTTLE, "The request limit was reached.  Try again later", now
+        429, THROTTLED, "SERVICE", _THROTTLE, "The request limit was reached.  Try again later", now
     ),
     FaultKind.UNAUTHORIZED: lambda now: unauthenticated(f"Token expired: {HANDLE}", now),
     FaultKind.UNAUTHORIZED_XML: other_company,

@@ -29,7 +29,7 @@ from ledgerguard_pipeline.sandbox.answers.request import Request
 from ledgerguard_pipeline.sandbox.api import batch, cdc, downloads
 from ledgerguard_pipeline.sandbox.api.cdc import answer_key
 from ledgerguard_pipeline.sandbox.api.edits_while_paging import Disturber
-from ledgerguard_pipeline.sandbox.api.faults import HANDLE, item_refusal, other_company
+from ledgerguard_pipeline.sandbox.api.faults import HANDLE, THROTTLED, item_refusal, other_company
 from ledgerguard_pipeline.sandbox.api.forms_of_records import Endpoint, plain, shown
 from ledgerguard_pipeline.sandbox.api.grants import TokenCheck
 from ledgerguard_pipeline.sandbox.api.world import World
@@ -253,10 +253,15 @@ class Api:
             )
             return found.member, found.rows
 
+        throttled = 0
+
         def injected(what: str) -> Refusal | None:
+            nonlocal throttled
             named = frozenset(name.lower() for name in _FROM.findall(what) or what.split(","))
             rule = self._world.faults.strike("batch_item", company.realm_id, named)
-            return None if rule is None else item_refusal(rule)
+            refusal = None if rule is None else item_refusal(rule)
+            throttled += refusal is not None and refusal.code == THROTTLED
+            return refusal
 
         member, rows = batch.answer_items(
             items,
@@ -265,7 +270,7 @@ class Api:
             injected,
             id_last=self._world.switches.batch_id == "after",
         )
-        self._world.stats.metered(company.realm_id, len(items))
+        self._world.stats.metered(company.realm_id, len(items) - throttled)
         return self._document(member, now, rows=rows)
 
     def _report(self, request: Request, target: Target, now: float) -> Answer:
