@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -18,6 +20,8 @@ from ledgerguard_pipeline.errors import LedgerGuardError
 
 INTERRUPTED = 130
 """The exit code of what was ended by Ctrl-C, as shells have it: 128 and the signal's number."""
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 _HELP_WANTED = "NoArgsIsHelpError"
 """Typer keeps this class to itself."""
@@ -31,6 +35,29 @@ _WRONG_PATH = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirect
 
 _POSSIBLE = re.compile(r"\.? \(Possible options?: (.+)\)$")
 _UNKNOWN = re.compile(r"No such command\b")
+
+
+@contextmanager
+def ending_as_by_ctrl_c() -> Iterator[None]:
+    """Inside the block SIGTERM (a time limit, a shutdown) and SIGHUP (a lost terminal) clean up first.
+
+    They end a process at once otherwise, and what it was writing stays. A signal that is ignored, as
+    below ``nohup``, stays so.
+    """
+    ending = [each for each in _ENDING if signal.getsignal(each) is signal.SIG_DFL]
+
+    def interrupt(*_: object) -> None:
+        for each in ending:  # a second one must not end the cleaning up
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in ending:
+        signal.signal(each, interrupt)
+    try:
+        yield
+    finally:
+        for each in ending:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def report(error: BaseException, *, machine: bool, command: str = "ledgerguard") -> int:

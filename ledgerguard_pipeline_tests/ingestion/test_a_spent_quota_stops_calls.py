@@ -69,10 +69,11 @@ def test_a_spent_quota_that_is_reported_inside_answers_is_recognised_too(
     asked = [(each, Query.select(each)) for each in TYPES]
     assert len(client.query_batch(asked)) == len(TYPES)
     sandbox.inject("throttle_json", endpoint="batch_item", next=1_000)
+    for _ in range(4):
+        client.query_batch(asked)
+        connected.clock.sleep(300)
     with pytest.raises(QuotaExhausted):
-        for _ in range(10):
-            client.query_batch(asked)
-            connected.clock.sleep(300)
+        client.query_batch(asked)
 
     assert connected.control.refusals.read()[realm].resumes_at is not None
     metered = sandbox.stats()["metered"]

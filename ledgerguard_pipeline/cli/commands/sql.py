@@ -122,7 +122,10 @@ def snapshot(
             f"A copy called {path.name} could not be queried for bronze.invoice, because DuckDB "
             "would name the whole file bronze as well; choose another name, such as books.duckdb."
         )
-    existing_bronze(settings, copies=True).snapshot(path)
+    from ledgerguard_pipeline.cli.errors import ending_as_by_ctrl_c
+
+    with ending_as_by_ctrl_c():
+        existing_bronze(settings, copies=True).snapshot(path)
     size = path.stat().st_size
     if as_json:
         write_json({"path": str(path), "bytes": size})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,15 +21,19 @@ from ledgerguard_pipeline.errors import BadInputError
 if TYPE_CHECKING:
     from ledgerguard_pipeline.config.settings import Settings
 
+_DRAFT = re.compile(r"\..+\.(\d+)\.partial")
+
 
 def backup(
     path: Annotated[Path, typer.Argument(help="The folder to make.")], as_json: Json = False
 ) -> None:
     """Copy control plane, keys and Bronze into a new folder, from which a home can be restored.
 
-    Services may keep running. The folder is complete or is not made at all. What is kept on a server
+    Services may keep running. The folder is complete or is not made at all; what a backup that was killed
+    left beside it is deleted. What is kept on a server
     (PostgreSQL, Redis) is named and has to be copied with that server's own tools, before this.
     """
+    from ledgerguard_pipeline.cli.errors import ending_as_by_ctrl_c
     from ledgerguard_pipeline.cli.home_lock import settings_here
     from ledgerguard_pipeline.cli.installed import require_installed
 
@@ -35,7 +43,8 @@ def backup(
     if not path.absolute().parent.is_dir():
         raise BadInputError(f"The folder above {path} does not exist; create it first.")
     require_installed(settings)
-    sizes = write_backup(settings, path)
+    with ending_as_by_ctrl_c():
+        sizes = write_backup(settings, path)
     missing = elsewhere(settings)
     if as_json:
         write_json({"path": str(path), "bytes": sizes, "not_in_it": missing})
@@ -59,20 +68,83 @@ def write_backup(settings: Settings, path: Path) -> dict[str, int]:
     from ledgerguard_pipeline.control.copied import copy_control_plane
 
     target = path.absolute()
-    draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    draft.mkdir(mode=0o700)
-    try:
+    address = settings.bronze_address
+    name = address.name if isinstance(address, Path) else BRONZE_FILE
+    _remove_left(target.parent, name)
+    with _draft(target) as draft:
         made = copy_control_plane(settings, draft)
         store = bronze_here(settings, copies=True)
         if store.exists():
-            address = settings.bronze_address
-            name = address.name if isinstance(address, Path) else BRONZE_FILE
             made.append(store.snapshot(draft / name))
         sizes = {each.name: each.stat().st_size for each in made}
         draft.rename(target)
+    return sizes
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A folder beside the target, locked for as long as somebody writes it; gone after the block."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    draft.mkdir(mode=0o700)
+    lock = None
+    try:
+        with suppress(OSError):  # a server's file system may lock no folders
+            lock = _lock(draft)
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return sizes
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_left(folder: Path, bronze: str) -> None:
+    """Delete what backups into this folder had copied when they were killed: keys are in it.
+
+    Whether their process lives is no proof where containers or machines share the folder, so each is
+    locked as well by whoever writes it.
+    """
+    for left in folder.glob(".*.*.partial"):
+        named = _DRAFT.fullmatch(left.name)
+        if named is None or _is_alive(int(named[1])):
+            continue
+        with suppress(OSError):  # somebody else's, or at work
+            lock = _lock(left)
+            try:
+                if _is_draft(left, bronze):
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _is_draft(folder: Path, bronze: str) -> bool:
+    """Whether nothing is in it but what a backup writes, under these names or hidden ones of theirs."""
+    from ledgerguard_pipeline.control.database_file import DATABASE_FILE
+    from ledgerguard_pipeline.control.tokens.keyfile import KEY_FILE
+
+    written = (DATABASE_FILE, KEY_FILE, bronze)
+    return folder.stat().st_uid == os.getuid() and all(
+        each.name.lstrip(".").startswith(written) for each in folder.iterdir()
+    )
+
+
+def _lock(folder: Path) -> int:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def elsewhere(settings: Settings) -> list[str]:

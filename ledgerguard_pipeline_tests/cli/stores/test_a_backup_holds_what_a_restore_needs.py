@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +15,7 @@ from pydantic import SecretStr
 
 from ledgerguard_pipeline.auth.key_rotation import rotate_keys
 from ledgerguard_pipeline.bronze import BronzeStore
+from ledgerguard_pipeline.bronze.maintenance import snapshot
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.config.store_settings import BRONZE_FILE
 from ledgerguard_pipeline.control import copied
@@ -109,6 +115,87 @@ def test_a_part_that_cannot_be_copied_leaves_no_backup(
     assert done.code in (1, 2), done.out
     assert said in done.err
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", [("backup", "copy"), ("snapshot", "copy.duckdb")])
+def test_what_is_ended_by_a_signal_leaves_nothing(
+    ledgerguard: Ledgerguard,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    command: tuple[str, ...],
+) -> None:
+    """As by the time limit of cron, or a terminal that is lost, while Bronze is copied."""
+    copied_once = snapshot._copy
+
+    def ended(source: int, partial: Path) -> None:
+        copied_once(source, partial)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as held:
+        held.setattr(snapshot, "_copy", ended)
+        done = ledgerguard(*command)
+
+    assert done.code == 130
+    assert "Stopped before it was done" in done.err
+    assert list(Path.cwd().iterdir()) == []
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.usefixtures("stored")
+def test_what_a_killed_backup_left_is_deleted_by_the_next_one(
+    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are in it, and a schedule gives each copy another name."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    def left(name: str, file: str) -> Path:
+        (folder := Path(name)).mkdir(mode=0o700)
+        (folder / file).write_bytes(b"half")
+        return folder
+
+    deleted = [
+        left(f".monday.{gone.pid}.partial", KEY_FILE),
+        left(f".of.tuesday.{gone.pid}.partial", f".{BRONZE_FILE}.{gone.pid}.partial"),
+    ]
+    kept = [
+        left(f".friday.{os.getpid()}.partial", KEY_FILE),
+        left(f".film.{gone.pid}.partial", "film.mkv"),
+        left(f"monday.{gone.pid}.partial", KEY_FILE),
+        at_work := left(f".elsewhere.{gone.pid}.partial", KEY_FILE),
+    ]
+    handle = os.open(at_work, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as in another container with this folder
+    assert ledgerguard("backup", "copy").code == 0
+    os.close(handle)
+    assert [each.exists() for each in deleted] == [False, False]
+    assert [each.exists() for each in kept] == [True] * 4
+    assert ledgerguard("backup", "copy-2").code == 0
+    assert not at_work.exists()
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_backup_is_locked_while_it_is_written(
+    ledgerguard: Ledgerguard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_once, seen = copied._copy, []
+
+    def looking(source: Path, target: Path) -> Path:
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            seen.append(target.parent.name)
+        finally:
+            os.close(handle)
+        return copy_once(source, target)
+
+    monkeypatch.setattr(copied, "_copy", looking)
+    assert ledgerguard("backup", "copy").code == 0
+    assert seen == [f".copy.{os.getpid()}.partial"]
 
 
 @pytest.mark.usefixtures("stored")
