@@ -9,7 +9,10 @@ The one that stays is pyarrow's allocator's, which knows forks (jemalloc's ``bac
 import gc
 import os
 
+from ledgerguard_pipeline.config.process_tuning import ARROW_ALLOCATOR
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault(*ARROW_ALLOCATOR)
 
 import dagster._cli.api
 import dagster._core.execution.plan.active
@@ -20,7 +23,6 @@ import dagster._core.storage.root
 import dagster._core.workspace.autodiscovery
 import pyarrow.dataset
 
-import ledgerguard_pipeline.config.process_tuning
 import ledgerguard_pipeline.control.leases.run_heartbeats
 import ledgerguard_pipeline.defs.build
 import ledgerguard_pipeline.defs.instance.run_queue

@@ -1,7 +1,11 @@
-"""DuckDB leaves Arrow some memory while many payloads are decoded, and has all of it to commit."""
+"""DuckDB leaves Arrow some memory while many payloads are decoded, and has all of it to commit.
+
+The checks, which come last, read in half of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +13,13 @@ from typing import Any
 
 import pytest
 
+from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.errors import BronzeError
 from ledgerguard_pipeline.silver import reading, statements
 from ledgerguard_pipeline.silver.apply import Applier
-from ledgerguard_pipeline_tests.silver.books import Books, store_at
+from ledgerguard_pipeline.silver.checks import find
+from ledgerguard_pipeline_tests.silver.books import REALM, Books, store_at
 
 OBJECTS = 4
 
@@ -71,3 +79,36 @@ def test_an_update_that_failed_leaves_all_the_memory_to_the_next(
     edit(2)
     assert len(limits["note"]) == 1
     assert limits["note"] != limits["_write"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_checks_read_a_file_in_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    books = Books(store_at(tmp_path / "books.duckdb"))
+    books.write("Customer", {"1": {"Id": "1", "SyncToken": "0"}})
+    usual = memory_of(books.store)
+    seen: set[str] = set()
+    look = find._look
+
+    def watch(ask: find.Ask, *arguments: Any) -> object:
+        ((limit,),) = ask("SELECT current_setting('memory_limit')")
+        seen.add(str(limit))
+        if fails:
+            ask("SELECT * FROM nothing")
+        return look(ask, *arguments)
+
+    monkeypatch.setattr(find, "_look", watch)
+    with pytest.raises(BronzeError) if fails else contextlib.nullcontext():
+        find.check_company(books.store, [entity_type("Customer")], REALM)
+    assert seen == {"183.1 MiB"}, "192 MB, as DuckDB writes them"
+    assert memory_of(books.store) == usual == "366.2 MiB"
+
+
+def memory_of(store: BronzeStore) -> str:
+    """What the instance that reads may use."""
+    with store.workspace.read() as view:
+        assert view is not None
+        row = view.connection.execute("SELECT current_setting('memory_limit')").fetchone()
+        assert row is not None
+        return str(row[0])

@@ -46,8 +46,11 @@ _SPILL = ".tmp"
 """Of the folder beside it for what has no room in memory."""
 _OTHERS = "SELECT 1 FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
 _SET_MEMORY = "SET memory_limit = ?"
-_BESIDE_ARROW = "192MB"
-"""For the pages DuckDB keeps while many payloads are decoded; more of them make it no quicker."""
+_LITTLE = "192MB"
+"""For the pages DuckDB keeps while many payloads are decoded or all tables of Silver are checked; more of
+them make neither quicker."""
+_READ_LIMIT = """SELECT current_setting('memory_limit') FROM duckdb_databases()
+    WHERE database_name = current_database() AND type = 'duckdb'"""
 _inherited: list[duckdb.DuckDBPyConnection] = []
 """Instances of a parent process: their threads are not here, so they are never touched again."""
 
@@ -167,7 +170,7 @@ class Memory:
         less than that DuckDB writes them out to make room, which takes ten times as long. If the block
         fails, ``all_of_it`` is to be called once its transaction is rolled back.
         """
-        self._connection.execute(_SET_MEMORY, [_BESIDE_ARROW])
+        self._connection.execute(_SET_MEMORY, [_LITTLE])
         yield
         self.all_of_it()
 
@@ -178,6 +181,25 @@ class Memory:
             duckdb.Error: a transaction failed and was not rolled back.
         """
         self._connection.execute(_SET_MEMORY, [self._limit])
+
+
+@contextlib.contextmanager
+def reading_in_little_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Read a file in half the usual memory inside the block: for statements over all of its rows.
+
+    They come last in a first load, when the process has grown to its size, and their pages come on top
+    of it. A lake's instance has other pages in that memory, so it is left as it is.
+    """
+    row = connection.execute(_READ_LIMIT).fetchone()
+    if row is None:
+        yield
+        return
+    memory = Memory(connection, str(row[0]))
+    connection.execute(_SET_MEMORY, [_LITTLE])
+    try:
+        yield
+    finally:
+        memory.all_of_it()
 
 
 def _names_its_file(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:

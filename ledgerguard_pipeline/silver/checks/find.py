@@ -9,6 +9,7 @@ from datetime import datetime
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.base import first_line
+from ledgerguard_pipeline.bronze.backends.kept_instance import reading_in_little_memory
 from ledgerguard_pipeline.bronze.store import BronzeStore
 from ledgerguard_pipeline.bronze.workspace import View
 from ledgerguard_pipeline.entities import ENTITIES, EntityType, entity_type
@@ -107,7 +108,9 @@ def check_companies(
             return connection.execute(statement).fetchall()
 
         try:
-            return _Judge(ask, _look(ask, view, companies), since or {}, small).found(companies)
+            with reading_in_little_memory(connection):
+                there = _look(ask, view, companies)
+                return _Judge(ask, there, since or {}, small).found(companies)
         except duckdb.Error as error:
             raise BronzeError(
                 f"Silver could not be checked: {first_line(error)}. "
