@@ -155,6 +155,7 @@ class Connector:
             self._control.companies.set_status(realm, ConnectionStatus.DISCONNECTED)
             crashpoint("after_disconnect_noted")
             self._control.tokens.forget(realm)
+            self._control.inbox.ignore_not_served()
         _log.info("company_disconnected", realm_id=realm)
         return self._control.companies.require(realm)
 

@@ -125,12 +125,12 @@ def _queue(figures: Figures) -> Iterator[Metric]:
     yield events
     yield GaugeMetricFamily(
         "ledgerguard_webhook_queue_depth",
-        "Events that still have to reach Bronze.",
+        "Events that still have to reach Bronze, of companies that are connected.",
         value=figures.queue_depth,
     )
     yield GaugeMetricFamily(
         "ledgerguard_webhook_queue_age_seconds",
-        "How long the oldest of them has been waiting, of companies that are connected.",
+        "How long the oldest of them has been waiting.",
         value=figures.queue_age_seconds,
     )
     buckets: list[tuple[str, float]] = []

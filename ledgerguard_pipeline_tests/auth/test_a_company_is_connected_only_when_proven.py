@@ -11,6 +11,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.tokens.keyring import KEY_FILE, new_key
+from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.errors import (
     BadInputError,
     ConfigurationError,
@@ -25,6 +26,7 @@ from ledgerguard_pipeline.values import Environment
 from ledgerguard_pipeline_tests.auth.conftest import OTHER, REALM, store_grant
 from ledgerguard_pipeline_tests.auth.consents import callback, connector_of
 from ledgerguard_pipeline_tests.auth.token_endpoint import HTML, TokenEndpoint, refusal
+from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import connect, delivery, event
 from ledgerguard_pipeline_tests.stores import OpenPlane
 
 
@@ -192,6 +194,22 @@ def test_disconnecting_revokes_first_and_then_forgets(
     assert company.status is ConnectionStatus.DISCONNECTED
     with pytest.raises(ReauthorizationRequired):
         TokenProvider(plane, oauth).current(REALM)
+
+
+def test_disconnecting_settles_what_waits_for_the_company(
+    plane: ControlPlane, connector: Connector
+) -> None:
+    connector.complete(callback(connector))
+    connect(plane, OTHER)
+    for realm in (REALM, OTHER):
+        plane.deliveries.accept([delivery([event(f"of {realm}", realm=realm)])])
+    connector.disconnect(REALM)
+    assert plane.inbox.due_realms() == [OTHER]
+    (ignored,) = plane.inbox.list(realm=REALM)
+    assert (ignored.status, ignored.reason) == (
+        EventStatus.IGNORED,
+        "no such company is connected",
+    )
 
 
 @pytest.mark.parametrize(

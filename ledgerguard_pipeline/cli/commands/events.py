@@ -119,6 +119,8 @@ def redrive(
 
     with _opened() as control:
         count = found = control.inbox.redrive(numbers or None, realm=realm, statuses=statuses)
+        barred = control.inbox.not_served(statuses[0], realm, numbers or None)
+        found += barred
         unread = known = 0
         if not ignored:
             reread = control.deliveries.reread(parse, realm, numbers or None)
@@ -127,13 +129,19 @@ def redrive(
             found += reread.parts + unread
             known = 0 if reread.queued else reread.parts
     if as_json:
-        write_json({"redriven": count} | ({"unreadable": unread} if unread else {}))
+        left = {"unreadable": unread, "not_connected": barred}
+        write_json({"redriven": count} | {name: n for name, n in left.items() if n})
         return
     say(f"{counted(count, 'event')} {'is' if count == 1 else 'are'} queued again.")
     if known:
         say(
             f"{counted(known, 'part')} can be read now; what is announced there is known already "
             "or not kept here."
+        )
+    if barred:
+        say(
+            f"{counted(barred, 'event')} of companies that are not connected would wait in vain; "
+            "connecting such a company brings what changed meanwhile."
         )
     if found < len(set(numbers or ())):
         status = statuses[0].value

@@ -27,14 +27,13 @@ from sqlalchemy import (
 )
 
 from ledgerguard_pipeline.change_events import ChangeEvent, Unreadable
-from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.storage.database import Database
-from ledgerguard_pipeline.control.storage.schema import companies
 from ledgerguard_pipeline.control.storage.schema import webhook_deliveries as deliveries
 from ledgerguard_pipeline.control.storage.schema import webhook_events as events
 from ledgerguard_pipeline.control.webhook_queue.queue import EventStatus
 from ledgerguard_pipeline.control.webhook_queue.rereading import Reread, row_text, sorted_out
+from ledgerguard_pipeline.control.webhook_queue.served_companies import NOT_CONNECTED, served_realms
 from ledgerguard_pipeline.crashpoints import crashpoint
 from ledgerguard_pipeline.values import Environment
 
@@ -236,13 +235,7 @@ class DeliveryStore:
         return and_(events.c.environment == self._environment.value, events.c.object_id == "")
 
     def _active_realms(self, connection: Connection) -> frozenset[str]:
-        found = connection.execute(
-            select(companies.c.realm_id).where(
-                companies.c.environment == self._environment.value,
-                companies.c.status != ConnectionStatus.DISCONNECTED.value,
-            )
-        )
-        return frozenset(found.scalars())
+        return frozenset(connection.execute(served_realms(self._environment)).scalars())
 
     def _queue(
         self, connection: Connection, rows: Mapping[str, Mapping[str, object]]
@@ -309,7 +302,7 @@ class DeliveryStore:
         if kind.name not in self._kept:
             return "LEDGERGUARD_ENTITIES leaves this entity type out"
         if event.realm_id not in active:
-            return "no such company is connected"
+            return NOT_CONNECTED
         return None
 
     def _row(self, delivery: Delivery, receipt: Receipt, now: datetime) -> dict[str, object]:

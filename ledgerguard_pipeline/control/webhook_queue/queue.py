@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, select, update
 
 from ledgerguard_pipeline.control.company_state.counters import CounterStore
 from ledgerguard_pipeline.control.storage.database import Database
 from ledgerguard_pipeline.control.storage.schema import webhook_events as events
 from ledgerguard_pipeline.control.webhook_queue.attempts import MAX_ATTEMPTS, given_back
 from ledgerguard_pipeline.control.webhook_queue.claim import Claim
+from ledgerguard_pipeline.control.webhook_queue.latency import LATENCY_COUNTER, latencies
 from ledgerguard_pipeline.control.webhook_queue.queued_event import (
     WAITING,
     Backlog,
@@ -29,6 +30,7 @@ from ledgerguard_pipeline.control.webhook_queue.queued_event import (
     queued_event,
     ready,
 )
+from ledgerguard_pipeline.control.webhook_queue.served_companies import NOT_CONNECTED, is_served
 from ledgerguard_pipeline.values import Environment, RealmId
 
 __all__ = ["Backlog", "EventInbox", "EventStatus", "QueuedEvent"]
@@ -38,10 +40,6 @@ LEASE_SECONDS = 120.0
 
 SECOND_LOOK_SECONDS = 15.0
 """Until an object that was not found is looked for again: what Intuit shows may lag behind."""
-
-LATENCY_COUNTER = "event_seconds"
-LATENCY_BOUNDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
-LATENCY_SUM = "sum"
 
 NO_COMPANY = RealmId("")
 """Stands for the company of what names none."""
@@ -61,6 +59,7 @@ class EventInbox:
         self._database = database
         self._counters = counters
         self._mine = events.c.environment == environment.value
+        self._served = is_served(environment)
         self._claim = Claim(database, self._mine, MAX_ATTEMPTS, _WORN)
 
     def due_realms(self) -> list[str]:
@@ -136,7 +135,7 @@ class EventInbox:
                     update(events).where(mine).values(**_settled(EventStatus.DONE, None, now))
                 )
                 settled += len(received)
-                self._counters.add_all(connection, LATENCY_COUNTER, _latencies(received, now))
+                self._counters.add_all(connection, LATENCY_COUNTER, latencies(received, now))
             return settled
 
     def ignore(self, owner: str, seqs: Collection[int], reason: str) -> None:
@@ -182,11 +181,20 @@ class EventInbox:
 
     def unreadable(self, realm: str | None = None, seqs: Collection[int] | None = None) -> int:
         """How many parked parts of deliveries name no object, so that nothing can be read."""
-        chosen = [
-            self._mine,
-            events.c.status == EventStatus.PARKED.value,
-            events.c.object_id == "",
-        ]
+        parked = events.c.status == EventStatus.PARKED.value
+        return self._count(realm, seqs, parked, events.c.object_id == "")
+
+    def not_served(
+        self, status: EventStatus, realm: str | None = None, seqs: Collection[int] | None = None
+    ) -> int:
+        """How many events of this status are of companies that are not connected."""
+        named = events.c.object_id != ""
+        return self._count(realm, seqs, events.c.status == status.value, named, not_(self._served))
+
+    def _count(
+        self, realm: str | None, seqs: Collection[int] | None, *conditions: ColumnElement[bool]
+    ) -> int:
+        chosen = [self._mine, *conditions]
         if realm is not None:
             chosen.append(events.c.realm_id == realm)
         if seqs is not None:
@@ -196,6 +204,18 @@ class EventInbox:
                 select(func.count()).select_from(events).where(*chosen)
             ).scalar_one()
             return found
+
+    def ignore_not_served(self) -> int:
+        """Settle what waits for companies that are not connected; returns how many events.
+
+        Whoever holds one of them finds that it is no longer theirs.
+        """
+        waiting = events.c.status.in_([status.value for status in WAITING])
+        with self._database.write(None) as connection:
+            settled = _settled(EventStatus.IGNORED, NOT_CONNECTED, self._database.now(connection))
+            return connection.execute(
+                update(events).where(self._mine, waiting, not_(self._served)).values(**settled)
+            ).rowcount
 
     def dismiss(self, seqs: Collection[int], reason: str) -> int:
         """Settle parked events that nobody needs; returns how many there were."""
@@ -216,10 +236,12 @@ class EventInbox:
     ) -> int:
         """Queue settled events again with all their attempts; returns how many.
 
-        What could not be read as an event names no object and stays parked.
+        What could not be read as an event names no object and stays parked, and what is of a company
+        that is not connected would wait in vain.
         """
         chosen = [
             self._mine,
+            self._served,
             events.c.status.in_([status.value for status in statuses]),
             events.c.object_id != "",
         ]
@@ -364,17 +386,6 @@ def _settled(status: EventStatus, reason: str | None, now: datetime) -> dict[str
 
 def _held(owner: str) -> tuple[ColumnElement[bool], ...]:
     return (events.c.lease_owner == owner, events.c.status == EventStatus.LEASED.value)
-
-
-def _latencies(received: Sequence[datetime], now: datetime) -> dict[str, float]:
-    """Steps of the histogram; each event counts in the one bucket it falls into."""
-    steps: dict[str, float] = {}
-    for instant in received:
-        seconds = max(0.0, (now - instant).total_seconds())
-        bound = next((each for each in LATENCY_BOUNDS if seconds <= each), float("inf"))
-        steps[str(bound)] = steps.get(str(bound), 0.0) + 1.0
-        steps[LATENCY_SUM] = steps.get(LATENCY_SUM, 0.0) + seconds
-    return steps
 
 
 def _chunks(seqs: Collection[int]) -> Iterator[list[int]]:

@@ -8,6 +8,8 @@ what comes until the next one is near.
 Decision 42 in docs/decisions.md.
 """
 
+from collections.abc import Callable, Collection
+
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.webhook_queue.queue import EventInbox
 
@@ -20,13 +22,27 @@ GATHER_SECONDS = 2.0
 """How long events that belong together may keep coming before they are handed out."""
 
 
-def await_due(inbox: EventInbox, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
-    """Companies with something to do, waited for; empty if nothing came.
+Workable = Callable[[], Collection[str]]
+"""The companies whose events can be handed out in this tick."""
 
+
+def due_now(inbox: EventInbox, workable: Workable) -> list[str]:
+    """Companies with something to do whose events can be handed out.
+
+    Which these are is asked only where something is due.
+    """
+    due = inbox.due_realms()
+    return [realm for realm in due if realm in workable()]
+
+
+def await_due(inbox: EventInbox, workable: Workable, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
+    """The same, waited for; empty if nothing came.
+
+    Events that nobody may take now, such as those of a company whose run is under way, end no wait.
     Deliveries that arrive one after the other are let come to an end, so that a burst is one run.
     """
     began = clock.monotonic()
-    while not inbox.due_realms():
+    while not due_now(inbox, workable):
         if clock.monotonic() - began >= WAIT_SECONDS:
             return []
         clock.sleep(LOOK_SECONDS)
@@ -37,4 +53,4 @@ def await_due(inbox: EventInbox, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
         before, depth = depth, inbox.backlog().depth
         if depth <= before:
             break
-    return inbox.due_realms()
+    return due_now(inbox, workable)

@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cache
 
 import dagster as dg
 
@@ -31,10 +32,11 @@ from ledgerguard_pipeline.defs.jobs import Jobs, keys_of
 from ledgerguard_pipeline.defs.keys import BATCH_TAG, REALM_TAG, TRIGGER_TAG, WEBHOOK_JOB
 from ledgerguard_pipeline.defs.partitions import current_cell, known_realms
 from ledgerguard_pipeline.defs.run_context import OpenControl
+from ledgerguard_pipeline.defs.scheduling.event_wait import Workable, due_now
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.entities import EntityType
 
-LookForDue = Callable[[EventInbox], list[str]]
+LookForDue = Callable[[EventInbox, Workable], list[str]]
 
 EVENTS_PER_RUN = 5_000
 REALMS_PER_RUN = 500
@@ -64,11 +66,11 @@ def build_webhook_sensors(
     opened: OpenControl,
     policy: ReadPolicy = SweepPolicy,
     *,
-    look: LookForDue = EventInbox.due_realms,
+    look: LookForDue = due_now,
 ) -> list[dg.SensorDefinition]:
     """The sensor, or none where the installation keeps no entity that can be read by id.
 
-    ``look`` returns the companies with something to do; it may wait for one.
+    ``look`` returns the companies with something to do, of those it may; it may wait for one.
     """
     if jobs.webhooks is None:
         return []
@@ -89,14 +91,17 @@ def build_webhook_sensors(
             inbox = control.inbox
             _take_back(context.instance, inbox)
             busy = _attend_to_runs(context, inbox)
-            due = look(inbox)
-            if not due:
-                reason = "No event is due."
-                return dg.SensorResult(skip_reason=reason, cursor=today)
-            connected = {str(company.realm_id): company for company in companies()}
-            # A company is no cell before the new-company sensor has added it.
-            known = connected.keys() & set(known_realms(context.instance))
-            ready = [realm for realm in due if realm in known and realm not in busy]
+            connected: dict[str, Company] = {}
+
+            @cache
+            def workable() -> frozenset[str]:
+                connected.update({str(company.realm_id): company for company in companies()})
+                # A company is no cell before the new-company sensor has added it.
+                return frozenset(connected.keys() & set(known_realms(context.instance)) - busy)
+
+            ready = look(inbox, workable)
+            if not ready:
+                return dg.SensorResult(skip_reason=_waiting(inbox.due_realms()), cursor=today)
             chosen = policy()
             if len(ready) > chosen.above:
                 requests = _coalesced(context.instance, inbox, kept, ready, chosen.shards)
@@ -107,17 +112,22 @@ def build_webhook_sensors(
                     if SYSTEM_CLOCK.monotonic() - started > TICK_SECONDS:
                         break
                     requests += _requests(inbox, cells, kept, connected[realm])
-        waiting = [realm for realm in due if realm not in ready]
         if not requests:
-            return dg.SensorResult(
-                skip_reason="Events wait for companies that are not connected, new, or still at "
-                f"their last run: {', '.join(waiting[:_NAMED]) or 'none'}"
-                f"{f' and {len(waiting) - _NAMED} more' if len(waiting) > _NAMED else ''}.",
-                cursor=today,
-            )
+            return dg.SensorResult(skip_reason=_waiting(ready), cursor=today)
         return dg.SensorResult(run_requests=requests, cursor=today)
 
     return [webhook_events]
+
+
+def _waiting(due: Sequence[str]) -> str:
+    """Why nothing is asked for although events of these companies are due, if any are."""
+    if not due:
+        return "No event is due."
+    more = f" and {len(due) - _NAMED} more" if len(due) > _NAMED else ""
+    return (
+        "Events wait for companies that are not connected, new, or still at their last run: "
+        f"{', '.join(due[:_NAMED])}{more}."
+    )
 
 
 def _requests(
@@ -265,10 +275,14 @@ def _companies(held: Sequence[QueuedEvent]) -> set[str]:
 
 
 def _purge_daily(control: ControlPlane, cursor: str | None) -> str:
-    """Forget what was settled long ago, once a day; the day is the sensor's cursor."""
+    """Forget what was settled long ago, once a day; the day is the sensor's cursor.
+
+    Events that came while their company was being disconnected are settled along with it.
+    """
     now = control.now()
     today = now.date().isoformat()
     if cursor != today:
+        control.inbox.ignore_not_served()
         control.deliveries.purge(now - timedelta(days=KEPT_DAYS))
     return today
 

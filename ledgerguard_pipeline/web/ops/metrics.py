@@ -16,7 +16,7 @@ from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.tie_outs import BooksBrief
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.deliveries import COUNTER
-from ledgerguard_pipeline.control.webhook_queue.queue import (
+from ledgerguard_pipeline.control.webhook_queue.latency import (
     LATENCY_BOUNDS,
     LATENCY_COUNTER,
     LATENCY_SUM,
@@ -106,7 +106,7 @@ def gather(control: ControlPlane, settings: Settings, rows: RowFigures) -> Figur
         deliveries=control.counters.read(COUNTER),
         old_tokens=control.counters.read(TOKEN_COUNTER),
         events={status.value: count for status, count in backlog.by_status.items()},
-        queue_depth=backlog.depth,
+        queue_depth=sum(each.facts.webhook_depth for each in statuses if each.is_connected),
         queue_age_seconds=max(map(_waiting, statuses), default=0.0),
         latency=Latency(
             {float(bound): count for bound, count in latency.items() if bound != LATENCY_SUM},

@@ -17,6 +17,7 @@ from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import (
     OTHER_REALM,
     REALM,
+    connect,
     delivery,
     event,
     queue,
@@ -112,6 +113,13 @@ def test_ignored_events_are_queued_only_when_asked_for(
 ) -> None:
     plane.deliveries.accept([delivery([event("stray")])])
     assert document(ledgerguard("events", "redrive", "--json").out) == {"redriven": 0}
+    (stray,) = plane.inbox.list()
+    said = ledgerguard("events", "redrive", "--ignored", str(stray.seq))
+    assert said.out.startswith(
+        "0 events are queued again.\n1 event of companies that are not connected would wait in vain"
+    )
+    assert "not ignored" not in said.out
+    connect(plane)
     said = ledgerguard("events", "redrive", "--ignored", "--company", REALM, "--json")
     assert document(said.out) == {"redriven": 1}
 

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 
 from ledgerguard_pipeline.config.settings import Settings
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.control.webhook_queue.attempts import (
     MAX_ATTEMPTS,
@@ -212,6 +213,25 @@ def test_the_backlog_tells_depth_and_age(plane: ControlPlane, clock: FakeClock) 
     assert whole.by_status == {EventStatus.PENDING: 1, EventStatus.LEASED: 1}
     other = plane.inbox.backlog(OTHER_REALM)
     assert (other.depth, other.age_seconds) == (1, 10)
+
+
+def test_nothing_waits_for_a_company_that_is_not_connected(plane: ControlPlane) -> None:
+    queue(plane, "held", "waiting", "parked")
+    queue(plane, "other", realm=OTHER_REALM)
+    (held,) = plane.inbox.lease("run", realms=[REALM], limit=1)
+    (parked,) = [each.seq for each in plane.inbox.list() if each.event.event_id == "parked"]
+    plane.inbox.park([parked], "by hand")
+    assert plane.inbox.ignore_not_served() == 0
+    plane.companies.set_status(OTHER_REALM, ConnectionStatus.NEEDS_REAUTH)
+    plane.companies.set_status(REALM, ConnectionStatus.DISCONNECTED)
+    assert plane.inbox.ignore_not_served() == 2
+    assert plane.inbox.due_realms() == [OTHER_REALM], "a new consent is waited for"
+    assert plane.inbox.done("run", [held.seq]) == 0
+    assert plane.inbox.redrive(statuses=list(EventStatus), realm=REALM) == 0
+    assert plane.inbox.not_served(EventStatus.PARKED) == 1
+    assert plane.inbox.not_served(EventStatus.IGNORED, REALM, [held.seq]) == 1
+    plane.companies.set_status(REALM, ConnectionStatus.CONNECTED)
+    assert plane.inbox.redrive(statuses=[EventStatus.IGNORED, EventStatus.PARKED]) == 3
 
 
 def test_ignored_events_stay_visible(plane: ControlPlane) -> None:

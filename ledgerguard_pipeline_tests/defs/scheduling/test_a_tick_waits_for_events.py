@@ -11,10 +11,11 @@ from ledgerguard_pipeline.defs.scheduling.event_wait import (
     LOOK_SECONDS,
     WAIT_SECONDS,
     await_due,
+    due_now,
 )
 from ledgerguard_pipeline_tests.clocks import FakeClock
 from ledgerguard_pipeline_tests.control.webhook_queue.event_makers import delivery, event
-from ledgerguard_pipeline_tests.defs.conftest import FIRST, company, plain_settings
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, SECOND, company, plain_settings
 
 
 class EventfulClock(FakeClock):
@@ -39,17 +40,22 @@ def control(tmp_path: Path, clock: EventfulClock) -> Iterator[ControlPlane]:
     settings = plain_settings(ledgerguard_home=tmp_path / "home")
     with ControlPlane.open(settings, clock=clock) as plane:
         plane.companies.put(company(FIRST))
+        plane.companies.put(company(SECOND))
         yield plane
 
 
-def announce(control: ControlPlane, name: str) -> None:
-    control.deliveries.accept([delivery([event(name, realm=FIRST)])])
+def announce(control: ControlPlane, name: str, realm: str = FIRST) -> None:
+    control.deliveries.accept([delivery([event(name, realm=realm)])])
+
+
+def first() -> list[str]:
+    return [FIRST]
 
 
 def test_nothing_due_is_waited_for_until_the_next_tick_is_near(
     control: ControlPlane, clock: EventfulClock
 ) -> None:
-    assert await_due(control.inbox, clock=clock) == []
+    assert await_due(control.inbox, first, clock=clock) == []
     assert WAIT_SECONDS <= sum(clock.slept) < 5.0
 
 
@@ -61,8 +67,37 @@ def test_what_comes_while_a_tick_waits_is_seen_at_once(
             announce(control, "a")
 
     clock.meanwhile = after_a_second
-    assert await_due(control.inbox, clock=clock) == [FIRST]
+    assert await_due(control.inbox, first, clock=clock) == [FIRST]
     assert sum(clock.slept) <= 1.0 + 2 * LOOK_SECONDS
+
+
+def test_an_event_that_nobody_may_take_ends_no_wait(
+    control: ControlPlane, clock: EventfulClock
+) -> None:
+    """Its company has a run under way, say, or needs a new consent."""
+    announce(control, "held up", SECOND)
+
+    def after_a_second() -> None:
+        if sum(clock.slept) == 1.0:
+            announce(control, "a")
+
+    assert await_due(control.inbox, first, clock=clock) == []
+    assert sum(clock.slept) >= WAIT_SECONDS
+    clock.slept.clear()
+    clock.meanwhile = after_a_second
+    assert await_due(control.inbox, first, clock=clock) == [FIRST]
+
+
+def test_who_may_be_worked_on_is_asked_only_when_something_is_due(control: ControlPlane) -> None:
+    asked: list[str] = []
+
+    def workable() -> list[str]:
+        asked.append("asked")
+        return [FIRST]
+
+    assert due_now(control.inbox, workable) == asked == []
+    announce(control, "a")
+    assert due_now(control.inbox, workable) == [FIRST]
 
 
 def test_deliveries_in_a_row_are_let_come_to_an_end(
@@ -75,12 +110,12 @@ def test_deliveries_in_a_row_are_let_come_to_an_end(
             announce(control, f"more {len(clock.slept)}")
 
     clock.meanwhile = four_more
-    assert await_due(control.inbox, clock=clock) == [FIRST]
+    assert await_due(control.inbox, first, clock=clock) == [FIRST]
     assert len(control.inbox.lease("batch", realms=[FIRST])) == 5
 
 
 def test_a_stream_without_end_holds_nothing_up(control: ControlPlane, clock: EventfulClock) -> None:
     announce(control, "first")
     clock.meanwhile = lambda: announce(control, f"more {len(clock.slept)}")
-    assert await_due(control.inbox, clock=clock) == [FIRST]
+    assert await_due(control.inbox, first, clock=clock) == [FIRST]
     assert sum(clock.slept) == pytest.approx(GATHER_SECONDS)

@@ -153,6 +153,22 @@ def test_companies_that_cannot_be_called_keep_their_events(
     assert request.tags[REALM_TAG] == SECOND
 
 
+def test_events_of_a_company_that_is_disconnected_are_settled_once_a_day(
+    tick: Tick, control: ControlPlane
+) -> None:
+    """Those that came while it was being disconnected; the disconnect itself settles the others."""
+    today = tick().cursor
+    announce(control, "late", realm=SECOND)
+    control.companies.set_status(RealmId(SECOND), ConnectionStatus.DISCONNECTED)
+    assert SECOND in str(tick(today).skip_reason)
+    assert "No event is due" in str(tick("another day").skip_reason)
+    (ignored,) = control.inbox.list()
+    assert (ignored.status, ignored.reason) == (
+        EventStatus.IGNORED,
+        "no such company is connected",
+    )
+
+
 def test_an_entity_left_out_meanwhile_is_ignored(tick: Tick, control: ControlPlane) -> None:
     announce(control, "a", entity="Vendor")
     assert requests(tick()) == []

@@ -165,7 +165,10 @@ def test_events_of_a_company_that_may_not_be_called_are_not_late(
     assert samples["ledgerguard_webhook_queue_age_seconds", ()] == age
     company = ("ledgerguard_company_webhook_queue_age_seconds", (("realm", realm),))
     assert samples[company] == age
-    assert samples["ledgerguard_webhook_queue_depth", ()] == 1, "they are still there"
+    depth = 1 if status is ConnectionStatus.CONNECTED else 0
+    assert samples["ledgerguard_webhook_queue_depth", ()] == depth
+    kept = ("ledgerguard_webhook_events", (("status", "pending"),))
+    assert samples[kept] == 1, "they are still there"
     control.close()
 
 
