@@ -261,11 +261,11 @@ class Installation(Closing):
         Raises:
             BadInputError, ReauthorizationRequired, ConfigurationError: as ``client``.
         """
-        from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
+        from ledgerguard_pipeline.ingestion.attachments.folder import open_folder_for_downloads
         from ledgerguard_pipeline.ingestion.attachments.loads import AttachmentLoads
         from ledgerguard_pipeline.qbo.transport.downloads import Downloads
 
-        folder = open_folder(self.settings)
+        folder = open_folder_for_downloads(self.settings)
         with Downloads(self.settings.intuit_base_url, self.clock) as downloads:
             yield AttachmentLoads(
                 self.client(realm_id), self.bronze, folder, downloads, self.clock, run_id,

@@ -291,6 +291,17 @@ class Settings(StoreSettings):
         return kept
 
     @property
+    def attachments_may_vanish(self) -> bool:
+        """Whether attached files go into a home that others may not see, or that may not last."""
+        control = self.ledgerguard_control_url
+        return (
+            self.ledgerguard_attachments_url is None
+            and control is not None
+            and not control.get_secret_value().startswith("sqlite")
+            and isinstance(self.bronze_address, LakeAddress)
+        )
+
+    @property
     def web_url(self) -> str:
         """Where people reach the web edge."""
         return web_address(self.ledgerguard_public_url, self.intuit_redirect_uri)

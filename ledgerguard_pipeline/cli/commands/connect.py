@@ -98,8 +98,8 @@ def callback_address(settings: Settings) -> tuple[str, int]:
 
 
 def _show(url: str, *, open_browser: bool, as_json: bool) -> None:
-    if as_json:
-        write_json({"authorize_url": url})
+    if as_json:  # stdout is for the one document in the end
+        note(url)
     else:
         sys.stdout.write(url + "\n")
         sys.stdout.flush()

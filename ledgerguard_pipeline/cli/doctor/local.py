@@ -29,6 +29,7 @@ def local_findings(settings: Settings) -> list[CheckResult]:
         dagster_home(settings),
         bronze(settings),
         *copies(settings),
+        *attached_files(settings),
     ]
 
 
@@ -93,10 +94,17 @@ def disk(settings: Settings) -> CheckResult:
 
 
 def dagster_home(settings: Settings) -> CheckResult:
-    """Where Dagster keeps its runs: one place for the UI, the daemon and this command."""
+    """Where Dagster keeps its runs: one place for the UI, the daemon and this command.
+
+    Unless ``DAGSTER_HOME`` is an instance that somebody set up, as every larger deployment has one.
+    """
     topic, own = "Dagster home", settings.ledgerguard_home.absolute() / "dagster"
     named = os.environ.get("DAGSTER_HOME")
     if named and Path(named) != own:
+        if Path(named, "dagster.yaml").is_file():
+            return good(
+                topic, f"schedules run in {named}; `ledgerguard sync` keeps its runs in {own}."
+            )
         return advice(
             topic,
             f"DAGSTER_HOME is {named}, but ledgerguard keeps its runs in {own}.",
@@ -162,6 +170,15 @@ def copies(settings: Settings) -> list[CheckResult]:
         why = "the next sync makes it anew, or logs why it cannot (`copy_not_renewed`)."
         return [advice(topic, f"{path} is older than Bronze; {why}", "`ledgerguard sync`")]
     return [good(topic, str(path))]
+
+
+def attached_files(settings: Settings) -> list[CheckResult]:
+    """Downloads are refused where nobody knows that they last; nothing is said where they are not wanted."""
+    from ledgerguard_pipeline.ingestion.attachments.folder import MAY_VANISH
+
+    if settings.ledgerguard_attachments != "files" or not settings.attachments_may_vanish:
+        return []
+    return [misconfigured("attached files", MAY_VANISH, "See the message; nothing was changed.")]
 
 
 def _misnamed(settings: Settings, path: Path, text: str) -> CheckResult:

@@ -1,6 +1,6 @@
 """Where attached files are kept: a folder or a bucket, under names that their bytes decide.
 
-Decision 83 in docs/decisions.md.
+Decisions 83 and 115 in docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from typing import IO, TYPE_CHECKING, Protocol
 from ledgerguard_pipeline.config.attachments_url import Bucket, parse_attachments_url
 from ledgerguard_pipeline.config.private_files import make_private
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.errors import IngestionError
+from ledgerguard_pipeline.errors import ConfigurationError, IngestionError
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
+MAY_VANISH = (
+    "No place is named for attached files: control plane and Bronze are on servers, so the home of whoever "
+    "downloads them may be no other's, or vanish. Set LEDGERGUARD_ATTACHMENTS_URL to s3://bucket/prefix or to "
+    "a folder that all machines and pods see, on a single machine to `attachments` in LEDGERGUARD_HOME."
+)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -71,6 +76,17 @@ def open_folder(settings: Settings) -> FileFolder:
     if isinstance(found, Bucket):
         return BucketFolder(found, settings)
     return LocalFolder(found)
+
+
+def open_folder_for_downloads(settings: Settings) -> FileFolder:
+    """The same, unless what is downloaded may vanish with the pod or stay on one of many machines.
+
+    Raises:
+        ConfigurationError: only a home is named, while all else of the installation is on servers.
+    """
+    if settings.attachments_may_vanish:
+        raise ConfigurationError(MAY_VANISH)
+    return open_folder(settings)
 
 
 class LocalFolder:

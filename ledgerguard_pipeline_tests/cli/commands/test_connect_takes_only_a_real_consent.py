@@ -33,9 +33,10 @@ def visit(url: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
+def first_line(process: subprocess.Popen[str], *, stderr: bool = False) -> str:
+    stream = process.stderr if stderr else process.stdout
+    assert stream is not None
+    return stream.readline()
 
 
 def stored_companies() -> list[str]:
@@ -45,7 +46,7 @@ def stored_companies() -> list[str]:
 
 def test_consent_connects_the_company(ready: int, sandbox: SandboxServer) -> None:
     process = start("connect", "--no-browser", "--json")
-    link = json.loads(first_line(process))["authorize_url"]
+    link = first_line(process, stderr=True).strip()
 
     status, page = visit(sandbox.consent(link))
     outcome = finish(process)
@@ -53,7 +54,7 @@ def test_consent_connects_the_company(ready: int, sandbox: SandboxServer) -> Non
     assert status == 200
     assert "is connected" in page
     assert outcome.code == 0, outcome
-    assert json.loads(outcome.out) == {
+    assert json.loads(outcome.out) == {  # one document; the link stands on stderr
         "realm_id": sandbox.realm_id,
         "name": sandbox.companies()[0]["name"],
         "environment": "sandbox",

@@ -25,7 +25,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from ledgerguard_pipeline.cli.doctor.dagster_daemon import dagster
 from ledgerguard_pipeline.cli.doctor.finding import CheckState
 from ledgerguard_pipeline.cli.doctor.intuit import clock_finding
-from ledgerguard_pipeline.cli.doctor.local import local_findings
+from ledgerguard_pipeline.cli.doctor.local import dagster_home, local_findings
 from ledgerguard_pipeline.cli.doctor.web_edge import admin_token, web_port, webhooks
 from ledgerguard_pipeline.cli.local.ports import free_port
 from ledgerguard_pipeline.config.settings import Settings, load_settings
@@ -330,6 +330,22 @@ def test_the_call_budget_is_reported_with_its_forecast(
     assert finding["verdict"] == "advice"
     assert "of 3 metered calls" in finding["text"]
     assert "LEDGERGUARD_MONTHLY_CALL_BUDGET" in finding["next_step"]
+
+
+def test_an_instance_that_somebody_set_up_is_left_as_it_is(
+    settings: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every larger deployment has one, on PostgreSQL: schedules must not move to the embedded one."""
+    named = tmp_path / "instance"
+    monkeypatch.setenv("DAGSTER_HOME", str(named))
+    assert dagster_home(settings).state is CheckState.ADVICE
+    named.mkdir()
+    (named / "dagster.yaml").write_text("storage: {postgres: {}}")
+    found = dagster_home(settings)
+    assert (found.state, found.next_step) == (CheckState.GOOD, None)
+    assert found.text == (
+        f"schedules run in {named}; `ledgerguard sync` keeps its runs in {home / 'dagster'}."
+    )
 
 
 def test_dagster_is_asked_whether_it_lives_and_what_is_switched_off(
