@@ -26,7 +26,7 @@ def failure_of(errors: Sequence[LedgerGuardError]) -> dg.Failure:
         or None,
     }
     if len(errors) > 1:
-        metadata |= {f"error of {each.realm_id}": str(each) for each in errors if each.realm_id}
+        metadata |= {error_of(each.realm_id): str(each) for each in errors if each.realm_id}
     failure = dg.Failure(
         description=str(first),
         metadata={
@@ -38,6 +38,11 @@ def failure_of(errors: Sequence[LedgerGuardError]) -> dg.Failure:
     )
     failure.__cause__ = first
     return failure
+
+
+def error_of(realm: str) -> str:
+    """The metadata of a failed step that holds one company's error."""
+    return f"error of {realm}"
 
 
 def advice(error: LedgerGuardError) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.execution.context.system import StepExecutionContext
 
-from ledgerguard_pipeline.defs.bronze.failures import advice
+from ledgerguard_pipeline.defs.bronze.failures import COMPANIES, advice, error_of
 from ledgerguard_pipeline.defs.bronze.grid import Grid, pointers
 from ledgerguard_pipeline.defs.bronze.metadata import Metadata, result_metadata
 from ledgerguard_pipeline.defs.bronze.silver_results import silver_materializations
@@ -45,6 +45,8 @@ if TYPE_CHECKING:  # loading the definitions must stay quick: no HTTP stack, no 
     from ledgerguard_pipeline.installation import Installation
 
 FAILURES_NAMED = 100
+FAILURE_OF_EACH = 5
+"""A sweep in which so many companies failed, and no other one was, is the failure of each of them."""
 LOCK_WAIT_SECONDS = 600.0
 """Two runs of a sweep wait for each other at the embedded Bronze file, and so do their threads."""
 
@@ -95,11 +97,7 @@ def build_fleet_job() -> dg.JobDefinition:
         if late:
             context.instance.add_run_tags(context.run.run_id, late)
         if summary.nothing_worked:
-            raise dg.Failure(
-                f"All {summary.visited} companies of {shard.name} failed. {summary.failures[0][1]}",
-                metadata=summary.metadata(shard),
-                allow_retries=False,
-            )
+            raise summary.failure(shard)
 
     @dg.job(
         name=current_site().name(FLEET_JOB),
@@ -240,11 +238,33 @@ class SweepSummary:
 
         return self.visited == self.endings[Ending.IDLE.value]
 
+    def failure(self, shard: Shard) -> dg.Failure:
+        """The failure of a sweep in which nothing worked; it names its companies if they are few.
+
+        What all of many companies fail of is no company's own.
+        """
+        metadata = self.metadata(shard)
+        del metadata[COMPANIES]
+        if self.visited <= FAILURE_OF_EACH:
+            realms = ", ".join(realm for realm, _, _ in self.failures)
+            metadata[COMPANIES] = dg.MetadataValue.text(realms)
+            for realm, error, _ in self.failures:
+                metadata[error_of(realm)] = dg.MetadataValue.text(error)
+        return dg.Failure(
+            f"{self._everyone} of {shard.name} failed. {self.failures[0][1]}",
+            metadata=metadata,
+            allow_retries=False,
+        )
+
+    @property
+    def _everyone(self) -> str:
+        return "The only company" if self.visited == 1 else f"All {self.visited} companies"
+
     def metadata(self, shard: Shard) -> Metadata:
         """The table of the run."""
         found: Metadata = {
             "sweep": dg.MetadataValue.text(shard.name),
-            "companies": dg.MetadataValue.int(self.visited),
+            COMPANIES: dg.MetadataValue.int(self.visited),
             **{
                 f"companies_{ending}": dg.MetadataValue.int(count)
                 for ending, count in sorted(self.endings.items())

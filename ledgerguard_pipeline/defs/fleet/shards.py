@@ -7,6 +7,7 @@ Decision 36 in docs/decisions.md.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -62,6 +63,7 @@ OWN_RUNS = 4
 """Companies that get a run of their own after a sweep, at most: what is late stays in order."""
 
 _LATE_NAMED = 50
+_NAME = re.compile(r"(?P<task>[a-z]+)/(?P<number>\d+)of(?P<of>\d+)", re.ASCII)
 
 
 class SweepTask(StrEnum):
@@ -98,6 +100,14 @@ class Shard:
     task: SweepTask
     number: int
     of: int
+
+    @classmethod
+    def named(cls, name: str) -> Self | None:
+        """The shard of this name; None for what is none."""
+        found = _NAME.fullmatch(name)
+        if found is None or found["task"] not in [task.value for task in SweepTask]:
+            return None
+        return cls(SweepTask(found["task"]), int(found["number"]), int(found["of"]))
 
     @property
     def name(self) -> str:

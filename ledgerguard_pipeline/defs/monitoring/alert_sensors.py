@@ -5,7 +5,7 @@ a slow channel never keeps Dagster from noticing the next failure, and what a fa
 company's health say together becomes one message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
@@ -14,20 +14,18 @@ from ledgerguard_pipeline.alerts.dispatcher import AlertDispatcher, DispatchSumm
 from ledgerguard_pipeline.alerts.messages import Links
 from ledgerguard_pipeline.alerts.policy import INSTALLATION, Alert, AlertKind, findings_of
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.defs.bronze.failures import COMPANIES
-from ledgerguard_pipeline.defs.keys import FORMER_JOBS, REALM_TAG
+from ledgerguard_pipeline.defs.bronze.failures import COMPANIES, error_of
+from ledgerguard_pipeline.defs.keys import SWEEP_TAG
+from ledgerguard_pipeline.defs.monitoring.failing_runs import LaterSuccesses, scheduled_jobs
 from ledgerguard_pipeline.defs.run_context import OpenControl, current_settings, open_control
-from ledgerguard_pipeline.defs.run_tags import PARTITION_TAG, company_of
+from ledgerguard_pipeline.defs.run_tags import company_of
 from ledgerguard_pipeline.defs.site import at_site, current_site
 from ledgerguard_pipeline.health.rules import HealthState
-from ledgerguard_pipeline.health.summary import read_summaries
+from ledgerguard_pipeline.health.summary import CompanyHealth, read_summaries
 
 TICK_SECONDS = 30
 
 _WILL_RETRY_TAG = "dagster/will_retry"
-_AD_HOC_JOB = "__ASSET_JOB"
-"""What a click on Materialize runs; the next run may well be another job's."""
 
 
 def build_alert_sensors(
@@ -49,7 +47,7 @@ def build_alert_sensors(
         with opened() as control:
             known = {company.realm_id for company in control.companies.list()}
             dispatcher = AlertDispatcher(control, (), Links.of(settings()))
-            # A range typed by hand may span companies: those that failed are named, not the first.
+            # A sweep or a range typed by hand spans companies: those that failed are named.
             for named in failed_companies(context) or [company_of(run.tags) or ""]:
                 realm = named if named in known else INSTALLATION
                 dispatcher.note_failed_run(
@@ -75,21 +73,25 @@ def build_alert_sensors(
         with opened() as control:
             dispatcher = AlertDispatcher(control, channels, Links.of(now))
             at = control.now()
-            dispatcher.observe(
-                observed(control, now),
-                lambda realm, finding: still_failing(context.instance, realm, finding),
-                at,
+            companies = read_summaries(control, now)
+            later = LaterSuccesses(
+                context.instance,
+                control,
+                now,
+                scheduled_jobs(context.repository_def),
+                {each.company.realm_id for each in companies if each.failed},
             )
+            dispatcher.observe(observed(companies), later.still_failing, at)
             return dg.SkipReason(sent(dispatcher.tell()))
 
     return [failed_runs, company_alerts]
 
 
-def observed(control: ControlPlane, settings: Settings) -> list[Observed]:
+def observed(companies: Iterable[CompanyHealth]) -> list[Observed]:
     """What is wrong with each company, by the one status that everybody shows."""
     return [
         Observed(each.company.realm_id, each.company.name, tuple(findings_of(each.health.reasons)))
-        for each in read_summaries(control, settings)
+        for each in companies
     ]
 
 
@@ -135,12 +137,15 @@ def failed_run(
         else context.failure_event.message or "its process ended"
     )
     about = f" of company {realm}" if realm and not named_already else ""
+    # All sweeps are one job: what another one does says nothing of this one.
+    sweep = run.tags.get(SWEEP_TAG)
+    what = f"A run of the job {run.job_name}" if sweep is None else f"The sweep {sweep}"
     return Alert(
         AlertKind.RUN_FAILED.value,
         HealthState.DEGRADED,
-        f"A run of the job {run.job_name}{about} failed{rest}. {why.strip().rstrip('.')}. "
+        f"{what}{about} failed{rest}. {why.strip().rstrip('.')}. "
         "The next run resumes where this one stopped.",
-        subject=run.job_name,
+        subject=sweep or run.job_name,
         run_id=run.run_id,
     )
 
@@ -156,37 +161,5 @@ def _said(event: dg.DagsterEvent, realm: str) -> str | None:
     failure = event.step_failure_data.user_failure_data
     if failure is None:
         return None
-    own = failure.metadata.get(f"error of {realm}")
+    own = failure.metadata.get(error_of(realm))
     return failure.description if own is None else str(own.value)
-
-
-def still_failing(instance: dg.DagsterInstance, realm: str, finding: Alert) -> bool:
-    """Whether nothing that came after the failed run has succeeded.
-
-    What a person launched by hand is over with any later success of the company.
-    """
-    failed = instance.get_run_record_by_id(finding.run_id)
-    if failed is None:
-        return False
-    jobs = (
-        [None]
-        if finding.subject.startswith(_AD_HOC_JOB)
-        # A release may have given the job another name meanwhile.
-        else list(
-            dict.fromkeys([finding.subject, FORMER_JOBS.get(finding.subject, finding.subject)])
-        )
-    )
-    tags: list[dict[str, str]] = [{REALM_TAG: realm}, {PARTITION_TAG: realm}] if realm else [{}]
-    return not any(
-        instance.get_run_records(
-            dg.RunsFilter(
-                job_name=job,
-                statuses=[dg.DagsterRunStatus.SUCCESS],
-                tags=each,
-                created_after=failed.create_timestamp,
-            ),
-            limit=1,
-        )
-        for each in tags
-        for job in jobs
-    )

@@ -1,129 +1,25 @@
 """The two alert sensors on a real instance: what fails or turns ill reaches a real channel."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
-from ledgerguard_pipeline.control.tokens.sql_store import Tokens
 from ledgerguard_pipeline.defs.build import build_definitions
 from ledgerguard_pipeline.defs.keys import REALM_TAG
-from ledgerguard_pipeline.defs.monitoring.alert_sensors import build_alert_sensors
 from ledgerguard_pipeline.defs.run_tags import company_of
 from ledgerguard_pipeline.values import RealmId
-from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox, http_receiver
-from ledgerguard_pipeline_tests.defs.conftest import FIRST, company, plain_settings
-
-
-@dg.op
-def read_books(context: dg.OpExecutionContext) -> None:
-    if context.run.tags.get("fails") == "yes":
-        raise dg.Failure("Customer was refused (realm 9341453474484455).")
-    if context.run.tags.get("fails") == "library":
-        raise RuntimeError("password=c4nary")
-
-
-@dg.job
-def bronze_changes() -> None:
-    read_books()
-
-
-@dg.job
-def reconcile() -> None:
-    read_books()
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with http_receiver() as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(tmp_path: Path, inbox: Inbox) -> Settings:
-    return plain_settings(
-        ledgerguard_home=tmp_path / "home",
-        ledgerguard_alert_webhook_url=SecretStr(inbox.url),
-        ledgerguard_dagster_url="https://dagster.example.com",
-        ledgerguard_public_url="https://books.example.com",
-    )
-
-
-@pytest.fixture
-def control(settings: Settings) -> Iterator[ControlPlane]:
-    with ControlPlane.open(settings) as plane:
-        plane.companies.put(company(FIRST))
-        now = plane.now()
-        plane.tokens.replace(
-            RealmId(FIRST),
-            Tokens(
-                SecretStr("access"), SecretStr("refresh"), now + timedelta(hours=1),
-                now + timedelta(days=99), None, 0,
-            ),
-            None,
-        )  # fmt: skip
-        yield plane
-
-
-Reported = list[dict[str, object]]
-
-
-class Daemon:
-    """Evaluates both sensors as Dagster's daemon does."""
-
-    def __init__(
-        self, control: ControlPlane, settings: Settings, inbox: Inbox, instance: dg.DagsterInstance
-    ) -> None:
-        self._inbox = inbox
-        self._instance = instance
-
-        @contextmanager
-        def opened() -> Iterator[ControlPlane]:
-            yield control
-
-        self.failed_runs, self.company_alerts = build_alert_sensors(opened, lambda: settings)
-
-    def run(self, job: dg.JobDefinition, **tags: str) -> str:
-        """Run a job; a failure is handed to the failure sensor."""
-        result = job.execute_in_process(instance=self._instance, raise_on_error=False, tags=tags)
-        failures = [each for each in result.all_events if each.is_run_failure]
-        for failure in failures:
-            context = dg.build_run_status_sensor_context(
-                sensor_name="failed_runs",
-                dagster_instance=self._instance,
-                dagster_run=result.dagster_run,
-                dagster_event=failure,
-            ).for_run_failure()
-            with context:
-                self.failed_runs(context)
-        return result.run_id
-
-    def tick(self) -> str:
-        with dg.build_sensor_context(instance=self._instance) as context:
-            skipped = self.company_alerts(context)
-        assert isinstance(skipped, dg.SkipReason)
-        return str(skipped.skip_message)
-
-    def heard(self) -> Reported:
-        """What arrived since the last look."""
-        posts = [json.loads(post.body) for post in self._inbox.posts]
-        self._inbox.posts.clear()
-        return posts
-
-
-@pytest.fixture
-def daemon(
-    control: ControlPlane, settings: Settings, inbox: Inbox, ephemeral: dg.DagsterInstance
-) -> Daemon:
-    return Daemon(control, settings, inbox, ephemeral)
+from ledgerguard_pipeline_tests.alerts.channels.receivers import Inbox
+from ledgerguard_pipeline_tests.defs.conftest import FIRST, plain_settings
+from ledgerguard_pipeline_tests.defs.monitoring.alert_daemon import *  # noqa: F403  # fixtures
+from ledgerguard_pipeline_tests.defs.monitoring.alert_daemon import (
+    Daemon,
+    bronze_changes,
+    reconcile,
+)
 
 
 def test_a_failed_run_reaches_the_channel_with_reason_company_and_link(daemon: Daemon) -> None:
