@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
 from ledgerguard_pipeline.control.webhook_queue.queued_event import QueuedEvent
 from ledgerguard_pipeline.entities import ENTITIES
 from ledgerguard_pipeline.failure import cause_of
@@ -39,6 +40,19 @@ _CONNECTION = frozenset(
     }
 )
 """Reasons that are failures of the whole company; its card says the same."""
+_OVER_WITH_CONSENT = frozenset(
+    {
+        ReasonKind.DISCONNECTED,
+        ReasonKind.NEEDS_REAUTH,
+        ReasonKind.NO_TOKENS,
+        ReasonKind.KEY_MISSING,
+        ReasonKind.GRANT_ENDED,
+        ReasonKind.GRANT_ENDS,
+        ReasonKind.ACCESS_DENIED,
+        ReasonKind.RIGHTS_IN_DOUBT,
+    }
+)
+"""Reasons that say, or whose runbook says, to connect the company again."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -75,7 +89,10 @@ class Card:
     calls: MonthlyCalls
     entities: Sequence[EntityLine]
     path: str
-    disconnect_path: str
+    disconnect_path: str | None
+    """None for a company that was disconnected on purpose."""
+    connect_again: bool
+    """Whether a new consent is what it needs, or soon will."""
 
     @property
     def filled(self) -> int:
@@ -140,7 +157,12 @@ def card(company_status: CompanyStatus, now: datetime) -> Card:
         calls=company_status.calls,
         entities=[_line(each, now) for each in company_status.entities],
         path=COMPANY_PATH.format(realm=company.realm_id),
-        disconnect_path=CONFIRM_PATH.format(realm=company.realm_id),
+        disconnect_path=None
+        if company.status is ConnectionStatus.DISCONNECTED
+        else CONFIRM_PATH.format(realm=company.realm_id),
+        connect_again=any(
+            each.kind in _OVER_WITH_CONSENT for each in company_status.health.reasons
+        ),
     )
 
 

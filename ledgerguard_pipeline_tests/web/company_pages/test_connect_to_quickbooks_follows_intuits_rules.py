@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from ledgerguard_pipeline.config.settings import load_settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-from ledgerguard_pipeline.errors import ConfigurationError
+from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.control.storage.schema import tokens
+from ledgerguard_pipeline.errors import AccessDenied, ConfigurationError
+from ledgerguard_pipeline.failure import Failure
+from ledgerguard_pipeline.health.rules import ReasonKind
+from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline.web.app import create_app
 from ledgerguard_pipeline.web.paths import CONNECT_PATH
 from ledgerguard_pipeline_tests.web.browser import Browser
@@ -56,6 +64,72 @@ def test_a_company_that_has_to_be_connected_again_has_it(pictures: Edge) -> None
     page = Browser(create_app(pictures)).get(f"/companies/{realm}").text
     (link,) = links(page)
     assert 'alt="Connect to QuickBooks again: Acme &amp; Sons"' in link
+    assert f"/companies/{realm}/disconnect" in page, "its tokens are still stored"
+
+
+Trouble = Callable[[ControlPlane, RealmId], None]
+
+
+def without_tokens(control: ControlPlane, realm: RealmId) -> None:
+    control.tokens.forget(realm)
+
+
+def ending_in(days: int) -> Trouble:
+    def trouble(control: ControlPlane, realm: RealmId) -> None:
+        stored = control.tokens.load(realm)
+        assert stored is not None
+        end = control.now() + timedelta(days=days)
+        ended = replace(stored, refresh_expires_at=end, hard_expires_at=end)
+        control.tokens.replace(realm, ended, stored.version)
+
+    return trouble
+
+
+def without_its_key(control: ControlPlane, realm: RealmId) -> None:
+    with control.database.write("test") as connection:
+        sealed = connection.execute(select(tokens.c.refresh_token)).scalar_one()
+        form, _, rest = sealed.split(".", 2)
+        connection.execute(update(tokens).values(refresh_token=f"{form}.deadbeef0000.{rest}"))
+
+
+def without_access(control: ControlPlane, realm: RealmId) -> None:
+    denied = AccessDenied("The app has no access to this company.", realm_id=realm)
+    control.companies.stumble(realm, Failure.of(denied))
+
+
+def in_doubt(control: ControlPlane, realm: RealmId) -> None:
+    control.sync_states.doubts.found(realm, ["Invoice"])
+
+
+@pytest.mark.parametrize(
+    "trouble,says",
+    [
+        (without_tokens, ReasonKind.NO_TOKENS),
+        (ending_in(-1), ReasonKind.GRANT_ENDED),
+        (ending_in(2), ReasonKind.GRANT_ENDS),
+        (without_its_key, ReasonKind.KEY_MISSING),
+        (without_access, ReasonKind.ACCESS_DENIED),
+        (in_doubt, ReasonKind.RIGHTS_IN_DOUBT),
+    ],
+)
+def test_whatever_asks_for_a_new_consent_has_a_link_to_it(
+    pictures: Edge, trouble: Trouble, says: ReasonKind
+) -> None:
+    """Nobody noted that it is not connected any more, and perhaps it is: no picture of Intuit's."""
+    realm = add(pictures.control)
+    trouble(pictures.control, realm)
+    page = Browser(create_app(pictures)).get(f"/companies/{realm}").text
+    assert says.runbook in page
+    (link,) = links(page)
+    assert "Connect again" in link
+    assert "<img" not in link
+    assert f"/companies/{realm}/disconnect" in page
+
+
+def test_one_that_was_disconnected_cannot_be_disconnected_again(edge: Edge) -> None:
+    realm = add(edge.control, status=ConnectionStatus.DISCONNECTED)
+    page = Browser(create_app(edge)).get(f"/companies/{realm}").text
+    assert len(links(page)) == 1
     assert f"/companies/{realm}/disconnect" not in page
 
 
