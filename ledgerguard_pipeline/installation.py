@@ -21,7 +21,6 @@ from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.closing import Closing
 from ledgerguard_pipeline.config.settings import Settings
 from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
-from ledgerguard_pipeline.control.company_state.forgetting import forget_company
 from ledgerguard_pipeline.control.plane import ControlPlane
 from ledgerguard_pipeline.errors import (
     BadInputError,
@@ -169,6 +168,7 @@ class Installation(Closing):
             noticed=self.bronze_noticed,
             follower=SilverFollower(self.clock) if silver else None,
         )
+        store.admit = self._admit
         return cast("LayeredStore", store)
 
     def forget(
@@ -181,41 +181,29 @@ class Installation(Closing):
     ) -> None:
         """Take a company out of this installation; its rows and attached files stay unless asked.
 
-        What cannot be taken back comes last but one: as long as the company is listed, this can
-        be repeated. A sync of it that is still under way is waited for: it would bring rows back.
+        One that was forgotten before, and has rows or files here still, can be named to delete them.
+        A sync of it that is still under way is waited for: it would bring rows back.
 
         Raises:
-            BadInputError: it was never connected, or still is.
+            BadInputError: it was never connected and has nothing here, or is connected still.
             CompanyBusy: a sync of it did not end within ``wait`` seconds.
             IngestionError: its attached files cannot be deleted, or a copy for readers keeps its rows.
         """
-        from ledgerguard_pipeline.ingestion.company_sync.lease import undisturbed
+        from ledgerguard_pipeline.forgetting import Forgetting
 
-        self._refuse_connected(realm_id)
-        with undisturbed(self.control.leases, self.control.environment, realm_id, self.clock, wait):
-            self._refuse_connected(realm_id)  # somebody may have connected it meanwhile
-            self._forget(realm_id, delete_rows=delete_rows, delete_files=delete_files)
+        forgetting = Forgetting(
+            self.settings, self.control, lambda: self.bronze, self.clock, realm_id,
+            copies=(
+                self.settings.ledgerguard_snapshot, self.settings.ledgerguard_home / NOTEBOOK_COPY,
+            ),
+        )  # fmt: skip
+        forgetting.run(rows=delete_rows, files=delete_files, wait=wait)
 
-    def _refuse_connected(self, realm_id: RealmId) -> None:
-        if self.control.companies.require(realm_id).status is ConnectionStatus.CONNECTED:
-            raise BadInputError("Disconnect this company first.", realm_id=realm_id)
-
-    def _forget(self, realm_id: RealmId, *, delete_rows: bool, delete_files: bool) -> None:
-        if delete_files:
-            from ledgerguard_pipeline.ingestion.attachments.folder import open_folder
-
-            open_folder(self.settings).delete(realm_id)
-        if delete_rows and self.bronze.exists():
-            from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
-            from ledgerguard_pipeline.ingestion.renewed_copy import replace_copies
-
-            self.bronze.beside(lambda session, _: delete_company(session, realm_id))
-            home, copy = self.settings.ledgerguard_home, self.settings.ledgerguard_snapshot
-            replace_copies(self.bronze, (copy, home / NOTEBOOK_COPY))
-            # That may take minutes, and nobody is to lose a grant that was given meanwhile.
-            self._refuse_connected(realm_id)
-        self.control.tokens.forget(realm_id)
-        forget_company(self.control.database, self.control.environment, realm_id)
+    def _admit(self, realm: str) -> None:
+        """Nothing more is kept of a company that was disconnected on purpose, or forgotten."""
+        company = self.control.companies.require(RealmId(realm))
+        if company.status is ConnectionStatus.DISCONNECTED:
+            raise BadInputError(str(company.not_connected), realm_id=realm)
 
     def client(self, realm_id: RealmId) -> QBOClient:
         """The client of a connected company; the same one for every caller.

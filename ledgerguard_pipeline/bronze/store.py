@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,8 @@ class BronzeStore:
         self.address = address
         self.environment = environment
         """Whose companies may be in it; None as long as nobody said (``storage.py``)."""
+        self.admit: Callable[[str], object] = lambda _: None
+        """Raises where what stands beside Bronze is to have nothing more of a company."""
         self._clock = clock
         self._checked = self._laid_out = False
         self._healed: set[str] = set()
@@ -141,9 +143,9 @@ class BronzeStore:
             follow(self._follower, outcomes, self.beside)
         return outcomes
 
-    def beside(self, work: Work) -> None:
-        """Write tables made from Bronze; in a lake the work may be repeated from its start."""
-        self._backend.write((_MADE,), lambda session: work(session, self._prepare(session)))
+    def beside(self, work: Work, *realms: str) -> None:
+        """Write tables made from Bronze, and keep writers of these companies out; repeated in a lake."""
+        self._backend.write((_MADE, *realms), lambda each: work(each, self._prepare(each)))
 
     def catch_up(self, realms: Sequence[RealmId | str]) -> None:
         """Give the tables made from Bronze what a process that died left out of them.
@@ -323,7 +325,7 @@ class BronzeStore:
     @property
     def workspace(self) -> Workspace:
         """Room for tables beside Bronze, with its lock and transactions."""
-        return Workspace(self._backend, self._reading, self._prepare, self._clock)
+        return Workspace(self._backend, self._reading, self._prepare, self._clock, self.admit)
 
     @property
     def reports(self) -> ReportStore:
@@ -355,10 +357,7 @@ class BronzeStore:
         return maintain(self._backend, self._prepare, now, take_over=take_over)
 
     def import_file(self, file: Path) -> dict[str, Content]:
-        """Copy a Bronze file into this lake, all of it or nothing, see ``maintenance.migration``.
-
-        The tables made from Bronze are made anew afterwards; if that fails, the next commit does it.
-        """
+        """Copy a Bronze file into this lake, all or nothing, and make anew what is made from Bronze."""
         found = import_file(self._backend, file, self.environment, self._clock, self._follower)
         self._follower.follow(self.beside, {}, set(loaded_companies(self)))
         return found

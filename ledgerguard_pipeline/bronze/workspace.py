@@ -57,11 +57,13 @@ class Workspace:
         reading: Reading,
         prepare: Callable[[OpenStore], set[str]],
         clock: Clock,
+        admit: Callable[[str], object],
     ) -> None:
         self._backend = backend
         self._reading = reading
         self._prepare = prepare
         self.clock = clock
+        self._admit = admit
 
     def shared(self, *, read_only: bool = False) -> AbstractContextManager[None]:
         """Inside the block this thread opens a file once for many reads and writes.
@@ -96,6 +98,7 @@ class Workspace:
         earlier attempt brought, if it counts after all.
 
         Raises:
+            BadInputError: nothing is kept of this company any more.
             BronzeBusy, BronzeUnavailable, BronzeError: nothing was kept.
         """
         attempts = 0
@@ -106,6 +109,7 @@ class Workspace:
             if attempts and (before := landed(session)) is not None:
                 return before
             attempts += 1
+            self._admit(str(realm))  # whoever forgets a company waits for it or comes before it
             connection = session.connection
             connection.execute("BEGIN TRANSACTION")
             try:

@@ -24,6 +24,7 @@ ALWAYS_ON_LAKES = {
     "test_an_id_with_nul_is_quarantined_and_later_loads_go_on",
     "test_a_new_walk_forgets_what_the_one_before_saw",
     "test_a_reject_is_kept_with_its_exact_bytes",
+    "test_another_companys_commit_does_not_keep_it_from_being_forgotten",
     "test_a_watermark_never_moves_back",
     "test_an_older_copy_of_the_same_store_gives_way",
     "test_every_number_is_a_decimal_of_its_own_text",

@@ -96,8 +96,11 @@ def forget(
     from ledgerguard_pipeline.installation import Installation
 
     with Installation.open(settings) as installation:
-        company = installation.control.companies.require(realm_id)
-        if company.status is ConnectionStatus.CONNECTED:
+        known = installation.control.companies
+        # One that was forgotten, or that a restored control plane lacks, may have rows or files.
+        gone = (delete_rows or delete_files) and known.get(realm_id) is None
+        company = None if gone else known.require(realm_id)
+        if company is not None and company.status is ConnectionStatus.CONNECTED:
             raise BadInputError(
                 f"{company.name} is connected; run `ledgerguard disconnect {realm_id}` first.",
                 realm_id=realm_id,
@@ -111,7 +114,8 @@ def forget(
             note(f"Its attached files stay and could not be counted: {error.message}")
             files = 0
         if not yes:
-            _ask(company, files, delete_rows=delete_rows, delete_files=delete_files)
+            name = company.name if company else "a company that is not known here"
+            _ask(f"{name} ({realm_id})", files, delete_rows=delete_rows, delete_files=delete_files)
         installation.forget(realm_id, delete_rows=delete_rows, delete_files=delete_files)
     if as_json:
         kept = 0 if delete_files else files
@@ -125,7 +129,8 @@ def forget(
             }
         )
         return
-    ends = ["its rows were deleted" if delete_rows else "its rows stay in Bronze"]
+    again = f"`ledgerguard companies forget {realm_id} --delete-rows` deletes them"
+    ends = ["its rows were deleted" if delete_rows else f"its rows stay in Bronze, {again}"]
     if files:
         counted_files = counted(files, "attached file")
         ends.append(
@@ -133,10 +138,10 @@ def forget(
             if delete_files
             else f"{counted_files} left in {folder.address(realm_id)}"
         )
-    say(f"Forgot {company.name} ({realm_id}); {', '.join(ends)}.")
+    say(f"Forgot {company.name if company else 'a company'} ({realm_id}); {', '.join(ends)}.")
 
 
-def _ask(company: Company, files: int, *, delete_rows: bool, delete_files: bool) -> None:
+def _ask(company: str, files: int, *, delete_rows: bool, delete_files: bool) -> None:
     """Nothing that cannot be taken back is done because somebody mistyped.
 
     Raises:
@@ -150,7 +155,7 @@ def _ask(company: Company, files: int, *, delete_rows: bool, delete_files: bool)
     what += f" (staying: {', '.join(stays)})" if stays else ""
     if not sys.stdin.isatty():
         raise BadInputError("Nothing was changed: say --yes where nobody can be asked.")
-    if not typer.confirm(f"Forget {company.name} ({company.realm_id}){what}?", err=True):
+    if not typer.confirm(f"Forget {company}{what}?", err=True):
         raise BadInputError("Nothing was changed.")
 
 

@@ -110,7 +110,9 @@ def _compared(known: Watermarks, held: Watermarks, connected: set[str]) -> list[
                 _TOPIC,
                 f"Bronze holds rows of {_named(strangers)}, which the control plane does not know: "
                 "forgotten on purpose, or connected after this copy of it was made.",
-                "Run `ledgerguard connect` for each that should be here; it goes on from its rows.",
+                "Run `ledgerguard connect` for each that should be here; it goes on from its rows. "
+                f"`ledgerguard companies forget {strangers[0]} --delete-rows` deletes those of one that "
+                "should not.",
             )
         )
     return found or [good(_TOPIC, "Bronze and the control plane are of one age.")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -68,10 +69,36 @@ def test_a_forgotten_company_leaves_no_row_in_any_table(store: BronzeStore) -> N
     assert not [each for each in asked if "information_schema" in each], "statistics of all tables"
 
 
+def test_another_companys_commit_does_not_keep_it_from_being_forgotten(
+    store: BronzeStore,
+) -> None:
+    """DuckLake refuses a deletion beside an insertion; nobody comes in between."""
+    for realm in (REALM, OTHER):
+        store.commit([load(record("1"), realm=realm, id=realm, watermark=after(0))])
+    attempts: list[int] = []
+
+    def forget(session: OpenStore, _: object) -> None:
+        attempts.append(len(attempts))
+
+        def committing() -> AbstractContextManager[None]:
+            if session.lake and len(attempts) == 1:
+                attempts.append(0)
+                other = load(record("2"), realm=OTHER, id="meanwhile", watermark=after(1))
+                BronzeStore(store.address, store.environment).commit([other])
+            return session.committing()
+
+        delete_company(replace(session, committing=committing), RealmId(REALM))
+
+    store.beside(forget, REALM)
+    assert store.count("Invoice", REALM) == 0
+    assert max(attempts) == 0, "at once"
+
+
 def test_fields_that_it_was_the_first_to_show_are_not_new_to_others(store: BronzeStore) -> None:
     for realm in (REALM, OTHER):
         store.commit([load(record("1", '{"Id":"1","Memo":"x"}'), realm=realm, watermark=after(1))])
-    store.beside(lambda session, _: delete_company(session, RealmId(REALM)))
+    forgotten: list[str] = []
+    store.beside(lambda session, _: forgotten.extend(delete_company(session, RealmId(REALM))))
     odd = record("2", '{"Id":"2","Memo":"y","Extra":1}', updated=5)
     [outcome] = BronzeStore(store.address, store.environment).commit([load(odd, realm=OTHER)])
     assert outcome.new_fields == ("Extra",)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -17,8 +18,10 @@ from ledgerguard_pipeline.errors import BadInputError, CompanyBusy
 from ledgerguard_pipeline.ingestion import renewed_copy
 from ledgerguard_pipeline.ingestion.company_sync.lease import CompanyLeases
 from ledgerguard_pipeline.installation import NOTEBOOK_COPY, Installation
+from ledgerguard_pipeline.tieout.journal_store import JournalStore
 from ledgerguard_pipeline.values import RealmId
 from ledgerguard_pipeline_tests.bronze.records import after, load, record
+from ledgerguard_pipeline_tests.bronze.reports.test_reports_are_kept_as_sent import answer
 from ledgerguard_pipeline_tests.cli.conftest import Ledgerguard
 from ledgerguard_pipeline_tests.web.companies import add
 
@@ -193,6 +196,75 @@ def test_a_company_that_is_connected_while_its_rows_go_keeps_its_grant(
         assert installation.control.companies.require(realm).status is ConnectionStatus.CONNECTED
         assert installation.bronze.count("Invoice", realm) == 0
         assert installation.bronze.watermarks(realm) == {}, "the next sync loads it whole"
+
+
+def test_a_report_that_comes_late_is_not_kept(settings: Settings) -> None:
+    """QuickBooks took its time; the company was disconnected and forgotten meanwhile."""
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    open_bronze(settings).commit([load(record("1"), realm=realm, watermark=after(0))])
+    with Installation.open(settings) as installation:
+        reports, journal = installation.bronze.reports, JournalStore(installation.bronze.workspace)
+        for _ in ("disconnected", "forgotten"):
+            with pytest.raises(BadInputError, match="not connected"):
+                reports.save(realm, [answer()])
+            with pytest.raises(BadInputError, match="not connected"):
+                journal.replace(realm, date(2026, 1, 1), date(2026, 1, 31), [], None)
+            with suppress(BadInputError):
+                installation.forget(realm, delete_rows=True)
+        assert (reports.list(realm), journal.windows(realm)) == ([], [])
+
+
+def test_a_report_that_comes_while_the_rows_go_goes_with_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    realm = gone(settings, ConnectionStatus.NEEDS_REAUTH)
+    open_bronze(settings).commit([load(record("1"), realm=realm, watermark=after(0))])
+    with Installation.open(settings) as installation:
+
+        def comes(*_: object) -> None:
+            monkeypatch.undo()
+            installation.bronze.reports.save(realm, [answer()])
+            assert len(installation.bronze.reports.list(realm)) == 1
+
+        monkeypatch.setattr(renewed_copy, "replace_copies", comes)
+        installation.forget(realm, delete_rows=True)
+        assert installation.bronze.reports.list(realm) == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["forgotten", "never known here"])
+def test_rows_that_stayed_can_be_deleted_later(
+    ledgerguard: Ledgerguard, settings: Settings, *, known: bool
+) -> None:
+    """Somebody asks for it, or the control plane was restored without the company."""
+    another = gone(settings, ConnectionStatus.DISCONNECTED)
+    realm = another if known else RealmId("4444")
+    bronze = open_bronze(settings)
+    bronze.commit([load(record("1"), realm=realm, watermark=after(0))])
+    if known:
+        forgotten = ledgerguard("companies", "forget", realm, "--yes")
+        assert f"`ledgerguard companies forget {realm} --delete-rows` deletes" in forgotten.out
+    assert f"companies forget {realm} --delete-rows" in ledgerguard("doctor").out
+    assert ledgerguard("companies", "forget", realm, "--yes").code == 2, "nothing to do"
+
+    deleted = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows")
+
+    assert (deleted.code, "its rows were deleted" in deleted.out) == (0, True)
+    assert bronze.count("Invoice", realm) == 0
+    again = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows")
+    assert (again.code, "never was or was forgotten" in again.err) == (2, True)
+
+
+def test_files_that_stayed_can_be_deleted_later(
+    ledgerguard: Ledgerguard, settings: Settings
+) -> None:
+    realm = gone(settings, ConnectionStatus.DISCONNECTED)
+    file = settings.ledgerguard_home / "attachments" / realm / "0a.pdf"
+    file.parent.mkdir(parents=True)
+    file.write_text("a receipt")
+    assert ledgerguard("companies", "forget", realm, "--yes").code == 0
+    deleted = ledgerguard("companies", "forget", realm, "--yes", "--delete-files")
+    assert (deleted.code, "1 attached file deleted" in deleted.out) == (0, True)
+    assert not file.exists()
 
 
 def test_a_connected_company_is_not_forgotten(ledgerguard: Ledgerguard, settings: Settings) -> None:
