@@ -10,11 +10,16 @@ import duckdb
 import pytest
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK
+from ledgerguard_pipeline.entities import entity_type
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
+from ledgerguard_pipeline.ingestion.request import SyncRequest
+from ledgerguard_pipeline.ingestion.service import IngestionService
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.tieout.differences import Difference, DifferenceClass
 from ledgerguard_pipeline.tieout.document_levels.levels import DocumentLevels
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
+from ledgerguard_pipeline.tieout.postings.rules import POSTING
+from ledgerguard_pipeline.values import parse_realm
 from ledgerguard_pipeline_tests.tieout.books import (
     TODAY,
     Books,
@@ -23,6 +28,7 @@ from ledgerguard_pipeline_tests.tieout.books import (
     open_sandbox,
 )
 from ledgerguard_pipeline_tests.tieout.documents import (
+    LISTS,
     move_amount,
     one,
     plant,
@@ -90,6 +96,47 @@ def test_a_document_that_bronze_lost_is_named(documents: Books) -> None:
     assert missing.explanation == "Bronze does not hold this document."
     legs = unexplained(documents.documents.matched()[0])
     assert {each.key.rpartition("/")[0] for each in legs} == {f"Transfer/{id}"}
+
+
+def test_a_type_of_which_a_sweep_met_nothing_is_compared_with_the_others(tmp_path: Path) -> None:
+    types = tuple(entity_type(name) for name in (*LISTS, *POSTING))
+    with (
+        open_sandbox(varied=False) as sandbox,
+        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
+    ):
+        for id in list(books.company.tables["VendorCredit"].rows):
+            sandbox.edit("delete", "VendorCredit", id)
+        request = SyncRequest(parse_realm(books.realm), types, quiet=True)
+        with IngestionService(books.client, books.store).open_sync(request) as sync:
+            sync.run()
+        assert "VendorCredit" not in books.store.last_loads(books.realm)
+        books.sync.bring_up_to_date(TODAY)
+        books.documents.derive()
+        assert books.documents.open_items(TODAY) == []
+
+
+def test_a_document_of_a_type_that_bronze_read_and_found_none_of_is_a_difference(
+    documents: Books,
+) -> None:
+    plant(
+        documents,
+        "DELETE FROM bronze.transfer; DELETE FROM silver.transfer; "
+        "DELETE FROM bronze._loads WHERE entity = 'Transfer'",
+        "Transfer",
+    )
+    for found in (listed(documents), documents.documents.matched(repair=False)[0]):
+        assert {each.key.partition("/")[0] for each in unexplained(found)} == {"Transfer"}
+        assert {each.explanation for each in unexplained(found)} == {
+            "Bronze does not hold this document."
+        }
+
+
+def test_a_type_whose_first_load_was_interrupted_is_not_compared(documents: Books) -> None:
+    with duckdb.connect(str(documents.file)) as connection:
+        connection.execute("DELETE FROM bronze._watermarks WHERE entity = 'Bill'")
+    with pytest.raises(NotCompared, match="Bronze never loaded Bill completely") as caught:
+        documents.documents.open_items(TODAY)
+    assert caught.value.kind is FindingKind.DOCUMENTS_MISSING
 
 
 def test_an_amount_a_date_and_a_second_copy_are_named(documents: Books) -> None:

@@ -148,7 +148,7 @@ class DocumentLevels:
         call. What that mends is no difference.
 
         Raises:
-            NotCompared: Bronze never loaded a type of document that the journal has.
+            NotCompared: Bronze never loaded a type of document that the journal has completely.
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: a month could not be read again.
         """
         found = self._match()
@@ -175,7 +175,7 @@ class DocumentLevels:
         The first time all months, half a year in a call.
 
         Raises:
-            NotCompared: Bronze never loaded a type that is listed, or moved each time.
+            NotCompared: Bronze never loaded a type that is listed completely, or moved each time.
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: the report could not be read.
         """
         workspace = self._store.workspace
@@ -296,13 +296,18 @@ class DocumentLevels:
         return held, absent
 
     def _loaded(self) -> set[str]:
-        return set(self._store.last_loads(self._realm))
+        """Types that were read to the end once, be there any objects or none.
+
+        A load is no sign of it: one of many companies leaves none of what brought nothing, and one
+        that was interrupted leaves one.
+        """
+        return set(self._store.watermarks(self._realm))
 
     def _complain(self, absent: Collection[str]) -> None:
         if absent:
             raise NotCompared(
-                f"Bronze never loaded {', '.join(sorted(absent))}, so these cannot be compared "
-                "with QuickBooks. Run `ledgerguard sync`; the other types were compared.",
+                f"Bronze never loaded {', '.join(sorted(absent))} completely, so these cannot be "
+                "compared with QuickBooks. Run `ledgerguard sync`; the other types were compared.",
                 FindingKind.DOCUMENTS_MISSING,
                 realm_id=str(self._realm),
             )
