@@ -39,7 +39,7 @@ def changed_days(workspace: Workspace, realm: RealmId | str, since: datetime | N
 def first_and_last_day(
     workspace: Workspace, realm: RealmId | str
 ) -> tuple[date | None, date | None]:
-    """The first and the last day that a document of Bronze is dated; None without any."""
+    """The first and the last day that a document of Bronze is dated, or ever was; None without any."""
     days: list[date] = []
     with workspace.read() as view:
         if view is None:
@@ -52,6 +52,21 @@ def first_and_last_day(
             ).fetchone()
             days += [day for day in row or () if day is not None]
     return (min(days), max(days)) if days else (None, None)
+
+
+def days_after(workspace: Workspace, realm: RealmId | str, day: date) -> set[date]:
+    """The days after one that living documents of Bronze are dated."""
+    found: set[date] = set()
+    with workspace.read() as view:
+        if view is None:
+            return found
+        for table in _tables(view):
+            rows = view.connection.execute(
+                f"SELECT DISTINCT {_DAY} FROM ({current(table, realm=True)}) WHERE {_DAY} > $day",
+                {"realm": str(realm), "day": day},
+            ).fetchall()
+            found |= {row[0] for row in rows}
+    return found
 
 
 def books_between(workspace: Workspace, realm: RealmId | str, start: date, end: date) -> bool:

@@ -28,6 +28,7 @@ from ledgerguard_pipeline.reports.types import report_request
 from ledgerguard_pipeline.tieout.documents import (
     books_between,
     changed_days,
+    days_after,
     first_and_last_day,
 )
 from ledgerguard_pipeline.tieout.findings import FindingKind, NotCompared
@@ -92,7 +93,10 @@ class JournalSync:
         held = [(each.start, each.end) for each in known]
         first, newest = first_and_last_day(self._store.workspace, self._realm)
         begin = held[0][0] if known else self._beginning(first or day.replace(month=1, day=1))
-        spans = list(unread(held, begin, day, newest))
+        # Of what was ever dated ahead only what still is.
+        ahead = newest is not None and newest > day
+        later = days_after(self._store.workspace, self._realm, day) if ahead else set()
+        spans = list(unread(held, begin, day, later))
         if known:
             since = min(each.bronze_at or each.loaded_at for each in known)
             new = merged(spans)

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
-from ledgerguard_pipeline.qbo.reporting import WINDOW_MONTHS
 from ledgerguard_pipeline.tieout.differences import Difference, TieOut
 from ledgerguard_pipeline.tieout.journal_store import LoadedWindow
 from ledgerguard_pipeline.tieout.journal_sync import JournalSync
-from ledgerguard_pipeline.tieout.spans import Span, merged, months_after, months_of, within
+from ledgerguard_pipeline.tieout.spans import Span, grouped, merged, months_of, within
 from ledgerguard_pipeline.values import RealmId
 
 
@@ -53,7 +52,7 @@ def reread(
                 due.add(month)
             else:
                 confirmed[month] = loaded
-    spans = _spans(due)
+    spans = grouped(due)
     rest = confirmed.keys() - due
     if rest:
         spans.append(min(rest, key=lambda month: (confirmed[month], month)))
@@ -67,14 +66,3 @@ def _loaded_at(windows: Iterable[LoadedWindow], month: Span) -> datetime | None:
     first, last = month
     whole = [each.loaded_at for each in windows if each.start <= first and each.end >= last]
     return max(whole, default=None)
-
-
-def _spans(months: Iterable[Span]) -> list[Span]:
-    """Windows as long as Intuit advises at most, which together hold these months."""
-    found: list[Span] = []
-    for first, last in sorted(months):
-        if found and last <= months_after(found[-1][0], WINDOW_MONTHS - 1):
-            found[-1] = (found[-1][0], last)
-        else:
-            found.append((first, last))
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 from ledgerguard_pipeline.qbo.reporting import WINDOW_MONTHS, windows
@@ -11,7 +11,10 @@ Span = tuple[date, date]
 """First and last day, both included."""
 _DAY = timedelta(days=1)
 _AHEAD = 24
-"""Months after today up to which all days are read; a document dated later is a slip of the pen."""
+"""Months after today up to which all days are read; of later ones those that a document is dated in.
+
+What is dated later is a slip of the pen, or entries that were posted for years in advance.
+"""
 
 
 def next_month(day: date) -> date:
@@ -53,19 +56,34 @@ def within(spans: Iterable[Span], start: date, end: date) -> list[Span]:
     return [(first, last) for first, last in clipped if first <= last]
 
 
-def unread(held: Iterable[Span], begin: date, today: date, newest: date | None) -> Iterator[Span]:
+def grouped(months: Iterable[Span]) -> list[Span]:
+    """Windows as long as Intuit advises at most, which together hold these months."""
+    found: list[Span] = []
+    for first, last in sorted(months):
+        if found and last <= months_after(found[-1][0], WINDOW_MONTHS - 1):
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def unread(
+    held: Sequence[Span], begin: date, today: date, later: Collection[date] = ()
+) -> Iterator[Span]:
     """What no span holds from a day to the end of this month, or to the newest document's.
 
-    In windows as Intuit advises: a first load that was interrupted goes on as it would have.
+    ``later`` are the days after today that documents are dated; far ahead their months are read and
+    none between. In windows as Intuit advises: a first load that was interrupted goes on as it would
+    have.
     """
-    last = month_end(today)
-    if newest is not None:
-        last = max(last, min(month_end(newest), months_after(today, _AHEAD)))
-        if newest > last:
-            yield from _gaps(held, *months_of([newest])[0])
+    horizon = months_after(today, _AHEAD)
+    last = max(month_end(today), min(month_end(max(later, default=today)), horizon))
     for first, end in _gaps(held, begin, last):
         # Of a month that is held in part the rest is no window of its own.
         yield from windows(first if first == begin else first.replace(day=1), end, WINDOW_MONTHS)
+    known = merged(held)
+    beyond = months_of(day for day in later if day > last)
+    yield from grouped(month for month in beyond if within(known, *month) != [month])
 
 
 def _gaps(held: Iterable[Span], first: date, last: date) -> Iterator[Span]:

@@ -26,27 +26,28 @@ class ListedMonths:
 
         The journal reads a month again where Intuit lists something written or changed in it. That
         it always reads the current one is no reason: what is new in it is new in Bronze, or differs
-        from the journal. ``differing`` are days that did not agree.
+        from the journal. ``differing`` are days that did not agree. Months that the journal does not
+        hold are none of them: between two documents that are dated far ahead may be decades.
         """
         current = self._workspace.clock.now().date().replace(day=1)
         windows = JournalStore(self._workspace).windows(self._realm)
         if not windows:
             return []
         known = self._known()
-        first, last = min(each.start for each in windows), max(each.end for each in windows)
-        found = {month for month in _months(first, last) if month not in known}
+        held = {month for each in windows for month in _months(each.start, each.end)}
+        found = held - known.keys()
         if known:
             since = [bronze_at for bronze_at, _ in known.values()]
             if None not in since:
                 oldest = min(each for each in since if each is not None)
                 changed = changed_days(self._workspace, self._realm, oldest)
-                found |= {day.replace(day=1) for day in changed if first <= day <= last}
+                found |= {day.replace(day=1) for day in changed} & held
         for window in windows:
             for month in _months(window.start, window.end):
                 again = month in known and known[month][1] < window.loaded_at
                 if again and month != current:
                     found.add(month)
-        found |= {day.replace(day=1) for day in differing if first <= day <= last}
+        found |= {day.replace(day=1) for day in differing} & held
         return sorted(found)
 
     def note(self, months: Iterable[date], bronze_at: datetime | None) -> None:
