@@ -141,18 +141,8 @@ def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) 
     """
     import pyarrow as pa
 
-    found: list[tuple[str, str, str, str]] = []
-    if "account" in present:
-        account = at(session.catalog, "account")
-        used = at(session.catalog, "journal") if "journal" in present else None
-        for role, where in _ROLES.items():
-            found += _chosen(
-                role, ((id, "*") for id, _ in _accounts(session, account, used, where, realm))
-            )
-        for role, where in _ROLES_BY_CURRENCY.items():
-            rows = _accounts(session, account, used, where, realm)
-            found += _chosen(role, ((id, currency or home or "") for id, currency in rows))
-    if not found:
+    account = at(session.catalog, "account")
+    if "account" not in present or not _accounts(session, account, None, "true", realm):
         raise NotCompared(
             "Silver holds no account of this company, so documents cannot be posted. Run "
             "`ledgerguard sync` first; nothing was concluded.",
@@ -160,6 +150,16 @@ def _roles(session: OpenStore, present: set[str], realm: str, home: str | None) 
             realm_id=realm,
             entity="Account",
         )
+    # There may be none of them: what would reach one has a leg without an account then.
+    found: list[tuple[str, str, str, str]] = []
+    used = at(session.catalog, "journal") if "journal" in present else None
+    for role, where in _ROLES.items():
+        found += _chosen(
+            role, ((id, "*") for id, _ in _accounts(session, account, used, where, realm))
+        )
+    for role, where in _ROLES_BY_CURRENCY.items():
+        rows = _accounts(session, account, used, where, realm)
+        found += _chosen(role, ((id, currency or home or "") for id, currency in rows))
     names = ("role", "currency_id", "account_id", "confidence")
     return pa.table(
         {name: [row[index] for row in found] for index, name in enumerate(names)},
