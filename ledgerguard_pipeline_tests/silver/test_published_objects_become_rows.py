@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from ledgerguard_pipeline.entities import entity_type
+from ledgerguard_pipeline.silver.checks.check import KNOWN
 from ledgerguard_pipeline.silver.checks.fields import is_known
+from ledgerguard_pipeline.silver.checks.find import check_company
 from ledgerguard_pipeline.silver.layout import tables_of
-from ledgerguard_pipeline_tests.silver.books import Books, store_at
+from ledgerguard_pipeline_tests.silver.books import REALM, Books, store_at
 
 PUBLISHED: dict[str, list[dict[str, object]]] = json.loads(
     (Path(__file__).parent / "samples" / "published.json").read_text(encoding="utf-8"),
@@ -339,6 +341,34 @@ def test_the_registry_knows_every_field_that_was_published(entity: str) -> None:
     block = tables_of(entity).block
     strange = {path for each in PUBLISHED[entity] for path in paths(each, "")}
     assert sorted(path for path in strange if not is_known(block, path)) == []
+
+
+@pytest.mark.parametrize(
+    "entity, sent, column, value",
+    [
+        ("Invoice", {"BillEmailCc": {"Address": "c@example.com"}}, "bill_email_cc", "c@example.com"),
+        ("Invoice", {"BillEmailBcc": {"Address": "d@example.com"}}, "bill_email_bcc", "d@example.com"),
+        *(
+            (form, {"TaxExemptionRef": {"value": "99", "name": "Resale"}}, "tax_exemption_id", "99")
+            for form in ("Invoice", "Estimate", "CreditMemo", "RefundReceipt")
+        ),
+        ("Invoice", {"TaxExemptionRef": {}}, "tax_exemption_id", None),
+        ("Bill", {"IncludeInAnnualTPAR": True}, "include_in_annual_tpar", True),
+        ("VendorCredit", {"IncludeInAnnualTPAR": False}, "include_in_annual_tpar", False),
+        ("BillPayment", {"ProcessBillPayment": True}, "process_bill_payment", True),
+        ("TimeActivity", {"TransactionLocationType": "OutsideEU"}, "transaction_location_type", "OutsideEU"),
+        ("TaxPayment", {"PaymentDate": "2019-08-30"}, "payment_date", date(2019, 8, 30)),
+        ("TaxPayment", {"TxnDate": "2019-09-01"}, "payment_date", date(2019, 9, 1)),
+    ],
+)  # fmt: skip
+def test_what_the_reference_lists_and_no_published_object_shows_has_a_column(
+    entity: str, sent: dict[str, object], column: str, value: object, tmp_path: Path
+) -> None:
+    books = Books(store_at(tmp_path / "quickbooks.duckdb"))
+    books.write(entity, {"1": sent})
+    assert books.rows(entity_type(entity).table, column) == [(value,)]
+    (checks,) = check_company(books.store, [entity_type(entity)], REALM).values()
+    assert [found.text for found in checks if found.check is KNOWN and not found.passed] == []
 
 
 def paths(value: object, at: str) -> set[str]:

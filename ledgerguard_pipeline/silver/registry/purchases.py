@@ -34,6 +34,9 @@ _VENDOR = columns(
     money("TotalAmt", "Total with tax."),
 )
 _TAXED = text("GlobalTaxCalculation", "TaxExcluded, TaxInclusive or NotApplicable.")
+_REPORTED = flag(
+    "IncludeInAnnualTPAR", "Whether it is in the yearly report of payments (Australia)."
+)
 
 BLOCKS = (
     Block(
@@ -47,6 +50,7 @@ BLOCKS = (
             money("Balance", "What is open."),
             money("HomeBalance", "What is open, in home currency."),
             _TAXED,
+            _REPORTED,
             money("LessCIS", "Deduction under the Construction Industry Scheme (UK)."),
             address("VendorAddr", "Address of the vendor."),
             address("RemitToAddr", "Address the payment goes to."),
@@ -61,6 +65,7 @@ BLOCKS = (
             _VENDOR,
             money("Balance", "What is not used yet."),
             _TAXED,
+            _REPORTED,
             address("VendorAddr", "Address of the vendor."),
         ),
         COST_CHILDREN,
@@ -72,6 +77,7 @@ BLOCKS = (
             TRANSACTION,
             _VENDOR,
             text("PayType", "Check or CreditCard."),
+            flag("ProcessBillPayment", "Whether a processor handles it."),
             ref("CheckPayment.BankAccountRef", "Bank account of a check.", "bank_account"),
             text("CheckPayment.PrintStatus", "Whether the check is printed."),
             ref("CreditCardPayment.CCAccountRef", "Account of the card.", "cc_account"),

@@ -161,6 +161,7 @@ BLOCKS = (
             time("StartTime", "Begin."),
             time("EndTime", "End."),
             text("TimeZone", "Time zone of the entry."),
+            text("TransactionLocationType", "Place of the work for VAT (France and others)."),
             text("Description", "Description."),
         ),
     ),

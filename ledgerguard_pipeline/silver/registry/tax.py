@@ -92,7 +92,7 @@ BLOCKS = (
         "TaxPayment",
         "One row per payment to a tax authority.",
         columns(
-            date("PaymentDate", "Day of the payment."),
+            date("PaymentDate|TxnDate", "Day of the payment."),
             ref("PaymentAccountRef", "Account it is paid from."),
             money("PaymentAmount", "Amount."),
             text("Description", "Description."),
