@@ -138,6 +138,7 @@ CHECKS: dict[str, Check] = {
     "appaid": _YES_NO,
     "cleared": _one_of("Cleared", "Uncleared", "Reconciled", "Deposited"),
     "printed": _text,
+    "shipvia": _text,
     "bothamount": _text,
     "aging_method": _one_of("Report_Date", "Current"),
     "aging_period": _number,

@@ -104,6 +104,39 @@ def test_only_lists_of_transactions_over_several_days_can_be_halved() -> None:
     assert not report_request("JournalReport", day).divisible
 
 
+DOCUMENTED = {
+    "AgedReceivables": "customer qzurl date_macro aging_method report_date sort_order department",
+    "AgedPayables": "customer qzurl vendor date_macro department report_date sort_order aging_method",
+    "AgedReceivableDetail": "customer shipvia term report_date start_duedate end_duedate aging_method",
+    "AgedPayableDetail": "shipvia term start_duedate end_duedate accounting_method report_date vendor",
+    "TransactionList": "qzurl sort_order payment_method arpaid source_account_type customer name",
+    "TransactionListByCustomer": "qzurl sort_order payment_method arpaid source_account_type customer",
+    "TransactionListByVendor": "qzurl sort_order payment_method arpaid source_account_type name",
+    "ProfitAndLossDetail": "customer account accounting_method end_date date_macro adjusted_gain_loss "
+    "class sort_by payment_method sort_order employee department vendor account_type start_date columns",
+    "AccountListDetail": "account_type start_moddate moddate_macro end_date end_moddate account_status "
+    "createdate_macro sort_order sort_by start_date columns",
+    "InventoryValuationSummary": "qzurl date_macro item report_date sort_order summarize_column_by",
+    "CustomerBalance": "customer accounting_method date_macro arpaid report_date sort_order "
+    "summarize_column_by department",
+    "CustomerBalanceDetail": "customer accounting_method date_macro arpaid report_date sort_order "
+    "summarize_column_by department",
+    "VendorBalance": "qzurl accounting_method date_macro appaid report_date sort_order "
+    "summarize_column_by department vendor",
+    "VendorBalanceDetail": "term accounting_method date_macro appaid report_date duedate_macro sort_by "
+    "start_duedate end_duedate sort_order department vendor columns",
+}
+"""What Intuit's page of each report lists."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_everything_that_a_reports_page_lists_can_be_asked(name: str) -> None:
+    listed = set(DOCUMENTED[name].split())
+    assert listed - report_type(name).takes == set()
+    request = report_request(name, {})
+    assert (request.basis == "Accrual") == ("accounting_method" in listed)
+
+
 def test_every_parameter_of_every_report_has_a_check() -> None:
     assert {name for report in REPORTS for name in report.takes} == set(CHECKS)
     assert len(REPORTS) == len({report.name for report in REPORTS}) == 29
