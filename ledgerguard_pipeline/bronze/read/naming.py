@@ -13,6 +13,10 @@ from ledgerguard_pipeline.values import RealmId
 
 _UNTYPED = ("EntityRef", "Entity", "ParentRef")
 """References that may lead to members of several lists."""
+_OTHERWISE = {"Customer": ("ShipTo",), "Term": ("DefaultTerms",)}
+"""References by entity name that are not called after what they lead to."""
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+"""A text of JSON: what stands between its quotes, braces too, says nothing of the form."""
 
 
 def naming(
@@ -41,6 +45,7 @@ def naming(
 
 def _pattern(entity: EntityType, ids: Sequence[str]) -> str:
     """``DepositToAccountRef`` leads to an account as ``AccountRef`` does; values come as texts."""
-    names = "|".join((rf"[A-Za-z]*{entity.name}Ref", *_UNTYPED))
+    names = "|".join((rf"[A-Za-z]*{entity.name}Ref", *_OTHERWISE.get(entity.name, ()), *_UNTYPED))
     values = "|".join(re.escape(id) for id in ids)
-    return rf'"(?:{names})"\s*:\s*\{{[^{{}}]*"value"\s*:\s*"(?:{values})"'
+    before = rf'(?:[^{{}}"]|{_TEXT})*'
+    return rf'"(?:{names})"\s*:\s*\{{{before}"value"\s*:\s*"(?:{values})"'

@@ -9,7 +9,7 @@ from ledgerguard_pipeline.sandbox.edits.editor import Editor, EditRefused
 from ledgerguard_pipeline.sandbox.entity_types import TYPES
 
 REFS = {
-    "Customer": ("CustomerRef",),
+    "Customer": ("CustomerRef", "ShipTo"),
     "Vendor": ("VendorRef",),
     "Employee": ("EmployeeRef",),
     "Item": ("ItemRef",),

@@ -44,6 +44,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "pref_vendor": "vendor",
         "recur_data": "recurring_transaction",
         "sales_term": "term",
+        "ship_to": "customer",
         "tax_rate": "tax_rate",
         "term": "term",
         "vendor": "vendor",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from random import Random
+
 import pytest
 
 from ledgerguard_pipeline.entities import entity_type, entity_types
 from ledgerguard_pipeline.installation import Installation
+from ledgerguard_pipeline.sandbox.edits.editor import Editor
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline.webhooks.handler import WebhookHandler
 from ledgerguard_pipeline_tests.ingestion.company_books import (
@@ -18,7 +22,7 @@ from ledgerguard_pipeline_tests.ingestion.company_books import (
 from ledgerguard_pipeline_tests.webhooks.deliveries import Change, cloud_events
 
 MERGED = ("Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department")
-CUSTOMER = entity_type("Customer")
+CUSTOMER, ORDER = entity_type("Customer"), entity_type("PurchaseOrder")
 FORMS = entity_types(["Invoice", "SalesReceipt", "Estimate", "CreditMemo", "Payment"])
 
 touching = pytest.mark.parametrize("touching", [True, False])
@@ -62,6 +66,27 @@ def test_so_does_an_event(touching: bool, connected: Installation, sandbox: Sand
     assert said["status"] == "success"
     assert states(connected, CUSTOMER, realm)[loser] == "merged"
     assert differing(connected, sandbox, [CUSTOMER, *FORMS]) == {}
+
+
+def test_orders_that_go_to_a_customer_name_the_survivor_too(
+    connected: Installation, sandbox: SandboxServer
+) -> None:
+    """The reference is called ShipTo, and a name may have braces."""
+    sandbox.set(merge_touches=False)
+    survivor, loser = (str(sandbox.edit("create", "Customer")["id"]) for _ in range(2))
+    company = sandbox.world.companies[sandbox.realm_id]
+    (order, *_) = company.tables["PurchaseOrder"].rows
+    with company.lock:
+        editor = Editor(company, 0, Random(1))
+        ship_to = {"ShipTo": {"name": "Yard {2}", "value": loser}}
+        editor.save("PurchaseOrder", order, editor.read("PurchaseOrder", order) | ship_to)
+        editor.settle()
+    assert failures(sync(connected)) == {}
+    sandbox.edit("merge", "Customer", survivor, loser=loser)
+    assert failures(sync(connected)) == {}
+    shown = json.loads(sandbox.truth("PurchaseOrder").bodies()[order])
+    assert shown["ShipTo"]["value"] == survivor
+    assert differing(connected, sandbox, [CUSTOMER, ORDER]) == {}
 
 
 def test_an_end_that_a_walk_finds_is_followed_too(
