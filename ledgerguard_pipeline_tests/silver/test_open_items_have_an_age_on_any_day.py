@@ -244,3 +244,36 @@ def test_what_is_booked_straight_to_the_account_is_open_too(
         ("Expense", "21"): -4,
         ("CreditCardCredit", "22"): 6,
     }
+
+
+def test_who_pays_for_those_below_settles_an_entry_about_one_of_them(books: Books) -> None:
+    def line(side: str, account: str, amount: int, customer: str = "") -> dict[str, object]:
+        inside: dict[str, object] = {"PostingType": side, "AccountRef": {"value": account}}
+        if customer:
+            inside["Entity"] = {"Type": "Customer", "EntityRef": {"value": customer}}
+        detail = "JournalEntryLineDetail"
+        return {"Amount": amount, "DetailType": detail, detail: inside}
+
+    day = {"TxnDate": "2026-01-01"}
+    books.write("Account", {"84": {"Name": "A/R", "AccountType": "Accounts Receivable"}})
+    books.write(
+        "JournalEntry",
+        {
+            "1": {**day, "Line": [line("Debit", "84", 75, "11"), line("Credit", "1", 75)]},
+            # About two, each of whom owes a part: what the payer owes of it is settled.
+            "2": {
+                **day,
+                "Line": [
+                    line("Debit", "84", 30, "10"),
+                    line("Debit", "84", 20, "11"),
+                    line("Credit", "1", 50),
+                ],
+            },
+        },
+    )
+    above = {"CustomerRef": {"value": "10"}, "UnappliedAmt": 0}
+    both = (("JournalEntry", "1", "70"), ("JournalEntry", "2", "30"))
+    books.write("Payment", {"8": paid("2026-02-01", "100", *both, **above)})
+    assert books.store.sql(
+        "SELECT id, customer_id, open_amt FROM silver.ar_open ORDER BY id"
+    ).rows == [("1", "11", D(5)), ("2", "11", D(20))]

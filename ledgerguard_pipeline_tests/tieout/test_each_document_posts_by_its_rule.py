@@ -151,6 +151,30 @@ DOCUMENTS: dict[str, tuple[str, Doc, set[tuple[str | None, str]]]] = {
         | {"ExchangeRate": Decimal("1.3")},
         {("1", "130.00"), ("11", "-123.45"), ("32", "-6.55")},
     ),
+    "an entry about a customer below that the one above pays at another rate": (
+        "Payment",
+        form(
+            "100",
+            paid("100", "JournalEntry", "902"),
+            CustomerRef=ref("4"),
+            DepositToAccountRef=ref("1"),
+        )
+        | EURO
+        | {"ExchangeRate": Decimal("1.3")},
+        {("1", "130.00"), ("11", "-123.45"), ("32", "-6.55")},
+    ),
+    "an entry about two others, which is not known to be settled": (
+        "Payment",
+        form(
+            "100",
+            paid("100", "JournalEntry", "906"),
+            CustomerRef=ref("4"),
+            DepositToAccountRef=ref("1"),
+        )
+        | EURO
+        | {"ExchangeRate": Decimal("1.3")},
+        {("1", "130.00"), ("11", "-130.00")},
+    ),
     "a credit that an entry booked": (
         "Payment",
         form(
@@ -239,6 +263,16 @@ _OTHERS: dict[str, tuple[str, Doc]] = {
         form("0", entry("40", "Credit", "11", customer="5"), entry("40", "Debit", "51")) | EURO,
     ),
     "904": ("Bill", form("100", spent("100", "51")) | EURO),
+    "906": (
+        "JournalEntry",
+        form(
+            "0",
+            entry("60", "Debit", "11", customer="5"),
+            entry("40", "Debit", "11", customer="6"),
+            entry("100", "Credit", "51"),
+        )
+        | EURO,
+    ),
     "905": (
         "VendorCredit",
         form("100", spent("100", "51")) | EURO | {"ExchangeRate": Decimal("1.3")},

@@ -84,8 +84,9 @@ def _sql(side: _Side) -> str:
     """Documents, what is booked straight to the account, and what of payments is not applied.
 
     An entry of the journal, and a line of a deposit, check or expense on the account, has no
-    balance of its own, so it is what it posts less what payments settled of it. The same goes for
-    payments to vendors, and for credits sent without balance. In home currency each amount is
+    balance of its own, so it is what it posts less what payments settled of it: who pays for those below
+    settles an entry about one of them, and of an entry about several what is booked for the payer. The
+    same goes for payments to vendors, and for credits sent without balance. In home currency each amount is
     rounded by itself, as postings are, so that the sum is what the account holds.
     """
     party = side.party
@@ -103,6 +104,9 @@ WITH asked AS (
     SELECT CAST(:day AS DATE) AS asked_day
 ), entry AS (
     {direct_bookings(party, side.account_type, lambda name: f"silver.{name}")}
+), whose AS (
+    SELECT realm_id, txn_type, id, any_value({party}_id) AS only_party FROM entry
+    GROUP BY realm_id, txn_type, id HAVING count(*) = 1
 ), document AS (
     SELECT *, {home("total_amt", "exchange_rate")} - {home("paid_down", "exchange_rate")}
         AS home_total
@@ -115,9 +119,11 @@ WITH asked AS (
 ), applied AS (
     SELECT link.realm_id, link.txn_type, link.txn_id, pay.id AS pay_id,
         pay.txn_date AS pay_date, CASE WHEN link.txn_type IN {_ENTRIES}
-            THEN coalesce(pay.{party}_id, '') ELSE '' END AS entry_party, link.amount
+            THEN coalesce(whose.only_party, pay.{party}_id, '') ELSE '' END AS entry_party, link.amount
     FROM silver.{side.payment}_linked AS link JOIN silver.{side.payment} AS pay
         ON pay.realm_id = link.realm_id AND pay.id = link.id
+    LEFT JOIN whose ON whose.realm_id = link.realm_id AND whose.txn_type = link.txn_type
+        AND whose.id = link.txn_id
     WHERE link.line_no IS NOT NULL AND link.amount IS NOT NULL AND pay.state <> 'voided'
 ), cleared AS (
     SELECT applied.*, asked_day, document.sign, document.txn_date AS document_date,

@@ -47,7 +47,8 @@ def settled(payments: Payments, account: Account) -> Iterator[Rule]:
     """In another currency each document is cleared at the rate it was written at.
 
     Credits that are used up with it count against what it settles. Opening balances, and what else
-    is booked straight to the account, are documents too, each on the side it was booked on.
+    is booked straight to the account, are documents too, each on the side it was booked on: one about
+    several parties is settled for the payer, any other by whoever pays it, as for those below.
     """
     table, sign, party = payments.table, payments.sign, payments.party
     foreign = f"({CURRENCY} <> coalesce($home, '') OR coalesce(head.exchange_rate, 1) <> 1)"
@@ -89,8 +90,9 @@ def _applied(payments: Payments) -> Iterator[str]:
         "ELSE link.amount END AS amount, booked.exchange_rate "
         f"FROM {{{table}_linked}} AS link JOIN {{{table}}} AS pay "
         "ON pay.realm_id = link.realm_id AND pay.id = link.id "
-        f"JOIN ({booked}) AS booked ON booked.realm_id = link.realm_id "
+        "JOIN (SELECT *, count(*) OVER (PARTITION BY realm_id, txn_type, id) AS parties "
+        f"FROM ({booked})) AS booked ON booked.realm_id = link.realm_id "
         "AND booked.id = link.txn_id AND booked.txn_type = link.txn_type "
-        f"AND booked.{party}_id = pay.{party}_id WHERE link.line_no IS NOT NULL "
+        f"WHERE (booked.parties = 1 OR booked.{party}_id = pay.{party}_id) AND link.line_no IS NOT NULL "
         "AND link.amount IS NOT NULL AND booked.net <> 0 AND booked.exchange_rate IS NOT NULL"
     )
