@@ -27,7 +27,6 @@ from ledgerguard_pipeline_tests.tieout.forms import (
     LISTS,
     SUBTOTAL,
     Doc,
-    account,
     entry,
     form,
     paid,
@@ -371,29 +370,6 @@ def test_a_company_without_accounts_is_a_finding_and_no_one_elses_legs_move(book
         PostingStore(books.store).bring_up_to_date(OTHER_REALM)
     assert refused.value.kind is FindingKind.DOCUMENTS_MISSING
     assert books.store.sql("SELECT count(*) FROM silver.postings").rows == before
-
-
-def test_a_company_of_plain_accounts_alone_is_posted(tmp_path: Path) -> None:
-    books = Books(store_at(tmp_path / "books.duckdb"))
-    accounts = {
-        "1": account("Bank", "Checking"),
-        "2": account("Bank", "Savings"),
-        "40": account("Income", "SalesOfProductIncome"),
-    }
-    moved = form("0", FromAccountRef=ref("1"), ToAccountRef=ref("2"), Amount=Decimal("5.25"))
-    books.write("Account", accounts)
-    books.write("Transfer", {"1": moved})
-    # Nobody's receivables: the leg is there all the same, without an account.
-    books.write("Invoice", {"2": form("0.01")})
-    PostingStore(books.store).bring_up_to_date(REALM)
-    rows = books.store.sql(
-        "SELECT entity, account_id, amount FROM silver.postings ORDER BY ALL"
-    ).rows
-    assert rows == [
-        ("Invoice", None, Decimal("0.01")),
-        ("Transfer", "1", Decimal("-5.25")),
-        ("Transfer", "2", Decimal("5.25")),
-    ]
 
 
 def _transaction(id: str, *moved: tuple[str, int]) -> JournalTransaction:
