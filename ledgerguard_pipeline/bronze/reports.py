@@ -86,7 +86,7 @@ class ReportStore:
             rows = _rows(ids, str(realm), fetched, self._instant(connection, str(realm)))
             insert_rows(connection, table.NAME, tuple(table.COLUMNS), list(rows))
             if not session.lake:
-                _forget(connection, table.SUPERSEDED, [str(realm), table.KEPT])
+                _forget(session, "realm_id = ?", [str(realm)])
             return ids
 
         def landed(session: OpenStore) -> list[str] | None:
@@ -145,13 +145,21 @@ class ReportStore:
                 )
 
 
-def forget_superseded(connection: duckdb.DuckDBPyConnection) -> int:
+def forget_superseded(session: OpenStore) -> int:
     """Drop all but the newest whole answers to each question; how many."""
-    return _forget(connection, table.SUPERSEDED_OF_ALL, [table.KEPT])
+    return _forget(session, "true", [])
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[object]) -> int:
-    ids = [str(row[0]) for row in connection.execute(statement, list(values)).fetchall()]
+def _forget(session: OpenStore, whose: str, values: Sequence[object]) -> int:
+    connection, named_by = session.connection, f'"{session.catalog}".{table.NAMED_BY}'
+    try:
+        connection.execute(f"SELECT report_id FROM {named_by} LIMIT 0")
+    except duckdb.CatalogException:
+        statement = table.superseded(whose, None)
+    else:
+        statement = table.superseded(whose, named_by)
+    rows = connection.execute(statement, [*values, table.KEPT]).fetchall()
+    ids = [str(row[0]) for row in rows]
     if ids:
         connection.execute(table.FORGET, [ids])
     return len(ids)

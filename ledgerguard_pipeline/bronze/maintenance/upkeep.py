@@ -88,7 +88,7 @@ def maintain(
 
     return MaintenanceReport(
         outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED)
-        + step(lambda lake: forget_superseded(lake.connection)),
+        + step(forget_superseded),
         rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
         files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
         snapshots_expired=step(lambda lake: _rows(lake, _expire_lake(lake.catalog), before)),

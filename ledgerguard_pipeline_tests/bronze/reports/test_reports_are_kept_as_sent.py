@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from ledgerguard_pipeline.bronze import BronzeStore
 from ledgerguard_pipeline.bronze.report_table import KEPT
 from ledgerguard_pipeline.bronze.reports import FetchedReport
 from ledgerguard_pipeline.errors import BadInputError
+from ledgerguard_pipeline.tieout.differences import Difference, Level, TieOut
 from ledgerguard_pipeline.values import Environment
 
 REALM, OTHER = "9341453474484455", "9341453474484456"
@@ -74,6 +76,63 @@ def test_the_newest_whole_answers_and_every_cut_one_are_kept(store: BronzeStore)
     cut = [each for each in store.reports.list(REALM) if each.cut]
     assert len(cut) == len(bodies)
     assert {each.cut_reason for each in cut} == {"a row says so"}
+
+
+MONTH_ENDS = {date(2026, 9, 30), date(2026, 10, 31)}
+
+
+def nightly(day: date) -> list[FetchedReport]:
+    """What a night asks about today, a few hours into the next day in UTC."""
+    at = datetime(day.year, day.month, day.day, 4, 0, tzinfo=UTC) + timedelta(days=1)
+    since, until = str(day - timedelta(days=1)), str(day + timedelta(days=1))
+    asked: list[tuple[str, dict[str, str]]] = [
+        ("TrialBalance", {"start_date": "2026-01-01", "end_date": str(day)}),
+        ("AgedReceivables", {"report_date": str(day)}),
+        (
+            "TransactionList",
+            {"start_date": "1990-01-01", "end_date": str(day)}
+            | {"start_moddate": since, "end_moddate": until},
+        ),
+    ]
+    return [
+        replace(answer(), report=name, params=params, window_end=day, fetched_at=at)
+        for name, params in asked
+    ]
+
+
+def test_what_is_asked_anew_every_night_is_one_question_and_month_ends_stay(
+    store: BronzeStore,
+) -> None:
+    days = [date(2026, 9, 20) + timedelta(days=number) for number in range(45)]
+    for day in days:
+        store.reports.save(REALM, nightly(day))
+    # Asked on another day: a question of its own.
+    store.reports.save(REALM, [answer(end="2026-09-21"), answer(end="2026-09-22")])
+    store.maintain()
+    kept = store.reports.list(REALM)
+    newest = days[-KEPT:]
+    for name in ("TrialBalance", "AgedReceivables", "TransactionList"):
+        ends = {each.window_end for each in kept if each.report == name}
+        others = {
+            "TrialBalance": {*MONTH_ENDS, date(2026, 9, 21), date(2026, 9, 22)},
+            "AgedReceivables": MONTH_ENDS,
+        }
+        assert ends == {*newest, *others.get(name, set())}
+
+
+def test_an_answer_that_a_difference_was_found_in_is_kept(store: BronzeStore) -> None:
+    first, *rest = [date(2026, 10, 1) + timedelta(days=number) for number in range(10)]
+    (named, *_) = store.reports.save(REALM, nightly(first))
+    found = Difference(
+        Level.TRIAL_BALANCE, first, "35", "Checking", Decimal(1), Decimal(2), report_id=named
+    )
+    TieOut(store.workspace).keep(REALM, Level.TRIAL_BALANCE, first, [found])
+    for day in rest:
+        store.reports.save(REALM, nightly(day))
+    store.maintain()
+    kept = [each.window_end for each in store.reports.list(REALM, "TrialBalance")]
+    assert kept == [*rest[: -KEPT - 1 : -1], first]
+    assert store.reports.payload(REALM, named) == BODY
 
 
 def test_reports_are_asked_for_in_sql_and_copied_into_snapshots(
