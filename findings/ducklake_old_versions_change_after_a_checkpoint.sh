@@ -12,8 +12,8 @@
 # Output:
 #   before: 8200.00 in all, 550.00 up to 100, the smallest ones in cents 1000, 2000
 #   after:  8200.00 in all, None up to 100, the smallest ones in cents 40168, 40144
-# In this product: upkeep merges, expires and deletes files and never rewrites them, and history is kept
-# as rows (Bronze appends each version of a record), not as versions of a table.
+# In this product: upkeep calls neither; rows that are left in such a file are deleted and inserted again, which
+# narrows nothing, and history is kept as rows (Bronze appends each version of a record), not as versions of a table.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -15,6 +15,7 @@ from ledgerguard_pipeline.errors import BadInputError
 from ledgerguard_pipeline.values import RealmId
 
 if TYPE_CHECKING:
+    from ledgerguard_pipeline.bronze.backends.base import OpenStore
     from ledgerguard_pipeline.bronze.store import BronzeStore
 
 
@@ -85,17 +86,25 @@ class Forgetting:
         return found
 
     def _delete_rows(self, *, copies: bool) -> bool:
-        """Whether there were any; with ``copies`` those for readers are made anew in any case."""
+        """Whether there were any; with ``copies`` those for readers are made anew in any case.
+
+        So are files of a lake of which rows were deleted: this may be the second attempt.
+        """
         from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
+        from ledgerguard_pipeline.bronze.maintenance.rewriting import rewrite
         from ledgerguard_pipeline.ingestion.renewed_copy import replace_copies
 
         bronze = self._bronze()
         if not bronze.exists():
             return False
         tables: list[str] = []
-        bronze.beside(
-            lambda session, _: tables.extend(delete_company(session, self._realm)), self._realm
-        )
+
+        def work(session: OpenStore, _: object) -> None:
+            tables.extend(delete_company(session, self._realm))
+            if copies or tables:
+                rewrite(session, every=True)  # files of a lake had its rows among others'
+
+        bronze.beside(work, self._realm)
         if copies or tables:
             replace_copies(bronze, self._copies)
         return bool(tables)

@@ -44,6 +44,27 @@ def read_company_tables() -> str:
     )
 
 
+FILES_WITH_DELETIONS = (
+    "SELECT s.schema_name, t.table_name, regexp_replace(f.path, '^.*/', ''), f.file_size_bytes, "
+    "f.record_count, d.delete_count FROM ducklake_delete_file d JOIN ducklake_data_file f USING "
+    "(data_file_id) JOIN ducklake_table t ON t.table_id = f.table_id JOIN ducklake_schema s USING "
+    f"(schema_id) WHERE d.end_snapshot IS NULL AND f.end_snapshot IS NULL AND {_LIVE} ORDER BY 1, 2, f.data_file_id"
+)
+"""Schema and table of each file of which rows are deleted, its name, bytes, rows and how many are deleted."""
+END_DEAD_FILES = (
+    "WITH latest AS (SELECT max(snapshot_id) AS id FROM ducklake_snapshot), "
+    "deletions AS (UPDATE ducklake_delete_file d SET end_snapshot = latest.id "
+    "FROM latest, ducklake_data_file f WHERE f.data_file_id = d.data_file_id AND d.end_snapshot IS NULL "
+    "AND f.end_snapshot IS NULL AND d.delete_count = f.record_count RETURNING d.data_file_id) "
+    "UPDATE ducklake_data_file f SET end_snapshot = latest.id FROM latest, deletions "
+    "WHERE f.data_file_id = deletions.data_file_id RETURNING f.data_file_id"
+)
+"""End files of which every row is deleted with the latest snapshot, which shows none of them any more.
+
+DuckLake does so where a deletion is written to a file, and forgets to where it moves one out of the catalog.
+"""
+
+
 def name_commit(message: str, name: str, latest: datetime) -> str:
     """Give the snapshot that the transaction will make a text, a name and its latest ``loaded_at``."""
     info = f"{name} {(latest - _EPOCH) // timedelta(microseconds=1)}"

@@ -1,8 +1,8 @@
 """Keeping a lake small and quick while its writers go on.
 
 Every commit leaves a snapshot, and small ones rows in the catalog or small files. From time to
-time those become files, small files become large ones, snapshots nobody can be reading any more
-are forgotten and files that belong to none are deleted. What a killed writer left behind belongs
+time those become files, small files and those with deleted rows become large ones, snapshots nobody
+can be reading any more are forgotten and files that belong to none are deleted. What a killed writer left behind belongs
 to no snapshot. ``KEEP`` protects readers and writers that are under way; it is measured by the time of
 the catalog's server, since a host whose clock is ahead would delete what others are just writing.
 """
@@ -19,6 +19,7 @@ from ledgerguard_pipeline.bronze import lake_catalog, statements
 from ledgerguard_pipeline.bronze.backends.base import Backend, OpenStore
 from ledgerguard_pipeline.bronze.backends.kept_instance import remove_spills
 from ledgerguard_pipeline.bronze.maintenance.files_owner import own_files
+from ledgerguard_pipeline.bronze.maintenance.rewriting import flush_lake, rewrite
 from ledgerguard_pipeline.bronze.reports import forget_superseded
 
 KEEP = timedelta(days=1)
@@ -37,6 +38,8 @@ class MaintenanceReport:
     """Rows of bookkeeping, and reports, that newer ones replace."""
     rows_to_files: int = 0
     """Rows moved from the catalog into files."""
+    files_rewritten: int = 0
+    """Files written anew without the rows that were deleted from them."""
     files_merged: int = 0
     snapshots_expired: int = 0
     files_deleted: int = 0
@@ -48,6 +51,7 @@ class MaintenanceReport:
             return "Bronze is a DuckDB file, which needs no maintenance; it was checkpointed."
         return (
             f"{self.rows_to_files:,} rows moved from the catalog into files, "
+            f"{self.files_rewritten:,} files written without their deleted rows, "
             f"{self.files_merged:,} small files merged, {self.snapshots_expired:,} snapshots "
             f"expired, {self.files_deleted:,} files deleted, {self.outdated_rows:,} outdated "
             "rows of bookkeeping removed."
@@ -89,7 +93,8 @@ def maintain(
     return MaintenanceReport(
         outdated_rows=sum(step(partial(_forget, table)) for table in statements.REPLACED)
         + step(forget_superseded),
-        rows_to_files=step(lambda lake: _sum(lake, _flush_lake(lake.catalog), 2)),
+        rows_to_files=step(lambda lake: _sum(lake, flush_lake(lake.catalog), 2)),
+        files_rewritten=step(rewrite),
         files_merged=step(lambda lake: _sum(lake, _merge_lake(lake.catalog), 2)),
         snapshots_expired=step(lambda lake: _rows(lake, _expire_lake(lake.catalog), before)),
         files_deleted=step(lambda lake: _rows(lake, _clean_lake(lake.catalog), before))
@@ -137,10 +142,6 @@ def _outdated(table: str) -> str:
         f"DELETE FROM {table} AS older WHERE EXISTS (SELECT 1 FROM {table} AS newer "
         f"WHERE {same} AND newer.{newest} > older.{newest})"
     )
-
-
-def _flush_lake(catalog: str) -> str:
-    return f"CALL ducklake_flush_inlined_data('{catalog}')"
 
 
 def _merge_lake(catalog: str) -> str:

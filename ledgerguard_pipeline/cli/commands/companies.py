@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -139,6 +140,21 @@ def forget(
             else f"{counted_files} left in {folder.address(realm_id)}"
         )
     say(f"Forgot {company.name if company else 'a company'} ({realm_id}); {', '.join(ends)}.")
+    if delete_rows:
+        note(_bytes_left(settings))
+
+
+def _bytes_left(settings: Settings) -> str:
+    """Where something of deleted rows may still be found by whoever looks past the database."""
+    if isinstance(settings.bronze_address, Path):
+        return (
+            f"Their bytes stay in free blocks of {settings.bronze_address}, and in copies of it, until other "
+            "rows are written there; docs/operate.md has how to make the file without them."
+        )
+    return (
+        "Files of the lake that held them are deleted by its daily maintenance once no snapshot has "
+        "them, within four days. Backups keep what they have."
+    )
 
 
 def _ask(company: str, files: int, *, delete_rows: bool, delete_files: bool) -> None:

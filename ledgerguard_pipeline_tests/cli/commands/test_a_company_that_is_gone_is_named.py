@@ -249,6 +249,7 @@ def test_rows_that_stayed_can_be_deleted_later(
     deleted = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows")
 
     assert (deleted.code, "its rows were deleted" in deleted.out) == (0, True)
+    assert "Their bytes stay in free blocks" in deleted.err
     assert bronze.count("Invoice", realm) == 0
     again = ledgerguard("companies", "forget", realm, "--yes", "--delete-rows")
     assert (again.code, "never was or was forgotten" in again.err) == (2, True)
