@@ -17,8 +17,9 @@ import dagster as dg
 
 from ledgerguard_pipeline.alerts.policy import Alert
 from ledgerguard_pipeline.config.settings import Settings
-from ledgerguard_pipeline.control.company_state.companies import ConnectionStatus
+from ledgerguard_pipeline.control.company_state.companies import Company, ConnectionStatus
 from ledgerguard_pipeline.control.plane import ControlPlane
+from ledgerguard_pipeline.defs.fleet.incomplete import lacking_first_loads
 from ledgerguard_pipeline.defs.fleet.shards import Shard, SweepPolicy, SweepTask
 from ledgerguard_pipeline.defs.keys import (
     ATTACHMENTS_JOB,
@@ -99,10 +100,10 @@ class LaterSuccesses:
     def _are_swept(self) -> bool:
         return len(self._connected()) > SweepPolicy.of(self.settings).above
 
-    def _connected(self) -> list[RealmId]:
+    def _connected(self) -> list[Company]:
         site = current_site()
         return [
-            each.realm_id
+            each
             for each in self.control.companies.list(ConnectionStatus.CONNECTED)
             if site.works_on(each.realm_id)
         ]
@@ -111,10 +112,9 @@ class LaterSuccesses:
         return self.control.inbox.backlog(realm).depth > 0
 
     def _lacks_first_loads(self, realm: str) -> bool:
-        realms = [RealmId(realm)] if realm else self._connected()
-        kept = {entity.name for entity in self.settings.kept_entities}
-        known = self.control.sync_states.watermarks_of(realms)
-        return any(kept - loaded.keys() for loaded in known.values())
+        """As whoever launches first loads sees it: one company, or any."""
+        mine = [each for each in self._connected() if realm in ("", each.realm_id)]
+        return bool(lacking_first_loads(self.control, self.settings.kept_entities, mine))
 
     def _synced_since(self, failed: dg.RunRecord, realm: str) -> bool:
         ended = failed.create_timestamp

@@ -17,19 +17,17 @@ import dagster as dg
 
 from ledgerguard_pipeline.clock import SYSTEM_CLOCK, Clock
 from ledgerguard_pipeline.control.company_state.companies import Company
-from ledgerguard_pipeline.control.company_state.sync_state import SyncState
+from ledgerguard_pipeline.defs.fleet.incomplete import lacking_first_loads
 from ledgerguard_pipeline.defs.fleet.shards import UNFINISHED, SweepTask, shards_of
 from ledgerguard_pipeline.defs.keys import REALM_TAG, SWEEP_TAG
 from ledgerguard_pipeline.defs.run_context import OpenControl
 from ledgerguard_pipeline.defs.site import current_site
 from ledgerguard_pipeline.entities import EntityType
-from ledgerguard_pipeline.errors import FailureKind
 
 PAUSES_SECONDS = (15.0, 60.0, 300.0)
 """From the end of one try to the next. The first leaves Dagster the time to begin a killed run
 again by itself; after the last, the schedules take up what is left."""
 _NEWEST_RUNS = 10
-_MENDED_BY_REPETITION = (None, FailureKind.TRANSIENT)
 _UNDER_WAY = (*UNFINISHED, dg.DagsterRunStatus.CANCELING)
 
 
@@ -128,26 +126,12 @@ class FirstLoads:
         return self._looked_after(instance, watched, unfinished, SWEEP_TAG)
 
     def _lacking(self, companies: Collection[Company], *, since_connected: bool) -> set[str]:
-        """Those with a kept type that was not read since they were connected, or never.
-
-        What failed for a reason that no repetition mends does not count.
-        """
         if not companies:
             return set()
         with self.control() as control:
-            known = control.sync_states.read([each.realm_id for each in companies])
-        return {
-            str(company.realm_id)
-            for company in companies
-            if company.error_kind in _MENDED_BY_REPETITION
-            and any(
-                _lacks(
-                    known.get(company.realm_id, {}).get(entity.name),
-                    company.connected_at if since_connected else None,
-                )
-                for entity in self.kept
+            return lacking_first_loads(
+                control, self.kept, companies, since_connected=since_connected
             )
-        }
 
     def _looked_after(
         self,
@@ -183,13 +167,3 @@ def what_next(
     # A clock that was set back in between makes nobody wait.
     early = ended is not None and abs(now.timestamp() - ended) < PAUSES_SECONDS[tries - 1]
     return Next.WAIT if early else Next.AGAIN
-
-
-def _lacks(state: SyncState | None, since: datetime | None) -> bool:
-    """Whether a type was not read since then, or never, and another try may help."""
-    if state is None:
-        return True
-    read = state.last_sync_at
-    if read is not None and (since is None or read >= since):
-        return False
-    return state.failure is None or state.failure.kind in _MENDED_BY_REPETITION

@@ -25,6 +25,7 @@ from ledgerguard_pipeline_tests.defs.monitoring.alert_daemon import (
 
 OF_FIRST = {REALM_TAG: FIRST}
 SWEPT = pytest.mark.parametrize("overrides", [{"ledgerguard_sweep_above": 0}])
+NOT_OFFERED = ("Budget", "Class")
 REFUSED = Failure("Invoice cannot be read. Look.", name="RequestRejected")
 
 
@@ -197,8 +198,13 @@ def test_a_sweep_of_first_loads_is_not_made_any_more_once_all_are_loaded(
     loaded = [
         Committed(each.name, Mode.FULL, str(number), 0, 0, control.now())
         for number, each in enumerate(settings.kept_entities)
+        if each.name not in NOT_OFFERED
     ]
     control.sync_states.committed(RealmId(FIRST), loaded)
+    daemon.tick()
+    assert on(control, FIRST) == ["run_failed:first/0of1"], "two types were not asked for yet"
+    # What the company is not offered is up to date and never gets a watermark.
+    control.sync_states.ended(RealmId(FIRST), current=NOT_OFFERED)
     daemon.tick()
     assert on(control, FIRST) == []
 

@@ -108,6 +108,10 @@ def test_types_that_the_edition_lacks_are_not_asked_for_until_the_next_day(
     calls = sandbox.pop_log()
     assert len(calls) == 1
     assert not {word for call in calls for word in re.findall(r"\w+", call.target)} & set(lacking)
+    states = connected.control.sync_states.read([realm_of(sandbox)])[realm_of(sandbox)]
+    for name in lacking:
+        assert states[name].last_sync_at is not None, "whoever looks after first loads is content"
+        assert states[name].watermark is None
     company_status = connected.company_status(realm_of(sandbox))
     assert company_status is not None
     assert company_status.health.texts == ()
