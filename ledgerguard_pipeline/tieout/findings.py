@@ -39,7 +39,7 @@ class FindingKind(StrEnum):
     CLOSED_BOOKS_CHANGED = "closed_books_changed"
     """QuickBooks' journal says something else of days that were closed than it did before."""
     DOCUMENTS_MISSING = "documents_missing"
-    """Types of documents that Bronze never loaded, or no Silver to read them from."""
+    """Types of documents that Bronze never loaded or QuickBooks refuses, or no Silver to read from."""
     BOOKS_MOVED = "books_moved"
     """Documents changed each time the journal was read."""
     BUDGET_SPENT = "budget_spent"

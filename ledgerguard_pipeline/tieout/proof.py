@@ -178,7 +178,7 @@ class Proof:
         loads = loads or ReportLoads(client, store, realm, run_id)
         sync = JournalSync(loads, store, realm, clock)
         levels = Levels(loads, store, realm, sync)
-        documents = DocumentLevels(loads, store, realm, sync, clock)
+        documents = DocumentLevels(loads, store, realm, sync, clock, client.capabilities)
         statements = Statements(loads, store, realm, sync.journal, levels)
         balances = AccountBalances(store, realm, sync.journal, levels, clock)
         self.bench = Bench(

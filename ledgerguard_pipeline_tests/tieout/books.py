@@ -105,7 +105,7 @@ def open_books(sandbox: SandboxServer, file: Path, *, silver: bool = False) -> I
             store,
             sync,
             Levels(loads, store, realm, sync),
-            DocumentLevels(loads, store, realm, sync, SYSTEM_CLOCK),
+            DocumentLevels(loads, store, realm, sync, SYSTEM_CLOCK, client.capabilities),
             file,
         )
         if not silver and not file.exists():

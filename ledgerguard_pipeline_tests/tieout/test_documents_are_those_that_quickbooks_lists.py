@@ -115,6 +115,49 @@ def test_a_type_of_which_a_sweep_met_nothing_is_compared_with_the_others(tmp_pat
         assert books.documents.open_items(TODAY) == []
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_type_that_quickbooks_refuses_leaves_nothing_open(tmp_path: Path, quiet: bool) -> None:
+    """No sync ever reads it to the end, be it the company's own or one of many."""
+    with (
+        open_sandbox(varied=False) as sandbox,
+        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
+    ):
+        for id in list(books.company.tables["VendorCredit"].rows):
+            sandbox.edit("delete", "VendorCredit", id)
+        load_without_vendor_credits(books, quiet=quiet)
+        books.sync.bring_up_to_date(TODAY)
+        books.documents.derive()
+        assert books.documents.open_items(TODAY) == []
+
+
+def test_a_type_that_quickbooks_refuses_and_its_reports_show_is_said_to_be_refused(
+    tmp_path: Path,
+) -> None:
+    with (
+        open_sandbox(varied=False) as sandbox,
+        open_books(sandbox, tmp_path / "books.duckdb", silver=True) as books,
+    ):
+        load_without_vendor_credits(books)
+        books.sync.bring_up_to_date(TODAY)
+        books.documents.derive()
+        for compare in (books.documents.listed, books.documents.matched):
+            with pytest.raises(NotCompared, match="QuickBooks refuses VendorCredit") as caught:
+                compare()
+            assert caught.value.kind is FindingKind.DOCUMENTS_MISSING
+            assert "ledgerguard sync" not in caught.value.message, "it would not help"
+
+
+def load_without_vendor_credits(books: Books, *, quiet: bool = False) -> None:
+    """A first load of a company whose edition has none."""
+    books.sandbox.set(not_offered=["VendorCredit"])
+    types = tuple(entity_type(name) for name in (*LISTS, *POSTING))
+    request = SyncRequest(parse_realm(books.realm), types, quiet=quiet)
+    with IngestionService(books.client, books.store).open_sync(request) as sync:
+        sync.run()
+        assert not sync.errors
+    assert "VendorCredit" not in books.store.watermarks(books.realm)
+
+
 def test_a_document_of_a_type_that_bronze_read_and_found_none_of_is_a_difference(
     documents: Books,
 ) -> None:
@@ -208,7 +251,9 @@ class Moving:
 def open_items_of_moving_books(books: Books, moving: Moving) -> list[Difference]:
     with open_client(books.sandbox, ledger=moving) as client:
         loads = ReportLoads(client, books.store, books.realm)
-        levels = DocumentLevels(loads, books.store, books.realm, books.sync, SYSTEM_CLOCK)
+        levels = DocumentLevels(
+            loads, books.store, books.realm, books.sync, SYSTEM_CLOCK, client.capabilities
+        )
         return levels.open_items(TODAY)
 
 

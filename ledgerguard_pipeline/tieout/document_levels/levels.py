@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from ledgerguard_pipeline.bronze.store import BronzeStore
+from ledgerguard_pipeline.capabilities import Capabilities, Capability
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.ingestion.report_loads import ReportLoads
 from ledgerguard_pipeline.reports.balances import read_aging
@@ -70,12 +71,14 @@ class DocumentLevels:
         realm: RealmId | str,
         sync: JournalSync,
         clock: Clock,
+        capabilities: Capabilities,
     ) -> None:
         self._loads = loads
         self._store = store
         self._realm = realm
         self._sync = sync
         self._clock = clock
+        self._capabilities = capabilities
         self._postings = PostingStore(store)
         self._tie_out = TieOut(store.workspace)
         self.coverage: Coverage | None = None
@@ -148,7 +151,8 @@ class DocumentLevels:
         call. What that mends is no difference.
 
         Raises:
-            NotCompared: Bronze never loaded a type of document that the journal has completely.
+            NotCompared: Bronze never loaded a type of document that the journal has completely, or
+                QuickBooks refuses it.
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: a month could not be read again.
         """
         found = self._match()
@@ -175,7 +179,8 @@ class DocumentLevels:
         The first time all months, half a year in a call.
 
         Raises:
-            NotCompared: Bronze never loaded a type that is listed completely, or moved each time.
+            NotCompared: Bronze never loaded a type that is listed completely, or moved each time, or
+                QuickBooks refuses the type.
             ReportCut, QBOAPIError, QBOAuthError, BronzeError: the report could not be read.
         """
         workspace = self._store.workspace
@@ -249,7 +254,9 @@ class DocumentLevels:
         """
         found: list[Difference] = []
         loaded = self._loaded()
-        self._complain({each for each in _OPEN if each not in loaded})
+        # What the company is not offered leaves nothing open; no sync ever loads it.
+        lacking = {each for each in _OPEN if each not in loaded and self._refused(each) != "no"}
+        self._complain(lacking)
         home = self._store.reports.company_facts(self._realm).home_currency
         for side in SIDES:
             gaps: list[Difference] = []
@@ -303,13 +310,32 @@ class DocumentLevels:
         """
         return set(self._store.watermarks(self._realm))
 
+    def _refused(self, entity: str) -> str | None:
+        """``no`` or ``withheld`` where QuickBooks was seen to refuse the type, however long ago.
+
+        A sync looks at one such type again, so what it says of others may be days old.
+        """
+        seen = self._capabilities.seen(entity, Capability.OFFERED)
+        return None if seen is None else seen.value
+
     def _complain(self, absent: Collection[str]) -> None:
-        if absent:
+        refused = {each for each in absent if self._refused(each)}
+        unloaded = set(absent) - refused
+        said = []
+        if unloaded:
+            said.append(
+                f"Bronze never loaded {', '.join(sorted(unloaded))} completely, so these cannot be "
+                "compared with QuickBooks. Run `ledgerguard sync`; the other types were compared."
+            )
+        if refused:
+            said.append(
+                f"QuickBooks refuses {', '.join(sorted(refused))}, and the company has such documents, "
+                "so these cannot be compared. Let an administrator check the consenting person's role "
+                "and the company's edition in QuickBooks; the other types were compared."
+            )
+        if said:
             raise NotCompared(
-                f"Bronze never loaded {', '.join(sorted(absent))} completely, so these cannot be "
-                "compared with QuickBooks. Run `ledgerguard sync`; the other types were compared.",
-                FindingKind.DOCUMENTS_MISSING,
-                realm_id=str(self._realm),
+                " ".join(said), FindingKind.DOCUMENTS_MISSING, realm_id=str(self._realm)
             )
 
     def _moving(self, what: str, report: str) -> NotCompared:
