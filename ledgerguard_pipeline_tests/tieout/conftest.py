@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledgerguard_pipeline.clock import SYSTEM_CLOCK
 from ledgerguard_pipeline.sandbox.serve.server_process import SandboxServer
 from ledgerguard_pipeline_tests.made_once import made_once
 from ledgerguard_pipeline_tests.tieout.books import TODAY, Books, open_books, open_sandbox
@@ -28,7 +29,7 @@ def _load_documents(folder: Path) -> None:
         open_books(sandbox, folder / "loaded.duckdb", silver=True) as made,
     ):
         sync_documents(made)
-        made.sync.bring_up_to_date(TODAY)
+        made.sync.bring_up_to_date(max(TODAY, SYSTEM_CLOCK.now().date()))
         made.documents.derive()
         made.documents.listed()
 
