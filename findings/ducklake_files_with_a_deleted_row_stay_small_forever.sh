@@ -11,7 +11,7 @@
 # Output:
 #   nothing deleted:        30 files, 1 after a checkpoint
 #   one row of 10 deleted:  60 files, 60 after a checkpoint; deleted rows in SQL 0, in the files 30
-# In this product: upkeep counts on no merging where rows were deleted, see docs/deploy.md.
+# In this product: maintenance deletes what is left in such files and inserts it again (decision 118).
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

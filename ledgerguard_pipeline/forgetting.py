@@ -56,7 +56,7 @@ class Forgetting:
             # Somebody may have connected it meanwhile.
             known = self._refuse_connected(known=not (rows or files))
             had_files = files and self._delete_files()
-            had_rows = rows and self._delete_rows(copies=True)
+            had_rows = rows and self._delete_rows(copies=True, again=known)
             if not (known or had_files or had_rows):
                 self._control.companies.require(self._realm)
             # That may take minutes, and nobody is to lose a grant that was given meanwhile.
@@ -65,7 +65,7 @@ class Forgetting:
             forget_company(self._control.database, environment, self._realm)
             if rows and self._control.companies.get(self._realm) is None:
                 # Whatever was let in before. From now on nothing is.
-                self._delete_rows(copies=False)
+                self._delete_rows(copies=False, again=False)
 
     def _refuse_connected(self, *, known: bool) -> bool:
         """Whether the company is known; where it has to be, it is refused otherwise."""
@@ -85,13 +85,13 @@ class Forgetting:
         folder.delete(self._realm)
         return found
 
-    def _delete_rows(self, *, copies: bool) -> bool:
+    def _delete_rows(self, *, copies: bool, again: bool) -> bool:
         """Whether there were any; with ``copies`` those for readers are made anew in any case.
 
-        So are files of a lake of which rows were deleted: this may be the second attempt.
+        Files of a lake that held them are written anew, all that may be where an earlier attempt may
+        have deleted the rows ``again``.
         """
         from ledgerguard_pipeline.bronze.maintenance.forgetting import delete_company
-        from ledgerguard_pipeline.bronze.maintenance.rewriting import rewrite
         from ledgerguard_pipeline.ingestion.renewed_copy import replace_copies
 
         bronze = self._bronze()
@@ -101,10 +101,10 @@ class Forgetting:
 
         def work(session: OpenStore, _: object) -> None:
             tables.extend(delete_company(session, self._realm))
-            if copies or tables:
-                rewrite(session, every=True)  # files of a lake had its rows among others'
 
         bronze.beside(work, self._realm)
+        if tables or again:
+            bronze.rewrite_files(tables)
         if copies or tables:
             replace_copies(bronze, self._copies)
         return bool(tables)

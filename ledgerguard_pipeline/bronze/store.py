@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -27,11 +27,11 @@ from ledgerguard_pipeline.bronze.loads import (
     StoredVersion,
     Walk,
 )
+from ledgerguard_pipeline.bronze.maintenance import upkeep
 from ledgerguard_pipeline.bronze.maintenance.copy_tables import Content
 from ledgerguard_pipeline.bronze.maintenance.healing_step import HealingStep
 from ledgerguard_pipeline.bronze.maintenance.migration import import_file
 from ledgerguard_pipeline.bronze.maintenance.snapshot import write_snapshot
-from ledgerguard_pipeline.bronze.maintenance.upkeep import MaintenanceReport, maintain
 from ledgerguard_pipeline.bronze.read.company_counts import CompanyCounts
 from ledgerguard_pipeline.bronze.read.counts import live_counts, live_ids
 from ledgerguard_pipeline.bronze.read.frames import FrameQuery, build_frame
@@ -150,7 +150,7 @@ class BronzeStore:
     def catch_up(self, realms: Sequence[RealmId | str]) -> None:
         """Give the tables made from Bronze what a process that died left out of them.
 
-        For many companies together; a commit does it for its own. Never fails: the next one tries.
+        For many companies; a commit does it for its own. Never fails: the next one tries.
         """
         if self.exists():
             self._follower.follow(self.beside, {}, {str(realm) for realm in realms})
@@ -164,8 +164,8 @@ class BronzeStore:
         with self._reading() as (connection, _):
             if connection is None:
                 return {}
-            rows = connection.execute(statements.READ_WATERMARKS, [str(realm)]).fetchall()
-            return {str(entity): watermark for entity, watermark in rows}
+            rows = connection.execute(statements.READ_WATERMARKS, [str(realm)])
+            return {str(entity): watermark for entity, watermark in rows.fetchall()}
 
     def watermarks_of(self, realms: Sequence[RealmId | str]) -> dict[str, dict[str, datetime]]:
         """Watermarks by company and entity name, in one read; companies without are in it."""
@@ -247,9 +247,8 @@ class BronzeStore:
             if kind.table not in present:
                 return []
             given = {"realm": str(realm), "entity": kind.name, "walk": walk_id}
-            rows = connection.execute(
-                statements.unseen(kind.table), given | {"began_at": walk.began_at}
-            ).fetchall()
+            asked = statements.unseen(kind.table)
+            rows = connection.execute(asked, given | {"began_at": walk.began_at}).fetchall()
             return [str(row[0]) for row in rows]
 
     def quarantined(self, realm: RealmId | str) -> dict[str, int]:
@@ -341,7 +340,7 @@ class BronzeStore:
         given = self._backend, path, self._prepare, self._follower, self._clock
         return write_snapshot(*given, of_any_store=of_any_store)
 
-    def maintain(self, *, take_over: bool = False) -> MaintenanceReport:
+    def maintain(self, *, take_over: bool = False) -> upkeep.MaintenanceReport:
         """Merge small files, expire old snapshots and delete what no snapshot needs.
 
         A DuckDB file is checkpointed. Safe at any time; see ``bronze/maintenance/upkeep.py``.
@@ -353,8 +352,11 @@ class BronzeStore:
             raise BadInputError(
                 f"Nothing was loaded into {self.name} yet; run `ledgerguard sync` first."
             )
-        now = self._clock.now()
-        return maintain(self._backend, self._prepare, now, take_over=take_over)
+        return upkeep.maintain(self._backend, self._prepare, self._clock.now(), take_over=take_over)
+
+    def rewrite_files(self, tables: Collection[str] = ()) -> None:
+        """Leave no deleted rows in the newest files of a lake; see ``bronze/maintenance/upkeep.py``."""
+        upkeep.rewrite_files(self._backend, self._prepare, tables)
 
     def import_file(self, file: Path) -> dict[str, Content]:
         """Copy a Bronze file into this lake, all or nothing, and make anew what is made from Bronze."""

@@ -12,7 +12,7 @@ Decision 118 in docs/decisions.md.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -26,7 +26,7 @@ SMALL = 8 * 2**20
 SHARE = 0.2
 """A larger one once so much of it is deleted: until then that costs less than writing it anew."""
 _AT_ONCE = 64 * 2**20
-"""Bytes that are written while other commits wait."""
+"""Bytes that are written while other commits wait; a file that has more is written anew on request only."""
 _KEPT = "temp.ledgerguard_kept"
 
 
@@ -40,13 +40,15 @@ class _File:
     deleted: int
 
     def is_worn(self) -> bool:
-        return self.size < SMALL or self.deleted >= SHARE * self.rows
+        much = self.deleted >= SHARE * self.rows
+        return self.size < SMALL or (much and self.size <= _AT_ONCE)
 
 
-def rewrite(session: OpenStore, *, every: bool = False) -> int:
+def rewrite(session: OpenStore, *, every: bool = False, of: Collection[str] = ()) -> int:
     """Write files anew of which rows were deleted; how many.
 
-    Those that are small or lost a good part of their rows, or ``every`` one.
+    Those that are small or lost a good part of their rows, or ``every`` one; of all tables, or
+    ``of`` these, by their names in SQL.
 
     Raises:
         duckdb.Error: somebody else wrote the same table; what was done before stays done.
@@ -61,7 +63,10 @@ def rewrite(session: OpenStore, *, every: bool = False) -> int:
     with session.committing():
         done = len(session.ask(lake_catalog.END_DEAD_FILES))
     files = [_File(*each) for each in session.ask(lake_catalog.FILES_WITH_DELETIONS)]  # type: ignore[arg-type]  # as listed
-    for group in _groups([each for each in files if every or each.is_worn()]):
+    due = [each for each in files if every or each.is_worn()]
+    if of:
+        due = [each for each in due if _named(session, each.schema, each.table) in of]
+    for group in _groups(due):
         # Nobody inserts beside these deletions (decision 111).
         with session.committing():
             _again(session, group)
@@ -89,7 +94,7 @@ def _groups(files: Sequence[_File]) -> Iterator[list[_File]]:
 
 def _again(session: OpenStore, group: Sequence[_File]) -> None:
     connection, schema, table = session.connection, group[0].schema, group[0].table
-    name = ".".join(map(quoted, (session.catalog, schema, table)))
+    name = _named(session, schema, table)
     listed = ", ".join(_text(each.name) for each in group)
     these = f"{name} WHERE parse_filename(filename) IN ({listed})"
     # A deletion that is noted in the catalog now would be noted beside a file that is gone later on, and
@@ -113,6 +118,10 @@ def _again(session: OpenStore, group: Sequence[_File]) -> None:
     finally:
         with contextlib.suppress(duckdb.Error):
             connection.execute(f"DROP TABLE IF EXISTS {_KEPT}")
+
+
+def _named(session: OpenStore, schema: str, table: str) -> str:
+    return ".".join(map(quoted, (session.catalog, schema, table)))
 
 
 def _text(value: str) -> str:

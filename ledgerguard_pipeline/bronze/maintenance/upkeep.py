@@ -9,7 +9,7 @@ the catalog's server, since a host whose clock is ahead would delete what others
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -100,6 +100,25 @@ def maintain(
         files_deleted=step(lambda lake: _rows(lake, _clean_lake(lake.catalog), before))
         + step(lambda lake: _rows(lake, _sweep_lake(lake.catalog), before)),
     )
+
+
+def rewrite_files(
+    backend: Backend, check: Callable[[OpenStore], set[str]], tables: Collection[str]
+) -> None:
+    """Write every file of a lake anew of which rows were deleted, of all tables or of these.
+
+    Only commits wait meanwhile, for one group of files after the other. Of a file nothing is done.
+
+    Raises:
+        BronzeBusy, BronzeUnavailable, BronzeError: as ``Backend.write``; what was done stays done.
+    """
+
+    def work(session: OpenStore) -> None:
+        check(session)
+        rewrite(session, every=True, of=tables)
+
+    if backend.file is None:
+        backend.write((_LOCK,), work)
 
 
 def _checkpoint(session: OpenStore, check: Callable[[OpenStore], set[str]]) -> None:

@@ -2,8 +2,8 @@
 
 Dagster makes them anew for each selection of assets that a run is launched with, and keeps each that
 differs for as long as the process lives, some 8 kB a selection
-(``findings/dagster_code_server_keeps_every_selection.sh``). Webhooks name another selection with nearly
-every delivery, so a code server grew for months. Decision 117 in docs/decisions.md.
+(``findings/dagster_keeps_the_config_types_of_every_selection.sh``). Webhooks name another selection with nearly
+every delivery, so a code server grew for months. Decision 119 in docs/decisions.md.
 """
 
 from typing import Any

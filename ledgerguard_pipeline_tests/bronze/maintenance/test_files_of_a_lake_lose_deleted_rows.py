@@ -144,6 +144,19 @@ def test_a_large_file_waits_until_much_of_it_is_deleted(
     assert files(prices) == (1, 0)
 
 
+def test_a_file_that_would_keep_others_waiting_is_written_anew_on_request_only(
+    prices: BronzeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewriting, "SMALL", 0)
+    monkeypatch.setattr(rewriting, "_AT_ONCE", 100)
+    write(prices, f"DELETE FROM {PRICES} WHERE id < {ALL // 2}")
+    assert prices.maintain().files_rewritten == 0
+    prices.rewrite_files(['"ledgerguard"."silver"."other"'])
+    assert files(prices) == (1, 1)
+    prices.rewrite_files(['"ledgerguard"."silver"."price"'])
+    assert files(prices) == (1, 0)
+
+
 def test_a_file_of_which_every_row_was_replaced_goes_too(
     prices: BronzeStore,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,11 +72,12 @@ def test_an_installations_own_definitions_see_to_it(tmp_path: Path) -> None:
 def test_equal_types_are_one_while_they_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_utils, "FIELD_HASH_CACHE", {})
     keep_recent_config_types(2)
-    first = Shape({"a": int})
-    assert Shape({"a": int}) is first
+    shape: Callable[[dict[str, type]], Shape] = Shape
+    first = shape({"a": int})
+    assert shape({"a": int}) is first
     for name in "bcdefg":
-        Shape({name: int})
-    again = Shape({"a": int})
+        shape({name: int})
+    again = shape({"a": int})
     assert again is not first
     assert again.key == first.key
 
