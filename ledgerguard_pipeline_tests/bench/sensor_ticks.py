@@ -113,7 +113,9 @@ def _launches(
     location = workspace.create_request_context().get_code_location(CODE_LOCATION)
     (repository,) = location.get_repositories().values()
     (job,) = (one.name for one in repository.get_all_jobs() if one.name.startswith("__ASSET_JOB"))
-    keys = sorted(key for key in repository.asset_graph.get_all_asset_keys() if "bronze" in key.path)
+    keys = sorted(
+        key for key in repository.asset_graph.get_all_asset_keys() if "bronze" in key.path
+    )
     draw = random.Random(1)
     sys.stdout.write(f"launches: {private_mb(process):.1f}")
     for number in range(1, count + 1):
