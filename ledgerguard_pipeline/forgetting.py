@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +30,16 @@ class Forgetting:
         clock: Clock,
         realm: RealmId,
         *,
-        copies: Sequence[Path | None],
+        kept: Path | None,
+        own: Path,
     ) -> None:
-        """``copies`` are the files that readers may have of Bronze."""
+        """Readers may have two copies of Bronze: ``kept`` by LEDGERGUARD_SNAPSHOT, and the home's ``own``."""
         self._settings = settings
         self._control = control
         self._bronze = bronze
         self._clock = clock
         self._realm = realm
-        self._copies = copies
+        self._kept, self._own = kept, own
 
     def run(self, *, rows: bool, files: bool, wait: float) -> None:
         """Delete what is asked for, then forget the company.
@@ -106,5 +107,5 @@ class Forgetting:
         if tables or again:
             bronze.rewrite_files(tables)
         if copies or tables:
-            replace_copies(bronze, self._copies)
+            replace_copies(bronze, self._realm, kept=self._kept, own=self._own)
         return bool(tables)

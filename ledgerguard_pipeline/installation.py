@@ -193,9 +193,8 @@ class Installation(Closing):
 
         forgetting = Forgetting(
             self.settings, self.control, lambda: self.bronze, self.clock, realm_id,
-            copies=(
-                self.settings.ledgerguard_snapshot, self.settings.ledgerguard_home / NOTEBOOK_COPY,
-            ),
+            kept=self.settings.ledgerguard_snapshot,
+            own=self.settings.ledgerguard_home / NOTEBOOK_COPY,
         )  # fmt: skip
         forgetting.run(rows=delete_rows, files=delete_files, wait=wait)
 

@@ -18,7 +18,8 @@ from ledgerguard_pipeline.defs.guest.quickbooks_bronze import QuickBooksBronze
 from ledgerguard_pipeline.errors import IngestionError
 from ledgerguard_pipeline.ingestion.renewed_copy import RenewedCopy, replace_copies
 from ledgerguard_pipeline.running_up import sandbox_settings
-from ledgerguard_pipeline_tests.bronze.records import load, record
+from ledgerguard_pipeline.values import RealmId
+from ledgerguard_pipeline_tests.bronze.records import OTHER_REALM, REALM, load, record
 
 IDS = "SELECT id FROM bronze.invoice"
 
@@ -88,11 +89,36 @@ def test_the_copy_of_another_store_is_not_read_nor_replaced(copy: Path, tmp_path
     renewed.renew()
     assert renewed.needed
     with pytest.raises(IngestionError, match="copy of another Bronze store"):
-        replace_copies(store, [copy])
+        replace_copies(store, RealmId(REALM), kept=copy, own=None)
+    replace_copies(
+        store, RealmId(OTHER_REALM), kept=copy, own=None
+    )  # it has nothing of this company
     assert ids(copy) == [("1",)]
     (finding,) = copies(load_settings(**settings))
     assert finding.state is CheckState.MISCONFIGURED
     assert "copy of another Bronze store" in finding.text
+
+
+def test_the_homes_own_copy_is_replaced_though_bronze_was_begun_anew(
+    copy: Path, tmp_path: Path
+) -> None:
+    replace_copies(books_in(tmp_path / "anew", "2"), RealmId(REALM), kept=None, own=copy)
+    assert ids(copy) == [("2",)]
+
+
+def test_a_copy_is_read_where_bronze_is_damaged(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "quickbooks.duckdb").write_bytes(b"x" * 20_000)
+    with LedgerGuard.open() as mine:
+        assert mine.relation(IDS).fetchall() == [("1",)]
+
+
+def test_a_copy_of_the_other_environment_is_not_read_even_then(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "quickbooks.duckdb").write_bytes(b"x" * 20_000)
+    with (
+        LedgerGuard.open(intuit_env="production") as mine,
+        pytest.raises(BadInputError, match="another store"),
+    ):
+        mine.relation(IDS)
 
 
 def test_a_copy_is_read_while_nobody_can_say_whose_it_is(

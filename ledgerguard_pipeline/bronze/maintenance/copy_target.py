@@ -11,10 +11,12 @@ from pathlib import Path
 import duckdb
 
 from ledgerguard_pipeline.bronze.backends.duckdb_file import BronzeFile, open_memory
+from ledgerguard_pipeline.bronze.maintenance.forgetting import tables_of
 from ledgerguard_pipeline.bronze.read.origin import Origin, read_origin
 from ledgerguard_pipeline.bronze.workspace import Workspace
 from ledgerguard_pipeline.clock import Clock
 from ledgerguard_pipeline.errors import BadInputError, BronzeBusy, BronzeError
+from ledgerguard_pipeline.values import RealmId
 
 _MAGIC = b"DUCK"
 """Of a DuckDB file, after the checksum of its first block."""
@@ -79,10 +81,8 @@ def look_at(path: Path, clock: Clock) -> CopyTarget | None:
             raise BadInputError(
                 f"{path} is no DuckDB file, so it stays as it is; name another file."
             )
-    # As a store is opened: it may be one, of this process even, and is not to lose its lock.
-    there = BronzeFile(path, connect=open_memory, clock=clock, lock_wait_seconds=_WAIT_SECONDS)
     try:
-        with there.reading() as session:
+        with _opened(path, clock).reading() as session:
             names = _names(session.connection, session.catalog)
             origin = read_origin(session.connection, session.catalog)
     except BronzeBusy:
@@ -92,6 +92,21 @@ def look_at(path: Path, clock: Clock) -> CopyTarget | None:
             f"{path} cannot be read as a copy of Bronze, so it stays as it is. {error.message}"
         ) from error
     return CopyTarget(path, origin, _of_others(names), empty=not names)
+
+
+def has_rows_of(path: Path, realm: RealmId, clock: Clock) -> bool:
+    """Whether this Bronze database has anything of a company.
+
+    Raises:
+        BronzeBusy, BronzeError: it cannot be read.
+    """
+    with _opened(path, clock).reading() as session:
+        return bool(tables_of(session, realm))
+
+
+def _opened(path: Path, clock: Clock) -> BronzeFile:
+    # As a store is opened: it may be one, of this process even, and is not to lose its lock.
+    return BronzeFile(path, connect=open_memory, clock=clock, lock_wait_seconds=_WAIT_SECONDS)
 
 
 def others_in(connection: duckdb.DuckDBPyConnection, catalog: str) -> frozenset[str]:

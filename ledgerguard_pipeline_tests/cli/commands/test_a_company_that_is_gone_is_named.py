@@ -186,7 +186,7 @@ def test_a_company_that_is_connected_while_its_rows_go_keeps_its_grant(
     realm = gone(settings, ConnectionStatus.DISCONNECTED)
     open_bronze(settings).commit([load(record("1"), realm=realm, watermark=after(0))])
 
-    def comes_back(*_: object) -> None:
+    def comes_back(*_: object, **_copies: object) -> None:
         gone(settings, ConnectionStatus.CONNECTED)
 
     monkeypatch.setattr(renewed_copy, "replace_copies", comes_back)
@@ -221,7 +221,7 @@ def test_a_report_that_comes_while_the_rows_go_goes_with_them(
     open_bronze(settings).commit([load(record("1"), realm=realm, watermark=after(0))])
     with Installation.open(settings) as installation:
 
-        def comes(*_: object) -> None:
+        def comes(*_: object, **_copies: object) -> None:
             monkeypatch.undo()
             installation.bronze.reports.save(realm, [answer()])
             assert len(installation.bronze.reports.list(realm)) == 1
