@@ -25,6 +25,7 @@ import pyarrow.dataset
 
 import ledgerguard_pipeline.control.leases.run_heartbeats
 import ledgerguard_pipeline.defs.build
+import ledgerguard_pipeline.defs.instance.config_types
 import ledgerguard_pipeline.defs.instance.run_queue
 import ledgerguard_pipeline.defs.instance.sqlite_storage
 import ledgerguard_pipeline.ingestion.company_sync.lease

@@ -30,9 +30,9 @@ def journeys() -> Journeys:
     "journey, most",
     [
         ("ledgerguard sync", 151),
-        ("webhook: receive", 54),
-        ("webhook: tick", 44),
-        ("webhook: run", 128),
+        ("webhook: receive", 55),
+        ("webhook: tick", 45),
+        ("webhook: run", 130),
         ("token refresh", 54),
     ],
 )

@@ -111,7 +111,6 @@ def test_parameters_are_passed_on_and_windows_are_the_fiscal_years(
         (("report", "trial-balance", "--basis", "guess"), "--basis 'guess' is neither Accrual nor"),
         (("report", "transaction-list", "--basis", "Cash"), "leave out --basis"),
         (("report", "aged-receivables", "--start", "2026-01-01"), "leave out --start"),
-        (("report", "account-list-detail", "--end", "2026-01-01"), "leave out --end"),
         (
             ("report", "trial-balance", "--end", "2026-01-01", "--param", "date_macro=Today"),
             "leave out --start and --end",

@@ -157,6 +157,7 @@ def test_a_bad_report_is_a_finding_with_a_name_and_what_to_do(
     ledgerguard: Ledgerguard, books: ProvenHome, bad: str
 ) -> None:
     switches, expected = BAD_REPORTS[bad]
+    books.change("DELETE FROM books.silver._journal_windows WHERE window_end > '2026-10-31'")
     books.sandbox.set(reports=switches)
     found = answer(ledgerguard, "--month", "2026-10")
     assert found["state"] == "not_compared"
@@ -219,6 +220,7 @@ def test_where_fiscal_year_and_currencies_would_be_guesses_nothing_is_asked_or_c
 def test_reports_in_another_language_are_compared_by_ids_and_the_language_is_named(
     ledgerguard: Ledgerguard, books: ProvenHome
 ) -> None:
+    books.change("DELETE FROM books.silver._journal_windows WHERE window_end > '2026-10-31'")
     books.sandbox.set(reports={"language": "fr"})
     found = answer(ledgerguard, "--month", "2026-10", code=0)
     assert [each["name"] for each in found["findings"]] == ["unknown_type"]

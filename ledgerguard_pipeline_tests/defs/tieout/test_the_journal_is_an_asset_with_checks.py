@@ -191,15 +191,14 @@ def test_checks_say_what_other_companies_cannot_be_compared_for_and_nothing_of_g
     control = connected.control
     realm, other, gone = parse_realm(sandbox.realm_id), parse_realm("77"), parse_realm("78")
     connected.service(realm).run_batch_ingestion(["Account", "CompanyInfo", "Preferences"])
-    for id, name, status in (
-        (other, "Birch", ConnectionStatus.CONNECTED),
-        (gone, "Cedar", ConnectionStatus.DISCONNECTED),
-    ):
+    status = ConnectionStatus.CONNECTED
+    for id, name in ((other, "Birch"), (gone, "Cedar")):
         control.companies.put(Company(id, Environment.SANDBOX, name, status, control.now()))
         control.tie_outs.compared(id, not_compared(control.now(), f"{name} is refused.", "L3"))
     amount = Decimal("370.94")
     left = Difference(Level.BALANCED, END, "90", "Payable", amount, amount + 1)
     TieOut(connected.bronze.workspace).keep(gone, Level.BALANCED, END, [left])
+    control.companies.set_status(gone, ConnectionStatus.DISCONNECTED)
     job = build_definitions(settings).resolve_job_def(JOURNAL_JOB)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(REALM, [realm])
