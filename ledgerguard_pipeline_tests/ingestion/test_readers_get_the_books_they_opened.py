@@ -125,7 +125,7 @@ def test_a_copy_is_read_while_nobody_can_say_whose_it_is(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A loader that holds the file keeps no reader waiting for longer than a moment."""
-    monkeypatch.setattr("ledgerguard_pipeline.library.COPY_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("ledgerguard_pipeline.library.COPY_WAIT_SECONDS", 120)
     held, over = threading.Event(), threading.Event()
     store = BronzeStore(tmp_path / "mine" / "quickbooks.duckdb", None)
 
@@ -140,6 +140,7 @@ def test_a_copy_is_read_while_nobody_can_say_whose_it_is(
     try:
         with LedgerGuard.open() as mine:
             assert mine.relation(IDS).fetchall() == [("1",)]
+        assert loader.is_alive(), "nobody waited for it to end"
     finally:
         over.set()
         loader.join()
